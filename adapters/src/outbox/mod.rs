@@ -1,0 +1,3 @@
+//! What the development mailbox is made of.
+
+pub mod shelf;

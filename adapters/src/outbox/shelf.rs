@@ -1,0 +1,40 @@
+//! Where the development mailbox keeps its copies: sealed, so that a store of it sees nobody's data.
+
+use async_trait::async_trait;
+use portcullis_core::model::ids::{JobId, UserId};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::{Sealed, WrappedKey};
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+
+/// One copy of a message. The plain text under `message` is the outbox's own business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shelved {
+    /// The population.
+    pub realm: Realm,
+    /// Whom it is about.
+    pub subject: UserId,
+    /// The job that sent it, and the place of the seal.
+    pub job: JobId,
+    /// Which message of that job.
+    pub part: u32,
+    /// A key of its own, under the ring.
+    pub key: WrappedKey,
+    /// The message.
+    pub message: Sealed,
+    /// When it was sent.
+    pub at: Timestamp,
+}
+
+/// Keeps the newest copies; older ones fall off.
+#[async_trait]
+pub trait Shelf: Send + Sync {
+    /// Keeps a copy; one of the same job and part is replaced.
+    async fn put(&self, copy: Shelved) -> Result<(), PortError>;
+
+    /// The newest copies first, `limit` at most.
+    async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError>;
+
+    /// Erasure: drops the copies about a subject.
+    async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError>;
+}

@@ -1,0 +1,234 @@
+//! E-mail addresses: what a mail server accepts (RFC 5321/5322 dot-atom or quoted local part, RFC 6531 for other
+//! scripts, IDN domains), shown as typed, compared by a canonical form.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::model::code::Code;
+
+/// The longest local part, in octets (RFC 5321, 4.5.3.1.1).
+const LOCAL_MAX: usize = 64;
+/// The longest address, in octets (RFC 5321, 4.5.3.1.3, without the angle brackets).
+const ADDRESS_MAX: usize = 254;
+
+/// An address. Two are equal if their canonical forms are: NFC, local part lower-cased in ASCII only, domain by
+/// IDNA (UTS 46). Personal: `Debug` shows nothing.
+#[derive(Clone)]
+pub struct Email {
+    typed: String,
+    canonical: String,
+}
+
+/// Why a text is no address we could write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EmailError {
+    /// Not the syntax of an address.
+    #[error("not an e-mail address")]
+    Invalid,
+    /// Longer than mail servers take: 64 octets before the @, 254 altogether.
+    #[error("the e-mail address is too long")]
+    TooLong,
+}
+
+impl EmailError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Invalid => Code::EmailInvalid,
+            Self::TooLong => Code::EmailTooLong,
+        }
+    }
+}
+
+impl Email {
+    /// Reads an address; spaces around it are forgiven.
+    ///
+    /// # Errors
+    /// [`EmailError`].
+    pub fn parse(text: &str) -> Result<Self, EmailError> {
+        // four times the limit leaves room for what normalising shortens, and bounds the work
+        if text.len() > ADDRESS_MAX * 4 {
+            return Err(EmailError::TooLong);
+        }
+        let typed: String = text.trim_matches(' ').nfc().collect();
+        let at = split(&typed).ok_or(EmailError::Invalid)?;
+        let (local, domain) = (typed.get(..at).unwrap_or_default(), typed.get(at + 1..).unwrap_or_default());
+        let local = canonical_local(local).ok_or(EmailError::Invalid)?;
+        let domain = ascii_domain(domain).ok_or(EmailError::Invalid)?;
+        if at > LOCAL_MAX || typed.len() > ADDRESS_MAX || local.len() + 1 + domain.len() > ADDRESS_MAX {
+            return Err(EmailError::TooLong);
+        }
+        Ok(Self { canonical: format!("{local}@{domain}"), typed })
+    }
+
+    /// As typed, in NFC: what mail goes to.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.typed
+    }
+
+    /// What addresses are compared by.
+    #[must_use]
+    pub fn canonical(&self) -> &str {
+        &self.canonical
+    }
+}
+
+/// Where the @ is that ends the local part: the last one, for a quoted local part may have others.
+fn split(text: &str) -> Option<usize> {
+    text.rfind('@').filter(|at| *at > 0)
+}
+
+/// Atext of RFC 5322, and of RFC 6531 what is no ASCII and can be seen.
+fn is_atext(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && is_visible(c))
+}
+
+/// Neither a control, a space, a line break nor one that turns the direction of the text.
+fn is_visible(c: char) -> bool {
+    !c.is_control() && !c.is_whitespace() && !crate::model::name::is_directional(c) && c != '\u{feff}'
+}
+
+fn canonical_local(local: &str) -> Option<String> {
+    let inner = match local.strip_prefix('"') {
+        Some(rest) => unquote(rest.strip_suffix('"')?)?,
+        None => local.to_owned(),
+    };
+    let plain = inner.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
+    if plain {
+        return Some(inner.to_ascii_lowercase());
+    }
+    // what needs its quotes keeps them; without them it is no address
+    let needed = local.starts_with('"') && !inner.is_empty();
+    needed.then(|| format!("\"{}\"", inner.to_ascii_lowercase().replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+/// The text between quotes, without its escapes (RFC 5321 qcontent).
+fn unquote(quoted: &str) -> Option<String> {
+    let mut inner = String::new();
+    let mut chars = quoted.chars();
+    while let Some(c) = chars.next() {
+        let c = match c {
+            '\\' => chars.next()?,
+            '"' => return None,
+            c => c,
+        };
+        if c != ' ' && !is_visible(c) {
+            return None;
+        }
+        inner.push(c);
+    }
+    Some(inner)
+}
+
+/// The domain as DNS has it: at least two labels of letters, digits and hyphens, the last not a number.
+fn ascii_domain(domain: &str) -> Option<String> {
+    if domain.is_empty() || domain.ends_with('.') {
+        return None;
+    }
+    let ascii = idna::domain_to_ascii_strict(domain).ok()?;
+    let labels: Vec<&str> = ascii.split('.').collect();
+    let good = |label: &&str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let numeric = labels.last().is_none_or(|last| last.bytes().all(|b| b.is_ascii_digit()));
+    (labels.len() >= 2 && labels.iter().all(good) && !numeric).then_some(ascii)
+}
+
+impl PartialEq for Email {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical == other.canonical
+    }
+}
+
+impl Eq for Email {}
+
+impl std::hash::Hash for Email {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.canonical.hash(state);
+    }
+}
+
+impl fmt::Debug for Email {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Email(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn takes_what_mail_servers_take() {
+        for good in [
+            "john.doe@example.com", "o'brien+tag@sub.example.co.uk", "\"a b\"@example.org", "用户@例子.公司",
+            "a@münchen.de", "x@a-b.de", " padded@example.com ", "\"a@b\"@example.org", "\"q\\\"uote\"@example.org",
+        ] {
+            assert!(Email::parse(good).is_ok(), "{good}");
+        }
+    }
+
+    #[test]
+    fn refuses_the_rest() {
+        for bad in [
+            "", "@", "a@", "@example.com", "user@localhost", "a@[127.0.0.1]", "Bob <b@x.org>", "a@x_y.org", "a@1.2.3.4",
+            "a b@example.com", ".a@example.com", "a.@example.com", "a..b@example.com", "a@-x.org", "a@x..org", "a@x.org.",
+            "a@ex\nample.com", "a\u{202e}@example.com", "\"a\"b\"@example.org", "a@b@example.org", "a@exam ple.com",
+            "a\r\nBcc: x@example.com", "\"\"@example.org", "victim@example.com,attacker@example.com",
+        ] {
+            assert_eq!(Email::parse(bad).err(), Some(EmailError::Invalid), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn length_is_counted_in_octets() {
+        let local = |n: usize| format!("{}@example.com", "a".repeat(n));
+        assert!(Email::parse(&local(64)).is_ok());
+        assert_eq!(Email::parse(&local(65)).err(), Some(EmailError::TooLong));
+        let domain = |n: usize| format!("a@{}.{}.{}.{}.com", "b".repeat(60), "c".repeat(60), "d".repeat(60), "e".repeat(n));
+        assert_eq!(domain(63 - 4).len() - 1, 247);
+        assert!(Email::parse(&domain(59)).is_ok());
+        assert_eq!(Email::parse(&"x".repeat(10_000_000)).err(), Some(EmailError::TooLong));
+    }
+
+    #[test]
+    fn comparison_folds_case_and_scripts_and_nothing_else() {
+        let canonical = |text: &str| Email::parse(text).unwrap().canonical().to_owned();
+        assert_eq!(canonical("John.Doe@EXAMPLE.com"), "john.doe@example.com");
+        assert_eq!(canonical("a@MÜNCHEN.de"), canonical("a@xn--mnchen-3ya.de"));
+        assert_eq!(canonical("\"abc\"@example.org"), canonical("abc@example.org"));
+        assert_eq!(canonical("e\u{301}@example.org"), canonical("é@example.org"));
+        assert_ne!(canonical("a+b@example.org"), canonical("a@example.org"));
+        assert_ne!(canonical("a.b@example.org"), canonical("ab@example.org"));
+        // only ASCII is folded: these may be two mailboxes
+        assert_ne!(canonical("É@example.org"), canonical("é@example.org"));
+        assert_ne!(canonical("\u{212a}@example.org"), canonical("kk@example.org"));
+    }
+
+    proptest! {
+        #[test]
+        fn printing_and_parsing_is_the_identity(text in "[a-zA-Z0-9.\"@ é-]{1,20}@[a-z0-9ü.-]{1,12}\\.[a-z]{2,4}") {
+            if let Ok(email) = Email::parse(&text) {
+                let again = Email::parse(email.as_str()).unwrap();
+                prop_assert_eq!(again.as_str(), email.as_str());
+                prop_assert_eq!(again.canonical(), email.canonical());
+                prop_assert_eq!(Email::parse(email.canonical()).unwrap().canonical(), email.canonical());
+            }
+        }
+
+        #[test]
+        fn no_text_breaks_it(text in any::<String>()) {
+            let _ = Email::parse(&text);
+            let _ = Email::parse(&format!("{text}@example.com"));
+            let _ = Email::parse(&format!("a@{text}.com"));
+        }
+    }
+}

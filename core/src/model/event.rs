@@ -1,0 +1,109 @@
+//! What the audit log keeps: that something happened, to which id, never to whom.
+
+use crate::model::ids::{SessionId, UserId};
+use crate::model::realm::Realm;
+use crate::model::time::Timestamp;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A registration is pending.
+    Registered,
+    /// Its owner threw it away.
+    RegistrationRejected,
+    /// An address was proven: the account began.
+    EmailVerified,
+    /// A login.
+    LoggedIn,
+    /// A login with a wrong password or code.
+    LoginFailed,
+    /// Logins for an address are being slowed down.
+    LoginThrottled,
+    /// A second factor was asked for.
+    MfaChallenged,
+    /// A session ended by its owner.
+    LoggedOut,
+    /// All sessions ended by their owner.
+    LoggedOutEverywhere,
+    /// A refresh token was used after its successor: the session was ended.
+    RefreshTokenStolen,
+    /// A reset link was asked for an address that has an account.
+    ResetRequested,
+    /// A new password by reset link.
+    PasswordReset,
+    /// A new password by the person logged in.
+    PasswordChanged,
+    /// The profile changed.
+    ProfileUpdated,
+    /// A new address was asked for.
+    EmailChangeRequested,
+    /// A new address counts.
+    EmailChanged,
+    /// An OTP was asked for.
+    OtpRequested,
+    /// The phone on record is proven.
+    PhoneVerified,
+    /// A wrong OTP.
+    OtpFailed,
+    /// A second factor was switched on.
+    MfaEnabled,
+    /// A second factor was switched off.
+    MfaDisabled,
+    /// Everything stored was handed to its owner.
+    DataExported,
+    /// The account is gone.
+    AccountDeleted,
+    /// A message was handed to a mail or text server.
+    MessageSent,
+    /// A message could not be delivered and waits for the operator.
+    MessageDead,
+}
+
+impl EventKind {
+    /// Its stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::RegistrationRejected => "registration_rejected",
+            Self::EmailVerified => "email_verified",
+            Self::LoggedIn => "logged_in",
+            Self::LoginFailed => "login_failed",
+            Self::LoginThrottled => "login_throttled",
+            Self::MfaChallenged => "mfa_challenged",
+            Self::LoggedOut => "logged_out",
+            Self::LoggedOutEverywhere => "logged_out_everywhere",
+            Self::RefreshTokenStolen => "refresh_token_stolen",
+            Self::ResetRequested => "reset_requested",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
+            Self::ProfileUpdated => "profile_updated",
+            Self::EmailChangeRequested => "email_change_requested",
+            Self::EmailChanged => "email_changed",
+            Self::OtpRequested => "otp_requested",
+            Self::PhoneVerified => "phone_verified",
+            Self::OtpFailed => "otp_failed",
+            Self::MfaEnabled => "mfa_enabled",
+            Self::MfaDisabled => "mfa_disabled",
+            Self::DataExported => "data_exported",
+            Self::AccountDeleted => "account_deleted",
+            Self::MessageSent => "message_sent",
+            Self::MessageDead => "message_dead",
+        }
+    }
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub realm: Realm,
+    /// What.
+    pub kind: EventKind,
+    /// To which account, where one is known.
+    pub user: Option<UserId>,
+    /// In which session, where there is one.
+    pub session: Option<SessionId>,
+}

@@ -1,0 +1,108 @@
+//! Identifiers: typed, 128 random bits, never reused, printed with a prefix that tells what they name.
+
+use std::fmt;
+
+use crate::ports::randomness::Randomness;
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// What its text starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A fresh one.
+            #[must_use]
+            pub fn random(randomness: &dyn Randomness) -> Self {
+                let mut bytes = [0; 16];
+                randomness.fill(&mut bytes);
+                Self(bytes)
+            }
+
+            /// From its sixteen bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            /// Its sixteen bytes.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+
+            /// Reads the prefix and 32 lower-case hexadecimal digits; anything else is `None`.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                parse_hex(text.strip_prefix($prefix)?).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A user, and the pending registration the user began as.
+    UserId = "usr_";
+    /// A session: one login on one device, with all its tokens.
+    SessionId = "ses_";
+    /// One access token (its `jti`).
+    AccessTokenId = "jti_";
+    /// A job of the queue.
+    JobId = "job_";
+}
+
+/// Sixteen bytes from 32 lower-case hexadecimal digits. One spelling only, so that ids compare as text too.
+fn parse_hex(digits: &str) -> Option<[u8; 16]> {
+    let digits: &[u8; 32] = digits.as_bytes().try_into().ok()?;
+    let mut bytes = [0; 16];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair.iter().try_fold(0u8, |value, digit| {
+            let nibble = match digit {
+                b'0'..=b'9' => digit - b'0',
+                b'a'..=b'f' => digit - b'a' + 10,
+                _ => return None,
+            };
+            Some(value << 4 | nibble)
+        })?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn printing_and_parsing_is_the_identity(bytes in any::<[u8; 16]>()) {
+            let id = UserId::from_bytes(bytes);
+            prop_assert_eq!(UserId::parse(&id.to_string()), Some(id));
+            prop_assert_eq!(SessionId::parse(&id.to_string()), None);
+        }
+
+        #[test]
+        fn no_text_breaks_it(text in any::<String>()) {
+            if let Some(id) = UserId::parse(&text) {
+                prop_assert_eq!(id.to_string(), text);
+            }
+        }
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for text in ["", "usr_", "usr_00", "USR_00000000000000000000000000000000", "usr_ABCDEF00000000000000000000000000"] {
+            assert_eq!(UserId::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Work that waits outside a request: a job names records and never carries a person's data or a secret.
+
+use std::time::Duration;
+
+use crate::model::ids::{JobId, UserId};
+use crate::model::message::Channel;
+use crate::model::one_time_token::Purpose;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::time::Timestamp;
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Mail the link and code of a registration, or tell the owner of the address if it has an account.
+    VerifyRegistration(UserId),
+    /// Mail anew for each pending registration of an address.
+    ResendVerification(Digest),
+    /// Mail a reset link if the address has an account.
+    ResetPassword(Digest),
+    /// Mail that the account exists now.
+    Welcome(UserId),
+    /// Mail that the password is another one.
+    PasswordChanged {
+        /// Whose.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+        /// By a reset link.
+        by_reset: bool,
+    },
+    /// Mail the link for a new address.
+    ConfirmEmailChange(UserId),
+    /// Tell the old address that another one was asked for.
+    EmailChangeRequested {
+        /// Whose.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Tell the old address that it counts no more.
+    EmailChanged {
+        /// Whose.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Mail that a second factor was switched.
+    MfaChanged {
+        /// Whose.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+        /// On now.
+        enabled: bool,
+    },
+    /// Text the code of a challenge, if its holder and token are still the ones it was made for.
+    SendOtp {
+        /// Whose phone.
+        user: UserId,
+        /// Proving the number, or a login.
+        purpose: Purpose,
+        /// Which challenge.
+        challenge: Digest,
+        /// By text or by call.
+        channel: Channel,
+    },
+}
+
+/// Whom a job is about, so that an erasure finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum About {
+    /// A user or registration.
+    Subject(UserId),
+    /// An address, by its blind index.
+    Address(Digest),
+}
+
+impl Task {
+    /// Whom it is about.
+    #[must_use]
+    pub const fn about(&self) -> About {
+        match self {
+            Self::VerifyRegistration(user) | Self::Welcome(user) | Self::ConfirmEmailChange(user) => About::Subject(*user),
+            Self::ResendVerification(index) | Self::ResetPassword(index) => About::Address(*index),
+            Self::PasswordChanged { user, .. }
+            | Self::EmailChangeRequested { user, .. }
+            | Self::EmailChanged { user, .. }
+            | Self::MfaChanged { user, .. }
+            | Self::SendOtp { user, .. } => About::Subject(*user),
+        }
+    }
+
+    /// A stable name for lists, logs and metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::VerifyRegistration(_) => "verify_registration",
+            Self::ResendVerification(_) => "resend_verification",
+            Self::ResetPassword(_) => "reset_password",
+            Self::Welcome(_) => "welcome",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::ConfirmEmailChange(_) => "confirm_email_change",
+            Self::EmailChangeRequested { .. } => "email_change_requested",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::MfaChanged { .. } => "mfa_changed",
+            Self::SendOtp { .. } => "send_otp",
+        }
+    }
+}
+
+/// A job of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its name; also makes the `Message-ID`, so that a second delivery can be recognised.
+    pub id: JobId,
+    /// The population.
+    pub realm: Realm,
+    /// What is to be done.
+    pub task: Task,
+    /// How often it was begun.
+    pub attempts: u32,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+}
+
+/// Tries after which a job is a dead letter.
+pub const MAX_ATTEMPTS: u32 = 12;
+
+/// How long to wait after the n-th failed try: 2 s, doubling, an hour at most.
+#[must_use]
+pub fn backoff(attempts: u32) -> Duration {
+    Duration::from_secs(2u64.saturating_pow(attempts.clamp(1, 12)).min(3600))
+}
+
+/// A job that failed for good and waits for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The job.
+    pub job: Job,
+    /// Why, in words without anyone's data.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
+}

@@ -1,0 +1,139 @@
+//! What we say to people, before a template gives it words. Made by the worker, sent, forgotten.
+
+use std::time::Duration;
+
+use crate::model::name::PersonName;
+use crate::model::otp::TypedCode;
+use crate::model::secret::OpaqueToken;
+use crate::model::time::Timestamp;
+
+/// An e-mail.
+#[derive(Debug, Clone)]
+pub enum EmailMessage {
+    /// Prove this address: a link, and a code for who cannot follow it.
+    VerifyEmail {
+        /// Who registered.
+        first_name: PersonName,
+        /// The right the link carries.
+        token: OpaqueToken,
+        /// The same right, typed.
+        code: TypedCode,
+        /// How long both live.
+        expires_in: Duration,
+    },
+    /// The account exists now.
+    Welcome {
+        /// Whose.
+        first_name: PersonName,
+    },
+    /// Someone registered an address that has an account.
+    AlreadyRegistered {
+        /// The owner of the account.
+        first_name: PersonName,
+    },
+    /// Set a new password.
+    ResetPassword {
+        /// Who asked.
+        first_name: PersonName,
+        /// The right the link carries.
+        token: OpaqueToken,
+        /// How long it lives.
+        expires_in: Duration,
+    },
+    /// The password is another one now.
+    PasswordChanged {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+        /// By a reset link rather than by the person logged in.
+        by_reset: bool,
+    },
+    /// Prove this new address.
+    ConfirmEmailChange {
+        /// Who asked.
+        first_name: PersonName,
+        /// The right the link carries.
+        token: OpaqueToken,
+        /// How long it lives.
+        expires_in: Duration,
+    },
+    /// To the old address: another one was asked for.
+    EmailChangeRequested {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
+    /// To the old address: it counts no more.
+    EmailChanged {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
+    /// A second factor was switched on or off.
+    MfaChanged {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+        /// On now.
+        enabled: bool,
+    },
+}
+
+impl EmailMessage {
+    /// The template that gives it words.
+    #[must_use]
+    pub const fn template(&self) -> &'static str {
+        match self {
+            Self::VerifyEmail { .. } => "mail_email_verify",
+            Self::Welcome { .. } => "registration",
+            Self::AlreadyRegistered { .. } => "already_registered",
+            Self::ResetPassword { .. } => "mail_password_reset",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::ConfirmEmailChange { .. } => "email_change_confirm",
+            Self::EmailChangeRequested { .. } => "email_change_requested",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::MfaChanged { .. } => "mfa_changed",
+        }
+    }
+}
+
+/// How a text reaches a phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// A short message.
+    Sms,
+    /// A call that reads the code.
+    Voice,
+}
+
+impl Channel {
+    /// `sms` or `voice`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Voice => "voice",
+        }
+    }
+
+    /// The channel of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Sms, Self::Voice].into_iter().find(|channel| channel.as_str() == text)
+    }
+}
+
+/// A text or call: a code and what it is for.
+#[derive(Debug, Clone)]
+pub struct TextMessage {
+    /// For a login rather than for proving the number.
+    pub for_login: bool,
+    /// The six digits.
+    pub code: TypedCode,
+    /// How long they live.
+    pub expires_in: Duration,
+}

@@ -1,0 +1,79 @@
+//! Rights that can be used once: links, typed codes, OTPs. Kept as keyed digests, bound to one purpose, realm and
+//! subject; a newer one of the same kind replaces the older.
+
+use crate::model::ids::UserId;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::time::Timestamp;
+
+/// Wrong tries after which a code is dead.
+pub const CODE_TRIES: u8 = 5;
+
+/// What a one-time token is good for. A token of one purpose never passes for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Prove the address of a registration.
+    VerifyEmail,
+    /// Prove a new address of an account.
+    ChangeEmail,
+    /// Set a new password.
+    ResetPassword,
+    /// Prove the phone on record.
+    VerifyPhone,
+    /// Show the second factor of a login.
+    LoginMfa,
+}
+
+impl Purpose {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::VerifyEmail, Self::ChangeEmail, Self::ResetPassword, Self::VerifyPhone, Self::LoginMfa];
+
+    /// Its stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify_email",
+            Self::ChangeEmail => "change_email",
+            Self::ResetPassword => "reset_password",
+            Self::VerifyPhone => "verify_phone",
+            Self::LoginMfa => "login_mfa",
+        }
+    }
+
+    /// The purpose of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == text)
+    }
+}
+
+/// Whose token it is: at most one lives per holder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Holder {
+    /// The population.
+    pub realm: Realm,
+    /// What it is good for.
+    pub purpose: Purpose,
+    /// The user or registration.
+    pub subject: UserId,
+}
+
+/// A token as stores keep it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OneTimeToken {
+    /// Whose it is.
+    pub holder: Holder,
+    /// Digest of the opaque token.
+    pub token: Digest,
+    /// Digest of the typed code, where there is one. For an OTP it is set when the message is made.
+    pub code: Option<Digest>,
+    /// Wrong tries the code still has; at zero the code is dead, the link is not.
+    pub tries_left: u8,
+    /// What else must still be true when it is used, e.g. the blind index of the phone it was sent to.
+    pub binding: Option<Digest>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Dead from here on.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,128 @@
+//! Codes a person types: the six digits of a text, the six characters of a verification mail.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::ports::randomness::Randomness;
+
+/// A code's text. Wiped when dropped, never printed by accident.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct TypedCode(String);
+
+/// No look-alikes: without 0 O, 1 I L, 2 Z, 5 S, 8 B, U V.
+const ALPHABET: &[u8; 23] = b"34679ACDEFGHJKMNPQRTWXY";
+
+impl TypedCode {
+    /// Six decimal digits, evenly drawn.
+    #[must_use]
+    pub fn digits(randomness: &dyn Randomness) -> Self {
+        Self((0..6).map(|_| char::from(b'0' + draw(randomness, 10))).collect())
+    }
+
+    /// Six characters that cannot be mistaken for each other, evenly drawn.
+    #[must_use]
+    pub fn letters(randomness: &dyn Randomness) -> Self {
+        let letter = |_| ALPHABET.get(usize::from(draw(randomness, 23))).map_or('3', |byte| char::from(*byte));
+        Self((0..6).map(letter).collect())
+    }
+
+    /// Reads six digits; spaces around and between are forgiven, anything else is `None`.
+    #[must_use]
+    pub fn parse_digits(text: &str) -> Option<Self> {
+        compact(text).filter(|code| code.bytes().all(|b| b.is_ascii_digit())).map(Self)
+    }
+
+    /// Reads six characters of the alphabet in either case; spaces and hyphens are forgiven.
+    #[must_use]
+    pub fn parse_letters(text: &str) -> Option<Self> {
+        let code = compact(text)?.to_ascii_uppercase();
+        code.bytes().all(|b| ALPHABET.contains(&b)).then_some(Self(code))
+    }
+
+    /// The text, for the message and for hashing.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TypedCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TypedCode(redacted)")
+    }
+}
+
+/// Six characters once the separators people add are gone. Long texts are refused before they are looked at.
+fn compact(text: &str) -> Option<String> {
+    if text.len() > 32 {
+        return None;
+    }
+    let code: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '\u{a0}')).collect();
+    (code.len() == 6 && code.is_ascii()).then_some(code)
+}
+
+/// An even draw from `0..sides`: bytes past the last whole multiple are thrown away.
+fn draw(randomness: &dyn Randomness, sides: u8) -> u8 {
+    let limit = u8::MAX - u8::MAX % sides;
+    loop {
+        let mut byte = [0];
+        randomness.fill(&mut byte);
+        if byte[0] < limit {
+            return byte[0] % sides;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    struct Counting(AtomicU8);
+    impl Randomness for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.iter_mut().for_each(|byte| *byte = self.0.fetch_add(1, Ordering::Relaxed));
+        }
+    }
+
+    #[test]
+    fn every_letter_is_drawn_equally_often() {
+        let mut seen = [0u32; 23];
+        let randomness = Counting(AtomicU8::new(0));
+        for _ in 0..23 * 11 {
+            seen[usize::from(draw(&randomness, 23))] += 1;
+        }
+        assert_eq!(seen, [11; 23]);
+        let distinct: std::collections::BTreeSet<u8> = ALPHABET.iter().copied().collect();
+        assert_eq!(distinct.len(), 23);
+    }
+
+    #[test]
+    fn people_may_type_as_they_like() {
+        assert_eq!(TypedCode::parse_digits(" 123 456 ").unwrap().expose(), "123456");
+        assert_eq!(TypedCode::parse_letters("acd-efg").unwrap().expose(), "ACDEFG");
+        for wrong in ["", "12345", "1234567", "12345a", "１２３４５６", "-1234"] {
+            assert!(TypedCode::parse_digits(wrong).is_none(), "{wrong}");
+        }
+        assert!(TypedCode::parse_letters("O00000").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn printing_and_parsing_is_the_identity(start in any::<u8>()) {
+            let randomness = Counting(AtomicU8::new(start));
+            let code = TypedCode::letters(&randomness);
+            prop_assert_eq!(TypedCode::parse_letters(code.expose()), Some(code));
+            let digits = TypedCode::digits(&randomness);
+            prop_assert_eq!(TypedCode::parse_digits(digits.expose()), Some(digits));
+        }
+
+        #[test]
+        fn no_text_breaks_it(text in any::<String>()) {
+            let _ = TypedCode::parse_digits(&text);
+            let _ = TypedCode::parse_letters(&text);
+        }
+    }
+}

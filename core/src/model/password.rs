@@ -1,0 +1,187 @@
+//! Passwords: any Unicode, NFKC before anything else, long enough and hard to guess. No composition rules.
+
+use std::fmt;
+
+use unicode_normalization::UnicodeNormalization;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::model::code::Code;
+use crate::model::strength::{StrengthContext, estimate};
+
+/// What is longer is refused before any work, in octets.
+const RAW_MAX: usize = 4096;
+
+/// A password, normalised. Wiped when dropped; `Debug` shows nothing.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Password(String);
+
+/// What a new password must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordRules {
+    /// Fewest characters.
+    pub min_length: usize,
+    /// Most characters.
+    pub max_length: usize,
+    /// Lowest zxcvbn score, 0 to 4.
+    pub min_score: u8,
+}
+
+impl PasswordRules {
+    /// NIST SP 800-63B-4 where a second factor may stand beside it: 8 characters.
+    #[must_use]
+    pub const fn nist_mfa() -> Self {
+        Self { min_length: 8, max_length: 256, min_score: 3 }
+    }
+
+    /// NIST SP 800-63B-4 where the password stands alone: 15 characters.
+    #[must_use]
+    pub const fn nist_single() -> Self {
+        Self { min_length: 15, ..Self::nist_mfa() }
+    }
+}
+
+/// What is wrong with a new password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Fewer characters than `min`.
+    #[error("the password has fewer than {min} characters")]
+    TooShort {
+        /// Characters it needs.
+        min: usize,
+    },
+    /// More characters than `max`.
+    #[error("the password has more than {max} characters")]
+    TooLong {
+        /// Characters it may have.
+        max: usize,
+    },
+    /// Too easy to guess.
+    #[error("the password is too easy to guess")]
+    TooWeak {
+        /// Its score.
+        score: u8,
+        /// The score it needs.
+        min_score: u8,
+        /// What is wrong with it.
+        warning: Option<String>,
+        /// How to do better.
+        suggestions: Vec<String>,
+    },
+}
+
+impl PasswordError {
+    /// The stable code.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::TooShort { .. } => Code::PasswordTooShort,
+            Self::TooLong { .. } => Code::PasswordTooLong,
+            Self::TooWeak { .. } => Code::PasswordTooWeak,
+        }
+    }
+
+    /// A sentence for a person.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Self::TooShort { min } => format!("Use at least {min} characters."),
+            Self::TooLong { max } => format!("Use at most {max} characters."),
+            Self::TooWeak { warning, suggestions, .. } => {
+                let mut sentences = vec!["This password is too easy to guess.".to_owned()];
+                sentences.extend(warning.iter().chain(suggestions).cloned());
+                sentences.join(" ")
+            }
+        }
+    }
+}
+
+impl Password {
+    /// Reads a new password.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse_new(text: &str, rules: &PasswordRules, context: &StrengthContext) -> Result<Self, Vec<PasswordError>> {
+        let Some(password) = Self::presented(text) else { return Err(vec![PasswordError::TooLong { max: rules.max_length }]) };
+        let length = password.0.chars().count();
+        let mut errors = Vec::new();
+        if length < rules.min_length {
+            errors.push(PasswordError::TooShort { min: rules.min_length });
+        }
+        if length > rules.max_length {
+            errors.push(PasswordError::TooLong { max: rules.max_length });
+        }
+        let strength = estimate(&password.0, context);
+        if strength.score < rules.min_score {
+            errors.push(PasswordError::TooWeak {
+                score: strength.score,
+                min_score: rules.min_score,
+                warning: strength.warning,
+                suggestions: strength.suggestions,
+            });
+        }
+        if errors.is_empty() { Ok(password) } else { Err(errors) }
+    }
+
+    /// A password as someone shows it: only its size is bounded. `None` for what is too long to be anyone's.
+    #[must_use]
+    pub fn presented(text: &str) -> Option<Self> {
+        (text.len() <= RAW_MAX).then(|| Self(text.nfkc().collect()))
+    }
+
+    /// The text, for hashing.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(redacted)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn codes(text: &str, rules: &PasswordRules) -> Vec<Code> {
+        match Password::parse_new(text, rules, &StrengthContext::default()) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.iter().map(PasswordError::code).collect(),
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told() {
+        let rules = PasswordRules::nist_mfa();
+        assert_eq!(codes("SecureP@ssw0rd123!", &rules), []);
+        assert_eq!(codes("Пароль за огородом 7", &rules), []);
+        assert_eq!(codes("", &rules), [Code::PasswordTooShort, Code::PasswordTooWeak]);
+        assert_eq!(codes("password", &rules), [Code::PasswordTooWeak]);
+        assert_eq!(codes("kq7!Zp2", &rules), [Code::PasswordTooShort]);
+        assert_eq!(codes(&"correct horse battery staple ".repeat(10), &rules), [Code::PasswordTooLong]);
+        assert_eq!(codes(&"x".repeat(10_000_000), &rules), [Code::PasswordTooLong]);
+        assert_eq!(codes("kq7!Zp2#vW9x", &PasswordRules::nist_single()), [Code::PasswordTooShort]);
+    }
+
+    #[test]
+    fn keyboards_that_compose_differently_agree() {
+        let (composed, decomposed) = (Password::presented("caf\u{e9}"), Password::presented("cafe\u{301}"));
+        assert_eq!(composed.unwrap().expose(), decomposed.unwrap().expose());
+        assert!(Password::presented(&"x".repeat(4097)).is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn normalising_twice_is_normalising_once(text in any::<String>()) {
+            if let Some(password) = Password::presented(&text) {
+                let again = Password::presented(password.expose());
+                prop_assert!(again.is_none_or(|again| again == password));
+            }
+            let _ = Password::parse_new(&text, &PasswordRules::nist_mfa(), &StrengthContext::default());
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A whole registration at once: every field's every error in one go, for the server and the browser alike.
+
+use crate::model::code::{Code, Violation};
+use crate::model::country::{CountryCode, CountryError};
+use crate::model::email::{Email, EmailError};
+use crate::model::name::{NameError, PersonName};
+use crate::model::password::{Password, PasswordError, PasswordRules};
+use crate::model::phone::{Phone, PhoneError, PhoneValidation};
+use crate::model::strength::StrengthContext;
+
+/// The fields as they came; `None` is missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RegistrationForm<'a> {
+    /// Given name.
+    pub first_name: Option<&'a str>,
+    /// Family name.
+    pub last_name: Option<&'a str>,
+    /// The address.
+    pub email: Option<&'a str>,
+    /// The number.
+    pub phone: Option<&'a str>,
+    /// `US` or `+1`.
+    pub country_code: Option<&'a str>,
+    /// The password.
+    pub password: Option<&'a str>,
+}
+
+/// A registration whose every field is acceptable.
+#[derive(Debug)]
+pub struct ParsedRegistration {
+    /// Given name.
+    pub first_name: PersonName,
+    /// Family name.
+    pub last_name: PersonName,
+    /// The address.
+    pub email: Email,
+    /// The number.
+    pub phone: Phone,
+    /// As given.
+    pub country_code: CountryCode,
+    /// The password.
+    pub password: Password,
+}
+
+/// What the operator asks of a registration.
+#[derive(Debug, Clone, Copy)]
+pub struct FormRules<'a> {
+    /// Of the password.
+    pub passwords: &'a PasswordRules,
+    /// Of the number.
+    pub phones: PhoneValidation,
+    /// A word the password must not lean on.
+    pub app_name: &'a str,
+}
+
+impl RegistrationForm<'_> {
+    /// Reads all fields.
+    ///
+    /// # Errors
+    /// One violation for each thing that is wrong with each field, in the order of the fields.
+    pub fn parse(&self, rules: &FormRules<'_>) -> Result<ParsedRegistration, Vec<Violation>> {
+        let mut violations = Vec::new();
+        let first_name = parse_name("first_name", self.first_name, &mut violations);
+        let last_name = parse_name("last_name", self.last_name, &mut violations);
+        let email = field("email", self.email, &mut violations, parse_email);
+        let country_at = violations.len();
+        let country_code = field("country_code", self.country_code, &mut violations, parse_country_code);
+        let country_violations = violations.split_off(country_at);
+        let phone = match (&country_code, self.phone) {
+            (Some(code), phone) => field("phone", phone, &mut violations, |text| parse_phone(text, code, rules.phones)),
+            (None, None) => field("phone", None, &mut violations, |_| Err(Vec::new())),
+            (None, Some(_)) => None,
+        };
+        violations.extend(country_violations);
+        let names: Vec<&str> = [self.first_name, self.last_name].into_iter().flatten().collect();
+        let context = StrengthContext::new(&names, self.email, rules.app_name);
+        let password =
+            field("password", self.password, &mut violations, |text| parse_password(text, rules.passwords, &context));
+        match (first_name, last_name, email, phone, country_code, password) {
+            (Some(first_name), Some(last_name), Some(email), Some(phone), Some(country_code), Some(password))
+                if violations.is_empty() =>
+            {
+                Ok(ParsedRegistration { first_name, last_name, email, phone, country_code, password })
+            }
+            _ => Err(violations),
+        }
+    }
+}
+
+/// A present field through its parser, a missing one as `required`.
+fn field<T>(
+    name: &'static str,
+    value: Option<&str>,
+    violations: &mut Vec<Violation>,
+    parse: impl FnOnce(&str) -> Result<T, Vec<Violation>>,
+) -> Option<T> {
+    let parsed = value.map_or_else(|| Err(vec![Violation::new(name, Code::Required)]), parse);
+    parsed.map_err(|found| violations.extend(found)).ok()
+}
+
+fn parse_name(name: &'static str, value: Option<&str>, violations: &mut Vec<Violation>) -> Option<PersonName> {
+    field(name, value, violations, |text| {
+        PersonName::parse(text).map_err(|error: NameError| vec![Violation::new(name, error.code())])
+    })
+}
+
+/// An address, or what is wrong with it.
+///
+/// # Errors
+/// The violation of `email`.
+pub fn parse_email(text: &str) -> Result<Email, Vec<Violation>> {
+    Email::parse(text).map_err(|error: EmailError| vec![Violation::new("email", error.code())])
+}
+
+/// A country code, or what is wrong with it.
+///
+/// # Errors
+/// The violation of `country_code`.
+pub fn parse_country_code(text: &str) -> Result<CountryCode, Vec<Violation>> {
+    CountryCode::parse(text).map_err(|error: CountryError| vec![Violation::new("country_code", error.code())])
+}
+
+/// A number, or what is wrong with it.
+///
+/// # Errors
+/// The violation of `phone`.
+pub fn parse_phone(text: &str, code: &CountryCode, validation: PhoneValidation) -> Result<Phone, Vec<Violation>> {
+    Phone::parse(text, code, validation).map_err(|error: PhoneError| vec![Violation::new("phone", error.code())])
+}
+
+/// A new password, or all that is wrong with it.
+///
+/// # Errors
+/// The violations of `password`.
+pub fn parse_password(text: &str, rules: &PasswordRules, context: &StrengthContext) -> Result<Password, Vec<Violation>> {
+    Password::parse_new(text, rules, context).map_err(|errors| {
+        let violation = |error: &PasswordError| Violation::with_message("password", error.code(), error.message());
+        errors.iter().map(violation).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rules(passwords: &PasswordRules) -> FormRules<'_> {
+        FormRules { passwords, phones: PhoneValidation::E164, app_name: "Portcullis" }
+    }
+
+    const SEED: RegistrationForm<'static> = RegistrationForm {
+        first_name: Some("John"),
+        last_name: Some("Doe"),
+        email: Some("john.doe@example.com"),
+        phone: Some("+1234567890"),
+        country_code: Some("US"),
+        password: Some("SecureP@ssw0rd123!"),
+    };
+
+    fn codes(form: &RegistrationForm<'_>) -> Vec<(&'static str, Code)> {
+        let found = form.parse(&rules(&PasswordRules::nist_mfa())).expect_err("something is wrong");
+        found.into_iter().map(|violation| (violation.field, violation.code)).collect()
+    }
+
+    #[test]
+    fn the_seeds_own_example_is_accepted() {
+        assert!(SEED.parse(&rules(&PasswordRules::nist_mfa())).is_ok());
+    }
+
+    #[test]
+    fn every_field_tells_its_errors_at_once() {
+        let required: Vec<_> =
+            ["first_name", "last_name", "email", "phone", "country_code", "password"].map(|f| (f, Code::Required)).into();
+        assert_eq!(codes(&RegistrationForm::default()), required);
+        let wrong = RegistrationForm { email: Some("nobody"), phone: Some("+49301234567"), password: Some("abc"), ..SEED };
+        assert_eq!(codes(&wrong), [
+            ("email", Code::EmailInvalid),
+            ("phone", Code::PhoneCountryMismatch),
+            ("password", Code::PasswordTooShort),
+            ("password", Code::PasswordTooWeak),
+        ]);
+        assert_eq!(codes(&RegistrationForm { country_code: Some("XX"), ..SEED }), [("country_code", Code::CountryUnknown)]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_input_breaks_it(text in any::<String>(), other in any::<String>()) {
+            let form = RegistrationForm {
+                first_name: Some(&text), last_name: Some(&other), email: Some(&text),
+                phone: Some(&other), country_code: Some(&text), password: Some(&other),
+            };
+            let _ = form.parse(&rules(&PasswordRules::nist_mfa()));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a store may see of a person: sealed values, wrapped keys and keyed digests. There is no way from these
+//! back to the person without the keys, which no store has.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::model::realm::Realm;
+
+macro_rules! opaque_bytes {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        pub struct $name(Vec<u8>);
+
+        impl $name {
+            /// From what a cipher made or a store kept.
+            #[must_use]
+            pub const fn from_bytes(bytes: Vec<u8>) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes to keep.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({} bytes)"), self.0.len())
+            }
+        }
+    )*};
+}
+
+opaque_bytes! {
+    /// One personal value, encrypted under its owner's data key and bound to its [`Place`].
+    Sealed;
+    /// A data key, encrypted under the server's ring. Destroying it erases everything sealed with the key.
+    WrappedKey;
+}
+
+/// A person's own key, open. Lives only as long as the request that needs it.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct DataKey([u8; 32]);
+
+impl DataKey {
+    /// From 256 random bits.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bits, for a cipher.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey(redacted)")
+    }
+}
+
+/// HMAC-SHA-256 under a key of the server: equal for equal inputs, meaningless without the key.
+/// Used to look an e-mail up (a blind index) and to recognise tokens and codes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// From its 32 bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Compares in constant time.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(&self.0[..], &other.0[..]).into()
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
+/// Which value of a record is sealed: part of the associated data, so that nothing sealed can be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// The data key itself.
+    Key,
+    /// Given name.
+    FirstName,
+    /// Family name.
+    LastName,
+    /// The proven address, or the one a registration claims.
+    Email,
+    /// A new address that waits for its link.
+    PendingEmail,
+    /// The address before the last change, kept until its owner has been told.
+    PreviousEmail,
+    /// E.164.
+    Phone,
+    /// `US` or `+1`, as given.
+    CountryCode,
+    /// ISO 3166-1 alpha-2, derived.
+    Country,
+    /// A session's user agent.
+    UserAgent,
+    /// A session's coarse address.
+    Address,
+    /// A copy of a message in the development mailbox.
+    Message,
+    /// The check value by which a database recognises its key.
+    Check,
+}
+
+impl Field {
+    /// Its stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::FirstName => "first_name",
+            Self::LastName => "last_name",
+            Self::Email => "email",
+            Self::PendingEmail => "pending_email",
+            Self::PreviousEmail => "previous_email",
+            Self::Phone => "phone",
+            Self::CountryCode => "country_code",
+            Self::Country => "country",
+            Self::UserAgent => "user_agent",
+            Self::Address => "address",
+            Self::Message => "message",
+            Self::Check => "check",
+        }
+    }
+}
+
+/// Where a sealed value belongs. Opening it anywhere else fails.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The realm of the record.
+    pub realm: &'a Realm,
+    /// The sixteen bytes of the record's id.
+    pub record: &'a [u8; 16],
+    /// The value's name.
+    pub field: Field,
+}

@@ -1,0 +1,149 @@
+//! A user: the record a store keeps, and the open profile only its owner sees.
+
+use crate::model::country::{Country, CountryCode};
+use crate::model::email::Email;
+use crate::model::ids::UserId;
+use crate::model::name::PersonName;
+use crate::model::phone::Phone;
+use crate::model::realm::Realm;
+use crate::model::sealed::{Digest, Sealed, WrappedKey};
+use crate::model::time::Timestamp;
+
+/// A password hash as a PHC string, e.g. `$argon2id$v=19$m=19456,t=2,p=1$…`. Not personal, but never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Wraps a PHC string.
+    #[must_use]
+    pub fn new(phc: impl Into<String>) -> Self {
+        Self(phc.into())
+    }
+
+    /// The PHC string.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Compares in constant time.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        subtle::ConstantTimeEq::ct_eq(self.0.as_bytes(), other.0.as_bytes()).into()
+    }
+}
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(redacted)")
+    }
+}
+
+/// The sealed personal fields that a registration and a user have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedPerson {
+    /// The person's data key under the server's ring.
+    pub key: WrappedKey,
+    /// Blind index of the e-mail.
+    pub email_index: Digest,
+    /// Given name.
+    pub first_name: Sealed,
+    /// Family name.
+    pub last_name: Sealed,
+    /// The address as typed.
+    pub email: Sealed,
+    /// E.164.
+    pub phone: Sealed,
+    /// As given: `US` or `+1`.
+    pub country_code: Sealed,
+    /// Derived: ISO 3166-1 alpha-2.
+    pub country: Sealed,
+}
+
+/// A registration whose address nobody has proven yet. Its id becomes the user's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Where it was made.
+    pub realm: Realm,
+    /// The id `create` answered with.
+    pub id: UserId,
+    /// The person, sealed.
+    pub person: SealedPerson,
+    /// Of the password given at this registration.
+    pub password: PasswordHash,
+    /// When `create` was called.
+    pub created_at: Timestamp,
+    /// It dies with its newest link.
+    pub expires_at: Timestamp,
+}
+
+/// A new address that counts once its link is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingEmail {
+    /// Blind index of the new address.
+    pub index: Digest,
+    /// The new address as typed.
+    pub email: Sealed,
+}
+
+/// An account, as stores keep it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The population it belongs to.
+    pub realm: Realm,
+    /// Its name for ever.
+    pub id: UserId,
+    /// The person, sealed.
+    pub person: SealedPerson,
+    /// A new address that waits.
+    pub pending_email: Option<PendingEmail>,
+    /// The address before the last change, until its owner has been told.
+    pub previous_email: Option<Sealed>,
+    /// Of the current password.
+    pub password: PasswordHash,
+    /// Whether the phone on record answered with an OTP.
+    pub phone_verified: bool,
+    /// Whether an SMS code is asked for at login.
+    pub mfa_sms: bool,
+    /// An operator has switched the account off.
+    pub disabled: bool,
+    /// Sessions of another generation are dead: one number ends them all.
+    pub generation: u64,
+    /// Counts changes; what compare-and-swap and `ETag` go by.
+    pub version: u64,
+    /// When the address was proven.
+    pub created_at: Timestamp,
+    /// When anything last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A user's own data, open. Goes to the user and to nobody else.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Their id.
+    pub id: UserId,
+    /// Given name.
+    pub first_name: PersonName,
+    /// Family name.
+    pub last_name: PersonName,
+    /// The proven address.
+    pub email: Email,
+    /// A new address that waits.
+    pub pending_email: Option<Email>,
+    /// The number on record.
+    pub phone: Phone,
+    /// As given: `US` or `+1`.
+    pub country_code: CountryCode,
+    /// Derived.
+    pub country: Country,
+    /// Whether the number is proven.
+    pub phone_verified: bool,
+    /// Whether an SMS code is asked for at login.
+    pub mfa_sms: bool,
+    /// When the account began.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The version shown as `ETag`.
+    pub version: u64,
+}

@@ -1,0 +1,85 @@
+//! The operator's numbers, as plain data.
+
+use std::time::Duration;
+
+use crate::model::password::PasswordRules;
+use crate::model::phone::PhoneValidation;
+use crate::model::quota::Quota;
+
+/// How long things live.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// Access tokens.
+    pub access: Duration,
+    /// Sessions that are not refreshed.
+    pub refresh_idle: Duration,
+    /// Sessions, whatever happens.
+    pub refresh_max: Duration,
+    /// Verification and e-mail-change links, and pending registrations with them.
+    pub verify: Duration,
+    /// Reset links.
+    pub reset: Duration,
+    /// OTPs and MFA challenges.
+    pub otp: Duration,
+}
+
+/// How much mail one address may get.
+#[derive(Debug, Clone, Copy)]
+pub struct MailQuotas {
+    /// Of one kind and about one record.
+    pub of_a_kind: Quota,
+    /// To one address altogether.
+    pub to_an_address: Quota,
+}
+
+/// Everything an operator may decide about the stories.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Shown to people; a password must not contain it.
+    pub app_name: String,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// What a new password must be.
+    pub passwords: PasswordRules,
+    /// What a phone number must be.
+    pub phones: PhoneValidation,
+    /// `create` may tell that an address has an account.
+    pub enumeration_allowed: bool,
+    /// Whether anything is limited at all (off for benchmarks).
+    pub limits_on: bool,
+    /// How many registrations may wait for one address.
+    pub pending_per_address: u32,
+    /// How much mail one address may get.
+    pub mail: MailQuotas,
+    /// A deletion without a password needs a login no older than this.
+    pub fresh_login: Duration,
+}
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            app_name: "Portcullis".to_owned(),
+            lifetimes: Lifetimes {
+                access: Duration::from_secs(1800),
+                refresh_idle: Duration::from_secs(30 * DAY),
+                refresh_max: Duration::from_secs(90 * DAY),
+                verify: Duration::from_secs(DAY),
+                reset: Duration::from_secs(HOUR / 2),
+                otp: Duration::from_secs(300),
+            },
+            passwords: PasswordRules::nist_mfa(),
+            phones: PhoneValidation::E164,
+            enumeration_allowed: false,
+            limits_on: true,
+            pending_per_address: 5,
+            mail: MailQuotas {
+                of_a_kind: Quota::new(1, Duration::from_secs(60)),
+                to_an_address: Quota::new(20, Duration::from_secs(DAY)),
+            },
+            fresh_login: Duration::from_secs(15 * 60),
+        }
+    }
+}

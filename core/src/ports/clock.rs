@@ -1,0 +1,9 @@
+//! The time.
+
+use crate::model::time::Timestamp;
+
+/// Tells the time. It may be set, but implementations never hand out an earlier time than before.
+pub trait Clock: Send + Sync {
+    /// Now, UTC.
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,21 @@
+//! The one error of every port.
+
+use std::error::Error;
+
+/// A port could not do its work. Logged once at the edge, shown to nobody.
+#[derive(Debug, thiserror::Error)]
+#[error("{port} failed")]
+pub struct PortError {
+    /// Which port, e.g. `user_store`.
+    pub port: &'static str,
+    /// Why.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+impl PortError {
+    /// An error of `port` with its cause.
+    pub fn new(port: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { port, source: source.into() }
+    }
+}

@@ -1,0 +1,22 @@
+//! Sealing: a person's values under the person's own key, that key under the server's ring.
+
+use zeroize::Zeroizing;
+
+use crate::model::sealed::{DataKey, Place, Sealed, WrappedKey};
+use crate::ports::error::PortError;
+
+/// AES-256-GCM with a random nonce; the key's id stands in front; realm, record and field are associated data, so
+/// that opening in another place fails. Quick and pure: no method waits.
+pub trait FieldCipher: Send + Sync {
+    /// A fresh data key, open and wrapped under the ring's first key. `place.field` is `Field::Key`.
+    fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError>;
+
+    /// Opens a wrapped key with whichever key of the ring wrapped it.
+    fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError>;
+
+    /// Seals a value. The same value never seals to the same bytes.
+    fn seal(&self, key: &DataKey, place: Place<'_>, value: &[u8]) -> Result<Sealed, PortError>;
+
+    /// Opens a value; an error if a bit of it, its key or its place is another one.
+    fn open(&self, key: &DataKey, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError>;
+}

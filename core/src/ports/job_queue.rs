@@ -1,0 +1,56 @@
+//! Work that waits outside a request, at least once each.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::model::ids::JobId;
+use crate::model::job::{About, DeadLetter, Job};
+use crate::model::realm::Realm;
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+
+/// How many jobs are where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueDepth {
+    /// Waiting or being worked on.
+    pub waiting: u64,
+    /// Dead letters.
+    pub dead: u64,
+}
+
+/// A durable queue. A claimed job is invisible until its lease ends, then it comes again: a worker's death loses
+/// nothing.
+#[async_trait]
+pub trait JobQueue: Send + Sync {
+    /// Stores a job, durably, to be done from now on; wakes a waiting worker.
+    async fn enqueue(&self, job: Job) -> Result<(), PortError>;
+
+    /// Takes the oldest job that is due, for `lease`; its `attempts` counts this one. Of many racing claims, one
+    /// gets it.
+    async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError>;
+
+    /// Done: forgets it.
+    async fn complete(&self, id: &JobId) -> Result<(), PortError>;
+
+    /// Failed for now: due again at `at`.
+    async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError>;
+
+    /// Failed for good: keeps it as a dead letter.
+    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError>;
+
+    /// The dead letters, newest first, `limit` at most.
+    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError>;
+
+    /// A dead letter's second life: due at `now`, attempts from zero. Whether there was one.
+    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError>;
+
+    /// Erasure: forgets every job about them, dead letters too.
+    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError>;
+
+    /// How many jobs are where.
+    async fn depth(&self) -> Result<QueueDepth, PortError>;
+
+    /// Waits until a job was enqueued here since the last wait, or for `at_most`. May return early.
+    async fn wait(&self, at_most: Duration);
+}

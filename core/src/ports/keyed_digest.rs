@@ -1,0 +1,36 @@
+//! Digests nobody can make or guess without the server's key.
+
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+
+/// What a digest is for: digests of different domains never agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Domain {
+    /// Canonical e-mail → blind index.
+    Email,
+    /// E.164 → what an OTP is bound to.
+    Phone,
+    /// Opaque one-time token → what is stored of it.
+    OneTimeToken,
+    /// Typed code and its holder → what is stored of it.
+    TypedCode,
+    /// Session and nonce → the proof inside a refresh token.
+    RefreshProof,
+    /// Refresh token → what is stored of it.
+    RefreshToken,
+    /// Refresh token → the mask over its successor's nonce.
+    RefreshSuccessor,
+    /// Blind index → the salt of the passwords of that address's registrations.
+    RegistrationSalt,
+    /// Client address → who fills a bucket.
+    ClientAddress,
+    /// What a mail quota counts by.
+    MailQuota,
+}
+
+/// HMAC-SHA-256, keyed per realm and domain; the parts are framed, so that no two lists of parts run together.
+/// Deterministic for one key, quick and pure.
+pub trait KeyedDigest: Send + Sync {
+    /// The digest of the parts.
+    fn digest(&self, domain: Domain, realm: &Realm, parts: &[&[u8]]) -> Digest;
+}

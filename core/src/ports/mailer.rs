@@ -1,0 +1,45 @@
+//! E-mail.
+
+use async_trait::async_trait;
+
+use crate::model::email::Email;
+use crate::model::ids::{JobId, UserId};
+use crate::model::message::EmailMessage;
+use crate::model::realm::Realm;
+
+/// Why a message did not go out.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// It may work later: the server is away, busy, or asks to wait.
+    #[error("could not be delivered now: {0}")]
+    Later(String),
+    /// It never will: the server refuses this message or address for good.
+    #[error("refused: {0}")]
+    Never(String),
+}
+
+/// For whom a message is, and what makes it one of its kind.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    /// The population; links carry it.
+    pub realm: Realm,
+    /// The user or registration it is about.
+    pub subject: UserId,
+    /// The job that sends it: the same for every try, so that `Message-ID` is stable.
+    pub job: JobId,
+    /// How many messages of this job came before it.
+    pub part: u32,
+}
+
+/// Gives a message words and hands it to a mail server. The reasons in its errors carry nobody's data.
+#[async_trait]
+pub trait Mailer: Send + Sync {
+    /// Sends one message to the stored spelling of an address.
+    async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError>;
+
+    /// Erasure: drops whatever copies it keeps of messages about a subject.
+    async fn forget(&self, realm: &Realm, subject: &UserId);
+
+    /// Whether its server answers; `None` where there is none to ask.
+    async fn healthy(&self) -> Option<bool>;
+}

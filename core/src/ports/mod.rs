@@ -1,0 +1,29 @@
+//! What the domain asks of the world: one trait a file, whose doc is its contract. Absence is `Ok(None)`, what the
+//! domain must tell apart is a variant, everything else is one [`error::PortError`]. What must happen once is one
+//! method. Expiry is decided by the `now` that is handed in, never by the store's own clock.
+
+pub mod error;
+
+// users
+pub mod registration_store;
+pub mod user_store;
+// tokens
+pub mod one_time_token_store;
+pub mod session_store;
+pub mod token_signer;
+// crypto
+pub mod breached_passwords;
+pub mod field_cipher;
+pub mod keyed_digest;
+pub mod password_hasher;
+// notifications
+pub mod job_queue;
+pub mod mailer;
+pub mod texter;
+// abuse and evidence
+pub mod audit_log;
+pub mod login_guard;
+pub mod rate_limiter;
+// time and chance
+pub mod clock;
+pub mod randomness;

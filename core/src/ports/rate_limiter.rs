@@ -1,0 +1,18 @@
+//! Rate limits.
+
+use async_trait::async_trait;
+
+use crate::model::quota::{Bucket, Decision, Quota};
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+
+/// Buckets that refill evenly (see [`crate::model::quota::gcra`]). Buckets whose period is an hour or more survive
+/// a restart.
+#[async_trait]
+pub trait RateLimiter: Send + Sync {
+    /// Takes one, if there is one, in one atomic step.
+    async fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError>;
+
+    /// Puts one back that was taken for nothing.
+    async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError>;
+}

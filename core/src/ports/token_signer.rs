@@ -1,0 +1,41 @@
+//! Access tokens: signed statements that stand alone (RFC 9068 `at+jwt`).
+
+use crate::model::ids::{AccessTokenId, SessionId, UserId};
+use crate::model::realm::Realm;
+use crate::model::secret::SecretString;
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+
+/// What an access token says. Nothing personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// `aud`: the realm.
+    pub realm: Realm,
+    /// `sub`.
+    pub user: UserId,
+    /// `sid`.
+    pub session: SessionId,
+    /// `jti`.
+    pub id: AccessTokenId,
+    /// `iat` and `nbf`, whole seconds.
+    pub issued_at: Timestamp,
+    /// `exp`, whole seconds.
+    pub expires_at: Timestamp,
+    /// `auth_time`, whole seconds.
+    pub authenticated_at: Timestamp,
+}
+
+/// Signs and verifies with one configured algorithm and key set; a token's own header decides nothing.
+pub trait TokenSigner: Send + Sync {
+    /// A token that says `claims`.
+    fn sign(&self, claims: &AccessClaims) -> Result<SecretString, PortError>;
+
+    /// What a token says, if we signed it for that realm and `now` is within its time (30 s of leeway at most).
+    fn verify(&self, realm: &Realm, token: &str, now: Timestamp) -> Option<AccessClaims>;
+
+    /// The `iss` its tokens carry.
+    fn issuer(&self) -> &str;
+
+    /// The public keys as a JWK set (RFC 7517, JSON), where signing is asymmetric.
+    fn jwks(&self) -> Option<String>;
+}

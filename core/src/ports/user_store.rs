@@ -1,0 +1,58 @@
+//! Where accounts live. Sees sealed values only.
+
+use async_trait::async_trait;
+
+use crate::model::ids::UserId;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::user::User;
+use crate::ports::error::PortError;
+
+/// What became of an insert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InsertUser {
+    /// Stored, durably.
+    Inserted,
+    /// Another user of the realm has the e-mail; nothing changed.
+    EmailTaken,
+    /// The id exists already; nothing changed.
+    IdTaken,
+}
+
+/// What became of a replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplaceUser {
+    /// Stored, durably.
+    Replaced,
+    /// The stored version is another one; nothing changed.
+    Stale,
+    /// Another user of the realm has the new e-mail; nothing changed.
+    EmailTaken,
+    /// There is no such user.
+    Gone,
+}
+
+/// Accounts by id and by blind index; both are unique within a realm, decided by the store itself.
+/// What is answered with success survives the death of the process.
+#[async_trait]
+pub trait UserStore: Send + Sync {
+    /// Stores a new account. Of many racing inserts of one id or one e-mail, one is `Inserted`.
+    async fn insert(&self, user: User) -> Result<InsertUser, PortError>;
+
+    /// The account of that id in that realm.
+    async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError>;
+
+    /// The account of that e-mail in that realm.
+    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError>;
+
+    /// Compare-and-swap: stores `user` (which carries its new version) if the stored version is `expected`.
+    /// Of many racing replacements of one version, one is `Replaced`.
+    async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError>;
+
+    /// Removes the account and its wrapped key so that no file of the store holds either any more.
+    /// Whether there was one; of many racing deletions one answers `true`.
+    async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError>;
+
+    /// Whether the store answers at all. For health checks: quick, changes nothing.
+    async fn ping(&self) -> Result<(), PortError>;
+}

@@ -1,0 +1,79 @@
+//! The service: the ports and the policy in one place. Every story is one `impl AuthService` in a file of its own
+//! under `use_cases`, whose first line names the ports it uses.
+
+use std::sync::Arc;
+
+use crate::policy::Policy;
+use crate::ports::audit_log::AuditLog;
+use crate::ports::breached_passwords::BreachedPasswords;
+use crate::ports::clock::Clock;
+use crate::ports::field_cipher::FieldCipher;
+use crate::ports::job_queue::JobQueue;
+use crate::ports::keyed_digest::KeyedDigest;
+use crate::ports::login_guard::LoginGuard;
+use crate::ports::mailer::Mailer;
+use crate::ports::one_time_token_store::OneTimeTokenStore;
+use crate::ports::password_hasher::PasswordHasher;
+use crate::ports::randomness::Randomness;
+use crate::ports::rate_limiter::RateLimiter;
+use crate::ports::registration_store::RegistrationStore;
+use crate::ports::session_store::SessionStore;
+use crate::ports::texter::Texter;
+use crate::ports::token_signer::TokenSigner;
+use crate::ports::user_store::UserStore;
+
+/// Everything the stories ask of the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// Accounts.
+    pub users: Arc<dyn UserStore>,
+    /// Registrations that wait.
+    pub registrations: Arc<dyn RegistrationStore>,
+    /// Sessions.
+    pub sessions: Arc<dyn SessionStore>,
+    /// Links, codes and OTPs.
+    pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
+    /// Access tokens.
+    pub signer: Arc<dyn TokenSigner>,
+    /// Known bad passwords.
+    pub breached: Arc<dyn BreachedPasswords>,
+    /// Sealing.
+    pub cipher: Arc<dyn FieldCipher>,
+    /// Blind indexes and what is stored of tokens.
+    pub digests: Arc<dyn KeyedDigest>,
+    /// Password hashes.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Work outside requests.
+    pub jobs: Arc<dyn JobQueue>,
+    /// E-mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Texts and calls.
+    pub texter: Arc<dyn Texter>,
+    /// Evidence.
+    pub audit: Arc<dyn AuditLog>,
+    /// Slows guessing down.
+    pub guard: Arc<dyn LoginGuard>,
+    /// Rate limits.
+    pub limiter: Arc<dyn RateLimiter>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+/// The stories of an account's life.
+#[derive(Clone)]
+pub struct AuthService {
+    /// What the world offers.
+    pub ports: Ports,
+    /// What the operator decided.
+    pub policy: Policy,
+}
+
+impl AuthService {
+    /// A service over these ports under this policy.
+    #[must_use]
+    pub const fn new(ports: Ports, policy: Policy) -> Self {
+        Self { ports, policy }
+    }
+}

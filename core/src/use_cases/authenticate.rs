@@ -1,0 +1,38 @@
+//! Authenticate: an access token is as good as its session and its user are right now.
+
+use crate::model::realm::Realm;
+use crate::model::session::Session;
+use crate::model::user::User;
+use crate::ports::token_signer::AccessClaims;
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Their account.
+    pub user: User,
+    /// The session of the token.
+    pub session: Session,
+    /// What the token says.
+    pub claims: AccessClaims,
+}
+
+impl AuthService {
+    /// Who an access token stands for. Revocation is exact: the session must be there, and of the user's generation.
+    ///
+    /// # Errors
+    /// `NotAuthenticated`.
+    pub async fn authenticate(&self, realm: &Realm, access_token: &str) -> Result<Caller, StoryError> {
+        let Ports { signer, sessions, users, clock, .. } = &self.ports;
+        let now = clock.now();
+        let claims = signer.verify(realm, access_token, now).ok_or(StoryError::NotAuthenticated)?;
+        let session = sessions.find(realm, &claims.session).await?.ok_or(StoryError::NotAuthenticated)?;
+        let user = users.find(realm, &session.user).await?.ok_or(StoryError::NotAuthenticated)?;
+        let alive = session.user == claims.user
+            && session.generation == user.generation
+            && !session.expired(now)
+            && !user.disabled;
+        if alive { Ok(Caller { user, session, claims }) } else { Err(StoryError::NotAuthenticated) }
+    }
+}

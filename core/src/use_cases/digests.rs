@@ -1,0 +1,61 @@
+//! The keyed digests the stories go by, each with its one recipe.
+
+use crate::model::client::ClientAddress;
+use crate::model::email::Email;
+use crate::model::ids::UserId;
+use crate::model::one_time_token::Purpose;
+use crate::model::otp::TypedCode;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::secret::OpaqueToken;
+use crate::ports::keyed_digest::Domain;
+use crate::service::AuthService;
+
+impl AuthService {
+    /// The blind index of an address: of its canonical form.
+    #[must_use]
+    pub fn email_index(&self, realm: &Realm, email: &Email) -> Digest {
+        self.ports.digests.digest(Domain::Email, realm, &[email.canonical().as_bytes()])
+    }
+
+    /// The index of what someone typed at a login. What is no address gets an index of its own that no account can
+    /// have, so that the rest of the story is the same.
+    #[must_use]
+    pub fn login_index(&self, realm: &Realm, typed: &str) -> Digest {
+        match Email::parse(typed) {
+            Ok(email) => self.email_index(realm, &email),
+            Err(_) => self.ports.digests.digest(Domain::Email, realm, &[b"not an address", typed.as_bytes()]),
+        }
+    }
+
+    pub(crate) fn phone_digest(&self, realm: &Realm, e164: &str) -> Digest {
+        self.ports.digests.digest(Domain::Phone, realm, &[e164.as_bytes()])
+    }
+
+    pub(crate) fn token_digest(&self, realm: &Realm, purpose: Purpose, token: &OpaqueToken) -> Digest {
+        self.ports.digests.digest(Domain::OneTimeToken, realm, &[purpose.as_str().as_bytes(), token.as_bytes()])
+    }
+
+    pub(crate) fn code_digest(&self, realm: &Realm, purpose: Purpose, subject: &UserId, code: &TypedCode) -> Digest {
+        let parts = [purpose.as_str().as_bytes(), &subject.as_bytes()[..], code.expose().as_bytes()];
+        self.ports.digests.digest(Domain::TypedCode, realm, &parts)
+    }
+
+    /// Who fills a bucket: the client's network.
+    #[must_use]
+    pub fn address_digest(&self, realm: &Realm, address: &ClientAddress) -> Digest {
+        self.ports.digests.digest(Domain::ClientAddress, realm, &[&address.bucket()])
+    }
+
+    /// All registrations of one address share a salt, so that one hash of a presented password can be compared with
+    /// every one of them, and a login for an address nobody has costs the same one hash.
+    pub(crate) fn registration_salt(&self, realm: &Realm, email: &Digest) -> [u8; 16] {
+        let digest = self.ports.digests.digest(Domain::RegistrationSalt, realm, &[email.as_bytes()]);
+        first_half(&digest)
+    }
+}
+
+/// The first sixteen bytes of a digest.
+pub(crate) fn first_half(digest: &Digest) -> [u8; 16] {
+    digest.as_bytes().first_chunk().copied().unwrap_or_default()
+}

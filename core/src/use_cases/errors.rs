@@ -1,0 +1,69 @@
+//! The errors stories have in common. Each story returns the one that fits it; the edge maps them once.
+
+use std::time::Duration;
+
+use crate::model::code::Violation;
+use crate::ports::error::PortError;
+use crate::ports::password_hasher::HashError;
+
+/// Why a story that anyone may begin did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum StoryError {
+    /// Fields are not acceptable: all of them are named.
+    #[error("some fields are not acceptable")]
+    Invalid(Vec<Violation>),
+    /// A one-time token or code that is wrong, used, expired or someone else's: never told apart.
+    #[error("the link or code is not valid")]
+    InvalidToken,
+    /// Unknown e-mail, wrong password, disabled account: never told apart.
+    #[error("the e-mail or the password is wrong")]
+    InvalidCredentials,
+    /// The password is right, the address is not proven.
+    #[error("the e-mail address is not verified")]
+    EmailNotVerified,
+    /// A refresh token that is wrong, expired, revoked or stolen: never told apart.
+    #[error("the grant is not valid")]
+    InvalidGrant,
+    /// Too many tries.
+    #[error("too many tries")]
+    TooMany(Duration),
+    /// The access token is not good (any more).
+    #[error("not authenticated")]
+    NotAuthenticated,
+    /// The password given by a caller who is logged in is wrong.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// A recent login or the password is needed.
+    #[error("a recent login or the password is needed")]
+    ReauthenticationRequired,
+    /// The record has another version than the caller said.
+    #[error("the record has changed")]
+    PreconditionFailed,
+    /// There is no such thing of the caller's.
+    #[error("there is nothing here")]
+    NotFound,
+    /// A second factor needs a phone that is proven.
+    #[error("the phone is not verified")]
+    PhoneNotVerified,
+    /// The phone cannot change while it is the second factor.
+    #[error("the phone is in use as the second factor")]
+    MfaInUse,
+    /// The address has an account (told only where the operator allows it).
+    #[error("the e-mail has an account")]
+    EmailTaken,
+    /// Too many passwords are waiting.
+    #[error("too much work is waiting")]
+    Overloaded,
+    /// A port failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl From<HashError> for StoryError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Overloaded => Self::Overloaded,
+            HashError::Port(port) => Self::Port(port),
+        }
+    }
+}

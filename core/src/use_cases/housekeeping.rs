@@ -1,0 +1,31 @@
+//! Housekeeping: what has expired is removed. It was worth nothing already; this only saves room.
+
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+
+/// How many records went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Swept {
+    /// Registrations.
+    pub registrations: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// One-time tokens.
+    pub one_time_tokens: u64,
+}
+
+impl AuthService {
+    /// Removes what has expired.
+    ///
+    /// # Errors
+    /// When a port fails.
+    pub async fn sweep(&self) -> Result<Swept, StoryError> {
+        let Ports { registrations, sessions, one_time_tokens, clock, .. } = &self.ports;
+        let now = clock.now();
+        Ok(Swept {
+            registrations: registrations.purge_expired(now).await?,
+            sessions: sessions.purge_expired(now).await?,
+            one_time_tokens: one_time_tokens.purge_expired(now).await?,
+        })
+    }
+}

@@ -1,0 +1,124 @@
+//! Log in: an e-mail and a password open a session, or ask for a second factor. Known and unknown addresses cost
+//! the same: one look-up of each kind and one hash.
+
+use crate::model::client::Client;
+use crate::model::event::EventKind;
+use crate::model::job::Task;
+use crate::model::message::Channel;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::password::Password;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::secret::OpaqueToken;
+use crate::model::user::{Registration, User};
+use crate::ports::password_hasher::Verdict;
+use crate::ports::user_store::ReplaceUser;
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+use crate::use_cases::tokens::TokenPair;
+
+/// What a right password leads to.
+#[derive(Debug)]
+pub enum LoggedIn {
+    /// A session.
+    Session(TokenPair),
+    /// A challenge: the code of a text is needed too.
+    MfaRequired(OpaqueToken),
+}
+
+impl AuthService {
+    /// Logs in.
+    ///
+    /// # Errors
+    /// `InvalidCredentials`, `EmailNotVerified` after a right password only, `TooMany`, `Overloaded`.
+    pub async fn log_in(&self, realm: &Realm, username: &str, password: &str, client: &Client)
+    -> Result<LoggedIn, StoryError> {
+        let Ports { users, registrations, clock, .. } = &self.ports;
+        let email = self.login_index(realm, username);
+        let from = self.address_digest(realm, &client.address);
+        self.admit(realm, &email, &from).await?;
+
+        let user = users.find_by_email(realm, &email).await?;
+        let pending = registrations.find_by_email(realm, &email, clock.now()).await?;
+        let Some(user) = self.check_password(realm, &email, user, &pending, password).await? else {
+            return Err(StoryError::InvalidCredentials);
+        };
+        if user.mfa_sms {
+            return self.challenge(&user).await.map(LoggedIn::MfaRequired);
+        }
+        self.admitted_rightly(realm, &email, &from).await?;
+        self.open_session(&user, client).await.map(LoggedIn::Session)
+    }
+
+    /// One hash, whoever it is. `None` for a wrong password.
+    async fn check_password(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        user: Option<User>,
+        pending: &[Registration],
+        password: &str,
+    ) -> Result<Option<User>, StoryError> {
+        let Ports { hasher, .. } = &self.ports;
+        // too long to be anyone's: still costs a hash, of nothing
+        let presented = Password::presented(password).or_else(|| Password::presented(""));
+        let Some(presented) = presented else { return Ok(None) };
+        let too_long = Password::presented(password).is_none();
+        let Some(user) = user else {
+            let hash = hasher.hash(presented, self.registration_salt(realm, email)).await?;
+            let unverified = pending.iter().filter(|registration| registration.password.matches(&hash)).count();
+            if unverified > 0 && !too_long {
+                return Err(StoryError::EmailNotVerified);
+            }
+            self.record(realm, EventKind::LoginFailed, None, None);
+            return Ok(None);
+        };
+        match hasher.verify(presented, user.password.clone()).await? {
+            Verdict::Right { stale } if !too_long && !user.disabled => {
+                Ok(Some(if stale { self.renew_hash(user, password).await? } else { user }))
+            }
+            _ => {
+                self.record(realm, EventKind::LoginFailed, Some(user.id), None);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The operator's parameters have changed since this hash was made. Best effort: a login never fails for it.
+    async fn renew_hash(&self, user: User, password: &str) -> Result<User, StoryError> {
+        let Ports { users, hasher, randomness, .. } = &self.ports;
+        let Some(password) = Password::presented(password) else { return Ok(user) };
+        let mut salt = [0; 16];
+        randomness.fill(&mut salt);
+        let Ok(hash) = hasher.hash(password, salt).await else { return Ok(user) };
+        let renewed = User { password: hash, version: user.version + 1, ..user.clone() };
+        match users.replace(renewed.clone(), user.version).await? {
+            ReplaceUser::Replaced => Ok(renewed),
+            ReplaceUser::Stale | ReplaceUser::EmailTaken | ReplaceUser::Gone => Ok(user),
+        }
+    }
+
+    /// A challenge that the code of a text answers; the worker makes the code.
+    async fn challenge(&self, user: &User) -> Result<OpaqueToken, StoryError> {
+        let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
+        let (realm, now) = (&user.realm, clock.now());
+        let token = OpaqueToken::random(&**randomness);
+        let challenge = self.token_digest(realm, Purpose::LoginMfa, &token);
+        let phone = self.opener_of(user)?.phone(&user.person)?;
+        one_time_tokens
+            .put(OneTimeToken {
+                holder: Self::holder(realm, Purpose::LoginMfa, user.id),
+                token: challenge,
+                code: None,
+                tries_left: 0,
+                binding: Some(self.phone_digest(realm, phone.as_str())),
+                created_at: now,
+                expires_at: now + self.policy.lifetimes.otp,
+            })
+            .await?;
+        let (purpose, channel) = (Purpose::LoginMfa, Channel::Sms);
+        self.enqueue(realm, Task::SendOtp { user: user.id, purpose, challenge, channel }).await?;
+        self.record(realm, EventKind::MfaChallenged, Some(user.id), None);
+        Ok(token)
+    }
+}

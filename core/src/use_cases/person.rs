@@ -1,0 +1,138 @@
+//! Sealing a person on the way in, opening one on the way out to the person.
+
+use crate::model::country::CountryCode;
+use crate::model::email::Email;
+use crate::model::ids::UserId;
+use crate::model::name::PersonName;
+use crate::model::phone::Phone;
+use crate::model::realm::Realm;
+use crate::model::sealed::{DataKey, Digest, Field, Place, Sealed, WrappedKey};
+use crate::model::strength::StrengthContext;
+use crate::model::user::{Profile, SealedPerson, User};
+use crate::ports::error::PortError;
+use crate::service::AuthService;
+
+/// A person as parsed from a registration.
+#[derive(Debug, Clone)]
+pub struct Person {
+    /// Given name.
+    pub first_name: PersonName,
+    /// Family name.
+    pub last_name: PersonName,
+    /// The address.
+    pub email: Email,
+    /// The number.
+    pub phone: Phone,
+    /// As given.
+    pub country_code: CountryCode,
+}
+
+/// One record's cipher: its open key and its place.
+pub(crate) struct Opener<'a> {
+    service: &'a AuthService,
+    realm: &'a Realm,
+    record: &'a [u8; 16],
+    key: DataKey,
+}
+
+impl Opener<'_> {
+    pub(crate) fn seal(&self, field: Field, value: &str) -> Result<Sealed, PortError> {
+        self.service.ports.cipher.seal(&self.key, self.place(field), value.as_bytes())
+    }
+
+    /// The same key at another record: a session's fields are sealed under its user's key.
+    pub(crate) fn at<'b>(&'b self, record: &'b [u8; 16]) -> Opener<'b> {
+        Opener { service: self.service, realm: self.realm, record, key: self.key.clone() }
+    }
+
+    pub(crate) fn open(&self, field: Field, sealed: &Sealed) -> Result<String, PortError> {
+        let bytes = self.service.ports.cipher.open(&self.key, self.place(field), sealed)?;
+        std::str::from_utf8(&bytes).map(str::to_owned).map_err(|error| PortError::new("field_cipher", error))
+    }
+
+    fn open_as<T>(&self, field: Field, sealed: &Sealed, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, PortError> {
+        let text = self.open(field, sealed)?;
+        parse(&text).ok_or_else(|| PortError::new("field_cipher", format!("a stored {} does not parse", field.as_str())))
+    }
+
+    pub(crate) fn email(&self, field: Field, sealed: &Sealed) -> Result<Email, PortError> {
+        self.open_as(field, sealed, |text| Email::parse(text).ok())
+    }
+
+    pub(crate) fn first_name(&self, person: &SealedPerson) -> Result<PersonName, PortError> {
+        self.open_as(Field::FirstName, &person.first_name, |text| PersonName::parse(text).ok())
+    }
+
+    pub(crate) fn phone(&self, person: &SealedPerson) -> Result<Phone, PortError> {
+        let country = self.open(Field::Country, &person.country)?;
+        self.open_as(Field::Phone, &person.phone, |text| Phone::from_stored(text, &country))
+    }
+
+    const fn place(&self, field: Field) -> Place<'_> {
+        Place { realm: self.realm, record: self.record, field }
+    }
+}
+
+impl AuthService {
+    /// Opens the key of a record.
+    pub(crate) fn opener<'a>(&'a self, realm: &'a Realm, record: &'a [u8; 16], key: &WrappedKey)
+    -> Result<Opener<'a>, PortError> {
+        let key = self.ports.cipher.unwrap(key, Place { realm, record, field: Field::Key })?;
+        Ok(Opener { service: self, realm, record, key })
+    }
+
+    /// Opens the key of a user.
+    pub(crate) fn opener_of<'a>(&'a self, user: &'a User) -> Result<Opener<'a>, PortError> {
+        self.opener(&user.realm, user.id.as_bytes(), &user.person.key)
+    }
+
+    /// Seals a person under a fresh key of their own.
+    pub(crate) fn seal_person(&self, realm: &Realm, id: &UserId, person: &Person, email_index: Digest)
+    -> Result<SealedPerson, PortError> {
+        let record = id.as_bytes();
+        let (key, wrapped) = self.ports.cipher.new_key(Place { realm, record, field: Field::Key })?;
+        let opener = Opener { service: self, realm, record, key };
+        Ok(SealedPerson {
+            email_index,
+            first_name: opener.seal(Field::FirstName, person.first_name.as_str())?,
+            last_name: opener.seal(Field::LastName, person.last_name.as_str())?,
+            email: opener.seal(Field::Email, person.email.as_str())?,
+            phone: opener.seal(Field::Phone, person.phone.as_str())?,
+            country_code: opener.seal(Field::CountryCode, &person.country_code.to_string())?,
+            country: opener.seal(Field::Country, person.phone.country().as_str())?,
+            key: wrapped,
+        })
+    }
+
+    /// Opens everything of a user, for the user.
+    pub(crate) fn open_profile(&self, user: &User) -> Result<Profile, PortError> {
+        let opener = self.opener_of(user)?;
+        let person = &user.person;
+        let phone = opener.phone(person)?;
+        let pending = user.pending_email.as_ref();
+        Ok(Profile {
+            id: user.id,
+            first_name: opener.first_name(person)?,
+            last_name: opener.open_as(Field::LastName, &person.last_name, |text| PersonName::parse(text).ok())?,
+            email: opener.email(Field::Email, &person.email)?,
+            pending_email: pending.map(|waiting| opener.email(Field::PendingEmail, &waiting.email)).transpose()?,
+            country: phone.country(),
+            phone,
+            country_code: opener.open_as(Field::CountryCode, &person.country_code, |t| CountryCode::parse(t).ok())?,
+            phone_verified: user.phone_verified,
+            mfa_sms: user.mfa_sms,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            version: user.version,
+        })
+    }
+
+    /// The words a user's new password must not lean on.
+    pub(crate) fn strength_context(&self, profile: &Profile) -> StrengthContext {
+        StrengthContext::new(
+            &[profile.first_name.as_str(), profile.last_name.as_str()],
+            Some(profile.email.as_str()),
+            &self.policy.app_name,
+        )
+    }
+}

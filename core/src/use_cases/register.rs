@@ -1,0 +1,82 @@
+//! Register: a stranger claims an address and waits for its mail. Nothing here looks whether the address has an
+//! account: every call does the same work, and the worker that sends the mail tells the two apart.
+
+use crate::model::code::{Code, Violation};
+use crate::model::event::EventKind;
+use crate::model::ids::UserId;
+use crate::model::job::Task;
+use crate::model::password::Password;
+use crate::model::realm::Realm;
+use crate::model::registration_form::{FormRules, ParsedRegistration, RegistrationForm};
+use crate::model::user::Registration;
+use crate::ports::registration_store::InsertRegistration;
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+use crate::use_cases::person::Person;
+
+impl AuthService {
+    /// Makes a pending registration and asks for its mail; the id it would become an account under.
+    /// `known` are violations the caller has found already; they are answered together with ours.
+    ///
+    /// # Errors
+    /// `Invalid` with everything that is wrong; `EmailTaken` only where the operator allows it; `Overloaded`.
+    pub async fn register(&self, realm: &Realm, form: RegistrationForm<'_>, known: Vec<Violation>)
+    -> Result<UserId, StoryError> {
+        let Ports { registrations, users, hasher, clock, randomness, .. } = &self.ports;
+        let ParsedRegistration { first_name, last_name, email, phone, country_code, password } =
+            self.check_form(&form, known).await?;
+
+        let email_index = self.email_index(realm, &email);
+        if self.policy.enumeration_allowed && users.find_by_email(realm, &email_index).await?.is_some() {
+            return Err(StoryError::EmailTaken);
+        }
+        let password = hasher.hash(password, self.registration_salt(realm, &email_index)).await?;
+
+        let now = clock.now();
+        let id = UserId::random(&**randomness);
+        let person = Person { first_name, last_name, email, phone, country_code };
+        let registration = Registration {
+            realm: realm.clone(),
+            id,
+            person: self.seal_person(realm, &id, &person, email_index)?,
+            password,
+            created_at: now,
+            expires_at: now + self.policy.lifetimes.verify,
+        };
+        let inserted = registrations.insert(registration, self.policy.pending_per_address, now).await?;
+        self.enqueue(realm, Task::VerifyRegistration(id)).await?;
+        if inserted == InsertRegistration::Inserted {
+            self.record(realm, EventKind::Registered, Some(id), None);
+        }
+        Ok(id)
+    }
+
+    async fn check_form(&self, form: &RegistrationForm<'_>, known: Vec<Violation>)
+    -> Result<ParsedRegistration, StoryError> {
+        let rules = FormRules {
+            passwords: &self.policy.passwords,
+            phones: self.policy.phones,
+            app_name: &self.policy.app_name,
+        };
+        let parsed = form.parse(&rules);
+        let mut violations = known;
+        if let Err(found) = &parsed {
+            let heard: Vec<&'static str> = violations.iter().map(|violation| violation.field).collect();
+            violations.extend(found.iter().filter(|violation| !heard.contains(&violation.field)).cloned());
+        }
+        let password = form.password.filter(|_| violations.iter().all(|v| v.field != "password"));
+        if let Some(password) = password.and_then(Password::presented) {
+            violations.extend(self.breach(&password).await?);
+        }
+        match parsed {
+            Ok(parsed) if violations.is_empty() => Ok(parsed),
+            _ => Err(StoryError::Invalid(violations)),
+        }
+    }
+
+    /// What is wrong with a password that attackers try first.
+    pub(crate) async fn breach(&self, password: &Password) -> Result<Option<Violation>, StoryError> {
+        let known = self.ports.breached.contains(password).await?;
+        Ok(known.then(|| Violation::new("password", Code::PasswordBreached)))
+    }
+}

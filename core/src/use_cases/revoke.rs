@@ -1,0 +1,27 @@
+//! Revoke: a token is handed back (RFC 7009). Either of a session's tokens ends the session, so that none of its
+//! others stays behind.
+
+use crate::model::event::EventKind;
+use crate::model::realm::Realm;
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+
+impl AuthService {
+    /// Ends the session of a token; an unknown or dead token is no error.
+    ///
+    /// # Errors
+    /// When a port fails.
+    pub async fn revoke(&self, realm: &Realm, token: &str) -> Result<(), StoryError> {
+        let Ports { sessions, signer, clock, .. } = &self.ports;
+        let session = match self.parse_refresh(realm, token) {
+            Some(refresh) => Some(refresh.session),
+            None => signer.verify(realm, token, clock.now()).map(|claims| claims.session),
+        };
+        let Some(id) = session else { return Ok(()) };
+        let Some(session) = sessions.find(realm, &id).await? else { return Ok(()) };
+        if sessions.end(realm, &id).await? {
+            self.record(realm, EventKind::LoggedOut, Some(session.user), Some(id));
+        }
+        Ok(())
+    }
+}

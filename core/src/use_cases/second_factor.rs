@@ -1,0 +1,59 @@
+//! The second factor: the code of a text answers a login's challenge and opens the session.
+
+use crate::model::client::Client;
+use crate::model::event::EventKind;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::otp::TypedCode;
+use crate::model::realm::Realm;
+use crate::model::secret::OpaqueToken;
+use crate::model::user::User;
+use crate::ports::one_time_token_store::{CodeOf, TryCode};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+use crate::use_cases::tokens::TokenPair;
+
+impl AuthService {
+    /// Answers a challenge.
+    ///
+    /// # Errors
+    /// `InvalidToken` for whatever is not the right code of a living challenge.
+    pub async fn log_in_second_factor(&self, realm: &Realm, mfa_token: &str, otp: &str, client: &Client)
+    -> Result<TokenPair, StoryError> {
+        let Ports { users, .. } = &self.ports;
+        let token = self.try_otp(realm, Purpose::LoginMfa, mfa_token, otp).await?;
+        let user = users.find(realm, &token.holder.subject).await?.ok_or(StoryError::InvalidToken)?;
+        if user.disabled || !user.mfa_sms || !self.sent_to(&user, &token)? {
+            return Err(StoryError::InvalidToken);
+        }
+        let from = self.address_digest(realm, &client.address);
+        self.admitted_rightly(realm, &user.person.email_index, &from).await?;
+        self.open_session(&user, client).await
+    }
+
+    /// Tries an OTP against its challenge; a right one uses both up.
+    pub(crate) async fn try_otp(&self, realm: &Realm, purpose: Purpose, token: &str, otp: &str)
+    -> Result<OneTimeToken, StoryError> {
+        let Ports { one_time_tokens, clock, .. } = &self.ports;
+        let token = OpaqueToken::parse(token).ok_or(StoryError::InvalidToken)?;
+        let code = TypedCode::parse_digits(otp).ok_or(StoryError::InvalidToken)?;
+        let (challenge, now) = (self.token_digest(realm, purpose, &token), clock.now());
+        let waiting = one_time_tokens.peek(realm, purpose, &challenge, now).await?.ok_or(StoryError::InvalidToken)?;
+        let subject = waiting.holder.subject;
+        let digest = self.code_digest(realm, purpose, &subject, &code);
+        let of = CodeOf::Token(realm.clone(), purpose, challenge);
+        match one_time_tokens.try_code(&of, &digest, now).await? {
+            TryCode::Right(token) => Ok(token),
+            TryCode::Wrong(holder) => {
+                self.record(realm, EventKind::OtpFailed, Some(holder.subject), None);
+                Err(StoryError::InvalidToken)
+            }
+            TryCode::Dead => Err(StoryError::InvalidToken),
+        }
+    }
+
+    /// Whether the phone a code was sent to is still the one on record.
+    pub(crate) fn sent_to(&self, user: &User, token: &OneTimeToken) -> Result<bool, StoryError> {
+        let phone = self.opener_of(user)?.phone(&user.person)?;
+        Ok(token.binding == Some(self.phone_digest(&user.realm, phone.as_str())))
+    }
+}

@@ -1,0 +1,53 @@
+//! Send an OTP: prove the phone on record. Whoever asks gets a challenge that looks the same; only the number on
+//! record of a real account is ever sent anything. The work is the same too: one write, one job.
+
+use crate::model::ids::UserId;
+use crate::model::job::Task;
+use crate::model::message::Channel;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::phone;
+use crate::model::realm::Realm;
+use crate::model::secret::OpaqueToken;
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+
+impl AuthService {
+    /// Makes a challenge, and has its code sent if `phone` is the number on record of `id`.
+    ///
+    /// # Errors
+    /// When a port fails.
+    pub async fn send_otp(&self, realm: &Realm, id: &str, phone: &str, channel: Channel)
+    -> Result<OpaqueToken, StoryError> {
+        let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
+        let decoy = UserId::random(&**randomness);
+        let asked = phone::strip_separators(phone);
+        // a stranger who names the wrong number gets a holder of their own, so that the owner's challenge lives on
+        let subject = self.owner_of(realm, id, &asked).await?.unwrap_or(decoy);
+
+        let token = OpaqueToken::random(&**randomness);
+        let (purpose, now) = (Purpose::VerifyPhone, clock.now());
+        let challenge = self.token_digest(realm, purpose, &token);
+        one_time_tokens
+            .put(OneTimeToken {
+                holder: Self::holder(realm, purpose, subject),
+                token: challenge,
+                code: None,
+                tries_left: 0,
+                binding: Some(self.phone_digest(realm, &asked)),
+                created_at: now,
+                expires_at: now + self.policy.lifetimes.otp,
+            })
+            .await?;
+        self.enqueue(realm, Task::SendOtp { user: subject, purpose, challenge, channel }).await?;
+        Ok(token)
+    }
+
+    /// The user of that id, if that is their number.
+    async fn owner_of(&self, realm: &Realm, id: &str, phone: &str) -> Result<Option<UserId>, StoryError> {
+        let Ports { users, .. } = &self.ports;
+        let Some(id) = UserId::parse(id) else { return Ok(None) };
+        let Some(user) = users.find(realm, &id).await? else { return Ok(None) };
+        let on_record = self.opener_of(&user)?.phone(&user.person)?;
+        Ok((on_record.as_str() == phone && !user.disabled).then_some(user.id))
+    }
+}

@@ -1,0 +1,167 @@
+//! Update the profile: names and phone at once, a new e-mail once its link is followed.
+
+use crate::model::code::Violation;
+use crate::model::email::Email;
+use crate::model::event::EventKind;
+use crate::model::job::Task;
+use crate::model::name::PersonName;
+use crate::model::one_time_token::Purpose;
+use crate::model::phone::Phone;
+use crate::model::country::CountryCode;
+use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
+use crate::model::sealed::Field;
+use crate::model::user::{PendingEmail, Profile, User};
+use crate::ports::user_store::ReplaceUser;
+use crate::service::{AuthService, Ports};
+use crate::use_cases::authenticate::Caller;
+use crate::use_cases::errors::StoryError;
+
+/// The fields that came; `None` stays as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProfileChanges<'a> {
+    /// Given name.
+    pub first_name: Option<&'a str>,
+    /// Family name.
+    pub last_name: Option<&'a str>,
+    /// A new address.
+    pub email: Option<&'a str>,
+    /// A new number.
+    pub phone: Option<&'a str>,
+    /// `US` or `+1`.
+    pub country_code: Option<&'a str>,
+}
+
+/// The same, parsed.
+struct Parsed {
+    first_name: Option<PersonName>,
+    last_name: Option<PersonName>,
+    email: Option<Email>,
+    phone: Option<(Phone, CountryCode)>,
+}
+
+impl AuthService {
+    /// Changes the caller's profile. With `expected`, only if that is its version.
+    ///
+    /// # Errors
+    /// `Invalid` with everything that is wrong, `PreconditionFailed`, `MfaInUse`.
+    pub async fn update_profile(
+        &self,
+        caller: &Caller,
+        changes: ProfileChanges<'_>,
+        expected: Option<u64>,
+        known: Vec<Violation>,
+    ) -> Result<Profile, StoryError> {
+        let Ports { users, .. } = &self.ports;
+        let mut user = caller.user.clone();
+        loop {
+            if expected.is_some_and(|version| version != user.version) {
+                return Err(StoryError::PreconditionFailed);
+            }
+            let profile = self.open_profile(&user)?;
+            let parsed = self.parse_changes(&profile, &changes, known.clone())?;
+            let next = self.apply(&user, &profile, &parsed)?;
+            if next == user {
+                return Ok(profile);
+            }
+            let version = user.version;
+            let next = User { version: version + 1, updated_at: self.ports.clock.now(), ..next };
+            match users.replace(next.clone(), version).await? {
+                ReplaceUser::Replaced => {
+                    self.tell(&user, &next).await?;
+                    return Ok(self.open_profile(&next)?);
+                }
+                ReplaceUser::EmailTaken | ReplaceUser::Gone => return Err(StoryError::NotAuthenticated),
+                ReplaceUser::Stale => {
+                    let newest = users.find(&user.realm, &user.id).await?;
+                    user = newest.ok_or(StoryError::NotAuthenticated)?;
+                }
+            }
+        }
+    }
+
+    fn parse_changes(&self, profile: &Profile, changes: &ProfileChanges<'_>, known: Vec<Violation>)
+    -> Result<Parsed, StoryError> {
+        let mut violations = known;
+        let name = |field: &'static str, text: &str| {
+            PersonName::parse(text).map_err(|error| vec![Violation::new(field, error.code())])
+        };
+        let first_name = changes.first_name.map(|text| name("first_name", text)).transpose();
+        let last_name = changes.last_name.map(|text| name("last_name", text)).transpose();
+        let email = changes.email.map(parse_email).transpose();
+        let code = changes.country_code.map_or_else(|| Ok(profile.country_code), parse_country_code);
+        let touched = changes.phone.is_some() || changes.country_code.is_some();
+        let phone = match (&code, touched) {
+            (Ok(code), true) => {
+                let text = changes.phone.unwrap_or(profile.phone.as_str());
+                parse_phone(text, code, self.policy.phones).map(|phone| Some((phone, *code)))
+            }
+            _ => Ok(None),
+        };
+        let found = [first_name.as_ref().err(), last_name.as_ref().err(), email.as_ref().err(), phone.as_ref().err()];
+        violations.extend(found.into_iter().flatten().flatten().cloned());
+        violations.extend(code.err().into_iter().flatten());
+        match (first_name, last_name, email, phone) {
+            (Ok(first_name), Ok(last_name), Ok(email), Ok(phone)) if violations.is_empty() => {
+                Ok(Parsed { first_name, last_name, email, phone })
+            }
+            _ => Err(StoryError::Invalid(violations)),
+        }
+    }
+
+    /// The user with the changes in it, version aside; the same user if nothing is new.
+    fn apply(&self, user: &User, profile: &Profile, parsed: &Parsed) -> Result<User, StoryError> {
+        let opener = self.opener_of(user)?;
+        let mut next = user.clone();
+        if let Some(name) = parsed.first_name.as_ref().filter(|name| **name != profile.first_name) {
+            next.person.first_name = opener.seal(Field::FirstName, name.as_str())?;
+        }
+        if let Some(name) = parsed.last_name.as_ref().filter(|name| **name != profile.last_name) {
+            next.person.last_name = opener.seal(Field::LastName, name.as_str())?;
+        }
+        if let Some((phone, code)) = &parsed.phone {
+            if *phone != profile.phone {
+                if user.mfa_sms {
+                    return Err(StoryError::MfaInUse);
+                }
+                next.person.phone = opener.seal(Field::Phone, phone.as_str())?;
+                next.phone_verified = false;
+            }
+            if *code != profile.country_code || phone.country() != profile.country {
+                next.person.country_code = opener.seal(Field::CountryCode, &code.to_string())?;
+                next.person.country = opener.seal(Field::Country, phone.country().as_str())?;
+            }
+        }
+        match &parsed.email {
+            // the address it has already: whatever waits is off
+            Some(email) if email.as_str() == profile.email.as_str() => next.pending_email = None,
+            Some(email) if profile.pending_email.as_ref().is_none_or(|p| p.as_str() != email.as_str()) => {
+                next.pending_email = Some(PendingEmail {
+                    index: self.email_index(&user.realm, email),
+                    email: opener.seal(Field::PendingEmail, email.as_str())?,
+                });
+            }
+            _ => {}
+        }
+        Ok(next)
+    }
+
+    /// What a stored change leads to.
+    async fn tell(&self, before: &User, after: &User) -> Result<(), StoryError> {
+        let Ports { one_time_tokens, clock, .. } = &self.ports;
+        let (realm, id) = (&after.realm, after.id);
+        self.record(realm, EventKind::ProfileUpdated, Some(id), None);
+        if before.person.phone != after.person.phone {
+            one_time_tokens.remove(&Self::holder(realm, Purpose::VerifyPhone, id)).await?;
+        }
+        if before.pending_email == after.pending_email {
+            return Ok(());
+        }
+        one_time_tokens.remove(&Self::holder(realm, Purpose::ChangeEmail, id)).await?;
+        if after.pending_email.is_some() {
+            self.enqueue(realm, Task::ConfirmEmailChange(id)).await?;
+            self.enqueue(realm, Task::EmailChangeRequested { user: id, at: clock.now() }).await?;
+            self.record(realm, EventKind::EmailChangeRequested, Some(id), None);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! The command line: `portcullis serve` and `portcullis keys generate`. Exit code 0 for success, 1 for what went
+//! wrong, 2 for a call that could not be understood.
+
+mod banner;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{ArgMatches, Command};
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::ports::randomness::Randomness;
+
+use crate::compose::Server;
+use crate::config::{self, Settings, Sources};
+use crate::{serve, telemetry, worker};
+
+fn command() -> Command {
+    let serve = Command::new("serve").about("Runs the server (the default)").args(config::flags());
+    let keys = Command::new("keys")
+        .about("Keys and secrets")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("generate").about("Prints fresh secrets as lines for a .env file"));
+    let settings = Command::new("settings").about("Prints a reference of all settings");
+    Command::new("portcullis")
+        .about("A self-hosted authentication server with every personal field encrypted on its own")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(config::flags())
+        .args_conflicts_with_subcommands(true)
+        .subcommand(serve)
+        .subcommand(keys)
+        .subcommand(settings)
+}
+
+/// Runs what the arguments say.
+#[must_use]
+pub fn run() -> ExitCode {
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let done = match matches.subcommand() {
+        Some(("keys", _)) => {
+            let randomness = OsRandomness;
+            print(&config::keys::generate(&|bytes| randomness.fill(bytes)))
+        }
+        Some(("settings", _)) => print(&config::reference()),
+        Some((_, serve)) => start(serve),
+        None => start(&matches),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            let _ = writeln!(std::io::stderr(), "portcullis: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// To standard output; a reader that went away is no error.
+fn print(text: &str) -> Result<(), String> {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    Ok(())
+}
+
+/// The flags that were given, by the name of their setting.
+fn given(matches: &ArgMatches) -> BTreeMap<String, String> {
+    let ids = matches.ids().filter(|id| matches.value_source(id.as_str()) == Some(clap::parser::ValueSource::CommandLine));
+    ids.filter_map(|id| matches.get_one::<String>(id.as_str()).map(|value| (id.to_string(), value.clone()))).collect()
+}
+
+fn start(matches: &ArgMatches) -> Result<(), String> {
+    let randomness = OsRandomness;
+    let sources = Sources::from_process(given(matches)).map_err(|problems| problems.to_string())?;
+    let settings = Settings::load(sources, &|bytes| randomness.fill(bytes)).map_err(|problems| problems.to_string())?;
+    let _logs = telemetry::start(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
+    runtime.block_on(serve_until_told(settings, Arc::new(randomness)))
+}
+
+async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -> Result<(), String> {
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let listener = serve::bind(&settings.listen).await?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let server = Server::compose(&settings, address, randomness)?;
+    print(&banner::text(&settings, &server, address))?;
+    let workers = worker::start(server.service.clone());
+    serve::run(listener, crate::http::router(server.app.clone()), serve::shutdown_signal()).await;
+    workers.stop().await;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! The one place that names concrete adapters: settings in, a server out.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use portcullis_adapters::crypto::breached_passwords::BreachedList;
+use portcullis_adapters::crypto::check_values;
+use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
+use portcullis_adapters::crypto::keyed_digest::HmacDigest;
+use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
+use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::mail::smtp::SmtpMailer;
+use portcullis_adapters::outbox::Outbox;
+use portcullis_adapters::system::clock::SystemClock;
+use portcullis_adapters::templates::Renderer;
+use portcullis_core::model::password::PasswordRules;
+use portcullis_core::model::phone::PhoneValidation;
+use portcullis_core::model::quota::Quota;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::policy::{Lifetimes, Policy};
+use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::field_cipher::FieldCipher;
+use portcullis_core::ports::keyed_digest::KeyedDigest;
+use portcullis_core::ports::mailer::Mailer;
+use portcullis_core::ports::randomness::Randomness;
+use portcullis_core::service::{AuthService, Ports};
+
+use crate::config::{Database, Environment, Settings, Signing};
+use crate::http::app::{About, App};
+
+/// Everything that runs.
+pub struct Server {
+    /// The stories, for the workers.
+    pub service: AuthService,
+    /// The same and more, for HTTP.
+    pub app: Arc<App>,
+}
+
+/// What stands in for the world in a test.
+pub struct World {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+impl Server {
+    /// Puts a server together.
+    ///
+    /// # Errors
+    /// What could not be opened or made, why, and the mend.
+    pub fn compose(settings: &Settings, address: SocketAddr, randomness: Arc<dyn Randomness>) -> Result<Self, String> {
+        Self::compose_in(settings, address, World { clock: Arc::new(SystemClock::new()), randomness })
+    }
+
+    /// The same with another time and chance.
+    ///
+    /// # Errors
+    /// What could not be opened or made, why, and the mend.
+    pub fn compose_in(settings: &Settings, address: SocketAddr, world: World) -> Result<Self, String> {
+        let started = Instant::now();
+        let World { clock, randomness } = world;
+        let realms = settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}")));
+        let realms: Vec<Realm> = realms.collect::<Result<_, _>>()?;
+        let ring = settings.secrets.encryption_ring.0.clone();
+        let key_ids = ring.iter().map(|(id, _)| *id).collect();
+        let cipher: Arc<dyn FieldCipher> = Arc::new(AesGcmCipher::new(ring, randomness.clone()));
+        let digests: Arc<dyn KeyedDigest> =
+            Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
+        let store = open_store(settings, &*cipher, &*digests)?;
+        let renderer = Renderer::new(settings.templates_dir.as_deref());
+        let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
+
+        let public_url = settings.public_url.for_listener(address);
+        let post = Post::new(settings, &public_url, &renderer, &cipher, &store, &clock)?;
+        let hashing = &settings.hashing;
+        let parameters = Parameters {
+            memory_kib: hashing.memory_kib,
+            iterations: hashing.iterations,
+            parallelism: hashing.parallelism,
+        };
+        let breached = BreachedList::load(settings.breached_passwords_file.as_deref());
+        let breached = breached.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))?;
+        let ports = Ports {
+            users: store.clone(),
+            registrations: store.clone(),
+            sessions: store.clone(),
+            one_time_tokens: store.clone(),
+            signer: Arc::new(signer(settings, &public_url)?),
+            breached: Arc::new(breached),
+            cipher,
+            digests,
+            hasher: Arc::new(Argon2Pool::start(parameters, hashing.threads, hashing.queue)),
+            jobs: store.clone(),
+            mailer: post.mailer,
+            texter: post.outbox.clone(),
+            audit: store.clone(),
+            guard: store.clone(),
+            limiter: store.clone(),
+            clock,
+            randomness,
+        };
+        let service = AuthService::new(ports, policy(settings));
+        let about = About {
+            environment: settings.environment.as_str(),
+            database: "embedded",
+            key_ids,
+            schema_version: store.schema_version(),
+            sms_configured: settings.texts.is_some(),
+        };
+        let mailbox = (settings.environment == Environment::Development).then_some(post.outbox);
+        let app = app(settings, service.clone(), realms, renderer, Rest { mailbox, about, started })?;
+        Ok(Self { service, app: Arc::new(app) })
+    }
+}
+
+/// What the app needs besides.
+struct Rest {
+    mailbox: Option<Arc<Outbox>>,
+    about: About,
+    started: Instant,
+}
+
+fn app(settings: &Settings, service: AuthService, realms: Vec<Realm>, renderer: Arc<Renderer>, rest: Rest)
+-> Result<App, String> {
+    let limits = settings.limits.clone();
+    let quotas = move |row: &str| {
+        let quota = limits.get(row);
+        Quota::new(quota.burst, quota.period)
+    };
+    let origins = settings.cors_origins.iter().map(|origin| origin.parse().map_err(|_| format!("CORS_ORIGINS: {origin}")));
+    let recorder = PrometheusBuilder::new().build_recorder();
+    Ok(App {
+        realms,
+        renderer,
+        mailbox: rest.mailbox,
+        quotas: Box::new(quotas),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        operator_tokens: settings.secrets.operator_token.iter().cloned().collect(),
+        service_clients: settings.service_clients.clone(),
+        https: settings.public_url.is_https(),
+        cors_origins: origins.collect::<Result<_, _>>()?,
+        metrics: recorder.handle(),
+        recorder,
+        process: crate::http::system::process::ProcessStats::default(),
+        about: rest.about,
+        started: rest.started,
+        service,
+    })
+}
+
+/// The database, proven to be one that these keys have written.
+fn open_store(settings: &Settings, cipher: &dyn FieldCipher, digests: &dyn KeyedDigest) -> Result<Arc<Embedded>, String> {
+    let path: &Path = match &settings.database {
+        Database::Sqlite { path } => path,
+        Database::Mongo { .. } => {
+            return Err("MONGO_URL: this version has no MongoDB store yet. Mend: unset MONGO_URL to use the embedded store."
+                .to_owned());
+        }
+    };
+    let store = Arc::new(Embedded::open(path).map_err(|error| format!("DATABASE_URL: {error}"))?);
+    let failed = |error: portcullis_core::ports::error::PortError| format!("DATABASE_URL: {error}: {}", error.source);
+    let salt = store.check_value_or_insert("email_salt", &check_values::salt_check(digests)).map_err(failed)?;
+    if salt != check_values::salt_check(digests) {
+        return Err(format!(
+            "EMAIL_SALT: {} was written with another one, so that no e-mail in it could be found. Mend: set EMAIL_SALT to \
+             the value this database began with.",
+            path.display()
+        ));
+    }
+    let fresh = check_values::ring_check(cipher).map_err(failed)?;
+    let ring = store.check_value_or_insert("encryption_key", &fresh).map_err(failed)?;
+    if !check_values::verify_ring_check(cipher, &ring) {
+        return Err(format!(
+            "ENCRYPTION_KEY: {} was written with another key, so that nothing in it could be read. Mend: add the key this \
+             database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD.",
+            path.display()
+        ));
+    }
+    Ok(store)
+}
+
+/// Mail and texts.
+struct Post {
+    mailer: Arc<dyn Mailer>,
+    outbox: Arc<Outbox>,
+}
+
+impl Post {
+    fn new(
+        settings: &Settings,
+        public_url: &str,
+        renderer: &Arc<Renderer>,
+        cipher: &Arc<dyn FieldCipher>,
+        store: &Arc<Embedded>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        todo!()
+    }
+}
+
+fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {
+    let secret = settings.secrets.jwt_secret.expose();
+    let made = match settings.signing {
+        Signing::Hs256 => JwtSigner::hs256(secret, issuer),
+        Signing::EdDsa => JwtSigner::eddsa(secret, issuer),
+    };
+    made.map_err(|error| format!("JWT_SECRET: {error}"))
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let lifetimes = &settings.lifetimes;
+    let max_length = PasswordRules::nist_mfa().max_length;
+    Policy {
+        app_name: settings.app.name.clone(),
+        lifetimes: Lifetimes {
+            access: lifetimes.access,
+            refresh_idle: lifetimes.refresh,
+            refresh_max: lifetimes.refresh_max,
+            verify: lifetimes.verify,
+            reset: lifetimes.reset,
+            otp: lifetimes.otp,
+        },
+        passwords: PasswordRules {
+            min_length: settings.passwords.min_length,
+            max_length,
+            min_score: settings.passwords.min_score,
+        },
+        phones: if settings.phone_validation_strict { PhoneValidation::Strict } else { PhoneValidation::E164 },
+        enumeration_allowed: settings.account_enumeration_allowed,
+        limits_on: settings.limits.enabled,
+        ..Policy::default()
+    }
+}

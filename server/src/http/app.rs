@@ -1,0 +1,74 @@
+//! What the handlers share: the service, and what the operator decided about HTTP.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::HeaderValue;
+use ipnet::IpNet;
+use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
+use portcullis_adapters::outbox::Outbox;
+use portcullis_adapters::templates::Renderer;
+use portcullis_core::model::quota::Quota;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::service::AuthService;
+
+use crate::config::SecretText;
+
+/// The quota of a row of the contract's tables, by its key.
+pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
+
+/// Everything a request may need.
+pub struct App {
+    /// The stories.
+    pub service: AuthService,
+    /// The populations.
+    pub realms: Vec<Realm>,
+    /// Pages.
+    pub renderer: Arc<Renderer>,
+    /// The development mailbox; `None` in production, where `/dev` does not exist.
+    pub mailbox: Option<Arc<Outbox>>,
+    /// Numbers of the rate limits.
+    pub quotas: Box<Quotas>,
+    /// Proxies that are believed about addresses.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Operator tokens.
+    pub operator_tokens: Vec<SecretText>,
+    /// Service clients, id and secret.
+    pub service_clients: Vec<(String, SecretText)>,
+    /// Whether links are https, and so HSTS is sent.
+    pub https: bool,
+    /// Origins that may call from a browser.
+    pub cors_origins: Vec<HeaderValue>,
+    /// Counts and times.
+    pub recorder: PrometheusRecorder,
+    /// Renders them.
+    pub metrics: PrometheusHandle,
+    /// What `/health` says of its own process.
+    pub process: crate::http::system::process::ProcessStats,
+    /// Facts for `/health/detailed`.
+    pub about: About,
+    /// When the process began.
+    pub started: Instant,
+}
+
+/// Facts about this deployment that no port tells.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// `development` or `production`.
+    pub environment: &'static str,
+    /// `embedded` or `mongodb`.
+    pub database: &'static str,
+    /// Ids of the encryption ring, the first one encrypts.
+    pub key_ids: Vec<u32>,
+    /// The schema the database is at.
+    pub schema_version: u32,
+    /// Whether texts have somewhere to go.
+    pub sms_configured: bool,
+}
+
+impl App {
+    /// Runs something that counts.
+    pub fn measured<T>(&self, work: impl FnOnce() -> T) -> T {
+        metrics::with_local_recorder(&self.recorder, work)
+    }
+}

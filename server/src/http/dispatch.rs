@@ -1,0 +1,254 @@
+//! The way of every request: limit, credentials, body, handler, headers. The limit sits on the operation and comes
+//! before any work; no personal word reaches a log.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, RawPathParams};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{ALLOW, AUTHORIZATION};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use portcullis_core::model::client::Client;
+use portcullis_core::model::code::Code;
+use portcullis_core::model::quota::{Bucket, Decision, Quota};
+use portcullis_core::model::realm::Realm;
+use subtle::ConstantTimeEq;
+
+use crate::http::address::client_address;
+use crate::http::app::App;
+use crate::http::context::{Context, owned, user_agent};
+use crate::http::endpoint::{Access, Answer, Endpoint};
+use crate::http::error::{seconds_up, too_many};
+use crate::http::problem::{Dialect, Problem};
+use crate::http::request_id::RequestId;
+
+/// The largest body, in octets.
+pub const BODY_LIMIT: usize = 65_536;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// All rows of one path.
+pub struct Route {
+    /// What all share.
+    pub app: Arc<App>,
+    /// The realm of the path.
+    pub realm: Option<Realm>,
+    /// The rows.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// Answers one request for a path.
+pub async fn dispatch(route: Arc<Route>, params: RawPathParams, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let Some(endpoint) = route.endpoint(&parts.method) else {
+        return route.no_such_method(&parts.method, &request_id);
+    };
+    let began = Instant::now();
+    let (response, decision) = match route.limited(endpoint, &parts).await {
+        Err(problem) => (Err(problem), None),
+        Ok(Some(limit)) if !limit.decision.allowed => (Err(too_many(limit.decision.retry_after)), Some(limit)),
+        Ok(limit) => {
+            let answer = route.answer(endpoint, &params, &parts, body).await;
+            if let (Err(_), Some(limit)) = (&answer, &limit) {
+                limit.put_back_if_rare(&route.app).await;
+            }
+            (answer, limit)
+        }
+    };
+    let mut response = response.unwrap_or_else(|problem| problem.respond(endpoint.dialect, &request_id));
+    if let Some(limit) = decision {
+        limit.write(response.headers_mut());
+    }
+    route.count(endpoint, &parts.method, response.status(), began);
+    response
+}
+
+/// What a limit said of a request.
+struct Limit {
+    row: &'static str,
+    bucket: Bucket,
+    quota: Quota,
+    decision: Decision,
+}
+
+impl Limit {
+    /// `RateLimit` and `RateLimit-Policy`, in the form of the IETF draft.
+    fn write(&self, headers: &mut HeaderMap) {
+        let (row, decision) = (self.row, &self.decision);
+        let policy = format!("\"{row}\";q={};w={}", self.quota.burst, seconds_up(self.quota.period));
+        let state = format!("\"{row}\";r={};t={}", decision.remaining, seconds_up(decision.reset_after));
+        for (name, value) in [("ratelimit-policy", policy), ("ratelimit", state)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+
+    /// One a day must not be spent by a mistake: what failed is put back.
+    async fn put_back_if_rare(&self, app: &App) {
+        if self.quota.interval() >= Duration::from_secs(3600)
+            && let Err(error) = app.service.give_back(&self.bucket, &self.quota).await
+        {
+            tracing::warn!("a limit could not be put back: {error}");
+        }
+    }
+}
+
+impl Route {
+    fn endpoint(&self, method: &Method) -> Option<&Endpoint> {
+        let find = |method: &Method| self.endpoints.iter().find(|endpoint| endpoint.methods.contains(method));
+        // HEAD is GET without its body, where GET is safe: system endpoints and pages
+        find(method).or_else(|| if *method == Method::HEAD && self.realm.is_none() { find(&Method::GET) } else { None })
+    }
+
+    fn no_such_method(&self, method: &Method, request_id: &str) -> Response {
+        let mut allow: Vec<&str> = self.endpoints.iter().flat_map(|e| e.methods.iter().map(Method::as_str)).collect();
+        allow.push("OPTIONS");
+        let allow = allow.join(", ");
+        if *method == Method::OPTIONS {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            if let Ok(value) = HeaderValue::from_str(&allow) {
+                response.headers_mut().insert(ALLOW, value);
+            }
+            return response;
+        }
+        let dialect = self.endpoints.first().map_or(Dialect::Problem, |endpoint| endpoint.dialect);
+        Problem::method_not_allowed(&allow).respond(dialect, request_id)
+    }
+
+    fn client(&self, parts: &Parts) -> Client {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+        let peer = peer.unwrap_or_else(|| std::net::Ipv6Addr::UNSPECIFIED.into());
+        let address = client_address(peer, &parts.headers, &self.app.trusted_proxies);
+        Client::new(address, &user_agent(&parts.headers))
+    }
+
+    async fn limited(&self, endpoint: &Endpoint, parts: &Parts) -> Result<Option<Limit>, Problem> {
+        let (Some(row), Some(realm)) = (endpoint.limit, &self.realm) else { return Ok(None) };
+        let who = self.app.service.address_digest(realm, &self.client(parts).address);
+        let bucket = Bucket { realm: realm.clone(), operation: row, who };
+        let quota = (self.app.quotas)(row);
+        let decision = self.app.service.take(&bucket, &quota).await?;
+        Ok(decision.map(|decision| Limit { row, bucket, quota, decision }))
+    }
+
+    async fn answer(&self, endpoint: &Endpoint, params: &RawPathParams, parts: &Parts, body: Body) -> Answer {
+        let mut context = Context {
+            app: self.app.clone(),
+            realm: self.realm.clone(),
+            client: self.client(parts),
+            caller: None,
+            method: parts.method.clone(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts.headers.clone(),
+            body: Bytes::new(),
+            path: owned(params),
+        };
+        match endpoint.access {
+            Access::Public => {}
+            Access::User => context.caller = Some(self.authenticate(&parts.headers).await?),
+            Access::Operator => self.authenticate_operator(&parts.headers)?,
+            Access::ServiceClient => self.authenticate_service(&parts.headers)?,
+        }
+        context.body = read(&parts.headers, body).await?;
+        (endpoint.run)(context).await
+    }
+
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<portcullis_core::use_cases::authenticate::Caller, Problem> {
+        let realm = self.realm.as_ref().ok_or_else(Problem::not_found)?;
+        let challenge = format!("Bearer realm=\"{realm}\"");
+        let Some(token) = credentials(headers, "bearer") else {
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge(&challenge));
+        };
+        let caller = self.app.service.authenticate(realm, &token).await;
+        caller.map_err(|error| match Problem::from(error) {
+            problem if problem.status == StatusCode::UNAUTHORIZED => {
+                problem.challenge(&format!("{challenge}, error=\"invalid_token\""))
+            }
+            problem => problem,
+        })
+    }
+
+    fn is_operator(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = credentials(headers, "bearer") else { return false };
+        // every token is compared, so that time tells nothing of which one
+        let matches = self.app.operator_tokens.iter().map(|known| known.expose().as_bytes().ct_eq(token.as_bytes()));
+        matches.fold(subtle::Choice::from(0), |any, one| any | one).into()
+    }
+
+    fn authenticate_operator(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        if self.is_operator(headers) {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge("Bearer realm=\"operator\""))
+    }
+
+    fn authenticate_service(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let presented = credentials(headers, "basic").and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
+        let matches = self.app.service_clients.iter().map(|(id, secret)| {
+            let known = format!("{id}:{}", secret.expose());
+            known.as_bytes().ct_eq(&presented)
+        });
+        let matched: bool = matches.fold(subtle::Choice::from(0), |any, one| any | one).into();
+        if matched || self.is_operator(headers) {
+            return Ok(());
+        }
+        let realm = self.realm.as_ref().map_or("", Realm::as_str);
+        Err(Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)
+            .oauth("invalid_client")
+            .challenge(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")))
+    }
+
+    fn count(&self, endpoint: &Endpoint, method: &Method, status: StatusCode, began: Instant) {
+        let realm = self.realm.as_ref().map_or_else(String::new, ToString::to_string);
+        self.app.measured(|| {
+            let labels = [("operation", endpoint.id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
+            metrics::counter!("portcullis_http_requests_total", &labels).increment(1);
+            metrics::histogram!("portcullis_http_request_seconds", "operation" => endpoint.id)
+                .record(began.elapsed().as_secs_f64());
+        });
+        // the operation, never the path's query: links carry tokens there
+        tracing::info!(
+            operation = endpoint.id,
+            %method,
+            status = status.as_u16(),
+            ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
+}
+
+/// What follows the scheme in `Authorization`, of a single such header.
+fn credentials(headers: &HeaderMap, scheme: &str) -> Option<String> {
+    let mut values = headers.get_all(AUTHORIZATION).into_iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (given, rest) = value.to_str().ok()?.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then(|| rest.trim().to_owned())
+}
+
+/// The whole body, within size and time.
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let too_large = || {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge)
+            .detail(format!("a body has at most {BODY_LIMIT} octets"))
+    };
+    let announced = headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_LIMIT).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::malformed("the body broke off")),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout).header(http::header::CONNECTION, "close")),
+    }
+}

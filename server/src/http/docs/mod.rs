@@ -1,0 +1,118 @@
+//! The documentation, its viewers and the problem pages: all of it from this binary.
+
+use std::io::Read as _;
+
+use axum::response::Response;
+use flate2::read::GzDecoder;
+use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use portcullis_core::model::code::Code;
+use serde_json::{Value, json};
+
+use crate::http::context::{Context, json, with_type};
+use crate::http::endpoint::Answer;
+use crate::http::openapi::{document, usual_status};
+use crate::http::pages::page;
+use crate::http::problem::Problem;
+
+mod assets;
+
+/// `GET /openapi.json`.
+///
+/// # Errors
+/// None.
+pub async fn openapi(context: Context) -> Answer {
+    Ok(json(StatusCode::OK, &document(&context.app)))
+}
+
+/// `GET /docs`: Swagger UI.
+///
+/// # Errors
+/// None.
+pub async fn docs(_: Context) -> Answer {
+    Ok(viewer(&assets::DOCS))
+}
+
+/// `GET /redoc`.
+///
+/// # Errors
+/// None.
+pub async fn redoc(_: Context) -> Answer {
+    Ok(viewer(&assets::REDOC))
+}
+
+/// `GET /scalar`.
+///
+/// # Errors
+/// None.
+pub async fn scalar(_: Context) -> Answer {
+    Ok(viewer(&assets::SCALAR))
+}
+
+fn viewer(viewer: &assets::Viewer) -> Response {
+    let mut response = with_type(StatusCode::OK, "text/html; charset=utf-8", viewer.html);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(viewer.csp));
+    response
+}
+
+/// `GET /problems`.
+///
+/// # Errors
+/// When the page cannot be rendered.
+pub async fn problems(context: Context) -> Answer {
+    let all: Vec<Value> = Code::ALL.iter().map(|code| problem_values(*code)).collect();
+    let values = json!({"app_name": context.service().policy.app_name, "problems": all});
+    page(&context.app, StatusCode::OK, "problems.html", values)
+}
+
+/// `GET /problems/{code}`.
+///
+/// # Errors
+/// `not_found`.
+pub async fn problem(context: Context) -> Answer {
+    let code = Code::ALL.iter().find(|code| code.as_str() == context.parameter("code"));
+    let mut values = problem_values(*code.ok_or_else(Problem::not_found)?);
+    if let Some(members) = values.as_object_mut() {
+        members.insert("app_name".to_owned(), json!(context.service().policy.app_name));
+    }
+    page(&context.app, StatusCode::OK, "problem.html", values)
+}
+
+fn problem_values(code: Code) -> Value {
+    json!({"code": code.as_str(), "title": code.title(), "status": usual_status(code).as_u16()})
+}
+
+/// `GET /assets/{file}`.
+///
+/// # Errors
+/// `not_found`.
+pub async fn asset(context: Context) -> Answer {
+    let name = context.parameter("file");
+    let asset = assets::ALL.iter().find(|asset| asset.name == name).ok_or_else(Problem::not_found)?;
+    let mut response = if !asset.gzipped {
+        with_type(StatusCode::OK, asset.content_type, asset.bytes)
+    } else if takes_gzip(&context.headers) {
+        let mut response = with_type(StatusCode::OK, asset.content_type, asset.bytes);
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response
+    } else {
+        let mut plain = Vec::new();
+        GzDecoder::new(asset.bytes).read_to_end(&mut plain).map_err(|error| {
+            tracing::error!("an asset is broken: {error}");
+            Problem::unavailable()
+        })?;
+        with_type(StatusCode::OK, asset.content_type, plain)
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    Ok(response)
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let encodings = headers.get_all(ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+    encodings.flat_map(|value| value.split(',')).any(|encoding| {
+        let mut parts = encoding.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
+        is_gzip && !parts.any(|part| part == "q=0")
+    })
+}

@@ -1,0 +1,70 @@
+//! Every error of a story, mapped to the wire once, exhaustively. What is internal is logged here and never shown.
+
+use std::error::Error;
+use std::time::Duration;
+
+use http::StatusCode;
+use portcullis_core::model::code::Code;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::use_cases::errors::StoryError;
+
+use crate::http::problem::Problem;
+
+impl From<StoryError> for Problem {
+    fn from(error: StoryError) -> Self {
+        match error {
+            StoryError::Invalid(violations) => Self::invalid(violations),
+            StoryError::InvalidToken => Self::new(StatusCode::BAD_REQUEST, Code::InvalidToken).oauth("invalid_grant"),
+            StoryError::InvalidCredentials => {
+                Self::new(StatusCode::UNAUTHORIZED, Code::InvalidCredentials).oauth("invalid_grant")
+            }
+            StoryError::EmailNotVerified => {
+                Self::new(StatusCode::FORBIDDEN, Code::EmailNotVerified).oauth("invalid_grant")
+            }
+            StoryError::InvalidGrant => Self::new(StatusCode::BAD_REQUEST, Code::InvalidGrant).oauth("invalid_grant"),
+            StoryError::TooMany(wait) => too_many(wait),
+            StoryError::NotAuthenticated => {
+                Self::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).oauth("invalid_token")
+            }
+            StoryError::WrongPassword => Self::new(StatusCode::FORBIDDEN, Code::WrongPassword),
+            StoryError::ReauthenticationRequired => Self::new(StatusCode::FORBIDDEN, Code::ReauthenticationRequired),
+            StoryError::PreconditionFailed => Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
+            StoryError::NotFound => Self::not_found(),
+            StoryError::PhoneNotVerified => Self::new(StatusCode::CONFLICT, Code::PhoneNotVerified),
+            StoryError::MfaInUse => Self::new(StatusCode::CONFLICT, Code::MfaInUse),
+            StoryError::EmailTaken => Self::new(StatusCode::CONFLICT, Code::EmailTaken),
+            StoryError::Overloaded => Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)
+                .oauth("temporarily_unavailable")
+                .retry_after(1),
+            StoryError::Port(error) => error.into(),
+        }
+    }
+}
+
+impl From<PortError> for Problem {
+    fn from(error: PortError) -> Self {
+        let mut causes = String::new();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            causes.push_str(": ");
+            causes.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        tracing::error!(port = error.port, "a port failed{causes}");
+        Self::unavailable()
+    }
+}
+
+/// Too many requests, and when one more would pass: whole seconds, rounded up, at least one.
+#[must_use]
+pub fn too_many(wait: Duration) -> Problem {
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited)
+        .oauth("temporarily_unavailable")
+        .retry_after(seconds_up(wait).max(1))
+}
+
+/// Whole seconds, rounded up.
+#[must_use]
+pub fn seconds_up(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,167 @@
+//! HTTP: every route on one screen. A row says everything about an endpoint; the order within a group is the story's.
+
+pub mod address;
+pub mod app;
+pub mod context;
+pub mod dispatch;
+pub mod edge;
+pub mod endpoint;
+pub mod error;
+pub mod members;
+pub mod negotiation;
+pub mod openapi;
+pub mod pages;
+pub mod problem;
+pub mod request_id;
+
+// endpoint groups
+pub mod account;
+pub mod clients;
+pub mod docs;
+pub mod logins;
+pub mod mailbox;
+pub mod passwords;
+pub mod phones;
+pub mod profile;
+pub mod registration;
+pub mod sessions;
+pub mod system;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::RawPathParams;
+use axum::routing::any;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
+use http::{HeaderName, Method, Request};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::handler;
+use crate::http::app::App;
+use crate::http::dispatch::{Route, dispatch};
+use crate::http::endpoint::{Access, Endpoint};
+use crate::http::problem::{Dialect, Problem};
+use crate::http::request_id::RequestId;
+
+const GET: &[Method] = &[Method::GET];
+const POST: &[Method] = &[Method::POST];
+const PUT: &[Method] = &[Method::PUT];
+const DELETE: &[Method] = &[Method::DELETE];
+const GET_POST: &[Method] = &[Method::GET, Method::POST];
+const PUT_PATCH: &[Method] = &[Method::PUT, Method::PATCH];
+
+/// The endpoints of every realm, below `/{realm}`.
+#[rustfmt::skip]
+pub const REALM: &[Endpoint] = &[
+    Endpoint::new("create", POST, "/create", handler!(registration::create)).limit("create"),
+    Endpoint::new("verify_page", GET, "/verify", handler!(registration::verify_page)).limit("verify"),
+    Endpoint::new("verify", POST, "/verify", handler!(registration::verify)).limit("verify"),
+    Endpoint::new("resend_verification", POST, "/resend_verification", handler!(registration::resend)).limit("resend_verification"),
+
+    Endpoint::new("login", POST, "/login", handler!(logins::login)).limit("login").oauth(),
+    Endpoint::new("token", POST, "/token", handler!(logins::token)).limit("token").oauth(),
+    Endpoint::new("login_mfa", POST, "/login/mfa", handler!(logins::login_mfa)).limit("login_mfa").oauth(),
+
+    Endpoint::new("otp_phone", POST, "/otp_phone", handler!(phones::send_otp)).limit("otp_phone"),
+    Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", handler!(phones::verify_otp)).limit("verify_otp_phone"),
+
+    Endpoint::new("forget_password", GET_POST, "/forget_password", handler!(passwords::forget)).limit("forget_password"),
+    Endpoint::new("reset_password_form", GET, "/reset_password_form", handler!(passwords::reset_form)).limit("reset_password_form"),
+    Endpoint::new("reset_password", POST, "/reset_password", handler!(passwords::reset)).limit("reset_password"),
+
+    Endpoint::new("profile", GET, "/", handler!(profile::show)).limit("profile").access(Access::User),
+    Endpoint::new("update", PUT_PATCH, "/update", handler!(profile::update)).limit("update").access(Access::User),
+    Endpoint::new("change_password", POST, "/change_password", handler!(passwords::change)).limit("change_password").access(Access::User),
+    Endpoint::new("logout", GET_POST, "/logout", handler!(sessions::logout)).limit("logout").access(Access::User),
+    Endpoint::new("logout_all", POST, "/logout_all", handler!(sessions::logout_all)).limit("logout_all").access(Access::User),
+    Endpoint::new("sessions", GET, "/sessions", handler!(sessions::list)).limit("sessions").access(Access::User),
+    Endpoint::new("end_session", DELETE, "/sessions/{id}", handler!(sessions::end)).limit("sessions").access(Access::User),
+    Endpoint::new("mfa", GET, "/mfa", handler!(account::mfa)).limit("mfa").access(Access::User),
+    Endpoint::new("set_mfa", PUT, "/mfa", handler!(account::set_mfa)).limit("mfa").access(Access::User),
+    Endpoint::new("export", GET, "/export", handler!(account::export)).limit("export").access(Access::User),
+    Endpoint::new("delete", DELETE, "/delete", handler!(account::delete)).limit("delete").access(Access::User),
+
+    Endpoint::new("introspect", POST, "/introspect", handler!(clients::introspect)).limit("default").access(Access::ServiceClient).oauth(),
+    Endpoint::new("revoke", POST, "/revoke", handler!(clients::revoke)).limit("default").oauth(),
+];
+
+/// The endpoints of the system.
+#[rustfmt::skip]
+pub const SYSTEM: &[Endpoint] = &[
+    Endpoint::new("health", GET, "/health", handler!(system::health)),
+    Endpoint::new("health_detailed", GET, "/health/detailed", handler!(system::detailed)).access(Access::Operator),
+    Endpoint::new("livez", GET, "/livez", handler!(system::livez)),
+    Endpoint::new("readyz", GET, "/readyz", handler!(system::readyz)),
+    Endpoint::new("metrics", GET, "/metrics", handler!(system::metrics)).access(Access::Operator),
+    Endpoint::new("jwks", GET, "/.well-known/jwks.json", handler!(clients::jwks)),
+    Endpoint::new("openapi", GET, "/openapi.json", handler!(docs::openapi)),
+    Endpoint::new("docs", GET, "/docs", handler!(docs::docs)),
+    Endpoint::new("redoc", GET, "/redoc", handler!(docs::redoc)),
+    Endpoint::new("scalar", GET, "/scalar", handler!(docs::scalar)),
+    Endpoint::new("problems", GET, "/problems", handler!(docs::problems)),
+    Endpoint::new("problem", GET, "/problems/{code}", handler!(docs::problem)),
+    Endpoint::new("asset", GET, "/assets/{file}", handler!(docs::asset)),
+];
+
+/// The endpoints that exist in development only.
+#[rustfmt::skip]
+pub const DEVELOPMENT: &[Endpoint] = &[
+    Endpoint::new("mailbox", GET, "/dev/mailbox", handler!(mailbox::list)),
+];
+
+/// The whole application.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for (path, route) in routes(&app) {
+        let route = Arc::new(route);
+        let answer = move |params: RawPathParams, request: Request<Body>| dispatch(route.clone(), params, request);
+        router = router.route(&path, any(answer));
+    }
+    let fallback = |request: Request<Body>| async move {
+        let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
+        Problem::not_found().respond(Dialect::Problem, &id.0)
+    };
+    let router = router.fallback(fallback).layer(cors(&app));
+    router.layer(axum::middleware::from_fn_with_state(app, edge::edge))
+}
+
+/// The rows that share a path, once per realm.
+fn routes(app: &Arc<App>) -> Vec<(String, Route)> {
+    let mut routes: Vec<(String, Route)> = Vec::new();
+    let mut add = |path: String, realm: Option<&portcullis_core::model::realm::Realm>, endpoint: Endpoint| {
+        match routes.iter_mut().find(|(seen, _)| *seen == path) {
+            Some((_, route)) => route.endpoints.push(endpoint),
+            None => routes.push((path, Route { app: app.clone(), realm: realm.cloned(), endpoints: vec![endpoint] })),
+        }
+    };
+    for realm in &app.realms {
+        for endpoint in REALM {
+            add(format!("/{realm}{}", endpoint.path), Some(realm), *endpoint);
+            if endpoint.path == "/" {
+                add(format!("/{realm}"), Some(realm), *endpoint);
+            }
+        }
+    }
+    let development = if app.mailbox.is_some() { DEVELOPMENT } else { &[] };
+    for endpoint in SYSTEM.iter().chain(development) {
+        add(endpoint.path.to_owned(), None, *endpoint);
+    }
+    routes
+}
+
+/// Browsers of the listed origins may call; nobody else's, and never with ambient credentials.
+fn cors(app: &App) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(app.cors_origins.clone()))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
+        .expose_headers([
+            ETAG,
+            RETRY_AFTER,
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(std::time::Duration::from_secs(600))
+}

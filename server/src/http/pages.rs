@@ -1,0 +1,44 @@
+//! Pages: rendered from templates, with a policy that lets them load our stylesheet and post to us, nothing else.
+
+use axum::response::Response;
+use http::header::CONTENT_SECURITY_POLICY;
+use http::{HeaderValue, StatusCode};
+use serde_json::Value;
+
+use crate::http::app::App;
+use crate::http::context::with_type;
+use crate::http::problem::Problem;
+
+/// Our own stylesheet and pictures, forms to ourselves.
+pub const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
+                       frame-ancestors 'none'; base-uri 'none'";
+
+/// Renders a page.
+///
+/// # Errors
+/// `internal` if the template fails: an operator's own template may.
+pub fn page(app: &App, status: StatusCode, template: &str, context: Value) -> Result<Response, Problem> {
+    let html = app.renderer.render_page(template, context).map_err(|error| {
+        tracing::error!(template, "a page could not be rendered: {error}");
+        Problem::unavailable()
+    })?;
+    let mut response = with_type(status, "text/html; charset=utf-8", html);
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
+    Ok(response)
+}
+
+/// A moment as people write it: `2026-11-24 03:00 UTC`.
+#[must_use]
+pub fn people_time(at: portcullis_core::model::time::Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis())
+        .map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
+        .unwrap_or_default()
+}
+
+/// A moment as RFC 3339 has it, UTC, to the millisecond.
+#[must_use]
+pub fn rfc3339(at: portcullis_core::model::time::Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis())
+        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
+        .unwrap_or_default()
+}

@@ -1,0 +1,103 @@
+//! The caller's own profile.
+
+use axum::response::Response;
+use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use portcullis_core::model::code::Code;
+use portcullis_core::model::user::Profile;
+use portcullis_core::use_cases::update_profile::ProfileChanges;
+use serde_json::{Value, json};
+
+use crate::http::context::{Accepts, Context, json};
+use crate::http::endpoint::Answer;
+use crate::http::pages::rfc3339;
+use crate::http::problem::Problem;
+
+/// `GET /`.
+///
+/// # Errors
+/// As the contract lists them.
+pub async fn show(context: Context) -> Answer {
+    let caller = context.caller()?;
+    let mut query = context.query()?;
+    let asked = query.text("id");
+    query.finish()?;
+    if asked.is_some_and(|id| id != caller.user.id.to_string()) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden));
+    }
+    let etag = etag(caller.user.version);
+    if context.headers.get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
+        return Ok(with_etag(json(StatusCode::NOT_MODIFIED, &Value::Null), &etag));
+    }
+    Ok(profile(&context.service().show_profile(caller)?))
+}
+
+/// `PUT` or `PATCH /update`.
+///
+/// # Errors
+/// As the contract lists them.
+pub async fn update(context: Context) -> Answer {
+    let caller = context.caller()?;
+    let mut members = context.body(Accepts::Json)?;
+    let [first_name, last_name, email, phone, country_code] =
+        ["first_name", "last_name", "email", "phone", "country_code"].map(|name| members.text(name));
+    let changes = ProfileChanges {
+        first_name: first_name.as_deref(),
+        last_name: last_name.as_deref(),
+        email: email.as_deref(),
+        phone: phone.as_deref(),
+        country_code: country_code.as_deref(),
+    };
+    let expected = expected_version(&context.headers)?;
+    let changed = context.service().update_profile(caller, changes, expected, members.violations()).await?;
+    Ok(profile(&changed))
+}
+
+/// The version `If-Match` asks for; `*` asks for none in particular.
+fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let version = text.strip_prefix("\"v").and_then(|rest| rest.strip_suffix('"')).and_then(|digits| digits.parse().ok());
+    version.map(Some).ok_or_else(|| Problem::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed))
+}
+
+fn etag(version: u64) -> String {
+    format!("\"v{version}\"")
+}
+
+fn with_etag(mut response: Response, etag: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(etag) {
+        response.headers_mut().insert(ETAG, value);
+    }
+    response
+}
+
+fn profile(profile: &Profile) -> Response {
+    with_etag(json(StatusCode::OK, &profile_json(profile)), &etag(profile.version))
+}
+
+/// A profile on the wire.
+#[must_use]
+pub fn profile_json(profile: &Profile) -> Value {
+    let mut body = json!({
+        "id": profile.id.to_string(),
+        "first_name": profile.first_name.as_str(),
+        "last_name": profile.last_name.as_str(),
+        "email": profile.email.as_str(),
+        "phone": profile.phone.as_str(),
+        "country_code": profile.country_code.to_string(),
+        "country": profile.country.as_str(),
+        "is_email_verified": true,
+        "is_phone_verified": profile.phone_verified,
+        "mfa": {"sms": profile.mfa_sms},
+        "created_at": rfc3339(profile.created_at),
+        "updated_at": rfc3339(profile.updated_at),
+    });
+    if let (Some(pending), Some(members)) = (&profile.pending_email, body.as_object_mut()) {
+        members.insert("pending_email".to_owned(), json!(pending.as_str()));
+    }
+    body
+}

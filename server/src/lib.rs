@@ -1,0 +1,9 @@
+//! The Portcullis server: configuration, composition, HTTP and the command line around the domain.
+
+pub mod cli;
+pub mod compose;
+pub mod config;
+pub mod http;
+pub mod serve;
+pub mod telemetry;
+pub mod worker;
