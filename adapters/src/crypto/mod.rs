@@ -1,1 +1,8 @@
-//! To come.
+//! Cryptography: kept libraries behind the ports.
+
+pub mod breached_passwords;
+pub mod check_values;
+pub mod field_cipher;
+pub mod keyed_digest;
+pub mod password_hasher;
+pub mod token_signer;

@@ -1,1 +1,4 @@
-//! To come.
+//! The machine's own time and chance.
+
+pub mod clock;
+pub mod randomness;

@@ -1,0 +1,295 @@
+//! Argon2id for [`PasswordHasher`], on threads of its own: as many as there are cores, at a lower priority than the
+//! threads that answer, each with its memory kept. What cannot be queued is refused at once; whoever hangs up before
+//! their turn costs nothing.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use portcullis_core::model::password::Password;
+use portcullis_core::model::user::PasswordHash;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::password_hasher::{HashError, PasswordHasher, Verdict};
+use tokio::sync::oneshot;
+
+const PORT: &str = "password_hasher";
+const SALT: usize = 16;
+const OUTPUT: usize = 32;
+/// A stored hash that asks for more memory than this is not ours to compute: 1 GiB.
+const MEMORY_MAX: u32 = 1 << 20;
+
+/// The cost of a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameters {
+    /// KiB of memory.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+}
+
+/// One hash to compute.
+struct Job {
+    password: Password,
+    salt: Vec<u8>,
+    parameters: Parameters,
+    algorithm: Algorithm,
+    length: usize,
+    answer: oneshot::Sender<Result<Vec<u8>, PortError>>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    stopping: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    work: Condvar,
+    capacity: usize,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The threads and their queue.
+pub struct Argon2Pool {
+    shared: Arc<Shared>,
+    parameters: Parameters,
+}
+
+impl Argon2Pool {
+    /// Starts `threads` threads with room for `queue` waiting hashes.
+    ///
+    /// # Errors
+    /// For parameters Argon2 does not know, or when no thread can be started.
+    pub fn start(parameters: Parameters, threads: usize, queue: usize) -> Result<Self, PortError> {
+        params(&parameters, OUTPUT)?;
+        let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), capacity: queue.max(1) });
+        for number in 0..threads.max(1) {
+            let shared = shared.clone();
+            let started = thread::Builder::new().name(format!("hash-{number}")).spawn(move || run(&shared));
+            started.map_err(|error| PortError::new(PORT, error))?;
+        }
+        Ok(Self { shared, parameters })
+    }
+
+    /// How many hashes wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting.len()
+    }
+
+    async fn compute(&self, password: Password, stored: &Stored) -> Result<Vec<u8>, HashError> {
+        let (answer, computed) = oneshot::channel();
+        let job = Job {
+            password,
+            salt: stored.salt.clone(),
+            parameters: stored.parameters,
+            algorithm: stored.algorithm,
+            length: stored.length,
+            answer,
+        };
+        {
+            let mut state = self.shared.lock();
+            if state.waiting.len() >= self.shared.capacity {
+                // places of those who have hung up are free
+                state.waiting.retain(|job| !job.answer.is_closed());
+            }
+            if state.waiting.len() >= self.shared.capacity {
+                return Err(HashError::Overloaded);
+            }
+            state.waiting.push_back(job);
+        }
+        self.shared.work.notify_one();
+        let computed = computed.await.map_err(|_| PortError::new(PORT, "the hashing threads are gone"))?;
+        Ok(computed?)
+    }
+}
+
+impl Drop for Argon2Pool {
+    fn drop(&mut self) {
+        self.shared.lock().stopping = true;
+        self.shared.work.notify_all();
+    }
+}
+
+/// What a hashing thread does all day.
+fn run(shared: &Shared) {
+    // answering comes first; where this is not allowed, the pool is merely less polite
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
+    let mut memory: Vec<Block> = Vec::new();
+    loop {
+        let mut state = shared.lock();
+        let job = loop {
+            if let Some(job) = state.waiting.pop_front() {
+                break job;
+            }
+            if state.stopping {
+                return;
+            }
+            state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        };
+        drop(state);
+        if !job.answer.is_closed() {
+            let computed = hash(&job, &mut memory);
+            let _ = job.answer.send(computed);
+        }
+    }
+}
+
+fn params(parameters: &Parameters, length: usize) -> Result<Params, PortError> {
+    Params::new(parameters.memory_kib, parameters.iterations, parameters.parallelism, Some(length))
+        .map_err(|error| PortError::new(PORT, error.to_string()))
+}
+
+fn hash(job: &Job, memory: &mut Vec<Block>) -> Result<Vec<u8>, PortError> {
+    let params = params(&job.parameters, job.length)?;
+    let blocks = params.block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::default());
+    }
+    let argon2 = Argon2::new(job.algorithm, Version::V0x13, params);
+    let mut output = vec![0; job.length];
+    let arena = memory.get_mut(..blocks).unwrap_or_default();
+    argon2
+        .hash_password_into_with_memory(job.password.expose().as_bytes(), &job.salt, &mut output, arena)
+        .map_err(|error| PortError::new(PORT, error.to_string()))?;
+    Ok(output)
+}
+
+/// A PHC string, taken apart.
+struct Stored {
+    algorithm: Algorithm,
+    parameters: Parameters,
+    salt: Vec<u8>,
+    length: usize,
+    output: Vec<u8>,
+}
+
+impl Stored {
+    fn print(&self, output: &[u8]) -> PasswordHash {
+        let Parameters { memory_kib, iterations, parallelism } = self.parameters;
+        let (salt, output) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(output));
+        PasswordHash::new(format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${output}"))
+    }
+
+    /// Reads `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`, within bounds.
+    fn parse(hash: &PasswordHash) -> Option<Self> {
+        let mut parts = hash.as_str().split('$');
+        let ("", name, "v=19") = (parts.next()?, parts.next()?, parts.next()?) else { return None };
+        let algorithm = match name {
+            "argon2id" => Algorithm::Argon2id,
+            "argon2i" => Algorithm::Argon2i,
+            _ => return None,
+        };
+        let mut numbers = parts.next()?.split(',');
+        let mut number = |key: &str| numbers.next()?.strip_prefix(key)?.parse::<u32>().ok();
+        let parameters = Parameters { memory_kib: number("m=")?, iterations: number("t=")?, parallelism: number("p=")? };
+        let (salt, output) = (STANDARD_NO_PAD.decode(parts.next()?).ok()?, STANDARD_NO_PAD.decode(parts.next()?).ok()?);
+        let bounded = parameters.memory_kib <= MEMORY_MAX && parameters.iterations <= 64 && parameters.parallelism <= 16;
+        let shaped = parts.next().is_none() && (8..=64).contains(&salt.len()) && (16..=64).contains(&output.len());
+        (bounded && shaped).then_some(Self { algorithm, parameters, salt, length: output.len(), output })
+    }
+}
+
+#[async_trait]
+impl PasswordHasher for Argon2Pool {
+    async fn hash(&self, password: Password, salt: [u8; 16]) -> Result<PasswordHash, HashError> {
+        let wanted = Stored {
+            algorithm: Algorithm::Argon2id,
+            parameters: self.parameters,
+            salt: salt.to_vec(),
+            length: OUTPUT,
+            output: Vec::new(),
+        };
+        let output = self.compute(password, &wanted).await?;
+        Ok(wanted.print(&output))
+    }
+
+    async fn verify(&self, password: Password, hash: PasswordHash) -> Result<Verdict, HashError> {
+        let stored = Stored::parse(&hash).ok_or_else(|| PortError::new(PORT, "a stored hash cannot be read"))?;
+        let output = self.compute(password, &stored).await?;
+        if !bool::from(subtle::ConstantTimeEq::ct_eq(output.as_slice(), stored.output.as_slice())) {
+            return Ok(Verdict::Wrong);
+        }
+        let current = stored.parameters == self.parameters
+            && stored.algorithm == Algorithm::Argon2id
+            && stored.salt.len() == SALT
+            && stored.length == OUTPUT;
+        Ok(Verdict::Right { stale: !current })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHEAP: Parameters = Parameters { memory_kib: 64, iterations: 1, parallelism: 1 };
+
+    fn password(text: &str) -> Password {
+        Password::presented(text).unwrap()
+    }
+
+    #[tokio::test]
+    async fn makes_and_reads_phc_strings() {
+        let pool = Argon2Pool::start(CHEAP, 2, 8).unwrap();
+        let hash = pool.hash(password("pässword"), [7; 16]).await.unwrap();
+        assert!(hash.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", hash.as_str());
+        assert_eq!(pool.verify(password("pässword"), hash.clone()).await.unwrap(), Verdict::Right { stale: false });
+        assert_eq!(pool.verify(password("other"), hash.clone()).await.unwrap(), Verdict::Wrong);
+        let dearer = Argon2Pool::start(Parameters { iterations: 2, ..CHEAP }, 1, 8).unwrap();
+        assert_eq!(dearer.verify(password("pässword"), hash).await.unwrap(), Verdict::Right { stale: true });
+    }
+
+    #[tokio::test]
+    async fn agrees_with_the_reference_implementation() {
+        // the second test of the reference implementation's test.c: t=2, m=256, p=1
+        let hash = PasswordHash::new("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4");
+        let pool = Argon2Pool::start(CHEAP, 1, 8).unwrap();
+        assert_eq!(pool.verify(password("password"), hash).await.unwrap(), Verdict::Right { stale: true });
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_at_once_and_those_who_hang_up_make_room() {
+        let slow = Parameters { memory_kib: 65_536, iterations: 8, parallelism: 1 };
+        let pool = Arc::new(Argon2Pool::start(slow, 1, 1).unwrap());
+        let begin = || {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.hash(password("a"), [0; 16]).await })
+        };
+        let running = begin();
+        while pool.waiting() > 0 || running.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let mut seen_full = false;
+        let waiting = begin();
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+            if pool.waiting() == 1 {
+                seen_full = matches!(pool.hash(password("b"), [0; 16]).await, Err(HashError::Overloaded));
+                break;
+            }
+        }
+        waiting.abort();
+        let _ = waiting.await;
+        assert!(seen_full || running.is_finished());
+        assert!(!matches!(pool.hash(password("c"), [0; 16]).await, Err(HashError::Overloaded)));
+    }
+
+    #[test]
+    fn hashes_that_would_exhaust_us_are_not_computed() {
+        for text in ["", "$argon2id$v=19$m=99999999,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEg", "$2b$10$abc", "$argon2id$v=19$m=64,t=1,p=1$$"] {
+            assert!(Stored::parse(&PasswordHash::new(text)).is_none(), "{text}");
+        }
+    }
+}
