@@ -1,1 +1,8 @@
-//! x
+//! A whole server for tests: the real composition on a real port with real storage in a folder of its own, and a
+//! clock that the test moves. Requests go over a socket and read like the API.
+
+pub mod api;
+pub mod server;
+
+pub use api::{Answer, Api, Person};
+pub use server::{TestServer, settings};

@@ -1,2 +1,33 @@
-//! x
-fn main() {}
+//! What CI does, one command each: `cargo xtask ci | fmt | clippy | docs | test | coverage | bench startup`.
+
+mod bench;
+mod steps;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask ci | fmt | clippy | docs | test | coverage | bench startup";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["ci"] => steps::ci(),
+        ["fmt"] => steps::fmt(),
+        ["clippy"] => steps::clippy(),
+        ["docs"] => steps::docs(),
+        ["test"] => steps::test(),
+        ["coverage"] => steps::coverage(),
+        ["bench", "startup"] => bench::startup(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,80 @@
-//! To come.
+//! The embedded store: SQLite in one file. One thread writes, many changes to a commit, and answers once they are
+//! on the disk; readers stand beside it. A port a file, all of them on [`Embedded`].
+
+mod audit_log;
+mod job_queue;
+mod job_text;
+mod login_guard;
+mod one_time_token_store;
+mod open;
+mod outbox_shelf;
+mod rate_limiter;
+mod readers;
+mod registration_store;
+mod rows;
+mod session_store;
+mod user_store;
+mod writer;
+
+use std::fs::File;
+use std::path::Path;
+
+use portcullis_core::ports::error::PortError;
+use rusqlite::OptionalExtension as _;
+use tokio::sync::Notify;
+
+pub use open::OpenError;
+
+use crate::embedded::rate_limiter::Buckets;
+use crate::embedded::readers::Readers;
+use crate::embedded::writer::Writer;
+
+/// The store. Everything it answered with success is on the disk.
+pub struct Embedded {
+    // dropped in this order: the readers first, so that the writer can fold the log into the file, the lock last
+    readers: Readers,
+    writer: Writer,
+    buckets: Buckets,
+    enqueued: Notify,
+    schema_version: u32,
+    _lock: File,
+}
+
+impl Embedded {
+    /// Opens the database, makes it where there is none, and brings it to this version's schema.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and the mend.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let opened = open::open(path)?;
+        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        let readers = Readers::open(path).map_err(failed)?;
+        Ok(Self {
+            readers,
+            writer: Writer::start(opened.connection).map_err(|source| OpenError::Io { path: path.to_owned(), source })?,
+            buckets: Buckets::default(),
+            enqueued: Notify::new(),
+            schema_version: opened.schema_version,
+            _lock: opened.lock,
+        })
+    }
+
+    /// The version of the schema.
+    #[must_use]
+    pub const fn schema_version(&self) -> u32 {
+        self.schema_version
+    }
+
+    /// A check value: the one the database began with, or this one from now on. Blocks: for the start only.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
+        let (name, value) = (name.to_owned(), value.to_vec());
+        self.writer.write_blocking("checks", move |db| {
+            db.execute("INSERT INTO checks (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", (&name, &value))?;
+            let kept = db.query_row("SELECT value FROM checks WHERE name = ?1", [&name], |row| row.get(0)).optional()?;
+            Ok(kept.unwrap_or(value))
+        })
+    }
+}

@@ -1,1 +1,2 @@
-//! To come.
+//! Texts and calls over a telephone service: Twilio comes with the production deployment. Until then they go to the
+//! [`crate::outbox::Outbox`].

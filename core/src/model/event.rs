@@ -60,6 +60,35 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// All of them.
+    pub const ALL: [Self; 25] = [
+        Self::Registered,
+        Self::RegistrationRejected,
+        Self::EmailVerified,
+        Self::LoggedIn,
+        Self::LoginFailed,
+        Self::LoginThrottled,
+        Self::MfaChallenged,
+        Self::LoggedOut,
+        Self::LoggedOutEverywhere,
+        Self::RefreshTokenStolen,
+        Self::ResetRequested,
+        Self::PasswordReset,
+        Self::PasswordChanged,
+        Self::ProfileUpdated,
+        Self::EmailChangeRequested,
+        Self::EmailChanged,
+        Self::OtpRequested,
+        Self::PhoneVerified,
+        Self::OtpFailed,
+        Self::MfaEnabled,
+        Self::MfaDisabled,
+        Self::DataExported,
+        Self::AccountDeleted,
+        Self::MessageSent,
+        Self::MessageDead,
+    ];
+
     /// Its stable name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -90,6 +119,12 @@ impl EventKind {
             Self::MessageSent => "message_sent",
             Self::MessageDead => "message_dead",
         }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

@@ -6,8 +6,8 @@ use crate::model::quota::{Bucket, Decision, Quota};
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
 
-/// Buckets that refill evenly (see [`crate::model::quota::gcra`]). Buckets whose period is an hour or more survive
-/// a restart.
+/// Buckets that refill evenly (see [`crate::model::quota::gcra`]). Buckets over an hour or more that give
+/// back less than one a minute survive a restart.
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
     /// Takes one, if there is one, in one atomic step.

@@ -1,1 +1,14 @@
-//! The test kit.
+//! The test kit: a fake and a contract for every port (same file names), a whole world of fakes, samples and
+//! strategies. Published under the feature `testing`, so that an adapter from outside can prove itself too.
+
+mod locked;
+mod mixer;
+
+pub mod faults;
+pub mod fakes;
+pub mod world;
+
+pub mod samples;
+
+pub mod race;
+pub mod contract;

@@ -1,0 +1,152 @@
+//! [`JobQueue`] on SQLite. A job that a later version wrote stays where it is.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portcullis_core::model::ids::JobId;
+use portcullis_core::model::job::{About, DeadLetter, Job};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::embedded::rows::{Columns, unreadable};
+use crate::embedded::{Embedded, job_text};
+
+const PORT: &str = "job_queue";
+const COLUMNS: &str = "id, realm, task, attempts, created_at";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Job> {
+    let mut columns = Columns::of(row);
+    let (id, realm, task) = (JobId::from_bytes(columns.id()?), columns.realm()?, columns.value::<String>()?);
+    Ok(Job {
+        id,
+        realm,
+        task: job_text::parse(&task).ok_or_else(|| unreadable(2, "a task this version does not know"))?,
+        attempts: columns.value()?,
+        created_at: columns.time()?,
+    })
+}
+
+fn read_dead(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
+    let (reason, at): (Option<String>, i64) = (row.get(5)?, row.get(6)?);
+    Ok(DeadLetter { job: read(row)?, reason: reason.unwrap_or_default(), at: Timestamp::from_millis(at) })
+}
+
+#[async_trait]
+impl JobQueue for Embedded {
+    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
+        let (subject, address) = match job.task.about() {
+            About::Subject(user) => (Some(*user.as_bytes()), None),
+            About::Address(index) => (None, Some(*index.as_bytes())),
+        };
+        let write = move |db: &Connection| {
+            let sql = "INSERT INTO jobs (id, realm, subject, address, task, attempts, created_at, due_at) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+            let (id, realm, created_at) = (job.id.as_bytes(), job.realm.as_str(), job.created_at.as_millis());
+            let task = job_text::print(&job.task);
+            db.prepare_cached(sql)?.execute(params![id, realm, subject, address, task, job.attempts, created_at])?;
+            Ok(())
+        };
+        self.writer.write(PORT, write).await?;
+        self.enqueued.notify_one();
+        Ok(())
+    }
+
+    async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
+        // a look first: an idle worker must not make the disk write
+        let due = self.readers.read(PORT, |db| {
+            db.prepare_cached("SELECT 1 FROM jobs WHERE dead_at IS NULL AND due_at <= ?1 LIMIT 1")?.exists([now.as_millis()])
+        })?;
+        if !due {
+            return Ok(None);
+        }
+        let write = move |db: &Connection| {
+            let sql = format!(
+                "UPDATE jobs SET attempts = attempts + 1, due_at = ?2 WHERE id = (SELECT id FROM jobs \
+                 WHERE dead_at IS NULL AND due_at <= ?1 ORDER BY due_at, created_at LIMIT 1) RETURNING {COLUMNS}"
+            );
+            let times = params![now.as_millis(), (now + lease).as_millis()];
+            db.prepare_cached(&sql)?.query_row(times, read).optional()
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn complete(&self, id: &JobId) -> Result<(), PortError> {
+        let id = *id;
+        let write = move |db: &Connection| {
+            db.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.as_bytes()]).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
+        let id = *id;
+        let write = move |db: &Connection| {
+            let mut statement = db.prepare_cached("UPDATE jobs SET due_at = ?2 WHERE id = ?1 AND dead_at IS NULL")?;
+            statement.execute(params![id.as_bytes(), at.as_millis()]).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+        let (id, reason) = (*id, reason.to_owned());
+        let write = move |db: &Connection| {
+            let mut statement = db.prepare_cached("UPDATE jobs SET dead_at = ?2, reason = ?3 WHERE id = ?1")?;
+            statement.execute(params![id.as_bytes(), now.as_millis(), reason]).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = format!(
+                "SELECT {COLUMNS}, reason, dead_at FROM jobs WHERE dead_at IS NOT NULL ORDER BY dead_at DESC LIMIT ?1"
+            );
+            db.prepare_cached(&sql)?.query_map([limit], read_dead)?.collect()
+        })
+    }
+
+    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+        let id = *id;
+        let write = move |db: &Connection| {
+            let sql = "UPDATE jobs SET dead_at = NULL, reason = NULL, attempts = 0, due_at = ?2 \
+                       WHERE id = ?1 AND dead_at IS NOT NULL";
+            Ok(db.prepare_cached(sql)?.execute(params![id.as_bytes(), now.as_millis()])? > 0)
+        };
+        let revived = self.writer.write(PORT, write).await?;
+        self.enqueued.notify_one();
+        Ok(revived)
+    }
+
+    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError> {
+        let (realm, about) = (realm.clone(), *about);
+        let write = move |db: &Connection| {
+            match about {
+                About::Subject(user) => db
+                    .prepare_cached("DELETE FROM jobs WHERE realm = ?1 AND subject = ?2")?
+                    .execute(params![realm.as_str(), user.as_bytes()]),
+                About::Address(index) => db
+                    .prepare_cached("DELETE FROM jobs WHERE realm = ?1 AND address = ?2")?
+                    .execute(params![realm.as_str(), index.as_bytes()]),
+            }
+            .map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn depth(&self) -> Result<QueueDepth, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = "SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL) FROM jobs";
+            db.query_row(sql, [], |row| {
+                let mut columns = Columns::of(row);
+                Ok(QueueDepth { waiting: columns.number()?, dead: columns.number()? })
+            })
+        })
+    }
+
+    async fn wait(&self, at_most: Duration) {
+        let _ = tokio::time::timeout(at_most, self.enqueued.notified()).await;
+    }
+}

@@ -1,0 +1,103 @@
+//! Tasks as the text a row keeps: their kind and the ids they name.
+
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::job::Task;
+use portcullis_core::model::message::Channel;
+use portcullis_core::model::one_time_token::Purpose;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use serde_json::{Value, json};
+
+/// A task as text.
+pub fn print(task: &Task) -> String {
+    let mut text = match task {
+        Task::VerifyRegistration(user) | Task::Welcome(user) | Task::ConfirmEmailChange(user) => {
+            json!({"user": user.to_string()})
+        }
+        Task::ResendVerification(email) | Task::ResetPassword(email) => json!({"email": hex(email)}),
+        Task::PasswordChanged { user, at, by_reset } => {
+            json!({"user": user.to_string(), "at": at.as_millis(), "by_reset": by_reset})
+        }
+        Task::EmailChangeRequested { user, at } | Task::EmailChanged { user, at } => {
+            json!({"user": user.to_string(), "at": at.as_millis()})
+        }
+        Task::MfaChanged { user, at, enabled } => {
+            json!({"user": user.to_string(), "at": at.as_millis(), "enabled": enabled})
+        }
+        Task::SendOtp { user, purpose, challenge, channel } => json!({
+            "user": user.to_string(), "purpose": purpose.as_str(), "challenge": hex(challenge), "channel": channel.as_str(),
+        }),
+    };
+    if let Some(members) = text.as_object_mut() {
+        members.insert("kind".to_owned(), json!(task.kind()));
+    }
+    text.to_string()
+}
+
+/// A task of this text; `None` for one that a later version wrote.
+pub fn parse(text: &str) -> Option<Task> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let word = |name: &str| value.get(name)?.as_str();
+    let user = || UserId::parse(word("user")?);
+    let at = || value.get("at")?.as_i64().map(Timestamp::from_millis);
+    let flag = |name: &str| value.get(name)?.as_bool();
+    Some(match word("kind")? {
+        "verify_registration" => Task::VerifyRegistration(user()?),
+        "welcome" => Task::Welcome(user()?),
+        "confirm_email_change" => Task::ConfirmEmailChange(user()?),
+        "resend_verification" => Task::ResendVerification(unhex(word("email")?)?),
+        "reset_password" => Task::ResetPassword(unhex(word("email")?)?),
+        "password_changed" => Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")? },
+        "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
+        "email_changed" => Task::EmailChanged { user: user()?, at: at()? },
+        "mfa_changed" => Task::MfaChanged { user: user()?, at: at()?, enabled: flag("enabled")? },
+        "send_otp" => Task::SendOtp {
+            user: user()?,
+            purpose: Purpose::parse(word("purpose")?)?,
+            challenge: unhex(word("challenge")?)?,
+            channel: Channel::parse(word("channel")?)?,
+        },
+        _ => return None,
+    })
+}
+
+fn hex(digest: &Digest) -> String {
+    digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
+    }
+    Some(Digest::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_comes_back_as_it_was() {
+        let (user, at, digest) = (UserId::from_bytes([7; 16]), Timestamp::from_millis(5), Digest::from_bytes([9; 32]));
+        for task in [
+            Task::VerifyRegistration(user),
+            Task::Welcome(user),
+            Task::ConfirmEmailChange(user),
+            Task::ResendVerification(digest),
+            Task::ResetPassword(digest),
+            Task::PasswordChanged { user, at, by_reset: true },
+            Task::EmailChangeRequested { user, at },
+            Task::EmailChanged { user, at },
+            Task::MfaChanged { user, at, enabled: false },
+            Task::SendOtp { user, purpose: Purpose::LoginMfa, challenge: digest, channel: Channel::Voice },
+        ] {
+            assert_eq!(parse(&print(&task)), Some(task));
+        }
+        assert_eq!(parse("{\"kind\":\"of_the_future\"}"), None);
+        assert_eq!(parse("no json"), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! [`LoginGuard`] on SQLite. The row with the empty address counts strangers; an address that once logged in has a
+//! row of its own.
+
+use async_trait::async_trait;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::login_guard::{Admission, FREE_FAILURES, LoginGuard, THROTTLE};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::embedded::Embedded;
+
+const PORT: &str = "login_guard";
+/// Known addresses an e-mail keeps; the ones not used for longest fall off.
+const KNOWN_ADDRESSES: i64 = 32;
+const STRANGERS: &[u8] = &[];
+
+struct Count {
+    failures: u32,
+    next_at: Timestamp,
+}
+
+fn count(db: &Connection, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<Count>> {
+    let sql = "SELECT failures, next_at FROM login_counts WHERE realm = ?1 AND email = ?2 AND address = ?3";
+    let read = |row: &rusqlite::Row<'_>| Ok(Count { failures: row.get(0)?, next_at: Timestamp::from_millis(row.get(1)?) });
+    db.prepare_cached(sql)?.query_row(params![realm.as_str(), email.as_bytes(), address], read).optional()
+}
+
+fn keep(db: &Connection, realm: &Realm, email: &Digest, address: &[u8], kept: (&Count, Timestamp)) -> rusqlite::Result<()> {
+    let sql = "REPLACE INTO login_counts (realm, email, address, failures, next_at, touched_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (count, now) = kept;
+    let (next_at, now) = (count.next_at.as_millis(), now.as_millis());
+    let which = params![realm.as_str(), email.as_bytes(), address, count.failures, next_at, now];
+    db.prepare_cached(sql)?.execute(which).map(|_| ())
+}
+
+#[async_trait]
+impl LoginGuard for Embedded {
+    async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp)
+    -> Result<Admission, PortError> {
+        let (realm, email, from) = (realm.clone(), *email, *from);
+        let write = move |db: &Connection| {
+            let own = count(db, &realm, &email, from.as_bytes())?;
+            let address: &[u8] = if own.is_some() { from.as_bytes() } else { STRANGERS };
+            let counted = match own {
+                Some(own) => Some(own),
+                None => count(db, &realm, &email, STRANGERS)?,
+            };
+            let Count { failures, next_at } = counted.unwrap_or(Count { failures: 0, next_at: now });
+            if failures >= FREE_FAILURES && now < next_at {
+                return Ok(Admission::Throttled(next_at.since(now)));
+            }
+            let failures = failures.saturating_add(1);
+            let next_at = if failures >= FREE_FAILURES { now + THROTTLE } else { now };
+            keep(db, &realm, &email, address, (&Count { failures, next_at }, now))?;
+            Ok(Admission::Admitted)
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
+        let (realm, email, from) = (realm.clone(), *email, *from);
+        let write = move |db: &Connection| {
+            let fresh = Count { failures: 0, next_at: now };
+            if count(db, &realm, &email, from.as_bytes())?.is_none() {
+                keep(db, &realm, &email, STRANGERS, (&fresh, now))?;
+            }
+            keep(db, &realm, &email, from.as_bytes(), (&fresh, now))?;
+            let sql = "DELETE FROM login_counts WHERE realm = ?1 AND email = ?2 AND length(address) > 0 AND address NOT IN \
+                       (SELECT address FROM login_counts WHERE realm = ?1 AND email = ?2 AND length(address) > 0 \
+                        ORDER BY touched_at DESC LIMIT ?3)";
+            let which = params![realm.as_str(), email.as_bytes(), KNOWN_ADDRESSES];
+            db.prepare_cached(sql)?.execute(which).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn forget(&self, realm: &Realm, email: &Digest) -> Result<(), PortError> {
+        let (realm, email) = (realm.clone(), *email);
+        let write = move |db: &Connection| {
+            let mut statement = db.prepare_cached("DELETE FROM login_counts WHERE realm = ?1 AND email = ?2")?;
+            statement.execute(params![realm.as_str(), email.as_bytes()]).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+}

@@ -1,0 +1,191 @@
+//! Opening the file: every way it can be unusable gets a sentence that says what, where and how to mend it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode};
+
+/// "Port" in ASCII: what makes a SQLite file ours.
+const APPLICATION_ID: i64 = 0x506f_7274;
+/// The schema, step by step. A step that was released is never changed.
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be made or written to.
+    #[error("{}: the folder cannot be used: {source}. Mend: make it writable for this user, or set DATABASE_URL to another place", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something else of the operating system.
+    #[error("{}: {source}. Mend: make the file readable and writable for this user, or set DATABASE_URL to another place", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A folder where a file should be.
+    #[error("{} is a folder. Mend: name a file in it, as in sqlite://{}/portcullis.db", path.display(), path.display())]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process has it.
+    #[error("{} is in use by another Portcullis process. Mend: stop that one, or set DATABASE_URL to another file", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not SQLite, or damaged.
+    #[error("{} is damaged or not a database. Mend: restore it from a backup, or move it away to begin anew", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A database of some other program.
+    #[error("{} is a database of another program. Mend: set DATABASE_URL to a file of its own", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version wrote it.
+    #[error("{} has schema {found}, this version knows {known}. Mend: run the version that wrote it, or a later one", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: u32,
+        /// The newest schema this version knows.
+        known: u32,
+    },
+    /// Anything else.
+    #[error("{}: {source}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+/// An open database, at this version's schema.
+pub struct Opened {
+    pub connection: Connection,
+    pub schema_version: u32,
+    pub lock: File,
+}
+
+/// Opens the file for writing.
+pub fn open(path: &Path) -> Result<Opened, OpenError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    if path.is_dir() {
+        return Err(OpenError::IsFolder { path: path.to_owned() });
+    }
+    let lock = lock(path, folder)?;
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
+    // made by us first, so that nobody else can read it; SQLite gives the log files the same mode
+    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(io)?;
+    let mut connection = Connection::open(path).map_err(|source| explain(path, source))?;
+    let schema_version = prepare(path, &mut connection)?;
+    Ok(Opened { connection, schema_version, lock })
+}
+
+/// One process at a time: others would not see its buckets and wake-ups.
+fn lock(path: &Path, folder: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(name);
+    let file = file.map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path: path.to_owned(), source }),
+    }
+}
+
+fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path },
+        _ => OpenError::Sqlite { path, source },
+    }
+}
+
+fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
+    let failed = |source| explain(path, source);
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    let (application, found) = (pragma("application_id").map_err(failed)?, pragma("user_version").map_err(failed)?);
+    let tables = "SELECT count(*) FROM sqlite_schema";
+    let tables: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(failed)?;
+    let found = u32::try_from(found).unwrap_or(u32::MAX);
+    if application != APPLICATION_ID && (application != 0 || tables > 0) {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    if found > known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    // FULL: a commit that was answered is on the disk; secure_delete: what was erased is not
+    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
+                   PRAGMA busy_timeout = 5000; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;";
+    connection.execute_batch(pragmas).map_err(failed)?;
+    let transaction = connection.transaction().map_err(failed)?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(step).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", known).map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(path: &Path) -> String {
+        open(path).err().expect("refused").to_string()
+    }
+
+    #[test]
+    fn every_way_to_be_unusable_has_its_sentence() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("text.db"), "this is no database, whatever its name says. ".repeat(100)).unwrap();
+        assert!(refused(&at("text.db")).contains("damaged or not a database"));
+        Connection::open(at("other.db")).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
+        assert!(refused(&at("other.db")).contains("another program"));
+        let first = open(&at("ours.db")).unwrap();
+        assert!(refused(&at("ours.db")).contains("in use by another"));
+        first.connection.pragma_update(None, "user_version", 99).unwrap();
+        drop(first);
+        assert!(refused(&at("ours.db")).contains("schema 99"));
+        fs::create_dir(at("folder.db")).unwrap();
+        assert!(refused(&at("folder.db")).contains("is a folder"));
+        assert!(refused(&at("text.db/below/x.db")).contains("folder cannot be used"));
+    }
+
+    #[test]
+    fn nobody_else_may_read_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data/portcullis.db");
+        let opened = open(&path).unwrap();
+        for name in ["portcullis.db", "portcullis.db-wal", "portcullis.db-shm", "portcullis.db.lock"] {
+            let mode = fs::metadata(path.with_file_name(name)).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{name}");
+        }
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(opened);
+    }
+}

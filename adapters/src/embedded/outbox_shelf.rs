@@ -1,0 +1,61 @@
+//! The development mailbox's [`Shelf`] on SQLite.
+
+use async_trait::async_trait;
+use portcullis_core::model::ids::{JobId, UserId};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::WrappedKey;
+use portcullis_core::ports::error::PortError;
+use rusqlite::{Connection, Row, params};
+
+use crate::embedded::Embedded;
+use crate::embedded::rows::Columns;
+use crate::outbox::shelf::{Shelf, Shelved};
+
+const PORT: &str = "outbox";
+/// Copies that are kept.
+const KEPT: i64 = 10_000;
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Shelved> {
+    let mut columns = Columns::of(row);
+    Ok(Shelved {
+        realm: columns.realm()?,
+        subject: UserId::from_bytes(columns.id()?),
+        job: JobId::from_bytes(columns.id()?),
+        part: columns.value()?,
+        key: WrappedKey::from_bytes(columns.value()?),
+        message: columns.sealed()?,
+        at: columns.time()?,
+    })
+}
+
+#[async_trait]
+impl Shelf for Embedded {
+    async fn put(&self, copy: Shelved) -> Result<(), PortError> {
+        let write = move |db: &Connection| {
+            let sql = "REPLACE INTO outbox (realm, subject, job, part, wrapped_key, message, at) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let (realm, subject, job) = (copy.realm.as_str(), copy.subject.as_bytes(), copy.job.as_bytes());
+            let (key, message) = (copy.key.as_bytes(), copy.message.as_bytes());
+            db.prepare_cached(sql)?.execute(params![realm, subject, job, copy.part, key, message, copy.at.as_millis()])?;
+            let oldest = db.last_insert_rowid() - KEPT;
+            db.prepare_cached("DELETE FROM outbox WHERE number <= ?1")?.execute([oldest]).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = "SELECT realm, subject, job, part, wrapped_key, message, at FROM outbox ORDER BY number DESC LIMIT ?1";
+            db.prepare_cached(sql)?.query_map([limit], read)?.collect()
+        })
+    }
+
+    async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
+        let (realm, subject) = (realm.clone(), *subject);
+        let write = move |db: &Connection| {
+            let mut statement = db.prepare_cached("DELETE FROM outbox WHERE realm = ?1 AND subject = ?2")?;
+            statement.execute(params![realm.as_str(), subject.as_bytes()]).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+}

@@ -1,0 +1,132 @@
+//! [`RegistrationStore`] on SQLite.
+
+use async_trait::async_trait;
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::user::Registration;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::registration_store::{InsertRegistration, RegistrationStore};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::embedded::Embedded;
+use crate::embedded::rows::{Columns, PERSON};
+
+const PORT: &str = "registration_store";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
+    let mut columns = Columns::of(row);
+    Ok(Registration {
+        realm: columns.realm()?,
+        id: UserId::from_bytes(columns.id()?),
+        person: columns.person()?,
+        password: columns.password()?,
+        created_at: columns.time()?,
+        expires_at: columns.time()?,
+    })
+}
+
+fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<()> {
+    let sql = format!(
+        "INSERT INTO registrations (realm, id, {PERSON}, password, created_at, expires_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+    );
+    let person = &registration.person;
+    db.prepare_cached(&sql)?.execute(params![
+        registration.realm.as_str(),
+        registration.id.as_bytes(),
+        person.email_index.as_bytes(),
+        person.key.as_bytes(),
+        person.first_name.as_bytes(),
+        person.last_name.as_bytes(),
+        person.email.as_bytes(),
+        person.phone.as_bytes(),
+        person.country_code.as_bytes(),
+        person.country.as_bytes(),
+        registration.password.as_str(),
+        registration.created_at.as_millis(),
+        registration.expires_at.as_millis(),
+    ])?;
+    Ok(())
+}
+
+#[async_trait]
+impl RegistrationStore for Embedded {
+    async fn insert(&self, registration: Registration, limit: u32, now: Timestamp)
+    -> Result<InsertRegistration, PortError> {
+        let write = move |db: &Connection| {
+            let waiting = "SELECT count(*) FROM registrations WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3";
+            let of = params![registration.realm.as_str(), registration.person.email_index.as_bytes(), now.as_millis()];
+            let waiting: i64 = db.prepare_cached(waiting)?.query_row(of, |row| row.get(0))?;
+            if waiting >= i64::from(limit) {
+                return Ok(InsertRegistration::Full);
+            }
+            insert(db, &registration)?;
+            Ok(InsertRegistration::Inserted)
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = format!(
+                "SELECT realm, id, {PERSON}, password, created_at, expires_at FROM registrations \
+                 WHERE realm = ?1 AND id = ?2 AND expires_at > ?3"
+            );
+            let which = params![realm.as_str(), id.as_bytes(), now.as_millis()];
+            db.prepare_cached(&sql)?.query_row(which, read).optional()
+        })
+    }
+
+    async fn find_by_email(&self, realm: &Realm, email: &Digest, now: Timestamp)
+    -> Result<Vec<Registration>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = format!(
+                "SELECT realm, id, {PERSON}, password, created_at, expires_at FROM registrations \
+                 WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3 ORDER BY created_at"
+            );
+            let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
+            db.prepare_cached(&sql)?.query_map(which, read)?.collect()
+        })
+    }
+
+    async fn extend(&self, realm: &Realm, id: &UserId, expires_at: Timestamp, now: Timestamp)
+    -> Result<bool, PortError> {
+        let (realm, id) = (realm.clone(), *id);
+        let write = move |db: &Connection| {
+            let sql = "UPDATE registrations SET expires_at = ?3 WHERE realm = ?1 AND id = ?2 AND expires_at > ?4";
+            let which = params![realm.as_str(), id.as_bytes(), expires_at.as_millis(), now.as_millis()];
+            Ok(db.prepare_cached(sql)?.execute(which)? > 0)
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn remove(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
+        let (realm, id) = (realm.clone(), *id);
+        let write = move |db: &Connection| {
+            let mut statement = db.prepare_cached("DELETE FROM registrations WHERE realm = ?1 AND id = ?2")?;
+            Ok(statement.execute(params![realm.as_str(), id.as_bytes()])? > 0)
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn remove_all(&self, realm: &Realm, email: &Digest) -> Result<Vec<UserId>, PortError> {
+        let (realm, email) = (realm.clone(), *email);
+        let write = move |db: &Connection| {
+            let sql = "DELETE FROM registrations WHERE realm = ?1 AND email_index = ?2 RETURNING id";
+            let mut statement = db.prepare_cached(sql)?;
+            let which = params![realm.as_str(), email.as_bytes()];
+            statement.query_map(which, |row| row.get(0).map(UserId::from_bytes))?.collect()
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        let write = move |db: &Connection| {
+            let sql = "DELETE FROM registrations WHERE expires_at <= ?1";
+            db.prepare_cached(sql)?.execute([now.as_millis()])
+        };
+        Ok(self.writer.write(PORT, write).await? as u64)
+    }
+}

@@ -1,0 +1,133 @@
+//! [`SessionStore`] on SQLite.
+
+use async_trait::async_trait;
+use portcullis_core::model::ids::{SessionId, UserId};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::session::{Rotated, Session};
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::session_store::{RotateSession, SessionStore};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::embedded::Embedded;
+use crate::embedded::rows::{Columns, signed};
+
+const PORT: &str = "session_store";
+const COLUMNS: &str = "realm, id, user_id, generation, user_agent, address, authenticated_at, created_at, last_used_at, \
+                       idle_expires_at, expires_at, current, previous, rotated_at, successor, version";
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
+    let mut columns = Columns::of(row);
+    Ok(Session {
+        realm: columns.realm()?,
+        id: SessionId::from_bytes(columns.id()?),
+        user: UserId::from_bytes(columns.id()?),
+        generation: columns.number()?,
+        user_agent: columns.sealed()?,
+        address: columns.sealed()?,
+        authenticated_at: columns.time()?,
+        created_at: columns.time()?,
+        last_used_at: columns.time()?,
+        idle_expires_at: columns.time()?,
+        expires_at: columns.time()?,
+        current: columns.digest()?,
+        previous: {
+            let (token, at) = (columns.digest_if_any()?, columns.value::<Option<i64>>()?);
+            let successor = columns.value::<Option<[u8; 16]>>()?;
+            token.zip(at).zip(successor).map(|((token, at), successor)| Rotated {
+                token,
+                at: Timestamp::from_millis(at),
+                successor,
+            })
+        },
+        version: columns.number()?,
+    })
+}
+
+fn write(db: &Connection, session: &Session, verb: &str) -> rusqlite::Result<()> {
+    let sql = format!(
+        "{verb} INTO sessions ({COLUMNS}) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+    );
+    let previous = session.previous.as_ref();
+    db.prepare_cached(&sql)?.execute(params![
+        session.realm.as_str(),
+        session.id.as_bytes(),
+        session.user.as_bytes(),
+        signed(session.generation),
+        session.user_agent.as_bytes(),
+        session.address.as_bytes(),
+        session.authenticated_at.as_millis(),
+        session.created_at.as_millis(),
+        session.last_used_at.as_millis(),
+        session.idle_expires_at.as_millis(),
+        session.expires_at.as_millis(),
+        session.current.as_bytes(),
+        previous.map(|previous| previous.token.as_bytes()),
+        previous.map(|previous| previous.at.as_millis()),
+        previous.map(|previous| previous.successor),
+        signed(session.version),
+    ])?;
+    Ok(())
+}
+
+#[async_trait]
+impl SessionStore for Embedded {
+    async fn insert(&self, session: Session) -> Result<(), PortError> {
+        self.writer.write(PORT, move |db| write(db, &session, "INSERT")).await
+    }
+
+    async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = format!("SELECT {COLUMNS} FROM sessions WHERE realm = ?1 AND id = ?2");
+            db.prepare_cached(&sql)?.query_row(params![realm.as_str(), id.as_bytes()], read).optional()
+        })
+    }
+
+    async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {
+        let change = move |db: &Connection| {
+            let mut statement = db.prepare_cached("SELECT version FROM sessions WHERE realm = ?1 AND id = ?2")?;
+            let which = params![session.realm.as_str(), session.id.as_bytes()];
+            match statement.query_row(which, |row| row.get::<_, i64>(0)).optional()? {
+                None => Ok(RotateSession::Gone),
+                Some(version) if version != signed(expected) => Ok(RotateSession::Stale),
+                Some(_) => write(db, &session, "REPLACE").map(|()| RotateSession::Rotated),
+            }
+        };
+        self.writer.write(PORT, change).await
+    }
+
+    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Session>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = format!("SELECT {COLUMNS} FROM sessions WHERE realm = ?1 AND user_id = ?2 ORDER BY created_at");
+            db.prepare_cached(&sql)?.query_map(params![realm.as_str(), user.as_bytes()], read)?.collect()
+        })
+    }
+
+    async fn end(&self, realm: &Realm, id: &SessionId) -> Result<bool, PortError> {
+        let (realm, id) = (realm.clone(), *id);
+        let change = move |db: &Connection| {
+            let mut statement = db.prepare_cached("DELETE FROM sessions WHERE realm = ?1 AND id = ?2")?;
+            Ok(statement.execute(params![realm.as_str(), id.as_bytes()])? > 0)
+        };
+        self.writer.write(PORT, change).await
+    }
+
+    async fn end_all(&self, realm: &Realm, user: &UserId, except: Option<SessionId>) -> Result<u64, PortError> {
+        let (realm, user) = (realm.clone(), *user);
+        let change = move |db: &Connection| {
+            let sql = "DELETE FROM sessions WHERE realm = ?1 AND user_id = ?2 AND (?3 IS NULL OR id <> ?3)";
+            let except = except.map(|id| *id.as_bytes());
+            db.prepare_cached(sql)?.execute(params![realm.as_str(), user.as_bytes(), except])
+        };
+        Ok(self.writer.write(PORT, change).await? as u64)
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        let change = move |db: &Connection| {
+            let sql = "DELETE FROM sessions WHERE idle_expires_at <= ?1 OR expires_at <= ?1";
+            db.prepare_cached(sql)?.execute([now.as_millis()])
+        };
+        Ok(self.writer.write(PORT, change).await? as u64)
+    }
+}

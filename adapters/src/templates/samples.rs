@@ -1,0 +1,136 @@
+//! A sample of every template: what it is rendered with when an operator's folder is checked, and in tests. These are
+//! the variables each template can use.
+
+use serde_json::{Value, json};
+
+/// What a template is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `emails/<name>/subject.txt`, `body.txt` and `body.html`.
+    Email,
+    /// `texts/<name>.txt`, for a short message or a call.
+    Text,
+    /// `pages/<name>`.
+    Page,
+}
+
+/// A template with everything it needs.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Which render method takes it.
+    pub kind: Kind,
+    /// The name that method takes.
+    pub name: &'static str,
+    /// The variables.
+    pub context: Value,
+}
+
+/// A sample or more of every template.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    let of = |kind| move |(name, context)| Sample { kind, name, context: with_app_name(context) };
+    let emails = emails().into_iter().map(of(Kind::Email));
+    let texts = texts().into_iter().map(of(Kind::Text));
+    let pages = pages().into_iter().chain(api_pages()).map(of(Kind::Page));
+    emails.chain(texts).chain(pages).collect()
+}
+
+fn with_app_name(mut context: Value) -> Value {
+    if let Some(members) = context.as_object_mut() {
+        members.insert("app_name".to_owned(), json!("Portcullis"));
+    }
+    context
+}
+
+fn emails() -> Vec<(&'static str, Value)> {
+    let name = "O'Brien";
+    let at = "2026-11-24 03:00 UTC";
+    let link = |path: &str| format!("https://auth.example.com/User1/{path}?token=Zm9vYmFy");
+    vec![
+        (
+            "mail_email_verify",
+            json!({"first_name": name, "link": link("verify"), "code": "7KQ2MX", "expires_in": "24 hours"}),
+        ),
+        ("registration", json!({"first_name": name})),
+        ("already_registered", json!({"first_name": name})),
+        (
+            "mail_password_reset",
+            json!({"first_name": name, "link": link("reset_password_form"), "expires_in": "30 minutes"}),
+        ),
+        ("password_changed", json!({"first_name": name, "at": at, "how": "reset"})),
+        ("password_changed", json!({"first_name": name, "at": at, "how": "changed"})),
+        ("email_change_confirm", json!({"first_name": name, "link": link("verify"), "expires_in": "24 hours"})),
+        ("email_change_requested", json!({"first_name": name, "at": at})),
+        ("email_changed", json!({"first_name": name, "at": at})),
+        ("mfa_changed", json!({"first_name": name, "at": at, "enabled": true})),
+        ("mfa_changed", json!({"first_name": name, "at": at, "enabled": false})),
+    ]
+}
+
+fn texts() -> Vec<(&'static str, Value)> {
+    let names = ["otp", "otp_voice", "mfa_otp", "mfa_otp_voice"];
+    names.map(|name| (name, json!({"code": "042137", "expires_in": "5 minutes"}))).into()
+}
+
+fn pages() -> Vec<(&'static str, Value)> {
+    let button = json!({
+        "first_name": "O'Brien",
+        "at": "2026-11-24 03:00 UTC",
+        "action": "/User1/verify",
+        "token": "Zm9vYmFy",
+    });
+    let form = |errors: Value| {
+        let action = "/User1/reset_password";
+        json!({"action": action, "token": "Zm9vYmFy", "min_length": 8, "errors": errors})
+    };
+    vec![
+        ("verify_button.html", button.clone()),
+        ("email_change_button.html", button),
+        ("email_verified.html", json!({})),
+        ("email_verified_failed.html", json!({})),
+        ("registration_rejected.html", json!({})),
+        ("reset.html", form(json!([]))),
+        ("reset.html", form(json!([{"message": "The password is too easy to guess"}]))),
+        ("reset_success.html", json!({})),
+        ("reset_failed.html", json!({})),
+    ]
+}
+
+fn api_pages() -> Vec<(&'static str, Value)> {
+    let problem = json!({"code": "not_found", "title": "There is nothing here", "status": 404});
+    let told = json!({
+        "code": "invalid_token",
+        "title": "The link or code is not valid, was used, or has expired",
+        "status": [400, 401],
+        "description": "Ask for a new one.",
+    });
+    let email = json!({
+        "channel": "email",
+        "to": "o'brien@example.com",
+        "template": "mail_password_reset",
+        "subject": "Reset your password",
+        "text": "Hello O'Brien,\n\nhttps://auth.example.com/User1/reset_password_form?token=Zm9vYmFy\n",
+        "html": "<!DOCTYPE html><html><head><style>p{margin:0}</style></head><body><p>Hello</p></body></html>",
+        "links": ["https://auth.example.com/User1/reset_password_form?token=Zm9vYmFy"],
+        "code": null,
+        "at": "2026-11-24T03:00:00.000Z",
+    });
+    let text = json!({
+        "channel": "sms",
+        "to": "+1234567890",
+        "template": "otp",
+        "subject": null,
+        "text": "042137 is your code.",
+        "html": null,
+        "links": [],
+        "code": "042137",
+        "at": "2026-11-24T02:59:00.000Z",
+    });
+    vec![
+        ("problem.html", problem.clone()),
+        ("problem.html", told.clone()),
+        ("problems.html", json!({"problems": [problem, told]})),
+        ("mailbox.html", json!({"messages": []})),
+        ("mailbox.html", json!({"messages": [email, text]})),
+    ]
+}

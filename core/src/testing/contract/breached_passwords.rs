@@ -1,0 +1,37 @@
+//! The contract of the list of breached passwords.
+
+use super::{Case, Outcome, Setup};
+use crate::ports::breached_passwords::BreachedPasswords;
+use crate::testing::samples::password;
+
+type Breached = Setup<dyn BreachedPasswords>;
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case<dyn BreachedPasswords>> {
+    cases![knows_what_every_list_has, lets_unheard_of_passwords_pass, takes_any_text]
+}
+
+async fn knows_what_every_list_has(breached: &Breached) -> Outcome {
+    for notorious in ["password", "123456789", "qwertyuiop", "iloveyou", "password123"] {
+        assert!(breached.contains(&password(notorious)).await?, "{notorious}");
+    }
+    Ok(())
+}
+
+async fn lets_unheard_of_passwords_pass(breached: &Breached) -> Outcome {
+    let mut claimed = 0;
+    for n in 0..1000 {
+        let unheard_of = password(&format!("gr{n}shnak-durbatuluk-{n}-krimpatul"));
+        claimed += u32::from(breached.contains(&unheard_of).await?);
+    }
+    assert!(claimed < 20, "{claimed} of 1000 passwords that nobody has ever used");
+    Ok(())
+}
+
+async fn takes_any_text(breached: &Breached) -> Outcome {
+    for odd in ["", " ", "\0", "пароль-которого-нет-нигде", "🗝️🗝️🗝️🗝️🗝️🗝️🗝️🗝️", &"x".repeat(4000)] {
+        breached.contains(&password(odd)).await?;
+    }
+    Ok(())
+}

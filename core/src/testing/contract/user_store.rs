@@ -1,0 +1,308 @@
+//! The contract of the user store.
+
+use std::sync::Arc;
+
+use super::agreement::user_store::agrees_with_the_fake;
+use super::{Case, Outcome, Setup, count};
+use crate::model::sealed::{Sealed, WrappedKey};
+use crate::model::time::Timestamp;
+use crate::model::user::{PasswordHash, PendingEmail, User};
+use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+use crate::testing::samples::{NOW, digest, person, realm, sealed, user, user_id};
+
+type Users = Setup<dyn UserStore>;
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case<dyn UserStore>> {
+    cases![
+        an_empty_store_finds_nobody,
+        finds_what_was_inserted,
+        keeps_every_field,
+        keeps_large_and_empty_values,
+        refuses_a_taken_id,
+        refuses_a_taken_email,
+        another_realm_is_another_world,
+        replaces_the_expected_version,
+        a_stale_replacement_changes_nothing,
+        a_replacement_moves_the_email,
+        a_replacement_may_not_take_an_email,
+        nobody_is_replaced_who_is_gone,
+        deletes_once,
+        a_deleted_email_is_free_again,
+        one_of_many_racing_inserts_of_an_email_wins,
+        one_of_many_racing_inserts_of_an_id_wins,
+        one_of_many_racing_replacements_wins,
+        one_of_many_racing_deletions_answers_true,
+        a_racing_replacement_undoes_no_deletion,
+        answers_a_ping,
+        agrees_with_the_fake,
+    ]
+}
+
+async fn an_empty_store_finds_nobody(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    assert_eq!(users.find(&realm, &user_id(1)).await?, None);
+    assert_eq!(users.find_by_email(&realm, &digest("email", 1)).await?, None);
+    assert!(!users.delete(&realm, &user_id(1)).await?);
+    Ok(())
+}
+
+async fn finds_what_was_inserted(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let (one, two) = (user(&realm, 1), user(&realm, 2));
+    assert_eq!(users.insert(one.clone()).await?, InsertUser::Inserted);
+    assert_eq!(users.insert(two.clone()).await?, InsertUser::Inserted);
+    assert_eq!(users.find(&realm, &one.id).await?, Some(one.clone()));
+    assert_eq!(users.find_by_email(&realm, &one.person.email_index).await?, Some(one));
+    assert_eq!(users.find_by_email(&realm, &two.person.email_index).await?, Some(two));
+    assert_eq!(users.find(&realm, &user_id(3)).await?, None);
+    Ok(())
+}
+
+/// What is stored under one number, field by field, is not what is stored under another.
+fn in_every_shape() -> Vec<User> {
+    let plain = user(&realm("User1"), 1);
+    let pending = PendingEmail { index: digest("pending", 1), email: sealed("pending", 1) };
+    vec![
+        User { pending_email: Some(pending), ..plain.clone() },
+        User { previous_email: Some(sealed("previous", 1)), ..plain.clone() },
+        User { password: PasswordHash::new("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"), ..plain.clone() },
+        User { phone_verified: true, ..plain.clone() },
+        User { mfa_sms: true, ..plain.clone() },
+        User { disabled: true, ..plain.clone() },
+        User { generation: i64::MAX.cast_unsigned(), ..plain.clone() },
+        User { version: i64::MAX.cast_unsigned(), ..plain.clone() },
+        User { created_at: Timestamp::from_millis(0), ..plain.clone() },
+        User { updated_at: Timestamp::from_millis(NOW.as_millis() + 1), ..plain.clone() },
+        User { person: person(2), ..plain.clone() },
+        plain,
+    ]
+}
+
+async fn keeps_every_field(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    for shape in in_every_shape() {
+        assert_eq!(users.insert(shape.clone()).await?, InsertUser::Inserted);
+        assert_eq!(users.find(&realm, &shape.id).await?, Some(shape.clone()));
+        users.delete(&realm, &shape.id).await?;
+    }
+    let mut version = 1;
+    users.insert(user(&realm, 1)).await?;
+    for shape in in_every_shape() {
+        let next = User { version: version + 1, ..shape };
+        assert_eq!(users.replace(next.clone(), version).await?, ReplaceUser::Replaced);
+        assert_eq!(users.find(&realm, &next.id).await?, Some(next));
+        version += 1;
+    }
+    Ok(())
+}
+
+async fn keeps_large_and_empty_values(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let every_byte: Vec<u8> = (0..=u8::MAX).cycle().take(100_000).collect();
+    for (n, value) in [(1, Vec::new()), (2, vec![0]), (3, every_byte)] {
+        let mut odd = user(&realm, n);
+        odd.person.key = WrappedKey::from_bytes(value.clone());
+        odd.person.first_name = Sealed::from_bytes(value.clone());
+        odd.previous_email = Some(Sealed::from_bytes(value));
+        users.insert(odd.clone()).await?;
+        assert_eq!(users.find(&realm, &odd.id).await?, Some(odd));
+    }
+    Ok(())
+}
+
+async fn refuses_a_taken_id(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let first = user(&realm, 1);
+    let second = User { id: first.id, ..user(&realm, 2) };
+    users.insert(first.clone()).await?;
+    assert_eq!(users.insert(second.clone()).await?, InsertUser::IdTaken);
+    assert_eq!(users.find(&realm, &first.id).await?, Some(first));
+    assert_eq!(users.find_by_email(&realm, &second.person.email_index).await?, None);
+    Ok(())
+}
+
+async fn refuses_a_taken_email(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let first = user(&realm, 1);
+    let second = User { person: first.person.clone(), ..user(&realm, 2) };
+    users.insert(first.clone()).await?;
+    assert_eq!(users.insert(second.clone()).await?, InsertUser::EmailTaken);
+    assert_eq!(users.find(&realm, &second.id).await?, None);
+    assert_eq!(users.find_by_email(&realm, &first.person.email_index).await?, Some(first));
+    Ok(())
+}
+
+async fn another_realm_is_another_world(users: &Users) -> Outcome {
+    let (here, there) = (realm("User1"), realm("User2"));
+    let (mine, theirs) = (user(&here, 1), user(&there, 1));
+    users.insert(mine.clone()).await?;
+    assert_eq!(users.find(&there, &mine.id).await?, None);
+    assert_eq!(users.find_by_email(&there, &mine.person.email_index).await?, None);
+    assert_eq!(users.replace(User { version: 2, ..theirs.clone() }, 1).await?, ReplaceUser::Gone);
+    assert!(!users.delete(&there, &mine.id).await?);
+    assert_eq!(users.insert(theirs.clone()).await?, InsertUser::Inserted);
+    assert!(users.delete(&here, &mine.id).await?);
+    assert_eq!(users.find(&there, &theirs.id).await?, Some(theirs));
+    Ok(())
+}
+
+async fn replaces_the_expected_version(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let first = user(&realm, 1);
+    users.insert(first.clone()).await?;
+    let second = User { version: 2, generation: 1, ..first };
+    assert_eq!(users.replace(second.clone(), 1).await?, ReplaceUser::Replaced);
+    assert_eq!(users.find(&realm, &second.id).await?, Some(second.clone()));
+    assert_eq!(users.find_by_email(&realm, &second.person.email_index).await?, Some(second));
+    Ok(())
+}
+
+async fn a_stale_replacement_changes_nothing(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let stored = User { version: 5, ..user(&realm, 1) };
+    users.insert(stored.clone()).await?;
+    for expected in [0, 4, 6] {
+        let late = User { version: expected + 1, disabled: true, ..stored.clone() };
+        assert_eq!(users.replace(late, expected).await?, ReplaceUser::Stale);
+    }
+    assert_eq!(users.find(&realm, &stored.id).await?, Some(stored));
+    Ok(())
+}
+
+async fn a_replacement_moves_the_email(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let before = user(&realm, 1);
+    users.insert(before.clone()).await?;
+    let after = User { person: person(2), version: 2, ..before.clone() };
+    assert_eq!(users.replace(after.clone(), 1).await?, ReplaceUser::Replaced);
+    assert_eq!(users.find_by_email(&realm, &before.person.email_index).await?, None);
+    assert_eq!(users.find_by_email(&realm, &after.person.email_index).await?, Some(after));
+    assert_eq!(users.insert(User { id: user_id(3), ..before }).await?, InsertUser::Inserted);
+    Ok(())
+}
+
+async fn a_replacement_may_not_take_an_email(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let (one, two) = (user(&realm, 1), user(&realm, 2));
+    users.insert(one.clone()).await?;
+    users.insert(two.clone()).await?;
+    let greedy = User { person: one.person.clone(), version: 2, ..two.clone() };
+    assert_eq!(users.replace(greedy, 1).await?, ReplaceUser::EmailTaken);
+    assert_eq!(users.find(&realm, &two.id).await?, Some(two));
+    assert_eq!(users.find_by_email(&realm, &one.person.email_index).await?, Some(one));
+    Ok(())
+}
+
+async fn nobody_is_replaced_who_is_gone(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let one = user(&realm, 1);
+    assert_eq!(users.replace(User { version: 2, ..one.clone() }, 1).await?, ReplaceUser::Gone);
+    users.insert(one.clone()).await?;
+    users.delete(&realm, &one.id).await?;
+    assert_eq!(users.replace(User { version: 2, ..one.clone() }, 1).await?, ReplaceUser::Gone);
+    assert_eq!(users.find(&realm, &one.id).await?, None);
+    Ok(())
+}
+
+async fn deletes_once(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let (one, two) = (user(&realm, 1), user(&realm, 2));
+    users.insert(one.clone()).await?;
+    users.insert(two.clone()).await?;
+    assert!(users.delete(&realm, &one.id).await?);
+    assert!(!users.delete(&realm, &one.id).await?);
+    assert_eq!(users.find(&realm, &one.id).await?, None);
+    assert_eq!(users.find_by_email(&realm, &one.person.email_index).await?, None);
+    assert_eq!(users.find(&realm, &two.id).await?, Some(two));
+    Ok(())
+}
+
+async fn a_deleted_email_is_free_again(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let one = user(&realm, 1);
+    users.insert(one.clone()).await?;
+    users.delete(&realm, &one.id).await?;
+    let again = User { id: user_id(2), ..one };
+    assert_eq!(users.insert(again.clone()).await?, InsertUser::Inserted);
+    assert_eq!(users.find_by_email(&realm, &again.person.email_index).await?, Some(again));
+    Ok(())
+}
+
+async fn one_of_many_racing_inserts_of_an_email_wins(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let insert = |users: Arc<dyn UserStore>, n| {
+        let racing = User { person: person(1), ..user(&realm, n) };
+        async move { users.insert(racing).await }
+    };
+    let answers = users.race(50, insert).await?;
+    assert_eq!(count(&answers, &InsertUser::Inserted), 1);
+    assert_eq!(count(&answers, &InsertUser::EmailTaken), 49);
+    let found = users.find_by_email(&realm, &digest("email", 1)).await?.ok_or("nobody was stored")?;
+    assert_eq!(users.find(&realm, &found.id).await?, Some(found));
+    Ok(())
+}
+
+async fn one_of_many_racing_inserts_of_an_id_wins(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let insert = |users: Arc<dyn UserStore>, n| {
+        let racing = User { id: user_id(0), ..user(&realm, n) };
+        async move { users.insert(racing).await }
+    };
+    let answers = users.race(50, insert).await?;
+    assert_eq!(count(&answers, &InsertUser::Inserted), 1);
+    assert_eq!(count(&answers, &InsertUser::IdTaken), 49);
+    Ok(())
+}
+
+async fn one_of_many_racing_replacements_wins(users: &Users) -> Outcome {
+    let stored = user(&realm("User1"), 1);
+    users.insert(stored.clone()).await?;
+    let replace = |users: Arc<dyn UserStore>, n| {
+        let next = User { version: 2, generation: n + 1, ..stored.clone() };
+        async move { Ok((users.replace(next, 1).await?, n + 1)) }
+    };
+    let answers = users.race(50, replace).await?;
+    let won: Vec<u64> = answers.iter().filter(|(a, _)| *a == ReplaceUser::Replaced).map(|(_, n)| *n).collect();
+    assert_eq!(answers.iter().filter(|(a, _)| *a == ReplaceUser::Stale).count(), 49);
+    let kept = users.find(&stored.realm, &stored.id).await?.map(|user| user.generation);
+    assert_eq!(won, Vec::from_iter(kept));
+    Ok(())
+}
+
+async fn one_of_many_racing_deletions_answers_true(users: &Users) -> Outcome {
+    let stored = user(&realm("User1"), 1);
+    users.insert(stored.clone()).await?;
+    let delete = |users: Arc<dyn UserStore>, _| {
+        let (realm, id) = (stored.realm.clone(), stored.id);
+        async move { users.delete(&realm, &id).await }
+    };
+    let answers = users.race(50, delete).await?;
+    assert_eq!(count(&answers, &true), 1);
+    Ok(())
+}
+
+async fn a_racing_replacement_undoes_no_deletion(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    for n in 0..10 {
+        let stored = user(&realm, n);
+        users.insert(stored.clone()).await?;
+        let either = |users: Arc<dyn UserStore>, runner: u64| {
+            let next = User { version: 2, ..stored.clone() };
+            async move {
+                if runner == 0 {
+                    return users.delete(&next.realm, &next.id).await;
+                }
+                users.replace(next, 1).await.map(|_| false)
+            }
+        };
+        assert_eq!(count(&users.race(4, either).await?, &true), 1);
+        assert_eq!(users.find(&realm, &stored.id).await?, None);
+    }
+    Ok(())
+}
+
+async fn answers_a_ping(users: &Users) -> Outcome {
+    Ok(users.ping().await?)
+}

@@ -1,0 +1,54 @@
+//! Breached passwords in a set.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+use crate::model::password::Password;
+use crate::ports::breached_passwords::BreachedPasswords;
+use crate::ports::error::PortError;
+use crate::testing::faults::{FaultPlan, Faults};
+use crate::testing::locked::Locked;
+
+/// On every list of breached passwords, this one included.
+pub const NOTORIOUS: [&str; 5] = ["password", "123456789", "qwertyuiop", "iloveyou", "password123"];
+
+/// Knows the notorious ones and those it is told.
+#[derive(Debug)]
+pub struct FakeBreachedPasswords {
+    known: Locked<BTreeSet<String>>,
+    faults: Faults,
+}
+
+impl FakeBreachedPasswords {
+    /// A list of the notorious ones that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        let known = NOTORIOUS.iter().map(|&word| word.to_owned()).collect();
+        Self { known: Locked::new(known), faults: Faults::new("breached_passwords", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// One more breached password.
+    pub fn add(&self, password: impl Into<String>) {
+        self.known.lock().insert(password.into());
+    }
+}
+
+impl Default for FakeBreachedPasswords {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+#[async_trait]
+impl BreachedPasswords for FakeBreachedPasswords {
+    async fn contains(&self, password: &Password) -> Result<bool, PortError> {
+        self.faults.call("contains", || self.known.lock().contains(password.expose()))
+    }
+}

@@ -1,0 +1,96 @@
+//! Sealing by mixing: bound to key and place like the real thing, and worth nothing against an attacker.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zeroize::Zeroizing;
+
+use crate::model::sealed::{DataKey, Place, Sealed, WrappedKey};
+use crate::ports::error::PortError;
+use crate::ports::field_cipher::FieldCipher;
+use crate::testing::faults::{FaultPlan, Faults};
+use crate::testing::mixer::{Mixer, mask};
+
+const NONCE: usize = 32;
+const TAG: usize = 32;
+
+/// A cipher under a ring of one key of 64 bits. A fake: anybody could break it.
+#[derive(Debug)]
+pub struct FakeFieldCipher {
+    ring: u64,
+    nonces: AtomicU64,
+    faults: Faults,
+}
+
+impl FakeFieldCipher {
+    /// A cipher under that key that breaks as the plan says.
+    #[must_use]
+    pub fn new(ring: u64, plan: &FaultPlan) -> Self {
+        Self { ring, nonces: AtomicU64::new(0), faults: Faults::new("field_cipher", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Looks random, and never comes twice.
+    fn fresh(&self, label: &[u8]) -> [u8; 32] {
+        let count = self.nonces.fetch_add(1, Ordering::Relaxed);
+        Mixer::new(self.ring).part(label).part(&count.to_le_bytes()).finish()
+    }
+
+    fn ring_key(&self) -> [u8; 32] {
+        Mixer::new(self.ring).part(b"ring").finish()
+    }
+
+    fn close(&self, key: &[u8; 32], place: Place<'_>, value: &[u8]) -> Vec<u8> {
+        let nonce = self.fresh(b"nonce");
+        let body = mask(key, &nonce, value);
+        let tag = tag(key, place, &nonce, &body);
+        [&nonce[..], &body, &tag].concat()
+    }
+}
+
+fn tag(key: &[u8], place: Place<'_>, nonce: &[u8], body: &[u8]) -> [u8; 32] {
+    let Place { realm, record, field } = place;
+    let bound = Mixer::new(0).part(b"tag").part(key).part(realm.as_str().as_bytes()).part(record);
+    bound.part(field.as_str().as_bytes()).part(nonce).part(body).finish()
+}
+
+fn reopen(key: &[u8; 32], place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, PortError> {
+    let parts = sealed.split_at_checked(NONCE).and_then(|(nonce, rest)| {
+        let (body, kept) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;
+        Some((nonce, body, kept))
+    });
+    match parts {
+        Some((nonce, body, kept)) if tag(key, place, nonce, body) == kept => Ok(Zeroizing::new(mask(key, nonce, body))),
+        _ => Err(PortError::new("field_cipher", "it was not sealed here, under this key and so")),
+    }
+}
+
+impl FieldCipher for FakeFieldCipher {
+    fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError> {
+        self.faults.call("new_key", || {
+            let key = self.fresh(b"data key");
+            let wrapped = self.close(&self.ring_key(), place, &key);
+            (DataKey::from_bytes(key), WrappedKey::from_bytes(wrapped))
+        })
+    }
+
+    fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError> {
+        self.faults.call("unwrap", || {
+            let key = reopen(&self.ring_key(), place, wrapped.as_bytes())?;
+            let key = key.first_chunk().copied();
+            key.map(DataKey::from_bytes).ok_or_else(|| PortError::new("field_cipher", "a key has 32 bytes"))
+        })?
+    }
+
+    fn seal(&self, key: &DataKey, place: Place<'_>, value: &[u8]) -> Result<Sealed, PortError> {
+        self.faults.call("seal", || Sealed::from_bytes(self.close(key.as_bytes(), place, value)))
+    }
+
+    fn open(&self, key: &DataKey, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError> {
+        self.faults.call("open", || reopen(key.as_bytes(), place, sealed.as_bytes()))?
+    }
+}

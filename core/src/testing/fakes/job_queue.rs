@@ -1,0 +1,155 @@
+//! Jobs in a map.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::model::ids::JobId;
+use crate::model::job::{About, DeadLetter, Job};
+use crate::model::realm::Realm;
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+use crate::ports::job_queue::{JobQueue, QueueDepth};
+use crate::testing::faults::{FaultPlan, Faults};
+use crate::testing::locked::Locked;
+
+#[derive(Debug)]
+struct Waiting {
+    job: Job,
+    due: Timestamp,
+    /// Among jobs of one instant the first come is the older.
+    number: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: BTreeMap<JobId, Waiting>,
+    dead: Vec<DeadLetter>,
+    next: u64,
+}
+
+impl Queue {
+    fn put(&mut self, job: Job, due: Timestamp) {
+        let number = self.next;
+        self.next += 1;
+        self.waiting.insert(job.id, Waiting { job, due, number });
+    }
+}
+
+/// Keeps jobs as long as it lives. Nobody waits for it: `wait` returns at once.
+#[derive(Debug)]
+pub struct FakeJobQueue {
+    queue: Locked<Queue>,
+    faults: Faults,
+}
+
+impl FakeJobQueue {
+    /// An empty queue that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { queue: Locked::default(), faults: Faults::new("job_queue", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The jobs that wait or are being worked on, oldest first.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Job> {
+        let queue = self.queue.lock();
+        let mut waiting: Vec<&Waiting> = queue.waiting.values().collect();
+        waiting.sort_by_key(|waiting| (waiting.job.created_at, waiting.number));
+        waiting.into_iter().map(|waiting| waiting.job.clone()).collect()
+    }
+}
+
+impl Default for FakeJobQueue {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+#[async_trait]
+impl JobQueue for FakeJobQueue {
+    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
+        self.faults.call("enqueue", || {
+            let due = job.created_at;
+            self.queue.lock().put(job, due);
+        })
+    }
+
+    async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
+        self.faults.call("claim", || {
+            let mut queue = self.queue.lock();
+            let due = queue.waiting.values_mut().filter(|waiting| waiting.due <= now);
+            let oldest = due.min_by_key(|waiting| (waiting.job.created_at, waiting.number))?;
+            oldest.due = now + lease;
+            oldest.job.attempts += 1;
+            Some(oldest.job.clone())
+        })
+    }
+
+    async fn complete(&self, id: &JobId) -> Result<(), PortError> {
+        self.faults.call("complete", || {
+            self.queue.lock().waiting.remove(id);
+        })
+    }
+
+    async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
+        self.faults.call("retry_at", || {
+            if let Some(waiting) = self.queue.lock().waiting.get_mut(id) {
+                waiting.due = at;
+            }
+        })
+    }
+
+    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+        self.faults.call("bury", || {
+            let mut queue = self.queue.lock();
+            if let Some(Waiting { job, .. }) = queue.waiting.remove(id) {
+                queue.dead.push(DeadLetter { job, reason: reason.to_owned(), at: now });
+            }
+        })
+    }
+
+    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        self.faults.call("dead", || {
+            let mut dead: Vec<DeadLetter> = self.queue.lock().dead.iter().rev().cloned().collect();
+            dead.sort_by_key(|letter| std::cmp::Reverse(letter.at));
+            dead.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            dead
+        })
+    }
+
+    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+        self.faults.call("revive", || {
+            let mut queue = self.queue.lock();
+            let Some(place) = queue.dead.iter().position(|letter| letter.job.id == *id) else { return false };
+            let job = Job { attempts: 0, ..queue.dead.remove(place).job };
+            queue.put(job, now);
+            true
+        })
+    }
+
+    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError> {
+        self.faults.call("forget", || {
+            let mut queue = self.queue.lock();
+            let stays = |job: &Job| job.realm != *realm || job.task.about() != *about;
+            queue.waiting.retain(|_, waiting| stays(&waiting.job));
+            queue.dead.retain(|letter| stays(&letter.job));
+        })
+    }
+
+    async fn depth(&self) -> Result<QueueDepth, PortError> {
+        self.faults.call("depth", || {
+            let queue = self.queue.lock();
+            QueueDepth { waiting: queue.waiting.len() as u64, dead: queue.dead.len() as u64 }
+        })
+    }
+
+    async fn wait(&self, _at_most: Duration) {}
+}

@@ -1,0 +1,167 @@
+//! One-time tokens in a map with one place for each holder.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::model::ids::UserId;
+use crate::model::one_time_token::{Holder, OneTimeToken, Purpose};
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+use crate::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
+use crate::testing::faults::{FaultPlan, Faults};
+use crate::testing::locked::Locked;
+
+type Tokens = HashMap<Holder, OneTimeToken>;
+
+/// Keeps tokens as long as it lives.
+#[derive(Debug)]
+pub struct FakeOneTimeTokenStore {
+    tokens: Locked<Tokens>,
+    faults: Faults,
+}
+
+impl FakeOneTimeTokenStore {
+    /// An empty store that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { tokens: Locked::default(), faults: Faults::new("one_time_token_store", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Everything kept, expired or not, in the order of their making.
+    #[must_use]
+    pub fn all(&self) -> Vec<OneTimeToken> {
+        let mut all: Vec<OneTimeToken> = self.tokens.lock().values().cloned().collect();
+        all.sort_by_key(|token| (token.created_at, token.token));
+        all
+    }
+}
+
+impl Default for FakeOneTimeTokenStore {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+fn lives(token: &OneTimeToken, now: Timestamp) -> bool {
+    now < token.expires_at
+}
+
+/// The living token of that digest.
+fn by_digest<'a>(
+    tokens: &'a Tokens,
+    (realm, purpose, digest): (&Realm, Purpose, &Digest),
+    now: Timestamp,
+) -> Option<&'a OneTimeToken> {
+    let is_it = |token: &&OneTimeToken| {
+        token.holder.realm == *realm && token.holder.purpose == purpose && token.token.matches(digest) && lives(token, now)
+    };
+    tokens.values().find(is_it)
+}
+
+#[async_trait]
+impl OneTimeTokenStore for FakeOneTimeTokenStore {
+    async fn put(&self, token: OneTimeToken) -> Result<(), PortError> {
+        self.faults.call("put", || {
+            self.tokens.lock().insert(token.holder.clone(), token);
+        })
+    }
+
+    async fn peek(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError> {
+        self.faults.call("peek", || by_digest(&self.tokens.lock(), (realm, purpose, token), now).cloned())
+    }
+
+    async fn find(&self, holder: &Holder, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
+        self.faults.call("find", || self.tokens.lock().get(holder).filter(|token| lives(token, now)).cloned())
+    }
+
+    async fn consume(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError> {
+        self.faults.call("consume", || {
+            let mut tokens = self.tokens.lock();
+            let holder = by_digest(&tokens, (realm, purpose, token), now)?.holder.clone();
+            tokens.remove(&holder)
+        })
+    }
+
+    async fn arm(
+        &self,
+        holder: &Holder,
+        token: &Digest,
+        code: Digest,
+        tries: u8,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.faults.call("arm", || {
+            let mut tokens = self.tokens.lock();
+            let Some(stored) = tokens.get_mut(holder).filter(|stored| lives(stored, now) && stored.token.matches(token))
+            else {
+                return false;
+            };
+            stored.code = Some(code);
+            stored.tries_left = tries;
+            true
+        })
+    }
+
+    async fn try_code(&self, of: &CodeOf, code: &Digest, now: Timestamp) -> Result<TryCode, PortError> {
+        self.faults.call("try_code", || {
+            let mut tokens = self.tokens.lock();
+            let holder = match of {
+                CodeOf::Holder(holder) => Some(holder.clone()),
+                CodeOf::Token(realm, purpose, digest) => {
+                    by_digest(&tokens, (realm, *purpose, digest), now).map(|token| token.holder.clone())
+                }
+            };
+            let living = holder.and_then(|holder| tokens.get_mut(&holder)).filter(|token| lives(token, now));
+            let Some(token) = living.filter(|token| token.tries_left > 0) else { return TryCode::Dead };
+            let Some(right) = token.code else { return TryCode::Dead };
+            token.tries_left -= 1;
+            let holder = token.holder.clone();
+            if !right.matches(code) {
+                return TryCode::Wrong(holder);
+            }
+            tokens.remove(&holder).map_or(TryCode::Dead, TryCode::Right)
+        })
+    }
+
+    async fn remove_all(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
+        self.faults.call("remove_all", || {
+            self.tokens.lock().retain(|holder, _| holder.realm != *realm || holder.subject != *subject);
+        })
+    }
+
+    async fn remove(&self, holder: &Holder) -> Result<(), PortError> {
+        self.faults.call("remove", || {
+            self.tokens.lock().remove(holder);
+        })
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        self.faults.call("purge_expired", || {
+            let mut tokens = self.tokens.lock();
+            let before = tokens.len();
+            tokens.retain(|_, token| lives(token, now));
+            (before - tokens.len()) as u64
+        })
+    }
+}

@@ -1,0 +1,61 @@
+//! Buckets in a map.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::model::quota::{Bucket, Decision, Quota, gcra};
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+use crate::ports::rate_limiter::RateLimiter;
+use crate::testing::faults::{FaultPlan, Faults};
+use crate::testing::locked::Locked;
+
+/// Keeps buckets as long as it lives.
+#[derive(Debug)]
+pub struct FakeRateLimiter {
+    arrivals: Locked<HashMap<Bucket, i64>>,
+    faults: Faults,
+}
+
+impl FakeRateLimiter {
+    /// A limiter whose buckets are full and which breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { arrivals: Locked::default(), faults: Faults::new("rate_limiter", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+}
+
+impl Default for FakeRateLimiter {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+#[async_trait]
+impl RateLimiter for FakeRateLimiter {
+    async fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError> {
+        self.faults.call("take", || {
+            let mut arrivals = self.arrivals.lock();
+            let arrival = arrivals.entry(bucket.clone()).or_default();
+            let (decision, next) = gcra(*arrival, now.as_millis(), quota);
+            *arrival = next;
+            decision
+        })
+    }
+
+    async fn give_back(&self, bucket: &Bucket, quota: &Quota, _now: Timestamp) -> Result<(), PortError> {
+        self.faults.call("give_back", || {
+            if let Some(arrival) = self.arrivals.lock().get_mut(bucket) {
+                let interval = i64::try_from(quota.interval().as_millis()).unwrap_or(i64::MAX).max(1);
+                *arrival = arrival.saturating_sub(interval);
+            }
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! Pending registrations in a map.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::model::ids::UserId;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::time::Timestamp;
+use crate::model::user::Registration;
+use crate::ports::error::PortError;
+use crate::ports::registration_store::{InsertRegistration, RegistrationStore};
+use crate::testing::faults::{FaultPlan, Faults};
+use crate::testing::locked::Locked;
+
+/// Keeps registrations as long as it lives.
+#[derive(Debug)]
+pub struct FakeRegistrationStore {
+    pending: Locked<BTreeMap<(Realm, UserId), Registration>>,
+    faults: Faults,
+}
+
+impl FakeRegistrationStore {
+    /// An empty store that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { pending: Locked::default(), faults: Faults::new("registration_store", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Everything kept, expired or not, by realm and id.
+    #[must_use]
+    pub fn all(&self) -> Vec<Registration> {
+        self.pending.lock().values().cloned().collect()
+    }
+}
+
+impl Default for FakeRegistrationStore {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+fn is_of(registration: &Registration, realm: &Realm, email: &Digest) -> bool {
+    registration.realm == *realm && registration.person.email_index == *email
+}
+
+fn waits(registration: &Registration, now: Timestamp) -> bool {
+    now < registration.expires_at
+}
+
+#[async_trait]
+impl RegistrationStore for FakeRegistrationStore {
+    async fn insert(
+        &self,
+        registration: Registration,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<InsertRegistration, PortError> {
+        self.faults.call("insert", || {
+            let mut pending = self.pending.lock();
+            let (realm, email) = (&registration.realm, &registration.person.email_index);
+            let waiting = pending.values().filter(|other| is_of(other, realm, email) && waits(other, now)).count();
+            if waiting >= usize::try_from(limit).unwrap_or(usize::MAX) {
+                return InsertRegistration::Full;
+            }
+            pending.insert((registration.realm.clone(), registration.id), registration);
+            InsertRegistration::Inserted
+        })
+    }
+
+    async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
+        self.faults.call("find", || {
+            let pending = self.pending.lock();
+            pending.get(&(realm.clone(), *id)).filter(|registration| waits(registration, now)).cloned()
+        })
+    }
+
+    async fn find_by_email(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        now: Timestamp,
+    ) -> Result<Vec<Registration>, PortError> {
+        self.faults.call("find_by_email", || {
+            let pending = self.pending.lock();
+            let found = pending.values().filter(|other| is_of(other, realm, email) && waits(other, now));
+            let mut found: Vec<Registration> = found.cloned().collect();
+            found.sort_by_key(|registration| registration.created_at);
+            found
+        })
+    }
+
+    async fn extend(
+        &self,
+        realm: &Realm,
+        id: &UserId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.faults.call("extend", || {
+            let mut pending = self.pending.lock();
+            let found = pending.get_mut(&(realm.clone(), *id)).filter(|registration| waits(registration, now));
+            found.map(|registration| registration.expires_at = expires_at).is_some()
+        })
+    }
+
+    async fn remove(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
+        self.faults.call("remove", || self.pending.lock().remove(&(realm.clone(), *id)).is_some())
+    }
+
+    async fn remove_all(&self, realm: &Realm, email: &Digest) -> Result<Vec<UserId>, PortError> {
+        self.faults.call("remove_all", || {
+            let mut pending = self.pending.lock();
+            let removed = pending.extract_if(.., |_, registration| is_of(registration, realm, email));
+            removed.map(|((_, id), _)| id).collect()
+        })
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        self.faults.call("purge_expired", || {
+            let mut pending = self.pending.lock();
+            let before = pending.len();
+            pending.retain(|_, registration| waits(registration, now));
+            (before - pending.len()) as u64
+        })
+    }
+}

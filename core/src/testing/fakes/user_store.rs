@@ -1,0 +1,106 @@
+//! Accounts in a map.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::model::ids::UserId;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::user::User;
+use crate::ports::error::PortError;
+use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+use crate::testing::faults::{FaultPlan, Faults};
+use crate::testing::locked::Locked;
+
+/// Keeps accounts as long as it lives.
+#[derive(Debug)]
+pub struct FakeUserStore {
+    users: Locked<BTreeMap<(Realm, UserId), User>>,
+    faults: Faults,
+}
+
+impl FakeUserStore {
+    /// An empty store that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { users: Locked::default(), faults: Faults::new("user_store", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Everything kept, by realm and id.
+    #[must_use]
+    pub fn all(&self) -> Vec<User> {
+        self.users.lock().values().cloned().collect()
+    }
+}
+
+impl Default for FakeUserStore {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+/// Whether another user of the realm than `user` has its e-mail.
+fn email_taken(users: &BTreeMap<(Realm, UserId), User>, user: &User) -> bool {
+    let same_email = |other: &User| other.realm == user.realm && other.person.email_index == user.person.email_index;
+    users.values().any(|other| other.id != user.id && same_email(other))
+}
+
+#[async_trait]
+impl UserStore for FakeUserStore {
+    async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
+        self.faults.call("insert", || {
+            let mut users = self.users.lock();
+            let key = (user.realm.clone(), user.id);
+            if users.contains_key(&key) {
+                return InsertUser::IdTaken;
+            }
+            if email_taken(&users, &user) {
+                return InsertUser::EmailTaken;
+            }
+            users.insert(key, user);
+            InsertUser::Inserted
+        })
+    }
+
+    async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
+        self.faults.call("find", || self.users.lock().get(&(realm.clone(), *id)).cloned())
+    }
+
+    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+        self.faults.call("find_by_email", || {
+            let users = self.users.lock();
+            users.values().find(|user| user.realm == *realm && user.person.email_index == *email).cloned()
+        })
+    }
+
+    async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
+        self.faults.call("replace", || {
+            let mut users = self.users.lock();
+            let key = (user.realm.clone(), user.id);
+            match users.get(&key) {
+                None => ReplaceUser::Gone,
+                Some(stored) if stored.version != expected => ReplaceUser::Stale,
+                Some(_) if email_taken(&users, &user) => ReplaceUser::EmailTaken,
+                Some(_) => {
+                    users.insert(key, user);
+                    ReplaceUser::Replaced
+                }
+            }
+        })
+    }
+
+    async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
+        self.faults.call("delete", || self.users.lock().remove(&(realm.clone(), *id)).is_some())
+    }
+
+    async fn ping(&self) -> Result<(), PortError> {
+        self.faults.call("ping", || ())
+    }
+}

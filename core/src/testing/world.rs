@@ -1,0 +1,118 @@
+//! A whole world of fakes: everything a story asks for, at hand for a test to look into.
+
+use std::sync::Arc;
+
+use crate::service::Ports;
+use crate::testing::fakes::audit_log::FakeAuditLog;
+use crate::testing::fakes::breached_passwords::FakeBreachedPasswords;
+use crate::testing::fakes::clock::FixedClock;
+use crate::testing::fakes::field_cipher::FakeFieldCipher;
+use crate::testing::fakes::job_queue::FakeJobQueue;
+use crate::testing::fakes::keyed_digest::FakeKeyedDigest;
+use crate::testing::fakes::login_guard::FakeLoginGuard;
+use crate::testing::fakes::mailer::MailOutbox;
+use crate::testing::fakes::one_time_token_store::FakeOneTimeTokenStore;
+use crate::testing::fakes::password_hasher::FakePasswordHasher;
+use crate::testing::fakes::randomness::SeededRandomness;
+use crate::testing::fakes::rate_limiter::FakeRateLimiter;
+use crate::testing::fakes::registration_store::FakeRegistrationStore;
+use crate::testing::fakes::session_store::FakeSessionStore;
+use crate::testing::fakes::texter::TextOutbox;
+use crate::testing::fakes::token_signer::FakeTokenSigner;
+use crate::testing::fakes::user_store::FakeUserStore;
+use crate::testing::faults::FaultPlan;
+use crate::testing::samples;
+
+/// All fakes, wired to one plan of faults. A clone is the same world.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// Accounts.
+    pub users: Arc<FakeUserStore>,
+    /// Registrations that wait.
+    pub registrations: Arc<FakeRegistrationStore>,
+    /// Sessions.
+    pub sessions: Arc<FakeSessionStore>,
+    /// Links, codes and OTPs.
+    pub tokens: Arc<FakeOneTimeTokenStore>,
+    /// Access tokens.
+    pub signer: Arc<FakeTokenSigner>,
+    /// Known bad passwords.
+    pub breached: Arc<FakeBreachedPasswords>,
+    /// Sealing.
+    pub cipher: Arc<FakeFieldCipher>,
+    /// Blind indexes and what is stored of tokens.
+    pub digests: Arc<FakeKeyedDigest>,
+    /// Password hashes.
+    pub hasher: Arc<FakePasswordHasher>,
+    /// Work outside requests.
+    pub jobs: Arc<FakeJobQueue>,
+    /// E-mail.
+    pub mailer: Arc<MailOutbox>,
+    /// Texts and calls.
+    pub texter: Arc<TextOutbox>,
+    /// Evidence.
+    pub audit: Arc<FakeAuditLog>,
+    /// Slows guessing down.
+    pub guard: Arc<FakeLoginGuard>,
+    /// Rate limits.
+    pub limiter: Arc<FakeRateLimiter>,
+    /// The time: it stands at [`samples::NOW`] until it is moved.
+    pub clock: Arc<FixedClock>,
+    /// Chance.
+    pub randomness: Arc<SeededRandomness>,
+    /// What breaks, across all ports.
+    pub faults: FaultPlan,
+}
+
+impl World {
+    /// An empty world; the same seed gives the same keys and the same chance.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let faults = FaultPlan::default();
+        Self {
+            users: Arc::new(FakeUserStore::new(&faults)),
+            registrations: Arc::new(FakeRegistrationStore::new(&faults)),
+            sessions: Arc::new(FakeSessionStore::new(&faults)),
+            tokens: Arc::new(FakeOneTimeTokenStore::new(&faults)),
+            signer: Arc::new(FakeTokenSigner::new(seed, &faults)),
+            breached: Arc::new(FakeBreachedPasswords::new(&faults)),
+            cipher: Arc::new(FakeFieldCipher::new(seed, &faults)),
+            digests: Arc::new(FakeKeyedDigest::new(seed)),
+            hasher: Arc::new(FakePasswordHasher::new(&faults)),
+            jobs: Arc::new(FakeJobQueue::new(&faults)),
+            mailer: Arc::new(MailOutbox::default()),
+            texter: Arc::new(TextOutbox::default()),
+            audit: Arc::new(FakeAuditLog::new(&faults)),
+            guard: Arc::new(FakeLoginGuard::new(&faults)),
+            limiter: Arc::new(FakeRateLimiter::new(&faults)),
+            clock: Arc::new(FixedClock::new(samples::NOW)),
+            randomness: Arc::new(SeededRandomness::new(seed)),
+            faults,
+        }
+    }
+
+    /// The same fakes as the service takes them.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        let world = self.clone();
+        Ports {
+            users: world.users,
+            registrations: world.registrations,
+            sessions: world.sessions,
+            one_time_tokens: world.tokens,
+            signer: world.signer,
+            breached: world.breached,
+            cipher: world.cipher,
+            digests: world.digests,
+            hasher: world.hasher,
+            jobs: world.jobs,
+            mailer: world.mailer,
+            texter: world.texter,
+            audit: world.audit,
+            guard: world.guard,
+            limiter: world.limiter,
+            clock: world.clock,
+            randomness: world.randomness,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Stories over HTTP: the real server on a real socket.
+
+mod documents;
+mod edges;
+mod limits;
+mod passwords;
+mod phones;
+mod privacy;
+mod profile;
+mod races;
+mod refresh;
+mod registration;
+mod seed;
+mod sessions;

@@ -1,0 +1,153 @@
+//! Starting a server as a deployment would, with a clock that only the test moves.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::randomness::Randomness as _;
+use portcullis_server::compose::{Server, World};
+use portcullis_server::config::{Settings, Sources};
+use portcullis_server::worker::Workers;
+use portcullis_server::{http, serve, worker};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::api::Api;
+
+/// A clock that only moves forward, and only when told.
+#[derive(Debug)]
+pub struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Settings as from an environment: cheap hashes, no limits, then what the test wants.
+///
+/// # Panics
+/// When the settings are refused.
+#[must_use]
+pub fn settings(folder: &Path, wanted: &[(&str, &str)]) -> Settings {
+    let usual = [
+        ("ARGON2_MEMORY_KIB", "64"),
+        ("ARGON2_ITERATIONS", "1"),
+        ("RATE_LIMITS", "off"),
+        ("PORT", "0"),
+        ("APP_NAME", "Portcullis"),
+    ];
+    let all = usual.iter().chain(wanted).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let sources = Sources {
+        flags: BTreeMap::new(),
+        environment: all.collect(),
+        dotenv: None,
+        working_dir: folder.to_path_buf(),
+    };
+    Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// A running server.
+pub struct TestServer {
+    folder: TempDir,
+    wanted: Vec<(String, String)>,
+    clock: Arc<TestClock>,
+    running: Option<Running>,
+}
+
+struct Running {
+    address: SocketAddr,
+    server: Server,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+    workers: Workers,
+}
+
+impl TestServer {
+    /// Starts one on the usual settings.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts one with settings of the test's own.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start_with(wanted: &[(&str, &str)]) -> Self {
+        let wanted = wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // the first day of 2027, at noon: far from any real now, so that nothing can lean on the machine's clock
+        let clock = Arc::new(TestClock(AtomicI64::new(1_798_804_800_000)));
+        let mut server = Self { folder, wanted, clock, running: None };
+        server.boot().await;
+        server
+    }
+
+    async fn boot(&mut self) {
+        let wanted: Vec<(&str, &str)> = self.wanted.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let settings = settings(self.folder.path(), &wanted);
+        let listener = serve::bind(&settings.listen).await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let world = World { clock: self.clock.clone(), randomness: Arc::new(OsRandomness) };
+        let server = Server::compose_in(&settings, address, world).unwrap_or_else(|error| panic!("{error}"));
+        let (stop, stopped) = oneshot::channel();
+        let router = http::router(server.app.clone());
+        let serving = tokio::spawn(serve::run(listener, router, async move {
+            let _ = stopped.await;
+        }));
+        let workers = worker::start(server.service.clone());
+        self.running = Some(Running { address, server, stop, serving, workers });
+    }
+
+    /// Stops the server in good order and starts it again on the same data.
+    ///
+    /// # Panics
+    /// When it does not stop or start.
+    pub async fn restart(&mut self) {
+        if let Some(Running { stop, serving, workers, server, .. }) = self.running.take() {
+            let _ = stop.send(());
+            serving.await.expect("serving ends");
+            workers.stop().await;
+            drop(server);
+        }
+        self.boot().await;
+    }
+
+    fn running(&self) -> &Running {
+        self.running.as_ref().expect("the server runs")
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.running().address
+    }
+
+    /// The folder of its data.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Requests to a realm.
+    #[must_use]
+    pub fn realm(&self, realm: &str) -> Api {
+        Api::new(self.address(), realm)
+    }
+
+    /// Moves the clock.
+    ///
+    /// # Panics
+    /// For more than the clock can hold.
+    pub fn advance(&self, by: Duration) {
+        let millis = i64::try_from(by.as_millis()).expect("a sane duration");
+        self.clock.0.fetch_add(millis, Ordering::SeqCst);
+    }
+}

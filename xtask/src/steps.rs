@@ -1,0 +1,109 @@
+//! The steps of CI, in the order in which they fail cheapest.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+/// Line coverage of core below this fails.
+const CORE_COVERAGE: &str = "90";
+
+/// Everything.
+///
+/// # Errors
+/// At the first step that fails.
+pub fn ci() -> Result<()> {
+    fmt()?;
+    clippy()?;
+    docs()?;
+    test()?;
+    coverage()
+}
+
+/// The code is formatted.
+///
+/// # Errors
+/// When it is not.
+pub fn fmt() -> Result<()> {
+    component("rustfmt")?;
+    step("fmt", cargo(&["fmt", "--all", "--check"]))
+}
+
+/// No lint has anything to say.
+///
+/// # Errors
+/// When one has.
+pub fn clippy() -> Result<()> {
+    component("clippy")?;
+    step("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+/// The documentation builds, that of private items too.
+///
+/// # Errors
+/// When it does not.
+pub fn docs() -> Result<()> {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    step("docs", command)
+}
+
+/// All tests, on all backends there must be.
+///
+/// # Errors
+/// When one fails.
+pub fn test() -> Result<()> {
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    command.env("REQUIRE_BACKENDS", "fake,embedded");
+    step("test", command)
+}
+
+/// Line coverage of core by its own tests.
+///
+/// # Errors
+/// When it is too low.
+pub fn coverage() -> Result<()> {
+    component("llvm-tools")?;
+    let tools = std::env::current_dir()?.join("target/tools");
+    if !tools.join("bin/cargo-llvm-cov").exists() {
+        let mut install = cargo(&["install", "--quiet", "--locked", "--version", "0.9.1", "cargo-llvm-cov", "--root"]);
+        install.arg(&tools);
+        step("install cargo-llvm-cov", install)?;
+    }
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = cargo(&["llvm-cov", "--package", "portcullis-core", "--lib", "--summary-only"]);
+    command.args(["--ignore-filename-regex", "testing/", "--fail-under-lines", CORE_COVERAGE]);
+    command.env("PATH", format!("{}:{path}", tools.join("bin").display()));
+    step("coverage of core", command)
+}
+
+/// A cargo command of this toolchain.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    command.args(arguments);
+    command
+}
+
+/// Runs a step and says how long it took.
+///
+/// # Errors
+/// When it fails.
+pub fn step(name: &str, mut command: Command) -> Result<()> {
+    println!("==> {name}");
+    let began = Instant::now();
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("{name} could not be started"))?;
+    println!("==> {name}: {status} after {:.0} s", began.elapsed().as_secs_f64());
+    if status.success() { Ok(()) } else { bail!("{name} failed") }
+}
+
+/// A part of the toolchain that a fresh machine may not have.
+fn component(name: &str) -> Result<()> {
+    let installed = Command::new("rustup").args(["component", "list", "--installed"]).output();
+    let installed = installed.context("rustup is needed")?;
+    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line.starts_with(name)) {
+        return Ok(());
+    }
+    let mut install = Command::new("rustup");
+    install.args(["component", "add", name]);
+    step(&format!("install {name}"), install)
+}
