@@ -13,8 +13,9 @@ use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::mail::smtp::SmtpMailer;
-use portcullis_adapters::outbox::Outbox;
+use portcullis_adapters::mail::links::Links;
+use portcullis_adapters::mail::smtp::{Protection, SmtpMailer, SmtpSettings};
+use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::templates::Renderer;
 use portcullis_core::model::password::PasswordRules;
@@ -23,13 +24,14 @@ use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::{Lifetimes, Policy};
 use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
-use crate::config::{Database, Environment, Settings, Signing};
+use crate::config::{Database, Environment, Mail, Settings, Signing};
 use crate::http::app::{About, App};
 
 /// Everything that runs.
@@ -67,8 +69,8 @@ impl Server {
         let realms = settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}")));
         let realms: Vec<Realm> = realms.collect::<Result<_, _>>()?;
         let ring = settings.secrets.encryption_ring.0.clone();
-        let key_ids = ring.iter().map(|(id, _)| *id).collect();
-        let cipher: Arc<dyn FieldCipher> = Arc::new(AesGcmCipher::new(ring, randomness.clone()));
+        let key_ids: Vec<u32> = ring.iter().map(|(id, _)| *id).collect();
+        let cipher: Arc<dyn FieldCipher> = Arc::new(AesGcmCipher::new(&ring, randomness.clone()).map_err(shown)?);
         let digests: Arc<dyn KeyedDigest> =
             Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
         let store = open_store(settings, &*cipher, &*digests)?;
@@ -76,7 +78,22 @@ impl Server {
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
         let public_url = settings.public_url.for_listener(address);
-        let post = Post::new(settings, &public_url, &renderer, &cipher, &store, &clock)?;
+        let links = Links { public_url: public_url.clone(), app_name: settings.app.name.clone() };
+        let smtp = settings.mail.as_ref().map(|mail| smtp(mail, &renderer, &links)).transpose()?;
+        let outbox = Arc::new(Outbox::new(Parts {
+            renderer: renderer.clone(),
+            links,
+            cipher: cipher.clone(),
+            shelf: store.clone(),
+            clock: clock.clone(),
+            forward: smtp.clone(),
+        }));
+        let development = settings.environment == Environment::Development;
+        let mailer: Arc<dyn Mailer> = match smtp {
+            // production keeps no copies
+            Some(smtp) if !development => smtp,
+            _ => outbox.clone(),
+        };
         let hashing = &settings.hashing;
         let parameters = Parameters {
             memory_kib: hashing.memory_kib,
@@ -94,10 +111,10 @@ impl Server {
             breached: Arc::new(breached),
             cipher,
             digests,
-            hasher: Arc::new(Argon2Pool::start(parameters, hashing.threads, hashing.queue)),
+            hasher: Arc::new(Argon2Pool::start(parameters, hashing.threads, hashing.queue).map_err(shown)?),
             jobs: store.clone(),
-            mailer: post.mailer,
-            texter: post.outbox.clone(),
+            mailer,
+            texter: outbox.clone(),
             audit: store.clone(),
             guard: store.clone(),
             limiter: store.clone(),
@@ -112,7 +129,7 @@ impl Server {
             schema_version: store.schema_version(),
             sms_configured: settings.texts.is_some(),
         };
-        let mailbox = (settings.environment == Environment::Development).then_some(post.outbox);
+        let mailbox = development.then_some(outbox);
         let app = app(settings, service.clone(), realms, renderer, Rest { mailbox, about, started })?;
         Ok(Self { service, app: Arc::new(app) })
     }
@@ -163,9 +180,9 @@ fn open_store(settings: &Settings, cipher: &dyn FieldCipher, digests: &dyn Keyed
         }
     };
     let store = Arc::new(Embedded::open(path).map_err(|error| format!("DATABASE_URL: {error}"))?);
-    let failed = |error: portcullis_core::ports::error::PortError| format!("DATABASE_URL: {error}: {}", error.source);
-    let salt = store.check_value_or_insert("email_salt", &check_values::salt_check(digests)).map_err(failed)?;
-    if salt != check_values::salt_check(digests) {
+    let failed = |error: PortError| format!("DATABASE_URL: {}", shown(error));
+    let ours = check_values::salt_check(digests).map_err(failed)?;
+    if store.check_value_or_insert("email_salt", &ours).map_err(failed)? != ours {
         return Err(format!(
             "EMAIL_SALT: {} was written with another one, so that no e-mail in it could be found. Mend: set EMAIL_SALT to \
              the value this database began with.",
@@ -184,23 +201,27 @@ fn open_store(settings: &Settings, cipher: &dyn FieldCipher, digests: &dyn Keyed
     Ok(store)
 }
 
-/// Mail and texts.
-struct Post {
-    mailer: Arc<dyn Mailer>,
-    outbox: Arc<Outbox>,
+fn smtp(mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<Arc<dyn Mailer>, String> {
+    let protection = match (mail.tls, mail.starttls) {
+        (true, _) => Protection::Tls,
+        (false, true) => Protection::StartTls,
+        (false, false) => Protection::Plain,
+    };
+    let settings = SmtpSettings {
+        host: mail.host.clone(),
+        port: mail.port,
+        protection,
+        validate_certificates: mail.validate_certificates,
+        credentials: mail.credentials.as_ref().map(|(user, password)| (user.clone(), password.expose().to_owned())),
+        from: mail.from.clone(),
+        from_name: mail.from_name.clone(),
+    };
+    Ok(Arc::new(SmtpMailer::new(settings, renderer.clone(), links.clone())?))
 }
 
-impl Post {
-    fn new(
-        settings: &Settings,
-        public_url: &str,
-        renderer: &Arc<Renderer>,
-        cipher: &Arc<dyn FieldCipher>,
-        store: &Arc<Embedded>,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<Self, String> {
-        todo!()
-    }
+/// A port's error with its cause, for whoever starts the server.
+fn shown(error: PortError) -> String {
+    format!("{error}: {}", error.source)
 }
 
 fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {

@@ -101,13 +101,13 @@ impl Phone {
 #[cfg(feature = "numbering-plan")]
 fn in_plan(e164: &str, code: &CountryCode, country: Country) -> Result<(), PhoneError> {
     use rlibphonenumber::PHONE_NUMBER_UTIL;
-    let number = PHONE_NUMBER_UTIL.parse(e164).map_err(|_| PhoneError::Invalid)?;
+    let number = PHONE_NUMBER_UTIL.parse(e164, None).map_err(|_| PhoneError::Invalid)?;
     if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
         return Err(PhoneError::Invalid);
     }
-    let region = PHONE_NUMBER_UTIL.get_region_code_for_number(&number);
+    let region = PHONE_NUMBER_UTIL.get_region_for_number(&number);
     match (code, region) {
-        (CountryCode::Country(_), Some(region)) if !region.to_string().eq_ignore_ascii_case(country.as_str()) => {
+        (CountryCode::Country(_), Some(region)) if format!("{region:?}") != country.as_str() => {
             Err(PhoneError::CountryMismatch)
         }
         _ => Ok(()),

@@ -55,7 +55,8 @@ pub(crate) fn mask(key: &[u8], nonce: &[u8], value: &[u8]) -> Vec<u8> {
 
 /// Lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 /// The bytes of lower-case hexadecimal digits; no other spelling.

@@ -24,7 +24,7 @@ use crate::testing::mixer::Mixer;
 pub const NOW: Timestamp = Timestamp::from_millis(2_524_608_000_000);
 
 /// How long samples live: a day.
-pub const LIFE: Duration = Duration::from_secs(24 * 3600);
+pub const LIFE: Duration = Duration::from_hours(24);
 
 /// A realm.
 ///
@@ -186,8 +186,8 @@ pub fn claims(realm: &Realm, n: u64) -> AccessClaims {
         session: session_id(n),
         id: AccessTokenId::from_bytes(id("access token", n)),
         issued_at: NOW,
-        expires_at: NOW + Duration::from_secs(1800),
-        authenticated_at: NOW - Duration::from_secs(3600),
+        expires_at: NOW + Duration::from_mins(30),
+        authenticated_at: NOW - Duration::from_hours(1),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::testing::samples::{LIFE, NOW, digest, job, job_id, realm, user_id};
 type Jobs = Setup<dyn JobQueue>;
 
 const MILLI: Duration = Duration::from_millis(1);
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 /// All cases.
 #[must_use]

@@ -25,7 +25,7 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
     let randomness = SeededRandomness::new(1);
     let first_name = || name(first);
     let token = || OpaqueToken::random(&randomness);
-    let expires_in = Duration::from_secs(1800);
+    let expires_in = Duration::from_mins(30);
     let code = TypedCode::letters(&randomness);
     let mut messages = vec![
         EmailMessage::VerifyEmail { first_name: first_name(), token: token(), code, expires_in },

@@ -12,9 +12,9 @@ use crate::testing::samples::{NOW, digest, realm};
 type Limiter = Setup<dyn RateLimiter>;
 
 const MILLI: Duration = Duration::from_millis(1);
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// Short buckets may live in memory, long ones must not: both are tried.
-const QUOTAS: [Quota; 2] = [Quota::new(5, MINUTE), Quota::new(3, Duration::from_secs(24 * 3600))];
+const QUOTAS: [Quota; 2] = [Quota::new(5, MINUTE), Quota::new(3, Duration::from_hours(24))];
 
 /// All cases.
 #[must_use]

@@ -20,7 +20,7 @@ pub fn cases() -> Vec<Case<dyn Texter>> {
 
 async fn send(texter: &Texts, channel: Channel, for_login: bool, part: u32) -> Outcome {
     let code = TypedCode::digits(&SeededRandomness::new(1));
-    let message = TextMessage { for_login, code, expires_in: Duration::from_secs(300) };
+    let message = TextMessage { for_login, code, expires_in: Duration::from_mins(5) };
     let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part };
     texter.send(&envelope, &phone("+12025550123", "US"), channel, &message).await?;
     Ok(())

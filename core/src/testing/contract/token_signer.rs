@@ -71,7 +71,7 @@ async fn a_token_is_good_in_its_realm_only(signer: &Signer) -> Outcome {
 async fn a_token_is_dead_after_its_expiry(signer: &Signer) -> Outcome {
     let said = claims(&realm("User1"), 1);
     let token = signer.sign(&said)?;
-    for late in [TOO_LONG, Duration::from_secs(60), LIFE, LIFE * 10_000] {
+    for late in [TOO_LONG, Duration::from_mins(1), LIFE, LIFE * 10_000] {
         assert_eq!(signer.verify(&said.realm, token.expose(), said.expires_at + late), None, "{late:?} late");
     }
     Ok(())
@@ -80,7 +80,7 @@ async fn a_token_is_dead_after_its_expiry(signer: &Signer) -> Outcome {
 async fn a_token_is_dead_before_its_issue(signer: &Signer) -> Outcome {
     let said = claims(&realm("User1"), 1);
     let token = signer.sign(&said)?;
-    for early in [TOO_LONG, Duration::from_secs(60), LIFE, LIFE * 10_000] {
+    for early in [TOO_LONG, Duration::from_mins(1), LIFE, LIFE * 10_000] {
         assert_eq!(signer.verify(&said.realm, token.expose(), said.issued_at - early), None, "{early:?} early");
     }
     Ok(())

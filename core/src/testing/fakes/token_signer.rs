@@ -44,7 +44,7 @@ fn seconds(at: Timestamp) -> [u8; 8] {
 
 /// Three ids and three times of fixed lengths, then the realm.
 fn fields(claims: &AccessClaims) -> String {
-    let ids = [claims.user.as_bytes(), claims.session.as_bytes(), claims.id.as_bytes()].map(|id| id.as_slice()).concat();
+    let ids = [*claims.user.as_bytes(), *claims.session.as_bytes(), *claims.id.as_bytes()].concat();
     let times = [claims.issued_at, claims.expires_at, claims.authenticated_at].map(seconds).concat();
     hex(&[&ids[..], &times, claims.realm.as_str().as_bytes()].concat())
 }

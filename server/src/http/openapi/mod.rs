@@ -60,7 +60,7 @@ fn add(paths: &mut BTreeMap<String, Map<String, Value>>, path: String, endpoint:
 }
 
 fn operation(endpoint: &Endpoint, plain_name: bool, realm: Option<&str>, method: &http::Method) -> Value {
-    let described = describe(endpoint.id);
+    let described = &describe(endpoint.id);
     let suffix = if plain_name { String::new() } else { format!("_{}", method.as_str().to_ascii_lowercase()) };
     let prefix = realm.map_or_else(String::new, |realm| format!("{realm}_"));
     let mut operation = json!({
@@ -133,7 +133,7 @@ fn headers() -> Value {
 
 fn responses(endpoint: &Endpoint, described: &Described) -> Value {
     let mut responses = Map::new();
-    for outcome in described.outcomes {
+    for outcome in &described.outcomes {
         let mut response = json!({"description": outcome.about});
         if let (Some(media), Some(members)) = (outcome.media, response.as_object_mut()) {
             let schema = outcome.schema.map_or_else(

@@ -50,7 +50,7 @@ pub struct Described {
     /// The body.
     pub body: Option<Body>,
     /// Good answers.
-    pub outcomes: &'static [Outcome],
+    pub outcomes: Vec<Outcome>,
     /// Codes of its own.
     pub errors: &'static [Code],
     /// Failures are pages for browsers.
@@ -60,7 +60,7 @@ pub struct Described {
 }
 
 impl Described {
-    const fn new(summary: &'static str, description: &'static str, outcomes: &'static [Outcome]) -> Self {
+    fn new(summary: &'static str, description: &'static str, outcomes: Vec<Outcome>) -> Self {
         Self {
             summary,
             description,
@@ -76,44 +76,44 @@ impl Described {
         }
     }
 
-    const fn errors(self, errors: &'static [Code]) -> Self {
+    fn errors(self, errors: &'static [Code]) -> Self {
         Self { errors, ..self }
     }
 
-    const fn body(self, media: &'static [&'static str], schema: &'static str) -> Self {
+    fn body(self, media: &'static [&'static str], schema: &'static str) -> Self {
         Self { body: Some(Body { media, schema, required: true }), ..self }
     }
 
-    const fn optional_body(self, media: &'static [&'static str], schema: &'static str) -> Self {
+    fn optional_body(self, media: &'static [&'static str], schema: &'static str) -> Self {
         Self { body: Some(Body { media, schema, required: false }), ..self }
     }
 
-    const fn query(self, query: &'static [(&'static str, bool, &'static str)]) -> Self {
+    fn query(self, query: &'static [(&'static str, bool, &'static str)]) -> Self {
         Self { query, ..self }
     }
 
-    const fn on_get_only(self) -> Self {
+    fn on_get_only(self) -> Self {
         Self { query_on_get_only: true, ..self }
     }
 
-    const fn path(self, path: &'static [(&'static str, &'static str)]) -> Self {
+    fn path(self, path: &'static [(&'static str, &'static str)]) -> Self {
         Self { path, ..self }
     }
 
-    const fn headers(self, headers: &'static [(&'static str, &'static str)]) -> Self {
+    fn headers(self, headers: &'static [(&'static str, &'static str)]) -> Self {
         Self { headers, ..self }
     }
 
-    const fn failure_pages(self) -> Self {
+    fn failure_pages(self) -> Self {
         Self { failure_pages: true, ..self }
     }
 
-    const fn strict_oauth(self) -> Self {
+    fn strict_oauth(self) -> Self {
         Self { strict_oauth: true, ..self }
     }
 
     /// The status of a code at this operation.
-    pub const fn status_of(&self, code: Code) -> u16 {
+    pub fn status_of(&self, code: Code) -> u16 {
         match code {
             Code::InvalidCredentials | Code::EmailNotVerified if self.strict_oauth => 400,
             _ => usual_status(code).as_u16(),
@@ -134,70 +134,72 @@ const fn text(status: u16, about: &'static str, media: &'static str) -> Outcome 
 }
 
 const TOKEN: (&str, bool, &str) = ("token", true, "The token of the link, 43 characters.");
-const TOKENS: &[Outcome] = &[ok(200, "Logged in.", "TokenPair")];
+fn tokens() -> Vec<Outcome> {
+    vec![ok(200, "Logged in.", "TokenPair")]
+}
 
 /// The description of an operation. An id that is not here is described as itself, which a test refuses.
 #[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
 #[rustfmt::skip]
-pub const fn describe(id: &str) -> &'static Described {
-    match id.as_bytes() {
-        b"create" => &const { Described::new("Register", "Makes a pending registration and mails its link and code. The answer is the same whether or not the address has an account.",
-            &[ok(201, "A registration waits for its link, or the owner of the address was told.", "Created")]).body(&[JSON], "Registration").errors(&[Code::EmailTaken, Code::Overloaded]) },
-        b"verify_page" => &const { Described::new("Look at a verification link", "A page with one button: mail scanners open links, so this changes nothing. Only `Accept: application/json` alone verifies at once.",
-            &[page_or(200, "The page, or for JSON alone the verification.", "Verified")]).query(&[TOKEN]).errors(&[Code::InvalidToken]).failure_pages() },
-        b"verify" => &const { Described::new("Verify an address", "By the token of the link, or by the address and the six characters of the same mail. Five wrong tries kill the code, not the link. `reject=true` with the token throws the registration away. Also makes a changed address count.",
-            &[page_or(200, "The account exists.", "Verified")]).body(&[JSON, FORM], "Verification").errors(&[Code::InvalidToken]).failure_pages() },
-        b"resend_verification" => &const { Described::new("Send the verification mail again", "For each registration that waits for the address. The same answer for every address.",
-            &[ok(202, "Asked for.", "Message")]).body(&[JSON], "Address") },
-        b"login" => &const { Described::new("Log in", "The password form of OAuth 2.0.", TOKENS).body(&[FORM], "Login").errors(&[Code::InvalidCredentials, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded, Code::UnsupportedGrantType]) },
-        b"token" => &const { Described::new("Token endpoint", "RFC 6749: `grant_type=password` or `refresh_token`. A refresh token is exchanged at every use; within 60 s the same successor is given once more, later a fresh one, as long as the successor is unused. A used one presented again ends the session.",
-            TOKENS).body(&[FORM], "TokenRequest").errors(&[Code::InvalidCredentials, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded, Code::InvalidGrant, Code::UnsupportedGrantType]).strict_oauth() },
-        b"login_mfa" => &const { Described::new("Show the second factor", "Answers the challenge of a login with the code that was texted.", TOKENS).body(&[JSON, FORM], "SecondFactor").errors(&[Code::InvalidToken]) },
-        b"otp_phone" => &const { Described::new("Send a code to the phone on record", "Only ever to the number on record of that user. The same answer for every id and number.",
-            &[ok(202, "A challenge; its code was sent if the number is the one on record.", "Challenge")]).query(&[("id", false, "The user's id; or in the body."), ("phone", false, "The number on record; or in the body."), ("channel", false, "`sms` (default) or `voice`; or in the body.")]).optional_body(&[JSON], "OtpRequest") },
-        b"verify_otp_phone" => &const { Described::new("Prove the phone", "Answers a challenge with the six digits that were sent. Five wrong tries kill it.",
-            &[ok(200, "The phone on record is verified.", "Message")]).query(&[("token", true, "The challenge."), ("otp", true, "Six digits.")]).on_get_only().body(&[JSON], "OtpAnswer").errors(&[Code::InvalidToken]) },
-        b"forget_password" => &const { Described::new("Ask for a reset link", "The same answer for every address.",
-            &[ok(202, "Asked for.", "Message")]).query(&[("email", true, "The address.")]).on_get_only().body(&[JSON], "Address") },
-        b"reset_password_form" => &const { Described::new("Look at a reset link", "A page with a form. Consumes nothing.",
-            &[text(200, "The page.", "text/html")]).query(&[TOKEN]).errors(&[Code::InvalidToken]).failure_pages() },
-        b"reset_password" => &const { Described::new("Set a new password by a reset link", "Ends every session of the user. A password that is not acceptable leaves the link good.",
-            &[page_or(200, "The password is changed.", "Message")]).query(&[("token", false, "The token of the link; or in the body.")]).body(&[FORM, JSON], "PasswordReset").errors(&[Code::InvalidToken, Code::Overloaded]).failure_pages() },
-        b"profile" => &const { Described::new("Your profile", "The caller's own data. `id`, where given, must be the caller's.",
-            &[Outcome { etag: true, ..ok(200, "The profile.", "Profile") }, Outcome { status: 304, about: "The version of `If-None-Match`.", media: None, schema: None, page_too: false, etag: true }])
-            .query(&[("id", false, "Must be the caller's own.")]).headers(&[("If-None-Match", "An `ETag` the client has.")]).errors(&[Code::Forbidden]) },
-        b"update" => &const { Described::new("Change your profile", "Members that are left out stay as they are. A new e-mail counts once its link is followed; a new phone is unverified.",
-            &[Outcome { etag: true, ..ok(200, "The changed profile.", "Profile") }]).headers(&[("If-Match", "The `ETag` the change is meant for.")]).body(&[JSON], "ProfileChanges").errors(&[Code::PreconditionFailed, Code::MfaInUse]) },
-        b"change_password" => &const { Described::new("Change your password", "Ends every other session of the caller.",
-            &[ok(200, "Changed.", "Message")]).body(&[JSON], "PasswordChange").errors(&[Code::WrongPassword, Code::Overloaded]) },
-        b"logout" => &const { Described::new("Log out", "This session's access and refresh tokens are dead at once.", &[ok(200, "Logged out.", "Message")]) },
-        b"logout_all" => &const { Described::new("Log out everywhere", "All of the caller's sessions end at once.", &[ok(200, "Logged out.", "Message")]) },
-        b"sessions" => &const { Described::new("Where you are logged in", "Oldest first.", &[ok(200, "The sessions.", "Sessions")]) },
-        b"end_session" => &const { Described::new("End one of your sessions", "Its tokens are dead at once.", &[ok(200, "Ended.", "Message")]).path(&[("id", "The session's id.")]).errors(&[Code::NotFound]) },
-        b"mfa" => &const { Described::new("Your second factors", "Which are on.", &[ok(200, "The factors.", "Factors")]) },
-        b"set_mfa" => &const { Described::new("Switch a second factor", "On needs a verified phone. Off needs the password, or `token` and `otp` of a challenge to the phone.",
-            &[ok(200, "The factors.", "Factors")]).body(&[JSON], "FactorChange").errors(&[Code::PhoneNotVerified, Code::ReauthenticationRequired, Code::WrongPassword, Code::InvalidToken, Code::Overloaded]) },
-        b"export" => &const { Described::new("Everything stored about you", "GDPR articles 15 and 20.", &[ok(200, "Everything.", "Export")]) },
-        b"delete" => &const { Described::new("Delete your account", "Needs a login of the last 15 minutes, or the password. Afterwards nothing of the person is left that can be turned back into them.",
-            &[ok(200, "Deleted.", "Message")]).optional_body(&[JSON, FORM], "Deletion").errors(&[Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]) },
-        b"introspect" => &const { Described::new("What a token is", "RFC 7662. An inactive token is exactly `{\"active\":false}`.", &[ok(200, "What it is.", "Introspection")]).body(&[FORM], "TokenForm") },
-        b"revoke" => &const { Described::new("Take a token back", "RFC 7009. Ends the token's session; an unknown token is no error.", &[ok(200, "It is dead.", "Empty")]).body(&[FORM], "TokenForm").errors(&[Code::UnsupportedTokenType]) },
-        b"health" => &const { Described::new("Health", "A lost cache, mail or text server is `degraded` and 200; a lost database is 503.",
-            &[ok(200, "It serves.", "Health"), ok(503, "It does not.", "Health")]) },
-        b"health_detailed" => &const { Described::new("Health, for operators", "The same with versions, latencies, queue depth, key ids and migration state.",
-            &[ok(200, "It serves.", "DetailedHealth"), ok(503, "It does not.", "DetailedHealth")]) },
-        b"livez" => &const { Described::new("Alive", "The process answers.", &[text(200, "It does.", "text/plain")]) },
-        b"readyz" => &const { Described::new("Ready", "The process can serve.", &[text(200, "It can.", "text/plain"), text(503, "The database is away.", "text/plain")]) },
-        b"metrics" => &const { Described::new("Metrics", "Prometheus text.", &[text(200, "The metrics.", "text/plain")]) },
-        b"jwks" => &const { Described::new("Public keys", "RFC 7517, where `SIGNING=EdDSA`.", &[Outcome { media: Some("application/jwk-set+json"), ..ok(200, "The keys.", "JwkSet") }]).errors(&[Code::NotFound]) },
-        b"openapi" => &const { Described::new("This document", "OpenAPI 3.1.", &[ok(200, "The document.", "Any")]) },
-        b"docs" => &const { Described::new("Swagger UI", "A viewer of this document.", &[text(200, "The page.", "text/html")]) },
-        b"redoc" => &const { Described::new("ReDoc", "A viewer of this document.", &[text(200, "The page.", "text/html")]) },
-        b"scalar" => &const { Described::new("Scalar", "A viewer of this document.", &[text(200, "The page.", "text/html")]) },
-        b"problems" => &const { Described::new("All error codes", "One list for server and browser.", &[text(200, "The page.", "text/html")]) },
-        b"problem" => &const { Described::new("An error code", "What a problem's `type` leads to.", &[text(200, "The page.", "text/html")]).path(&[("code", "The code.")]).errors(&[Code::NotFound]) },
-        b"asset" => &const { Described::new("A static file", "Of the pages and viewers.", &[text(200, "The file.", "application/octet-stream")]).path(&[("file", "Its name.")]).errors(&[Code::NotFound]) },
-        b"mailbox" => &const { Described::new("The development mailbox", "Every message that was sent, newest first. Not there in production.", &[page_or(200, "The messages.", "Mailbox")]) },
-        _ => &const { Described::new("", "", &[]) },
+pub fn describe(id: &str) -> Described {
+    match id {
+        "create" => Described::new("Register", "Makes a pending registration and mails its link and code. The answer is the same whether or not the address has an account.",
+            vec![ok(201, "A registration waits for its link, or the owner of the address was told.", "Created")]).body(&[JSON], "Registration").errors(&[Code::EmailTaken, Code::Overloaded]),
+        "verify_page" => Described::new("Look at a verification link", "A page with one button: mail scanners open links, so this changes nothing. Only `Accept: application/json` alone verifies at once.",
+            vec![page_or(200, "The page, or for JSON alone the verification.", "Verified")]).query(&[TOKEN]).errors(&[Code::InvalidToken]).failure_pages(),
+        "verify" => Described::new("Verify an address", "By the token of the link, or by the address and the six characters of the same mail. Five wrong tries kill the code, not the link. `reject=true` with the token throws the registration away. Also makes a changed address count.",
+            vec![page_or(200, "The account exists.", "Verified")]).body(&[JSON, FORM], "Verification").errors(&[Code::InvalidToken]).failure_pages(),
+        "resend_verification" => Described::new("Send the verification mail again", "For each registration that waits for the address. The same answer for every address.",
+            vec![ok(202, "Asked for.", "Message")]).body(&[JSON], "Address"),
+        "login" => Described::new("Log in", "The password form of OAuth 2.0.", tokens()).body(&[FORM], "Login").errors(&[Code::InvalidCredentials, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded, Code::UnsupportedGrantType]),
+        "token" => Described::new("Token endpoint", "RFC 6749: `grant_type=password` or `refresh_token`. A refresh token is exchanged at every use; within 60 s the same successor is given once more, later a fresh one, as long as the successor is unused. A used one presented again ends the session.",
+            tokens()).body(&[FORM], "TokenRequest").errors(&[Code::InvalidCredentials, Code::EmailNotVerified, Code::MfaRequired, Code::Overloaded, Code::InvalidGrant, Code::UnsupportedGrantType]).strict_oauth(),
+        "login_mfa" => Described::new("Show the second factor", "Answers the challenge of a login with the code that was texted.", tokens()).body(&[JSON, FORM], "SecondFactor").errors(&[Code::InvalidToken]),
+        "otp_phone" => Described::new("Send a code to the phone on record", "Only ever to the number on record of that user. The same answer for every id and number.",
+            vec![ok(202, "A challenge; its code was sent if the number is the one on record.", "Challenge")]).query(&[("id", false, "The user's id; or in the body."), ("phone", false, "The number on record; or in the body."), ("channel", false, "`sms` (default) or `voice`; or in the body.")]).optional_body(&[JSON], "OtpRequest"),
+        "verify_otp_phone" => Described::new("Prove the phone", "Answers a challenge with the six digits that were sent. Five wrong tries kill it.",
+            vec![ok(200, "The phone on record is verified.", "Message")]).query(&[("token", true, "The challenge."), ("otp", true, "Six digits.")]).on_get_only().body(&[JSON], "OtpAnswer").errors(&[Code::InvalidToken]),
+        "forget_password" => Described::new("Ask for a reset link", "The same answer for every address.",
+            vec![ok(202, "Asked for.", "Message")]).query(&[("email", true, "The address.")]).on_get_only().body(&[JSON], "Address"),
+        "reset_password_form" => Described::new("Look at a reset link", "A page with a form. Consumes nothing.",
+            vec![text(200, "The page.", "text/html")]).query(&[TOKEN]).errors(&[Code::InvalidToken]).failure_pages(),
+        "reset_password" => Described::new("Set a new password by a reset link", "Ends every session of the user. A password that is not acceptable leaves the link good.",
+            vec![page_or(200, "The password is changed.", "Message")]).query(&[("token", false, "The token of the link; or in the body.")]).body(&[FORM, JSON], "PasswordReset").errors(&[Code::InvalidToken, Code::Overloaded]).failure_pages(),
+        "profile" => Described::new("Your profile", "The caller's own data. `id`, where given, must be the caller's.",
+            vec![Outcome { etag: true, ..ok(200, "The profile.", "Profile") }, Outcome { status: 304, about: "The version of `If-None-Match`.", media: None, schema: None, page_too: false, etag: true }])
+            .query(&[("id", false, "Must be the caller's own.")]).headers(&[("If-None-Match", "An `ETag` the client has.")]).errors(&[Code::Forbidden]),
+        "update" => Described::new("Change your profile", "Members that are left out stay as they are. A new e-mail counts once its link is followed; a new phone is unverified.",
+            vec![Outcome { etag: true, ..ok(200, "The changed profile.", "Profile") }]).headers(&[("If-Match", "The `ETag` the change is meant for.")]).body(&[JSON], "ProfileChanges").errors(&[Code::PreconditionFailed, Code::MfaInUse]),
+        "change_password" => Described::new("Change your password", "Ends every other session of the caller.",
+            vec![ok(200, "Changed.", "Message")]).body(&[JSON], "PasswordChange").errors(&[Code::WrongPassword, Code::Overloaded]),
+        "logout" => Described::new("Log out", "This session's access and refresh tokens are dead at once.", vec![ok(200, "Logged out.", "Message")]),
+        "logout_all" => Described::new("Log out everywhere", "All of the caller's sessions end at once.", vec![ok(200, "Logged out.", "Message")]),
+        "sessions" => Described::new("Where you are logged in", "Oldest first.", vec![ok(200, "The sessions.", "Sessions")]),
+        "end_session" => Described::new("End one of your sessions", "Its tokens are dead at once.", vec![ok(200, "Ended.", "Message")]).path(&[("id", "The session's id.")]).errors(&[Code::NotFound]),
+        "mfa" => Described::new("Your second factors", "Which are on.", vec![ok(200, "The factors.", "Factors")]),
+        "set_mfa" => Described::new("Switch a second factor", "On needs a verified phone. Off needs the password, or `token` and `otp` of a challenge to the phone.",
+            vec![ok(200, "The factors.", "Factors")]).body(&[JSON], "FactorChange").errors(&[Code::PhoneNotVerified, Code::ReauthenticationRequired, Code::WrongPassword, Code::InvalidToken, Code::Overloaded]),
+        "export" => Described::new("Everything stored about you", "GDPR articles 15 and 20.", vec![ok(200, "Everything.", "Export")]),
+        "delete" => Described::new("Delete your account", "Needs a login of the last 15 minutes, or the password. Afterwards nothing of the person is left that can be turned back into them.",
+            vec![ok(200, "Deleted.", "Message")]).optional_body(&[JSON, FORM], "Deletion").errors(&[Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]),
+        "introspect" => Described::new("What a token is", "RFC 7662. An inactive token is exactly `{\"active\":false}`.", vec![ok(200, "What it is.", "Introspection")]).body(&[FORM], "TokenForm"),
+        "revoke" => Described::new("Take a token back", "RFC 7009. Ends the token's session; an unknown token is no error.", vec![ok(200, "It is dead.", "Empty")]).body(&[FORM], "TokenForm").errors(&[Code::UnsupportedTokenType]),
+        "health" => Described::new("Health", "A lost cache, mail or text server is `degraded` and 200; a lost database is 503.",
+            vec![ok(200, "It serves.", "Health"), ok(503, "It does not.", "Health")]),
+        "health_detailed" => Described::new("Health, for operators", "The same with versions, latencies, queue depth, key ids and migration state.",
+            vec![ok(200, "It serves.", "DetailedHealth"), ok(503, "It does not.", "DetailedHealth")]),
+        "livez" => Described::new("Alive", "The process answers.", vec![text(200, "It does.", "text/plain")]),
+        "readyz" => Described::new("Ready", "The process can serve.", vec![text(200, "It can.", "text/plain"), text(503, "The database is away.", "text/plain")]),
+        "metrics" => Described::new("Metrics", "Prometheus text.", vec![text(200, "The metrics.", "text/plain")]),
+        "jwks" => Described::new("Public keys", "RFC 7517, where `SIGNING=EdDSA`.", vec![Outcome { media: Some("application/jwk-set+json"), ..ok(200, "The keys.", "JwkSet") }]).errors(&[Code::NotFound]),
+        "openapi" => Described::new("This document", "OpenAPI 3.1.", vec![ok(200, "The document.", "Any")]),
+        "docs" => Described::new("Swagger UI", "A viewer of this document.", vec![text(200, "The page.", "text/html")]),
+        "redoc" => Described::new("ReDoc", "A viewer of this document.", vec![text(200, "The page.", "text/html")]),
+        "scalar" => Described::new("Scalar", "A viewer of this document.", vec![text(200, "The page.", "text/html")]),
+        "problems" => Described::new("All error codes", "One list for server and browser.", vec![text(200, "The page.", "text/html")]),
+        "problem" => Described::new("An error code", "What a problem's `type` leads to.", vec![text(200, "The page.", "text/html")]).path(&[("code", "The code.")]).errors(&[Code::NotFound]),
+        "asset" => Described::new("A static file", "Of the pages and viewers.", vec![text(200, "The file.", "application/octet-stream")]).path(&[("file", "Its name.")]).errors(&[Code::NotFound]),
+        "mailbox" => Described::new("The development mailbox", "Every message that was sent, newest first. Not there in production.", vec![page_or(200, "The messages.", "Mailbox")]),
+        _ => Described::new("", "", Vec::new()),
     }
 }

@@ -1,5 +1,5 @@
 //! Random sequences of calls, given to a port and to its fake: both must answer the same, every time. What fails is
-//! cut down to the shortest sequence that still does.
+//! cut down to a short sequence that still does.
 
 pub(super) mod one_time_token_store;
 pub(super) mod registration_store;
@@ -7,6 +7,7 @@ pub(super) mod session_store;
 pub(super) mod user_store;
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -15,8 +16,9 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::Outcome;
 use crate::model::realm::Realm;
+use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
-use crate::testing::samples::realm;
+use crate::testing::samples::{NOW, realm};
 
 /// The seed of all sequences; printed with whatever fails.
 const SEED: [u8; 32] = *b"portcullis: fakes must not drift";
@@ -24,82 +26,92 @@ const SEQUENCES: u32 = 12;
 const LENGTH: usize = 40;
 /// Shorter sequences that are tried once one has failed.
 const SHRINKS: u32 = 200;
+/// How long a call takes.
+const STEP: Duration = Duration::from_mins(10);
 
-/// What a call is made from. Small numbers, so that calls meet each other's records.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Dice {
-    /// Which call.
-    pub(super) call: u8,
-    /// Which realm.
-    pub(super) realm: u8,
-    /// Which record, by each of its names.
-    pub(super) names: [u8; 3],
-    /// Which version, when, how many.
-    pub(super) number: u8,
+/// How to play on a port: what calls there are, and how to make them.
+trait Model {
+    type Port: ?Sized;
+    type Call: Debug;
+    type Answer: Debug + PartialEq;
+
+    /// Forgets whatever can expire.
+    async fn clear(port: &Self::Port) -> Result<(), PortError>;
+
+    /// The call that the dice say.
+    fn call(dice: &Dice) -> Self::Call;
+
+    /// What the port answers to it.
+    async fn answer(port: &Self::Port, call: &Self::Call) -> Result<Self::Answer, PortError>;
+}
+
+/// What one call is made from.
+#[derive(Debug)]
+struct Dice {
+    /// How many calls came before it in its sequence.
+    step: u64,
+    /// The sequence's own two realms.
+    realms: [Realm; 2],
+    thrown: [u8; 6],
 }
 
 impl Dice {
-    /// One of `n`.
-    pub(super) fn of(byte: u8, n: u8) -> u64 {
-        u64::from(byte % n)
+    /// Which of `n` calls.
+    fn call(&self, n: u8) -> u8 {
+        self.thrown[0] % n
+    }
+
+    /// One of the two realms; three times of four the first.
+    fn realm(&self) -> Realm {
+        let [first, second] = &self.realms;
+        if self.thrown[1].is_multiple_of(4) { second.clone() } else { first.clone() }
+    }
+
+    /// Three throws of `n`: small, so that calls meet each other's records.
+    fn three(&self, n: u8) -> [u64; 3] {
+        [self.thrown[2], self.thrown[3], self.thrown[4]].map(|byte| u64::from(byte % n))
+    }
+
+    /// Another throw of `n`.
+    fn number(&self, n: u8) -> u64 {
+        u64::from(self.thrown[5] % n)
+    }
+
+    /// A record that one of the last calls may have made.
+    fn recent(&self) -> u64 {
+        self.step.saturating_sub(self.number(12))
+    }
+
+    /// When it is made.
+    fn now(&self) -> Timestamp {
+        after(self.step)
     }
 }
 
-/// Two realms that no other sequence uses.
-#[derive(Debug)]
-pub(super) struct Realms([Realm; 2]);
-
-impl Realms {
-    pub(super) fn pick(&self, byte: u8) -> &Realm {
-        let [first, second] = &self.0;
-        if byte.is_multiple_of(4) { second } else { first }
-    }
+/// The time after that many calls.
+fn after(steps: u64) -> Timestamp {
+    NOW + STEP * u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
-/// Plays one call on both; the two answers in words.
-pub(super) trait Pair {
-    /// Empties both of what earlier sequences left behind and can expire.
-    async fn clear(&self) -> Result<(), PortError>;
-
-    /// Plays a call. `step` counts the calls of the sequence.
-    async fn play(&self, realms: &Realms, step: u64, dice: Dice) -> Result<Answers, PortError>;
-}
-
-/// What was asked, and the two answers.
-pub(super) struct Answers {
-    call: String,
-    port: String,
-    fake: String,
-}
-
-impl Answers {
-    pub(super) fn new<T: Debug>(call: impl Debug, port: &T, fake: &T) -> Self {
-        Self { call: format!("{call:?}"), port: format!("{port:?}"), fake: format!("{fake:?}") }
-    }
-}
-
-/// Plays random sequences on a pair.
-pub(super) async fn agree(pair: &(impl Pair + Sync)) -> Outcome {
+/// Plays random sequences on a port and its fake.
+async fn agree<M: Model>(port: &M::Port, fake: &M::Port) -> Outcome {
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &SEED));
-    let dice = any::<[u8; 6]>().prop_map(|[call, realm, a, b, c, number]| Dice { call, realm, names: [a, b, c], number });
-    let sequence = vec(dice, 1..=LENGTH);
-    let mut played = 0;
+    let sequences = vec(any::<[u8; 6]>(), 1..=LENGTH);
+    let mut game = Game::<M> { port, fake, played: 0 };
     for number in 0..SEQUENCES {
-        let mut tree = sequence.new_tree(&mut runner).map_err(|reason| reason.to_string())?;
-        let Some(mut story) = play(pair, &mut played, tree.current()).await? else { continue };
+        let mut tree = sequences.new_tree(&mut runner).map_err(|reason| reason.to_string())?;
+        let Some(mut story) = game.play(tree.current()).await? else { continue };
+        let mut moved = tree.simplify();
         for _ in 0..SHRINKS {
-            if !tree.simplify() {
+            if !moved {
                 break;
             }
-            while let Some(shorter) = play(pair, &mut played, tree.current()).await? {
+            moved = if let Some(shorter) = game.play(tree.current()).await? {
                 story = shorter;
-                if !tree.simplify() {
-                    break;
-                }
-            }
-            if !tree.complicate() {
-                break;
-            }
+                tree.simplify()
+            } else {
+                tree.complicate()
+            };
         }
         let seed = String::from_utf8_lossy(&SEED);
         return Err(format!("the port and its fake disagree (sequence {number} of seed {seed:?}):\n{story}").into());
@@ -107,19 +119,76 @@ pub(super) async fn agree(pair: &(impl Pair + Sync)) -> Outcome {
     Ok(())
 }
 
-/// Plays one sequence in realms of its own; the calls up to a disagreement, if there is one.
-async fn play(pair: &impl Pair, played: &mut u32, sequence: Vec<Dice>) -> Result<Option<String>, PortError> {
-    *played += 1;
-    let realms = Realms([realm(&format!("P{played}")), realm(&format!("Q{played}"))]);
-    pair.clear().await?;
-    let mut story = String::new();
-    for (step, dice) in (0..).zip(sequence) {
-        let Answers { call, port, fake } = pair.play(&realms, step, dice).await?;
-        story.push_str(&format!("{call}\n"));
-        if port != fake {
-            story.push_str(&format!("  port: {port}\n  fake: {fake}\n"));
-            return Ok(Some(story));
+struct Game<'a, M: Model> {
+    port: &'a M::Port,
+    fake: &'a M::Port,
+    played: u32,
+}
+
+impl<M: Model> Game<'_, M> {
+    /// Plays one sequence in realms of its own; its calls up to a disagreement, if there is one.
+    async fn play(&mut self, sequence: Vec<[u8; 6]>) -> Result<Option<String>, PortError> {
+        self.played += 1;
+        let realms = [realm(&format!("P{}", self.played)), realm(&format!("Q{}", self.played))];
+        M::clear(self.port).await?;
+        M::clear(self.fake).await?;
+        let mut story = Vec::new();
+        for (step, thrown) in (0..).zip(sequence) {
+            let call = M::call(&Dice { step, realms: realms.clone(), thrown });
+            let (port, fake) = (M::answer(self.port, &call).await?, M::answer(self.fake, &call).await?);
+            story.push(format!("{call:?}"));
+            if port != fake {
+                story.push(format!("  port: {port:?}\n  fake: {fake:?}"));
+                return Ok(Some(story.join("\n")));
+            }
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::locked::Locked;
+    use crate::testing::race::block_on;
+
+    /// Counts calls of one kind, and forgets to at the third if it is a bad one.
+    struct Counter {
+        count: Locked<u64>,
+        bad: bool,
+    }
+
+    struct Counting;
+
+    impl Model for Counting {
+        type Port = Counter;
+        type Call = bool;
+        type Answer = u64;
+
+        async fn clear(port: &Counter) -> Result<(), PortError> {
+            *port.count.lock() = 0;
+            Ok(())
+        }
+
+        fn call(dice: &Dice) -> bool {
+            dice.call(2) == 1
+        }
+
+        async fn answer(port: &Counter, &counts: &bool) -> Result<u64, PortError> {
+            let mut count = port.count.lock();
+            if counts && !(port.bad && *count == 2) {
+                *count += 1;
+            }
+            Ok(*count)
         }
     }
-    Ok(None)
+
+    #[test]
+    fn a_drifting_port_is_found_and_its_story_is_short() {
+        let counter = |bad| Counter { count: Locked::new(0), bad };
+        assert!(block_on(agree::<Counting>(&counter(false), &counter(false))).is_ok());
+        let error = block_on(agree::<Counting>(&counter(true), &counter(false))).unwrap_err().to_string();
+        assert!(error.ends_with("true\ntrue\ntrue\n  port: 2\n  fake: 3"), "{error}");
+        assert_eq!(error.lines().count(), 6, "{error}");
+    }
 }

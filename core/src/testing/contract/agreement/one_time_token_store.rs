@@ -1,0 +1,117 @@
+//! Random calls of the one-time token store.
+
+use super::{Dice, Model, after, agree};
+use crate::model::ids::UserId;
+use crate::model::one_time_token::{Holder, OneTimeToken, Purpose};
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+use crate::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
+use crate::testing::contract::{Outcome, Setup};
+use crate::testing::fakes::one_time_token_store::FakeOneTimeTokenStore;
+use crate::testing::samples::{digest, holder, token};
+
+/// The port answers whatever its fake answers.
+pub async fn agrees_with_the_fake(tokens: &Setup<dyn OneTimeTokenStore>) -> Outcome {
+    agree::<Tokens>(&*tokens.port, &FakeOneTimeTokenStore::default()).await
+}
+
+struct Tokens;
+
+#[derive(Debug)]
+enum Call {
+    Put(OneTimeToken),
+    Peek(Realm, Purpose, Digest, Timestamp),
+    Find(Holder, Timestamp),
+    Consume(Realm, Purpose, Digest, Timestamp),
+    Arm(Holder, Digest, Digest, Timestamp),
+    Try(CodeOf, Digest, Timestamp),
+    RemoveAll(Realm, UserId),
+    Remove(Holder),
+    Purge(Timestamp),
+}
+
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Done,
+    Found(Option<OneTimeToken>),
+    Armed(bool),
+    Tried(TryCode),
+    Purged(u64),
+}
+
+/// A token of two purposes and three subjects, so that they often meet.
+fn some_token(dice: &Dice) -> OneTimeToken {
+    let [subject, code, purpose] = dice.three(3);
+    let purpose = if purpose == 0 { Purpose::LoginMfa } else { Purpose::VerifyPhone };
+    OneTimeToken {
+        token: digest("token", dice.step),
+        code: (code > 0).then(|| digest("code", code)),
+        tries_left: u8::try_from(dice.number(4)).unwrap_or(0),
+        created_at: dice.now(),
+        expires_at: after(dice.step + dice.number(20)),
+        ..token(&dice.realm(), purpose, subject)
+    }
+}
+
+impl Model for Tokens {
+    type Port = dyn OneTimeTokenStore;
+    type Call = Call;
+    type Answer = Answer;
+
+    async fn clear(tokens: &Self::Port) -> Result<(), PortError> {
+        tokens.purge_expired(after(10_000)).await.map(drop)
+    }
+
+    fn call(dice: &Dice) -> Call {
+        let one = some_token(dice);
+        let (realm, purpose, now) = (dice.realm(), one.holder.purpose, dice.now());
+        let (recent, guess) = (digest("token", dice.recent()), digest("code", dice.number(2) + 1));
+        match dice.call(24) {
+            0..=6 => Call::Put(one),
+            7..=8 => Call::Peek(realm, purpose, recent, now),
+            9 => Call::Find(one.holder, now),
+            10..=11 => Call::Consume(realm, purpose, recent, now),
+            12..=14 => Call::Arm(one.holder, recent, guess, now),
+            15..=17 => Call::Try(CodeOf::Token(realm, purpose, recent), guess, now),
+            18..=20 => Call::Try(CodeOf::Holder(one.holder), guess, now),
+            21 => Call::RemoveAll(realm, one.holder.subject),
+            22 => Call::Remove(holder(&realm, purpose, dice.number(3))),
+            _ => Call::Purge(now),
+        }
+    }
+
+    async fn answer(tokens: &Self::Port, call: &Call) -> Result<Answer, PortError> {
+        Ok(match call {
+            Call::Put(one) => {
+                tokens.put(one.clone()).await?;
+                Answer::Done
+            }
+            Call::Peek(realm, purpose, digest, now) => {
+                Answer::Found(tokens.peek(realm, *purpose, digest, *now).await?)
+            }
+            Call::Find(holder, now) => Answer::Found(tokens.find(holder, *now).await?),
+            Call::Consume(realm, purpose, digest, now) => {
+                Answer::Found(tokens.consume(realm, *purpose, digest, *now).await?)
+            }
+            Call::Arm(holder, digest, code, now) => {
+                Answer::Armed(tokens.arm(holder, digest, *code, 2, *now).await?)
+            }
+            Call::Try(of, code, now) => Answer::Tried(match tokens.try_code(of, code, *now).await? {
+                // How many tries a used-up token had left is nobody's business.
+                TryCode::Right(right) => TryCode::Right(OneTimeToken { tries_left: 0, ..right }),
+                answer => answer,
+            }),
+            Call::RemoveAll(realm, subject) => {
+                tokens.remove_all(realm, subject).await?;
+                Answer::Done
+            }
+            Call::Remove(holder) => {
+                tokens.remove(holder).await?;
+                Answer::Done
+            }
+            Call::Purge(now) => Answer::Purged(tokens.purge_expired(*now).await?),
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! Random calls of the registration store.
+
+use super::{Dice, Model, after, agree};
+use crate::model::ids::UserId;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::time::Timestamp;
+use crate::model::user::Registration;
+use crate::ports::error::PortError;
+use crate::ports::registration_store::{InsertRegistration, RegistrationStore};
+use crate::testing::contract::{Outcome, Setup};
+use crate::testing::fakes::registration_store::FakeRegistrationStore;
+use crate::testing::samples::{digest, person, registration, user_id};
+
+/// The port answers whatever its fake answers.
+pub async fn agrees_with_the_fake(pending: &Setup<dyn RegistrationStore>) -> Outcome {
+    agree::<Pending>(&*pending.port, &FakeRegistrationStore::default()).await
+}
+
+struct Pending;
+
+#[derive(Debug)]
+enum Call {
+    Insert(Box<Registration>, u32, Timestamp),
+    Find(Realm, UserId, Timestamp),
+    FindByEmail(Realm, Digest, Timestamp),
+    Extend(Realm, UserId, Timestamp, Timestamp),
+    Remove(Realm, UserId),
+    RemoveAll(Realm, Digest),
+    Purge(Timestamp),
+}
+
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Inserted(InsertRegistration),
+    Found(Vec<Registration>),
+    Was(bool),
+    Removed(Vec<UserId>),
+    Purged(u64),
+}
+
+impl Model for Pending {
+    type Port = dyn RegistrationStore;
+    type Call = Call;
+    type Answer = Answer;
+
+    async fn clear(pending: &Self::Port) -> Result<(), PortError> {
+        pending.purge_expired(after(10_000)).await.map(drop)
+    }
+
+    fn call(dice: &Dice) -> Call {
+        let (realm, now) = (dice.realm(), dice.now());
+        let [email, life, _] = dice.three(3);
+        let expires_at = after(dice.step + 1 + dice.number(16));
+        let (id, index) = (user_id(dice.recent()), digest("email", email));
+        match dice.call(16) {
+            0..=6 => {
+                let one = registration(&realm, dice.step);
+                let one = Registration { person: person(email), created_at: now, expires_at, ..one };
+                Call::Insert(Box::new(one), u32::try_from(life).unwrap_or(0) + 1, now)
+            }
+            7..=8 => Call::Find(realm, id, now),
+            9..=10 => Call::FindByEmail(realm, index, now),
+            11..=12 => Call::Extend(realm, id, expires_at, now),
+            13 => Call::Remove(realm, id),
+            14 => Call::RemoveAll(realm, index),
+            _ => Call::Purge(now),
+        }
+    }
+
+    async fn answer(pending: &Self::Port, call: &Call) -> Result<Answer, PortError> {
+        Ok(match call {
+            Call::Insert(one, limit, now) => {
+                Answer::Inserted(pending.insert(Registration::clone(one), *limit, *now).await?)
+            }
+            Call::Find(realm, id, now) => Answer::Found(Vec::from_iter(pending.find(realm, id, *now).await?)),
+            Call::FindByEmail(realm, email, now) => Answer::Found(pending.find_by_email(realm, email, *now).await?),
+            Call::Extend(realm, id, expires_at, now) => {
+                Answer::Was(pending.extend(realm, id, *expires_at, *now).await?)
+            }
+            Call::Remove(realm, id) => Answer::Was(pending.remove(realm, id).await?),
+            Call::RemoveAll(realm, email) => {
+                let mut removed = pending.remove_all(realm, email).await?;
+                removed.sort();
+                Answer::Removed(removed)
+            }
+            Call::Purge(now) => Answer::Purged(pending.purge_expired(*now).await?),
+        })
+    }
+}

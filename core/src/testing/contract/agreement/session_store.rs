@@ -1,0 +1,87 @@
+//! Random calls of the session store.
+
+use super::{Dice, Model, after, agree};
+use crate::model::ids::{SessionId, UserId};
+use crate::model::realm::Realm;
+use crate::model::session::Session;
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+use crate::ports::session_store::{RotateSession, SessionStore};
+use crate::testing::contract::{Outcome, Setup};
+use crate::testing::fakes::session_store::FakeSessionStore;
+use crate::testing::samples::{digest, session, session_id, user_id};
+
+/// The port answers whatever its fake answers.
+pub async fn agrees_with_the_fake(sessions: &Setup<dyn SessionStore>) -> Outcome {
+    agree::<Sessions>(&*sessions.port, &FakeSessionStore::default()).await
+}
+
+struct Sessions;
+
+#[derive(Debug)]
+enum Call {
+    Insert(Box<Session>),
+    Find(Realm, SessionId),
+    Rotate(Box<Session>, u64),
+    List(Realm, UserId),
+    End(Realm, SessionId),
+    EndAll(Realm, UserId, Option<SessionId>),
+    Purge(Timestamp),
+}
+
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Done,
+    Found(Vec<Session>),
+    Rotated(RotateSession),
+    Ended(bool),
+    Counted(u64),
+}
+
+impl Model for Sessions {
+    type Port = dyn SessionStore;
+    type Call = Call;
+    type Answer = Answer;
+
+    async fn clear(sessions: &Self::Port) -> Result<(), PortError> {
+        sessions.purge_expired(after(10_000)).await.map(drop)
+    }
+
+    fn call(dice: &Dice) -> Call {
+        let realm = dice.realm();
+        let [user, version, expected] = dice.three(3);
+        let id = session_id(dice.recent());
+        let ends = Session {
+            version,
+            current: digest("refresh token", dice.step),
+            idle_expires_at: after(dice.step + dice.number(9)),
+            expires_at: after(dice.step + dice.number(13)),
+            created_at: dice.now(),
+            ..session(&realm, user, dice.step)
+        };
+        match dice.call(16) {
+            0..=5 => Call::Insert(Box::new(ends)),
+            6..=7 => Call::Find(realm, id),
+            8..=11 => Call::Rotate(Box::new(Session { id, ..ends }), expected),
+            12 => Call::List(realm, user_id(user)),
+            13 => Call::End(realm, id),
+            14 => Call::EndAll(realm, user_id(user), (version > 0).then_some(id)),
+            _ => Call::Purge(dice.now()),
+        }
+    }
+
+    async fn answer(sessions: &Self::Port, call: &Call) -> Result<Answer, PortError> {
+        Ok(match call {
+            Call::Insert(one) => {
+                sessions.insert(Session::clone(one)).await?;
+                Answer::Done
+            }
+            Call::Find(realm, id) => Answer::Found(Vec::from_iter(sessions.find(realm, id).await?)),
+            Call::Rotate(next, expected) => Answer::Rotated(sessions.rotate(Session::clone(next), *expected).await?),
+            Call::List(realm, user) => Answer::Found(sessions.list(realm, user).await?),
+            Call::End(realm, id) => Answer::Ended(sessions.end(realm, id).await?),
+            Call::EndAll(realm, user, except) => Answer::Counted(sessions.end_all(realm, user, *except).await?),
+            Call::Purge(now) => Answer::Counted(sessions.purge_expired(*now).await?),
+        })
+    }
+}

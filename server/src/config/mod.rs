@@ -1,0 +1,303 @@
+//! Configuration: the one place that reads the environment. Flags over environment over `.env` over defaults, parsed
+//! once into typed sections; everything that is wrong is told at once, with its name, its origin and the mend.
+
+pub mod keys;
+mod names;
+mod parse;
+mod problems;
+mod secret_text;
+mod secrets;
+mod sections;
+mod sources;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+pub use names::{flags, reference};
+pub use problems::ConfigProblems;
+pub use secret_text::SecretText;
+pub use sections::{DEFAULT_LIMITS, RateQuota};
+pub use sources::Sources;
+
+/// Which deployment this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Nothing needs to be set.
+    Development,
+    /// Everything that matters must be.
+    Production,
+}
+
+impl Environment {
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        }
+    }
+}
+
+/// Where to listen.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// A name or address of this machine.
+    pub host: String,
+    /// 0 takes a free one.
+    pub port: u16,
+}
+
+/// The base of the links in e-mails.
+#[derive(Debug, Clone)]
+pub struct PublicUrl(Option<String>);
+
+impl PublicUrl {
+    /// The base; in development, where nothing is set, the address the server listens on.
+    #[must_use]
+    pub fn for_listener(&self, address: SocketAddr) -> String {
+        self.0.clone().unwrap_or_else(|| format!("http://{address}"))
+    }
+
+    /// Whether it is https.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.as_ref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// What the application is called.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// `APP_NAME`.
+    pub name: String,
+    /// `APP_DOMAIN`.
+    pub domain: String,
+}
+
+/// Where accounts live.
+#[derive(Debug, Clone)]
+pub enum Database {
+    /// The embedded store.
+    Sqlite {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// A server.
+    Mongo {
+        /// `MONGO_URL`, which may carry a password.
+        url: SecretText,
+    },
+}
+
+/// The ring of encryption keys; the first one encrypts.
+#[derive(Debug, Clone)]
+pub struct KeyRing(pub Vec<(u32, [u8; 32])>);
+
+/// What nobody else may know.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    /// Signs tokens.
+    pub jwt_secret: SecretText,
+    /// Wraps data keys.
+    pub encryption_ring: KeyRing,
+    /// Keys the blind indexes.
+    pub email_salt: SecretText,
+    /// Opens what is for operators.
+    pub operator_token: Option<SecretText>,
+}
+
+/// How access tokens are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signing {
+    /// With the secret.
+    Hs256,
+    /// With a key pair derived from it.
+    EdDsa,
+}
+
+/// How mail is sent.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// `MAIL_SERVER`.
+    pub host: String,
+    /// `MAIL_PORT`.
+    pub port: u16,
+    /// `MAIL_STARTTLS`.
+    pub starttls: bool,
+    /// `MAIL_SSL_TLS`.
+    pub tls: bool,
+    /// `VALIDATE_CERTS`.
+    pub validate_certificates: bool,
+    /// `MAIL_USERNAME` and `MAIL_PASSWORD`, unless `USE_CREDENTIALS=false`.
+    pub credentials: Option<(String, SecretText)>,
+    /// `MAIL_FROM`.
+    pub from: String,
+    /// `MAIL_FROM_NAME`.
+    pub from_name: String,
+}
+
+/// How texts are sent.
+#[derive(Debug, Clone)]
+pub struct Twilio {
+    /// `TWILIO_SID`.
+    pub account: String,
+    /// `TWILIO_AUTH_TOKEN`.
+    pub token: SecretText,
+    /// `TWILIO_NUMBER`.
+    pub number: String,
+}
+
+/// The rate limits.
+#[derive(Debug, Clone)]
+pub struct RateLimits {
+    /// `RATE_LIMITS`.
+    pub enabled: bool,
+    /// Rows that differ from the tables.
+    pub changed: Vec<(&'static str, RateQuota)>,
+}
+
+impl RateLimits {
+    /// The quota of a row; what is in no row has the default.
+    #[must_use]
+    pub fn get(&self, row: &str) -> RateQuota {
+        let changed = self.changed.iter().find(|(name, _)| *name == row).map(|(_, quota)| *quota);
+        changed.unwrap_or_else(|| sections::default_quota(row))
+    }
+}
+
+/// What a password hash costs, and how many run.
+#[derive(Debug, Clone, Copy)]
+pub struct Hashing {
+    /// `ARGON2_MEMORY_KIB`.
+    pub memory_kib: u32,
+    /// `ARGON2_ITERATIONS`.
+    pub iterations: u32,
+    /// `ARGON2_PARALLELISM`.
+    pub parallelism: u32,
+    /// `HASH_THREADS`.
+    pub threads: usize,
+    /// `HASH_QUEUE`.
+    pub queue: usize,
+}
+
+/// How long things live.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// `ACCESS_TOKEN_TTL`.
+    pub access: Duration,
+    /// `REFRESH_TOKEN_TTL`.
+    pub refresh: Duration,
+    /// `REFRESH_TOKEN_MAX_TTL`.
+    pub refresh_max: Duration,
+    /// `VERIFY_TOKEN_TTL`.
+    pub verify: Duration,
+    /// `RESET_TOKEN_TTL`.
+    pub reset: Duration,
+    /// `OTP_TTL`.
+    pub otp: Duration,
+}
+
+/// What a new password must be.
+#[derive(Debug, Clone, Copy)]
+pub struct Passwords {
+    /// Fewest characters.
+    pub min_length: usize,
+    /// Lowest score.
+    pub min_score: u8,
+}
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// Logs.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// `LOG_FORMAT`.
+    pub format: LogFormat,
+    /// `LOG_LEVEL`: a filter as `tracing` reads it.
+    pub level: String,
+}
+
+/// Everything an operator has decided.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Which deployment this is.
+    pub environment: Environment,
+    /// Where to listen.
+    pub listen: Listen,
+    /// The base of links.
+    pub public_url: PublicUrl,
+    /// Names.
+    pub app: App,
+    /// The populations.
+    pub realms: Vec<String>,
+    /// Where accounts live.
+    pub database: Database,
+    /// `REDIS_URL` or `REDIS_HOST` and `REDIS_PORT`.
+    pub redis: Option<SecretText>,
+    /// What nobody else may know.
+    pub secrets: Secrets,
+    /// Where development keeps its own secrets.
+    pub secrets_file: PathBuf,
+    /// How access tokens are signed.
+    pub signing: Signing,
+    /// How mail is sent; `None` is the mailbox.
+    pub mail: Option<Mail>,
+    /// How texts are sent; `None` is the mailbox.
+    pub texts: Option<Twilio>,
+    /// Rate limits.
+    pub limits: RateLimits,
+    /// Proxies that are believed about addresses.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Password hashes.
+    pub hashing: Hashing,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+    /// New passwords.
+    pub passwords: Passwords,
+    /// `PHONE_VALIDATION=strict`.
+    pub phone_validation_strict: bool,
+    /// `ACCOUNT_ENUMERATION=allow`.
+    pub account_enumeration_allowed: bool,
+    /// `SERVICE_CLIENTS`.
+    pub service_clients: Vec<(String, SecretText)>,
+    /// `TEMPLATES_DIR`.
+    pub templates_dir: Option<PathBuf>,
+    /// `BREACHED_PASSWORDS_FILE`.
+    pub breached_passwords_file: Option<PathBuf>,
+    /// `CORS_ORIGINS`.
+    pub cors_origins: Vec<String>,
+    /// Logs.
+    pub log: Log,
+    /// What is allowed but not wise.
+    pub warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads everything. Development generates the secrets it lacks, once; production generates nothing.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn load(sources: Sources, fill_random: &dyn Fn(&mut [u8])) -> Result<Self, ConfigProblems> {
+        let mut reader = parse::Reader::new(sources);
+        reader.refuse_unknown();
+        let settings = sections::read(&mut reader, fill_random);
+        match settings {
+            Some(settings) if reader.problems.is_empty() => Ok(settings),
+            _ => Err(ConfigProblems(reader.problems)),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Every setting there is: one table for flags, for what is unknown, and for the reference.
+
+use std::fmt::Write as _;
+
+use clap::Arg;
+
+/// One setting.
+pub struct Known {
+    /// Its name.
+    pub name: &'static str,
+    /// Its default, in words.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// Whether its value must not be seen: then `NAME_FILE` may hold it, and no flag may.
+    pub secret: bool,
+}
+
+const fn open(name: &'static str, default: &'static str, meaning: &'static str) -> Known {
+    Known { name, default, meaning, secret: false }
+}
+
+const fn secret(name: &'static str, default: &'static str, meaning: &'static str) -> Known {
+    Known { name, default, meaning, secret: true }
+}
+
+/// All of them.
+#[rustfmt::skip]
+pub const KNOWN: &[Known] = &[
+    open("ENVIRONMENT", "development", "`development` or `production`"),
+    open("HOST", "127.0.0.1", "where to listen"),
+    open("PORT", "8000", "where to listen; 0 takes a free port"),
+    open("PUBLIC_URL", "https://APP_DOMAIN; in development http://HOST:PORT", "base of the links in e-mails"),
+    open("APP_NAME", "Portcullis", "what people see"),
+    open("APP_DOMAIN", "localhost", "the domain of the application"),
+    open("REALMS", "User1,User2", "populations of users, each with a URL prefix of its own"),
+    open("DATABASE_URL", "sqlite://data/portcullis.db", "the embedded store"),
+    secret("MONGO_URL", "none", "a MongoDB server instead of the embedded store"),
+    open("MONGO_DB", "portcullis", "the database there"),
+    secret("REDIS_URL", "none", "a Redis server"),
+    open("REDIS_HOST", "none", "the same, by host"),
+    open("REDIS_PORT", "6379", "and port"),
+    secret("JWT_SECRET", "generated in development", "signs access tokens; at least 32 characters"),
+    open("JWT_ALGORITHM", "HS256", "the seed's name for SIGNING"),
+    open("SIGNING", "HS256", "or `EdDSA`"),
+    secret("ENCRYPTION_KEY", "generated in development", "URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY`"),
+    secret("EMAIL_SALT", "generated in development", "keys the blind indexes; at least 32 characters; never changes"),
+    secret("OPERATOR_TOKEN", "generated in development", "opens /metrics and /health/detailed; at least 32 characters"),
+    secret("SERVICE_CLIENTS", "none", "`id:secret,…`: who may introspect tokens"),
+    open("MAIL_SERVER", "none", "the SMTP server; none is the mailbox, in development only"),
+    open("MAIL_PORT", "587", "its port"),
+    open("MAIL_STARTTLS", "true", "TLS by STARTTLS"),
+    open("MAIL_SSL_TLS", "false", "TLS from the first byte"),
+    open("USE_CREDENTIALS", "true", "log in there"),
+    open("MAIL_USERNAME", "none", "as whom"),
+    secret("MAIL_PASSWORD", "none", "with what"),
+    open("MAIL_FROM", "MAIL_USERNAME", "the sender's address"),
+    open("MAIL_FROM_NAME", "APP_NAME", "the sender's name"),
+    open("VALIDATE_CERTS", "true", "certificates of servers must be good"),
+    open("TWILIO_SID", "none", "the Twilio account"),
+    secret("TWILIO_AUTH_TOKEN", "none", "its token"),
+    open("TWILIO_NUMBER", "none", "the number texts come from"),
+    open("TWILIO_BASE_URL", "Twilio's own", "so that a stub can stand in"),
+    open("Account_id", "none", "the Watchman account"),
+    secret("Access_token", "none", "its token"),
+    open("WATCHMAN_URL", "Watchman's own", "so that a stub can stand in"),
+    open("RATE_LIMITS", "on", "`off` for benchmarks"),
+    open("TRUSTED_PROXIES", "none", "CIDR list of proxies that are believed about addresses"),
+    open("ARGON2_MEMORY_KIB", "19456", "memory of a password hash"),
+    open("ARGON2_ITERATIONS", "2", "its passes"),
+    open("ARGON2_PARALLELISM", "1", "its lanes"),
+    open("HASH_THREADS", "cores", "hashes that run at once"),
+    open("HASH_QUEUE", "64", "hashes that wait; past that 503"),
+    open("ACCESS_TOKEN_TTL", "1800s", "how long access tokens live"),
+    open("REFRESH_TOKEN_TTL", "30d", "how long an unused session lives"),
+    open("REFRESH_TOKEN_MAX_TTL", "90d", "how long any session lives"),
+    open("VERIFY_TOKEN_TTL", "24h", "how long verification links live"),
+    open("RESET_TOKEN_TTL", "30m", "how long reset links live"),
+    open("OTP_TTL", "5m", "how long OTPs live"),
+    open("PASSWORD_POLICY", "nist-mfa", "or `nist-single`, which asks 15 characters"),
+    open("PASSWORD_MIN_LENGTH", "of the policy", "fewest characters of a new password"),
+    open("PASSWORD_MIN_SCORE", "3", "lowest zxcvbn score of a new password, 0 to 4"),
+    open("BREACHED_PASSWORDS_FILE", "none", "a file of refused passwords, one a line"),
+    open("PHONE_VALIDATION", "e164", "or `strict`, which asks the numbering plan"),
+    open("ACCOUNT_ENUMERATION", "deny", "`allow` makes a taken e-mail a 409"),
+    open("TEMPLATES_DIR", "built in", "a folder whose files replace the templates of the same name"),
+    open("CORS_ORIGINS", "none", "origins that may call from a browser"),
+    open("LOG_FORMAT", "text", "or `json`"),
+    open("LOG_LEVEL", "info", "a filter, e.g. `warn,portcullis_server=debug`"),
+];
+
+/// The setting of that name.
+pub fn known(name: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.name == name)
+}
+
+/// Whether a name is a setting, a limit's row, or the file of a secret.
+pub fn is_known(name: &str) -> bool {
+    let of_file = name.strip_suffix("_FILE").and_then(known).is_some_and(|known| known.secret);
+    known(name).is_some() || of_file || limit_row(name).is_some()
+}
+
+/// The row of the limits that `RATE_LIMIT_LOGIN` and the like are about.
+pub fn limit_row(name: &str) -> Option<&'static str> {
+    let row = name.strip_prefix("RATE_LIMIT_")?;
+    super::sections::DEFAULT_LIMITS.iter().map(|(known, ..)| *known).find(|known| known.eq_ignore_ascii_case(row))
+}
+
+/// The known name nearest to one that is not, if it is near.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let distance = |known: &&Known| edit_distance(&name.to_ascii_uppercase(), &known.name.to_ascii_uppercase());
+    KNOWN.iter().min_by_key(distance).filter(|known| distance(known) <= 3).map(|known| known.name)
+}
+
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut last = i + 1;
+        let mut next = vec![last];
+        for ((y, diagonal), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
+            last = (above + 1).min(last + 1).min(diagonal + usize::from(x != *y));
+            next.push(last);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+/// A flag for each setting; of a secret only for its file, for flags can be seen by every user of the machine.
+#[must_use]
+pub fn flags() -> Vec<Arg> {
+    let flag = |name: String, about: String| {
+        let long = name.to_ascii_lowercase().replace('_', "-");
+        Arg::new(name).long(long).value_name("VALUE").help(about).hide_default_value(true)
+    };
+    KNOWN
+        .iter()
+        .map(|known| match known.secret {
+            false => flag(known.name.to_owned(), format!("{} [default: {}]", known.meaning, known.default)),
+            true => flag(format!("{}_FILE", known.name), format!("file with {}: {}", known.name, known.meaning)),
+        })
+        .collect()
+}
+
+/// All settings as a table.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = "| name | default | meaning |\n|---|---|---|\n".to_owned();
+    for known in KNOWN {
+        let file = if known.secret { format!(" (or `{}_FILE`)", known.name) } else { String::new() };
+        let _ = writeln!(text, "| `{}`{file} | {} | {} |", known.name, known.default, known.meaning);
+    }
+    for (row, burst, unit) in super::sections::DEFAULT_LIMITS {
+        let name = row.to_ascii_uppercase();
+        let _ = writeln!(text, "| `RATE_LIMIT_{name}` | {burst}/{unit} | the limit of `{row}`, per address |");
+    }
+    text
+}

@@ -1,0 +1,209 @@
+//! Reading settings one by one, and collecting what is wrong with them.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::names::{is_known, known, nearest};
+use super::problems::ConfigProblem;
+use super::secret_text::SecretText;
+use super::sources::Sources;
+
+/// Prefixes that are ours alone: an unknown setting that begins with one is a mistake.
+const OURS: &[&str] =
+    &["RATE_LIMIT_", "ARGON2_", "PASSWORD_", "HASH_", "REFRESH_TOKEN_", "ACCESS_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_", "OTP_"];
+
+/// A value and where it came from.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub text: String,
+    pub origin: String,
+}
+
+/// The settings as texts, and the problems so far.
+pub struct Reader {
+    values: BTreeMap<String, Found>,
+    pub working_dir: PathBuf,
+    pub problems: Vec<ConfigProblem>,
+    pub warnings: Vec<String>,
+}
+
+impl Reader {
+    pub fn new(sources: Sources) -> Self {
+        let mut reader =
+            Self { values: BTreeMap::new(), working_dir: sources.working_dir, problems: Vec::new(), warnings: Vec::new() };
+        if let Some((path, text)) = &sources.dotenv {
+            reader.read_dotenv(path, text);
+        }
+        let environment = sources.environment.into_iter().map(|(name, text)| (name, text, "the environment"));
+        let flags = sources.flags.into_iter().map(|(name, text)| (name, text, "a flag"));
+        for (name, text, origin) in environment.chain(flags) {
+            reader.values.insert(name, Found { text, origin: origin.to_owned() });
+        }
+        reader
+    }
+
+    fn read_dotenv(&mut self, path: &Path, text: &str) {
+        let line_of = |name: &str| {
+            let starts = |line: &str| {
+                let line = line.trim_start().trim_start_matches("export ").trim_start();
+                line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
+            };
+            text.lines().position(starts).map_or(0, |line| line + 1)
+        };
+        for entry in dotenvy::from_read_iter(text.as_bytes()) {
+            match entry {
+                Ok((name, text)) => {
+                    let origin = format!(".env line {}", line_of(&name));
+                    if !is_known(&name) {
+                        let what = "there is no such setting";
+                        self.problem(&name, &origin, what, &suggestion(&name));
+                    }
+                    self.values.insert(name, Found { text, origin });
+                }
+                Err(_) => {
+                    let mend = "write every line as NAME=value, with quotes around values that have spaces";
+                    self.problem(".env", &path.display().to_string(), "a line cannot be read", mend);
+                    return;
+                }
+            }
+        }
+    }
+
+    pub fn problem(&mut self, name: &str, origin: &str, what: &str, mend: &str) {
+        let [name, origin, what, mend] = [name, origin, what, mend].map(str::to_owned);
+        self.problems.push(ConfigProblem { name, origin, what, mend });
+    }
+
+    /// A problem of a setting, wherever it came from.
+    pub fn refuse(&mut self, name: &str, what: &str, mend: &str) {
+        let origin = self.values.get(name).map_or_else(|| "the defaults".to_owned(), |found| found.origin.clone());
+        self.problem(name, &origin, what, mend);
+    }
+
+    /// Names in the environment that can only be misspelt settings of ours.
+    pub fn refuse_unknown(&mut self) {
+        let suspicious = |name: &str| {
+            let ours = OURS.iter().any(|prefix| name.starts_with(prefix));
+            let other_case = super::names::KNOWN.iter().any(|k| k.name != name && k.name.eq_ignore_ascii_case(name) && !k.name.starts_with('A'));
+            ours || other_case
+        };
+        let unknown: Vec<String> = self
+            .values
+            .iter()
+            .filter(|(name, found)| found.origin == "the environment" && !is_known(name) && suspicious(name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in unknown {
+            self.refuse(&name, "there is no such setting", &suggestion(&name));
+        }
+    }
+
+    /// The text of a setting; an empty one counts as not set.
+    pub fn text(&mut self, name: &str) -> Option<Found> {
+        debug_assert!(is_known(name), "{name} is in the table");
+        let plain = self.values.get(name).filter(|found| !found.text.trim().is_empty()).cloned();
+        if !known(name).is_some_and(|known| known.secret) {
+            return plain;
+        }
+        let file = format!("{name}_FILE");
+        let Some(path) = self.values.get(&file).filter(|found| !found.text.is_empty()).cloned() else { return plain };
+        if plain.is_some() {
+            self.refuse(name, &format!("{file} is set too"), "keep one of the two");
+            return None;
+        }
+        match fs::read_to_string(self.working_dir.join(&path.text)) {
+            Ok(text) => {
+                let text = text.trim_end_matches(['\n', '\r']).to_owned();
+                Some(Found { text, origin: format!("the file {}", path.text) })
+            }
+            Err(error) => {
+                let what = format!("{} cannot be read: {error}", path.text);
+                self.refuse(&file, &what, "make it readable for this user, or set another path");
+                None
+            }
+        }
+    }
+
+    /// A text, or a default.
+    pub fn text_or(&mut self, name: &str, default: &str) -> String {
+        self.text(name).map_or_else(|| default.to_owned(), |found| found.text)
+    }
+
+    /// A secret.
+    pub fn secret(&mut self, name: &str) -> Option<SecretText> {
+        self.text(name).map(|found| SecretText::new(found.text))
+    }
+
+    /// What a function makes of a text; `None` with a problem where it refuses.
+    pub fn parsed<T>(&mut self, name: &str, mend: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let found = self.text(name)?;
+        match parse(found.text.trim()) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.problem(name, &found.origin, &what, mend);
+                None
+            }
+        }
+    }
+
+    /// A number within bounds, or a default.
+    pub fn number<T>(&mut self, name: &str, default: T, least: T, most: T) -> T
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+    {
+        let mend = format!("use a whole number from {least} to {most}");
+        let bounded = |text: &str| match text.parse::<T>() {
+            Ok(number) if number >= least && number <= most => Ok(number),
+            _ => Err(format!("\"{text}\" is no such number")),
+        };
+        self.parsed(name, &mend, bounded).unwrap_or(default)
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, name: &str, default: T, choices: &[(&str, T)]) -> T {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let chosen = |text: &str| {
+            let found = choices.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+            found.map(|(_, value)| *value).ok_or_else(|| format!("\"{text}\" is not known"))
+        };
+        self.parsed(name, &format!("use one of: {}", words.join(", ")), chosen).unwrap_or(default)
+    }
+
+    /// Yes or no.
+    pub fn flag(&mut self, name: &str, default: bool) -> bool {
+        let words = [("true", true), ("false", false), ("on", true), ("off", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
+        self.choice(name, default, &words)
+    }
+
+    /// `1800s`, `30m`, `24h`, `30d`, or a number of seconds.
+    pub fn duration(&mut self, name: &str, default: Duration) -> Duration {
+        self.parsed(name, "write it as 1800s, 30m, 24h or 30d, a year at most", duration).unwrap_or(default)
+    }
+}
+
+fn suggestion(name: &str) -> String {
+    match nearest(name) {
+        Some(near) => format!("did you mean {near}? `portcullis settings` lists all"),
+        None => "remove it; `portcullis settings` lists all there are".to_owned(),
+    }
+}
+
+/// A positive duration, a year at most.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let refused = || format!("\"{text}\" is no duration");
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, unit) = text.split_at_checked(split).ok_or_else(refused)?;
+    let factor: u64 = match unit {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" | "day" => 86_400,
+        _ => return Err(refused()),
+    };
+    let seconds = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(refused)?;
+    if (1..=366 * 86_400).contains(&seconds) { Ok(Duration::from_secs(seconds)) } else { Err(refused()) }
+}

@@ -1,0 +1,48 @@
+//! Where settings come from. Reading the process is here and nowhere else.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::PathBuf;
+
+use super::problems::{ConfigProblem, ConfigProblems};
+
+/// The places, as texts. Tests make their own.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// By the name of the setting.
+    pub flags: BTreeMap<String, String>,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// A `.env` file: its path and text.
+    pub dotenv: Option<(PathBuf, String)>,
+    /// What relative paths are relative to.
+    pub working_dir: PathBuf,
+}
+
+impl Sources {
+    /// The process's own.
+    ///
+    /// # Errors
+    /// When a `.env` file is there and cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_process(flags: BTreeMap<String, String>) -> Result<Self, ConfigProblems> {
+        let working_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+        let path = working_dir.join(".env");
+        let dotenv = match fs::read_to_string(&path) {
+            Ok(text) => Some((path, text)),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => {
+                return Err(ConfigProblems(vec![ConfigProblem {
+                    name: ".env".to_owned(),
+                    origin: path.display().to_string(),
+                    what: format!("cannot be read: {error}"),
+                    mend: "make it a readable text file, or remove it".to_owned(),
+                }]));
+            }
+        };
+        // what is not UTF-8 is none of ours: no setting has such a value
+        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Ok(Self { flags, environment: environment.collect(), dotenv, working_dir })
+    }
+}

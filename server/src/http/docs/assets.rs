@@ -1,0 +1,79 @@
+//! Static files in the binary; large ones gzipped. What each is and how it is renewed: `server/assets/viewers/README.md`.
+
+/// A file under `/assets/`.
+pub struct Asset {
+    /// Its name there.
+    pub name: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its bytes.
+    pub bytes: &'static [u8],
+    /// Whether they are gzipped.
+    pub gzipped: bool,
+}
+
+/// A page that shows the API.
+pub struct Viewer {
+    /// The page.
+    pub html: &'static str,
+    /// What it may load: from here only.
+    pub csp: &'static str,
+}
+
+macro_rules! plain {
+    ($name:literal, $content_type:expr, $path:literal) => {
+        Asset { name: $name, content_type: $content_type, bytes: include_bytes!(concat!("../../../assets/", $path)), gzipped: false }
+    };
+}
+
+macro_rules! gzipped {
+    ($name:literal, $content_type:expr) => {
+        Asset {
+            name: $name,
+            content_type: $content_type,
+            bytes: include_bytes!(concat!("../../../assets/viewers/", $name, ".gz")),
+            gzipped: true,
+        }
+    };
+}
+
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// All of them.
+pub static ALL: &[Asset] = &[
+    plain!("pages.css", CSS, "pages.css"),
+    plain!("icon.svg", "image/svg+xml", "icon.svg"),
+    plain!("viewers.css", CSS, "viewers/viewers.css"),
+    plain!("docs-init.js", JS, "viewers/docs-init.js"),
+    plain!("redoc-init.js", JS, "viewers/redoc-init.js"),
+    plain!("scalar-init.js", JS, "viewers/scalar-init.js"),
+    plain!("scalar-styles.js", JS, "viewers/scalar-styles.js"),
+    gzipped!("swagger-ui.css", CSS),
+    gzipped!("swagger-ui-bundle.js", JS),
+    gzipped!("redoc.standalone.js", JS),
+    gzipped!("scalar.standalone.js", JS),
+];
+
+/// Swagger UI.
+pub static DOCS: Viewer = Viewer {
+    html: include_str!("../../../assets/viewers/docs.html"),
+    csp: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; \
+          connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
+};
+
+/// ReDoc. The hash is that of the empty style element its style engine fills by script.
+pub static REDOC: Viewer = Viewer {
+    html: include_str!("../../../assets/viewers/redoc.html"),
+    csp: "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; \
+          img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; form-action 'none'; \
+          frame-ancestors 'none'; base-uri 'none'",
+};
+
+/// Scalar.
+pub static SCALAR: Viewer = Viewer {
+    html: include_str!("../../../assets/viewers/scalar.html"),
+    csp: "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; \
+          img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; form-action 'none'; \
+          frame-ancestors 'none'; base-uri 'none'",
+};
