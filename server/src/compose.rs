@@ -55,15 +55,19 @@ impl Server {
     ///
     /// # Errors
     /// What could not be opened or made, why, and the mend.
-    pub fn compose(settings: &Settings, address: SocketAddr, randomness: Arc<dyn Randomness>) -> Result<Self, String> {
-        Self::compose_in(settings, address, World { clock: Arc::new(SystemClock::new()), randomness })
+    pub async fn compose(
+        settings: &Settings,
+        address: SocketAddr,
+        randomness: Arc<dyn Randomness>,
+    ) -> Result<Self, String> {
+        Self::compose_in(settings, address, World { clock: Arc::new(SystemClock::new()), randomness }).await
     }
 
     /// The same with another time and chance.
     ///
     /// # Errors
     /// What could not be opened or made, why, and the mend.
-    pub fn compose_in(settings: &Settings, address: SocketAddr, world: World) -> Result<Self, String> {
+    pub async fn compose_in(settings: &Settings, address: SocketAddr, world: World) -> Result<Self, String> {
         let started = Instant::now();
         let World { clock, randomness } = world;
         let realms = settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}")));
@@ -71,9 +75,8 @@ impl Server {
         let ring = settings.secrets.encryption_ring.0.clone();
         let key_ids: Vec<u32> = ring.iter().map(|(id, _)| *id).collect();
         let cipher: Arc<dyn FieldCipher> = Arc::new(AesGcmCipher::new(&ring, randomness.clone()).map_err(shown)?);
-        let digests: Arc<dyn KeyedDigest> =
-            Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
-        let store = open_store(settings, &*cipher, &*digests)?;
+        let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
+        let store = open_store(settings, &*cipher, &*digests).await?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
@@ -142,14 +145,20 @@ struct Rest {
     started: Instant,
 }
 
-fn app(settings: &Settings, service: AuthService, realms: Vec<Realm>, renderer: Arc<Renderer>, rest: Rest)
--> Result<App, String> {
+fn app(
+    settings: &Settings,
+    service: AuthService,
+    realms: Vec<Realm>,
+    renderer: Arc<Renderer>,
+    rest: Rest,
+) -> Result<App, String> {
     let limits = settings.limits.clone();
     let quotas = move |row: &str| {
         let quota = limits.get(row);
         Quota::new(quota.burst, quota.period)
     };
-    let origins = settings.cors_origins.iter().map(|origin| origin.parse().map_err(|_| format!("CORS_ORIGINS: {origin}")));
+    let origins =
+        settings.cors_origins.iter().map(|origin| origin.parse().map_err(|_| format!("CORS_ORIGINS: {origin}")));
     let recorder = PrometheusBuilder::new().build_recorder();
     Ok(App {
         realms,
@@ -171,18 +180,24 @@ fn app(settings: &Settings, service: AuthService, realms: Vec<Realm>, renderer: 
 }
 
 /// The database, proven to be one that these keys have written.
-fn open_store(settings: &Settings, cipher: &dyn FieldCipher, digests: &dyn KeyedDigest) -> Result<Arc<Embedded>, String> {
+async fn open_store(
+    settings: &Settings,
+    cipher: &dyn FieldCipher,
+    digests: &dyn KeyedDigest,
+) -> Result<Arc<Embedded>, String> {
     let path: &Path = match &settings.database {
         Database::Sqlite { path } => path,
         Database::Mongo { .. } => {
-            return Err("MONGO_URL: this version has no MongoDB store yet. Mend: unset MONGO_URL to use the embedded store."
-                .to_owned());
+            return Err(
+                "MONGO_URL: this version has no MongoDB store yet. Mend: unset MONGO_URL to use the embedded store."
+                    .to_owned(),
+            );
         }
     };
     let store = Arc::new(Embedded::open(path).map_err(|error| format!("DATABASE_URL: {error}"))?);
     let failed = |error: PortError| format!("DATABASE_URL: {}", shown(error));
     let ours = check_values::salt_check(digests).map_err(failed)?;
-    if store.check_value_or_insert("email_salt", &ours).map_err(failed)? != ours {
+    if store.check_value_or_insert("email_salt", &ours).await.map_err(failed)? != ours {
         return Err(format!(
             "EMAIL_SALT: {} was written with another one, so that no e-mail in it could be found. Mend: set EMAIL_SALT to \
              the value this database began with.",
@@ -190,7 +205,7 @@ fn open_store(settings: &Settings, cipher: &dyn FieldCipher, digests: &dyn Keyed
         ));
     }
     let fresh = check_values::ring_check(cipher).map_err(failed)?;
-    let ring = store.check_value_or_insert("encryption_key", &fresh).map_err(failed)?;
+    let ring = store.check_value_or_insert("encryption_key", &fresh).await.map_err(failed)?;
     if !check_values::verify_ring_check(cipher, &ring) {
         return Err(format!(
             "ENCRYPTION_KEY: {} was written with another key, so that nothing in it could be read. Mend: add the key this \

@@ -45,12 +45,8 @@ pub fn settings(folder: &Path, wanted: &[(&str, &str)]) -> Settings {
         ("APP_NAME", "Portcullis"),
     ];
     let all = usual.iter().chain(wanted).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let sources = Sources {
-        flags: BTreeMap::new(),
-        environment: all.collect(),
-        dotenv: None,
-        working_dir: folder.to_path_buf(),
-    };
+    let sources =
+        Sources { flags: BTreeMap::new(), environment: all.collect(), dotenv: None, working_dir: folder.to_path_buf() };
     Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
@@ -96,7 +92,7 @@ impl TestServer {
         let listener = serve::bind(&settings.listen).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let world = World { clock: self.clock.clone(), randomness: Arc::new(OsRandomness) };
-        let server = Server::compose_in(&settings, address, world).unwrap_or_else(|error| panic!("{error}"));
+        let server = Server::compose_in(&settings, address, world).await.unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel();
         let router = http::router(server.app.clone());
         let serving = tokio::spawn(serve::run(listener, router, async move {
@@ -140,6 +136,11 @@ impl TestServer {
     #[must_use]
     pub fn realm(&self, realm: &str) -> Api {
         Api::new(self.address(), realm)
+    }
+
+    /// Another setting, from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.wanted.push((name.to_owned(), value.to_owned()));
     }
 
     /// Moves the clock.

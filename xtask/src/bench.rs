@@ -46,8 +46,9 @@ fn round(folder: &Path) -> Result<(f64, f64)> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let began = Instant::now();
     let binary = std::fs::canonicalize(BINARY)?;
-    let child = Command::new(binary).args(["serve", "--port", &port.to_string()]).current_dir(folder);
-    let mut child = Stopped(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
+    let mut command = Command::new(binary);
+    command.args(["serve", "--port", &port.to_string()]).current_dir(folder);
+    let mut child = Stopped(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
     while ask(port).is_err() {
         if began.elapsed() > Duration::from_secs(20) || child.0.try_wait()?.is_some() {
             bail!("the server did not answer");

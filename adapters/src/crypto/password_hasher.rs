@@ -194,9 +194,11 @@ impl Stored {
         };
         let mut numbers = parts.next()?.split(',');
         let mut number = |key: &str| numbers.next()?.strip_prefix(key)?.parse::<u32>().ok();
-        let parameters = Parameters { memory_kib: number("m=")?, iterations: number("t=")?, parallelism: number("p=")? };
+        let parameters =
+            Parameters { memory_kib: number("m=")?, iterations: number("t=")?, parallelism: number("p=")? };
         let (salt, output) = (STANDARD_NO_PAD.decode(parts.next()?).ok()?, STANDARD_NO_PAD.decode(parts.next()?).ok()?);
-        let bounded = parameters.memory_kib <= MEMORY_MAX && parameters.iterations <= 64 && parameters.parallelism <= 16;
+        let bounded =
+            parameters.memory_kib <= MEMORY_MAX && parameters.iterations <= 64 && parameters.parallelism <= 16;
         let shaped = parts.next().is_none() && (8..=64).contains(&salt.len()) && (16..=64).contains(&output.len());
         (bounded && shaped).then_some(Self { algorithm, parameters, salt, length: output.len(), output })
     }
@@ -254,7 +256,8 @@ mod tests {
     #[tokio::test]
     async fn agrees_with_the_reference_implementation() {
         // the second test of the reference implementation's test.c: t=2, m=256, p=1
-        let hash = PasswordHash::new("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4");
+        let hash =
+            PasswordHash::new("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4");
         let pool = Argon2Pool::start(CHEAP, 1, 8).unwrap();
         assert_eq!(pool.verify(password("password"), hash).await.unwrap(), Verdict::Right { stale: true });
     }
@@ -288,7 +291,12 @@ mod tests {
 
     #[test]
     fn hashes_that_would_exhaust_us_are_not_computed() {
-        for text in ["", "$argon2id$v=19$m=99999999,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEg", "$2b$10$abc", "$argon2id$v=19$m=64,t=1,p=1$$"] {
+        for text in [
+            "",
+            "$argon2id$v=19$m=99999999,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEg",
+            "$2b$10$abc",
+            "$argon2id$v=19$m=64,t=1,p=1$$",
+        ] {
             assert!(Stored::parse(&PasswordHash::new(text)).is_none(), "{text}");
         }
     }

@@ -1,9 +1,9 @@
 //! JWTs for [`TokenSigner`]: one algorithm and one key from the operator's settings. A token's own header decides
 //! nothing; what it says of key or place is not even looked at.
 
+use hkdf::Hkdf;
 use jsonwebtoken::jwk::{Jwk, JwkSet, ThumbprintHash};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use hkdf::Hkdf;
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::SecretString;
@@ -142,7 +142,9 @@ impl TokenSigner for JwtSigner {
         validation.validate_aud = false;
         let token = decode::<Claims>(token, &self.verifying, &validation).ok()?;
         let kind = token.header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
-        if kind.strip_prefix("application/").unwrap_or(&kind) != TYPE || !self.accepts(&token.claims, realm, now.as_secs()) {
+        if kind.strip_prefix("application/").unwrap_or(&kind) != TYPE
+            || !self.accepts(&token.claims, realm, now.as_secs())
+        {
             return None;
         }
         let seconds = |seconds: i64| Timestamp::from_millis(seconds.saturating_mul(1000));
@@ -241,8 +243,16 @@ mod tests {
         let public = URL_SAFE_NO_PAD.decode(jwks["keys"][0]["x"].as_str().unwrap()).unwrap();
         let confused = forge(&header(Algorithm::HS256), &claims(), &EncodingKey::from_secret(&public));
         assert!(eddsa.verify(&realm(), &confused, at(NOW)).is_none());
-        let other = Header { kid: Some("../../etc/passwd".into()), jku: Some("https://evil.example".into()), ..header(Algorithm::HS256) };
-        assert!(!accepted(&forge(&other, &claims(), &EncodingKey::from_secret(b"an-attackers-secret-0123456789-abcdef"))));
+        let other = Header {
+            kid: Some("../../etc/passwd".into()),
+            jku: Some("https://evil.example".into()),
+            ..header(Algorithm::HS256)
+        };
+        assert!(!accepted(&forge(
+            &other,
+            &claims(),
+            &EncodingKey::from_secret(b"an-attackers-secret-0123456789-abcdef")
+        )));
         let jwt = Header { typ: Some("JWT".into()), ..header(Algorithm::HS256) };
         assert!(!accepted(&forge(&jwt, &claims(), &EncodingKey::from_secret(SECRET.as_bytes()))));
     }
@@ -279,7 +289,9 @@ mod tests {
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };
             assert!(!accepted(std::str::from_utf8(&other).unwrap()), "changed at {at}");
         }
-        assert!(!accepted(&token[..token.len() - 1]) && !accepted(&format!("{token}=")) && !accepted(&format!("{token}A")));
+        assert!(
+            !accepted(&token[..token.len() - 1]) && !accepted(&format!("{token}=")) && !accepted(&format!("{token}A"))
+        );
         assert!(!accepted("") && !accepted("..") && !accepted(&"a".repeat(5000)));
     }
 }

@@ -16,7 +16,8 @@ const PORT: &str = "audit_log";
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
     let mut columns = Columns::of(row);
     let (at, realm) = (columns.time()?, columns.realm()?);
-    let kind = EventKind::parse(&columns.value::<String>()?).ok_or_else(|| unreadable(2, "an unknown kind of event"))?;
+    let kind =
+        EventKind::parse(&columns.value::<String>()?).ok_or_else(|| unreadable(2, "an unknown kind of event"))?;
     Ok(Event {
         at,
         realm,

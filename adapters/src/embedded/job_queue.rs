@@ -57,7 +57,8 @@ impl JobQueue for Embedded {
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
         // a look first: an idle worker must not make the disk write
         let due = self.readers.read(PORT, |db| {
-            db.prepare_cached("SELECT 1 FROM jobs WHERE dead_at IS NULL AND due_at <= ?1 LIMIT 1")?.exists([now.as_millis()])
+            db.prepare_cached("SELECT 1 FROM jobs WHERE dead_at IS NULL AND due_at <= ?1 LIMIT 1")?
+                .exists([now.as_millis()])
         })?;
         if !due {
             return Ok(None);
@@ -138,7 +139,8 @@ impl JobQueue for Embedded {
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {
         self.readers.read(PORT, |db| {
-            let sql = "SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL) FROM jobs";
+            let sql =
+                "SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL) FROM jobs";
             db.query_row(sql, [], |row| {
                 let mut columns = Columns::of(row);
                 Ok(QueueDepth { waiting: columns.number()?, dead: columns.number()? })

@@ -23,11 +23,18 @@ struct Count {
 
 fn count(db: &Connection, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<Count>> {
     let sql = "SELECT failures, next_at FROM login_counts WHERE realm = ?1 AND email = ?2 AND address = ?3";
-    let read = |row: &rusqlite::Row<'_>| Ok(Count { failures: row.get(0)?, next_at: Timestamp::from_millis(row.get(1)?) });
+    let read =
+        |row: &rusqlite::Row<'_>| Ok(Count { failures: row.get(0)?, next_at: Timestamp::from_millis(row.get(1)?) });
     db.prepare_cached(sql)?.query_row(params![realm.as_str(), email.as_bytes(), address], read).optional()
 }
 
-fn keep(db: &Connection, realm: &Realm, email: &Digest, address: &[u8], kept: (&Count, Timestamp)) -> rusqlite::Result<()> {
+fn keep(
+    db: &Connection,
+    realm: &Realm,
+    email: &Digest,
+    address: &[u8],
+    kept: (&Count, Timestamp),
+) -> rusqlite::Result<()> {
     let sql = "REPLACE INTO login_counts (realm, email, address, failures, next_at, touched_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let (count, now) = kept;
@@ -38,8 +45,13 @@ fn keep(db: &Connection, realm: &Realm, email: &Digest, address: &[u8], kept: (&
 
 #[async_trait]
 impl LoginGuard for Embedded {
-    async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp)
-    -> Result<Admission, PortError> {
+    async fn admit(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &Digest,
+        now: Timestamp,
+    ) -> Result<Admission, PortError> {
         let (realm, email, from) = (realm.clone(), *email, *from);
         let write = move |db: &Connection| {
             let own = count(db, &realm, &email, from.as_bytes())?;

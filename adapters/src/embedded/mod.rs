@@ -20,7 +20,7 @@ use std::fs::File;
 use std::path::Path;
 
 use portcullis_core::ports::error::PortError;
-use rusqlite::OptionalExtension as _;
+use rusqlite::Connection;
 use tokio::sync::Notify;
 
 pub use open::OpenError;
@@ -51,7 +51,8 @@ impl Embedded {
         let readers = Readers::open(path).map_err(failed)?;
         Ok(Self {
             readers,
-            writer: Writer::start(opened.connection).map_err(|source| OpenError::Io { path: path.to_owned(), source })?,
+            writer: Writer::start(opened.connection)
+                .map_err(|source| OpenError::Io { path: path.to_owned(), source })?,
             buckets: Buckets::default(),
             enqueued: Notify::new(),
             schema_version: opened.schema_version,
@@ -65,16 +66,16 @@ impl Embedded {
         self.schema_version
     }
 
-    /// A check value: the one the database began with, or this one from now on. Blocks: for the start only.
+    /// A check value: the one the database began with, or this one from now on.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
+    pub async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
         let (name, value) = (name.to_owned(), value.to_vec());
-        self.writer.write_blocking("checks", move |db| {
+        let write = move |db: &Connection| {
             db.execute("INSERT INTO checks (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", (&name, &value))?;
-            let kept = db.query_row("SELECT value FROM checks WHERE name = ?1", [&name], |row| row.get(0)).optional()?;
-            Ok(kept.unwrap_or(value))
-        })
+            db.query_row("SELECT value FROM checks WHERE name = ?1", [&name], |row| row.get(0))
+        };
+        self.writer.write("checks", write).await
     }
 }

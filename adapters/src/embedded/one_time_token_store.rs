@@ -31,8 +31,13 @@ fn read(row: &Row<'_>) -> rusqlite::Result<OneTimeToken> {
     })
 }
 
-fn by_token(db: &Connection, realm: &Realm, purpose: Purpose, token: &Digest, now: Timestamp)
--> rusqlite::Result<Option<OneTimeToken>> {
+fn by_token(
+    db: &Connection,
+    realm: &Realm,
+    purpose: Purpose,
+    token: &Digest,
+    now: Timestamp,
+) -> rusqlite::Result<Option<OneTimeToken>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM one_time_tokens WHERE realm = ?1 AND purpose = ?2 AND token = ?3 AND expires_at > ?4"
     );
@@ -78,8 +83,13 @@ impl OneTimeTokenStore for Embedded {
         self.writer.write(PORT, move |db| put(db, &token)).await
     }
 
-    async fn peek(&self, realm: &Realm, purpose: Purpose, token: &Digest, now: Timestamp)
-    -> Result<Option<OneTimeToken>, PortError> {
+    async fn peek(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError> {
         self.readers.read(PORT, |db| by_token(db, realm, purpose, token, now))
     }
 
@@ -87,8 +97,13 @@ impl OneTimeTokenStore for Embedded {
         self.readers.read(PORT, |db| by_holder(db, holder, now))
     }
 
-    async fn consume(&self, realm: &Realm, purpose: Purpose, token: &Digest, now: Timestamp)
-    -> Result<Option<OneTimeToken>, PortError> {
+    async fn consume(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError> {
         let (realm, token) = (realm.clone(), *token);
         let write = move |db: &Connection| {
             let found = by_token(db, &realm, purpose, &token, now)?;
@@ -100,8 +115,14 @@ impl OneTimeTokenStore for Embedded {
         self.writer.write(PORT, write).await
     }
 
-    async fn arm(&self, holder: &Holder, token: &Digest, code: Digest, tries: u8, now: Timestamp)
-    -> Result<bool, PortError> {
+    async fn arm(
+        &self,
+        holder: &Holder,
+        token: &Digest,
+        code: Digest,
+        tries: u8,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
         let (holder, token) = (holder.clone(), *token);
         let write = move |db: &Connection| {
             let Some(found) = by_holder(db, &holder, now)?.filter(|found| found.token.matches(&token)) else {

@@ -36,7 +36,15 @@ impl Shelf for Embedded {
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let (realm, subject, job) = (copy.realm.as_str(), copy.subject.as_bytes(), copy.job.as_bytes());
             let (key, message) = (copy.key.as_bytes(), copy.message.as_bytes());
-            db.prepare_cached(sql)?.execute(params![realm, subject, job, copy.part, key, message, copy.at.as_millis()])?;
+            db.prepare_cached(sql)?.execute(params![
+                realm,
+                subject,
+                job,
+                copy.part,
+                key,
+                message,
+                copy.at.as_millis()
+            ])?;
             let oldest = db.last_insert_rowid() - KEPT;
             db.prepare_cached("DELETE FROM outbox WHERE number <= ?1")?.execute([oldest]).map(|_| ())
         };
@@ -45,7 +53,8 @@ impl Shelf for Embedded {
 
     async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError> {
         self.readers.read(PORT, |db| {
-            let sql = "SELECT realm, subject, job, part, wrapped_key, message, at FROM outbox ORDER BY number DESC LIMIT ?1";
+            let sql =
+                "SELECT realm, subject, job, part, wrapped_key, message, at FROM outbox ORDER BY number DESC LIMIT ?1";
             db.prepare_cached(sql)?.query_map([limit], read)?.collect()
         })
     }

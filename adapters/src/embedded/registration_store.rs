@@ -53,10 +53,15 @@ fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<()> 
 
 #[async_trait]
 impl RegistrationStore for Embedded {
-    async fn insert(&self, registration: Registration, limit: u32, now: Timestamp)
-    -> Result<InsertRegistration, PortError> {
+    async fn insert(
+        &self,
+        registration: Registration,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<InsertRegistration, PortError> {
         let write = move |db: &Connection| {
-            let waiting = "SELECT count(*) FROM registrations WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3";
+            let waiting =
+                "SELECT count(*) FROM registrations WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3";
             let of = params![registration.realm.as_str(), registration.person.email_index.as_bytes(), now.as_millis()];
             let waiting: i64 = db.prepare_cached(waiting)?.query_row(of, |row| row.get(0))?;
             if waiting >= i64::from(limit) {
@@ -79,8 +84,12 @@ impl RegistrationStore for Embedded {
         })
     }
 
-    async fn find_by_email(&self, realm: &Realm, email: &Digest, now: Timestamp)
-    -> Result<Vec<Registration>, PortError> {
+    async fn find_by_email(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        now: Timestamp,
+    ) -> Result<Vec<Registration>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
                 "SELECT realm, id, {PERSON}, password, created_at, expires_at FROM registrations \
@@ -91,8 +100,13 @@ impl RegistrationStore for Embedded {
         })
     }
 
-    async fn extend(&self, realm: &Realm, id: &UserId, expires_at: Timestamp, now: Timestamp)
-    -> Result<bool, PortError> {
+    async fn extend(
+        &self,
+        realm: &Realm,
+        id: &UserId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, PortError> {
         let (realm, id) = (realm.clone(), *id);
         let write = move |db: &Connection| {
             let sql = "UPDATE registrations SET expires_at = ?3 WHERE realm = ?1 AND id = ?2 AND expires_at > ?4";

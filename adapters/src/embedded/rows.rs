@@ -63,7 +63,9 @@ impl<'a, 'b> Columns<'a, 'b> {
 
     pub fn number(&mut self) -> rusqlite::Result<u64> {
         let (column, value) = (self.next, self.value::<i64>()?);
-        u64::try_from(value).map_err(|_| FromSqlError::OutOfRange(value)).map_err(|error| unreadable(column, &error.to_string()))
+        u64::try_from(value)
+            .map_err(|_| FromSqlError::OutOfRange(value))
+            .map_err(|error| unreadable(column, &error.to_string()))
     }
 
     pub fn password(&mut self) -> rusqlite::Result<PasswordHash> {

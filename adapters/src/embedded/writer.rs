@@ -47,15 +47,6 @@ impl Writer {
         answer.await.map_err(|_| gone(port))?
     }
 
-    /// The same, for where nothing is asynchronous yet.
-    pub fn write_blocking<T: Send + 'static>(
-        &self,
-        port: &'static str,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, PortError> {
-        self.submit(port, change)?.blocking_recv().map_err(|_| gone(port))?
-    }
-
     /// Makes a change soon; nobody waits for it. `false` if too much waits already.
     pub fn write_later(&self, change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static) -> bool {
         self.submit("audit_log", change).is_ok()
@@ -109,7 +100,10 @@ fn gone(port: &'static str) -> PortError {
     PortError::new(port, "the store is closed")
 }
 
-fn in_savepoint<T>(connection: &Connection, change: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+fn in_savepoint<T>(
+    connection: &Connection,
+    change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     connection.prepare_cached("SAVEPOINT change")?.execute([])?;
     let outcome = change(connection);
     if outcome.is_err() {

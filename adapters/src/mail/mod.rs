@@ -111,9 +111,10 @@ mod tests {
     #[test]
     fn durations_and_times_read_well() {
         let of = |seconds| people_duration(Duration::from_secs(seconds));
-        assert_eq!([of(86_400), of(1800), of(300), of(90), of(1), of(604_800)], [
-            "24 hours", "30 minutes", "5 minutes", "90 seconds", "1 second", "7 days"
-        ]);
+        assert_eq!(
+            [of(86_400), of(1800), of(300), of(90), of(1), of(604_800)],
+            ["24 hours", "30 minutes", "5 minutes", "90 seconds", "1 second", "7 days"]
+        );
         assert_eq!(people_duration(Duration::from_millis(299_995)), "5 minutes");
         assert_eq!(people_time(Timestamp::from_millis(0)), "1970-01-01 00:00 UTC");
         assert_eq!(rfc3339(Timestamp::from_millis(1)), "1970-01-01T00:00:00.001Z");

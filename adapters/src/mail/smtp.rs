@@ -95,7 +95,8 @@ impl SmtpMailer {
     fn message(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<Message, SendError> {
         let mail = render(&self.renderer, &self.links, &envelope.realm, message)?;
         let never = |what: &'static str| move |_| SendError::Never(what.to_owned());
-        let address: Address = to.as_str().parse().map_err(|_| SendError::Never("the address cannot be written to".to_owned()))?;
+        let address: Address =
+            to.as_str().parse().map_err(|_| SendError::Never("the address cannot be written to".to_owned()))?;
         let id = envelope.job.to_string();
         let id = format!("<{}.{}@{}>", id.trim_start_matches(JobId::PREFIX), envelope.part, self.domain);
         Message::builder()

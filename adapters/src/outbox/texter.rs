@@ -14,8 +14,13 @@ use crate::outbox::{MailboxEntry, Outbox};
 
 #[async_trait]
 impl Texter for Outbox {
-    async fn send(&self, envelope: &Envelope, to: &Phone, channel: Channel, message: &TextMessage)
-    -> Result<(), SendError> {
+    async fn send(
+        &self,
+        envelope: &Envelope,
+        to: &Phone,
+        channel: Channel,
+        message: &TextMessage,
+    ) -> Result<(), SendError> {
         let template = match (message.for_login, channel) {
             (false, Channel::Sms) => "otp",
             (false, Channel::Voice) => "otp_voice",

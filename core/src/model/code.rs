@@ -1,5 +1,6 @@
 //! The one list of stable error codes: HTTP answers, OpenAPI, problem pages and WASM all speak these.
 
+use std::borrow::Cow;
 use std::fmt;
 
 macro_rules! codes {
@@ -94,7 +95,7 @@ impl fmt::Display for Code {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The field's name on the wire, e.g. `email`.
-    pub field: &'static str,
+    pub field: Cow<'static, str>,
     /// The stable code.
     pub code: Code,
     /// A sentence for a person; may carry advice.
@@ -104,13 +105,13 @@ pub struct Violation {
 impl Violation {
     /// A violation with the code's own title as its message.
     #[must_use]
-    pub fn new(field: &'static str, code: Code) -> Self {
-        Self { field, code, message: code.title().to_owned() }
+    pub fn new(field: impl Into<Cow<'static, str>>, code: Code) -> Self {
+        Self { field: field.into(), code, message: code.title().to_owned() }
     }
 
     /// A violation with a message of its own.
     #[must_use]
-    pub fn with_message(field: &'static str, code: Code, message: impl Into<String>) -> Self {
-        Self { field, code, message: message.into() }
+    pub fn with_message(field: impl Into<Cow<'static, str>>, code: Code, message: impl Into<String>) -> Self {
+        Self { field: field.into(), code, message: message.into() }
     }
 }

@@ -83,7 +83,8 @@ impl CountryCode {
     pub fn parse(text: &str) -> Result<Self, CountryError> {
         let text = text.trim_matches(' ');
         let Some(digits) = text.strip_prefix('+') else { return Country::parse(text).map(Self::Country) };
-        let plain = (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        let plain =
+            (1..=3).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
         let dial = digits.parse::<u16>().ok().filter(|dial| plain && TABLE.iter().any(|row| row.1 == *dial));
         dial.map(Self::Dial).ok_or(CountryError)
     }

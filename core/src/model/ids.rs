@@ -101,7 +101,9 @@ mod tests {
 
     #[test]
     fn other_spellings_are_refused() {
-        for text in ["", "usr_", "usr_00", "USR_00000000000000000000000000000000", "usr_ABCDEF00000000000000000000000000"] {
+        for text in
+            ["", "usr_", "usr_00", "USR_00000000000000000000000000000000", "usr_ABCDEF00000000000000000000000000"]
+        {
             assert_eq!(UserId::parse(text), None, "{text}");
         }
     }

@@ -81,7 +81,9 @@ impl Task {
     #[must_use]
     pub const fn about(&self) -> About {
         match self {
-            Self::VerifyRegistration(user) | Self::Welcome(user) | Self::ConfirmEmailChange(user) => About::Subject(*user),
+            Self::VerifyRegistration(user) | Self::Welcome(user) | Self::ConfirmEmailChange(user) => {
+                About::Subject(*user)
+            }
             Self::ResendVerification(index) | Self::ResetPassword(index) => About::Address(*index),
             Self::PasswordChanged { user, .. }
             | Self::EmailChangeRequested { user, .. }

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn names_are_kept_as_given() {
-        for name in ["O'Brien", "María José", "李小龍", "Ng", "X Æ A-12", "<script>", "म\u{94d}\u{200d}य", "d’Arc"] {
+        for name in ["O'Brien", "María José", "李小龍", "Ng", "X Æ A-12", "<script>", "म\u{94d}\u{200d}य", "d’Arc"]
+        {
             assert_eq!(PersonName::parse(name).unwrap().as_str(), name);
         }
         assert_eq!(PersonName::parse("  Zoe\u{308} ").unwrap().as_str(), "Zoë");
@@ -104,9 +105,14 @@ mod tests {
     fn what_is_no_name_is_refused() {
         use NameError::{Empty, ForbiddenCharacter, TooLong};
         for (text, error) in [
-            ("", Empty), (" \u{3000} ", Empty), ("\u{200d}\u{200b}", Empty),
-            ("a\nb", ForbiddenCharacter), ("a\u{0}", ForbiddenCharacter), ("a\u{202e}b", ForbiddenCharacter),
-            ("a\u{2028}b", ForbiddenCharacter), ("a\u{85}b", ForbiddenCharacter),
+            ("", Empty),
+            (" \u{3000} ", Empty),
+            ("\u{200d}\u{200b}", Empty),
+            ("a\nb", ForbiddenCharacter),
+            ("a\u{0}", ForbiddenCharacter),
+            ("a\u{202e}b", ForbiddenCharacter),
+            ("a\u{2028}b", ForbiddenCharacter),
+            ("a\u{85}b", ForbiddenCharacter),
         ] {
             assert_eq!(PersonName::parse(text), Err(error), "{text:?}");
         }

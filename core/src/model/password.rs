@@ -101,7 +101,9 @@ impl Password {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn parse_new(text: &str, rules: &PasswordRules, context: &StrengthContext) -> Result<Self, Vec<PasswordError>> {
-        let Some(password) = Self::presented(text) else { return Err(vec![PasswordError::TooLong { max: rules.max_length }]) };
+        let Some(password) = Self::presented(text) else {
+            return Err(vec![PasswordError::TooLong { max: rules.max_length }]);
+        };
         let length = password.0.chars().count();
         let mut errors = Vec::new();
         if length < rules.min_length {

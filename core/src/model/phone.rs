@@ -61,7 +61,8 @@ impl Phone {
         }
         let e164 = strip_separators(number);
         let digits = e164.strip_prefix('+').ok_or(PhoneError::Invalid)?;
-        let shaped = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+        let shaped =
+            (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
         if !shaped {
             return Err(PhoneError::Invalid);
         }
@@ -147,7 +148,17 @@ mod tests {
         assert_eq!(parse("+49301234567", "+49").unwrap().country().as_str(), "DE");
         assert_eq!(parse("+12425551234", "+1").unwrap().country().as_str(), "BS");
         assert_eq!(parse("+49301234567", "US"), Err(PhoneError::CountryMismatch));
-        for bad in ["", "+", "123456789", "0049301234567", "+0123456789", "+123456", "+1234567890123456", "+1abc567890", "+１２３４５６７８"] {
+        for bad in [
+            "",
+            "+",
+            "123456789",
+            "0049301234567",
+            "+0123456789",
+            "+123456",
+            "+1234567890123456",
+            "+1abc567890",
+            "+１２３４５６７８",
+        ] {
             assert_eq!(parse(bad, "US"), Err(PhoneError::Invalid), "{bad}");
         }
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::model::sealed::Digest;
 use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
 
 /// `burst` at once; one comes back every `period / burst`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,11 @@ pub fn gcra(tat: i64, now: i64, quota: &Quota) -> (Decision, i64) {
     let decision = Decision {
         allowed,
         remaining: u32::try_from(room).unwrap_or(0),
-        retry_after: if allowed { Duration::ZERO } else { positive(next.saturating_sub(now).saturating_sub(tolerance)) },
+        retry_after: if allowed {
+            Duration::ZERO
+        } else {
+            positive(next.saturating_sub(now).saturating_sub(tolerance))
+        },
         reset_after: positive(kept.saturating_sub(now)),
     };
     (decision, if allowed { next } else { tat })

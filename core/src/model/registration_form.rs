@@ -132,7 +132,11 @@ pub fn parse_phone(text: &str, code: &CountryCode, validation: PhoneValidation) 
 ///
 /// # Errors
 /// The violations of `password`.
-pub fn parse_password(text: &str, rules: &PasswordRules, context: &StrengthContext) -> Result<Password, Vec<Violation>> {
+pub fn parse_password(
+    text: &str,
+    rules: &PasswordRules,
+    context: &StrengthContext,
+) -> Result<Password, Vec<Violation>> {
     Password::parse_new(text, rules, context).map_err(|errors| {
         let violation = |error: &PasswordError| Violation::with_message("password", error.code(), error.message());
         errors.iter().map(violation).collect()
@@ -157,9 +161,9 @@ mod tests {
         password: Some("SecureP@ssw0rd123!"),
     };
 
-    fn codes(form: &RegistrationForm<'_>) -> Vec<(&'static str, Code)> {
+    fn codes(form: &RegistrationForm<'_>) -> Vec<(String, Code)> {
         let found = form.parse(&rules(&PasswordRules::nist_mfa())).expect_err("something is wrong");
-        found.into_iter().map(|violation| (violation.field, violation.code)).collect()
+        found.into_iter().map(|violation| (violation.field.into_owned(), violation.code)).collect()
     }
 
     #[test]
@@ -169,17 +173,25 @@ mod tests {
 
     #[test]
     fn every_field_tells_its_errors_at_once() {
-        let required: Vec<_> =
-            ["first_name", "last_name", "email", "phone", "country_code", "password"].map(|f| (f, Code::Required)).into();
+        let required: Vec<_> = ["first_name", "last_name", "email", "phone", "country_code", "password"]
+            .map(|f| (f.to_owned(), Code::Required))
+            .into();
         assert_eq!(codes(&RegistrationForm::default()), required);
-        let wrong = RegistrationForm { email: Some("nobody"), phone: Some("+49301234567"), password: Some("abc"), ..SEED };
-        assert_eq!(codes(&wrong), [
-            ("email", Code::EmailInvalid),
-            ("phone", Code::PhoneCountryMismatch),
-            ("password", Code::PasswordTooShort),
-            ("password", Code::PasswordTooWeak),
-        ]);
-        assert_eq!(codes(&RegistrationForm { country_code: Some("XX"), ..SEED }), [("country_code", Code::CountryUnknown)]);
+        let wrong =
+            RegistrationForm { email: Some("nobody"), phone: Some("+49301234567"), password: Some("abc"), ..SEED };
+        assert_eq!(
+            codes(&wrong),
+            [
+                ("email".to_owned(), Code::EmailInvalid),
+                ("phone".to_owned(), Code::PhoneCountryMismatch),
+                ("password".to_owned(), Code::PasswordTooShort),
+                ("password".to_owned(), Code::PasswordTooWeak),
+            ]
+        );
+        assert_eq!(
+            codes(&RegistrationForm { country_code: Some("XX"), ..SEED }),
+            [("country_code".to_owned(), Code::CountryUnknown)]
+        );
     }
 
     proptest! {

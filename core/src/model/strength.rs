@@ -23,7 +23,8 @@ impl StrengthContext {
         let local = email.split('@').next().unwrap_or_default();
         let of_names = names.iter().flat_map(|name| std::iter::once(*name).chain(name.split_whitespace()));
         let all = of_names.chain([email, local, app_name]).chain(pieces);
-        let words = all.filter(|word| word.chars().count() >= 2).map(|word| word.chars().take(MEASURED).collect::<String>());
+        let words =
+            all.filter(|word| word.chars().count() >= 2).map(|word| word.chars().take(MEASURED).collect::<String>());
         Self { words: words.map(|word| word.to_lowercase()).take(32).collect() }
     }
 }

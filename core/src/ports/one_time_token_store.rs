@@ -36,20 +36,36 @@ pub trait OneTimeTokenStore: Send + Sync {
     async fn put(&self, token: OneTimeToken) -> Result<(), PortError>;
 
     /// Looks without using it up.
-    async fn peek(&self, realm: &Realm, purpose: Purpose, token: &Digest, now: Timestamp)
-    -> Result<Option<OneTimeToken>, PortError>;
+    async fn peek(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError>;
 
     /// The holder's living token, without using it up.
     async fn find(&self, holder: &Holder, now: Timestamp) -> Result<Option<OneTimeToken>, PortError>;
 
     /// Uses it up. Of many racing calls, one gets it.
-    async fn consume(&self, realm: &Realm, purpose: Purpose, token: &Digest, now: Timestamp)
-    -> Result<Option<OneTimeToken>, PortError>;
+    async fn consume(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError>;
 
     /// Sets the code of the holder's token, with all tries, if it is still the token of that digest.
     /// Whether it was.
-    async fn arm(&self, holder: &Holder, token: &Digest, code: Digest, tries: u8, now: Timestamp)
-    -> Result<bool, PortError>;
+    async fn arm(
+        &self,
+        holder: &Holder,
+        token: &Digest,
+        code: Digest,
+        tries: u8,
+        now: Timestamp,
+    ) -> Result<bool, PortError>;
 
     /// Tries a code, in one atomic step: a try is spent before the comparison, a right code uses the token up.
     /// However many race, never more than the tries are compared and one is `Right`.

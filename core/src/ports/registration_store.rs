@@ -23,19 +23,32 @@ pub enum InsertRegistration {
 pub trait RegistrationStore: Send + Sync {
     /// Stores a registration unless `limit` unexpired ones of the same realm and address wait already.
     /// Of many racing inserts never more than `limit` succeed.
-    async fn insert(&self, registration: Registration, limit: u32, now: Timestamp)
-    -> Result<InsertRegistration, PortError>;
+    async fn insert(
+        &self,
+        registration: Registration,
+        limit: u32,
+        now: Timestamp,
+    ) -> Result<InsertRegistration, PortError>;
 
     /// The unexpired registration of that id.
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError>;
 
     /// The unexpired registrations of an address, oldest first.
-    async fn find_by_email(&self, realm: &Realm, email: &Digest, now: Timestamp)
-    -> Result<Vec<Registration>, PortError>;
+    async fn find_by_email(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        now: Timestamp,
+    ) -> Result<Vec<Registration>, PortError>;
 
     /// Moves the expiry of an unexpired registration. Whether there was one.
-    async fn extend(&self, realm: &Realm, id: &UserId, expires_at: Timestamp, now: Timestamp)
-    -> Result<bool, PortError>;
+    async fn extend(
+        &self,
+        realm: &Realm,
+        id: &UserId,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, PortError>;
 
     /// Removes one. Whether there was one.
     async fn remove(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError>;

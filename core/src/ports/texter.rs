@@ -12,8 +12,13 @@ use crate::ports::mailer::{Envelope, SendError};
 #[async_trait]
 pub trait Texter: Send + Sync {
     /// Sends one message to the number on record.
-    async fn send(&self, envelope: &Envelope, to: &Phone, channel: Channel, message: &TextMessage)
-    -> Result<(), SendError>;
+    async fn send(
+        &self,
+        envelope: &Envelope,
+        to: &Phone,
+        channel: Channel,
+        message: &TextMessage,
+    ) -> Result<(), SendError>;
 
     /// Erasure: drops whatever copies it keeps of messages about a subject.
     async fn forget(&self, realm: &Realm, subject: &UserId);

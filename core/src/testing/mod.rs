@@ -4,11 +4,12 @@
 mod locked;
 mod mixer;
 
-pub mod faults;
 pub mod fakes;
+pub mod faults;
 pub mod world;
 
 pub mod samples;
+pub mod strategies;
 
-pub mod race;
 pub mod contract;
+pub mod race;

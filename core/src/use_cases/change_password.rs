@@ -1,7 +1,7 @@
 //! Change the password: by the person logged in. Every other session ends, this one stays.
 
-use crate::model::event::EventKind;
 use crate::model::client::Client;
+use crate::model::event::EventKind;
 use crate::model::job::Task;
 use crate::model::one_time_token::Purpose;
 use crate::model::password::Password;
@@ -18,8 +18,13 @@ impl AuthService {
     ///
     /// # Errors
     /// `Invalid`, `WrongPassword`, `TooMany`, `Overloaded`.
-    pub async fn change_password(&self, caller: &Caller, current: &str, new: &str, client: &Client)
-    -> Result<(), StoryError> {
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        current: &str,
+        new: &str,
+        client: &Client,
+    ) -> Result<(), StoryError> {
         let Ports { sessions, clock, .. } = &self.ports;
         let user = &caller.user;
         let password = self.acceptable_password(user, new).await?;

@@ -14,8 +14,12 @@ impl AuthService {
     ///
     /// # Errors
     /// `ReauthenticationRequired`, `WrongPassword`, `TooMany`, `Overloaded`.
-    pub async fn delete_account(&self, caller: &Caller, password: Option<&str>, client: &Client)
-    -> Result<(), StoryError> {
+    pub async fn delete_account(
+        &self,
+        caller: &Caller,
+        password: Option<&str>,
+        client: &Client,
+    ) -> Result<(), StoryError> {
         let Ports { users, sessions, clock, .. } = &self.ports;
         let user = &caller.user;
         match password {

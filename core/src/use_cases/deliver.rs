@@ -230,8 +230,14 @@ impl AuthService {
     }
 
     /// The code of a challenge: made here, kept as a digest, sent to the number on record.
-    async fn deliver_otp(&self, job: &Job, id: &UserId, purpose: Purpose, challenge: &Digest, channel: Channel)
-    -> Result<(), Failure> {
+    async fn deliver_otp(
+        &self,
+        job: &Job,
+        id: &UserId,
+        purpose: Purpose,
+        challenge: &Digest,
+        channel: Channel,
+    ) -> Result<(), Failure> {
         let Ports { users, one_time_tokens, texter, clock, randomness, .. } = &self.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(user) = users.find(realm, id).await? else { return Ok(()) };
@@ -255,8 +261,13 @@ impl AuthService {
     }
 
     /// A fresh link of a user's; the older one of its kind is dead.
-    async fn new_link(&self, user: &User, purpose: Purpose, binding: Digest, lifetime: Duration)
-    -> Result<OpaqueToken, PortError> {
+    async fn new_link(
+        &self,
+        user: &User,
+        purpose: Purpose,
+        binding: Digest,
+        lifetime: Duration,
+    ) -> Result<OpaqueToken, PortError> {
         let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let token = OpaqueToken::random(&**randomness);

@@ -49,8 +49,12 @@ impl AuthService {
     }
 
     /// A try was right: the count starts anew.
-    pub(crate) async fn admitted_rightly(&self, realm: &Realm, email: &Digest, from: &Digest)
-    -> Result<(), StoryError> {
+    pub(crate) async fn admitted_rightly(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &Digest,
+    ) -> Result<(), StoryError> {
         if self.policy.limits_on {
             self.ports.guard.succeeded(realm, email, from, self.ports.clock.now()).await?;
         }
@@ -59,8 +63,12 @@ impl AuthService {
 
     /// The password of someone who is logged in already: guarded like a login, so that a stolen access token is no
     /// way to guess it.
-    pub(crate) async fn confirm_password(&self, user: &User, password: &str, client: &Client)
-    -> Result<(), StoryError> {
+    pub(crate) async fn confirm_password(
+        &self,
+        user: &User,
+        password: &str,
+        client: &Client,
+    ) -> Result<(), StoryError> {
         let from = self.address_digest(&user.realm, &client.address);
         self.admit(&user.realm, &user.person.email_index, &from).await?;
         let Some(password) = Password::presented(password) else { return Err(StoryError::WrongPassword) };

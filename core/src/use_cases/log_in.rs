@@ -31,8 +31,13 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidCredentials`, `EmailNotVerified` after a right password only, `TooMany`, `Overloaded`.
-    pub async fn log_in(&self, realm: &Realm, username: &str, password: &str, client: &Client)
-    -> Result<LoggedIn, StoryError> {
+    pub async fn log_in(
+        &self,
+        realm: &Realm,
+        username: &str,
+        password: &str,
+        client: &Client,
+    ) -> Result<LoggedIn, StoryError> {
         let Ports { users, registrations, clock, .. } = &self.ports;
         let email = self.login_index(realm, username);
         let from = self.address_digest(realm, &client.address);

@@ -35,8 +35,11 @@ impl AuthService {
     }
 
     /// Applies a change to the newest version of a user, however many others change it meanwhile.
-    pub(crate) async fn change_user(&self, user: User, change: impl Fn(&mut User) + Send + Sync)
-    -> Result<User, StoryError> {
+    pub(crate) async fn change_user(
+        &self,
+        user: User,
+        change: impl Fn(&mut User) + Send + Sync,
+    ) -> Result<User, StoryError> {
         let Ports { users, clock, .. } = &self.ports;
         let mut current = user;
         loop {

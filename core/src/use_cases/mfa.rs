@@ -29,8 +29,13 @@ impl AuthService {
     ///
     /// # Errors
     /// `PhoneNotVerified`, `ReauthenticationRequired`, `WrongPassword`, `InvalidToken`.
-    pub async fn set_mfa_sms(&self, caller: &Caller, on: bool, proof: Proof<'_>, client: &Client)
-    -> Result<(), StoryError> {
+    pub async fn set_mfa_sms(
+        &self,
+        caller: &Caller,
+        on: bool,
+        proof: Proof<'_>,
+        client: &Client,
+    ) -> Result<(), StoryError> {
         let Ports { one_time_tokens, clock, .. } = &self.ports;
         let user = &caller.user;
         if let Proof::Password(password) = proof {

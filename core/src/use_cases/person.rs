@@ -52,7 +52,8 @@ impl Opener<'_> {
 
     fn open_as<T>(&self, field: Field, sealed: &Sealed, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, PortError> {
         let text = self.open(field, sealed)?;
-        parse(&text).ok_or_else(|| PortError::new("field_cipher", format!("a stored {} does not parse", field.as_str())))
+        parse(&text)
+            .ok_or_else(|| PortError::new("field_cipher", format!("a stored {} does not parse", field.as_str())))
     }
 
     pub(crate) fn email(&self, field: Field, sealed: &Sealed) -> Result<Email, PortError> {
@@ -75,8 +76,12 @@ impl Opener<'_> {
 
 impl AuthService {
     /// Opens the key of a record.
-    pub(crate) fn opener<'a>(&'a self, realm: &'a Realm, record: &'a [u8; 16], key: &WrappedKey)
-    -> Result<Opener<'a>, PortError> {
+    pub(crate) fn opener<'a>(
+        &'a self,
+        realm: &'a Realm,
+        record: &'a [u8; 16],
+        key: &WrappedKey,
+    ) -> Result<Opener<'a>, PortError> {
         let key = self.ports.cipher.unwrap(key, Place { realm, record, field: Field::Key })?;
         Ok(Opener { service: self, realm, record, key })
     }
@@ -87,8 +92,13 @@ impl AuthService {
     }
 
     /// Seals a person under a fresh key of their own.
-    pub(crate) fn seal_person(&self, realm: &Realm, id: &UserId, person: &Person, email_index: Digest)
-    -> Result<SealedPerson, PortError> {
+    pub(crate) fn seal_person(
+        &self,
+        realm: &Realm,
+        id: &UserId,
+        person: &Person,
+        email_index: Digest,
+    ) -> Result<SealedPerson, PortError> {
         let record = id.as_bytes();
         let (key, wrapped) = self.ports.cipher.new_key(Place { realm, record, field: Field::Key })?;
         let opener = Opener { service: self, realm, record, key };

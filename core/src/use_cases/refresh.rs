@@ -48,8 +48,12 @@ impl AuthService {
     }
 
     /// One compare-and-swap: `token` is spent, a fresh successor is good. `None` if another rotation came first.
-    async fn rotate(&self, session: &Session, token: &RefreshToken, now: Timestamp)
-    -> Result<Option<TokenPair>, StoryError> {
+    async fn rotate(
+        &self,
+        session: &Session,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<TokenPair>, StoryError> {
         let Ports { sessions, .. } = &self.ports;
         let realm = &session.realm;
         let successor = self.new_refresh(session.id);

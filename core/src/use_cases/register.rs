@@ -20,8 +20,12 @@ impl AuthService {
     ///
     /// # Errors
     /// `Invalid` with everything that is wrong; `EmailTaken` only where the operator allows it; `Overloaded`.
-    pub async fn register(&self, realm: &Realm, form: RegistrationForm<'_>, known: Vec<Violation>)
-    -> Result<UserId, StoryError> {
+    pub async fn register(
+        &self,
+        realm: &Realm,
+        form: RegistrationForm<'_>,
+        known: Vec<Violation>,
+    ) -> Result<UserId, StoryError> {
         let Ports { registrations, users, hasher, clock, randomness, .. } = &self.ports;
         let ParsedRegistration { first_name, last_name, email, phone, country_code, password } =
             self.check_form(&form, known).await?;
@@ -51,8 +55,11 @@ impl AuthService {
         Ok(id)
     }
 
-    async fn check_form(&self, form: &RegistrationForm<'_>, known: Vec<Violation>)
-    -> Result<ParsedRegistration, StoryError> {
+    async fn check_form(
+        &self,
+        form: &RegistrationForm<'_>,
+        known: Vec<Violation>,
+    ) -> Result<ParsedRegistration, StoryError> {
         let rules = FormRules {
             passwords: &self.policy.passwords,
             phones: self.policy.phones,
@@ -61,7 +68,7 @@ impl AuthService {
         let parsed = form.parse(&rules);
         let mut violations = known;
         if let Err(found) = &parsed {
-            let heard: Vec<&'static str> = violations.iter().map(|violation| violation.field).collect();
+            let heard: Vec<_> = violations.iter().map(|violation| violation.field.clone()).collect();
             violations.extend(found.iter().filter(|violation| !heard.contains(&violation.field)).cloned());
         }
         let password = form.password.filter(|_| violations.iter().all(|v| v.field != "password"));

@@ -17,8 +17,13 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidToken` for whatever is not the right code of a living challenge.
-    pub async fn log_in_second_factor(&self, realm: &Realm, mfa_token: &str, otp: &str, client: &Client)
-    -> Result<TokenPair, StoryError> {
+    pub async fn log_in_second_factor(
+        &self,
+        realm: &Realm,
+        mfa_token: &str,
+        otp: &str,
+        client: &Client,
+    ) -> Result<TokenPair, StoryError> {
         let Ports { users, .. } = &self.ports;
         let token = self.try_otp(realm, Purpose::LoginMfa, mfa_token, otp).await?;
         let user = users.find(realm, &token.holder.subject).await?.ok_or(StoryError::InvalidToken)?;
@@ -31,8 +36,13 @@ impl AuthService {
     }
 
     /// Tries an OTP against its challenge; a right one uses both up.
-    pub(crate) async fn try_otp(&self, realm: &Realm, purpose: Purpose, token: &str, otp: &str)
-    -> Result<OneTimeToken, StoryError> {
+    pub(crate) async fn try_otp(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &str,
+        otp: &str,
+    ) -> Result<OneTimeToken, StoryError> {
         let Ports { one_time_tokens, clock, .. } = &self.ports;
         let token = OpaqueToken::parse(token).ok_or(StoryError::InvalidToken)?;
         let code = TypedCode::parse_digits(otp).ok_or(StoryError::InvalidToken)?;

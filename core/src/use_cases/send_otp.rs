@@ -16,8 +16,13 @@ impl AuthService {
     ///
     /// # Errors
     /// When a port fails.
-    pub async fn send_otp(&self, realm: &Realm, id: &str, phone: &str, channel: Channel)
-    -> Result<OpaqueToken, StoryError> {
+    pub async fn send_otp(
+        &self,
+        realm: &Realm,
+        id: &str,
+        phone: &str,
+        channel: Channel,
+    ) -> Result<OpaqueToken, StoryError> {
         let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
         let decoy = UserId::random(&**randomness);
         let asked = phone::strip_separators(phone);

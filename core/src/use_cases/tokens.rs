@@ -89,8 +89,12 @@ impl AuthService {
     }
 
     /// The answer to a login or refresh of a session.
-    pub(crate) fn issue(&self, session: &Session, refresh: &RefreshToken, now: Timestamp)
-    -> Result<TokenPair, PortError> {
+    pub(crate) fn issue(
+        &self,
+        session: &Session,
+        refresh: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<TokenPair, PortError> {
         let lifetime = self.policy.lifetimes.access;
         let claims = AccessClaims {
             realm: session.realm.clone(),

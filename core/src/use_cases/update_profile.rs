@@ -1,13 +1,13 @@
 //! Update the profile: names and phone at once, a new e-mail once its link is followed.
 
 use crate::model::code::Violation;
+use crate::model::country::CountryCode;
 use crate::model::email::Email;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
 use crate::model::name::PersonName;
 use crate::model::one_time_token::Purpose;
 use crate::model::phone::Phone;
-use crate::model::country::CountryCode;
 use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
 use crate::model::sealed::Field;
 use crate::model::user::{PendingEmail, Profile, User};
@@ -79,8 +79,12 @@ impl AuthService {
         }
     }
 
-    fn parse_changes(&self, profile: &Profile, changes: &ProfileChanges<'_>, known: Vec<Violation>)
-    -> Result<Parsed, StoryError> {
+    fn parse_changes(
+        &self,
+        profile: &Profile,
+        changes: &ProfileChanges<'_>,
+        known: Vec<Violation>,
+    ) -> Result<Parsed, StoryError> {
         let mut violations = known;
         let name = |field: &'static str, text: &str| {
             PersonName::parse(text).map_err(|error| vec![Violation::new(field, error.code())])

@@ -108,7 +108,9 @@ impl AuthService {
                 let used = one_time_tokens.consume(realm, Purpose::ChangeEmail, &digest, clock.now()).await?;
                 used.ok_or(StoryError::InvalidToken)?;
                 let (expected, now) = (user.version, clock.now());
-                users.replace(User { pending_email: None, version: expected + 1, updated_at: now, ..*user }, expected).await?;
+                users
+                    .replace(User { pending_email: None, version: expected + 1, updated_at: now, ..*user }, expected)
+                    .await?;
             }
         }
         Ok(())

@@ -20,9 +20,7 @@ impl AuthService {
         }
         // only while the number is the very one that was sealed then
         let phone = user.person.phone.clone();
-        let changed = self
-            .change_user(user, |user| user.phone_verified |= user.person.phone == phone)
-            .await?;
+        let changed = self.change_user(user, |user| user.phone_verified |= user.person.phone == phone).await?;
         self.record(realm, EventKind::PhoneVerified, Some(changed.id), None);
         Ok(())
     }

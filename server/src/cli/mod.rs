@@ -70,7 +70,8 @@ fn print(text: &str) -> Result<(), String> {
 
 /// The flags that were given, by the name of their setting.
 fn given(matches: &ArgMatches) -> BTreeMap<String, String> {
-    let ids = matches.ids().filter(|id| matches.value_source(id.as_str()) == Some(clap::parser::ValueSource::CommandLine));
+    let ids =
+        matches.ids().filter(|id| matches.value_source(id.as_str()) == Some(clap::parser::ValueSource::CommandLine));
     ids.filter_map(|id| matches.get_one::<String>(id.as_str()).map(|value| (id.to_string(), value.clone()))).collect()
 }
 
@@ -79,7 +80,8 @@ fn start(matches: &ArgMatches) -> Result<(), String> {
     let sources = Sources::from_process(given(matches)).map_err(|problems| problems.to_string())?;
     let settings = Settings::load(sources, &|bytes| randomness.fill(bytes)).map_err(|problems| problems.to_string())?;
     let _logs = telemetry::start(&settings.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
     runtime.block_on(serve_until_told(settings, Arc::new(randomness)))
 }
 
@@ -89,7 +91,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
     }
     let listener = serve::bind(&settings.listen).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let server = Server::compose(&settings, address, randomness)?;
+    let server = Server::compose(&settings, address, randomness).await?;
     print(&banner::text(&settings, &server, address))?;
     let workers = worker::start(server.service.clone());
     serve::run(listener, crate::http::router(server.app.clone()), serve::shutdown_signal()).await;

@@ -13,8 +13,17 @@ use super::secret_text::SecretText;
 use super::sources::Sources;
 
 /// Prefixes that are ours alone: an unknown setting that begins with one is a mistake.
-const OURS: &[&str] =
-    &["RATE_LIMIT_", "ARGON2_", "PASSWORD_", "HASH_", "REFRESH_TOKEN_", "ACCESS_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_", "OTP_"];
+const OURS: &[&str] = &[
+    "RATE_LIMIT_",
+    "ARGON2_",
+    "PASSWORD_",
+    "HASH_",
+    "REFRESH_TOKEN_",
+    "ACCESS_TOKEN_",
+    "VERIFY_TOKEN_",
+    "RESET_TOKEN_",
+    "OTP_",
+];
 
 /// A value and where it came from.
 #[derive(Debug, Clone)]
@@ -33,8 +42,12 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(sources: Sources) -> Self {
-        let mut reader =
-            Self { values: BTreeMap::new(), working_dir: sources.working_dir, problems: Vec::new(), warnings: Vec::new() };
+        let mut reader = Self {
+            values: BTreeMap::new(),
+            working_dir: sources.working_dir,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        };
         if let Some((path, text)) = &sources.dotenv {
             reader.read_dotenv(path, text);
         }
@@ -88,7 +101,9 @@ impl Reader {
     pub fn refuse_unknown(&mut self) {
         let suspicious = |name: &str| {
             let ours = OURS.iter().any(|prefix| name.starts_with(prefix));
-            let other_case = super::names::KNOWN.iter().any(|k| k.name != name && k.name.eq_ignore_ascii_case(name) && !k.name.starts_with('A'));
+            let other_case = super::names::KNOWN
+                .iter()
+                .any(|k| k.name != name && k.name.eq_ignore_ascii_case(name) && !k.name.starts_with('A'));
             ours || other_case
         };
         let unknown: Vec<String> = self
@@ -175,7 +190,16 @@ impl Reader {
 
     /// Yes or no.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
-        let words = [("true", true), ("false", false), ("on", true), ("off", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
+        let words = [
+            ("true", true),
+            ("false", false),
+            ("on", true),
+            ("off", false),
+            ("1", true),
+            ("0", false),
+            ("yes", true),
+            ("no", false),
+        ];
         self.choice(name, default, &words)
     }
 

@@ -36,7 +36,12 @@ const WELL_KNOWN: &[&str] = &[
 ];
 
 /// Reads the secrets; in development makes those that are missing.
-pub fn read(reader: &mut Reader, environment: Environment, file: &Path, fill_random: &dyn Fn(&mut [u8])) -> Option<Secrets> {
+pub fn read(
+    reader: &mut Reader,
+    environment: Environment,
+    file: &Path,
+    fill_random: &dyn Fn(&mut [u8]),
+) -> Option<Secrets> {
     let generated = match environment {
         Environment::Development => kept(reader, file, fill_random),
         Environment::Production => BTreeMap::new(),
@@ -46,7 +51,8 @@ pub fn read(reader: &mut Reader, environment: Environment, file: &Path, fill_ran
         let from_file = || generated.get(name).cloned();
         given.map(|found| found.text).or_else(from_file)
     };
-    let [jwt, ring, salt, operator] = ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN"].map(|name| (name, get(name)));
+    let [jwt, ring, salt, operator] =
+        ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN"].map(|name| (name, get(name)));
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for (name, text) in [&jwt, &ring, &salt, &operator] {
         match text {
@@ -149,7 +155,11 @@ fn read_kept(file: &Path) -> std::io::Result<BTreeMap<String, String>> {
         return Err(std::io::Error::new(ErrorKind::PermissionDenied, what));
     }
     let text = fs::read_to_string(file)?;
-    Ok(text.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect())
 }
 
 fn make(file: &Path, fill_random: &dyn Fn(&mut [u8])) -> std::io::Result<()> {

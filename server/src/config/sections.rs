@@ -39,8 +39,8 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
 
 /// Paths that are not realms.
 const SYSTEM_PATHS: &[&str] = &[
-    "health", "livez", "readyz", "metrics", "docs", "redoc", "scalar", "openapi", "problems", "assets", "dev", "demo", "static",
-    "__test__",
+    "health", "livez", "readyz", "metrics", "docs", "redoc", "scalar", "openapi", "problems", "assets", "dev", "demo",
+    "static", "__test__",
 ];
 
 /// So many at once, refilled evenly over so long.
@@ -120,7 +120,11 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         breached_passwords_file: path(reader, "BREACHED_PASSWORDS_FILE"),
         cors_origins: cors_origins(reader),
         log: Log {
-            format: reader.choice("LOG_FORMAT", LogFormat::Text, &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+            format: reader.choice(
+                "LOG_FORMAT",
+                LogFormat::Text,
+                &[("text", LogFormat::Text), ("json", LogFormat::Json)],
+            ),
             level: reader.text_or("LOG_LEVEL", "info"),
         },
         warnings: std::mem::take(&mut reader.warnings),
@@ -141,7 +145,11 @@ fn list(reader: &mut Reader, name: &str) -> Vec<String> {
 fn app(reader: &mut Reader, production: bool) -> App {
     let domain = reader.text("APP_DOMAIN").map(|found| found.text);
     if production && domain.is_none() && reader.text("PUBLIC_URL").is_none() {
-        reader.refuse("APP_DOMAIN", "is not set, so that no link in an e-mail could lead anywhere", "set APP_DOMAIN or PUBLIC_URL");
+        reader.refuse(
+            "APP_DOMAIN",
+            "is not set, so that no link in an e-mail could lead anywhere",
+            "set APP_DOMAIN or PUBLIC_URL",
+        );
     }
     App { name: reader.text_or("APP_NAME", "Portcullis"), domain: domain.unwrap_or_else(|| "localhost".to_owned()) }
 }
@@ -150,7 +158,11 @@ fn public_url(reader: &mut Reader, app: &App, production: bool) -> PublicUrl {
     let checked = |text: &str| {
         let uri: http::Uri = text.parse().map_err(|_| "is no URL".to_owned())?;
         let web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some() && uri.query().is_none();
-        if web { Ok(text.trim_end_matches('/').to_owned()) } else { Err("is no http(s) URL without a query".to_owned()) }
+        if web {
+            Ok(text.trim_end_matches('/').to_owned())
+        } else {
+            Err("is no http(s) URL without a query".to_owned())
+        }
     };
     let given = reader.parsed("PUBLIC_URL", "write it as in https://auth.example.com", checked);
     if production && given.as_ref().is_some_and(|url| !url.starts_with("https://")) {
@@ -226,7 +238,11 @@ fn mail(reader: &mut Reader, app: &App, production: bool) -> Option<Mail> {
     let password = reader.secret("MAIL_PASSWORD");
     let Some(host) = reader.text("MAIL_SERVER").map(|found| found.text) else {
         if production {
-            reader.refuse("MAIL_SERVER", "is not set, so that nobody could verify an address", "set it to your mail server");
+            reader.refuse(
+                "MAIL_SERVER",
+                "is not set, so that nobody could verify an address",
+                "set it to your mail server",
+            );
         }
         return None;
     };
@@ -280,7 +296,9 @@ fn limits(reader: &mut Reader) -> RateLimits {
     let mut changed = Vec::new();
     for (row, ..) in DEFAULT_LIMITS {
         let name = format!("RATE_LIMIT_{}", row.to_ascii_uppercase());
-        changed.extend(reader.parsed(&name, "write it as 5/min; units are s, min, h and day", quota).map(|quota| (*row, quota)));
+        changed.extend(
+            reader.parsed(&name, "write it as 5/min; units are s, min, h and day", quota).map(|quota| (*row, quota)),
+        );
     }
     RateLimits { enabled: reader.choice("RATE_LIMITS", true, &[("on", true), ("off", false)]), changed }
 }
@@ -290,7 +308,9 @@ fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
     for text in list(reader, "TRUSTED_PROXIES") {
         match text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)) {
             Ok(net) => nets.push(net),
-            Err(_) => reader.refuse("TRUSTED_PROXIES", &format!("\"{text}\" is no network"), "write it as 10.0.0.0/8,::1"),
+            Err(_) => {
+                reader.refuse("TRUSTED_PROXIES", &format!("\"{text}\" is no network"), "write it as 10.0.0.0/8,::1")
+            }
         }
     }
     nets
@@ -340,7 +360,11 @@ fn service_clients(reader: &mut Reader) -> Vec<(String, SecretText)> {
                 secrets::check(reader, "SERVICE_CLIENTS", secret);
                 clients.push((id.to_owned(), SecretText::new(secret)));
             }
-            _ => reader.refuse("SERVICE_CLIENTS", "has an entry that is not id:secret, or an id twice", "write id:secret,id:secret"),
+            _ => reader.refuse(
+                "SERVICE_CLIENTS",
+                "has an entry that is not id:secret, or an id twice",
+                "write id:secret,id:secret",
+            ),
         }
     }
     clients
@@ -354,7 +378,11 @@ fn cors_origins(reader: &mut Reader) -> Vec<String> {
         let host = rest.and_then(|prefix| origin.strip_prefix(&prefix).map(str::to_owned)).unwrap_or_default();
         if host.is_empty() || host.contains(['/', '?', '@', '*']) {
             let what = format!("\"{origin}\" is no origin");
-            reader.refuse("CORS_ORIGINS", &what, "list origins one by one, as in https://app.example.com, without a path");
+            reader.refuse(
+                "CORS_ORIGINS",
+                &what,
+                "list origins one by one, as in https://app.example.com, without a path",
+            );
         }
     }
     origins

@@ -42,7 +42,8 @@ impl Sources {
             }
         };
         // what is not UTF-8 is none of ours: no setting has such a value
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Ok(Self { flags, environment: environment.collect(), dotenv, working_dir })
     }
 }

@@ -1,8 +1,8 @@
 //! For services: what a token is (RFC 7662), taking one back (RFC 7009), and the keys to check one alone (RFC 7517).
 
+use http::HeaderValue;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
-use http::HeaderValue;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::use_cases::introspect::ActiveToken;

@@ -110,7 +110,11 @@ impl Context {
     /// # Errors
     /// As `query` and `body`.
     pub fn query_or_body(&self, accepts: Accepts) -> Result<Members, Problem> {
-        if self.method == Method::GET || self.body.is_empty() { self.query() } else { self.query()?.and(self.body(accepts)?) }
+        if self.method == Method::GET || self.body.is_empty() {
+            self.query()
+        } else {
+            self.query()?.and(self.body(accepts)?)
+        }
     }
 
     fn media_type(&self) -> MediaType {

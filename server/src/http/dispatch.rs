@@ -163,7 +163,10 @@ impl Route {
         (endpoint.run)(context).await
     }
 
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<portcullis_core::use_cases::authenticate::Caller, Problem> {
+    async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<portcullis_core::use_cases::authenticate::Caller, Problem> {
         let realm = self.realm.as_ref().ok_or_else(Problem::not_found)?;
         let challenge = format!("Bearer realm=\"{realm}\"");
         let Some(token) = credentials(headers, "bearer") else {
@@ -211,7 +214,8 @@ impl Route {
     fn count(&self, endpoint: &Endpoint, method: &Method, status: StatusCode, began: Instant) {
         let realm = self.realm.as_ref().map_or_else(String::new, ToString::to_string);
         self.app.measured(|| {
-            let labels = [("operation", endpoint.id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
+            let labels =
+                [("operation", endpoint.id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
             metrics::counter!("portcullis_http_requests_total", &labels).increment(1);
             metrics::histogram!("portcullis_http_request_seconds", "operation" => endpoint.id)
                 .record(began.elapsed().as_secs_f64());
@@ -241,7 +245,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge)
             .detail(format!("a body has at most {BODY_LIMIT} octets"))
     };
-    let announced = headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let announced =
+        headers.get(http::header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > BODY_LIMIT as u64) {
         return Err(too_large());
     }
@@ -249,6 +254,9 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::malformed("the body broke off")),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout).header(http::header::CONNECTION, "close")),
+        Err(_) => {
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout)
+                .header(http::header::CONNECTION, "close"))
+        }
     }
 }

@@ -46,7 +46,9 @@ pub async fn token(context: Context) -> Answer {
             let pair = context.service().refresh(context.realm()?, &refresh_token).await?;
             Ok(answer(&pair))
         }
-        Some(_) => Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type")),
+        Some(_) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type"))
+        }
         None => Err(Problem::malformed("grant_type is missing")),
     };
     outcome.map_err(|problem| match problem.code {

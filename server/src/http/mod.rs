@@ -129,11 +129,12 @@ pub fn router(app: Arc<App>) -> Router {
 /// The rows that share a path, once per realm.
 fn routes(app: &Arc<App>) -> Vec<(String, Route)> {
     let mut routes: Vec<(String, Route)> = Vec::new();
-    let mut add = |path: String, realm: Option<&portcullis_core::model::realm::Realm>, endpoint: Endpoint| {
-        match routes.iter_mut().find(|(seen, _)| *seen == path) {
-            Some((_, route)) => route.endpoints.push(endpoint),
-            None => routes.push((path, Route { app: app.clone(), realm: realm.cloned(), endpoints: vec![endpoint] })),
-        }
+    let mut add = |path: String, realm: Option<&portcullis_core::model::realm::Realm>, endpoint: Endpoint| match routes
+        .iter_mut()
+        .find(|(seen, _)| *seen == path)
+    {
+        Some((_, route)) => route.endpoints.push(endpoint),
+        None => routes.push((path, Route { app: app.clone(), realm: realm.cloned(), endpoints: vec![endpoint] })),
     };
     for realm in &app.realms {
         for endpoint in REALM {

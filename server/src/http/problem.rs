@@ -131,7 +131,8 @@ impl Problem {
         body.insert("code".to_owned(), json!(self.code.as_str()));
         body.insert("request_id".to_owned(), json!(request_id));
         if !self.errors.is_empty() {
-            let errors = self.errors.iter().map(|e| json!({"field": e.field, "code": e.code.as_str(), "message": e.message}));
+            let errors =
+                self.errors.iter().map(|e| json!({"field": e.field, "code": e.code.as_str(), "message": e.message}));
             body.insert("errors".to_owned(), errors.collect());
         }
         if dialect == Dialect::OAuth {

@@ -60,7 +60,8 @@ fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     if text == "*" {
         return Ok(None);
     }
-    let version = text.strip_prefix("\"v").and_then(|rest| rest.strip_suffix('"')).and_then(|digits| digits.parse().ok());
+    let version =
+        text.strip_prefix("\"v").and_then(|rest| rest.strip_suffix('"')).and_then(|digits| digits.parse().ok());
     version.map(Some).ok_or_else(|| Problem::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed))
 }
 

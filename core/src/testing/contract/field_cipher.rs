@@ -27,6 +27,7 @@ pub fn cases() -> Vec<Case<dyn FieldCipher>> {
         a_cut_or_lengthened_value_is_noticed,
         unwraps_what_it_wrapped,
         unwraps_nowhere_else,
+        keys_and_values_never_stand_in_for_each_other,
         a_flipped_bit_of_a_wrapped_key_is_noticed,
         every_key_is_another,
         a_racing_crowd_gets_different_bytes,
@@ -151,8 +152,22 @@ async fn unwraps_what_it_wrapped(cipher: &Cipher) -> Outcome {
 async fn unwraps_nowhere_else(cipher: &Cipher) -> Outcome {
     let (here, there) = (realm("User1"), realm("User2"));
     let (_, wrapped) = cipher.new_key(at(&here, Field::Key))?;
-    for place in elsewhere(&there, &here, Field::Key, Field::Email) {
+    let [other_realm, other_record, _] = elsewhere(&there, &here, Field::Key, Field::Key);
+    for place in [other_realm, other_record] {
         assert!(cipher.unwrap(&wrapped, place).is_err(), "{place:?}");
+    }
+    Ok(())
+}
+
+async fn keys_and_values_never_stand_in_for_each_other(cipher: &Cipher) -> Outcome {
+    let realm = realm("User1");
+    let (key, wrapped) = cipher.new_key(at(&realm, Field::Key))?;
+    let as_value = Sealed::from_bytes(wrapped.as_bytes().to_vec());
+    assert!(cipher.open(&key, at(&realm, Field::Key), &as_value).is_err());
+    for field in [Field::Key, Field::Email] {
+        let sealed = cipher.seal(&key, at(&realm, field), key.as_bytes())?;
+        let as_key = WrappedKey::from_bytes(sealed.as_bytes().to_vec());
+        assert!(cipher.unwrap(&as_key, at(&realm, Field::Key)).is_err(), "{field:?}");
     }
     Ok(())
 }

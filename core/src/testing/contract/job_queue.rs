@@ -219,7 +219,11 @@ async fn a_dead_letter_can_be_revived_once(jobs: &Jobs) -> Outcome {
 }
 
 /// Leaves one job and one dead letter of each task in each of two realms, forgets, and counts what is left here.
-async fn left_after_forgetting(jobs: &Jobs, tasks: [Task; 4], about: About) -> Result<Vec<Task>, crate::ports::error::PortError> {
+async fn left_after_forgetting(
+    jobs: &Jobs,
+    tasks: [Task; 4],
+    about: About,
+) -> Result<Vec<Task>, crate::ports::error::PortError> {
     for (n, task) in (0..).zip(tasks) {
         for (m, realm) in (0..).zip([realm("User1"), realm("User2")]) {
             let (dead, waiting) = (job(&realm, 4 * n + m, task.clone()), job(&realm, 4 * n + 2 + m, task.clone()));

@@ -77,9 +77,8 @@ async fn parts_never_run_together(digests: &Digests) -> Outcome {
 
 async fn similar_inputs_have_nothing_in_common(digests: &Digests) -> Outcome {
     let realm = realm("User1");
-    let seen: Vec<Digest> = (0..1000u32)
-        .map(|n| digests.digest(Domain::Phone, &realm, &[format!("+1555{n:06}").as_bytes()]))
-        .collect();
+    let seen: Vec<Digest> =
+        (0..1000u32).map(|n| digests.digest(Domain::Phone, &realm, &[format!("+1555{n:06}").as_bytes()])).collect();
     let distinct: BTreeSet<&[u8]> = seen.iter().flat_map(|digest| digest.as_bytes().chunks(8)).collect();
     assert_eq!(distinct.len(), 4000, "halves and quarters of digests agree");
     Ok(())

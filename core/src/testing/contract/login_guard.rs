@@ -164,7 +164,8 @@ async fn forgets_an_email(guard: &Guard) -> Outcome {
 
 /// How many of fifty tries at once are admitted.
 async fn crowd(guard: &Guard, now: Timestamp) -> Result<usize, PortError> {
-    let answers = guard.race(50, |guard, n| async move { guard.admit(&realm("User1"), &email(1), &from(n), now).await });
+    let answers =
+        guard.race(50, |guard, n| async move { guard.admit(&realm("User1"), &email(1), &from(n), now).await });
     Ok(count(&answers.await?, &Admission::Admitted))
 }
 

@@ -72,7 +72,9 @@ async fn a_hash_is_a_phc_string_that_shows_nothing(hasher: &Hasher) -> Outcome {
 async fn what_is_no_hash_is_never_right(hasher: &Hasher) -> Outcome {
     let hash = hasher.hash(password("correct horse"), SALT).await?;
     let cut = hash.as_str().rsplit_once('$').map_or("", |(front, _)| front).to_owned();
-    for garbage in [String::new(), "$".to_owned(), "plain".to_owned(), format!("{cut}$"), cut, format!("x{}", hash.as_str())] {
+    for garbage in
+        [String::new(), "$".to_owned(), "plain".to_owned(), format!("{cut}$"), cut, format!("x{}", hash.as_str())]
+    {
         let verdict = hasher.verify(password("correct horse"), crate::model::user::PasswordHash::new(&*garbage)).await;
         assert!(!matches!(verdict, Ok(Verdict::Right { .. })), "{garbage}");
     }

@@ -11,7 +11,8 @@ use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
 /// On every list of breached passwords, this one included.
-pub const NOTORIOUS: [&str; 5] = ["password", "123456789", "qwertyuiop", "iloveyou", "password123"];
+pub const NOTORIOUS: [&str; 6] =
+    ["password", "123456789", "iloveyou", "correcthorsebatterystaple", "1qaz2wsx3edc4rfv", "q1w2e3r4t5y6u7i8"];
 
 /// Knows the notorious ones and those it is told.
 #[derive(Debug)]

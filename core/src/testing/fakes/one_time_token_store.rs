@@ -62,7 +62,10 @@ fn by_digest<'a>(
     now: Timestamp,
 ) -> Option<&'a OneTimeToken> {
     let is_it = |token: &&OneTimeToken| {
-        token.holder.realm == *realm && token.holder.purpose == purpose && token.token.matches(digest) && lives(token, now)
+        token.holder.realm == *realm
+            && token.holder.purpose == purpose
+            && token.token.matches(digest)
+            && lives(token, now)
     };
     tokens.values().find(is_it)
 }
@@ -113,7 +116,8 @@ impl OneTimeTokenStore for FakeOneTimeTokenStore {
     ) -> Result<bool, PortError> {
         self.faults.call("arm", || {
             let mut tokens = self.tokens.lock();
-            let Some(stored) = tokens.get_mut(holder).filter(|stored| lives(stored, now) && stored.token.matches(token))
+            let Some(stored) =
+                tokens.get_mut(holder).filter(|stored| lives(stored, now) && stored.token.matches(token))
             else {
                 return false;
             };

@@ -92,7 +92,8 @@ impl SessionStore for FakeSessionStore {
 
     async fn end_all(&self, realm: &Realm, user: &UserId, except: Option<SessionId>) -> Result<u64, PortError> {
         self.faults.call("end_all", || {
-            let ends = |session: &Session| session.realm == *realm && session.user == *user && Some(session.id) != except;
+            let ends =
+                |session: &Session| session.realm == *realm && session.user == *user && Some(session.id) != except;
             retain(&mut self.sessions.lock(), |session| !ends(session))
         })
     }

@@ -22,7 +22,12 @@ pub struct Viewer {
 
 macro_rules! plain {
     ($name:literal, $content_type:expr, $path:literal) => {
-        Asset { name: $name, content_type: $content_type, bytes: include_bytes!(concat!("../../../assets/", $path)), gzipped: false }
+        Asset {
+            name: $name,
+            content_type: $content_type,
+            bytes: include_bytes!(concat!("../../../assets/", $path)),
+            gzipped: false,
+        }
     };
 }
 
@@ -55,25 +60,20 @@ pub static ALL: &[Asset] = &[
     gzipped!("scalar.standalone.js", JS),
 ];
 
-/// Swagger UI.
-pub static DOCS: Viewer = Viewer {
-    html: include_str!("../../../assets/viewers/docs.html"),
-    csp: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self' data:; \
-          connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
-};
+const DOCS_CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                        connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'";
 
-/// ReDoc. The hash is that of the empty style element its style engine fills by script.
+/// Swagger UI.
+pub static DOCS: Viewer = Viewer { html: include_str!("../../../assets/viewers/docs.html"), csp: DOCS_CSP };
+
+/// `ReDoc`. The hashes are those of the style elements its style engine begins with: an empty one and its marker.
 pub static REDOC: Viewer = Viewer {
     html: include_str!("../../../assets/viewers/redoc.html"),
-    csp: "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; \
-          img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; form-action 'none'; \
-          frame-ancestors 'none'; base-uri 'none'",
+    csp: "default-src 'none'; script-src 'self'; style-src 'self' \
+          'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' \
+          'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='; img-src 'self' data:; connect-src 'self'; \
+          worker-src blob:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'",
 };
 
 /// Scalar.
-pub static SCALAR: Viewer = Viewer {
-    html: include_str!("../../../assets/viewers/scalar.html"),
-    csp: "default-src 'none'; script-src 'self'; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; \
-          img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; form-action 'none'; \
-          frame-ancestors 'none'; base-uri 'none'",
-};
+pub static SCALAR: Viewer = Viewer { html: include_str!("../../../assets/viewers/scalar.html"), csp: DOCS_CSP };

@@ -30,7 +30,10 @@ pub fn document(app: &App) -> Value {
     for endpoint in SYSTEM.iter().chain(development) {
         add(&mut paths, endpoint.path.to_owned(), endpoint, None);
     }
-    let realms = app.realms.iter().map(|realm| json!({"name": realm.as_str(), "description": "A separate population of users."}));
+    let realms = app
+        .realms
+        .iter()
+        .map(|realm| json!({"name": realm.as_str(), "description": "A separate population of users."}));
     let tags: Vec<Value> =
         realms.chain([json!({"name": "system", "description": "Health, metrics, keys and documentation."})]).collect();
     json!({
@@ -72,7 +75,8 @@ fn operation(endpoint: &Endpoint, plain_name: bool, realm: Option<&str>, method:
         "security": security(endpoint.access),
     });
     let in_query = method == http::Method::GET || !described.query_on_get_only;
-    let mut parameters: Vec<Value> = described.path.iter().map(|(name, about)| parameter(name, "path", true, about)).collect();
+    let mut parameters: Vec<Value> =
+        described.path.iter().map(|(name, about)| parameter(name, "path", true, about)).collect();
     if in_query {
         let query = described.query.iter();
         parameters.extend(query.map(|(name, required, about)| parameter(name, "query", *required, about)));
@@ -86,7 +90,9 @@ fn operation(endpoint: &Endpoint, plain_name: bool, realm: Option<&str>, method:
             let content: Map<String, Value> = body
                 .media
                 .iter()
-                .map(|media| ((*media).to_owned(), json!({"schema": {"$ref": format!("#/components/schemas/{}", body.schema)}})))
+                .map(|media| {
+                    ((*media).to_owned(), json!({"schema": {"$ref": format!("#/components/schemas/{}", body.schema)}}))
+                })
                 .collect();
             members.insert("requestBody".to_owned(), json!({"required": body.required, "content": content}));
         }
@@ -188,9 +194,9 @@ fn headers_of(limited: bool, etag: bool, failure: Option<u16>) -> Value {
     if etag {
         names.push(("ETag", "ETag"));
     }
-    let references = names.into_iter().map(|(name, header)| {
-        (name.to_owned(), json!({"$ref": format!("#/components/headers/{header}")}))
-    });
+    let references = names
+        .into_iter()
+        .map(|(name, header)| (name.to_owned(), json!({"$ref": format!("#/components/headers/{header}")})));
     Value::Object(references.collect())
 }
 

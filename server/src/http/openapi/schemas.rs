@@ -106,11 +106,27 @@ fn answers() -> Value {
         "country": text("ISO 3166-1 alpha-2, derived."), "is_email_verified": {"type": "boolean"}, "is_phone_verified": {"type": "boolean"},
         "mfa": {"$ref": "#/components/schemas/Factors"}, "created_at": time(), "updated_at": time(),
     });
-    let required = ["id", "first_name", "last_name", "email", "phone", "country_code", "country", "is_email_verified", "is_phone_verified", "mfa", "created_at", "updated_at"];
-    let session = object(&["id", "created_at", "last_used_at", "user_agent", "address", "current"], json!({
-        "id": id("ses"), "created_at": time(), "last_used_at": time(), "user_agent": text("The device's own words."),
-        "address": text("Coarse: /24 or /48."), "current": {"type": "boolean"},
-    }));
+    let required = [
+        "id",
+        "first_name",
+        "last_name",
+        "email",
+        "phone",
+        "country_code",
+        "country",
+        "is_email_verified",
+        "is_phone_verified",
+        "mfa",
+        "created_at",
+        "updated_at",
+    ];
+    let session = object(
+        &["id", "created_at", "last_used_at", "user_agent", "address", "current"],
+        json!({
+            "id": id("ses"), "created_at": time(), "last_used_at": time(), "user_agent": text("The device's own words."),
+            "address": text("Coarse: /24 or /48."), "current": {"type": "boolean"},
+        }),
+    );
     json!({
         "Created": object(&["message", "id", "email"], json!({"message": text("For people."), "id": id("usr"), "email": {"const": "[ENCRYPTED]"}})),
         "Verified": object(&["message"], json!({"message": text("For people."), "id": id("usr")})),
@@ -131,7 +147,10 @@ fn answers() -> Value {
 
 fn problems() -> Value {
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    let violation = object(&["field", "code", "message"], json!({"field": text("The member."), "code": {"$ref": "#/components/schemas/Code"}, "message": text("For people; never the value.")}));
+    let violation = object(
+        &["field", "code", "message"],
+        json!({"field": text("The member."), "code": {"$ref": "#/components/schemas/Code"}, "message": text("For people; never the value.")}),
+    );
     let members = json!({
         "type": {"type": "string", "format": "uri-reference"}, "title": text("The code in a sentence."), "status": {"type": "integer"},
         "detail": text("This time."), "code": {"$ref": "#/components/schemas/Code"}, "request_id": text("For whoever reads the log."),

@@ -88,16 +88,12 @@ impl Model for Tokens {
                 tokens.put(one.clone()).await?;
                 Answer::Done
             }
-            Call::Peek(realm, purpose, digest, now) => {
-                Answer::Found(tokens.peek(realm, *purpose, digest, *now).await?)
-            }
+            Call::Peek(realm, purpose, digest, now) => Answer::Found(tokens.peek(realm, *purpose, digest, *now).await?),
             Call::Find(holder, now) => Answer::Found(tokens.find(holder, *now).await?),
             Call::Consume(realm, purpose, digest, now) => {
                 Answer::Found(tokens.consume(realm, *purpose, digest, *now).await?)
             }
-            Call::Arm(holder, digest, code, now) => {
-                Answer::Armed(tokens.arm(holder, digest, *code, 2, *now).await?)
-            }
+            Call::Arm(holder, digest, code, now) => Answer::Armed(tokens.arm(holder, digest, *code, 2, *now).await?),
             Call::Try(of, code, now) => Answer::Tried(match tokens.try_code(of, code, *now).await? {
                 // How many tries a used-up token had left is nobody's business.
                 TryCode::Right(right) => TryCode::Right(OneTimeToken { tries_left: 0, ..right }),

@@ -42,7 +42,11 @@ pub fn cases() -> Vec<Case<dyn OneTimeTokenStore>> {
 }
 
 /// Everything there is to ask about one token.
-async fn is_found(tokens: &Tokens, token: &OneTimeToken, now: Timestamp) -> Result<bool, crate::ports::error::PortError> {
+async fn is_found(
+    tokens: &Tokens,
+    token: &OneTimeToken,
+    now: Timestamp,
+) -> Result<bool, crate::ports::error::PortError> {
     let peeked = tokens.peek(&token.holder.realm, token.holder.purpose, &token.token, now).await?;
     let found = tokens.find(&token.holder, now).await?.filter(|found| found.token == token.token);
     assert_eq!(peeked, found, "peek and find disagree");

@@ -62,7 +62,10 @@ async fn a_wrong_code_spends_a_try(tokens: &Tokens) -> Outcome {
             let stored = tokens.find(&one.holder, NOW).await?;
             assert_eq!(stored, Some(OneTimeToken { tries_left: left, ..one.clone() }));
         }
-        assert!(matches!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Right(_)), "the last try is one");
+        assert!(
+            matches!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Right(_)),
+            "the last try is one"
+        );
     }
     Ok(())
 }

@@ -1,0 +1,182 @@
+//! What the plan of the house says, proven from the manifests and the sources.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use portcullis_server::http::endpoint::Access;
+use portcullis_server::http::{REALM, SYSTEM};
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The workspace's own dependencies of each of its packages, dev-dependencies aside.
+fn arrows() -> Vec<(String, String)> {
+    let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--no-deps"])).unwrap();
+    let mut arrows = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let from = package["name"].as_str().unwrap().to_owned();
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let to = dependency["name"].as_str().unwrap();
+            if to.starts_with("portcullis-") && dependency["kind"].is_null() {
+                arrows.push((from.clone(), to.to_owned()));
+            }
+        }
+    }
+    arrows
+}
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push((path.clone(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+/// A source without its tests.
+fn production(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap()
+}
+
+#[test]
+fn arrows_point_inwards_only() {
+    let allowed = [
+        ("portcullis-adapters", "portcullis-core"),
+        ("portcullis-server", "portcullis-core"),
+        ("portcullis-server", "portcullis-adapters"),
+    ];
+    for (from, to) in arrows() {
+        let fine = from == "portcullis-tests" || allowed.contains(&(from.as_str(), to.as_str()));
+        assert!(fine, "{from} must not know {to}");
+    }
+}
+
+#[test]
+fn core_knows_no_technology() {
+    let tree = cargo(&["tree", "--package", "portcullis-core", "--edges", "normal", "--prefix", "none"]);
+    for foreign in ["tokio", "axum", "serde ", "serde_json", "rusqlite", "mongodb", "redis", "reqwest", "chrono"] {
+        assert!(!tree.lines().any(|line| line.starts_with(foreign)), "core depends on {foreign}");
+    }
+}
+
+#[test]
+fn a_release_has_no_test_kit() {
+    let tree = cargo(&["tree", "--package", "portcullis-server", "--edges", "normal", "--prefix", "none"]);
+    for kit in ["mockall", "proptest", "insta"] {
+        assert!(!tree.lines().any(|line| line.starts_with(kit)), "the server ships {kit}");
+    }
+}
+
+/// Invariant 1: a store never sees a personal value.
+#[test]
+fn no_store_port_takes_a_plain_personal_type() {
+    let stores = [
+        "user_store",
+        "registration_store",
+        "session_store",
+        "one_time_token_store",
+        "job_queue",
+        "audit_log",
+        "login_guard",
+        "rate_limiter",
+    ];
+    let personal = ["Email", "PersonName", "Phone", "Profile", "Person", "Password", "&str", "String", "ClientAddress"];
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '&';
+    for store in stores {
+        let text = std::fs::read_to_string(root().join(format!("core/src/ports/{store}.rs"))).unwrap();
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for line in code {
+            // why a job is a dead letter is a sentence of ours, without anyone's data
+            let line = line.replace("reason: &str", "");
+            for word in line.split(|c| !is_word(c)) {
+                assert!(!personal.contains(&word), "{store} takes {word}: {line}");
+            }
+        }
+    }
+    // and the records they take hold sealed types only
+    for record in ["user", "session", "one_time_token", "job", "event"] {
+        let text = std::fs::read_to_string(root().join(format!("core/src/model/{record}.rs"))).unwrap();
+        let text = text.split("/// A user's own data, open.").next().unwrap();
+        for line in text.lines().filter(|line| line.trim_start().starts_with("pub ") && line.contains(": ")) {
+            for plain in ["Email,", "PersonName,", "Phone,", "CountryCode,", "Country,"] {
+                assert!(!line.trim_end().ends_with(&format!(": {plain}")), "{record}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn concrete_adapters_are_named_in_one_place() {
+    for (path, text) in sources("server/src") {
+        let text = production(&text);
+        let names = ["Embedded", "AesGcmCipher", "HmacDigest", "Argon2Pool", "JwtSigner", "SmtpMailer", "SystemClock"];
+        let composes = path.ends_with("compose.rs");
+        assert!(composes || names.iter().all(|name| !text.contains(name)), "{} names an adapter", path.display());
+    }
+}
+
+#[test]
+fn the_environment_is_read_in_one_place() {
+    for folder in ["core/src", "adapters/src", "server/src"] {
+        for (path, text) in sources(folder) {
+            let reads = ["env::var(", "env::vars", "env::var_os"].iter().any(|read| production(&text).contains(read));
+            assert!(!reads || path.ends_with("config/sources.rs"), "{} reads the environment", path.display());
+        }
+    }
+}
+
+#[test]
+fn files_stay_short() {
+    for folder in ["core/src", "adapters/src", "server/src", "xtask/src"] {
+        for (path, text) in sources(folder) {
+            let lines = production(&text).lines().count();
+            assert!(lines <= 400, "{} has {lines} lines", path.display());
+            assert!(text.starts_with("//!"), "{} does not say what it is", path.display());
+        }
+    }
+}
+
+/// No GET that anyone may send changes anything: what does needs a credential, or carries one in its query.
+#[test]
+fn no_get_without_credentials_changes_anything() {
+    let harmless = [
+        "reset_password_form",
+        "health",
+        "livez",
+        "readyz",
+        "jwks",
+        "openapi",
+        "docs",
+        "redoc",
+        "scalar",
+        "problems",
+        "problem",
+        "asset",
+    ];
+    // the contract's own exceptions: a page unless the client takes JSON alone, a token with its OTP, a mail asked for
+    let by_contract = ["verify_page", "verify_otp_phone", "forget_password"];
+    for row in REALM.iter().chain(SYSTEM).filter(|row| row.methods.contains(&http::Method::GET)) {
+        let named = harmless.contains(&row.id) || by_contract.contains(&row.id);
+        assert!(
+            named || row.access != Access::Public,
+            "GET {} is open to anyone: say here why it is harmless",
+            row.path
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! The backends: what each offers, whether it is there, and how a case gets a fresh one.
+
+use std::sync::Arc;
+
+use portcullis_adapters::crypto::breached_passwords::BreachedList;
+use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
+use portcullis_adapters::crypto::keyed_digest::HmacDigest;
+use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
+use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::mail::links::Links;
+use portcullis_adapters::outbox::{Outbox, Parts};
+use portcullis_adapters::system::clock::SystemClock;
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_adapters::templates::Renderer;
+use portcullis_core::testing::contract::Backend;
+use portcullis_core::testing::world::World;
+use tempfile::TempDir;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// A backend that nobody else uses.
+pub struct Opened {
+    // dropped in this order: what is open before the folder it is in
+    pub backend: Backend,
+    _folder: Option<TempDir>,
+}
+
+/// A kind of backend.
+pub struct Kind {
+    /// What stands in brackets behind its cases.
+    pub name: &'static str,
+    /// The ports it offers; `None` is every one.
+    pub ports: Option<&'static [&'static str]>,
+    /// Why it is not there, if it is not.
+    pub missing: fn() -> Option<String>,
+    /// Makes a fresh one. Runs within the runtime.
+    pub open: fn() -> Result<Opened, Error>,
+}
+
+/// All of them.
+pub const BACKENDS: &[Kind] = &[
+    Kind { name: "fake", ports: None, missing: here, open: fake },
+    Kind { name: "embedded", ports: Some(STORES), missing: here, open: embedded },
+    Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
+    Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
+    Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: system },
+    Kind { name: "outbox", ports: Some(&["mailer", "texter"]), missing: here, open: outbox },
+];
+
+const STORES: &[&str] = &[
+    "user_store",
+    "registration_store",
+    "session_store",
+    "one_time_token_store",
+    "job_queue",
+    "audit_log",
+    "login_guard",
+    "rate_limiter",
+];
+
+const CRYPTO: &[&str] = &["token_signer", "breached_passwords", "field_cipher", "keyed_digest", "password_hasher"];
+
+const fn here() -> Option<String> {
+    None
+}
+
+const fn without_folder(backend: Backend) -> Opened {
+    Opened { backend, _folder: None }
+}
+
+fn fake() -> Result<Opened, Error> {
+    Ok(without_folder(Backend::of(World::new(1).ports())))
+}
+
+fn embedded() -> Result<Opened, Error> {
+    let folder = tempfile::tempdir()?;
+    let store = Arc::new(Embedded::open(&folder.path().join("portcullis.db"))?);
+    let backend = Backend {
+        user_store: Some(store.clone()),
+        registration_store: Some(store.clone()),
+        session_store: Some(store.clone()),
+        one_time_token_store: Some(store.clone()),
+        job_queue: Some(store.clone()),
+        audit_log: Some(store.clone()),
+        login_guard: Some(store.clone()),
+        rate_limiter: Some(store),
+        ..Backend::default()
+    };
+    Ok(Opened { backend, _folder: Some(folder) })
+}
+
+fn cipher() -> Result<Arc<AesGcmCipher>, Error> {
+    Ok(Arc::new(AesGcmCipher::new(&[(2, [2; 32]), (1, [1; 32])], Arc::new(OsRandomness))?))
+}
+
+fn crypto() -> Result<Opened, Error> {
+    // the least that Argon2 takes: what is tried here does not depend on the cost
+    let quick = Parameters { memory_kib: 8, iterations: 1, parallelism: 1 };
+    let backend = Backend {
+        token_signer: Some(Arc::new(JwtSigner::hs256("a secret of the contract that nobody else has", ISSUER)?)),
+        breached_passwords: Some(Arc::new(BreachedList::load(None)?)),
+        field_cipher: Some(cipher()?),
+        keyed_digest: Some(Arc::new(HmacDigest::new(b"another secret of the contract"))),
+        password_hasher: Some(Arc::new(Argon2Pool::start(quick, 2, 64)?)),
+        ..Backend::default()
+    };
+    Ok(without_folder(backend))
+}
+
+const ISSUER: &str = "https://portcullis.test";
+
+fn eddsa() -> Result<Opened, Error> {
+    let signer = JwtSigner::eddsa("a secret of the contract that nobody else has", ISSUER)?;
+    Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
+}
+
+fn system() -> Result<Opened, Error> {
+    let (clock, randomness) = (Arc::new(SystemClock::new()), Arc::new(OsRandomness));
+    Ok(without_folder(Backend { clock: Some(clock), randomness: Some(randomness), ..Backend::default() }))
+}
+
+fn outbox() -> Result<Opened, Error> {
+    let folder = tempfile::tempdir()?;
+    let mailbox = Arc::new(Outbox::new(Parts {
+        renderer: Arc::new(Renderer::new(None)?),
+        links: Links { public_url: ISSUER.to_owned(), app_name: "Portcullis".to_owned() },
+        cipher: cipher()?,
+        shelf: Arc::new(Embedded::open(&folder.path().join("portcullis.db"))?),
+        clock: Arc::new(SystemClock::new()),
+        forward: None,
+    }));
+    let backend = Backend { mailer: Some(mailbox.clone()), texter: Some(mailbox), ..Backend::default() };
+    Ok(Opened { backend, _folder: Some(folder) })
+}

@@ -1,0 +1,84 @@
+//! The documentation is complete, and comes from here only.
+
+use std::collections::BTreeSet;
+
+use portcullis_server::http::endpoint::Access;
+use portcullis_server::http::{DEVELOPMENT, REALM, SYSTEM};
+use portcullis_tests::TestServer;
+use serde_json::Value;
+
+async fn document() -> Value {
+    let server = TestServer::start().await;
+    server.realm("User1").get("//openapi.json").await.expect(200).json()
+}
+
+#[tokio::test]
+async fn every_endpoint_is_described_with_its_credentials_and_limits() {
+    let document = document().await;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+    let rows = REALM
+        .iter()
+        .map(|row| (format!("/User1{}", row.path), row))
+        .chain(SYSTEM.iter().chain(DEVELOPMENT).map(|row| (row.path.to_owned(), row)));
+    for (path, row) in rows {
+        for method in row.methods {
+            let operation = &document["paths"][&path][method.as_str().to_ascii_lowercase()];
+            assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{method} {path} has no summary");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path}");
+            assert_eq!(row.limit.is_some(), responses.contains_key("429"), "{method} {path}");
+            let secured = !operation["security"].as_array().unwrap().is_empty();
+            assert_eq!(secured, row.access != Access::Public, "{method} {path}");
+            assert_eq!(
+                responses.contains_key("401") || row.id == "login",
+                secured || row.id == "login",
+                "{method} {path}"
+            );
+        }
+    }
+    let ids = document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+    let ids: Vec<&str> = ids.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "every operation has a name of its own");
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document = document().await;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 100);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').expect("a reference within the document");
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn viewers_and_pages_ask_nobody_else() {
+    let server = TestServer::start().await;
+    let api = server.realm("User1");
+    for path in ["//docs", "//redoc", "//scalar", "//problems", "//problems/invalid_token", "//dev/mailbox"] {
+        let request = api.request(reqwest::Method::GET, path).header("accept", "text/html");
+        let page = api.send(request).await.expect(200);
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+        let csp = page.header("content-security-policy");
+        assert!(!csp.contains("http") && !csp.contains('*'), "{path}: {csp}");
+        for reference in page.text.split(['"', '\'']).filter(|text| text.starts_with("/assets/")) {
+            let asset = api.get(&format!("/{reference}")).await.expect(200);
+            assert!(!asset.text.is_empty(), "{reference}");
+        }
+        for attribute in ["src=\"http", "href=\"http", "url(http", "src=\"//"] {
+            assert!(!page.text.contains(attribute), "{path} has {attribute}");
+        }
+    }
+}
