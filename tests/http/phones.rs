@@ -104,11 +104,12 @@ async fn the_phone_is_a_second_factor_at_login() {
     let _ = john.json(Method::PUT, "/mfa", &json!({"sms": true})).await.expect(200);
     let _ = api.mail("mfa_changed", &person.email).await;
 
-    for path in ["/login", "/token"] {
+    for (number, path) in ["/login", "/token"].into_iter().enumerate() {
         let fields = [("grant_type", "password"), ("username", &person.email), ("password", &person.password)];
         let asked = api.form(path, &fields).await.expect(403);
         assert_eq!(asked.code(), "mfa_required");
         assert_eq!(asked.json()["methods"], json!(["sms"]));
+        let _ = text(&api, "mfa_otp", number + 1).await;
     }
     let asked = api.login(&person.email, &person.password).await.expect(403);
     let right = code(&text(&api, "mfa_otp", 3).await);

@@ -194,8 +194,10 @@ impl Api {
     pub async fn mails(&self, template: &str, to: &str, count: usize) -> Vec<Value> {
         let began = Instant::now();
         loop {
-            let found: Vec<Value> =
-                self.mailbox().await.into_iter().filter(|m| m["template"] == template && m["to"] == to).collect();
+            let realm = format!("/{}/", self.realm);
+            let of_realm = |m: &Value| m["links"][0].as_str().is_none_or(|link| link.contains(&realm));
+            let wanted = |m: &Value| m["template"] == template && m["to"] == to && of_realm(m);
+            let found: Vec<Value> = self.mailbox().await.into_iter().filter(wanted).collect();
             if found.len() >= count {
                 return found;
             }

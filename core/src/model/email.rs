@@ -248,7 +248,8 @@ mod tests {
                 let again = Email::parse(email.as_str()).unwrap();
                 prop_assert_eq!(again.as_str(), email.as_str());
                 prop_assert_eq!(again.canonical(), email.canonical());
-                prop_assert_eq!(Email::parse(email.canonical()).unwrap().canonical(), email.canonical());
+                let canonical = Email::parse(email.canonical()).unwrap();
+                prop_assert_eq!(canonical.canonical(), email.canonical());
             }
         }
 

@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(codes("Пароль за огородом 7", &rules), []);
         assert_eq!(codes("", &rules), [Code::PasswordTooShort, Code::PasswordTooWeak]);
         assert_eq!(codes("password", &rules), [Code::PasswordTooWeak]);
-        assert_eq!(codes("kq7!Zp2", &rules), [Code::PasswordTooShort]);
+        assert_eq!(codes("kq7!Zp2", &rules), [Code::PasswordTooShort, Code::PasswordTooWeak]);
         assert_eq!(codes(&"correct horse battery staple ".repeat(10), &rules), [Code::PasswordTooLong]);
         assert_eq!(codes(&"x".repeat(10_000_000), &rules), [Code::PasswordTooLong]);
         assert_eq!(codes("kq7!Zp2#vW9x", &PasswordRules::nist_single()), [Code::PasswordTooShort]);

@@ -102,10 +102,10 @@ async fn keeps_every_task(jobs: &Jobs) -> Outcome {
 }
 
 async fn gives_the_oldest_first(jobs: &Jobs) -> Outcome {
-    for n in [1, 2, 3] {
+    for n in [5, 2, 8, 1, 7, 3, 6, 4] {
         jobs.enqueue(welcome(n)).await?;
     }
-    for n in [1, 2, 3] {
+    for n in 1..=8 {
         assert_eq!(claim_at(jobs, 10).await?, Some(begun(&welcome(n), 1)));
     }
     assert_eq!(claim_at(jobs, 10).await?, None);

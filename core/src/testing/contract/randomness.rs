@@ -55,9 +55,9 @@ async fn fills_nothing_and_much(randomness: &Setup<dyn Randomness>) -> Outcome {
 
 async fn a_racing_crowd_shares_nothing(randomness: &Setup<dyn Randomness>) -> Outcome {
     let fill = |randomness: Arc<dyn Randomness>, _| async move {
-        Ok((0..100).map(|_| draw::<16>(&*randomness)).collect::<Vec<_>>())
+        Ok((0..2000).map(|_| draw::<16>(&*randomness)).collect::<Vec<_>>())
     };
     let drawn: BTreeSet<[u8; 16]> = randomness.race(10, fill).await?.into_iter().flatten().collect();
-    assert_eq!(drawn.len(), 1000);
+    assert_eq!(drawn.len(), 20_000);
     Ok(())
 }

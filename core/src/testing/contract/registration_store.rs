@@ -45,7 +45,7 @@ fn rival(realm: &Realm, n: u64) -> Registration {
 }
 
 async fn insert(pending: &Pending, registration: &Registration) -> Outcome {
-    let answer = pending.insert(registration.clone(), 5, registration.created_at).await?;
+    let answer = pending.insert(registration.clone(), 100, registration.created_at).await?;
     assert_eq!(answer, InsertRegistration::Inserted);
     Ok(())
 }
@@ -104,11 +104,11 @@ async fn another_realm_is_another_world(pending: &Pending) -> Outcome {
 
 async fn finds_all_of_an_address_oldest_first(pending: &Pending) -> Outcome {
     let realm = realm("User1");
-    for n in [3, 1, 4, 2] {
+    for n in [5, 2, 8, 1, 7, 3, 6, 4] {
         insert(pending, &rival(&realm, n)).await?;
     }
     let found = pending.find_by_email(&realm, &digest("email", 1), NOW).await?;
-    let expected: Vec<Registration> = (1..=4).map(|n| rival(&realm, n)).collect();
+    let expected: Vec<Registration> = (1..=8).map(|n| rival(&realm, n)).collect();
     assert_eq!(found, expected);
     Ok(())
 }

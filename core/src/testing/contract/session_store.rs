@@ -114,13 +114,13 @@ async fn another_realm_is_another_world(sessions: &Sessions) -> Outcome {
 
 async fn lists_a_users_sessions_oldest_first(sessions: &Sessions) -> Outcome {
     let realm = realm("User1");
-    for n in [3, 1, 2] {
+    for n in [5, 2, 8, 1, 7, 3, 6, 4] {
         sessions.insert(session(&realm, 1, n)).await?;
     }
-    sessions.insert(session(&realm, 2, 4)).await?;
-    let expected: Vec<Session> = (1..=3).map(|n| session(&realm, 1, n)).collect();
+    sessions.insert(session(&realm, 2, 9)).await?;
+    let expected: Vec<Session> = (1..=8).map(|n| session(&realm, 1, n)).collect();
     assert_eq!(sessions.list(&realm, &user_id(1)).await?, expected);
-    assert_eq!(sessions.list(&realm, &user_id(2)).await?, vec![session(&realm, 2, 4)]);
+    assert_eq!(sessions.list(&realm, &user_id(2)).await?, vec![session(&realm, 2, 9)]);
     Ok(())
 }
 

@@ -35,3 +35,19 @@ impl Clock for FixedClock {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::samples::NOW;
+
+    #[test]
+    fn it_moves_forward_only() {
+        let clock = FixedClock::new(NOW);
+        clock.advance(Duration::from_millis(5));
+        clock.advance_to(NOW);
+        assert_eq!(clock.now(), NOW + Duration::from_millis(5));
+        clock.advance_to(NOW + Duration::from_millis(9));
+        assert_eq!(clock.now(), NOW + Duration::from_millis(9));
+    }
+}

@@ -71,3 +71,54 @@ impl Mailer for MailOutbox {
         self.health()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::contract::mailer::every_message;
+    use crate::testing::fakes::outbox::Refusal;
+    use crate::testing::race::block_on;
+    use crate::testing::samples::{email, job_id, realm, user_id};
+
+    fn send(outbox: &MailOutbox, message: &EmailMessage) -> Result<(), SendError> {
+        let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0 };
+        block_on(outbox.send(&envelope, &email("ada@example.com"), message))
+    }
+
+    #[test]
+    fn what_was_sent_can_be_looked_into() {
+        let outbox = MailOutbox::default();
+        every_message("Ada").iter().for_each(|message| send(&outbox, message).unwrap());
+        assert_eq!(outbox.sent_to("ada@example.com").len(), every_message("Ada").len());
+        assert!(outbox.link_token("mail_password_reset").is_some() && outbox.code().is_some());
+        assert_ne!(outbox.link_token("mail_password_reset"), outbox.link_token("mail_email_verify"));
+        assert_eq!(outbox.link_token("registration"), None);
+        assert_eq!(outbox.templates().len(), outbox.take().len());
+        assert!(outbox.last_to("ada@example.com").is_none());
+    }
+
+    #[test]
+    fn refusals_come_in_their_order() {
+        let outbox = MailOutbox::default();
+        outbox.refuse_next(1, Refusal::Later);
+        outbox.refuse_next(1, Refusal::Never);
+        outbox.refuse_next(1, Refusal::LostReply);
+        let message = &every_message("Ada")[0];
+        assert!(matches!(send(&outbox, message), Err(SendError::Later(_))));
+        assert!(matches!(send(&outbox, message), Err(SendError::Never(_))));
+        assert!(outbox.sent().is_empty());
+        assert!(matches!(send(&outbox, message), Err(SendError::Later(_))));
+        assert_eq!((outbox.sent().len(), outbox.tries()), (1, 3));
+        assert!(send(&outbox, message).is_ok());
+    }
+
+    #[test]
+    fn a_subject_is_forgotten_in_its_realm() {
+        let outbox = MailOutbox::default();
+        send(&outbox, &every_message("Ada")[0]).unwrap();
+        block_on(outbox.forget(&realm("User2"), &user_id(1)));
+        assert_eq!(outbox.sent().len(), 1);
+        block_on(outbox.forget(&realm("User1"), &user_id(1)));
+        assert!(outbox.last().is_none());
+    }
+}

@@ -83,3 +83,27 @@ impl PasswordHasher for FakePasswordHasher {
         Ok(self.faults.call("verify", || verdict(&password, &hash, &self.parameters.lock()))??)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::race::block_on;
+    use crate::testing::samples::password;
+
+    #[test]
+    fn hashes_with_other_parameters_are_stale() {
+        let hasher = FakePasswordHasher::default();
+        let hash = block_on(hasher.hash(password("a"), [1; 16])).unwrap();
+        hasher.set_parameters("m=16,t=2,p=1");
+        let verdict = block_on(hasher.verify(password("a"), hash)).unwrap();
+        assert_eq!(verdict, Verdict::Right { stale: true });
+    }
+
+    #[test]
+    fn an_overloaded_one_refuses() {
+        let hasher = FakePasswordHasher::default();
+        hasher.set_overloaded(true);
+        assert!(matches!(block_on(hasher.hash(password("a"), [1; 16])), Err(HashError::Overloaded)));
+        assert_eq!(hasher.faults().calls("hash"), 0);
+    }
+}
