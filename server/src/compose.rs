@@ -31,7 +31,7 @@ use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
-use crate::config::{Database, Environment, Mail, Settings, Signing};
+use crate::config::{Database, Environment, Hashing, Mail, Settings, Signing};
 use crate::http::app::{About, App};
 
 /// Everything that runs.
@@ -74,7 +74,8 @@ impl Server {
         let realms: Vec<Realm> = realms.collect::<Result<_, _>>()?;
         let ring = settings.secrets.encryption_ring.0.clone();
         let key_ids: Vec<u32> = ring.iter().map(|(id, _)| *id).collect();
-        let cipher: Arc<dyn FieldCipher> = Arc::new(AesGcmCipher::new(&ring, randomness.clone()).map_err(shown)?);
+        let cipher: Arc<dyn FieldCipher> =
+            Arc::new(AesGcmCipher::new(&ring, randomness.clone()).map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
         let store = open_store(settings, &*cipher, &*digests).await?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
@@ -82,27 +83,15 @@ impl Server {
 
         let public_url = settings.public_url.for_listener(address);
         let links = Links { public_url: public_url.clone(), app_name: settings.app.name.clone() };
-        let smtp = settings.mail.as_ref().map(|mail| smtp(mail, &renderer, &links)).transpose()?;
-        let outbox = Arc::new(Outbox::new(Parts {
+        let parts = Parts {
             renderer: renderer.clone(),
             links,
             cipher: cipher.clone(),
             shelf: store.clone(),
             clock: clock.clone(),
-            forward: smtp.clone(),
-        }));
-        let development = settings.environment == Environment::Development;
-        let mailer: Arc<dyn Mailer> = match smtp {
-            // production keeps no copies
-            Some(smtp) if !development => smtp,
-            _ => outbox.clone(),
+            forward: None,
         };
-        let hashing = &settings.hashing;
-        let parameters = Parameters {
-            memory_kib: hashing.memory_kib,
-            iterations: hashing.iterations,
-            parallelism: hashing.parallelism,
-        };
+        let Post { mailer, outbox } = Post::new(settings, parts)?;
         let breached = BreachedList::load(settings.breached_passwords_file.as_deref());
         let breached = breached.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))?;
         let ports = Ports {
@@ -114,7 +103,7 @@ impl Server {
             breached: Arc::new(breached),
             cipher,
             digests,
-            hasher: Arc::new(Argon2Pool::start(parameters, hashing.threads, hashing.queue).map_err(shown)?),
+            hasher: Arc::new(hasher(&settings.hashing)?),
             jobs: store.clone(),
             mailer,
             texter: outbox.clone(),
@@ -132,7 +121,7 @@ impl Server {
             schema_version: store.schema_version(),
             sms_configured: settings.texts.is_some(),
         };
-        let mailbox = development.then_some(outbox);
+        let mailbox = (settings.environment == Environment::Development).then_some(outbox);
         let app = app(settings, service.clone(), realms, renderer, Rest { mailbox, about, started })?;
         Ok(Self { service, app: Arc::new(app) })
     }
@@ -195,7 +184,7 @@ async fn open_store(
         }
     };
     let store = Arc::new(Embedded::open(path).map_err(|error| format!("DATABASE_URL: {error}"))?);
-    let failed = |error: PortError| format!("DATABASE_URL: {}", shown(error));
+    let failed = |error: PortError| format!("DATABASE_URL: {}", shown(&error));
     let ours = check_values::salt_check(digests).map_err(failed)?;
     if store.check_value_or_insert("email_salt", &ours).await.map_err(failed)? != ours {
         return Err(format!(
@@ -214,6 +203,31 @@ async fn open_store(
         ));
     }
     Ok(store)
+}
+
+/// Mail and texts.
+struct Post {
+    mailer: Arc<dyn Mailer>,
+    outbox: Arc<Outbox>,
+}
+
+impl Post {
+    /// A server where one is set; the mailbox keeps a copy in development, and stands in where none is.
+    fn new(settings: &Settings, parts: Parts) -> Result<Self, String> {
+        let smtp = settings.mail.as_ref().map(|mail| smtp(mail, &parts.renderer, &parts.links)).transpose()?;
+        let outbox = Arc::new(Outbox::new(Parts { forward: smtp.clone(), ..parts }));
+        let mailer: Arc<dyn Mailer> = match smtp {
+            Some(smtp) if settings.environment == Environment::Production => smtp,
+            _ => outbox.clone(),
+        };
+        Ok(Self { mailer, outbox })
+    }
+}
+
+fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
+    let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
+    let parameters = Parameters { memory_kib, iterations, parallelism };
+    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", shown(&error)))
 }
 
 fn smtp(mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<Arc<dyn Mailer>, String> {
@@ -235,7 +249,7 @@ fn smtp(mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<Arc<dyn 
 }
 
 /// A port's error with its cause, for whoever starts the server.
-fn shown(error: PortError) -> String {
+fn shown(error: &PortError) -> String {
     format!("{error}: {}", error.source)
 }
 

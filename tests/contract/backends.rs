@@ -40,11 +40,11 @@ pub struct Kind {
 
 /// All of them.
 pub const BACKENDS: &[Kind] = &[
-    Kind { name: "fake", ports: None, missing: here, open: fake },
+    Kind { name: "fake", ports: None, missing: here, open: || Ok(fake()) },
     Kind { name: "embedded", ports: Some(STORES), missing: here, open: embedded },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
-    Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: system },
+    Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
     Kind { name: "outbox", ports: Some(&["mailer", "texter"]), missing: here, open: outbox },
 ];
 
@@ -69,8 +69,8 @@ const fn without_folder(backend: Backend) -> Opened {
     Opened { backend, _folder: None }
 }
 
-fn fake() -> Result<Opened, Error> {
-    Ok(without_folder(Backend::of(World::new(1).ports())))
+fn fake() -> Opened {
+    without_folder(Backend::of(World::new(1).ports()))
 }
 
 fn embedded() -> Result<Opened, Error> {
@@ -115,9 +115,9 @@ fn eddsa() -> Result<Opened, Error> {
     Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
 }
 
-fn system() -> Result<Opened, Error> {
+fn system() -> Opened {
     let (clock, randomness) = (Arc::new(SystemClock::new()), Arc::new(OsRandomness));
-    Ok(without_folder(Backend { clock: Some(clock), randomness: Some(randomness), ..Backend::default() }))
+    without_folder(Backend { clock: Some(clock), randomness: Some(randomness), ..Backend::default() })
 }
 
 fn outbox() -> Result<Opened, Error> {

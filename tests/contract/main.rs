@@ -5,6 +5,7 @@ mod backends;
 mod racer;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,15 +16,15 @@ use tokio::runtime::Runtime;
 use crate::backends::{BACKENDS, Kind};
 use crate::racer::OnRuntime;
 
-fn main() -> ExitCode {
+fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::from_args();
-    let runtime = Arc::new(Runtime::new().expect("a runtime"));
+    let runtime = Arc::new(Runtime::new()?);
     let required = required();
     let mut trials: Vec<Trial> =
         BACKENDS.iter().flat_map(|kind| trials_of(kind, required.contains(kind.name), &runtime)).collect();
     let unknown = required.into_iter().filter(|name| BACKENDS.iter().all(|kind| kind.name != name));
     trials.extend(unknown.map(|name| failing(format!("backend[{name}]"), "there is no such backend".to_owned())));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    Ok(libtest_mimic::run(&arguments, trials).exit_code())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test runner is told by its environment what to insist on")]

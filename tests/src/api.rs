@@ -116,7 +116,6 @@ impl Api {
     }
 
     /// A request to a path of the realm, or of the server if it begins with two slashes.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = match path.strip_prefix("//") {
             Some(path) => format!("{}/{path}", self.base),

@@ -1,5 +1,7 @@
 //! Tasks as the text a row keeps: their kind and the ids they name.
 
+use std::fmt::Write as _;
+
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::Task;
 use portcullis_core::model::message::Channel;
@@ -62,7 +64,11 @@ pub fn parse(text: &str) -> Option<Task> {
 }
 
 fn hex(digest: &Digest) -> String {
-    digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // writing to a text cannot fail
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn unhex(text: &str) -> Option<Digest> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, Sealed};
 use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
@@ -57,7 +57,7 @@ fn insert(db: &Connection, user: &User, verb: &str) -> rusqlite::Result<usize> {
         person.country.as_bytes(),
         pending.map(|pending| pending.index.as_bytes()),
         pending.map(|pending| pending.email.as_bytes()),
-        user.previous_email.as_ref().map(|email| email.as_bytes()),
+        user.previous_email.as_ref().map(Sealed::as_bytes),
         user.password.as_str(),
         user.phone_verified,
         user.mfa_sms,

@@ -33,7 +33,8 @@ impl Writer {
     /// Starts the thread.
     pub fn start(connection: Connection) -> std::io::Result<Self> {
         let (orders, waiting) = mpsc::sync_channel(WAITING);
-        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(move || run(connection, &waiting))?;
+        let thread =
+            thread::Builder::new().name("store-writer".to_owned()).spawn(move || run(&connection, &waiting))?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
@@ -113,7 +114,7 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn run(connection: Connection, orders: &Receiver<Order>) {
+fn run(connection: &Connection, orders: &Receiver<Order>) {
     connection.set_prepared_statement_cache_capacity(128);
     while let Ok(first) = orders.recv() {
         let mut checkpoints = Vec::new();
@@ -127,16 +128,16 @@ fn run(connection: Connection, orders: &Receiver<Order>) {
             next = if changes.len() < BATCH { orders.try_recv().ok() } else { None };
         }
         if !changes.is_empty() {
-            commit(&connection, changes);
+            commit(connection, changes);
         }
         if !checkpoints.is_empty() {
-            fold(&connection);
+            fold(connection);
         }
         for done in checkpoints {
             let _ = done.send(());
         }
     }
-    fold(&connection);
+    fold(connection);
 }
 
 fn commit(connection: &Connection, changes: Vec<Change>) {

@@ -3,7 +3,7 @@
 use portcullis_core::ports::randomness::Randomness;
 use rand::Rng as _;
 
-/// A ChaCha generator per thread, seeded and reseeded by the operating system. Without entropy it does not start.
+/// A `ChaCha` generator per thread, seeded and reseeded by the operating system. Without entropy it does not start.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsRandomness;
 

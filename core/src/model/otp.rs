@@ -83,7 +83,9 @@ mod tests {
     struct Counting(AtomicU8);
     impl Randomness for Counting {
         fn fill(&self, bytes: &mut [u8]) {
-            bytes.iter_mut().for_each(|byte| *byte = self.0.fetch_add(1, Ordering::Relaxed));
+            for byte in bytes {
+                *byte = self.0.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 

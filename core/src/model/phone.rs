@@ -73,9 +73,9 @@ impl Phone {
             CountryCode::Dial(dial) => Country::of_number(*dial, national).ok_or(PhoneError::Invalid)?,
         };
         if validation == PhoneValidation::Strict {
-            in_plan(&e164, code, country)?;
+            in_plan(&e164, *code, country)?;
         }
-        Ok(Self { country, e164 })
+        Ok(Self { e164, country })
     }
 
     /// A number that was stored with the country derived for it.
@@ -100,7 +100,7 @@ impl Phone {
 
 /// Whether the numbering plan has such a number, in that country where one was named.
 #[cfg(feature = "numbering-plan")]
-fn in_plan(e164: &str, code: &CountryCode, country: Country) -> Result<(), PhoneError> {
+fn in_plan(e164: &str, code: CountryCode, country: Country) -> Result<(), PhoneError> {
     use rlibphonenumber::PHONE_NUMBER_UTIL;
     let number = PHONE_NUMBER_UTIL.parse(e164, None).map_err(|_| PhoneError::Invalid)?;
     if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
@@ -117,7 +117,7 @@ fn in_plan(e164: &str, code: &CountryCode, country: Country) -> Result<(), Phone
 
 #[cfg(not(feature = "numbering-plan"))]
 #[expect(clippy::unnecessary_wraps, reason = "the same shape as with the plans")]
-const fn in_plan(_: &str, _: &CountryCode, _: Country) -> Result<(), PhoneError> {
+const fn in_plan(_: &str, _: CountryCode, _: Country) -> Result<(), PhoneError> {
     Ok(())
 }
 

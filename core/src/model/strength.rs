@@ -59,7 +59,7 @@ pub fn estimate(password: &str, context: &StrengthContext) -> Strength {
     Strength {
         score: u8::from(entropy.score()),
         guesses_log10: entropy.guesses_log10(),
-        warning: feedback.and_then(|feedback| feedback.warning()).map(|warning| warning.to_string()),
+        warning: feedback.and_then(zxcvbn::feedback::Feedback::warning).map(|warning| warning.to_string()),
         suggestions: feedback.map(|f| f.suggestions().iter().map(ToString::to_string).collect()).unwrap_or_default(),
     }
 }

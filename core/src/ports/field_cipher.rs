@@ -9,14 +9,26 @@ use crate::ports::error::PortError;
 /// that opening in another place fails. Quick and pure: no method waits.
 pub trait FieldCipher: Send + Sync {
     /// A fresh data key, open and wrapped under the ring's first key. `place.field` is `Field::Key`.
+    ///
+    /// # Errors
+    /// When the library fails.
     fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError>;
 
     /// Opens a wrapped key with whichever key of the ring wrapped it.
+    ///
+    /// # Errors
+    /// When no key of the ring did, or a bit or the place is another one.
     fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError>;
 
     /// Seals a value. The same value never seals to the same bytes.
+    ///
+    /// # Errors
+    /// When the library fails.
     fn seal(&self, key: &DataKey, place: Place<'_>, value: &[u8]) -> Result<Sealed, PortError>;
 
-    /// Opens a value; an error if a bit of it, its key or its place is another one.
+    /// Opens a value.
+    ///
+    /// # Errors
+    /// When a bit of it, its key or its place is another one.
     fn open(&self, key: &DataKey, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError>;
 }

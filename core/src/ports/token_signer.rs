@@ -28,6 +28,9 @@ pub struct AccessClaims {
 /// Signs and verifies with one configured algorithm and key set; a token's own header decides nothing.
 pub trait TokenSigner: Send + Sync {
     /// A token that says `claims`.
+    ///
+    /// # Errors
+    /// When the library fails.
     fn sign(&self, claims: &AccessClaims) -> Result<SecretString, PortError>;
 
     /// What a token says, if we signed it for that realm and `now` is within its time (30 s of leeway at most).

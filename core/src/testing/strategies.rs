@@ -101,6 +101,9 @@ pub fn almost_email() -> BoxedStrategy<String> {
 }
 
 /// Addresses.
+///
+/// # Panics
+/// If a valid text does not parse.
 pub fn email() -> BoxedStrategy<Email> {
     email_text().prop_map(|text| Email::parse(&text).expect("a valid address")).boxed()
 }
@@ -132,6 +135,9 @@ pub fn almost_name() -> BoxedStrategy<String> {
 }
 
 /// Names.
+///
+/// # Panics
+/// If a valid text does not parse.
 pub fn name() -> BoxedStrategy<PersonName> {
     name_text().prop_map(|text| PersonName::parse(&text).expect("a valid name")).boxed()
 }
@@ -178,6 +184,9 @@ pub fn almost_phone() -> BoxedStrategy<(String, CountryCode)> {
 }
 
 /// Numbers.
+///
+/// # Panics
+/// If a valid text does not parse.
 pub fn phone() -> BoxedStrategy<Phone> {
     let parse = |(text, code): (String, CountryCode)| {
         Phone::parse(&text, &code, PhoneValidation::E164).expect("a valid number")
@@ -203,6 +212,9 @@ pub fn almost_password() -> BoxedStrategy<String> {
 }
 
 /// Passwords as someone shows them.
+///
+/// # Panics
+/// If a valid text does not parse.
 pub fn password() -> BoxedStrategy<Password> {
     password_text().prop_map(|text| Password::presented(&text).expect("short enough")).boxed()
 }

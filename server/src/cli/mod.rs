@@ -47,9 +47,13 @@ pub fn run() -> ExitCode {
     let done = match matches.subcommand() {
         Some(("keys", _)) => {
             let randomness = OsRandomness;
-            print(&config::keys::generate(&|bytes| randomness.fill(bytes)))
+            print(&config::keys::generate(&|bytes| randomness.fill(bytes)));
+            Ok(())
         }
-        Some(("settings", _)) => print(&config::reference()),
+        Some(("settings", _)) => {
+            print(&config::reference());
+            Ok(())
+        }
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };
@@ -63,9 +67,8 @@ pub fn run() -> ExitCode {
 }
 
 /// To standard output; a reader that went away is no error.
-fn print(text: &str) -> Result<(), String> {
+fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-    Ok(())
 }
 
 /// The flags that were given, by the name of their setting.
@@ -92,7 +95,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
     let listener = serve::bind(&settings.listen).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let server = Server::compose(&settings, address, randomness).await?;
-    print(&banner::text(&settings, &server, address))?;
+    print(&banner::text(&settings, &server, address));
     let workers = worker::start(server.service.clone());
     serve::run(listener, crate::http::router(server.app.clone()), serve::shutdown_signal()).await;
     workers.stop().await;

@@ -136,9 +136,12 @@ pub fn flags() -> Vec<Arg> {
     };
     KNOWN
         .iter()
-        .map(|known| match known.secret {
-            false => flag(known.name.to_owned(), format!("{} [default: {}]", known.meaning, known.default)),
-            true => flag(format!("{}_FILE", known.name), format!("file with {}: {}", known.name, known.meaning)),
+        .map(|known| {
+            if known.secret {
+                let about = format!("file with {}: {}", known.name, known.meaning);
+                return flag(format!("{}_FILE", known.name), about);
+            }
+            flag(known.name.to_owned(), format!("{} [default: {}]", known.meaning, known.default))
         })
         .collect()
 }

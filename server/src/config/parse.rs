@@ -68,21 +68,16 @@ impl Reader {
             text.lines().position(starts).map_or(0, |line| line + 1)
         };
         for entry in dotenvy::from_read_iter(text.as_bytes()) {
-            match entry {
-                Ok((name, text)) => {
-                    let origin = format!(".env line {}", line_of(&name));
-                    if !is_known(&name) {
-                        let what = "there is no such setting";
-                        self.problem(&name, &origin, what, &suggestion(&name));
-                    }
-                    self.values.insert(name, Found { text, origin });
-                }
-                Err(_) => {
-                    let mend = "write every line as NAME=value, with quotes around values that have spaces";
-                    self.problem(".env", &path.display().to_string(), "a line cannot be read", mend);
-                    return;
-                }
+            let Ok((name, text)) = entry else {
+                let mend = "write every line as NAME=value, with quotes around values that have spaces";
+                self.problem(".env", &path.display().to_string(), "a line cannot be read", mend);
+                return;
+            };
+            let origin = format!(".env line {}", line_of(&name));
+            if !is_known(&name) {
+                self.problem(&name, &origin, "there is no such setting", &suggestion(&name));
             }
+            self.values.insert(name, Found { text, origin });
         }
     }
 

@@ -309,7 +309,7 @@ fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
         match text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)) {
             Ok(net) => nets.push(net),
             Err(_) => {
-                reader.refuse("TRUSTED_PROXIES", &format!("\"{text}\" is no network"), "write it as 10.0.0.0/8,::1")
+                reader.refuse("TRUSTED_PROXIES", &format!("\"{text}\" is no network"), "write it as 10.0.0.0/8,::1");
             }
         }
     }

@@ -76,13 +76,11 @@ impl Members {
 
     /// A text that may be missing; anything else by that name is a `wrong_type`.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
-        match self.take(name)? {
-            Value::String(text) => Some(text),
-            _ => {
-                self.violations.push(Violation::with_message(name, Code::WrongType, "must be a string"));
-                None
-            }
+        if let Value::String(text) = self.take(name)? {
+            return Some(text);
         }
+        self.violations.push(Violation::with_message(name, Code::WrongType, "must be a string"));
+        None
     }
 
     /// A text that must be there; an empty stand-in where it is not, for `finish` refuses then.

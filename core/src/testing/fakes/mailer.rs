@@ -88,7 +88,9 @@ mod tests {
     #[test]
     fn what_was_sent_can_be_looked_into() {
         let outbox = MailOutbox::default();
-        every_message("Ada").iter().for_each(|message| send(&outbox, message).unwrap());
+        for message in every_message("Ada") {
+            send(&outbox, &message).unwrap();
+        }
         assert_eq!(outbox.sent_to("ada@example.com").len(), every_message("Ada").len());
         assert!(outbox.link_token("mail_password_reset").is_some() && outbox.code().is_some());
         assert_ne!(outbox.link_token("mail_password_reset"), outbox.link_token("mail_email_verify"));

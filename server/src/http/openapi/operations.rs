@@ -139,7 +139,6 @@ fn tokens() -> Vec<Outcome> {
 }
 
 /// The description of an operation. An id that is not here is described as itself, which a test refuses.
-#[expect(clippy::too_many_lines, reason = "a table: one row an operation")]
 #[rustfmt::skip]
 pub fn describe(id: &str) -> Described {
     match id {

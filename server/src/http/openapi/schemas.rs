@@ -3,10 +3,12 @@
 use portcullis_core::model::code::Code;
 use serde_json::{Map, Value, json};
 
+#[expect(clippy::needless_pass_by_value, reason = "called with literals, a hundred times")]
 fn object(required: &[&str], properties: Value) -> Value {
     json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "called with literals, many times")]
 fn form(required: &[&str], properties: Value) -> Value {
     json!({"type": "object", "required": required, "properties": properties})
 }

@@ -22,10 +22,10 @@ use crate::testing::samples::{NOW, realm};
 
 /// The seed of all sequences; printed with whatever fails.
 const SEED: [u8; 32] = *b"portcullis: fakes must not drift";
-const SEQUENCES: u32 = 12;
-const LENGTH: usize = 40;
+const SEQUENCES: u32 = 20;
+const LENGTH: usize = 60;
 /// Shorter sequences that are tried once one has failed.
-const SHRINKS: u32 = 200;
+const SHRINKS: u32 = 500;
 /// How long a call takes.
 const STEP: Duration = Duration::from_mins(10);
 
@@ -41,6 +41,9 @@ trait Model {
     /// The call that the dice say.
     fn call(dice: &Dice) -> Self::Call;
 
+    /// Whether the call makes a record, named after its step, that later calls should meet.
+    fn makes(call: &Self::Call) -> bool;
+
     /// What the port answers to it.
     async fn answer(port: &Self::Port, call: &Self::Call) -> Result<Self::Answer, PortError>;
 }
@@ -50,6 +53,8 @@ trait Model {
 struct Dice {
     /// How many calls came before it in its sequence.
     step: u64,
+    /// Those of them that made a record.
+    made: Vec<u64>,
     /// The sequence's own two realms.
     realms: [Realm; 2],
     thrown: [u8; 6],
@@ -61,10 +66,10 @@ impl Dice {
         self.thrown[0] % n
     }
 
-    /// One of the two realms; three times of four the first.
+    /// One of the two realms; seven times of eight the first.
     fn realm(&self) -> Realm {
         let [first, second] = &self.realms;
-        if self.thrown[1].is_multiple_of(4) { second.clone() } else { first.clone() }
+        if self.thrown[1].is_multiple_of(8) { second.clone() } else { first.clone() }
     }
 
     /// Three throws of `n`: small, so that calls meet each other's records.
@@ -77,9 +82,10 @@ impl Dice {
         u64::from(self.thrown[5] % n)
     }
 
-    /// A record that one of the last calls may have made.
+    /// One of the last three records that were made, if there is one.
     fn recent(&self) -> u64 {
-        self.step.saturating_sub(self.number(12))
+        let back = usize::from(self.thrown[5] % 3);
+        self.made.iter().rev().take(3).cycle().nth(back).copied().unwrap_or(self.step)
     }
 
     /// When it is made.
@@ -132,9 +138,14 @@ impl<M: Model> Game<'_, M> {
         let realms = [realm(&format!("P{}", self.played)), realm(&format!("Q{}", self.played))];
         M::clear(self.port).await?;
         M::clear(self.fake).await?;
-        let mut story = Vec::new();
+        let (mut story, mut made) = (Vec::new(), Vec::new());
         for (step, thrown) in (0..).zip(sequence) {
-            let call = M::call(&Dice { step, realms: realms.clone(), thrown });
+            let dice = Dice { step, made, realms: realms.clone(), thrown };
+            let call = M::call(&dice);
+            made = dice.made;
+            if M::makes(&call) {
+                made.push(step);
+            }
             let (port, fake) = (M::answer(self.port, &call).await?, M::answer(self.fake, &call).await?);
             story.push(format!("{call:?}"));
             if port != fake {
@@ -172,6 +183,10 @@ mod tests {
 
         fn call(dice: &Dice) -> bool {
             dice.call(2) == 1
+        }
+
+        fn makes(_call: &bool) -> bool {
+            false
         }
 
         async fn answer(port: &Counter, &counts: &bool) -> Result<u64, PortError> {

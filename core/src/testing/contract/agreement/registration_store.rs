@@ -68,6 +68,10 @@ impl Model for Pending {
         }
     }
 
+    fn makes(call: &Call) -> bool {
+        matches!(call, Call::Insert(..))
+    }
+
     async fn answer(pending: &Self::Port, call: &Call) -> Result<Answer, PortError> {
         Ok(match call {
             Call::Insert(one, limit, now) => {

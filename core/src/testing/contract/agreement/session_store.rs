@@ -49,13 +49,13 @@ impl Model for Sessions {
 
     fn call(dice: &Dice) -> Call {
         let realm = dice.realm();
-        let [user, version, expected] = dice.three(3);
+        let [user, version, expected] = dice.three(2);
         let id = session_id(dice.recent());
         let ends = Session {
             version,
             current: digest("refresh token", dice.step),
-            idle_expires_at: after(dice.step + dice.number(9)),
-            expires_at: after(dice.step + dice.number(13)),
+            idle_expires_at: after(dice.step + dice.number(29)),
+            expires_at: after(dice.step + dice.number(31)),
             created_at: dice.now(),
             ..session(&realm, user, dice.step)
         };
@@ -68,6 +68,10 @@ impl Model for Sessions {
             14 => Call::EndAll(realm, user_id(user), (version > 0).then_some(id)),
             _ => Call::Purge(dice.now()),
         }
+    }
+
+    fn makes(call: &Call) -> bool {
+        matches!(call, Call::Insert(_))
     }
 
     async fn answer(sessions: &Self::Port, call: &Call) -> Result<Answer, PortError> {

@@ -47,16 +47,20 @@ impl Model for Users {
     }
 
     fn call(dice: &Dice) -> Call {
-        let ([id, email, other], realm) = (dice.three(4), dice.realm());
-        let version = dice.number(4);
+        let ([id, email, other], realm) = (dice.three(3), dice.realm());
+        let version = dice.number(2);
         let one = User { person: person(email), version, generation: other, ..user(&realm, id) };
         match dice.call(10) {
             0..=3 => Call::Insert(Box::new(one)),
             4 => Call::Find(realm, user_id(id)),
             5 => Call::FindByEmail(realm, digest("email", email)),
-            6..=8 => Call::Replace(Box::new(one), other),
+            6..=8 => Call::Replace(Box::new(one), other % 2),
             _ => Call::Delete(realm, user_id(id)),
         }
+    }
+
+    fn makes(_call: &Call) -> bool {
+        false
     }
 
     async fn answer(users: &Self::Port, call: &Call) -> Result<Answer, PortError> {
