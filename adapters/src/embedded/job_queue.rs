@@ -1,5 +1,6 @@
 //! [`JobQueue`] on SQLite. A job that a later version wrote stays where it is.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,27 +12,51 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::embedded::rows::{Columns, unreadable};
+use crate::embedded::rows::Columns;
 use crate::embedded::{Embedded, job_text};
 
 const PORT: &str = "job_queue";
 const COLUMNS: &str = "id, realm, task, attempts, created_at";
+/// How long a job of a later version is out of the way.
+const PUT_OFF: Duration = Duration::from_hours(1);
+/// Says so once.
+static UNKNOWN: Once = Once::new();
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Job> {
+/// `None` for a task that a later version wrote.
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<Job>> {
     let mut columns = Columns::of(row);
     let (id, realm, task) = (JobId::from_bytes(columns.id()?), columns.realm()?, columns.value::<String>()?);
-    Ok(Job {
-        id,
-        realm,
-        task: job_text::parse(&task).ok_or_else(|| unreadable(2, "a task this version does not know"))?,
-        attempts: columns.value()?,
-        created_at: columns.time()?,
-    })
+    let (attempts, created_at) = (columns.value()?, columns.time()?);
+    Ok(job_text::parse(&task).map(|task| Job { id, realm, task, attempts, created_at }))
 }
 
-fn read_dead(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {
+fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
     let (reason, at): (Option<String>, i64) = (row.get(5)?, row.get(6)?);
-    Ok(DeadLetter { job: read(row)?, reason: reason.unwrap_or_default(), at: Timestamp::from_millis(at) })
+    let letter = |job| DeadLetter { job, reason: reason.unwrap_or_default(), at: Timestamp::from_millis(at) };
+    Ok(read(row)?.map(letter))
+}
+
+/// The oldest due job. One of a later version is put off, as often as it was begun before, so that it is in nobody's
+/// way and still there when that version runs again.
+fn claim(db: &Connection, now: Timestamp, lease: Duration) -> rusqlite::Result<Option<Job>> {
+    let sql = format!(
+        "UPDATE jobs SET attempts = attempts + 1, due_at = ?2 WHERE id = (SELECT id FROM jobs \
+         WHERE dead_at IS NULL AND due_at <= ?1 ORDER BY due_at, created_at LIMIT 1) RETURNING {COLUMNS}"
+    );
+    let mut claimed = db.prepare_cached(&sql)?;
+    let times = [now.as_millis(), (now + lease).as_millis()];
+    while let Some((id, job)) =
+        claimed.query_row(times, |row| Ok((row.get::<_, [u8; 16]>(0)?, read(row)?))).optional()?
+    {
+        if job.is_some() {
+            return Ok(job);
+        }
+        UNKNOWN
+            .call_once(|| tracing::warn!("the queue holds jobs of a later version of Portcullis: they are left alone"));
+        let sql = "UPDATE jobs SET attempts = attempts - 1, due_at = ?2 WHERE id = ?1";
+        db.prepare_cached(sql)?.execute(params![id, (now + PUT_OFF).as_millis()])?;
+    }
+    Ok(None)
 }
 
 #[async_trait]
@@ -63,15 +88,7 @@ impl JobQueue for Embedded {
         if !due {
             return Ok(None);
         }
-        let write = move |db: &Connection| {
-            let sql = format!(
-                "UPDATE jobs SET attempts = attempts + 1, due_at = ?2 WHERE id = (SELECT id FROM jobs \
-                 WHERE dead_at IS NULL AND due_at <= ?1 ORDER BY due_at, created_at LIMIT 1) RETURNING {COLUMNS}"
-            );
-            let times = params![now.as_millis(), (now + lease).as_millis()];
-            db.prepare_cached(&sql)?.query_row(times, read).optional()
-        };
-        self.writer.write(PORT, write).await
+        self.writer.write(PORT, move |db| claim(db, now, lease)).await
     }
 
     async fn complete(&self, id: &JobId) -> Result<(), PortError> {
@@ -103,9 +120,10 @@ impl JobQueue for Embedded {
     async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
-                "SELECT {COLUMNS}, reason, dead_at FROM jobs WHERE dead_at IS NOT NULL ORDER BY dead_at DESC LIMIT ?1"
+                "SELECT {COLUMNS}, reason, dead_at FROM jobs WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, created_at DESC \
+                 LIMIT ?1"
             );
-            db.prepare_cached(&sql)?.query_map([limit], read_dead)?.collect()
+            db.prepare_cached(&sql)?.query_map([limit], read_dead)?.filter_map(Result::transpose).collect()
         })
     }
 
@@ -139,8 +157,8 @@ impl JobQueue for Embedded {
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {
         self.readers.read(PORT, |db| {
-            let sql =
-                "SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL) FROM jobs";
+            let sql = "SELECT (SELECT count(*) FROM jobs WHERE dead_at IS NULL), \
+                       (SELECT count(*) FROM jobs WHERE dead_at IS NOT NULL)";
             db.query_row(sql, [], |row| {
                 let mut columns = Columns::of(row);
                 Ok(QueueDepth { waiting: columns.number()?, dead: columns.number()? })

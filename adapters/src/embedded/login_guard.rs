@@ -1,6 +1,8 @@
 //! [`LoginGuard`] on SQLite. The row with the empty address counts strangers; an address that once logged in has a
 //! row of its own.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -15,6 +17,8 @@ const PORT: &str = "login_guard";
 /// Known addresses an e-mail keeps; the ones not used for longest fall off.
 const KNOWN_ADDRESSES: i64 = 32;
 const STRANGERS: &[u8] = &[];
+/// A count of strangers that nobody added to for this long is forgotten.
+const IDLE: Duration = Duration::from_hours(30 * 24);
 
 struct Count {
     failures: u32,
@@ -43,6 +47,13 @@ fn keep(
     db.prepare_cached(sql)?.execute(which).map(|_| ())
 }
 
+/// A few at a time: e-mails that somebody guessed at must not stay for ever.
+fn forget_idle(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM login_counts WHERE (realm, email, address) IN \
+               (SELECT realm, email, address FROM login_counts WHERE address = x'' AND touched_at < ?1 LIMIT 8)";
+    db.prepare_cached(sql)?.execute([(now - IDLE).as_millis()]).map(|_| ())
+}
+
 #[async_trait]
 impl LoginGuard for Embedded {
     async fn admit(
@@ -67,6 +78,7 @@ impl LoginGuard for Embedded {
             let failures = failures.saturating_add(1);
             let next_at = if failures >= FREE_FAILURES { now + THROTTLE } else { now };
             keep(db, &realm, &email, address, (&Count { failures, next_at }, now))?;
+            forget_idle(db, now)?;
             Ok(Admission::Admitted)
         };
         self.writer.write(PORT, write).await

@@ -4,6 +4,7 @@
 mod audit_log;
 mod job_queue;
 mod job_text;
+mod keys;
 mod login_guard;
 mod one_time_token_store;
 mod open;
@@ -13,12 +14,17 @@ mod readers;
 mod registration_store;
 mod rows;
 mod session_store;
+#[cfg(test)]
+mod tests;
 mod user_store;
 mod writer;
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use rusqlite::Connection;
 use tokio::sync::Notify;
@@ -29,6 +35,9 @@ use crate::embedded::rate_limiter::Buckets;
 use crate::embedded::readers::Readers;
 use crate::embedded::writer::Writer;
 
+/// Most records that go in one change of housekeeping, so that others get in between.
+const PURGED: u32 = 500;
+
 /// The store. Everything it answered with success is on the disk.
 pub struct Embedded {
     // dropped in this order: the readers first, so that the writer can fold the log into the file, the lock last
@@ -36,6 +45,7 @@ pub struct Embedded {
     writer: Writer,
     buckets: Buckets,
     enqueued: Notify,
+    lost_events: Arc<AtomicU64>,
     schema_version: u32,
     _lock: File,
 }
@@ -47,7 +57,7 @@ impl Embedded {
     /// What is wrong with the file, and the mend.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
-        let failed = |source| OpenError::Sqlite { path: path.to_owned(), source };
+        let failed = |source| open::explain(path, source);
         let readers = Readers::open(path).map_err(failed)?;
         Ok(Self {
             readers,
@@ -55,6 +65,7 @@ impl Embedded {
                 .map_err(|source| OpenError::Io { path: path.to_owned(), source })?,
             buckets: Buckets::default(),
             enqueued: Notify::new(),
+            lost_events: Arc::default(),
             schema_version: opened.schema_version,
             _lock: opened.lock,
         })
@@ -77,5 +88,38 @@ impl Embedded {
             db.query_row("SELECT value FROM checks WHERE name = ?1", [&name], |row| row.get(0))
         };
         self.writer.write("checks", write).await
+    }
+
+    /// How many bytes it holds.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn size(&self) -> Result<u64, PortError> {
+        let pages = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()";
+        self.readers.read("checks", |db| db.query_row(pages, [], |row| rows::Columns::of(row).number()))
+    }
+
+    /// How many events the audit log could not take since the start.
+    #[must_use]
+    pub fn lost_events(&self) -> u64 {
+        self.lost_events.load(Ordering::Relaxed)
+    }
+
+    /// Housekeeping: removes what expired by `now`, a few at a time, by a statement that is given `now` and how many.
+    async fn purge(&self, port: &'static str, sql: &'static str, now: Timestamp) -> Result<u64, PortError> {
+        let mut purged = 0;
+        loop {
+            let write = move |db: &Connection| db.prepare_cached(sql)?.execute((now.as_millis(), PURGED));
+            let removed = self.writer.write(port, write).await?;
+            purged += removed as u64;
+            if removed < PURGED as usize {
+                break;
+            }
+        }
+        if purged > 0 {
+            // it leaves the log too
+            self.writer.erase(port, |_| Ok(())).await?;
+        }
+        Ok(purged)
     }
 }

@@ -170,9 +170,8 @@ impl OneTimeTokenStore for Embedded {
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
-        let write = move |db: &Connection| {
-            db.prepare_cached("DELETE FROM one_time_tokens WHERE expires_at <= ?1")?.execute([now.as_millis()])
-        };
-        Ok(self.writer.write(PORT, write).await? as u64)
+        let sql = "DELETE FROM one_time_tokens WHERE (realm, subject, purpose) IN \
+                   (SELECT realm, subject, purpose FROM one_time_tokens WHERE expires_at <= ?1 LIMIT ?2)";
+        self.purge(PORT, sql, now).await
     }
 }

@@ -1,16 +1,18 @@
 //! Opening the file: every way it can be unusable gets a sentence that says what, where and how to mend it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// "Port" in ASCII: what makes a SQLite file ours.
 const APPLICATION_ID: i64 = 0x506f_7274;
 /// The schema, step by step. A step that was released is never changed.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+/// Files up to this size are looked through for damage at the start; larger ones would make it slow.
+const LOOKED_THROUGH: u64 = 4 << 20;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,10 +40,12 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Another process has it.
-    #[error("{} is in use by another Portcullis process. Mend: stop that one, or set DATABASE_URL to another file", path.display())]
+    #[error("{} is in use by another Portcullis process{}. Mend: stop that one, or set DATABASE_URL to another file", path.display(), number(*process))]
     Locked {
         /// The file.
         path: PathBuf,
+        /// Its number, where it left one.
+        process: Option<u32>,
     },
     /// Not SQLite, or damaged.
     #[error("{} is damaged or not a database. Mend: restore it from a backup, or move it away to begin anew", path.display())]
@@ -65,8 +69,26 @@ pub enum OpenError {
         /// The newest schema this version knows.
         known: u32,
     },
+    /// It may be read but not written.
+    #[error("{} cannot be written. Mend: make the file, its -wal and -shm and their folder writable for this user, or set DATABASE_URL to another place", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No room.
+    #[error("{}: the disk is full. Mend: make room, or set DATABASE_URL to a file on another disk", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A write-ahead log cannot live there.
+    #[error("{} is on a file system without shared memory, so it cannot keep a write-ahead log. Mend: set DATABASE_URL to a file on a local disk", path.display())]
+    NoLog {
+        /// The file.
+        path: PathBuf,
+    },
     /// Anything else.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}. Mend: see whether the disk works, or set DATABASE_URL to another place", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -75,7 +97,12 @@ pub enum OpenError {
     },
 }
 
+fn number(process: Option<u32>) -> String {
+    process.map(|process| format!(" (process {process})")).unwrap_or_default()
+}
+
 /// An open database, at this version's schema.
+#[derive(Debug)]
 pub struct Opened {
     pub connection: Connection,
     pub schema_version: u32,
@@ -91,10 +118,16 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         return Err(OpenError::IsFolder { path: path.to_owned() });
     }
     let lock = lock(path, folder)?;
-    let io = |source| OpenError::Io { path: path.to_owned(), source };
     // made by us first, so that nobody else can read it; SQLite gives the log files the same mode
-    OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(io)?;
-    let mut connection = Connection::open(path).map_err(|source| explain(path, source))?;
+    OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| explain_io(path, source))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|source| explain(path, source))?;
     let schema_version = prepare(path, &mut connection)?;
     Ok(Opened { connection, schema_version, lock })
 }
@@ -104,19 +137,39 @@ fn lock(path: &Path, folder: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(name);
-    let file = file.map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    let mut file = file.map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(OpenError::Io { path: path.to_owned(), source }),
+        Ok(()) => {
+            // only to tell the next one who has it
+            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let _ = file.read_to_string(&mut text);
+            Err(OpenError::Locked { path: path.to_owned(), process: text.trim().parse().ok() })
+        }
+        Err(TryLockError::Error(source)) => Err(explain_io(path, source)),
     }
 }
 
-fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
+fn explain_io(path: &Path, source: io::Error) -> OpenError {
+    let path = path.to_owned();
+    match source.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnly { path },
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => OpenError::DiskFull { path },
+        _ => OpenError::Io { path, source },
+    }
+}
+
+/// What an error of SQLite means for whoever starts the server.
+pub fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::Locked { path, process: None },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => OpenError::ReadOnly { path },
+        Some(ErrorCode::DiskFull) => OpenError::DiskFull { path },
         _ => OpenError::Sqlite { path, source },
     }
 }
@@ -135,18 +188,42 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
+    look_through(path, connection)?;
     // FULL: a commit that was answered is on the disk; secure_delete: what was erased is not
-    let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;
-                   PRAGMA busy_timeout = 5000; PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;";
+    let pragmas = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 5000;
+                   PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
     connection.execute_batch(pragmas).map_err(failed)?;
-    let transaction = connection.transaction().map_err(failed)?;
-    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
-        transaction.execute_batch(step).map_err(failed)?;
+    let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(failed)?;
+    if mode != "wal" {
+        return Err(OpenError::NoLog { path: path.to_owned() });
     }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
-    transaction.pragma_update(None, "user_version", known).map_err(failed)?;
-    transaction.commit().map_err(failed)?;
+    if found < known {
+        migrate(connection, found, known).map_err(failed)?;
+    }
     Ok(known)
+}
+
+/// All steps that are missing, or none of them.
+fn migrate(connection: &mut Connection, found: u32, known: u32) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()
+}
+
+fn look_through(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    if fs::metadata(path).is_ok_and(|file| file.len() > LOOKED_THROUGH) {
+        return Ok(());
+    }
+    let verdict = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    if verdict.map_err(|source| explain(path, source))? == "ok" {
+        Ok(())
+    } else {
+        Err(OpenError::Damaged { path: path.to_owned() })
+    }
 }
 
 #[cfg(test)]
@@ -154,7 +231,7 @@ mod tests {
     use super::*;
 
     fn refused(path: &Path) -> String {
-        open(path).err().expect("refused").to_string()
+        open(path).expect_err("refused").to_string()
     }
 
     #[test]
@@ -165,14 +242,62 @@ mod tests {
         assert!(refused(&at("text.db")).contains("damaged or not a database"));
         Connection::open(at("other.db")).unwrap().execute_batch("CREATE TABLE theirs (a)").unwrap();
         assert!(refused(&at("other.db")).contains("another program"));
+        let marked = Connection::open(at("marked.db")).unwrap();
+        marked.pragma_update(None, "application_id", 1234).unwrap();
+        drop(marked);
+        assert!(refused(&at("marked.db")).contains("another program"));
         let first = open(&at("ours.db")).unwrap();
-        assert!(refused(&at("ours.db")).contains("in use by another"));
+        let locked = format!("in use by another Portcullis process (process {})", std::process::id());
+        assert!(refused(&at("ours.db")).contains(&locked));
         first.connection.pragma_update(None, "user_version", 99).unwrap();
         drop(first);
         assert!(refused(&at("ours.db")).contains("schema 99"));
         fs::create_dir(at("folder.db")).unwrap();
         assert!(refused(&at("folder.db")).contains("is a folder"));
         assert!(refused(&at("text.db/below/x.db")).contains("folder cannot be used"));
+    }
+
+    #[test]
+    fn damage_further_in_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        drop(open(&path).unwrap());
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle..].fill(0xa5);
+        fs::write(&path, bytes).unwrap();
+        assert!(refused(&path).contains("damaged or not a database"));
+    }
+
+    #[test]
+    fn errors_of_sqlite_are_told_in_words() {
+        let told = |code| {
+            let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            explain(Path::new("/data/p.db"), error).to_string()
+        };
+        assert!(told(rusqlite::ffi::SQLITE_FULL).contains("/data/p.db: the disk is full. Mend: make room"));
+        assert!(told(rusqlite::ffi::SQLITE_READONLY).contains("cannot be written. Mend: make the file"));
+        assert!(told(rusqlite::ffi::SQLITE_CANTOPEN).contains("cannot be written"));
+        assert!(told(rusqlite::ffi::SQLITE_CORRUPT).contains("damaged"));
+        assert!(told(rusqlite::ffi::SQLITE_BUSY).contains("in use by another"));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(explain_io(Path::new("/data/p.db"), full).to_string().contains("disk is full"));
+    }
+
+    #[test]
+    fn opening_again_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let first = open(&path).unwrap();
+        first.connection.execute("INSERT INTO checks VALUES ('a', x'01')", []).unwrap();
+        let version = first.schema_version;
+        drop(first);
+        let before = fs::read(&path).unwrap();
+        let second = open(&path).unwrap();
+        let kept: i64 = second.connection.query_row("SELECT count(*) FROM checks", [], |row| row.get(0)).unwrap();
+        assert_eq!((second.schema_version, kept), (version, 1));
+        drop(second);
+        assert_eq!(fs::read(&path).unwrap(), before);
     }
 
     #[test]

@@ -3,12 +3,11 @@
 use async_trait::async_trait;
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::WrappedKey;
 use portcullis_core::ports::error::PortError;
 use rusqlite::{Connection, Row, params};
 
-use crate::embedded::Embedded;
 use crate::embedded::rows::Columns;
+use crate::embedded::{Embedded, keys};
 use crate::outbox::shelf::{Shelf, Shelved};
 
 const PORT: &str = "outbox";
@@ -22,7 +21,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Shelved> {
         subject: UserId::from_bytes(columns.id()?),
         job: JobId::from_bytes(columns.id()?),
         part: columns.value()?,
-        key: WrappedKey::from_bytes(columns.value()?),
+        key: columns.key()?,
         message: columns.sealed()?,
         at: columns.time()?,
     })
@@ -32,16 +31,18 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Shelved> {
 impl Shelf for Embedded {
     async fn put(&self, copy: Shelved) -> Result<(), PortError> {
         let write = move |db: &Connection| {
-            let sql = "REPLACE INTO outbox (realm, subject, job, part, wrapped_key, message, at) \
+            let of_job = params![copy.job.as_bytes(), copy.part];
+            db.prepare_cached("DELETE FROM outbox WHERE job = ?1 AND part = ?2")?.execute(of_job)?;
+            let sql = "INSERT INTO outbox (realm, subject, job, part, key_slot, message, at) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
             let (realm, subject, job) = (copy.realm.as_str(), copy.subject.as_bytes(), copy.job.as_bytes());
-            let (key, message) = (copy.key.as_bytes(), copy.message.as_bytes());
+            let (slot, message) = (keys::keep(db, &copy.key)?, copy.message.as_bytes());
             db.prepare_cached(sql)?.execute(params![
                 realm,
                 subject,
                 job,
                 copy.part,
-                key,
+                slot,
                 message,
                 copy.at.as_millis()
             ])?;
@@ -53,8 +54,8 @@ impl Shelf for Embedded {
 
     async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError> {
         self.readers.read(PORT, |db| {
-            let sql =
-                "SELECT realm, subject, job, part, wrapped_key, message, at FROM outbox ORDER BY number DESC LIMIT ?1";
+            let sql = "SELECT realm, subject, job, part, wrapped, message, at FROM outbox JOIN keys ON slot = key_slot \
+                 ORDER BY number DESC LIMIT ?1";
             db.prepare_cached(sql)?.query_map([limit], read)?.collect()
         })
     }
@@ -65,6 +66,6 @@ impl Shelf for Embedded {
             let mut statement = db.prepare_cached("DELETE FROM outbox WHERE realm = ?1 AND subject = ?2")?;
             statement.execute(params![realm.as_str(), subject.as_bytes()]).map(|_| ())
         };
-        self.writer.write(PORT, write).await
+        self.writer.erase(PORT, write).await
     }
 }

@@ -10,8 +10,8 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::{InsertRegistration, RegistrationStore};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::embedded::Embedded;
-use crate::embedded::rows::{Columns, PERSON};
+use crate::embedded::rows::{Columns, PERSON, PERSON_WITH_KEY};
+use crate::embedded::{Embedded, keys};
 
 const PORT: &str = "registration_store";
 
@@ -33,11 +33,12 @@ fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<()> 
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
     );
     let person = &registration.person;
+    let slot = keys::keep(db, &person.key)?;
     db.prepare_cached(&sql)?.execute(params![
         registration.realm.as_str(),
         registration.id.as_bytes(),
         person.email_index.as_bytes(),
-        person.key.as_bytes(),
+        slot,
         person.first_name.as_bytes(),
         person.last_name.as_bytes(),
         person.email.as_bytes(),
@@ -76,8 +77,8 @@ impl RegistrationStore for Embedded {
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
-                "SELECT realm, id, {PERSON}, password, created_at, expires_at FROM registrations \
-                 WHERE realm = ?1 AND id = ?2 AND expires_at > ?3"
+                "SELECT realm, id, {PERSON_WITH_KEY}, password, created_at, expires_at FROM registrations \
+                 JOIN keys ON slot = key_slot WHERE realm = ?1 AND id = ?2 AND expires_at > ?3"
             );
             let which = params![realm.as_str(), id.as_bytes(), now.as_millis()];
             db.prepare_cached(&sql)?.query_row(which, read).optional()
@@ -92,8 +93,8 @@ impl RegistrationStore for Embedded {
     ) -> Result<Vec<Registration>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
-                "SELECT realm, id, {PERSON}, password, created_at, expires_at FROM registrations \
-                 WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3 ORDER BY created_at"
+                "SELECT realm, id, {PERSON_WITH_KEY}, password, created_at, expires_at FROM registrations \
+                 JOIN keys ON slot = key_slot WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3 ORDER BY created_at, id"
             );
             let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
             db.prepare_cached(&sql)?.query_map(which, read)?.collect()
@@ -137,10 +138,8 @@ impl RegistrationStore for Embedded {
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
-        let write = move |db: &Connection| {
-            let sql = "DELETE FROM registrations WHERE expires_at <= ?1";
-            db.prepare_cached(sql)?.execute([now.as_millis()])
-        };
-        Ok(self.writer.write(PORT, write).await? as u64)
+        let sql = "DELETE FROM registrations WHERE rowid IN \
+                   (SELECT rowid FROM registrations WHERE expires_at <= ?1 LIMIT ?2)";
+        self.purge(PORT, sql, now).await
     }
 }

@@ -7,8 +7,12 @@ use portcullis_core::model::user::{PasswordHash, SealedPerson};
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, Type};
 
+use crate::embedded::keys;
+
 /// The columns a registration and a user have in common, in the order of their tables.
-pub const PERSON: &str = "email_index, wrapped_key, first_name, last_name, email, phone, country_code, country";
+pub const PERSON: &str = "email_index, key_slot, first_name, last_name, email, phone, country_code, country";
+/// The same as they are read, where `keys` is joined.
+pub const PERSON_WITH_KEY: &str = "email_index, wrapped, first_name, last_name, email, phone, country_code, country";
 
 /// What cannot be in the database is.
 pub fn unreadable(column: usize, what: &str) -> rusqlite::Error {
@@ -57,6 +61,13 @@ impl<'a, 'b> Columns<'a, 'b> {
         Ok(self.value::<Option<Vec<u8>>>()?.map(Sealed::from_bytes))
     }
 
+    pub fn key(&mut self) -> rusqlite::Result<WrappedKey> {
+        let column = self.next;
+        let content = self.row.get_ref(column)?;
+        self.next += 1;
+        keys::read(content.as_blob()?).ok_or_else(|| unreadable(column, "no key is in its slot"))
+    }
+
     pub fn time(&mut self) -> rusqlite::Result<Timestamp> {
         self.value().map(Timestamp::from_millis)
     }
@@ -75,7 +86,7 @@ impl<'a, 'b> Columns<'a, 'b> {
     pub fn person(&mut self) -> rusqlite::Result<SealedPerson> {
         Ok(SealedPerson {
             email_index: self.digest()?,
-            key: WrappedKey::from_bytes(self.value()?),
+            key: self.key()?,
             first_name: self.sealed()?,
             last_name: self.sealed()?,
             email: self.sealed()?,

@@ -13,7 +13,7 @@ use crate::embedded::Embedded;
 use crate::embedded::rows::{Columns, signed};
 
 const PORT: &str = "session_store";
-const COLUMNS: &str = "realm, id, user_id, generation, user_agent, address, authenticated_at, created_at, last_used_at, \
+const COLUMNS: &str = "user_id, generation, user_agent, address, authenticated_at, created_at, last_used_at, \
                        idle_expires_at, expires_at, current, previous, rotated_at, successor, version";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
@@ -44,13 +44,10 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
     })
 }
 
-fn write(db: &Connection, session: &Session, verb: &str) -> rusqlite::Result<()> {
-    let sql = format!(
-        "{verb} INTO sessions ({COLUMNS}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
-    );
+/// Runs a statement whose parameters are the columns of the table, in their order.
+fn put(db: &Connection, sql: &str, session: &Session) -> rusqlite::Result<()> {
     let previous = session.previous.as_ref();
-    db.prepare_cached(&sql)?.execute(params![
+    db.prepare_cached(sql)?.execute(params![
         session.realm.as_str(),
         session.id.as_bytes(),
         session.user.as_bytes(),
@@ -71,15 +68,31 @@ fn write(db: &Connection, session: &Session, verb: &str) -> rusqlite::Result<()>
     Ok(())
 }
 
+fn insert(db: &Connection, session: &Session) -> rusqlite::Result<()> {
+    let sql = format!(
+        "INSERT INTO sessions (realm, id, {COLUMNS}) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+    );
+    put(db, &sql, session)
+}
+
+fn update(db: &Connection, session: &Session) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE sessions SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+         WHERE realm = ?1 AND id = ?2"
+    );
+    put(db, &sql, session)
+}
+
 #[async_trait]
 impl SessionStore for Embedded {
     async fn insert(&self, session: Session) -> Result<(), PortError> {
-        self.writer.write(PORT, move |db| write(db, &session, "INSERT")).await
+        self.writer.write(PORT, move |db| insert(db, &session)).await
     }
 
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         self.readers.read(PORT, |db| {
-            let sql = format!("SELECT {COLUMNS} FROM sessions WHERE realm = ?1 AND id = ?2");
+            let sql = format!("SELECT realm, id, {COLUMNS} FROM sessions WHERE realm = ?1 AND id = ?2");
             db.prepare_cached(&sql)?.query_row(params![realm.as_str(), id.as_bytes()], read).optional()
         })
     }
@@ -91,7 +104,7 @@ impl SessionStore for Embedded {
             match statement.query_row(which, |row| row.get::<_, i64>(0)).optional()? {
                 None => Ok(RotateSession::Gone),
                 Some(version) if version != signed(expected) => Ok(RotateSession::Stale),
-                Some(_) => write(db, &session, "REPLACE").map(|()| RotateSession::Rotated),
+                Some(_) => update(db, &session).map(|()| RotateSession::Rotated),
             }
         };
         self.writer.write(PORT, change).await
@@ -99,7 +112,9 @@ impl SessionStore for Embedded {
 
     async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Session>, PortError> {
         self.readers.read(PORT, |db| {
-            let sql = format!("SELECT {COLUMNS} FROM sessions WHERE realm = ?1 AND user_id = ?2 ORDER BY created_at");
+            let sql = format!(
+                "SELECT realm, id, {COLUMNS} FROM sessions WHERE realm = ?1 AND user_id = ?2 ORDER BY created_at, id"
+            );
             db.prepare_cached(&sql)?.query_map(params![realm.as_str(), user.as_bytes()], read)?.collect()
         })
     }
@@ -124,10 +139,8 @@ impl SessionStore for Embedded {
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
-        let change = move |db: &Connection| {
-            let sql = "DELETE FROM sessions WHERE idle_expires_at <= ?1 OR expires_at <= ?1";
-            db.prepare_cached(sql)?.execute([now.as_millis()])
-        };
-        Ok(self.writer.write(PORT, change).await? as u64)
+        let sql = "DELETE FROM sessions WHERE rowid IN \
+                   (SELECT rowid FROM sessions WHERE min(idle_expires_at, expires_at) <= ?1 LIMIT ?2)";
+        self.purge(PORT, sql, now).await
     }
 }

@@ -7,10 +7,10 @@ use portcullis_core::model::sealed::{Digest, Sealed};
 use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::embedded::Embedded;
-use crate::embedded::rows::{Columns, PERSON, signed};
+use crate::embedded::rows::{Columns, PERSON, PERSON_WITH_KEY, signed};
+use crate::embedded::{Embedded, keys};
 
 const PORT: &str = "user_store";
 const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, disabled, \
@@ -37,18 +37,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<User> {
     })
 }
 
-fn insert(db: &Connection, user: &User, verb: &str) -> rusqlite::Result<usize> {
-    let sql = format!(
-        "{verb} INTO users (realm, id, {PERSON}, {REST}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, \
-         ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
-    );
-    let person = &user.person;
-    let pending = user.pending_email.as_ref();
-    db.prepare_cached(&sql)?.execute(params![
+/// Runs a statement whose parameters are the columns of the table, in their order.
+fn put(db: &Connection, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
+    let (person, pending) = (&user.person, user.pending_email.as_ref());
+    let changed = db.prepare_cached(sql)?.execute(params![
         user.realm.as_str(),
         user.id.as_bytes(),
         person.email_index.as_bytes(),
-        person.key.as_bytes(),
+        slot,
         person.first_name.as_bytes(),
         person.last_name.as_bytes(),
         person.email.as_bytes(),
@@ -66,61 +62,86 @@ fn insert(db: &Connection, user: &User, verb: &str) -> rusqlite::Result<usize> {
         signed(user.version),
         user.created_at.as_millis(),
         user.updated_at.as_millis(),
-    ])
+    ])?;
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
-/// Whether a unique index refused.
-fn is_conflict(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+fn insert(db: &Connection, user: &User) -> rusqlite::Result<()> {
+    let sql = format!(
+        "INSERT INTO users (realm, id, {PERSON}, {REST}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+    );
+    put(db, &sql, user, keys::keep(db, &user.person.key)?)
 }
 
-fn version_of(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<Option<i64>> {
-    let mut statement = db.prepare_cached("SELECT version FROM users WHERE realm = ?1 AND id = ?2")?;
-    statement.query_row(params![realm.as_str(), id.as_bytes()], |row| row.get(0)).optional()
+fn update(db: &Connection, user: &User, slot: i64) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE users SET ({PERSON}, {REST}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+         ?18, ?19, ?20, ?21) WHERE realm = ?1 AND id = ?2"
+    );
+    put(db, &sql, user, keys::replace(db, slot, &user.person.key)?)
+}
+
+fn exists(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<bool> {
+    let mut statement = db.prepare_cached("SELECT 1 FROM users WHERE realm = ?1 AND id = ?2")?;
+    statement.exists(params![realm.as_str(), id.as_bytes()])
+}
+
+/// Whether another user of the realm has the e-mail.
+fn email_taken(db: &Connection, user: &User) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE realm = ?1 AND email_index = ?2 AND id <> ?3";
+    let who = params![user.realm.as_str(), user.person.email_index.as_bytes(), user.id.as_bytes()];
+    db.prepare_cached(sql)?.exists(who)
 }
 
 #[async_trait]
 impl UserStore for Embedded {
     async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
-        let write = move |db: &Connection| match insert(db, &user, "INSERT") {
-            Ok(_) => Ok(InsertUser::Inserted),
-            Err(error) if is_conflict(&error) => {
-                let taken = version_of(db, &user.realm, &user.id)?.is_some();
-                Ok(if taken { InsertUser::IdTaken } else { InsertUser::EmailTaken })
+        let write = move |db: &Connection| {
+            if exists(db, &user.realm, &user.id)? {
+                return Ok(InsertUser::IdTaken);
             }
-            Err(error) => Err(error),
+            if email_taken(db, &user)? {
+                return Ok(InsertUser::EmailTaken);
+            }
+            insert(db, &user).map(|()| InsertUser::Inserted)
         };
         self.writer.write(PORT, write).await
     }
 
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         self.readers.read(PORT, |db| {
-            let sql = format!("SELECT realm, id, {PERSON}, {REST} FROM users WHERE realm = ?1 AND id = ?2");
+            let sql = format!(
+                "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM users JOIN keys ON slot = key_slot \
+                 WHERE realm = ?1 AND id = ?2"
+            );
             db.prepare_cached(&sql)?.query_row(params![realm.as_str(), id.as_bytes()], read).optional()
         })
     }
 
     async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
         self.readers.read(PORT, |db| {
-            let sql = format!("SELECT realm, id, {PERSON}, {REST} FROM users WHERE realm = ?1 AND email_index = ?2");
+            let sql = format!(
+                "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM users JOIN keys ON slot = key_slot \
+                 WHERE realm = ?1 AND email_index = ?2"
+            );
             db.prepare_cached(&sql)?.query_row(params![realm.as_str(), email.as_bytes()], read).optional()
         })
     }
 
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
         let write = move |db: &Connection| {
-            match version_of(db, &user.realm, &user.id)? {
-                None => return Ok(ReplaceUser::Gone),
-                Some(version) if version != signed(expected) => return Ok(ReplaceUser::Stale),
-                Some(_) => {}
+            let mut statement =
+                db.prepare_cached("SELECT version, key_slot FROM users WHERE realm = ?1 AND id = ?2")?;
+            let who = params![user.realm.as_str(), user.id.as_bytes()];
+            let stored: Option<(i64, i64)> =
+                statement.query_row(who, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            match stored {
+                None => Ok(ReplaceUser::Gone),
+                Some((version, _)) if version != signed(expected) => Ok(ReplaceUser::Stale),
+                Some(_) if email_taken(db, &user)? => Ok(ReplaceUser::EmailTaken),
+                Some((_, slot)) => update(db, &user, slot).map(|()| ReplaceUser::Replaced),
             }
-            let taken = "SELECT 1 FROM users WHERE realm = ?1 AND email_index = ?2 AND id <> ?3";
-            let who = params![user.realm.as_str(), user.person.email_index.as_bytes(), user.id.as_bytes()];
-            if db.prepare_cached(taken)?.exists(who)? {
-                return Ok(ReplaceUser::EmailTaken);
-            }
-            insert(db, &user, "REPLACE")?;
-            Ok(ReplaceUser::Replaced)
         };
         self.writer.write(PORT, write).await
     }
@@ -131,10 +152,8 @@ impl UserStore for Embedded {
             let mut statement = db.prepare_cached("DELETE FROM users WHERE realm = ?1 AND id = ?2")?;
             Ok(statement.execute(params![realm.as_str(), id.as_bytes()])? > 0)
         };
-        let deleted = self.writer.write(PORT, write).await?;
-        // the log still has the key: fold it in, where secure_delete has overwritten it
-        self.writer.checkpoint(PORT).await?;
-        Ok(deleted)
+        // the key's slot is overwritten; answered when the log has let go of it too
+        self.writer.erase(PORT, write).await
     }
 
     async fn ping(&self) -> Result<(), PortError> {

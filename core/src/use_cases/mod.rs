@@ -37,3 +37,6 @@ pub mod update_profile;
 // behind the scenes
 pub mod deliver;
 pub mod housekeeping;
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,18 @@
+-- Wrapped keys, in slots that never move and are overwritten where they are: see keys.rs.
+CREATE TABLE keys (
+    slot INTEGER PRIMARY KEY,
+    free INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    wrapped BLOB NOT NULL
+) STRICT;
+CREATE INDEX keys_free ON keys (size) WHERE free = 1;
+
 -- Accounts. Nothing in any column can be turned back into a person without the keys.
 CREATE TABLE users (
     realm TEXT NOT NULL,
     id BLOB NOT NULL,
     email_index BLOB NOT NULL,
-    wrapped_key BLOB NOT NULL,
+    key_slot INTEGER NOT NULL,
     first_name BLOB NOT NULL,
     last_name BLOB NOT NULL,
     email BLOB NOT NULL,
@@ -22,15 +31,18 @@ CREATE TABLE users (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (realm, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX users_email ON users (realm, email_index);
+CREATE TRIGGER users_key AFTER DELETE ON users BEGIN
+    UPDATE keys SET free = 1, wrapped = zeroblob(size) WHERE slot = OLD.key_slot;
+END;
 
 -- Registrations that wait for their address to be proven.
 CREATE TABLE registrations (
     realm TEXT NOT NULL,
     id BLOB NOT NULL,
     email_index BLOB NOT NULL,
-    wrapped_key BLOB NOT NULL,
+    key_slot INTEGER NOT NULL,
     first_name BLOB NOT NULL,
     last_name BLOB NOT NULL,
     email BLOB NOT NULL,
@@ -41,9 +53,12 @@ CREATE TABLE registrations (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (realm, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX registrations_email ON registrations (realm, email_index, created_at);
 CREATE INDEX registrations_expiry ON registrations (expires_at);
+CREATE TRIGGER registrations_key AFTER DELETE ON registrations BEGIN
+    UPDATE keys SET free = 1, wrapped = zeroblob(size) WHERE slot = OLD.key_slot;
+END;
 
 CREATE TABLE sessions (
     realm TEXT NOT NULL,
@@ -63,9 +78,9 @@ CREATE TABLE sessions (
     successor BLOB,
     version INTEGER NOT NULL,
     PRIMARY KEY (realm, id)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX sessions_user ON sessions (realm, user_id, created_at);
-CREATE INDEX sessions_expiry ON sessions (idle_expires_at);
+CREATE INDEX sessions_expiry ON sessions (min(idle_expires_at, expires_at));
 
 -- One per holder; found by holder or by digest.
 CREATE TABLE one_time_tokens (
@@ -97,6 +112,7 @@ CREATE TABLE jobs (
     reason TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobs_due ON jobs (due_at, created_at) WHERE dead_at IS NULL;
+CREATE INDEX jobs_dead ON jobs (dead_at, created_at) WHERE dead_at IS NOT NULL;
 CREATE INDEX jobs_subject ON jobs (realm, subject);
 CREATE INDEX jobs_address ON jobs (realm, address);
 
@@ -120,6 +136,7 @@ CREATE TABLE login_counts (
     touched_at INTEGER NOT NULL,
     PRIMARY KEY (realm, email, address)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX login_counts_strangers ON login_counts (touched_at) WHERE address = x'';
 
 -- Buckets that must survive a restart.
 CREATE TABLE buckets (
@@ -129,6 +146,7 @@ CREATE TABLE buckets (
     full_at INTEGER NOT NULL,
     PRIMARY KEY (realm, operation, who)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX buckets_full ON buckets (full_at);
 
 -- Sealed copies of messages, in development.
 CREATE TABLE outbox (
@@ -137,12 +155,15 @@ CREATE TABLE outbox (
     subject BLOB NOT NULL,
     job BLOB NOT NULL,
     part INTEGER NOT NULL,
-    wrapped_key BLOB NOT NULL,
+    key_slot INTEGER NOT NULL,
     message BLOB NOT NULL,
     at INTEGER NOT NULL,
     UNIQUE (job, part)
 ) STRICT;
 CREATE INDEX outbox_subject ON outbox (realm, subject);
+CREATE TRIGGER outbox_key AFTER DELETE ON outbox BEGIN
+    UPDATE keys SET free = 1, wrapped = zeroblob(size) WHERE slot = OLD.key_slot;
+END;
 
 -- Values by which the database recognises the secrets it was written with.
 CREATE TABLE checks (

@@ -1,0 +1,80 @@
+//! The mails that carry a right of an account: a reset link, the link of a new address.
+
+use std::time::Duration;
+
+use super::{Failure, envelope};
+use crate::model::event::EventKind;
+use crate::model::ids::UserId;
+use crate::model::job::Job;
+use crate::model::message::EmailMessage;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::sealed::{Digest, Field};
+use crate::model::secret::OpaqueToken;
+use crate::model::user::User;
+use crate::ports::error::PortError;
+use crate::service::{AuthService, Ports};
+
+impl AuthService {
+    pub(super) async fn deliver_reset(&self, job: &Job, email: &Digest) -> Result<(), Failure> {
+        let Ports { users, .. } = &self.ports;
+        let Some(user) = users.find_by_email(&job.realm, email).await? else { return Ok(()) };
+        if user.disabled || !self.may_mail(job, "mail_password_reset", user.id.as_bytes(), email).await? {
+            return Ok(());
+        }
+        let expires_in = self.policy.lifetimes.reset;
+        let token = self.new_link(&user, Purpose::ResetPassword, *email, expires_in).await?;
+        let first_name = self.opener_of(&user)?.first_name(&user.person)?;
+        self.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
+        self.mail_now(job, &user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
+    }
+
+    /// To the new address, unless it has an account: then its owner is told instead.
+    pub(super) async fn deliver_confirmation(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
+        let Ports { users, mailer, .. } = &self.ports;
+        let realm = &job.realm;
+        let Some(user) = users.find(realm, id).await? else { return Ok(()) };
+        let Some(pending) = user.pending_email.clone() else { return Ok(()) };
+        let owner = users.find_by_email(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
+        if let Some(owner) = owner {
+            let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
+            return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
+        }
+        if !self.may_mail(job, "email_change_confirm", id.as_bytes(), &pending.index).await? {
+            return Ok(());
+        }
+        let expires_in = self.policy.lifetimes.verify;
+        let token = self.new_link(&user, Purpose::ChangeEmail, pending.index, expires_in).await?;
+        let opener = self.opener_of(&user)?;
+        let to = opener.email(Field::PendingEmail, &pending.email)?;
+        let first_name = opener.first_name(&user.person)?;
+        let message = EmailMessage::ConfirmEmailChange { first_name, token, expires_in };
+        mailer.send(&envelope(job, user.id), &to, &message).await?;
+        self.record(realm, EventKind::MessageSent, Some(user.id), None);
+        Ok(())
+    }
+
+    /// A fresh link of a user's; the older one of its kind is dead.
+    async fn new_link(
+        &self,
+        user: &User,
+        purpose: Purpose,
+        binding: Digest,
+        lifetime: Duration,
+    ) -> Result<OpaqueToken, PortError> {
+        let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
+        let (realm, now) = (&user.realm, clock.now());
+        let token = OpaqueToken::random(&**randomness);
+        one_time_tokens
+            .put(OneTimeToken {
+                holder: Self::holder(realm, purpose, user.id),
+                token: self.token_digest(realm, purpose, &token),
+                code: None,
+                tries_left: 0,
+                binding: Some(binding),
+                created_at: now,
+                expires_at: now + lifetime,
+            })
+            .await?;
+        Ok(token)
+    }
+}

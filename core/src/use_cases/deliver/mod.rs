@@ -1,0 +1,150 @@
+//! Deliver: the worker's story. It takes a job, loads and opens what the job names, makes the token, sends, and
+//! forgets. At least once; a job that cannot succeed becomes a dead letter.
+
+mod links;
+mod notices;
+mod otp;
+mod verification;
+
+use std::time::Duration;
+
+use crate::model::event::EventKind;
+use crate::model::ids::{JobId, UserId};
+use crate::model::job::{Job, MAX_ATTEMPTS, Task, backoff};
+use crate::model::message::EmailMessage;
+use crate::model::quota::Bucket;
+use crate::model::realm::Realm;
+use crate::model::sealed::{Digest, Field};
+use crate::model::user::User;
+use crate::ports::error::PortError;
+use crate::ports::keyed_digest::Domain;
+use crate::ports::mailer::{Envelope, SendError};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+
+/// How long a worker may take for one job before another one takes it up.
+pub const LEASE: Duration = Duration::from_secs(120);
+
+/// What became of a job.
+#[derive(Debug)]
+pub enum Delivery {
+    /// There was none to do.
+    Idle,
+    /// Done, or nothing to do any more.
+    Done(JobId),
+    /// To be tried again.
+    Later(JobId, String),
+    /// A dead letter.
+    Dead(JobId, String),
+}
+
+/// Why a job did not succeed.
+enum Failure {
+    Later(String),
+    Never(String),
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Later(reason) => Self::Later(reason),
+            SendError::Never(reason) => Self::Never(reason),
+        }
+    }
+}
+
+impl From<PortError> for Failure {
+    fn from(error: PortError) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
+impl From<StoryError> for Failure {
+    fn from(error: StoryError) -> Self {
+        Self::Later(error.to_string())
+    }
+}
+
+impl AuthService {
+    /// Takes one job that is due and does it.
+    ///
+    /// # Errors
+    /// When the queue itself fails.
+    pub async fn deliver_next(&self) -> Result<Delivery, StoryError> {
+        let Ports { jobs, clock, .. } = &self.ports;
+        let Some(job) = jobs.claim(clock.now(), LEASE).await? else { return Ok(Delivery::Idle) };
+        match self.perform(&job).await {
+            Ok(()) => {
+                jobs.complete(&job.id).await?;
+                Ok(Delivery::Done(job.id))
+            }
+            Err(Failure::Later(reason)) if job.attempts < MAX_ATTEMPTS => {
+                jobs.retry_at(&job.id, clock.now() + backoff(job.attempts)).await?;
+                Ok(Delivery::Later(job.id, reason))
+            }
+            Err(Failure::Later(reason) | Failure::Never(reason)) => {
+                jobs.bury(&job.id, &reason, clock.now()).await?;
+                self.record(&job.realm, EventKind::MessageDead, None, None);
+                Ok(Delivery::Dead(job.id, reason))
+            }
+        }
+    }
+
+    async fn perform(&self, job: &Job) -> Result<(), Failure> {
+        match &job.task {
+            Task::VerifyRegistration(id) => self.deliver_verification(job, id).await,
+            Task::ResendVerification(email) => self.deliver_again(job, email).await,
+            Task::ResetPassword(email) => self.deliver_reset(job, email).await,
+            Task::ConfirmEmailChange(user) => self.deliver_confirmation(job, user).await,
+            Task::EmailChanged { user, at } => self.deliver_to_old_address(job, user, *at).await,
+            Task::SendOtp { user, purpose, challenge, channel } => {
+                self.deliver_otp(job, user, *purpose, challenge, *channel).await
+            }
+            Task::Welcome(user)
+            | Task::PasswordChanged { user, .. }
+            | Task::EmailChangeRequested { user, .. }
+            | Task::MfaChanged { user, .. } => self.deliver_notice(job, user).await,
+        }
+    }
+
+    /// To a user's address, within the quotas.
+    async fn mail(&self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
+        if self.may_mail(job, message.template(), user.id.as_bytes(), &user.person.email_index).await? {
+            self.mail_now(job, user, message).await?;
+        }
+        Ok(())
+    }
+
+    async fn mail_now(&self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
+        let Ports { mailer, .. } = &self.ports;
+        let to = self.opener_of(user)?.email(Field::Email, &user.person.email)?;
+        mailer.send(&envelope(job, user.id), &to, &message).await?;
+        self.record(&user.realm, EventKind::MessageSent, Some(user.id), None);
+        Ok(())
+    }
+
+    /// Whether an address may get this mail now. A retry has been counted already.
+    async fn may_mail(&self, job: &Job, kind: &str, subject: &[u8; 16], address: &Digest) -> Result<bool, Failure> {
+        if job.attempts > 1 {
+            return Ok(true);
+        }
+        let (realm, quotas) = (&job.realm, &self.policy.mail);
+        let of_a_kind = self.mail_bucket(realm, "mail_of_a_kind", &[kind.as_bytes(), subject]);
+        let to_an_address = self.mail_bucket(realm, "mail_to_an_address", &[address.as_bytes()]);
+        for (bucket, quota) in [(of_a_kind, &quotas.of_a_kind), (to_an_address, &quotas.to_an_address)] {
+            if self.take(&bucket, quota).await?.is_some_and(|decision| !decision.allowed) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn mail_bucket(&self, realm: &Realm, operation: &'static str, parts: &[&[u8]]) -> Bucket {
+        let who = self.ports.digests.digest(Domain::MailQuota, realm, parts);
+        Bucket { realm: realm.clone(), operation, who }
+    }
+}
+
+fn envelope(job: &Job, subject: UserId) -> Envelope {
+    Envelope { realm: job.realm.clone(), subject, job: job.id, part: 0 }
+}

@@ -1,0 +1,44 @@
+//! The texts and calls with a code.
+
+use super::{Failure, envelope};
+use crate::model::event::EventKind;
+use crate::model::ids::UserId;
+use crate::model::job::Job;
+use crate::model::message::{Channel, TextMessage};
+use crate::model::one_time_token::{CODE_TRIES, Purpose};
+use crate::model::otp::TypedCode;
+use crate::model::sealed::Digest;
+use crate::service::{AuthService, Ports};
+
+impl AuthService {
+    /// The code of a challenge: made here, kept as a digest, sent to the number on record.
+    pub(super) async fn deliver_otp(
+        &self,
+        job: &Job,
+        id: &UserId,
+        purpose: Purpose,
+        challenge: &Digest,
+        channel: Channel,
+    ) -> Result<(), Failure> {
+        let Ports { users, one_time_tokens, texter, clock, randomness, .. } = &self.ports;
+        let (realm, now) = (&job.realm, clock.now());
+        let Some(user) = users.find(realm, id).await? else { return Ok(()) };
+        let holder = Self::holder(realm, purpose, *id);
+        let waiting = one_time_tokens.find(&holder, now).await?.filter(|token| token.token.matches(challenge));
+        let Some(waiting) = waiting else { return Ok(()) };
+        if !self.sent_to(&user, &waiting)? {
+            return Ok(());
+        }
+        let code = TypedCode::digits(&**randomness);
+        let digest = self.code_digest(realm, purpose, id, &code);
+        if !one_time_tokens.arm(&holder, challenge, digest, CODE_TRIES, now).await? {
+            return Ok(());
+        }
+        let phone = self.opener_of(&user)?.phone(&user.person)?;
+        let expires_in = waiting.expires_at.since(now);
+        let message = TextMessage { for_login: purpose == Purpose::LoginMfa, code, expires_in };
+        texter.send(&envelope(job, user.id), &phone, channel, &message).await?;
+        self.record(realm, EventKind::OtpRequested, Some(user.id), None);
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! The mails of registrations: link and code, or a word to the owner of an address that has an account.
+
+use super::{Failure, envelope};
+use crate::model::event::EventKind;
+use crate::model::ids::UserId;
+use crate::model::job::{Job, Task};
+use crate::model::message::EmailMessage;
+use crate::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose};
+use crate::model::otp::TypedCode;
+use crate::model::sealed::{Digest, Field};
+use crate::model::secret::OpaqueToken;
+use crate::model::user::Registration;
+use crate::service::{AuthService, Ports};
+
+impl AuthService {
+    /// The link and code of a registration; or, if the address has an account, a word to its owner.
+    pub(super) async fn deliver_verification(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
+        let Ports { users, registrations, clock, .. } = &self.ports;
+        let (realm, now) = (&job.realm, clock.now());
+        let Some(registration) = registrations.find(realm, id, now).await? else { return Ok(()) };
+        if let Some(owner) = users.find_by_email(realm, &registration.person.email_index).await? {
+            let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
+            self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await?;
+            registrations.remove(realm, id).await?;
+            return Ok(());
+        }
+        if !self.may_mail(job, "mail_email_verify", id.as_bytes(), &registration.person.email_index).await? {
+            return Ok(());
+        }
+        self.mail_verification(job, &registration).await
+    }
+
+    async fn mail_verification(&self, job: &Job, registration: &Registration) -> Result<(), Failure> {
+        let Ports { registrations, one_time_tokens, mailer, clock, randomness, .. } = &self.ports;
+        let (realm, now, lifetime) = (&job.realm, clock.now(), self.policy.lifetimes.verify);
+        let (purpose, id) = (Purpose::VerifyEmail, registration.id);
+        let (token, code) = (OpaqueToken::random(&**randomness), TypedCode::letters(&**randomness));
+        let expires_at = now + lifetime;
+        one_time_tokens
+            .put(OneTimeToken {
+                holder: Self::holder(realm, purpose, id),
+                token: self.token_digest(realm, purpose, &token),
+                code: Some(self.code_digest(realm, purpose, &id, &code)),
+                tries_left: CODE_TRIES,
+                binding: Some(registration.person.email_index),
+                created_at: now,
+                expires_at,
+            })
+            .await?;
+        registrations.extend(realm, &id, expires_at, now).await?;
+        let opener = self.opener(realm, id.as_bytes(), &registration.person.key)?;
+        let to = opener.email(Field::Email, &registration.person.email)?;
+        let first_name = opener.first_name(&registration.person)?;
+        let message = EmailMessage::VerifyEmail { first_name, token, code, expires_in: lifetime };
+        mailer.send(&envelope(job, id), &to, &message).await?;
+        self.record(realm, EventKind::MessageSent, Some(id), None);
+        Ok(())
+    }
+
+    /// A job of its own for each pending registration, so that each is retried by itself.
+    pub(super) async fn deliver_again(&self, job: &Job, email: &Digest) -> Result<(), Failure> {
+        let Ports { registrations, clock, .. } = &self.ports;
+        for registration in registrations.find_by_email(&job.realm, email, clock.now()).await? {
+            self.enqueue(&job.realm, Task::VerifyRegistration(registration.id)).await?;
+        }
+        Ok(())
+    }
+}

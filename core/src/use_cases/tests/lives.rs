@@ -1,0 +1,189 @@
+//! Lives from beginning to end.
+
+use std::time::Duration;
+
+use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
+use crate::model::event::EventKind;
+use crate::model::message::Channel;
+use crate::testing::race::block_on;
+use crate::use_cases::errors::StoryError;
+use crate::use_cases::introspect::ActiveToken;
+use crate::use_cases::log_in::LoggedIn;
+use crate::use_cases::mfa::Proof;
+use crate::use_cases::update_profile::ProfileChanges;
+use crate::use_cases::verify_email::LinkPreview;
+
+#[test]
+fn register_verify_log_in_change_and_delete() {
+    let play = Play::new();
+    play.register(EMAIL).unwrap();
+    assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::EmailNotVerified)));
+    play.deliver();
+    let link = play.link("mail_email_verify");
+    let preview = block_on(play.service.preview_link(&play.realm, &link)).unwrap();
+    assert!(matches!(preview, LinkPreview::Registration { first_name, .. } if first_name.as_str() == "Ada"));
+    play.verify(&link).unwrap();
+    assert!(matches!(play.verify(&link), Err(StoryError::InvalidToken)));
+    play.deliver();
+    let pair = play.log_in(" ADA@example.com", PASSWORD).unwrap();
+    let caller = play.caller(&pair).unwrap();
+    assert_eq!(play.service.show_profile(&caller).unwrap().email.as_str(), EMAIL);
+
+    let changes =
+        ProfileChanges { first_name: Some("Augusta"), email: Some("augusta@example.org"), ..Default::default() };
+    let changed = block_on(play.service.update_profile(&caller, changes, Some(1), Vec::new())).unwrap();
+    assert_eq!(changed.pending_email.unwrap().as_str(), "augusta@example.org");
+    play.deliver();
+    let link = play.link("email_change_confirm");
+    let preview = block_on(play.service.preview_link(&play.realm, &link)).unwrap();
+    assert!(matches!(preview, LinkPreview::EmailChange { .. }));
+    play.verify(&link).unwrap();
+    play.deliver();
+    assert!(play.world.users.all().iter().all(|user| user.previous_email.is_none()), "forgotten once told");
+    let told = play.world.mailer.templates();
+    assert_eq!(
+        told,
+        ["mail_email_verify", "registration", "email_change_confirm", "email_change_requested", "email_changed"]
+    );
+
+    let caller = play.caller(&pair).unwrap();
+    let export = block_on(play.service.export(&caller)).unwrap();
+    assert_eq!((export.sessions.len(), export.profile.first_name.as_str()), (1, "Augusta"));
+    assert!(export.events.iter().any(|event| event.kind == EventKind::EmailChanged));
+    block_on(play.service.delete_account(&caller, None, &play.client)).unwrap();
+    assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)));
+    assert!(play.world.users.all().is_empty() && play.world.sessions.all().is_empty());
+    assert!(matches!(play.log_in("augusta@example.org", PASSWORD), Err(StoryError::InvalidCredentials)));
+}
+
+#[test]
+fn a_change_of_address_can_be_taken_back() {
+    let play = Play::new();
+    let pair = play.user();
+    let caller = play.caller(&pair).unwrap();
+    let to = |email| ProfileChanges { email: Some(email), ..Default::default() };
+    block_on(play.service.update_profile(&caller, to("new@example.org"), None, Vec::new())).unwrap();
+    play.deliver();
+    let link = play.link("email_change_confirm");
+    block_on(play.service.reject_link(&play.realm, &link)).unwrap();
+    assert!(matches!(play.verify(&link), Err(StoryError::InvalidToken)));
+    // a caller who is out of date sees the newest version
+    let again = block_on(play.service.update_profile(&caller, to("new@example.org"), None, Vec::new())).unwrap();
+    assert!(again.pending_email.is_some());
+    let back = block_on(play.service.update_profile(&caller, to(EMAIL), None, Vec::new())).unwrap();
+    assert!(back.pending_email.is_none());
+}
+
+#[test]
+fn passwords_are_changed_and_reset() {
+    let play = Play::new();
+    let (here, there) = (play.user(), play.log_in(EMAIL, PASSWORD).unwrap());
+    let caller = play.caller(&here).unwrap();
+    block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client)).unwrap();
+    assert!(play.caller(&here).is_ok());
+    assert!(matches!(play.caller(&there), Err(StoryError::NotAuthenticated)));
+    assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::InvalidCredentials)));
+
+    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.request_reset(&play.realm, "nobody@example.com")).unwrap();
+    play.deliver();
+    let link = play.link("mail_password_reset");
+    block_on(play.service.preview_reset(&play.realm, &link)).unwrap();
+    let weak = block_on(play.service.reset_password(&play.realm, &link, "lovelace"));
+    assert!(matches!(weak, Err(StoryError::Invalid(_))));
+    block_on(play.service.reset_password(&play.realm, &link, PASSWORD)).unwrap();
+    assert!(matches!(play.caller(&here), Err(StoryError::NotAuthenticated)));
+    assert!(matches!(block_on(play.service.preview_reset(&play.realm, &link)), Err(StoryError::InvalidToken)));
+    play.log_in(EMAIL, PASSWORD).unwrap();
+}
+
+#[test]
+fn the_phone_is_proven_and_becomes_a_factor() {
+    let play = Play::new();
+    let pair = play.user();
+    let caller = play.caller(&pair).unwrap();
+    let id = caller.user.id.to_string();
+    let set = |on, proof| block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), on, proof, &play.client));
+    assert!(matches!(set(true, Proof::Nothing), Err(StoryError::PhoneNotVerified)));
+    let ask = || block_on(play.service.send_otp(&play.realm, &id, "+1 (234) 567-890", Channel::Sms)).unwrap().expose();
+    let code = || {
+        play.deliver();
+        play.world.texter.last().unwrap().message.content.code.expose().to_owned()
+    };
+    let challenge = ask();
+    let right = code();
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    let answer = |otp: &str| block_on(play.service.verify_otp(&play.realm, &challenge, otp));
+    assert!(matches!(answer(wrong), Err(StoryError::InvalidToken)));
+    assert!(matches!(answer("12345"), Err(StoryError::InvalidToken)));
+    answer(&right).unwrap();
+    set(true, Proof::Nothing).unwrap();
+    set(true, Proof::Nothing).unwrap();
+
+    let asked = block_on(play.service.log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
+    let LoggedIn::MfaRequired(mfa) = asked else { panic!("a second factor was expected") };
+    let second = |otp: &str| block_on(play.service.log_in_second_factor(&play.realm, &mfa.expose(), otp, &play.client));
+    let right = code();
+    assert!(matches!(second(wrong), Err(StoryError::InvalidToken)) || right == wrong);
+    let session = second(&right).unwrap();
+    assert!(play.caller(&session).is_ok());
+    let other_phone = ProfileChanges { phone: Some("+1987654321"), ..Default::default() };
+    let held = block_on(play.service.update_profile(&play.caller(&pair).unwrap(), other_phone, None, Vec::new()));
+    assert!(matches!(held, Err(StoryError::MfaInUse)));
+
+    assert!(matches!(set(false, Proof::Nothing), Err(StoryError::ReauthenticationRequired)));
+    assert!(matches!(set(false, Proof::Password("x")), Err(StoryError::WrongPassword)));
+    let token = ask();
+    let otp = code();
+    set(false, Proof::Otp { token: &token, otp: &otp }).unwrap();
+    block_on(play.service.update_profile(&play.caller(&pair).unwrap(), other_phone, None, Vec::new())).unwrap();
+    // a code that was on its way to the old number is worth nothing
+    let stale = ask();
+    play.deliver();
+    assert!(play.world.texter.sent_to("+1987654321").is_empty() && play.world.texter.sent_to(PHONE).len() == 3);
+    assert!(matches!(block_on(play.service.verify_otp(&play.realm, &stale, &otp)), Err(StoryError::InvalidToken)));
+}
+
+#[test]
+fn sessions_are_listed_introspected_ended_and_swept() {
+    let play = Play::new();
+    let (one, two, three) = (play.user(), play.log_in(EMAIL, PASSWORD).unwrap(), play.log_in(EMAIL, PASSWORD).unwrap());
+    let caller = play.caller(&one).unwrap();
+    let listed = block_on(play.service.list_sessions(&caller)).unwrap();
+    assert_eq!(listed.len(), 3);
+    assert_eq!((listed[0].user_agent.as_str(), listed[0].address.as_str()), ("Browser/1.0", "198.51.100.0"));
+    block_on(play.service.end_session(&caller, &two.session.to_string())).unwrap();
+    let gone = block_on(play.service.end_session(&caller, &two.session.to_string()));
+    assert!(matches!(gone, Err(StoryError::NotFound)));
+    let introspect = |token: &str| block_on(play.service.introspect(&play.realm, token)).unwrap();
+    assert!(introspect(two.access.expose()).is_none() && introspect(two.refresh.expose()).is_none());
+    assert!(matches!(introspect(one.access.expose()), Some(ActiveToken::Access(_))));
+    assert!(matches!(introspect(one.refresh.expose()), Some(ActiveToken::Refresh { user, .. }) if user == one.user));
+    block_on(play.service.revoke(&play.realm, three.access.expose())).unwrap();
+    block_on(play.service.revoke(&play.realm, "nothing of ours")).unwrap();
+    block_on(play.service.revoke(&play.realm, three.refresh.expose())).unwrap();
+    assert!(introspect(three.refresh.expose()).is_none());
+    block_on(play.service.log_out(&caller)).unwrap();
+    assert!(introspect(one.access.expose()).is_none());
+
+    let pair = play.log_in(EMAIL, PASSWORD).unwrap();
+    block_on(play.service.log_out_everywhere(&play.caller(&pair).unwrap())).unwrap();
+    assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)));
+    play.log_in(EMAIL, PASSWORD).unwrap();
+    play.register("late@example.com").unwrap();
+    play.deliver();
+    play.world.clock.advance(Duration::from_secs(91 * 86_400));
+    let swept = block_on(play.service.sweep()).unwrap();
+    assert_eq!((swept.registrations, swept.sessions, swept.one_time_tokens), (1, 1, 1));
+}
+
+#[test]
+fn a_hash_of_other_parameters_is_renewed() {
+    let play = Play::new();
+    let _ = play.user();
+    let before = play.world.users.all()[0].password.clone();
+    play.world.hasher.set_parameters("dearer");
+    let pair = play.log_in(EMAIL, PASSWORD).unwrap();
+    assert_ne!(play.world.users.all()[0].password, before);
+    assert!(play.caller(&pair).is_ok());
+}

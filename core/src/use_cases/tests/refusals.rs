@@ -1,0 +1,174 @@
+//! What the stories refuse, and what they never tell.
+
+use std::time::Duration;
+
+use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
+use crate::model::code::Code;
+use crate::model::message::Channel;
+use crate::model::quota::{Bucket, Quota};
+use crate::model::registration_form::RegistrationForm;
+use crate::policy::Policy;
+use crate::testing::race::block_on;
+use crate::use_cases::errors::StoryError;
+use crate::use_cases::update_profile::ProfileChanges;
+
+#[test]
+fn strangers_are_throttled_and_the_owner_is_not() {
+    let play = Play::new();
+    let _ = play.user();
+    let guess = |last: u8, email: &str| block_on(play.service.log_in(&play.realm, email, "wrong", &play.from(last)));
+    for email in [EMAIL, "nobody@example.com", "no address"] {
+        for stranger in 0..10 {
+            assert!(matches!(guess(stranger, email), Err(StoryError::InvalidCredentials)));
+        }
+        assert!(matches!(guess(99, email), Err(StoryError::TooMany(wait)) if wait == Duration::from_secs(60)));
+    }
+    play.log_in(EMAIL, PASSWORD).unwrap();
+    play.world.clock.advance(Duration::from_secs(60));
+    assert!(matches!(guess(99, EMAIL), Err(StoryError::InvalidCredentials)));
+}
+
+#[test]
+fn a_stolen_access_token_is_no_way_to_guess_the_password() {
+    let play = Play::new();
+    let caller = play.caller(&play.user()).unwrap();
+    let change = |current: &str| block_on(play.service.change_password(&caller, current, OTHER, &play.client));
+    for _ in 0..10 {
+        assert!(matches!(change("wrong"), Err(StoryError::WrongPassword)));
+    }
+    assert!(matches!(change(PASSWORD), Err(StoryError::TooMany(_))));
+}
+
+#[test]
+fn too_long_disabled_and_overloaded() {
+    let play = Play::new();
+    let _ = play.user();
+    let long = "x".repeat(5000);
+    assert!(matches!(play.log_in(EMAIL, &long), Err(StoryError::InvalidCredentials)));
+    assert!(matches!(play.log_in("nobody@example.com", &long), Err(StoryError::InvalidCredentials)));
+    play.world.hasher.set_overloaded(true);
+    assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::Overloaded)));
+    assert!(matches!(play.log_in("nobody@example.com", PASSWORD), Err(StoryError::Overloaded)));
+    assert!(matches!(play.register("x@example.com"), Err(StoryError::Overloaded)));
+    play.world.hasher.set_overloaded(false);
+    let pair = play.log_in(EMAIL, PASSWORD).unwrap();
+    let user = play.world.users.all()[0].clone();
+    block_on(play.service.change_user(user, |user| user.disabled = true)).unwrap();
+    assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)));
+    assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::InvalidCredentials)));
+    assert!(matches!(
+        block_on(play.service.refresh(&play.realm, pair.refresh.expose())),
+        Err(StoryError::InvalidGrant)
+    ));
+    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+    play.deliver();
+    assert!(!play.world.mailer.templates().contains(&"mail_password_reset"));
+}
+
+#[test]
+fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
+    let play = Play::new();
+    let told = |form: RegistrationForm<'_>| match block_on(play.service.register(&play.realm, form, Vec::new())) {
+        Err(StoryError::Invalid(violations)) => violations.into_iter().map(|v| v.code).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told(RegistrationForm { email: Some("x"), ..Play::form(EMAIL) }), [Code::EmailInvalid]);
+    play.world.breached.add(PASSWORD);
+    assert_eq!(told(Play::form(EMAIL)), [Code::PasswordBreached]);
+    let play = Play::new();
+    let caller = play.caller(&play.user()).unwrap();
+    play.world.breached.add(OTHER);
+    let refused = block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client));
+    assert!(matches!(refused, Err(StoryError::Invalid(violations)) if violations[0].code == Code::PasswordBreached));
+    let changes = ProfileChanges {
+        first_name: Some(""),
+        email: Some("x"),
+        phone: Some("1"),
+        country_code: Some("XX"),
+        ..Default::default()
+    };
+    let refused = block_on(play.service.update_profile(&caller, changes, None, Vec::new()));
+    assert!(matches!(refused, Err(StoryError::Invalid(violations)) if violations.len() == 3));
+    let stale = block_on(play.service.update_profile(&caller, ProfileChanges::default(), Some(9), Vec::new()));
+    assert!(matches!(stale, Err(StoryError::PreconditionFailed)));
+    for email in ["", "x"] {
+        assert!(matches!(block_on(play.service.request_reset(&play.realm, email)), Err(StoryError::Invalid(_))));
+        assert!(matches!(block_on(play.service.resend_verification(&play.realm, email)), Err(StoryError::Invalid(_))));
+        assert!(matches!(
+            block_on(play.service.verify_code(&play.realm, email, "ACDEFG")),
+            Err(StoryError::Invalid(_))
+        ));
+    }
+}
+
+#[test]
+fn a_taken_address_is_told_only_where_the_operator_allows_it() {
+    let open = Play::with(Policy { enumeration_allowed: true, ..Policy::default() });
+    let _ = open.user();
+    assert!(matches!(open.register(EMAIL), Err(StoryError::EmailTaken)));
+    let play = Play::new();
+    let _ = play.user();
+    play.register(EMAIL).unwrap();
+    play.deliver();
+    assert_eq!(play.world.mailer.templates().last(), Some(&"already_registered"));
+    assert!(play.world.registrations.all().is_empty());
+}
+
+#[test]
+fn deletion_needs_a_fresh_login_or_the_password() {
+    let play = Play::new();
+    let pair = play.user();
+    play.world.clock.advance(Duration::from_secs(15 * 60 + 1));
+    let caller = play.caller(&pair).unwrap();
+    let delete = |password: Option<&str>| block_on(play.service.delete_account(&caller, password, &play.client));
+    assert!(matches!(delete(None), Err(StoryError::ReauthenticationRequired)));
+    assert!(matches!(delete(Some("wrong")), Err(StoryError::WrongPassword)));
+    let long = "x".repeat(5000);
+    assert!(matches!(delete(Some(&long)), Err(StoryError::WrongPassword)));
+    delete(Some(PASSWORD)).unwrap();
+    assert!(matches!(delete(Some(PASSWORD)), Err(StoryError::NotAuthenticated)));
+}
+
+#[test]
+fn tokens_that_are_none_open_nothing() {
+    let play = Play::new();
+    let _ = play.user();
+    for token in ["", "x", &"A".repeat(43)] {
+        assert!(matches!(play.verify(token), Err(StoryError::InvalidToken)));
+        assert!(matches!(block_on(play.service.reject_link(&play.realm, token)), Err(StoryError::InvalidToken)));
+        assert!(matches!(block_on(play.service.preview_reset(&play.realm, token)), Err(StoryError::InvalidToken)));
+        assert!(matches!(
+            block_on(play.service.verify_otp(&play.realm, token, "123456")),
+            Err(StoryError::InvalidToken)
+        ));
+        assert!(matches!(block_on(play.service.refresh(&play.realm, token)), Err(StoryError::InvalidGrant)));
+        assert!(matches!(block_on(play.service.authenticate(&play.realm, token)), Err(StoryError::NotAuthenticated)));
+    }
+    for code in ["", "ACDEFG", "OOOOOO"] {
+        assert!(matches!(block_on(play.service.verify_code(&play.realm, EMAIL, code)), Err(StoryError::InvalidToken)));
+    }
+    let decoy = block_on(play.service.send_otp(&play.realm, "usr_nobody", PHONE, Channel::Voice)).unwrap();
+    play.deliver();
+    assert!(play.world.texter.sent().is_empty());
+    let answered = block_on(play.service.verify_otp(&play.realm, &decoy.expose(), "123456"));
+    assert!(matches!(answered, Err(StoryError::InvalidToken)));
+}
+
+#[test]
+fn limits_off_lift_everything() {
+    let play = Play::with(Policy { limits_on: false, ..Policy::default() });
+    let _ = play.user();
+    for _ in 0..20 {
+        assert!(matches!(play.log_in(EMAIL, "wrong"), Err(StoryError::InvalidCredentials)));
+    }
+    let who = play.service.address_digest(&play.realm, &play.client.address);
+    let bucket = Bucket { realm: play.realm.clone(), operation: "login", who };
+    let quota = Quota::new(1, Duration::from_secs(60));
+    assert_eq!(block_on(play.service.take(&bucket, &quota)).unwrap(), None);
+    block_on(play.service.give_back(&bucket, &quota)).unwrap();
+    let limited = Play::new();
+    let take = || block_on(limited.service.take(&bucket, &quota)).unwrap().unwrap().allowed;
+    assert!(take() && !take());
+    block_on(limited.service.give_back(&bucket, &quota)).unwrap();
+    assert!(take());
+}
