@@ -1,0 +1,260 @@
+//! The real process: starting, refusing to start, draining, and dying by kill -9 without losing what it acknowledged.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
+
+fn command(folder: &Path, environment: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder).env_clear().envs(environment.iter().copied());
+    command.env("PORT", "0").env("ARGON2_MEMORY_KIB", "64").env("ARGON2_ITERATIONS", "1");
+    command
+}
+
+/// A server process that does not outlive its test.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        let mut command = command(folder, environment);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let stdout = child.stdout.take().expect("a pipe");
+        let mut banner = BufReader::new(stdout).lines();
+        let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
+        let address = line.split("http://").nth(1).expect("an address").trim().parse().expect("an address");
+        Self { child, address }
+    }
+
+    fn signal(&self, signal: &str) {
+        let done = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
+        assert!(done.success());
+    }
+
+    /// One request on a connection of its own; `None` if the server died meanwhile.
+    fn request(&self, head: &str, body: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        let length = body.len();
+        let text = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(text.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
+        let (headers, body) = answer.split_once("\r\n\r\n")?;
+        let announced =
+            headers.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let whole = announced.is_none_or(|length| length.parse() == Ok(body.len()));
+        whole.then(|| (status, body.to_owned()))
+    }
+
+    fn post(&self, path: &str, kind: &str, body: &str) -> Option<(u16, String)> {
+        self.request(&format!("POST {path} HTTP/1.1\r\ncontent-type: {kind}\r\naccept: application/json"), body)
+    }
+
+    fn create(&self, email: &str) -> Option<(u16, String)> {
+        let body = format!(
+            r#"{{"first_name":"A","last_name":"B","email":"{email}","phone":"+1234567890","country_code":"US","password":"kq7!Zp2#vW9x"}}"#
+        );
+        self.post("/User1/create", "application/json", &body)
+    }
+
+    fn login(&self, email: &str) -> Option<(u16, String)> {
+        let body = format!("username={email}&password=kq7!Zp2%23vW9x");
+        self.post("/User1/login", "application/x-www-form-urlencoded", &body)
+    }
+
+    /// The token of the mail to an address, if it is there yet.
+    fn link(&self, email: &str) -> Option<String> {
+        let (_, body) = self.request("GET /dev/mailbox HTTP/1.1\r\naccept: application/json", "")?;
+        let messages: Value = serde_json::from_str(&body).ok()?;
+        let of = |m: &&Value| m["to"] == email && m["template"] == "mail_email_verify";
+        let link = messages.as_array()?.iter().find(of)?["links"][0].as_str()?.to_owned();
+        link.split_once("token=").map(|(_, token)| token.to_owned())
+    }
+
+    /// Waits for the mail to an address and follows it.
+    fn verify(&self, email: &str) -> Option<u16> {
+        let began = Instant::now();
+        let token = loop {
+            match self.link(email) {
+                Some(token) => break token,
+                None if began.elapsed() > Duration::from_secs(10) => return None,
+                None => std::thread::yield_now(),
+            }
+        };
+        let body = format!(r#"{{"token":"{token}"}}"#);
+        self.post("/User1/verify", "application/json", &body).map(|(status, _)| status)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn refused(folder: &Path, environment: &[(&str, &str)]) -> (i32, String) {
+    let output: Output = command(folder, environment).output().expect("it runs");
+    (output.status.code().expect("a code"), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn kill_9_loses_nothing_that_was_acknowledged() {
+    const ROUNDS: usize = 50;
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [("RATE_LIMITS", "off")];
+    let mut registered = Vec::new();
+    let mut verified = Vec::new();
+    for round in 0..ROUNDS {
+        let process = Process::start(folder.path(), &environment);
+        let address = process.address;
+        let killer = process.child.id().to_string();
+        // die at another moment each round, in the middle of the work
+        let after = Duration::from_micros(u64::try_from(1500 + round * 700).unwrap());
+        let dying = std::thread::spawn(move || {
+            let began = Instant::now();
+            while began.elapsed() < after {
+                std::thread::yield_now();
+            }
+            Command::new("kill").args(["-9", &killer]).status().expect("kill");
+        });
+        for number in 0.. {
+            let email = format!("r{round}n{number}@example.com");
+            match process.create(&email) {
+                Some((201, _)) => registered.push(email.clone()),
+                Some((status, body)) => panic!("{status} {body} at {address}"),
+                None => break,
+            }
+            if number % 2 == 0 {
+                match process.link(&email).map(|token| format!(r#"{{"token":"{token}"}}"#)) {
+                    Some(body) => match process.post("/User1/verify", "application/json", &body) {
+                        Some((200, _)) => verified.push(email),
+                        Some((status, body)) => panic!("{status} {body}"),
+                        None => break,
+                    },
+                    None => {}
+                }
+            }
+        }
+        dying.join().unwrap();
+    }
+    assert!(registered.len() > ROUNDS, "only {} were acknowledged", registered.len());
+    let process = Process::start(folder.path(), &environment);
+    println!("{} registrations and {} verifications were acknowledged", registered.len(), verified.len());
+    for email in &registered {
+        let (status, body) = process.login(email).expect("an answer");
+        if verified.contains(email) {
+            assert_eq!(status, 200, "{email}: {body}");
+        } else if status != 200 {
+            // a pending one: its mail was not lost either
+            assert!(status == 403 && body.contains("email_not_verified"), "{email}: {status} {body}");
+            assert_eq!(process.verify(email), Some(200), "{email}");
+            assert_eq!(process.login(email).expect("an answer").0, 200, "{email}");
+        }
+    }
+}
+
+#[test]
+fn sigterm_finishes_what_has_begun_and_exits_with_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = Process::start(folder.path(), &[]);
+    let mut stream = TcpStream::connect(process.address).unwrap();
+    let body = "username=nobody@example.com&password=x";
+    let head = format!(
+        "POST /User1/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body.as_bytes()[..10]).unwrap();
+    // the server has the head when it answers another connection
+    assert!(process.request("GET /livez HTTP/1.1", "").is_some());
+    process.signal("-TERM");
+    let began = Instant::now();
+    while TcpStream::connect(process.address).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(5), "it goes on accepting");
+    }
+    stream.write_all(&body.as_bytes()[10..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    assert_eq!(process.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_cannot_start_says_why_and_how_to_mend_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut with_port = Command::new(BINARY);
+    let output = with_port.current_dir(folder.path()).env_clear().env("PORT", &port).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("PORT") && told.contains("Mend"), "{told}");
+
+    std::fs::write(folder.path().join("broken.db"), "not a database at all ".repeat(1000)).unwrap();
+    let (code, told) = refused(folder.path(), &[("DATABASE_URL", "sqlite://broken.db")]);
+    assert!(code == 1 && told.contains("broken.db") && told.contains("Mend"), "{told}");
+    let (code, told) = refused(folder.path(), &[("RATE_LIMIT_LOGN", "5/min"), ("REALMS", "health")]);
+    assert!(code == 1 && told.contains("RATE_LIMIT_LOGN") && told.contains("REALMS"), "{told}");
+    let (code, told) = refused(folder.path(), &[("ENVIRONMENT", "production")]);
+    for name in ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER"] {
+        assert!(code == 1 && told.contains(name), "{name}: {told}");
+    }
+    let usage = Command::new(BINARY).arg("--no-such-flag").output().unwrap();
+    assert_eq!(usage.status.code(), Some(2));
+}
+
+#[test]
+fn a_database_knows_the_keys_it_was_written_with() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(Process::start(folder.path(), &[]));
+    let other = "Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZmdoaWo";
+    let (code, told) = refused(folder.path(), &[("EMAIL_SALT", "pQ7xR2mV9kL4nB8wT1cY6hJ3sD5fG0zA-other")]);
+    assert!(code == 1 && told.contains("EMAIL_SALT") && told.contains("Mend"), "{told}");
+    let (code, told) = refused(folder.path(), &[("ENCRYPTION_KEY", &format!("7:{other}"))]);
+    assert!(code == 1 && told.contains("ENCRYPTION_KEY") && told.contains("ring"), "{told}");
+    // the old key behind a new one still opens it
+    let secrets = std::fs::read_to_string(folder.path().join("data/secrets.env")).unwrap();
+    let old = secrets.lines().find_map(|line| line.strip_prefix("ENCRYPTION_KEY=")).unwrap().to_owned();
+    drop(Process::start(folder.path(), &[("ENCRYPTION_KEY", &format!("2:{other},1:{old}"))]));
+}
+
+#[test]
+fn two_processes_do_not_share_a_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = Process::start(folder.path(), &[]);
+    let (code, told) = refused(folder.path(), &[]);
+    assert!(code == 1 && told.contains("in use by another"), "{told}");
+}
+
+#[test]
+fn keys_are_generated_and_good_enough_for_production() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(BINARY).args(["keys", "generate"]).output().unwrap();
+    let secrets = String::from_utf8(output.stdout).unwrap();
+    let more = "ENVIRONMENT=production\nAPP_DOMAIN=auth.example.com\nMAIL_SERVER=127.0.0.1\nMAIL_FROM=a@example.com\n\
+                USE_CREDENTIALS=false\n";
+    std::fs::write(folder.path().join(".env"), format!("{secrets}{more}")).unwrap();
+    let process = Process::start(folder.path(), &[]);
+    // no development there
+    assert_eq!(process.request("GET /dev/mailbox HTTP/1.1", "").unwrap().0, 404);
+    let (status, health) = process.request("GET /health HTTP/1.1", "").unwrap();
+    let health: Value = serde_json::from_str(&health).unwrap();
+    // nobody listens on the mail server's port: degraded, and answering
+    assert_eq!(
+        (status, health["status"].as_str(), health["services"]["email"].as_str()),
+        (200, Some("degraded"), Some("unhealthy"))
+    );
+    assert_eq!(process.create("a@example.com").unwrap().0, 201);
+}
