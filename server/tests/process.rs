@@ -120,7 +120,7 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
         let address = process.address;
         let killer = process.child.id().to_string();
         // die at another moment each round, in the middle of the work
-        let after = Duration::from_micros(u64::try_from(1500 + round * 700).unwrap());
+        let after = Duration::from_micros(u64::try_from(15_000 + round * 3_700).unwrap());
         let dying = std::thread::spawn(move || {
             let began = Instant::now();
             while began.elapsed() < after {

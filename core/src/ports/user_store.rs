@@ -49,8 +49,9 @@ pub trait UserStore: Send + Sync {
     /// Of many racing replacements of one version, one is `Replaced`.
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError>;
 
-    /// Removes the account and its wrapped key so that no file of the store holds either any more.
-    /// Whether there was one; of many racing deletions one answers `true`.
+    /// Removes the account. Its wrapped key is in no file of the store any more when this answers, so that whatever
+    /// else of the record a file may still have is noise. Whether there was one; of many racing deletions one
+    /// answers `true`.
     async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError>;
 
     /// Whether the store answers at all. For health checks: quick, changes nothing.
