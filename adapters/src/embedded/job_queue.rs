@@ -40,7 +40,7 @@ fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
 /// way and still there when that version runs again.
 fn claim(db: &Connection, now: Timestamp, lease: Duration) -> rusqlite::Result<Option<Job>> {
     let sql = format!(
-        "UPDATE jobs SET attempts = attempts + 1, due_at = ?2 WHERE id = (SELECT id FROM jobs \
+        "UPDATE jobs SET attempts = attempts + 1, due_at = ?2, leased = 1 WHERE id = (SELECT id FROM jobs \
          WHERE dead_at IS NULL AND due_at <= ?1 ORDER BY due_at, created_at LIMIT 1) RETURNING {COLUMNS}"
     );
     let mut claimed = db.prepare_cached(&sql)?;
@@ -53,10 +53,15 @@ fn claim(db: &Connection, now: Timestamp, lease: Duration) -> rusqlite::Result<O
         }
         UNKNOWN
             .call_once(|| tracing::warn!("the queue holds jobs of a later version of Portcullis: they are left alone"));
-        let sql = "UPDATE jobs SET attempts = attempts - 1, due_at = ?2 WHERE id = ?1";
+        let sql = "UPDATE jobs SET attempts = attempts - 1, due_at = ?2, leased = 0 WHERE id = ?1";
         db.prepare_cached(sql)?.execute(params![id, (now + PUT_OFF).as_millis()])?;
     }
     Ok(None)
+}
+
+/// What a process had claimed when it died is due again: there is only one process, so nobody else works on it.
+pub fn release_leases(db: &Connection) -> rusqlite::Result<usize> {
+    db.execute("UPDATE jobs SET due_at = created_at, leased = 0 WHERE leased = 1", [])
 }
 
 #[async_trait]
@@ -102,7 +107,8 @@ impl JobQueue for Embedded {
     async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
         let id = *id;
         let write = move |db: &Connection| {
-            let mut statement = db.prepare_cached("UPDATE jobs SET due_at = ?2 WHERE id = ?1 AND dead_at IS NULL")?;
+            let mut statement =
+                db.prepare_cached("UPDATE jobs SET due_at = ?2, leased = 0 WHERE id = ?1 AND dead_at IS NULL")?;
             statement.execute(params![id.as_bytes(), at.as_millis()]).map(|_| ())
         };
         self.writer.write(PORT, write).await
@@ -111,7 +117,8 @@ impl JobQueue for Embedded {
     async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
         let (id, reason) = (*id, reason.to_owned());
         let write = move |db: &Connection| {
-            let mut statement = db.prepare_cached("UPDATE jobs SET dead_at = ?2, reason = ?3 WHERE id = ?1")?;
+            let mut statement =
+                db.prepare_cached("UPDATE jobs SET dead_at = ?2, reason = ?3, leased = 0 WHERE id = ?1")?;
             statement.execute(params![id.as_bytes(), now.as_millis(), reason]).map(|_| ())
         };
         self.writer.write(PORT, write).await

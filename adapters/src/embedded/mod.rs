@@ -58,6 +58,7 @@ impl Embedded {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
         let failed = |source| open::explain(path, source);
+        job_queue::release_leases(&opened.connection).map_err(failed)?;
         let readers = Readers::open(path).map_err(failed)?;
         Ok(Self {
             readers,

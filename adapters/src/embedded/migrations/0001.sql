@@ -108,6 +108,7 @@ CREATE TABLE jobs (
     attempts INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
+    leased INTEGER NOT NULL DEFAULT 0,
     dead_at INTEGER,
     reason TEXT
 ) STRICT, WITHOUT ROWID;

@@ -46,8 +46,8 @@ impl Play {
         Self { world, service, realm: samples::realm("User1"), client }
     }
 
-    /// The same people elsewhere.
-    fn from(&self, last: u8) -> Client {
+    /// Someone elsewhere.
+    fn from(last: u8) -> Client {
         Client::new([203, 0, 113, last].into(), "Other/1.0")
     }
 

@@ -16,7 +16,7 @@ use crate::use_cases::update_profile::ProfileChanges;
 fn strangers_are_throttled_and_the_owner_is_not() {
     let play = Play::new();
     let _ = play.user();
-    let guess = |last: u8, email: &str| block_on(play.service.log_in(&play.realm, email, "wrong", &play.from(last)));
+    let guess = |last: u8, email: &str| block_on(play.service.log_in(&play.realm, email, "wrong", &Play::from(last)));
     for email in [EMAIL, "nobody@example.com", "no address"] {
         for stranger in 0..10 {
             assert!(matches!(guess(stranger, email), Err(StoryError::InvalidCredentials)));
