@@ -1,17 +1,19 @@
-//! What CI does, one command each: `cargo xtask ci | fmt | clippy | docs | test | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | test | openapi | coverage | bench startup`.
 
 mod bench;
 mod steps;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | fmt | clippy | docs | test | coverage | bench startup";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | test | openapi | coverage | bench startup";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["ci"] => steps::ci(),
+        ["setup"] => steps::setup(),
+        ["openapi"] => steps::openapi(),
         ["fmt"] => steps::fmt(),
         ["clippy"] => steps::clippy(),
         ["docs"] => steps::docs(),

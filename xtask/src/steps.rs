@@ -13,11 +13,61 @@ const CORE_COVERAGE: &str = "90";
 /// # Errors
 /// At the first step that fails.
 pub fn ci() -> Result<()> {
+    setup()?;
     fmt()?;
     clippy()?;
     docs()?;
     test()?;
+    openapi()?;
     coverage()
+}
+
+/// What the tests need of the machine: a browser, and Python for a validator.
+///
+/// # Errors
+/// When something cannot be installed.
+pub fn setup() -> Result<()> {
+    let has =
+        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    let venv =
+        Command::new("python3").args(["-c", "import ensurepip"]).output().is_ok_and(|output| output.status.success());
+    let mut missing = Vec::new();
+    if !has("chromium") {
+        missing.push("chromium");
+    }
+    if !venv {
+        missing.extend(["python3", "python3-venv"]);
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new(if root { "env" } else { "sudo" });
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
+        command
+    };
+    step("apt-get update", apt(&["update", "-q"]))?;
+    step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing.as_slice()].concat()))
+}
+
+/// The OpenAPI document is valid, says a validator that is not ours.
+///
+/// # Errors
+/// When it is not.
+pub fn openapi() -> Result<()> {
+    let venv = std::env::current_dir()?.join("target/venv");
+    if !venv.join("bin/openapi-spec-validator").exists() {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv"]).arg(&venv);
+        step("python environment", make)?;
+        let mut install = Command::new(venv.join("bin/pip"));
+        install.args(["install", "-q", "openapi-spec-validator==0.9.0"]);
+        step("install openapi-spec-validator", install)?;
+    }
+    let mut validate = Command::new(venv.join("bin/openapi-spec-validator"));
+    validate.args(["--schema", "3.1", "target/openapi.json"]);
+    step("openapi is valid 3.1", validate)
 }
 
 /// The code is formatted.
