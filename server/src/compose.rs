@@ -90,6 +90,7 @@ impl Server {
             shelf: store.clone(),
             clock: clock.clone(),
             forward: None,
+            shown: settings.environment == Environment::Development,
         };
         let Post { mailer, outbox } = Post::new(settings, parts)?;
         let breached = BreachedList::load(settings.breached_passwords_file.as_deref());

@@ -243,6 +243,49 @@ fn a_database_knows_the_keys_it_was_written_with() {
 }
 
 #[test]
+fn the_log_has_nothing_of_a_person_at_any_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut command = command(folder.path(), &[("LOG_LEVEL", "trace"), ("RATE_LIMITS", "off")]);
+    let written = std::fs::File::create(&log).unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(written).spawn().expect("it starts");
+    let mut banner = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
+    let address = line.split("http://").nth(1).expect("an address").trim().parse().expect("an address");
+    let process = Process { child, address };
+    let marks = ["Xanthippe", "Zzyzxburg", "marked-address", "4915112345678", "MarkedAgent", "Marked-Passw0rd"];
+    let body = r#"{"first_name":"Xanthippe","last_name":"Zzyzxburg","email":"marked-address@example.com",
+        "phone":"+4915112345678","country_code":"DE","password":"Marked-Passw0rd-7!x"}"#;
+    assert_eq!(process.post("/User1/create", "application/json", body).unwrap().0, 201);
+    assert_eq!(process.verify("marked-address@example.com"), Some(200));
+    let form = "username=marked-address@example.com&password=Marked-Passw0rd-7!x";
+    let head =
+        "POST /User1/login HTTP/1.1\r\ncontent-type: application/x-www-form-urlencoded\r\nuser-agent: MarkedAgent";
+    let (status, pair) = process.request(head, form).unwrap();
+    assert_eq!(status, 200);
+    let pair: Value = serde_json::from_str(&pair).unwrap();
+    let token = pair["access_token"].as_str().unwrap();
+    let get = format!(
+        "GET /User1/forget_password?email=marked-address@example.com HTTP/1.1\r\nauthorization: Bearer {token}"
+    );
+    assert_eq!(process.request(&get, "").unwrap().0, 202);
+    for wrong in ["{\"email\":\"marked-address@example.com\"", "{\"marked-address\":1}", "\"marked-address\""] {
+        let _ = process.post("/User1/create", "application/json", wrong);
+    }
+    process.signal("-TERM");
+    let mut process = process;
+    assert_eq!(process.child.wait().unwrap().code(), Some(0));
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.contains("operation=\"login\""), "the log is there");
+    for mark in marks {
+        let hex: String = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let lower = text.to_lowercase();
+        assert!(!lower.contains(&mark.to_lowercase()) && !lower.contains(&hex), "{mark} is in the log");
+    }
+    assert!(!text.contains(token) && !text.contains(pair["refresh_token"].as_str().unwrap()), "a token is in the log");
+}
+
+#[test]
 fn two_processes_do_not_share_a_database() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Process::start(folder.path(), &[]);

@@ -129,6 +129,7 @@ fn outbox() -> Result<Opened, Error> {
         shelf: Arc::new(Embedded::open(&folder.path().join("portcullis.db"))?),
         clock: Arc::new(SystemClock::new()),
         forward: None,
+        shown: true,
     }));
     let backend = Backend { mailer: Some(mailbox.clone()), texter: Some(mailbox), ..Backend::default() };
     Ok(Opened { backend, _folder: Some(folder) })

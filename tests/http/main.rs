@@ -10,5 +10,6 @@ mod profile;
 mod races;
 mod refresh;
 mod registration;
+mod restart;
 mod seed;
 mod sessions;

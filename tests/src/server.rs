@@ -11,6 +11,7 @@ use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::randomness::Randomness as _;
+use portcullis_core::service::AuthService;
 use portcullis_server::compose::{Server, World};
 use portcullis_server::config::{Settings, Sources};
 use portcullis_server::worker::Workers;
@@ -86,7 +87,8 @@ impl TestServer {
         server
     }
 
-    async fn boot(&mut self) {
+    /// Starts the server on the data that are there.
+    pub async fn boot(&mut self) {
         let wanted: Vec<(&str, &str)> = self.wanted.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let settings = settings(self.folder.path(), &wanted);
         let listener = serve::bind(&settings.listen).await.expect("a free port");
@@ -102,18 +104,26 @@ impl TestServer {
         self.running = Some(Running { address, server, stop, serving, workers });
     }
 
-    /// Stops the server in good order and starts it again on the same data.
-    ///
-    /// # Panics
-    /// When it does not stop or start.
-    pub async fn restart(&mut self) {
+    /// Stops the server in good order.
+    pub async fn stop(&mut self) {
         if let Some(Running { stop, serving, workers, server, .. }) = self.running.take() {
             let _ = stop.send(());
             serving.await.expect("serving ends");
             workers.stop().await;
             drop(server);
         }
+    }
+
+    /// Stops the server in good order and starts it again on the same data.
+    pub async fn restart(&mut self) {
+        self.stop().await;
         self.boot().await;
+    }
+
+    /// The stories behind it. Keeps its store open until dropped.
+    #[must_use]
+    pub fn service(&self) -> AuthService {
+        self.running().server.service.clone()
     }
 
     fn running(&self) -> &Running {

@@ -55,6 +55,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Where e-mail goes besides.
     pub forward: Option<Arc<dyn Mailer>>,
+    /// Whether anybody can look into the mailbox: where nobody can, it is no place for texts.
+    pub shown: bool,
 }
 
 /// The mailbox. A [`Mailer`] and a `Texter`.

@@ -21,6 +21,9 @@ impl Texter for Outbox {
         channel: Channel,
         message: &TextMessage,
     ) -> Result<(), SendError> {
+        if !self.parts.shown {
+            return Err(SendError::Never("no telephone service is set (TWILIO_SID)".to_owned()));
+        }
         let template = match (message.for_login, channel) {
             (false, Channel::Sms) => "otp",
             (false, Channel::Voice) => "otp_voice",
@@ -52,6 +55,6 @@ impl Texter for Outbox {
     }
 
     async fn healthy(&self) -> Option<bool> {
-        Some(true)
+        self.parts.shown.then_some(true)
     }
 }

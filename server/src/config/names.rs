@@ -106,10 +106,10 @@ pub fn limit_row(name: &str) -> Option<&'static str> {
     super::sections::DEFAULT_LIMITS.iter().map(|(known, ..)| *known).find(|known| known.eq_ignore_ascii_case(row))
 }
 
-/// The known name nearest to one that is not, if it is near.
-pub fn nearest(name: &str) -> Option<&'static str> {
+/// The known name nearest to one that is not, if at most that many letters are others.
+pub fn nearest(name: &str, most: usize) -> Option<&'static str> {
     let distance = |known: &&Known| edit_distance(&name.to_ascii_uppercase(), &known.name.to_ascii_uppercase());
-    KNOWN.iter().min_by_key(distance).filter(|known| distance(known) <= 3).map(|known| known.name)
+    KNOWN.iter().min_by_key(distance).filter(|known| distance(known) <= most).map(|known| known.name)
 }
 
 fn edit_distance(a: &str, b: &str) -> usize {

@@ -13,17 +13,10 @@ use super::secret_text::SecretText;
 use super::sources::Sources;
 
 /// Prefixes that are ours alone: an unknown setting that begins with one is a mistake.
-const OURS: &[&str] = &[
-    "RATE_LIMIT_",
-    "ARGON2_",
-    "PASSWORD_",
-    "HASH_",
-    "REFRESH_TOKEN_",
-    "ACCESS_TOKEN_",
-    "VERIFY_TOKEN_",
-    "RESET_TOKEN_",
-    "OTP_",
-];
+const OURS: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_"];
+
+/// Names of ours that other programs are likely to have too, in another case.
+const COMMON: &[&str] = &["Access_token", "Account_id"];
 
 /// A value and where it came from.
 #[derive(Debug, Clone)]
@@ -94,13 +87,9 @@ impl Reader {
 
     /// Names in the environment that can only be misspelt settings of ours.
     pub fn refuse_unknown(&mut self) {
-        let suspicious = |name: &str| {
-            let ours = OURS.iter().any(|prefix| name.starts_with(prefix));
-            let other_case = super::names::KNOWN
-                .iter()
-                .any(|k| k.name != name && k.name.eq_ignore_ascii_case(name) && !k.name.starts_with('A'));
-            ours || other_case
-        };
+        // short names are near to anything, long ones only to what they were meant to be
+        let misspelt = |name: &str| name.len() >= 10 && nearest(name, 2).is_some_and(|near| !COMMON.contains(&near));
+        let suspicious = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix)) || misspelt(name);
         let unknown: Vec<String> = self
             .values
             .iter()
@@ -205,7 +194,7 @@ impl Reader {
 }
 
 fn suggestion(name: &str) -> String {
-    match nearest(name) {
+    match nearest(name, 3) {
         Some(near) => format!("did you mean {near}? `portcullis settings` lists all"),
         None => "remove it; `portcullis settings` lists all there are".to_owned(),
     }

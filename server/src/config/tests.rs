@@ -74,8 +74,10 @@ fn unknown_settings_are_errors_with_a_suggestion() {
     let told = problems(&[], Some("APP_NAME=x\nDATABSE_URL=sqlite://x.db\n"));
     assert!(told.contains("DATABSE_URL (from .env line 2)") && told.contains("did you mean DATABASE_URL"), "{told}");
     assert!(problems(&[("RATE_LIMIT_LOGN", "5/min")], None).contains("RATE_LIMIT_LOGN"));
+    assert!(problems(&[("PASSWORD_MIN_LENGHT", "9")], None).contains("did you mean PASSWORD_MIN_LENGTH"));
     let folder = tempfile::tempdir().unwrap();
-    assert!(Settings::load(sources(folder.path(), &[("PATH", "/bin"), ("SHELL", "sh")], None), &fill).is_ok());
+    let others = [("PATH", "/bin"), ("PASSWORD_STORE_DIR", "x"), ("ACCESS_TOKEN", "x"), ("OTP_VERSION", "27")];
+    assert!(Settings::load(sources(folder.path(), &others, None), &fill).is_ok());
 }
 
 #[test]
