@@ -1,11 +1,12 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | test | openapi | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | openapi | coverage | bench startup`.
 
 mod bench;
 mod steps;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | test | openapi | coverage | bench startup";
+const USAGE: &str =
+    "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | openapi | coverage | bench startup";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         ["openapi"] => steps::openapi(),
         ["fmt"] => steps::fmt(),
         ["clippy"] => steps::clippy(),
+        ["portable"] => steps::portable(),
         ["docs"] => steps::docs(),
         ["test"] => steps::test(),
         ["coverage"] => steps::coverage(),

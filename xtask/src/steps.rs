@@ -17,6 +17,7 @@ pub fn ci() -> Result<()> {
     fmt()?;
     clippy()?;
     docs()?;
+    portable()?;
     test()?;
     openapi()?;
     coverage()
@@ -96,6 +97,20 @@ pub fn docs() -> Result<()> {
     let mut command = cargo(&["doc", "--workspace", "--no-deps", "--document-private-items"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
     step("docs", command)
+}
+
+/// Core compiles for the browser.
+///
+/// # Errors
+/// When it does not.
+pub fn portable() -> Result<()> {
+    let mut target = Command::new("rustup");
+    target.args(["target", "add", "wasm32-unknown-unknown"]);
+    step("install wasm32-unknown-unknown", target)?;
+    step(
+        "core for the browser",
+        cargo(&["check", "--package", "portcullis-core", "--target", "wasm32-unknown-unknown"]),
+    )
 }
 
 /// All tests, on all backends there must be.

@@ -5,7 +5,6 @@ pub mod keys;
 mod names;
 mod parse;
 mod problems;
-mod secret_text;
 mod secrets;
 mod sections;
 mod sources;
@@ -20,8 +19,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use names::{flags, reference};
+pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::ConfigProblems;
-pub use secret_text::SecretText;
 pub use sections::{DEFAULT_LIMITS, RateQuota};
 pub use sources::Sources;
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::SecretText;
 use super::names::{is_known, known, nearest};
 use super::problems::ConfigProblem;
-use super::secret_text::SecretText;
 use super::sources::Sources;
 
 /// Prefixes that are ours alone: an unknown setting that begins with one is a mistake.

@@ -1,81 +1,26 @@
 //! The sections, one function each.
 
+mod limits;
+mod post;
+
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ipnet::IpNet;
 use portcullis_core::model::realm::Realm;
 
-use super::parse::{Reader, duration};
-use super::{
-    App, Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Mail, Passwords, PublicUrl, RateLimits,
-    SecretText, Settings, Signing, Twilio, secrets,
+use crate::config::parse::{Reader, duration};
+use crate::config::{
+    App, Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Passwords, PublicUrl, SecretText, Settings,
+    Signing, secrets,
 };
 
-/// Rows of the contract's tables: their name, burst and unit.
-pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
-    ("create", 5, "min"),
-    ("login", 5, "min"),
-    ("token", 60, "min"),
-    ("login_mfa", 5, "min"),
-    ("verify", 10, "min"),
-    ("resend_verification", 3, "min"),
-    ("otp_phone", 3, "min"),
-    ("verify_otp_phone", 5, "min"),
-    ("forget_password", 3, "min"),
-    ("reset_password_form", 10, "min"),
-    ("reset_password", 3, "min"),
-    ("profile", 60, "min"),
-    ("update", 10, "min"),
-    ("change_password", 5, "min"),
-    ("logout", 10, "min"),
-    ("logout_all", 10, "min"),
-    ("sessions", 60, "min"),
-    ("mfa", 10, "min"),
-    ("export", 1, "day"),
-    ("delete", 1, "day"),
-    ("default", 100, "h"),
-];
+pub use limits::{DEFAULT_LIMITS, RateQuota, default_quota};
 
 /// Paths that are not realms.
 const SYSTEM_PATHS: &[&str] = &[
     "health", "livez", "readyz", "metrics", "docs", "redoc", "scalar", "openapi", "problems", "assets", "dev", "demo",
     "static", "__test__",
 ];
-
-/// So many at once, refilled evenly over so long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateQuota {
-    /// At once.
-    pub burst: u32,
-    /// Until an empty bucket is full.
-    pub period: Duration,
-}
-
-/// The quota of a row of the tables; 100 an hour for what is in none.
-pub fn default_quota(row: &str) -> RateQuota {
-    let found = DEFAULT_LIMITS.iter().find(|(name, ..)| *name == row);
-    let (burst, unit) = found.map_or((100, "h"), |(_, burst, unit)| (*burst, *unit));
-    RateQuota { burst, period: unit_of(unit).unwrap_or(Duration::from_secs(3600)) }
-}
-
-fn unit_of(unit: &str) -> Option<Duration> {
-    let seconds = match unit {
-        "s" => 1,
-        "min" => 60,
-        "h" | "hour" => 3600,
-        "day" => 86_400,
-        _ => return None,
-    };
-    Some(Duration::from_secs(seconds))
-}
-
-fn quota(text: &str) -> Result<RateQuota, String> {
-    let refused = || format!("\"{text}\" is no limit");
-    let (burst, unit) = text.split_once('/').ok_or_else(refused)?;
-    let burst = burst.parse::<u32>().ok().filter(|burst| (1..=1_000_000).contains(burst)).ok_or_else(refused)?;
-    Ok(RateQuota { burst, period: unit_of(unit).ok_or_else(refused)? })
-}
 
 /// Reads everything.
 pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Settings> {
@@ -91,8 +36,8 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
     let app = app(reader, production);
     let public_url = public_url(reader, &app, production);
     let secrets = secrets::read(reader, environment, &secrets_file, fill_random);
-    let mail = mail(reader, &app, production);
-    let texts = twilio(reader);
+    let mail = post::mail(reader, &app, production);
+    let texts = post::twilio(reader);
     if texts.is_some() {
         reader.warnings.push(
             "TWILIO_SID: this version sends no texts by Twilio yet; in development they are in the mailbox".to_owned(),
@@ -112,7 +57,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         signing: signing(reader),
         mail,
         texts,
-        limits: limits(reader),
+        limits: limits::limits(reader),
         trusted_proxies: trusted_proxies(reader),
         hashing: hashing(reader),
         lifetimes: lifetimes(reader),
@@ -235,76 +180,6 @@ fn signing(reader: &mut Reader) -> Signing {
         reader.refuse("JWT_ALGORITHM", "contradicts SIGNING", "keep one of the two");
     }
     algorithm
-}
-
-fn mail(reader: &mut Reader, app: &App, production: bool) -> Option<Mail> {
-    let user = reader.text("MAIL_USERNAME").map(|found| found.text);
-    let password = reader.secret("MAIL_PASSWORD");
-    let Some(host) = reader.text("MAIL_SERVER").map(|found| found.text) else {
-        if production {
-            reader.refuse(
-                "MAIL_SERVER",
-                "is not set, so that nobody could verify an address",
-                "set it to your mail server",
-            );
-        }
-        return None;
-    };
-    let (starttls, tls) = (reader.flag("MAIL_STARTTLS", true), reader.flag("MAIL_SSL_TLS", false));
-    if tls && starttls && reader.text("MAIL_STARTTLS").is_some() {
-        reader.refuse("MAIL_SSL_TLS", "MAIL_STARTTLS is on too", "TLS begins once: switch one of the two off");
-    }
-    if production && !tls && !starttls {
-        reader.warnings.push("MAIL_STARTTLS: mail is sent without TLS".to_owned());
-    }
-    let credentials = if reader.flag("USE_CREDENTIALS", true) {
-        if user.is_none() || password.is_none() {
-            let mend = "set both, or USE_CREDENTIALS=false";
-            reader.refuse("MAIL_USERNAME", "and MAIL_PASSWORD are needed with MAIL_SERVER", mend);
-        }
-        user.clone().zip(password)
-    } else {
-        None
-    };
-    let from = reader.text("MAIL_FROM").map(|found| found.text).or(user);
-    if from.is_none() {
-        reader.refuse("MAIL_FROM", "is not set", "set it to the address mail comes from");
-    }
-    Some(Mail {
-        host,
-        port: reader.number("MAIL_PORT", 587, 1, u16::MAX),
-        starttls: starttls && !tls,
-        tls,
-        validate_certificates: reader.flag("VALIDATE_CERTS", true),
-        credentials,
-        from: from.unwrap_or_default(),
-        from_name: reader.text_or("MAIL_FROM_NAME", &app.name),
-    })
-}
-
-fn twilio(reader: &mut Reader) -> Option<Twilio> {
-    let account = reader.text("TWILIO_SID").map(|found| found.text);
-    let token = reader.secret("TWILIO_AUTH_TOKEN");
-    let number = reader.text("TWILIO_NUMBER").map(|found| found.text);
-    match (account, token, number) {
-        (Some(account), Some(token), Some(number)) => Some(Twilio { account, token, number }),
-        (None, None, None) => None,
-        _ => {
-            reader.refuse("TWILIO_SID", "goes with TWILIO_AUTH_TOKEN and TWILIO_NUMBER", "set all three, or none");
-            None
-        }
-    }
-}
-
-fn limits(reader: &mut Reader) -> RateLimits {
-    let mut changed = Vec::new();
-    for (row, ..) in DEFAULT_LIMITS {
-        let name = format!("RATE_LIMIT_{}", row.to_ascii_uppercase());
-        changed.extend(
-            reader.parsed(&name, "write it as 5/min; units are s, min, h and day", quota).map(|quota| (*row, quota)),
-        );
-    }
-    RateLimits { enabled: reader.choice("RATE_LIMITS", true, &[("on", true), ("off", false)]), changed }
 }
 
 fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {

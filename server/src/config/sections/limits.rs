@@ -1,0 +1,76 @@
+//! The rate limits: the contract's tables, and what the operator makes of them.
+
+use std::time::Duration;
+
+use crate::config::RateLimits;
+use crate::config::parse::Reader;
+
+/// Rows of the contract's tables: their name, burst and unit.
+pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
+    ("create", 5, "min"),
+    ("login", 5, "min"),
+    ("token", 60, "min"),
+    ("login_mfa", 5, "min"),
+    ("verify", 10, "min"),
+    ("resend_verification", 3, "min"),
+    ("otp_phone", 3, "min"),
+    ("verify_otp_phone", 5, "min"),
+    ("forget_password", 3, "min"),
+    ("reset_password_form", 10, "min"),
+    ("reset_password", 3, "min"),
+    ("profile", 60, "min"),
+    ("update", 10, "min"),
+    ("change_password", 5, "min"),
+    ("logout", 10, "min"),
+    ("logout_all", 10, "min"),
+    ("sessions", 60, "min"),
+    ("mfa", 10, "min"),
+    ("export", 1, "day"),
+    ("delete", 1, "day"),
+    ("default", 100, "h"),
+];
+
+/// So many at once, refilled evenly over so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateQuota {
+    /// At once.
+    pub burst: u32,
+    /// Until an empty bucket is full.
+    pub period: Duration,
+}
+
+/// The quota of a row of the tables; 100 an hour for what is in none.
+pub fn default_quota(row: &str) -> RateQuota {
+    let found = DEFAULT_LIMITS.iter().find(|(name, ..)| *name == row);
+    let (burst, unit) = found.map_or((100, "h"), |(_, burst, unit)| (*burst, *unit));
+    RateQuota { burst, period: unit_of(unit).unwrap_or(Duration::from_secs(3600)) }
+}
+
+fn unit_of(unit: &str) -> Option<Duration> {
+    let seconds = match unit {
+        "s" => 1,
+        "min" => 60,
+        "h" | "hour" => 3600,
+        "day" => 86_400,
+        _ => return None,
+    };
+    Some(Duration::from_secs(seconds))
+}
+
+fn quota(text: &str) -> Result<RateQuota, String> {
+    let refused = || format!("\"{text}\" is no limit");
+    let (burst, unit) = text.split_once('/').ok_or_else(refused)?;
+    let burst = burst.parse::<u32>().ok().filter(|burst| (1..=1_000_000).contains(burst)).ok_or_else(refused)?;
+    Ok(RateQuota { burst, period: unit_of(unit).ok_or_else(refused)? })
+}
+
+pub(super) fn limits(reader: &mut Reader) -> RateLimits {
+    let mut changed = Vec::new();
+    for (row, ..) in DEFAULT_LIMITS {
+        let name = format!("RATE_LIMIT_{}", row.to_ascii_uppercase());
+        changed.extend(
+            reader.parsed(&name, "write it as 5/min; units are s, min, h and day", quota).map(|quota| (*row, quota)),
+        );
+    }
+    RateLimits { enabled: reader.choice("RATE_LIMITS", true, &[("on", true), ("off", false)]), changed }
+}
