@@ -52,6 +52,7 @@ impl AuthService {
         for dead in registrations.remove_all(realm, &user.person.email_index).await? {
             one_time_tokens.remove_all(realm, &dead).await?;
             jobs.forget(realm, &About::Subject(dead)).await?;
+            mailer.forget(realm, &dead).await;
         }
         guard.forget(realm, &user.person.email_index).await?;
         mailer.forget(realm, &user.id).await;

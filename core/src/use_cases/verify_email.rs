@@ -96,12 +96,13 @@ impl AuthService {
     /// # Errors
     /// `InvalidToken`; a link of an e-mail change throws the change away.
     pub async fn reject_link(&self, realm: &Realm, token: &str) -> Result<(), StoryError> {
-        let Ports { registrations, one_time_tokens, users, clock, .. } = &self.ports;
+        let Ports { registrations, one_time_tokens, users, mailer, clock, .. } = &self.ports;
         match self.follow(realm, token).await? {
             Followed::Registration(registration, digest) => {
                 let used = one_time_tokens.consume(realm, Purpose::VerifyEmail, &digest, clock.now()).await?;
                 used.ok_or(StoryError::InvalidToken)?;
                 registrations.remove(realm, &registration.id).await?;
+                mailer.forget(realm, &registration.id).await;
                 self.record(realm, EventKind::RegistrationRejected, Some(registration.id), None);
             }
             Followed::EmailChange(user, digest) => {
@@ -160,7 +161,7 @@ impl AuthService {
 
     /// The registration becomes the account. The store's unique index decides between many.
     async fn begin_account(&self, registration: &Registration) -> Result<Verified, StoryError> {
-        let Ports { users, registrations, one_time_tokens, clock, .. } = &self.ports;
+        let Ports { users, registrations, one_time_tokens, mailer, clock, .. } = &self.ports;
         let (realm, now) = (&registration.realm, clock.now());
         let user = User {
             realm: realm.clone(),
@@ -184,6 +185,7 @@ impl AuthService {
         for dead in registrations.remove_all(realm, &registration.person.email_index).await? {
             if dead != registration.id {
                 one_time_tokens.remove_all(realm, &dead).await?;
+                mailer.forget(realm, &dead).await;
             }
         }
         self.record(realm, EventKind::EmailVerified, Some(registration.id), None);
