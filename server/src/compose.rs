@@ -33,6 +33,7 @@ use portcullis_core::service::{AuthService, Ports};
 
 use crate::config::{Database, Environment, Hashing, Mail, Settings, Signing};
 use crate::http::app::{About, App};
+use crate::http::hang_up::HangUpHasher;
 
 /// Everything that runs.
 pub struct Server {
@@ -104,7 +105,7 @@ impl Server {
             breached: Arc::new(breached),
             cipher,
             digests,
-            hasher: Arc::new(hasher(&settings.hashing)?),
+            hasher: Arc::new(HangUpHasher(Arc::new(hasher(&settings.hashing)?))),
             jobs: store.clone(),
             mailer,
             texter: outbox.clone(),

@@ -35,6 +35,13 @@ pub fn start(service: AuthService) -> Workers {
 }
 
 impl Workers {
+    /// Stops as soon as it is told to.
+    pub async fn stop_when(self, mut told: watch::Receiver<bool>) {
+        // an error means that whoever could tell is gone
+        let _ = told.wait_for(|stop| *stop).await;
+        self.stop().await;
+    }
+
     /// Lets what has begun finish, and stops.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);

@@ -64,7 +64,6 @@ codes! {
     InvalidToken = "invalid_token", "The link or code is not valid, was used, or has expired";
     InvalidGrant = "invalid_grant", "The grant is not valid, was used, or has expired";
     UnsupportedGrantType = "unsupported_grant_type", "This grant type is not supported";
-    UnsupportedTokenType = "unsupported_token_type", "This token type is not supported";
     // fields
     Required = "required", "The field is missing";
     UnknownField = "unknown_field", "The field is not known here";

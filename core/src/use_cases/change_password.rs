@@ -12,6 +12,7 @@ use crate::ports::session_store::RotateSession;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::log_out::Still;
 
 impl AuthService {
     /// Changes the caller's password.
@@ -31,7 +32,7 @@ impl AuthService {
         self.confirm_password(user, current, client).await?;
         let hash = self.hash_anew(password).await?;
 
-        let changed = self.change_credentials(user.clone(), &hash).await?;
+        let changed = self.change_credentials(user.clone(), Still::TheCaller, &hash).await?;
         self.adopt_generation(&caller.session, changed.generation).await?;
         sessions.end_all(&user.realm, &user.id, Some(caller.session.id)).await?;
         self.record(&user.realm, EventKind::PasswordChanged, Some(user.id), Some(caller.session.id));
@@ -65,10 +66,15 @@ impl AuthService {
     }
 
     /// Another password and another generation, in one step; the links and challenges of the old one die.
-    pub(crate) async fn change_credentials(&self, user: User, hash: &PasswordHash) -> Result<User, StoryError> {
+    pub(crate) async fn change_credentials(
+        &self,
+        user: User,
+        still: Still,
+        hash: &PasswordHash,
+    ) -> Result<User, StoryError> {
         let Ports { one_time_tokens, .. } = &self.ports;
         let changed = self
-            .change_user(user, |user| {
+            .change_user(user, still, |user| {
                 user.password = hash.clone();
                 user.generation += 1;
             })

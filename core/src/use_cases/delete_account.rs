@@ -27,6 +27,10 @@ impl AuthService {
             None if clock.now().since(caller.session.authenticated_at) <= self.policy.fresh_login => {}
             None => return Err(StoryError::ReauthenticationRequired),
         }
+        let newest = users.find(&user.realm, &user.id).await?;
+        if newest.is_none_or(|newest| newest.generation != user.generation) {
+            return Err(StoryError::NotAuthenticated);
+        }
         self.forget(user).await?;
         if !users.delete(&user.realm, &user.id).await? {
             return Err(StoryError::NotAuthenticated);

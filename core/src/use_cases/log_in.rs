@@ -116,7 +116,7 @@ impl AuthService {
                 token: challenge,
                 code: None,
                 tries_left: 0,
-                binding: Some(self.phone_digest(realm, phone.as_str())),
+                binding: Some(self.otp_binding(user, Purpose::LoginMfa, phone.as_str())),
                 created_at: now,
                 expires_at: now + self.policy.lifetimes.otp,
             })

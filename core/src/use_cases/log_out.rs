@@ -7,6 +7,15 @@ use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
 
+/// For whom a change may be applied to a user that others have changed meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Still {
+    /// For the caller that was authenticated: not after a reset, a changed password or a logout everywhere.
+    TheCaller,
+    /// For whoever it is now.
+    Anyone,
+}
+
 impl AuthService {
     /// Ends the caller's session: its access and refresh tokens are dead when this answers.
     ///
@@ -28,16 +37,18 @@ impl AuthService {
     pub async fn log_out_everywhere(&self, caller: &Caller) -> Result<(), StoryError> {
         let Ports { sessions, .. } = &self.ports;
         let user = &caller.user;
-        self.change_user(user.clone(), |user| user.generation += 1).await?;
+        self.change_user(user.clone(), Still::Anyone, |user| user.generation += 1).await?;
         sessions.end_all(&user.realm, &user.id, None).await?;
         self.record(&user.realm, EventKind::LoggedOutEverywhere, Some(user.id), Some(caller.session.id));
         Ok(())
     }
 
-    /// Applies a change to the newest version of a user, however many others change it meanwhile.
+    /// Applies a change to the newest version of a user, however many others change it meanwhile. Of a caller who
+    /// must still be the one that was authenticated, nothing is changed once the generation is another one.
     pub(crate) async fn change_user(
         &self,
         user: User,
+        still: Still,
         change: impl Fn(&mut User) + Send + Sync,
     ) -> Result<User, StoryError> {
         let Ports { users, clock, .. } = &self.ports;
@@ -53,7 +64,8 @@ impl AuthService {
                 ReplaceUser::EmailTaken | ReplaceUser::Gone => return Err(StoryError::NotAuthenticated),
                 ReplaceUser::Stale => {
                     let newest = users.find(&current.realm, &current.id).await?;
-                    current = newest.ok_or(StoryError::NotAuthenticated)?;
+                    let same = |newest: &User| still == Still::Anyone || newest.generation == current.generation;
+                    current = newest.filter(same).ok_or(StoryError::NotAuthenticated)?;
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::model::one_time_token::Purpose;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::log_out::Still;
 
 /// What the caller shows to switch a factor off.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +51,8 @@ impl AuthService {
         if !on {
             self.prove_off(caller, proof).await?;
         }
-        let changed = self.change_user(user.clone(), |user| user.mfa_sms = on && user.phone_verified).await?;
+        let changed =
+            self.change_user(user.clone(), Still::TheCaller, |user| user.mfa_sms = on && user.phone_verified).await?;
         if changed.mfa_sms != on {
             return Err(StoryError::PhoneNotVerified);
         }

@@ -9,6 +9,7 @@ use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::log_out::Still;
 
 impl AuthService {
     /// Whether a reset link is good. Changes nothing.
@@ -31,7 +32,7 @@ impl AuthService {
 
         let used = one_time_tokens.consume(realm, Purpose::ResetPassword, &digest, clock.now()).await?;
         used.ok_or(StoryError::InvalidToken)?;
-        let changed = self.change_credentials(user, &hash).await?;
+        let changed = self.change_credentials(user, Still::Anyone, &hash).await?;
         sessions.end_all(realm, &changed.id, None).await?;
         registrations.remove_all(realm, &changed.person.email_index).await?;
         self.record(realm, EventKind::PasswordReset, Some(changed.id), None);

@@ -5,8 +5,10 @@ use crate::model::event::EventKind;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
+use crate::ports::keyed_digest::Domain;
 use crate::ports::one_time_token_store::{CodeOf, TryCode};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
@@ -61,9 +63,21 @@ impl AuthService {
         }
     }
 
-    /// Whether the phone a code was sent to is still the one on record.
+    /// Whether the phone a code was sent to is still the one on record; and for a login, whether everything that was
+    /// shown before the code still counts.
     pub(crate) fn sent_to(&self, user: &User, token: &OneTimeToken) -> Result<bool, StoryError> {
         let phone = self.opener_of(user)?.phone(&user.person)?;
-        Ok(token.binding == Some(self.phone_digest(&user.realm, phone.as_str())))
+        Ok(token.binding == Some(self.otp_binding(user, token.holder.purpose, phone.as_str())))
+    }
+
+    /// What an OTP is bound to.
+    pub(crate) fn otp_binding(&self, user: &User, purpose: Purpose, phone: &str) -> Digest {
+        match purpose {
+            Purpose::LoginMfa => {
+                let parts = [phone.as_bytes(), &user.generation.to_be_bytes()];
+                self.ports.digests.digest(Domain::Phone, &user.realm, &parts)
+            }
+            _ => self.phone_digest(&user.realm, phone),
+        }
     }
 }

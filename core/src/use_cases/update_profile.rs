@@ -73,7 +73,9 @@ impl AuthService {
                 ReplaceUser::EmailTaken | ReplaceUser::Gone => return Err(StoryError::NotAuthenticated),
                 ReplaceUser::Stale => {
                     let newest = users.find(&user.realm, &user.id).await?;
-                    user = newest.ok_or(StoryError::NotAuthenticated)?;
+                    // not once the caller has been put out
+                    let same = |newest: &User| newest.generation == caller.user.generation;
+                    user = newest.filter(same).ok_or(StoryError::NotAuthenticated)?;
                 }
             }
         }

@@ -17,6 +17,7 @@ use crate::ports::one_time_token_store::{CodeOf, TryCode};
 use crate::ports::user_store::{InsertUser, ReplaceUser};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::log_out::Still;
 
 /// What a link would do, for the page with the button.
 #[derive(Debug, Clone)]
@@ -77,18 +78,23 @@ impl AuthService {
     /// `InvalidToken`: also for all but one of many who use it at once.
     pub async fn verify_link(&self, realm: &Realm, token: &str) -> Result<Verified, StoryError> {
         let Ports { one_time_tokens, clock, .. } = &self.ports;
-        match self.follow(realm, token).await? {
+        let (purpose, digest, followed) = match self.follow(realm, token).await? {
             Followed::Registration(registration, digest) => {
-                let verified = self.begin_account(&registration).await?;
-                one_time_tokens.consume(realm, Purpose::VerifyEmail, &digest, clock.now()).await?;
-                Ok(verified)
+                (Purpose::VerifyEmail, digest, Followed::Registration(registration, digest))
             }
-            Followed::EmailChange(user, digest) => {
-                let verified = self.change_email(&user).await?;
-                one_time_tokens.consume(realm, Purpose::ChangeEmail, &digest, clock.now()).await?;
-                Ok(verified)
-            }
+            Followed::EmailChange(user, digest) => (Purpose::ChangeEmail, digest, Followed::EmailChange(user, digest)),
+        };
+        let used = one_time_tokens.consume(realm, purpose, &digest, clock.now()).await?;
+        let used = used.ok_or(StoryError::InvalidToken)?;
+        let outcome = match followed {
+            Followed::Registration(registration, _) => self.begin_account(&registration).await,
+            Followed::EmailChange(user, _) => self.change_email(&user).await,
+        };
+        if let Err(StoryError::Port(_)) = &outcome {
+            // the store failed, not the person: the link stays good
+            one_time_tokens.put(used).await?;
         }
+        outcome
     }
 
     /// Throws the registration of a link away: its reader did not make it.
@@ -96,7 +102,7 @@ impl AuthService {
     /// # Errors
     /// `InvalidToken`; a link of an e-mail change throws the change away.
     pub async fn reject_link(&self, realm: &Realm, token: &str) -> Result<(), StoryError> {
-        let Ports { registrations, one_time_tokens, users, mailer, clock, .. } = &self.ports;
+        let Ports { registrations, one_time_tokens, mailer, clock, .. } = &self.ports;
         match self.follow(realm, token).await? {
             Followed::Registration(registration, digest) => {
                 let used = one_time_tokens.consume(realm, Purpose::VerifyEmail, &digest, clock.now()).await?;
@@ -108,10 +114,13 @@ impl AuthService {
             Followed::EmailChange(user, digest) => {
                 let used = one_time_tokens.consume(realm, Purpose::ChangeEmail, &digest, clock.now()).await?;
                 used.ok_or(StoryError::InvalidToken)?;
-                let (expected, now) = (user.version, clock.now());
-                users
-                    .replace(User { pending_email: None, version: expected + 1, updated_at: now, ..*user }, expected)
-                    .await?;
+                let waiting = user.pending_email.clone();
+                self.change_user(*user, Still::Anyone, |user| {
+                    if user.pending_email == waiting {
+                        user.pending_email = None;
+                    }
+                })
+                .await?;
             }
         }
         Ok(())
@@ -195,7 +204,7 @@ impl AuthService {
 
     /// The address that waits becomes the address. The old one is told.
     async fn change_email(&self, user: &User) -> Result<Verified, StoryError> {
-        let Ports { users, registrations, clock, .. } = &self.ports;
+        let Ports { users, registrations, guard, clock, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let pending = user.pending_email.as_ref().ok_or(StoryError::InvalidToken)?;
         let opener = self.opener_of(user)?;
@@ -213,6 +222,7 @@ impl AuthService {
             ReplaceUser::Stale | ReplaceUser::EmailTaken | ReplaceUser::Gone => return Err(StoryError::InvalidToken),
         }
         registrations.remove_all(realm, &pending.index).await?;
+        guard.forget(realm, &user.person.email_index).await?;
         self.record(realm, EventKind::EmailChanged, Some(user.id), None);
         self.enqueue(realm, Task::EmailChanged { user: user.id, at: now }).await?;
         Ok(Verified::EmailChange(user.id))

@@ -5,6 +5,7 @@ use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::log_out::Still;
 
 impl AuthService {
     /// Answers a challenge; the phone on record is proven.
@@ -20,7 +21,8 @@ impl AuthService {
         }
         // only while the number is the very one that was sealed then
         let phone = user.person.phone.clone();
-        let changed = self.change_user(user, |user| user.phone_verified |= user.person.phone == phone).await?;
+        let changed =
+            self.change_user(user, Still::Anyone, |user| user.phone_verified |= user.person.phone == phone).await?;
         self.record(realm, EventKind::PhoneVerified, Some(changed.id), None);
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
@@ -89,6 +90,7 @@ fn start(matches: &ArgMatches) -> Result<(), String> {
 }
 
 async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -> Result<(), String> {
+    let stop = serve::shutdown_signal()?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
@@ -97,8 +99,22 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
     let server = Server::compose(&settings, address, randomness).await?;
     print(&banner::text(&settings, &server, address));
     let workers = worker::start(server.service.clone());
-    serve::run(listener, crate::http::router(server.app.clone()), serve::shutdown_signal()).await;
-    workers.stop().await;
+    let metrics = server.app.metrics.clone();
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            ticks.tick().await;
+            // samples are folded into their histograms: they would pile up until somebody asks for them
+            metrics.run_upkeep();
+        }
+    });
+    let (told, stopping) = tokio::sync::watch::channel(false);
+    let stop = async move {
+        stop.await;
+        let _ = told.send(true);
+    };
+    let drained = serve::run(listener, crate::http::router(server.app.clone()), stop);
+    tokio::join!(drained, workers.stop_when(stopping));
     tracing::info!("stopped");
     Ok(())
 }

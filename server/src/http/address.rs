@@ -8,9 +8,20 @@ use ipnet::IpNet;
 /// The address of whoever spoke to the outermost proxy we trust. Headers from anyone else are ignored.
 #[must_use]
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    match (headers.contains_key("forwarded"), headers.contains_key("x-forwarded-for")) {
+        (true, false) => walk(peer, forwarded(headers), trusted),
+        (false, _) => walk(peer, x_forwarded_for(headers), trusted),
+        // a proxy writes one of the two, and may let the client's other one through: only what both say counts
+        (true, true) => {
+            let (one, other) = (walk(peer, forwarded(headers), trusted), walk(peer, x_forwarded_for(headers), trusted));
+            if one == other { one } else { peer.to_canonical() }
+        }
+    }
+}
+
+fn walk(peer: IpAddr, hops: Vec<Option<IpAddr>>, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|net| net.contains(&address.to_canonical()));
     let mut client = peer.to_canonical();
-    let hops = if headers.contains_key("forwarded") { forwarded(headers) } else { x_forwarded_for(headers) };
     for hop in hops.into_iter().rev() {
         if !is_trusted(client) {
             break;
@@ -78,6 +89,10 @@ mod tests {
         assert_eq!(seen("10.0.0.1", &trusted, &two), "198.51.100.7");
         assert_eq!(seen("10.0.0.1", &trusted, &[("x-forwarded-for", "198.51.100.7, garbage")]), "10.0.0.1");
         assert_eq!(seen("::ffff:10.0.0.1", &trusted, &[("x-forwarded-for", "198.51.100.7:4711")]), "198.51.100.7");
+        let both = [("x-forwarded-for", "198.51.100.7"), ("forwarded", "for=6.6.6.6")];
+        assert_eq!(seen("10.0.0.1", &trusted, &both), "10.0.0.1");
+        let agreed = [("x-forwarded-for", "198.51.100.7"), ("forwarded", "for=198.51.100.7")];
+        assert_eq!(seen("10.0.0.1", &trusted, &agreed), "198.51.100.7");
         let rfc7239 = [("forwarded", "for=6.6.6.6, FOR=\"[2001:db8::1]:4711\";proto=https")];
         assert_eq!(seen("::1", &trusted, &rfc7239), "2001:db8::1");
     }

@@ -3,7 +3,6 @@
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
-use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::use_cases::introspect::ActiveToken;
 use serde_json::{Value, json};
@@ -17,7 +16,7 @@ use crate::http::problem::Problem;
 /// # Errors
 /// As the contract lists them.
 pub async fn introspect(context: Context) -> Answer {
-    let token = presented(&context, false)?;
+    let token = presented(&context)?;
     let realm = context.realm()?;
     let service = context.service();
     let body = match service.introspect(realm, &token).await? {
@@ -32,7 +31,7 @@ pub async fn introspect(context: Context) -> Answer {
 /// # Errors
 /// As the contract lists them.
 pub async fn revoke(context: Context) -> Answer {
-    let token = presented(&context, true)?;
+    let token = presented(&context)?;
     context.service().revoke(context.realm()?, &token).await?;
     Ok(json(StatusCode::OK, &json!({})))
 }
@@ -48,18 +47,11 @@ pub async fn jwks(context: Context) -> Answer {
     Ok(response)
 }
 
-/// The token of the form; its hint is optional and only a hint.
-fn presented(context: &Context, revoking: bool) -> Result<String, Problem> {
+/// The token of the form. Its hint is only a hint: we know our tokens by themselves.
+fn presented(context: &Context) -> Result<String, Problem> {
     let mut members = context.body(Accepts::Form)?;
     let token = members.text("token").filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| Problem::malformed("token is missing"))?;
-    match members.text("token_type_hint").as_deref() {
-        None | Some("access_token" | "refresh_token") => Ok(token),
-        Some(_) if revoking => {
-            Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedTokenType).oauth("unsupported_token_type"))
-        }
-        Some(_) => Ok(token),
-    }
+    token.ok_or_else(|| Problem::malformed("token is missing"))
 }
 
 fn describe(realm: &Realm, issuer: &str, token: &ActiveToken) -> Value {

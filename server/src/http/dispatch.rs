@@ -11,7 +11,7 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ALLOW, AUTHORIZATION};
+use http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -26,6 +26,7 @@ use crate::http::app::App;
 use crate::http::context::{Context, owned, user_agent};
 use crate::http::endpoint::{Access, Answer, Endpoint};
 use crate::http::error::{seconds_up, too_many};
+use crate::http::hang_up::to_its_end;
 use crate::http::problem::{Dialect, Problem};
 use crate::http::request_id::RequestId;
 
@@ -63,12 +64,18 @@ pub async fn dispatch(route: Arc<Route>, params: RawPathParams, request: Request
             (answer, limit)
         }
     };
-    let mut response = response.unwrap_or_else(|problem| problem.respond(endpoint.dialect, &request_id));
+    let mut response = response
+        .unwrap_or_else(|problem| route.with_challenge(endpoint, problem).respond(endpoint.dialect, &request_id));
     if let Some(limit) = decision {
         limit.write(response.headers_mut());
     }
     route.count(endpoint, &parts.method, response.status(), began);
     response
+}
+
+/// Rows of one a day: nobody but a user may spend one, and no mistake does.
+fn is_rare(row: &str) -> bool {
+    row == "export" || row == "delete"
 }
 
 /// What a limit said of a request.
@@ -94,7 +101,7 @@ impl Limit {
 
     /// One a day must not be spent by a mistake: what failed is put back.
     async fn put_back_if_rare(&self, app: &App) {
-        if self.quota.interval() >= Duration::from_secs(3600)
+        if is_rare(self.row)
             && let Err(error) = app.service.give_back(&self.bucket, &self.quota).await
         {
             tracing::warn!("a limit could not be put back: {error}");
@@ -134,6 +141,9 @@ impl Route {
 
     async fn limited(&self, endpoint: &Endpoint, parts: &Parts) -> Result<Option<Limit>, Problem> {
         let (Some(row), Some(realm)) = (endpoint.limit, &self.realm) else { return Ok(None) };
+        if is_rare(row) {
+            self.authenticate(&parts.headers).await?;
+        }
         let who = self.app.service.address_digest(realm, &self.client(parts).address);
         let bucket = Bucket { realm: realm.clone(), operation: row, who };
         let quota = (self.app.quotas)(row);
@@ -160,7 +170,10 @@ impl Route {
             Access::ServiceClient => self.authenticate_service(&parts.headers)?,
         }
         context.body = read(&parts.headers, body).await?;
-        (endpoint.run)(context).await
+        to_its_end((endpoint.run)(context)).await.unwrap_or_else(|error| {
+            tracing::error!(operation = endpoint.id, "a request panicked: {error}");
+            Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal))
+        })
     }
 
     async fn authenticate(
@@ -179,6 +192,17 @@ impl Route {
             }
             problem => problem,
         })
+    }
+
+    /// A 401 says how to authenticate, wherever in the story it came from.
+    fn with_challenge(&self, endpoint: &Endpoint, problem: Problem) -> Problem {
+        let told = problem.headers.iter().any(|(name, _)| *name == WWW_AUTHENTICATE);
+        match &self.realm {
+            Some(realm) if problem.status == StatusCode::UNAUTHORIZED && endpoint.access == Access::User && !told => {
+                problem.challenge(&format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
+            }
+            _ => problem,
+        }
     }
 
     fn is_operator(&self, headers: &HeaderMap) -> bool {

@@ -9,6 +9,10 @@ use serde_json::Value;
 
 use crate::http::problem::Problem;
 
+/// More members than any endpoint knows, several times over.
+const MOST: usize = 64;
+const TOO_MANY: &str = "there are too many members";
+
 /// Named values that are taken one by one; what nobody takes is unknown.
 #[derive(Debug, Default)]
 pub struct Members {
@@ -41,6 +45,9 @@ impl Members {
         for (name, value) in form_urlencoded::parse(form) {
             if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
                 return Err(Problem::malformed("the form is not UTF-8"));
+            }
+            if values.len() == MOST {
+                return Err(Problem::malformed(TOO_MANY));
             }
             if values.iter().any(|(seen, _)| *seen == name) {
                 return Err(Problem::malformed("a member is named twice"));
@@ -159,6 +166,9 @@ impl<'de> Deserialize<'de> for Pairs {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs: Vec<(String, Value)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if pairs.len() == MOST {
+                        return Err(serde::de::Error::custom(TOO_MANY));
+                    }
                     if pairs.iter().any(|(seen, _)| *seen == name) {
                         return Err(serde::de::Error::custom("a member is named twice"));
                     }
@@ -230,5 +240,7 @@ mod tests {
         assert!(Members::from_json(&[b'[', b'{'].repeat(40_000)).is_err());
         assert!(Members::from_form(b"a=1&a=2").is_err());
         assert!(Members::from_form(b"a=%ff").is_err());
+        let many: String = (0..65).map(|n| format!("a{n}=&")).collect();
+        assert!(Members::from_form(many.as_bytes()).is_err());
     }
 }

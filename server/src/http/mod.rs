@@ -7,6 +7,7 @@ pub mod dispatch;
 pub mod edge;
 pub mod endpoint;
 pub mod error;
+pub mod hang_up;
 pub mod members;
 pub mod negotiation;
 pub mod openapi;

@@ -12,24 +12,33 @@ pub enum Wants {
     Page,
 }
 
+/// The ranges of `Accept`, lower-cased, with how much each is liked, 0 to 1000.
+fn ranges(headers: &HeaderMap) -> Vec<(String, u32)> {
+    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    let range = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        let mut parts = text.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_owned();
+        let q = parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
+        let thousandths = (q.clamp(0.0, 1.0) * 1000.0) as u32;
+        (name, thousandths)
+    };
+    values.flat_map(|value| value.split(',')).map(range).collect()
+}
+
 /// How much a client likes a type, 0 to 1000; the most specific range decides.
 fn quality(headers: &HeaderMap, kind: &str, subkind: &str) -> u32 {
-    let ranges = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
     let mut best = (0, 0);
-    for range in ranges {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    for (name, q) in ranges(headers) {
         let specificity = match name.split_once('/') {
             Some((k, s)) if k == kind && s == subkind => 3,
             Some((k, "*")) if k == kind => 2,
             Some(("*", "*")) => 1,
             _ => continue,
         };
-        let q = parts.find_map(|p| p.strip_prefix("q=")).map_or(1.0, |q| q.parse::<f32>().unwrap_or(0.0));
         if specificity > best.0 {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
-            let thousandths = (q.clamp(0.0, 1.0) * 1000.0) as u32;
-            best = (specificity, thousandths);
+            best = (specificity, q);
         }
     }
     best.1
@@ -52,7 +61,9 @@ pub fn wants(headers: &HeaderMap, otherwise: Wants) -> Wants {
 /// An API client that would not take a page at all: no mail scanner asks like this.
 #[must_use]
 pub fn only_json(headers: &HeaderMap) -> bool {
-    quality(headers, "application", "json") > 0 && quality(headers, "text", "html") == 0
+    let liked: Vec<String> = ranges(headers).into_iter().filter(|(_, q)| *q > 0).map(|(name, _)| name).collect();
+    let page = ["text/html", "text/*", "*/*"];
+    liked.iter().any(|name| name == "application/json") && !liked.iter().any(|name| page.contains(&name.as_str()))
 }
 
 #[cfg(test)]
@@ -76,7 +87,16 @@ mod tests {
     #[test]
     fn only_an_explicit_api_client_takes_no_page() {
         assert!(only_json(&accept("application/json")));
-        for text in ["*/*", "application/json, */*", "application/json, text/html;q=0.1", "application/json;q=0", ""] {
+        for text in [
+            "*/*",
+            "application/json, */*",
+            "application/json, text/html;q=0.1",
+            "application/json;q=0",
+            "",
+            "application/*",
+            "application/json, */*;q=0.5, text/html;q=0",
+            "Application/JSON, TEXT/HTML;Q=0.5",
+        ] {
             assert!(!only_json(&accept(text)), "{text}");
         }
         assert!(!only_json(&HeaderMap::new()));

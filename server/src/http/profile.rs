@@ -27,7 +27,9 @@ pub async fn show(context: Context) -> Answer {
     }
     let etag = etag(caller.user.version);
     if context.headers.get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
-        return Ok(with_etag(json(StatusCode::NOT_MODIFIED, &Value::Null), &etag));
+        let mut unchanged = Response::new(axum::body::Body::empty());
+        *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
+        return Ok(with_etag(unchanged, &etag));
     }
     Ok(profile(&context.service().show_profile(caller)?))
 }

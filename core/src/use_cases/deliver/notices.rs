@@ -8,6 +8,7 @@ use crate::model::message::EmailMessage;
 use crate::model::sealed::Field;
 use crate::model::time::Timestamp;
 use crate::service::{AuthService, Ports};
+use crate::use_cases::log_out::Still;
 
 impl AuthService {
     /// To the address that counts no more; then it is forgotten.
@@ -20,7 +21,7 @@ impl AuthService {
         let first_name = opener.first_name(&user.person)?;
         mailer.send(&envelope(job, user.id), &to, &EmailMessage::EmailChanged { first_name, at }).await?;
         self.record(&job.realm, EventKind::MessageSent, Some(user.id), None);
-        self.change_user(user, |user| {
+        self.change_user(user, Still::Anyone, |user| {
             if user.previous_email.as_ref() == Some(&previous) {
                 user.previous_email = None;
             }

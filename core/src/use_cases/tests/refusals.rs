@@ -53,7 +53,8 @@ fn too_long_disabled_and_overloaded() {
     play.world.hasher.set_overloaded(false);
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
     let user = play.world.users.all()[0].clone();
-    block_on(play.service.change_user(user, |user| user.disabled = true)).unwrap();
+    block_on(play.service.change_user(user, crate::use_cases::log_out::Still::Anyone, |user| user.disabled = true))
+        .unwrap();
     assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)));
     assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::InvalidCredentials)));
     assert!(matches!(

@@ -238,11 +238,9 @@ fn failures(endpoint: &Endpoint, described: &Described) -> BTreeMap<u16, Vec<Cod
 #[must_use]
 pub const fn usual_status(code: Code) -> StatusCode {
     match code {
-        Code::MalformedRequest
-        | Code::InvalidToken
-        | Code::InvalidGrant
-        | Code::UnsupportedGrantType
-        | Code::UnsupportedTokenType => StatusCode::BAD_REQUEST,
+        Code::MalformedRequest | Code::InvalidToken | Code::InvalidGrant | Code::UnsupportedGrantType => {
+            StatusCode::BAD_REQUEST
+        }
         Code::NotAuthenticated | Code::InvalidCredentials | Code::InvalidClient => StatusCode::UNAUTHORIZED,
         Code::EmailNotVerified
         | Code::MfaRequired

@@ -182,7 +182,7 @@ pub fn describe(id: &str) -> Described {
         "delete" => Described::new("Delete your account", "Needs a login of the last 15 minutes, or the password. Afterwards nothing of the person is left that can be turned back into them.",
             vec![ok(200, "Deleted.", "Message")]).optional_body(&[JSON, FORM], "Deletion").errors(&[Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]),
         "introspect" => Described::new("What a token is", "RFC 7662. An inactive token is exactly `{\"active\":false}`.", vec![ok(200, "What it is.", "Introspection")]).body(&[FORM], "TokenForm"),
-        "revoke" => Described::new("Take a token back", "RFC 7009. Ends the token's session; an unknown token is no error.", vec![ok(200, "It is dead.", "Empty")]).body(&[FORM], "TokenForm").errors(&[Code::UnsupportedTokenType]),
+        "revoke" => Described::new("Take a token back", "RFC 7009. Ends the token's session; an unknown token is no error.", vec![ok(200, "It is dead.", "Empty")]).body(&[FORM], "TokenForm"),
         "health" => Described::new("Health", "A lost cache, mail or text server is `degraded` and 200; a lost database is 503.",
             vec![ok(200, "It serves.", "Health"), ok(503, "It does not.", "Health")]),
         "health_detailed" => Described::new("Health, for operators", "The same with versions, latencies, queue depth, key ids and migration state.",
