@@ -32,6 +32,15 @@ pub struct MailQuotas {
     pub to_an_address: Quota,
 }
 
+/// How many texts and calls one number may get: each costs money, and none may be turned on a stranger.
+#[derive(Debug, Clone, Copy)]
+pub struct TextQuotas {
+    /// In a few minutes.
+    pub at_once: Quota,
+    /// In a day.
+    pub a_day: Quota,
+}
+
 /// Everything an operator may decide about the stories.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -51,6 +60,8 @@ pub struct Policy {
     pub pending_per_address: u32,
     /// How much mail one address may get.
     pub mail: MailQuotas,
+    /// How many texts one number may get.
+    pub texts: TextQuotas,
     /// A deletion without a password needs a login no older than this.
     pub fresh_login: Duration,
 }
@@ -78,6 +89,10 @@ impl Default for Policy {
             mail: MailQuotas {
                 of_a_kind: Quota::new(1, Duration::from_secs(60)),
                 to_an_address: Quota::new(20, Duration::from_secs(DAY)),
+            },
+            texts: TextQuotas {
+                at_once: Quota::new(3, Duration::from_secs(300)),
+                a_day: Quota::new(20, Duration::from_secs(DAY)),
             },
             fresh_login: Duration::from_secs(15 * 60),
         }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use portcullis_adapters::crypto::breached_passwords::BreachedList;
@@ -12,7 +12,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
-use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::mail::smtp::{Protection, SmtpMailer, SmtpSettings};
 use portcullis_adapters::outbox::{Outbox, Parts};
@@ -34,6 +34,9 @@ use portcullis_core::service::{AuthService, Ports};
 use crate::config::{Database, Environment, Hashing, Mail, Settings, Signing};
 use crate::http::app::{About, App};
 use crate::http::hang_up::HangUpHasher;
+
+/// How long a start waits for its database.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything that runs.
 pub struct Server {
@@ -166,8 +169,22 @@ fn app(
         process: crate::http::system::process::ProcessStats::default(),
         about: rest.about,
         started: rest.started,
+        openapi: std::sync::OnceLock::new(),
         service,
     })
+}
+
+/// The process before this one may still be finishing its requests: the database is waited for.
+async fn open_when_free(path: &Path) -> Result<Embedded, OpenError> {
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        ticks.tick().await;
+        match Embedded::open(path) {
+            Err(OpenError::Locked { .. }) if began.elapsed() < DATABASE_PATIENCE => {}
+            opened => return opened,
+        }
+    }
 }
 
 /// The database, proven to be one that these keys have written.
@@ -185,7 +202,7 @@ async fn open_store(
             );
         }
     };
-    let store = Arc::new(Embedded::open(path).map_err(|error| format!("DATABASE_URL: {error}"))?);
+    let store = Arc::new(open_when_free(path).await.map_err(|error| format!("DATABASE_URL: {error}"))?);
     let failed = |error: PortError| format!("DATABASE_URL: {}", shown(&error));
     let ours = check_values::salt_check(digests).map_err(failed)?;
     if store.check_value_or_insert("email_salt", &ours).await.map_err(failed)? != ours {

@@ -41,7 +41,8 @@ async fn a_hundred_registrations_leave_five_and_their_links_one_account() {
     let answers = at_once(50, |n| post(api.clone(), "/verify", json!({"token": tokens[n % 5]}))).await;
     assert_eq!((count(&answers, 200), count(&answers, 400)), (1, 49));
     let _ = api.login(&person.email, &person.password).await.expect(200);
-    assert_eq!(api.mails("mail_email_verify", &person.email, 5).await.len(), 5);
+    // the copies of the four that died went with them
+    assert_eq!(api.mails("mail_email_verify", &person.email, 1).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

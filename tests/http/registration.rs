@@ -163,6 +163,7 @@ async fn every_error_of_every_field_is_told_at_once() {
         ("is_email_verified", "unknown_field"),
         ("last_name", "name_forbidden_character"),
         ("password", "password_too_weak"),
+        ("phone", "phone_invalid"),
     ];
     assert_eq!(told, expected.map(|(field, code)| (field.to_owned(), code.to_owned())));
     assert!(!problem.text.contains("nobody"), "a value came back: {}", problem.text);

@@ -78,6 +78,8 @@ impl TestServer {
     /// # Panics
     /// When it does not start.
     pub async fn start_with(wanted: &[(&str, &str)]) -> Self {
+        // what a failing test shows: the first server to start sets it up for all
+        let _ = tracing_subscriber::fmt().with_env_filter("warn").with_test_writer().try_init();
         let wanted = wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let folder = tempfile::tempdir().expect("a temporary folder");
         // the first day of 2027, at noon: far from any real now, so that nothing can lean on the machine's clock

@@ -190,7 +190,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
     }
     look_through(path, connection)?;
     // FULL: a commit that was answered is on the disk; secure_delete: what was erased is not
-    let pragmas = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 5000;
+    let pragmas = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 700;
                    PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
     connection.execute_batch(pragmas).map_err(failed)?;
     let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(failed)?;

@@ -23,7 +23,7 @@ impl Readers {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
             connection
-                .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 2000; PRAGMA cache_size = -1024;")?;
+                .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 700; PRAGMA cache_size = -1024;")?;
             connection.set_prepared_statement_cache_capacity(64);
             Ok(Mutex::new(connection))
         };

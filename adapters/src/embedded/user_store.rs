@@ -157,6 +157,8 @@ impl UserStore for Embedded {
     }
 
     async fn ping(&self) -> Result<(), PortError> {
+        // both sides: a disk that takes nothing any more still answers from memory
+        self.writer.flush(PORT).await?;
         self.readers.read(PORT, |db| db.query_row("SELECT count(*) FROM checks", [], |_| Ok(())))
     }
 }

@@ -6,11 +6,14 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use portcullis_core::ports::error::PortError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+/// How long a caller waits for the disk. What was asked may still happen; nothing is promised of it.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Most changes in a commit.
 const BATCH: usize = 128;
 /// Most changes that wait; more than that are refused.
@@ -97,7 +100,8 @@ impl Writer {
             // whoever asked may be gone
             let _ = tell.send(outcome);
         })?;
-        answer.await.map_err(|_| gone(port))?
+        let answered = tokio::time::timeout(PATIENCE, answer).await;
+        answered.map_err(|_| PortError::new(port, "the disk did not answer in time"))?.map_err(|_| gone(port))?
     }
 
     fn submit<T: Send + 'static>(

@@ -116,7 +116,9 @@ impl Mailer for SmtpMailer {
         let message = self.message(envelope, to, message)?;
         self.transport.send(message).await.map(|_| ()).map_err(|error| {
             let code = error.status().map_or_else(|| "no answer".to_owned(), |code| code.to_string());
-            if error.is_permanent() {
+            // only what is said of this recipient or message is final: a wrong password or a server in trouble passes
+            let final_codes = ["550", "551", "552", "553", "556"];
+            if error.is_permanent() && final_codes.contains(&code.as_str()) {
                 SendError::Never(format!("the mail server refused ({code})"))
             } else {
                 SendError::Later(format!("the mail server is away or busy ({code})"))
@@ -131,6 +133,9 @@ impl Mailer for SmtpMailer {
         if let Some((_, healthy)) = known.filter(|(at, _)| at.elapsed() < HEALTH_FOR) {
             return Some(healthy);
         }
+        // the others meanwhile go by the last answer: one connection at a time asks
+        let before = known.is_none_or(|(_, healthy)| healthy);
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), before));
         let tested = tokio::time::timeout(Duration::from_millis(700), self.transport.test_connection()).await;
         let healthy = matches!(tested, Ok(Ok(true)));
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), healthy));

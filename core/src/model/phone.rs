@@ -50,6 +50,20 @@ pub fn strip_separators(text: &str) -> String {
     kept.take(32).collect()
 }
 
+/// The digits of E.164 text without separators: 7 to 15, the first not zero.
+fn digits_of(e164: &str) -> Option<&str> {
+    let digits = e164.strip_prefix('+')?;
+    let shaped =
+        (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    shaped.then_some(digits)
+}
+
+/// Whether a text has the shape of E.164, separators aside.
+#[must_use]
+pub fn is_e164(text: &str) -> bool {
+    text.len() <= 64 && digits_of(&strip_separators(text)).is_some()
+}
+
 impl Phone {
     /// Reads a number.
     ///
@@ -60,12 +74,7 @@ impl Phone {
             return Err(PhoneError::Invalid);
         }
         let e164 = strip_separators(number);
-        let digits = e164.strip_prefix('+').ok_or(PhoneError::Invalid)?;
-        let shaped =
-            (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
-        if !shaped {
-            return Err(PhoneError::Invalid);
-        }
+        let digits = digits_of(&e164).ok_or(PhoneError::Invalid)?;
         let dial = code.dial_code();
         let national = digits.strip_prefix(&dial.to_string()).ok_or(PhoneError::CountryMismatch)?;
         let country = match code {

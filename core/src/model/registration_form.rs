@@ -5,7 +5,7 @@ use crate::model::country::{CountryCode, CountryError};
 use crate::model::email::{Email, EmailError};
 use crate::model::name::{NameError, PersonName};
 use crate::model::password::{Password, PasswordError, PasswordRules};
-use crate::model::phone::{Phone, PhoneError, PhoneValidation};
+use crate::model::phone::{Phone, PhoneError, PhoneValidation, is_e164};
 use crate::model::strength::StrengthContext;
 
 /// The fields as they came; `None` is missing.
@@ -69,7 +69,13 @@ impl RegistrationForm<'_> {
         let phone = match (&country_code, self.phone) {
             (Some(code), phone) => field("phone", phone, &mut violations, |text| parse_phone(text, code, rules.phones)),
             (None, None) => field("phone", None, &mut violations, |_| Err(Vec::new())),
-            (None, Some(_)) => None,
+            // of which country it is cannot be said, but whether it is a number at all
+            (None, Some(text)) => {
+                if !is_e164(text) {
+                    violations.push(Violation::new("phone", Code::PhoneInvalid));
+                }
+                None
+            }
         };
         violations.extend(country_violations);
         let names: Vec<&str> = [self.first_name, self.last_name].into_iter().flatten().collect();

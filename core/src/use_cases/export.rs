@@ -1,6 +1,8 @@
 //! Export: everything stored about the caller (GDPR art. 15 and 20).
 
+use crate::model::email::Email;
 use crate::model::event::{Event, EventKind};
+use crate::model::sealed::Field;
 use crate::model::user::Profile;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
@@ -15,6 +17,8 @@ const EVENTS: u32 = 10_000;
 pub struct Export {
     /// Their data.
     pub profile: Profile,
+    /// Their address before the last change, if it has yet to be told.
+    pub previous_email: Option<Email>,
     /// Where they are logged in.
     pub sessions: Vec<SessionView>,
     /// What the audit log has of their id, newest first.
@@ -29,8 +33,12 @@ impl AuthService {
     pub async fn export(&self, caller: &Caller) -> Result<Export, StoryError> {
         let Ports { audit, .. } = &self.ports;
         let user = &caller.user;
+        let opener = self.opener_of(user)?;
+        let previous = user.previous_email.as_ref().map(|email| opener.email(Field::PreviousEmail, email));
+        let previous = previous.transpose()?;
         let export = Export {
             profile: self.open_profile(user)?,
+            previous_email: previous,
             sessions: self.list_sessions(caller).await?,
             events: audit.of_user(&user.realm, &user.id, EVENTS).await?,
         };

@@ -71,8 +71,7 @@ impl AuthService {
             let heard: Vec<_> = violations.iter().map(|violation| violation.field.clone()).collect();
             violations.extend(found.iter().filter(|violation| !heard.contains(&violation.field)).cloned());
         }
-        let password = form.password.filter(|_| violations.iter().all(|v| v.field != "password"));
-        if let Some(password) = password.and_then(Password::presented) {
+        if let Some(password) = form.password.and_then(Password::presented) {
             violations.extend(self.breach(&password).await?);
         }
         match parsed {

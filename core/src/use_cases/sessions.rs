@@ -12,6 +12,9 @@ use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::tokens::TokenPair;
 
+/// Sessions a user may have; the oldest end for newer ones.
+const SESSIONS: usize = 100;
+
 /// A session as its owner sees it.
 #[derive(Debug, Clone)]
 pub struct SessionView {
@@ -57,6 +60,10 @@ impl AuthService {
         };
         let pair = self.issue(&session, &refresh, now)?;
         sessions.insert(session).await?;
+        let all = sessions.list(&user.realm, &user.id).await?;
+        for oldest in all.iter().take(all.len().saturating_sub(SESSIONS)) {
+            sessions.end(&user.realm, &oldest.id).await?;
+        }
         self.record(&user.realm, EventKind::LoggedIn, Some(user.id), Some(id));
         Ok(pair)
     }

@@ -1,13 +1,13 @@
 //! Update the profile: names and phone at once, a new e-mail once its link is followed.
 
-use crate::model::code::Violation;
+use crate::model::code::{Code, Violation};
 use crate::model::country::CountryCode;
 use crate::model::email::Email;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
 use crate::model::name::PersonName;
 use crate::model::one_time_token::Purpose;
-use crate::model::phone::Phone;
+use crate::model::phone::{Phone, is_e164};
 use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
 use crate::model::sealed::Field;
 use crate::model::user::{PendingEmail, Profile, User};
@@ -61,6 +61,7 @@ impl AuthService {
             let parsed = self.parse_changes(&profile, &changes, known.clone())?;
             let next = self.apply(&user, &profile, &parsed)?;
             if next == user {
+                self.ask_again(&user, &parsed).await?;
                 return Ok(profile);
             }
             let version = user.version;
@@ -105,6 +106,9 @@ impl AuthService {
         };
         let found = [first_name.as_ref().err(), last_name.as_ref().err(), email.as_ref().err(), phone.as_ref().err()];
         violations.extend(found.into_iter().flatten().flatten().cloned());
+        if code.is_err() && changes.phone.is_some_and(|text| !is_e164(text)) {
+            violations.push(Violation::new("phone", Code::PhoneInvalid));
+        }
         violations.extend(code.err().into_iter().flatten());
         match (first_name, last_name, email, phone) {
             (Ok(first_name), Ok(last_name), Ok(email), Ok(phone)) if violations.is_empty() => {
@@ -149,6 +153,16 @@ impl AuthService {
             _ => {}
         }
         Ok(next)
+    }
+
+    /// The address that waits already, asked for once more: its mail may not have come.
+    async fn ask_again(&self, user: &User, parsed: &Parsed) -> Result<(), StoryError> {
+        let asked = parsed.email.as_ref().map(|email| self.email_index(&user.realm, email));
+        let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
+        if asked.is_some() && asked == waiting {
+            self.enqueue(&user.realm, Task::ConfirmEmailChange(user.id)).await?;
+        }
+        Ok(())
     }
 
     /// What a stored change leads to.

@@ -1,6 +1,8 @@
 //! Configuration: the one place that reads the environment. Flags over environment over `.env` over defaults, parsed
 //! once into typed sections; everything that is wrong is told at once, with its name, its origin and the mend.
 
+mod dotenv;
+mod kept;
 pub mod keys;
 mod names;
 mod parse;
@@ -8,6 +10,7 @@ mod problems;
 mod secrets;
 mod sections;
 mod sources;
+mod strength;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +24,8 @@ use ipnet::IpNet;
 pub use names::{flags, reference};
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::ConfigProblems;
-pub use sections::{DEFAULT_LIMITS, RateQuota};
+pub use secrets::{KeyRing, Secrets};
+pub use sections::{DEFAULT_LIMITS, Mail, RateQuota, Twilio, Watchman};
 pub use sources::Sources;
 
 /// Which deployment this is.
@@ -92,24 +96,9 @@ pub enum Database {
     Mongo {
         /// `MONGO_URL`, which may carry a password.
         url: SecretText,
+        /// `MONGO_DB`.
+        name: String,
     },
-}
-
-/// The ring of encryption keys; the first one encrypts.
-#[derive(Debug, Clone)]
-pub struct KeyRing(pub Vec<(u32, [u8; 32])>);
-
-/// What nobody else may know.
-#[derive(Debug, Clone)]
-pub struct Secrets {
-    /// Signs tokens.
-    pub jwt_secret: SecretText,
-    /// Wraps data keys.
-    pub encryption_ring: KeyRing,
-    /// Keys the blind indexes.
-    pub email_salt: SecretText,
-    /// Opens what is for operators.
-    pub operator_token: Option<SecretText>,
 }
 
 /// How access tokens are signed.
@@ -119,38 +108,6 @@ pub enum Signing {
     Hs256,
     /// With a key pair derived from it.
     EdDsa,
-}
-
-/// How mail is sent.
-#[derive(Debug, Clone)]
-pub struct Mail {
-    /// `MAIL_SERVER`.
-    pub host: String,
-    /// `MAIL_PORT`.
-    pub port: u16,
-    /// `MAIL_STARTTLS`.
-    pub starttls: bool,
-    /// `MAIL_SSL_TLS`.
-    pub tls: bool,
-    /// `VALIDATE_CERTS`.
-    pub validate_certificates: bool,
-    /// `MAIL_USERNAME` and `MAIL_PASSWORD`, unless `USE_CREDENTIALS=false`.
-    pub credentials: Option<(String, SecretText)>,
-    /// `MAIL_FROM`.
-    pub from: String,
-    /// `MAIL_FROM_NAME`.
-    pub from_name: String,
-}
-
-/// How texts are sent.
-#[derive(Debug, Clone)]
-pub struct Twilio {
-    /// `TWILIO_SID`.
-    pub account: String,
-    /// `TWILIO_AUTH_TOKEN`.
-    pub token: SecretText,
-    /// `TWILIO_NUMBER`.
-    pub number: String,
 }
 
 /// The rate limits.
@@ -257,6 +214,8 @@ pub struct Settings {
     pub mail: Option<Mail>,
     /// How texts are sent; `None` is the mailbox.
     pub texts: Option<Twilio>,
+    /// The monitoring service.
+    pub watchman: Option<Watchman>,
     /// Rate limits.
     pub limits: RateLimits,
     /// Proxies that are believed about addresses.

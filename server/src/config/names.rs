@@ -4,6 +4,12 @@ use std::fmt::Write as _;
 
 use clap::Arg;
 
+/// Prefixes that are ours alone: an unknown setting that begins with one is a mistake.
+const OURS: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_"];
+
+/// Names of ours that other programs are likely to have too, in another case.
+const COMMON: &[&str] = &["Access_token", "Account_id"];
+
 /// One setting.
 pub struct Known {
     /// Its name.
@@ -81,7 +87,7 @@ pub const KNOWN: &[Known] = &[
     open("PASSWORD_MIN_LENGTH", "of the policy", "fewest characters of a new password"),
     open("PASSWORD_MIN_SCORE", "3", "lowest zxcvbn score of a new password, 0 to 4"),
     open("BREACHED_PASSWORDS_FILE", "none", "a file of refused passwords, one a line"),
-    open("PHONE_VALIDATION", "e164", "or `strict`, which asks the numbering plan"),
+    open("PHONE_VALIDATION", "e164", "or `strict`, which asks the numbering plan; `lenient` is another word for e164"),
     open("ACCOUNT_ENUMERATION", "deny", "`allow` makes a taken e-mail a 409"),
     open("TEMPLATES_DIR", "built in", "a folder whose files replace the templates of the same name"),
     open("CORS_ORIGINS", "none", "origins that may call from a browser"),
@@ -103,13 +109,31 @@ pub fn is_known(name: &str) -> bool {
 /// The row of the limits that `RATE_LIMIT_LOGIN` and the like are about.
 pub fn limit_row(name: &str) -> Option<&'static str> {
     let row = name.strip_prefix("RATE_LIMIT_")?;
-    super::sections::DEFAULT_LIMITS.iter().map(|(known, ..)| *known).find(|known| known.eq_ignore_ascii_case(row))
+    super::sections::DEFAULT_LIMITS.iter().map(|(known, ..)| *known).find(|known| known.to_ascii_uppercase() == row)
+}
+
+/// Whether a name in the environment can only be a misspelt setting of ours. Short names are near to anything, long
+/// ones only to what they were meant to be.
+pub fn is_misspelt(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let begins_as_ours = OURS.iter().any(|prefix| upper.starts_with(prefix));
+    let most = if name.len() >= 10 { 2 } else { 0 };
+    begins_as_ours || nearest(name, most).is_some_and(|near| !COMMON.contains(&near.as_str()))
+}
+
+/// Every name there is: settings, the files of secrets, and the rows of the limits.
+fn all_names() -> impl Iterator<Item = String> {
+    let settings = KNOWN.iter().map(|known| known.name.to_owned());
+    let files = KNOWN.iter().filter(|known| known.secret).map(|known| format!("{}_FILE", known.name));
+    let rows = super::sections::DEFAULT_LIMITS.iter();
+    settings.chain(files).chain(rows.map(|(row, ..)| format!("RATE_LIMIT_{}", row.to_ascii_uppercase())))
 }
 
 /// The known name nearest to one that is not, if at most that many letters are others.
-pub fn nearest(name: &str, most: usize) -> Option<&'static str> {
-    let distance = |known: &&Known| edit_distance(&name.to_ascii_uppercase(), &known.name.to_ascii_uppercase());
-    KNOWN.iter().min_by_key(distance).filter(|known| distance(known) <= most).map(|known| known.name)
+pub fn nearest(name: &str, most: usize) -> Option<String> {
+    let upper = name.to_ascii_uppercase();
+    let distances = all_names().map(|known| (edit_distance(&upper, &known.to_ascii_uppercase()), known));
+    distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= most).map(|(_, known)| known)
 }
 
 fn edit_distance(a: &str, b: &str) -> usize {

@@ -3,23 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::SecretText;
-use super::names::{is_known, known, nearest};
+use super::names::{is_known, is_misspelt, known, nearest};
 use super::problems::ConfigProblem;
 use super::sources::Sources;
+use super::{SecretText, dotenv};
 
-/// Prefixes that are ours alone: an unknown setting that begins with one is a mistake.
-const OURS: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_"];
-
-/// Names of ours that other programs are likely to have too, in another case.
-const COMMON: &[&str] = &["Access_token", "Account_id"];
-
-/// A value and where it came from.
-#[derive(Debug, Clone)]
+/// A value and where it came from. Not to be shown: it may be a secret's.
+#[derive(Clone)]
 pub struct Found {
     pub text: String,
     pub origin: String,
@@ -31,6 +25,8 @@ pub struct Reader {
     pub working_dir: PathBuf,
     pub problems: Vec<ConfigProblem>,
     pub warnings: Vec<String>,
+    /// Secrets read so far, to see one that is used twice.
+    pub claimed: Vec<(&'static str, SecretText)>,
 }
 
 impl Reader {
@@ -40,9 +36,10 @@ impl Reader {
             working_dir: sources.working_dir,
             problems: Vec::new(),
             warnings: Vec::new(),
+            claimed: Vec::new(),
         };
         if let Some((path, text)) = &sources.dotenv {
-            reader.read_dotenv(path, text);
+            dotenv::read(&mut reader, &sources.environment, path, text);
         }
         let environment = sources.environment.into_iter().map(|(name, text)| (name, text, "the environment"));
         let flags = sources.flags.into_iter().map(|(name, text)| (name, text, "a flag"));
@@ -52,26 +49,21 @@ impl Reader {
         reader
     }
 
-    fn read_dotenv(&mut self, path: &Path, text: &str) {
-        let line_of = |name: &str| {
-            let starts = |line: &str| {
-                let line = line.trim_start().trim_start_matches("export ").trim_start();
-                line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with('='))
-            };
-            text.lines().position(starts).map_or(0, |line| line + 1)
-        };
-        for entry in dotenvy::from_read_iter(text.as_bytes()) {
-            let Ok((name, text)) = entry else {
-                let mend = "write every line as NAME=value, with quotes around values that have spaces";
-                self.problem(".env", &path.display().to_string(), "a line cannot be read", mend);
-                return;
-            };
-            let origin = format!(".env line {}", line_of(&name));
-            if !is_known(&name) {
-                self.problem(&name, &origin, "there is no such setting", &suggestion(&name));
-            }
-            self.values.insert(name, Found { text, origin });
-        }
+    /// Puts a value in the place of whatever was there.
+    pub fn set(&mut self, name: String, found: Found) {
+        self.values.insert(name, found);
+    }
+
+    /// Whether a setting, or the file of it, is not set.
+    pub fn lacks(&self, name: &str) -> bool {
+        let empty = |name: &str| self.values.get(name).is_none_or(|found| found.text.trim().is_empty());
+        empty(name) && empty(&format!("{name}_FILE"))
+    }
+
+    /// Whether something is wrong with a setting, or with the file of it, already.
+    pub fn has_problem(&self, name: &str) -> bool {
+        let names = self.problems.iter().flat_map(|problem| problem.name.split(", "));
+        names.into_iter().any(|other| other == name || other.strip_suffix("_FILE") == Some(name))
     }
 
     pub fn problem(&mut self, name: &str, origin: &str, what: &str, mend: &str) {
@@ -81,19 +73,19 @@ impl Reader {
 
     /// A problem of a setting, wherever it came from.
     pub fn refuse(&mut self, name: &str, what: &str, mend: &str) {
-        let origin = self.values.get(name).map_or_else(|| "the defaults".to_owned(), |found| found.origin.clone());
+        let of_file = || self.values.get(&format!("{name}_FILE")).map(|path| format!("the file {}", path.text));
+        let origin = self.values.get(name).filter(|found| !found.text.trim().is_empty());
+        let origin = origin.map(|found| found.origin.clone()).or_else(of_file);
+        let origin = origin.unwrap_or_else(|| "the defaults".to_owned());
         self.problem(name, &origin, what, mend);
     }
 
     /// Names in the environment that can only be misspelt settings of ours.
     pub fn refuse_unknown(&mut self) {
-        // short names are near to anything, long ones only to what they were meant to be
-        let misspelt = |name: &str| name.len() >= 10 && nearest(name, 2).is_some_and(|near| !COMMON.contains(&near));
-        let suspicious = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix)) || misspelt(name);
         let unknown: Vec<String> = self
             .values
             .iter()
-            .filter(|(name, found)| found.origin == "the environment" && !is_known(name) && suspicious(name))
+            .filter(|(name, found)| found.origin == "the environment" && !is_known(name) && is_misspelt(name))
             .map(|(name, _)| name.clone())
             .collect();
         for name in unknown {
@@ -115,6 +107,10 @@ impl Reader {
             return None;
         }
         match fs::read_to_string(self.working_dir.join(&path.text)) {
+            Ok(text) if text.trim().is_empty() => {
+                self.refuse(&file, &format!("{} is empty", path.text), "write the secret into it");
+                None
+            }
             Ok(text) => {
                 let text = text.trim_end_matches(['\n', '\r']).to_owned();
                 Some(Found { text, origin: format!("the file {}", path.text) })
@@ -193,7 +189,7 @@ impl Reader {
     }
 }
 
-fn suggestion(name: &str) -> String {
+pub fn suggestion(name: &str) -> String {
     match nearest(name, 3) {
         Some(near) => format!("did you mean {near}? `portcullis settings` lists all"),
         None => "remove it; `portcullis settings` lists all there are".to_owned(),

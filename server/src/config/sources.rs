@@ -1,14 +1,14 @@
 //! Where settings come from. Reading the process is here and nowhere else.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::{fmt, fs};
 
 use super::problems::{ConfigProblem, ConfigProblems};
 
-/// The places, as texts. Tests make their own.
-#[derive(Debug, Clone, Default)]
+/// The places, as texts. Tests make their own. Shows names only: values may be secrets.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// By the name of the setting.
     pub flags: BTreeMap<String, String>,
@@ -18,6 +18,16 @@ pub struct Sources {
     pub dotenv: Option<(PathBuf, String)>,
     /// What relative paths are relative to.
     pub working_dir: PathBuf,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources")
+            .field("flags", &self.flags.keys())
+            .field("environment", &self.environment.keys())
+            .field("dotenv", &self.dotenv.as_ref().map(|(path, _)| path))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Sources {

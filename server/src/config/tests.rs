@@ -125,3 +125,218 @@ fn a_secret_may_stand_in_a_file() {
     assert!(problems(&[("JWT_SECRET_FILE", "nowhere")], None).contains("JWT_SECRET_FILE"));
     assert!(problems(&[("JWT_SECRET_FILE", "x"), ("JWT_SECRET", &secret)], None).contains("keep one of the two"));
 }
+
+fn load(environment: &[(&str, &str)], dotenv: Option<&str>) -> Settings {
+    let folder = tempfile::tempdir().unwrap();
+    Settings::load(sources(folder.path(), environment, dotenv), &fill).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[test]
+fn one_wrong_section_hides_no_other() {
+    let wrong = [
+        ("DATABASE_URL", "postgres://x"),
+        ("REALMS", "health"),
+        ("MAIL_SERVER", "smtp.example.com"),
+        ("MAIL_PORT", "x"),
+        ("LOG_LEVEL", "a=b=c"),
+        ("TEMPLATES_DIR", "/nowhere/at/all"),
+        ("BREACHED_PASSWORDS_FILE", "/nowhere/at/all"),
+        ("WATCHMAN_URL", "rubbish"),
+        ("TWILIO_BASE_URL", "rubbish"),
+    ];
+    let told = problems(&wrong, None);
+    for (name, _) in wrong.iter().filter(|(name, _)| *name != "MAIL_SERVER") {
+        assert!(told.contains(name), "{name} in {told}");
+    }
+    assert!(!told.contains("JWT_SECRET"), "where secrets would be kept is not known, which is one problem: {told}");
+}
+
+#[test]
+fn every_wrong_line_of_dotenv_is_told_and_none_shown() {
+    let told = problems(&[], Some("APP_NAME=a b c\nREALMS=health\nMAIL_PASSWORD=hush hush\nNOPE_NOPE=1\n"));
+    for part in [".env line 1", "REALMS (from .env line 2)", ".env line 3", "NOPE_NOPE (from .env line 4)"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
+    assert!(!told.contains("hush"), "{told}");
+    let twice = problems(&[], Some("APP_NAME=a\nPORT=1\nAPP_NAME=b\n"));
+    assert!(twice.contains("APP_NAME (from .env line 3): is in the file twice"), "{twice}");
+    assert_eq!(load(&[], Some("\u{feff}APP_NAME=first\nexport PORT=1234\n")).app.name, "first");
+}
+
+#[test]
+fn a_dollar_in_dotenv_never_disappears_silently() {
+    for line in
+        ["MAIL_PASSWORD=pa$word", "MAIL_PASSWORD=\"pa$wo rd\"", "MAIL_PASSWORD=pa${NO_SUCH_NAME}", "APP_NAME=x$"]
+    {
+        let told = problems(&[], Some(line));
+        assert!(told.contains("has a $") && !told.contains("word."), "{line}: {told}");
+    }
+    // here dotenvy takes the quote for the end of the name, and cannot read on
+    assert!(
+        problems(&[], Some("MAIL_PASSWORD=\"pa$word\""))
+            .contains("single quotes around values that have spaces or a $")
+    );
+    for (line, name) in [
+        ("APP_NAME='a$b'", "a$b"),
+        ("APP_NAME=a\\$b", "a$b"),
+        ("APP_NAME=a # $5", "a"),
+        ("LOG_FORMAT=text\nAPP_NAME=a${LOG_FORMAT}", "atext"),
+    ] {
+        assert_eq!(load(&[], Some(line)).app.name, name, "{line}");
+    }
+}
+
+#[test]
+fn secrets_that_are_patterns_are_refused() {
+    for (weak, why) in [
+        ("0123456789012345678901234567890123456789", "one piece repeated"),
+        ("kX9vQ2mT7rB4nL8kX9vQ2mT7rB4nL8kX9vQ2mT7rB4nL8", "one piece repeated"),
+        ("ABCDEFGHIJKLMNOP0123456789qponmlkjih", "a sequence"),
+        ("asdfghjkl-qwertyuiop-zxcvbnm-0192837465", "tutorial"),
+    ] {
+        let told = problems(&[("JWT_SECRET", weak)], None);
+        assert!(told.contains(why) && !told.contains(weak), "{told}");
+    }
+    for _ in 0..200 {
+        let secrets = super::keys::generate(&fill);
+        assert!(Settings::load(sources(Path::new("/nowhere"), &[], Some(&secrets)), &fill).is_ok());
+    }
+}
+
+#[test]
+fn one_value_is_for_one_secret() {
+    let key = super::keys::encryption_key(&fill);
+    let unpadded = key.trim_end_matches('=');
+    let told = problems(&[("ENCRYPTION_KEY", &format!("1:{key}")), ("JWT_SECRET", unpadded)], None);
+    assert!(told.contains("ENCRYPTION_KEY (from the environment): has the same value as JWT_SECRET"), "{told}");
+    assert!(problems(&[("ENCRYPTION_KEY", &format!("2:{key},1:{unpadded}"))], None).contains("has one value twice"));
+    let secret = super::keys::text(&fill);
+    let clients = format!("a:{secret},b:{secret}");
+    assert!(problems(&[("SERVICE_CLIENTS", &clients)], None).contains("has one value twice"));
+    let mail = [("JWT_SECRET", secret.as_str()), ("MAIL_PASSWORD", &secret)];
+    assert!(problems(&mail, None).contains("MAIL_PASSWORD (from the environment): has the same value as JWT_SECRET"));
+    assert!(problems(&[("MAIL_PASSWORD", "your_app_specific_password")], None).contains("placeholder"));
+}
+
+#[test]
+fn nothing_that_can_be_shown_shows_a_secret() {
+    let key = super::keys::encryption_key(&fill);
+    let secret = super::keys::text(&fill);
+    let folder = tempfile::tempdir().unwrap();
+    let all = sources(folder.path(), &[("JWT_SECRET", &secret), ("ENCRYPTION_KEY", &key)], Some("MAIL_PASSWORD=hush"));
+    let shown = format!("{all:?}");
+    assert!(shown.contains("JWT_SECRET") && !shown.contains(&secret) && !shown.contains("hush"), "{shown}");
+    let settings = Settings::load(all, &fill).unwrap();
+    let bytes: Vec<String> = settings.secrets.encryption_ring.0[0].1.iter().map(u8::to_string).collect();
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains(&secret) && !shown.contains(&bytes[..8].join(", ")), "{shown}");
+}
+
+#[test]
+fn a_problem_of_a_secret_file_names_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("jwt"), "short\n").unwrap();
+    std::fs::write(folder.path().join("salt"), "\n").unwrap();
+    let files = [("JWT_SECRET_FILE", "jwt"), ("EMAIL_SALT_FILE", "salt")];
+    let told = Settings::load(sources(folder.path(), &files, None), &fill).unwrap_err().to_string();
+    assert!(told.contains("JWT_SECRET (from the file jwt): is 5 characters"), "{told}");
+    assert!(told.contains("EMAIL_SALT_FILE (from the environment): salt is empty"), "{told}");
+    assert!(!told.contains("is not set"), "{told}");
+}
+
+#[test]
+fn kept_secrets_are_made_only_where_one_is_missing_and_only_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let given = super::keys::generate(&fill);
+    let settings = Settings::load(sources(folder.path(), &[], Some(&given)), &fill).unwrap();
+    assert!(!settings.secrets_file.exists());
+    let load = || Settings::load(sources(folder.path(), &[], None), &fill).unwrap();
+    let many: Vec<Settings> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(load)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(many.iter().all(|one| one.secrets.jwt_secret == many[0].secrets.jwt_secret));
+    assert!(many.iter().all(|one| one.secrets.encryption_ring.0 == many[0].secrets.encryption_ring.0));
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("data")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["secrets.env"]);
+    // what somebody has spoilt is told with its place
+    let weak = std::fs::read_to_string(&settings.secrets_file).unwrap().replace("JWT_SECRET=", "JWT_SECRET=x\nX=");
+    std::fs::write(&settings.secrets_file, weak).unwrap();
+    let told = Settings::load(sources(folder.path(), &[], None), &fill).unwrap_err().to_string();
+    assert!(told.contains("JWT_SECRET (from the file ") && told.contains("data/secrets.env"), "{told}");
+}
+
+#[test]
+fn a_name_in_another_case_is_a_mistake() {
+    for (wrong, right) in [
+        ("app_name", "APP_NAME"),
+        ("Realms", "REALMS"),
+        ("rate_limit_login", "RATE_LIMIT_LOGIN"),
+        ("RATE_LIMIT_login", "RATE_LIMIT_LOGIN"),
+        ("RATE_LIMIT_LOGN", "RATE_LIMIT_LOGIN"),
+        ("JWT_SECERT_FILE", "JWT_SECRET_FILE"),
+    ] {
+        let told = problems(&[(wrong, "x")], None);
+        assert!(told.contains(&format!("{wrong} (from")) && told.contains(&format!("did you mean {right}?")), "{told}");
+    }
+}
+
+#[test]
+fn origins_and_urls_are_taken_as_browsers_write_them() {
+    let origins = "https://App.example.com:443,http://localhost:5173,http://[::1]:80,capacitor://localhost";
+    let taken = load(&[("CORS_ORIGINS", origins)], None).cors_origins;
+    assert_eq!(taken, ["https://app.example.com", "http://localhost:5173", "http://[::1]", "capacitor://localhost"]);
+    for bad in [
+        "null",
+        "app.example.com",
+        "https://u:p@x.example",
+        "https://x.example:70000",
+        "https://x.example/",
+        "https://",
+    ] {
+        assert!(problems(&[("CORS_ORIGINS", bad)], None).contains("no origin"), "{bad}");
+    }
+    assert!(problems(&[("CORS_ORIGINS", "*")], None).contains("every page"));
+    for bad in ["https://x.example/#f", "https://u:p@x.example", "https://x.example/?a=1", "x.example"] {
+        assert!(problems(&[("PUBLIC_URL", bad)], None).contains("PUBLIC_URL"), "{bad}");
+    }
+    for bad in ["https://x.example", "x.example/y", "a b"] {
+        assert!(problems(&[("APP_DOMAIN", bad)], None).contains("APP_DOMAIN"), "{bad}");
+    }
+}
+
+#[test]
+fn other_services_are_read_or_refused() {
+    let watchman = [("Account_id", "a"), ("Access_token", "hush"), ("WATCHMAN_URL", "http://127.0.0.1:9/")];
+    let watchman = load(&watchman, None).watchman.unwrap();
+    assert_eq!((watchman.account.as_str(), watchman.url.as_deref()), ("a", Some("http://127.0.0.1:9")));
+    assert!(problems(&[("Account_id", "a")], None).contains("goes with Access_token"));
+    let twilio = [
+        ("TWILIO_SID", "AC1"),
+        ("TWILIO_AUTH_TOKEN", "hush"),
+        ("TWILIO_NUMBER", "+15005550006"),
+        ("TWILIO_BASE_URL", "http://127.0.0.1:9"),
+    ];
+    assert_eq!(load(&twilio, None).texts.unwrap().base_url.as_deref(), Some("http://127.0.0.1:9"));
+    let mongo = load(&[("MONGO_URL", "mongodb://localhost:27017"), ("MONGO_DB", "other")], None).database;
+    assert!(matches!(mongo, Database::Mongo { name, .. } if name == "other"));
+    assert!(problems(&[("MONGO_URL", "http://hush@x")], None).contains("is no MongoDB URL"));
+    assert!(problems(&[("REDIS_URL", "http://hush@x")], None).contains("is no Redis URL"));
+    assert!(problems(&[("REDIS_HOST", "x"), ("REDIS_PORT", "tcp://10.0.0.1:6379")], None).contains("REDIS_PORT"));
+    assert!(load(&[("REDIS_PORT", "tcp://10.0.0.1:6379")], None).redis.is_none());
+    let mail = [("MAIL_SERVER", "smtp.example.com"), ("USE_CREDENTIALS", "false"), ("MAIL_FROM", "nobody")];
+    assert!(problems(&mail, None).contains("MAIL_FROM (from the environment): \"nobody\" is no e-mail address"));
+    assert!(!load(&[("PHONE_VALIDATION", "lenient")], None).phone_validation_strict);
+    assert!(problems(&[("REALMS", " , ")], None).contains("names no realm"));
+}
+
+#[test]
+fn no_realm_takes_the_place_of_a_path_of_the_system() {
+    for endpoint in crate::http::SYSTEM.iter().chain(crate::http::DEVELOPMENT) {
+        let first = endpoint.path.trim_start_matches('/').split('/').next().unwrap();
+        assert!(
+            problems(&[("REALMS", &format!("User1,{}", first.to_uppercase()))], None).contains("REALMS"),
+            "{first}"
+        );
+    }
+}

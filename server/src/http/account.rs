@@ -3,6 +3,7 @@
 use axum::response::Response;
 use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
+use portcullis_core::model::email::Email;
 use portcullis_core::use_cases::mfa::Proof;
 use serde_json::{Value, json};
 
@@ -57,6 +58,7 @@ pub async fn export(context: Context) -> Answer {
     });
     let body = json!({
         "profile": profile_json(&export.profile),
+        "previous_email": export.previous_email.as_ref().map(Email::as_str),
         "sessions": export.sessions.iter().map(session_json).collect::<Vec<Value>>(),
         "events": events.collect::<Vec<Value>>(),
     });

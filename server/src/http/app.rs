@@ -49,6 +49,8 @@ pub struct App {
     pub about: About,
     /// When the process began.
     pub started: Instant,
+    /// The OpenAPI document, made when first asked for.
+    pub openapi: std::sync::OnceLock<bytes::Bytes>,
 }
 
 /// Facts about this deployment that no port tells.

@@ -50,21 +50,22 @@ pub async fn update(context: Context) -> Answer {
         phone: phone.as_deref(),
         country_code: country_code.as_deref(),
     };
-    let expected = expected_version(&context.headers)?;
+    let expected = expected_version(&context.headers, caller.user.version)?;
     let changed = context.service().update_profile(caller, changes, expected, members.violations()).await?;
     Ok(profile(&changed))
 }
 
-/// The version `If-Match` asks for; `*` asks for none in particular.
-fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+/// The version `If-Match` asks for, of those it lists the one there is; `*` asks for none in particular.
+fn expected_version(headers: &HeaderMap, current: u64) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
+    let listed: Vec<&str> = value.to_str().unwrap_or_default().split(',').map(str::trim).collect();
+    if listed == ["*"] {
         return Ok(None);
     }
-    let version =
-        text.strip_prefix("\"v").and_then(|rest| rest.strip_suffix('"')).and_then(|digits| digits.parse().ok());
-    version.map(Some).ok_or_else(|| Problem::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed))
+    if listed.contains(&etag(current).as_str()) {
+        return Ok(Some(current));
+    }
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed))
 }
 
 fn etag(version: u64) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Failure, envelope};
+use super::{Failure, envelope_of_try};
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
 use crate::model::job::Job;
@@ -39,7 +39,7 @@ impl AuthService {
             let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
             return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
         }
-        if !self.may_mail(job, "email_change_confirm", id.as_bytes(), &pending.index).await? {
+        if !self.may_mail(job, "email_change_confirm", pending.index.as_bytes(), &pending.index).await? {
             return Ok(());
         }
         let expires_in = self.policy.lifetimes.verify;
@@ -48,7 +48,7 @@ impl AuthService {
         let to = opener.email(Field::PendingEmail, &pending.email)?;
         let first_name = opener.first_name(&user.person)?;
         let message = EmailMessage::ConfirmEmailChange { first_name, token, expires_in };
-        mailer.send(&envelope(job, user.id), &to, &message).await?;
+        mailer.send(&envelope_of_try(job, user.id), &to, &message).await?;
         self.record(realm, EventKind::MessageSent, Some(user.id), None);
         Ok(())
     }

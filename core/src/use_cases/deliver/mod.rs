@@ -118,13 +118,17 @@ impl AuthService {
     async fn mail_now(&self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
         let Ports { mailer, .. } = &self.ports;
         let to = self.opener_of(user)?.email(Field::Email, &user.person.email)?;
-        mailer.send(&envelope(job, user.id), &to, &message).await?;
+        let envelope = match &message {
+            EmailMessage::ResetPassword { .. } => envelope_of_try(job, user.id),
+            _ => envelope(job, user.id),
+        };
+        mailer.send(&envelope, &to, &message).await?;
         self.record(&user.realm, EventKind::MessageSent, Some(user.id), None);
         Ok(())
     }
 
     /// Whether an address may get this mail now. A retry has been counted already.
-    async fn may_mail(&self, job: &Job, kind: &str, subject: &[u8; 16], address: &Digest) -> Result<bool, Failure> {
+    async fn may_mail(&self, job: &Job, kind: &str, subject: &[u8], address: &Digest) -> Result<bool, Failure> {
         if job.attempts > 1 {
             return Ok(true);
         }
@@ -147,4 +151,10 @@ impl AuthService {
 
 fn envelope(job: &Job, subject: UserId) -> Envelope {
     Envelope { realm: job.realm.clone(), subject, job: job.id, part: 0 }
+}
+
+/// Of a message whose right is made anew at every try: each try is a message of its own, so that nobody who drops
+/// duplicates keeps the one whose link is dead.
+fn envelope_of_try(job: &Job, subject: UserId) -> Envelope {
+    Envelope { part: job.attempts, ..envelope(job, subject) }
 }

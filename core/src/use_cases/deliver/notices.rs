@@ -7,6 +7,7 @@ use crate::model::job::{Job, Task};
 use crate::model::message::EmailMessage;
 use crate::model::sealed::Field;
 use crate::model::time::Timestamp;
+use crate::ports::mailer::Envelope;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::log_out::Still;
 
@@ -31,7 +32,7 @@ impl AuthService {
     }
 
     pub(super) async fn deliver_notice(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
-        let Ports { users, .. } = &self.ports;
+        let Ports { users, mailer, .. } = &self.ports;
         let Some(user) = users.find(&job.realm, id).await? else { return Ok(()) };
         let first_name = self.opener_of(&user)?.first_name(&user.person)?;
         let message = match job.task {
@@ -41,6 +42,11 @@ impl AuthService {
             _ => EmailMessage::Welcome { first_name },
         };
         // a warning is never held back by a quota: it is what an owner has against a thief
-        self.mail_now(job, &user, message).await
+        self.mail_now(job, &user, message.clone()).await?;
+        // nor does it go to a new address only, while the old one has yet to be told of the change
+        let Some(previous) = &user.previous_email else { return Ok(()) };
+        let to = self.opener_of(&user)?.email(Field::PreviousEmail, previous)?;
+        mailer.send(&Envelope { part: 1, ..envelope(job, user.id) }, &to, &message).await?;
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The mails of registrations: link and code, or a word to the owner of an address that has an account.
 
-use super::{Failure, envelope};
+use super::{Failure, envelope_of_try};
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
 use crate::model::job::{Job, Task};
@@ -52,7 +52,7 @@ impl AuthService {
         let to = opener.email(Field::Email, &registration.person.email)?;
         let first_name = opener.first_name(&registration.person)?;
         let message = EmailMessage::VerifyEmail { first_name, token, code, expires_in: lifetime };
-        mailer.send(&envelope(job, id), &to, &message).await?;
+        mailer.send(&envelope_of_try(job, id), &to, &message).await?;
         self.record(realm, EventKind::MessageSent, Some(id), None);
         Ok(())
     }

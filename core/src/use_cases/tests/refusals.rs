@@ -89,7 +89,7 @@ fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
         ..Default::default()
     };
     let refused = block_on(play.service.update_profile(&caller, changes, None, Vec::new()));
-    assert!(matches!(refused, Err(StoryError::Invalid(violations)) if violations.len() == 3));
+    assert!(matches!(refused, Err(StoryError::Invalid(violations)) if violations.len() == 4));
     let stale = block_on(play.service.update_profile(&caller, ProfileChanges::default(), Some(9), Vec::new()));
     assert!(matches!(stale, Err(StoryError::PreconditionFailed)));
     for email in ["", "x"] {

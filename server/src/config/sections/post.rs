@@ -1,11 +1,59 @@
-//! How mail and texts are sent.
+//! How mail and texts are sent, and who watches.
 
+use portcullis_core::model::email::Email;
+
+use super::web::base_url;
 use crate::config::parse::Reader;
-use crate::config::{App, Mail, Twilio};
+use crate::config::{App, SecretText, strength};
+
+/// How mail is sent.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// `MAIL_SERVER`.
+    pub host: String,
+    /// `MAIL_PORT`.
+    pub port: u16,
+    /// `MAIL_STARTTLS`.
+    pub starttls: bool,
+    /// `MAIL_SSL_TLS`.
+    pub tls: bool,
+    /// `VALIDATE_CERTS`.
+    pub validate_certificates: bool,
+    /// `MAIL_USERNAME` and `MAIL_PASSWORD`, unless `USE_CREDENTIALS=false`.
+    pub credentials: Option<(String, SecretText)>,
+    /// `MAIL_FROM`.
+    pub from: String,
+    /// `MAIL_FROM_NAME`.
+    pub from_name: String,
+}
+
+/// How texts are sent.
+#[derive(Debug, Clone)]
+pub struct Twilio {
+    /// `TWILIO_SID`.
+    pub account: String,
+    /// `TWILIO_AUTH_TOKEN`.
+    pub token: SecretText,
+    /// `TWILIO_NUMBER`.
+    pub number: String,
+    /// `TWILIO_BASE_URL`; `None` is Twilio's own.
+    pub base_url: Option<String>,
+}
+
+/// The monitoring service.
+#[derive(Debug, Clone)]
+pub struct Watchman {
+    /// `Account_id`.
+    pub account: String,
+    /// `Access_token`.
+    pub token: SecretText,
+    /// `WATCHMAN_URL`; `None` is Watchman's own.
+    pub url: Option<String>,
+}
 
 pub fn mail(reader: &mut Reader, app: &App, production: bool) -> Option<Mail> {
     let user = reader.text("MAIL_USERNAME").map(|found| found.text);
-    let password = reader.secret("MAIL_PASSWORD");
+    let password = foreign(reader, "MAIL_PASSWORD");
     let Some(host) = reader.text("MAIL_SERVER").map(|found| found.text) else {
         if production {
             reader.refuse(
@@ -13,6 +61,8 @@ pub fn mail(reader: &mut Reader, app: &App, production: bool) -> Option<Mail> {
                 "is not set, so that nobody could verify an address",
                 "set it to your mail server",
             );
+        } else if user.is_some() || password.is_some() {
+            reader.warnings.push("MAIL_SERVER: is not set, so that mail stays in the mailbox".to_owned());
         }
         return None;
     };
@@ -33,8 +83,13 @@ pub fn mail(reader: &mut Reader, app: &App, production: bool) -> Option<Mail> {
         None
     };
     let from = reader.text("MAIL_FROM").map(|found| found.text).or(user);
-    if from.is_none() {
-        reader.refuse("MAIL_FROM", "is not set", "set it to the address mail comes from");
+    let mend = "set it to the address mail comes from";
+    match &from {
+        None => reader.refuse("MAIL_FROM", "is not set", mend),
+        Some(address) if Email::parse(address).is_err() => {
+            reader.refuse("MAIL_FROM", &format!("\"{address}\" is no e-mail address"), mend);
+        }
+        Some(_) => {}
     }
     Some(Mail {
         host,
@@ -48,16 +103,53 @@ pub fn mail(reader: &mut Reader, app: &App, production: bool) -> Option<Mail> {
     })
 }
 
-pub fn twilio(reader: &mut Reader) -> Option<Twilio> {
+pub fn twilio(reader: &mut Reader, production: bool) -> Option<Twilio> {
     let account = reader.text("TWILIO_SID").map(|found| found.text);
-    let token = reader.secret("TWILIO_AUTH_TOKEN");
+    let token = foreign(reader, "TWILIO_AUTH_TOKEN");
     let number = reader.text("TWILIO_NUMBER").map(|found| found.text);
+    let base_url = reader.parsed("TWILIO_BASE_URL", "write it as in https://api.twilio.com", base_url);
     match (account, token, number) {
-        (Some(account), Some(token), Some(number)) => Some(Twilio { account, token, number }),
-        (None, None, None) => None,
+        (Some(account), Some(token), Some(number)) => {
+            reader.warnings.push(
+                "TWILIO_SID: this version sends no texts by Twilio yet; in development they are in the mailbox"
+                    .to_owned(),
+            );
+            Some(Twilio { account, token, number, base_url })
+        }
+        (None, None, None) => {
+            if production {
+                reader.warnings.push("TWILIO_SID: no text can be sent, so phones cannot be verified".to_owned());
+            }
+            None
+        }
         _ => {
             reader.refuse("TWILIO_SID", "goes with TWILIO_AUTH_TOKEN and TWILIO_NUMBER", "set all three, or none");
             None
         }
     }
+}
+
+pub fn watchman(reader: &mut Reader) -> Option<Watchman> {
+    let account = reader.text("Account_id").map(|found| found.text);
+    let token = foreign(reader, "Access_token");
+    let url = reader.parsed("WATCHMAN_URL", "write it as in https://watchman.example.com", base_url);
+    match (account, token) {
+        (Some(account), Some(token)) => {
+            reader.warnings.push("Account_id: this version tells Watchman nothing yet".to_owned());
+            Some(Watchman { account, token, url })
+        }
+        (None, None) => None,
+        _ => {
+            reader.refuse("Account_id", "goes with Access_token", "set both, or none");
+            None
+        }
+    }
+}
+
+/// A secret that another service has given: its strength is not ours to judge.
+fn foreign(reader: &mut Reader, name: &'static str) -> Option<SecretText> {
+    let secret = reader.secret(name)?;
+    strength::check_foreign(reader, name, secret.expose());
+    strength::claim(reader, name, secret.expose());
+    Some(secret)
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use serde_json::{Value, json};
 
-use crate::http::context::{Context, json, with_type};
+use crate::http::context::{Context, with_type};
 use crate::http::endpoint::Answer;
 use crate::http::openapi::{document, usual_status};
 use crate::http::pages::page;
@@ -22,7 +22,8 @@ mod assets;
 /// # Errors
 /// None.
 pub async fn openapi(context: Context) -> Answer {
-    Ok(json(StatusCode::OK, &document(&context.app)))
+    let made = context.app.openapi.get_or_init(|| document(&context.app).to_string().into());
+    Ok(with_type(StatusCode::OK, "application/json", made.clone()))
 }
 
 /// `GET /docs`: Swagger UI.

@@ -140,7 +140,7 @@ fn answers() -> Value {
         "Sessions": object(&["sessions"], json!({"sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}}})),
         "Factors": object(&["sms"], json!({"sms": {"type": "boolean"}})),
         "Export": object(&["profile", "sessions", "events"], json!({
-            "profile": {"$ref": "#/components/schemas/Profile"},
+            "profile": {"$ref": "#/components/schemas/Profile"}, "previous_email": {"type": ["string", "null"]},
             "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
             "events": {"type": "array", "items": object(&["at", "event"], json!({"at": time(), "event": text("What happened."), "session": {"type": ["string", "null"]}}))},
         })),

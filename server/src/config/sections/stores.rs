@@ -1,0 +1,58 @@
+//! Where accounts, counters and jobs live.
+
+use std::path::PathBuf;
+
+use crate::config::parse::Reader;
+use crate::config::{Database, SecretText};
+
+pub fn database(reader: &mut Reader, production: bool) -> Option<Database> {
+    if let Some(url) = reader.secret("MONGO_URL") {
+        let scheme = url.expose().split_once("://").map(|(scheme, _)| scheme);
+        if !matches!(scheme, Some("mongodb" | "mongodb+srv")) {
+            reader.refuse("MONGO_URL", "is no MongoDB URL", "write it as mongodb://user:password@host:27017");
+        }
+        let encrypted =
+            scheme == Some("mongodb+srv") || ["tls=true", "ssl=true"].iter().any(|t| url.expose().contains(t));
+        if production && !encrypted {
+            reader.warnings.push("MONGO_URL: the connection is not encrypted; tls=true would change that".to_owned());
+        }
+        return Some(Database::Mongo { url, name: reader.text_or("MONGO_DB", "portcullis") });
+    }
+    let mend = "write it as sqlite://data/portcullis.db";
+    let of = |text: &str| {
+        let path = text.strip_prefix("sqlite://").ok_or_else(|| "is of a kind that is not known".to_owned())?;
+        if path.is_empty() || path.starts_with(':') || path.ends_with('/') {
+            Err("names no file".to_owned())
+        } else {
+            Ok(PathBuf::from(path))
+        }
+    };
+    let path = match reader.text("DATABASE_URL") {
+        Some(_) => reader.parsed("DATABASE_URL", mend, of)?,
+        None => PathBuf::from("data/portcullis.db"),
+    };
+    Some(Database::Sqlite { path: reader.working_dir.join(path) })
+}
+
+pub fn redis(reader: &mut Reader, production: bool) -> Option<SecretText> {
+    let url = reader.secret("REDIS_URL");
+    let host = reader.text("REDIS_HOST").map(|found| found.text);
+    if url.is_some() && host.is_some() {
+        reader.refuse("REDIS_HOST", "REDIS_URL is set too", "keep one of the two");
+    }
+    // without a host the port means nothing, and orchestrators set one of this name for a service called redis
+    let of_host = host.map(|host| {
+        let port: u16 = reader.number("REDIS_PORT", 6379, 1, u16::MAX);
+        SecretText::new(format!("redis://{host}:{port}"))
+    });
+    let redis = url.or(of_host)?;
+    let scheme = redis.expose().split_once("://").map(|(scheme, _)| scheme);
+    if !matches!(scheme, Some("redis" | "rediss")) {
+        reader.refuse("REDIS_URL", "is no Redis URL", "write it as rediss://user:password@host:6379");
+    }
+    if production && scheme == Some("redis") {
+        reader.warnings.push("REDIS_URL: the connection is not encrypted; rediss:// would change that".to_owned());
+    }
+    reader.warnings.push("REDIS_URL: this version keeps limits and queue in its own process".to_owned());
+    Some(redis)
+}

@@ -1,0 +1,99 @@
+//! What the outside sees: names, links, who may call, and who is believed about addresses.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::list;
+use crate::config::parse::Reader;
+use crate::config::{App, PublicUrl};
+
+pub fn app(reader: &mut Reader, production: bool) -> App {
+    let host = |text: &str| {
+        let uri = text.parse::<http::Uri>().ok();
+        let bare =
+            uri.as_ref().and_then(http::Uri::authority).is_some_and(|whole| whole == text && !text.contains('@'));
+        if bare { Ok(text.to_owned()) } else { Err(format!("\"{text}\" is no domain")) }
+    };
+    let is_set = reader.text("APP_DOMAIN").is_some();
+    let domain = reader.parsed("APP_DOMAIN", "write it as auth.example.com, without https:// and path", host);
+    if production && !is_set && reader.text("PUBLIC_URL").is_none() {
+        reader.refuse(
+            "APP_DOMAIN",
+            "is not set, so that no link in an e-mail could lead anywhere",
+            "set APP_DOMAIN or PUBLIC_URL",
+        );
+    }
+    App { name: reader.text_or("APP_NAME", "Portcullis"), domain: domain.unwrap_or_else(|| "localhost".to_owned()) }
+}
+
+pub fn public_url(reader: &mut Reader, app: &App, production: bool) -> PublicUrl {
+    let given = reader.parsed("PUBLIC_URL", "write it as in https://auth.example.com", base_url);
+    if production && given.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+        reader.refuse("PUBLIC_URL", "is not https", "links in e-mails carry secrets: serve https");
+    }
+    let own = || production.then(|| format!("https://{}", app.domain));
+    PublicUrl(given.or_else(own))
+}
+
+/// An http(s) URL that paths can be put behind; without the slash at its end.
+pub fn base_url(text: &str) -> Result<String, String> {
+    let uri: http::Uri = text.parse().map_err(|_| "is no URL".to_owned())?;
+    let is_web = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty());
+    let has_more =
+        uri.query().is_some() || text.contains('#') || uri.authority().is_some_and(|a| a.as_str().contains('@'));
+    if is_web && !has_more {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err("is no http(s) URL without user, query and fragment".to_owned())
+    }
+}
+
+pub fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
+    let mut nets = Vec::new();
+    for text in list(reader, "TRUSTED_PROXIES").unwrap_or_default() {
+        match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+            Ok(net) => nets.push(net),
+            Err(_) => {
+                reader.refuse("TRUSTED_PROXIES", &format!("\"{text}\" is no network"), "write it as 10.0.0.0/8,::1");
+            }
+        }
+    }
+    nets
+}
+
+pub fn cors_origins(reader: &mut Reader) -> Vec<String> {
+    let mend = "list origins one by one, as in https://app.example.com, without a path";
+    let mut origins = Vec::new();
+    for text in list(reader, "CORS_ORIGINS").unwrap_or_default() {
+        if text == "*" {
+            reader.refuse("CORS_ORIGINS", "* would let every page on the web call in a person's name", mend);
+            continue;
+        }
+        match origin(&text) {
+            Some(origin) => origins.push(origin),
+            // no value: somebody may have put a password into it
+            None => reader.refuse("CORS_ORIGINS", "has an entry that is no origin", mend),
+        }
+    }
+    origins
+}
+
+/// An origin as browsers send it: lower case, the scheme's own port left out.
+fn origin(text: &str) -> Option<String> {
+    let uri: http::Uri = text.parse().ok()?;
+    let (scheme, host) = (uri.scheme_str()?.to_ascii_lowercase(), uri.host()?.to_ascii_lowercase());
+    let authority = text.split_once("://")?.1;
+    let whole = uri.authority().is_some_and(|known| known == authority);
+    if !whole || host.is_empty() || authority.contains(['@', '*']) {
+        return None;
+    }
+    let port = match (uri.port(), scheme.as_str()) {
+        (None, _) if authority.len() > host.len() => return None,
+        (Some(port), "https") if port.as_u16() == 443 => String::new(),
+        (Some(port), "http") if port.as_u16() == 80 => String::new(),
+        (Some(port), _) => format!(":{}", port.as_u16()),
+        (None, _) => String::new(),
+    };
+    Some(format!("{scheme}://{host}{port}"))
+}
