@@ -2,8 +2,13 @@
 
 pub mod crypto;
 pub mod embedded;
+mod job_text;
+mod limits;
 pub mod mail;
+pub mod mongo;
 pub mod outbox;
+pub mod redis;
 pub mod system;
 pub mod templates;
 pub mod text;
+pub mod watchman;

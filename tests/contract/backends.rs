@@ -1,6 +1,7 @@
 //! The backends: what each offers, whether it is there, and how a case gets a fresh one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use portcullis_adapters::crypto::breached_passwords::BreachedList;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
@@ -9,6 +10,7 @@ use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
+use portcullis_adapters::mongo::{Mongo, MongoSettings};
 use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::system::randomness::OsRandomness;
@@ -16,6 +18,7 @@ use portcullis_adapters::templates::Renderer;
 use portcullis_core::testing::contract::Backend;
 use portcullis_core::testing::world::World;
 use tempfile::TempDir;
+use tokio::runtime::Handle;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -23,6 +26,8 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 pub struct Opened {
     // dropped in this order: what is open before the folder it is in
     pub backend: Backend,
+    /// To be dropped when the case is over.
+    pub database: Option<Arc<Mongo>>,
     _folder: Option<TempDir>,
 }
 
@@ -42,6 +47,7 @@ pub struct Kind {
 pub const BACKENDS: &[Kind] = &[
     Kind { name: "fake", ports: None, missing: here, open: || Ok(fake()) },
     Kind { name: "embedded", ports: Some(STORES), missing: here, open: embedded },
+    Kind { name: "mongo", ports: Some(STORES), missing: no_mongo, open: mongo },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
@@ -66,7 +72,7 @@ const fn here() -> Option<String> {
 }
 
 const fn without_folder(backend: Backend) -> Opened {
-    Opened { backend, _folder: None }
+    Opened { backend, database: None, _folder: None }
 }
 
 fn fake() -> Opened {
@@ -87,7 +93,41 @@ fn embedded() -> Result<Opened, Error> {
         rate_limiter: Some(store),
         ..Backend::default()
     };
-    Ok(Opened { backend, _folder: Some(folder) })
+    Ok(Opened { backend, database: None, _folder: Some(folder) })
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the servers are, a test is told by its environment")]
+fn server(name: &str) -> Result<String, Error> {
+    Ok(std::env::var(name).map_err(|_| format!("{name} is not set: cargo xtask services"))?)
+}
+
+fn no_mongo() -> Option<String> {
+    server("MONGO_TEST_URL").err().map(|error| error.to_string())
+}
+
+/// A database of its own, which goes when the case is over.
+fn mongo() -> Result<Opened, Error> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let settings = MongoSettings {
+        url: server("MONGO_TEST_URL")?,
+        database: format!("contract_{}_{number}", std::process::id()),
+        validate_certificates: true,
+    };
+    let store = tokio::task::block_in_place(|| Handle::current().block_on(Mongo::connect(&settings)))?;
+    let store = Arc::new(store);
+    let backend = Backend {
+        user_store: Some(store.clone()),
+        registration_store: Some(store.clone()),
+        session_store: Some(store.clone()),
+        one_time_token_store: Some(store.clone()),
+        job_queue: Some(store.clone()),
+        audit_log: Some(store.clone()),
+        login_guard: Some(store.clone()),
+        rate_limiter: Some(store.clone()),
+        ..Backend::default()
+    };
+    Ok(Opened { backend, database: Some(store), _folder: None })
 }
 
 fn cipher() -> Result<Arc<AesGcmCipher>, Error> {
@@ -132,5 +172,5 @@ fn outbox() -> Result<Opened, Error> {
         shown: true,
     }));
     let backend = Backend { mailer: Some(mailbox.clone()), texter: Some(mailbox), ..Backend::default() };
-    Ok(Opened { backend, _folder: Some(folder) })
+    Ok(Opened { backend, database: None, _folder: Some(folder) })
 }

@@ -48,7 +48,11 @@ fn trial(kind: &'static Kind, case: AnyCase, runtime: Arc<Runtime>) -> Trial {
         let racer = Arc::new(OnRuntime(runtime.handle().clone()));
         let outcome = runtime.block_on(async {
             let opened = (kind.open)()?;
-            case.run(&opened.backend, racer).await
+            let outcome = case.run(&opened.backend, racer).await;
+            if let Some(database) = &opened.database {
+                database.drop_database().await?;
+            }
+            outcome
         });
         outcome.map_err(|error| Failed::from(explain(&*error)))
     })

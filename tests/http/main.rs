@@ -8,6 +8,7 @@ mod phones;
 mod privacy;
 mod profile;
 mod races;
+mod realms;
 mod refresh;
 mod registration;
 mod restart;

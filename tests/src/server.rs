@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use portcullis_adapters::system::randomness::OsRandomness;
@@ -51,6 +51,25 @@ pub fn settings(folder: &Path, wanted: &[(&str, &str)]) -> Settings {
     Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// What makes the deployment: nothing for the embedded one; with `TEST_DEPLOYMENT=mongo` a database of its own and Redis.
+#[expect(clippy::disallowed_methods, reason = "where the servers are, a test is told by its environment")]
+fn deployment() -> Vec<(String, String)> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    match std::env::var("TEST_DEPLOYMENT").as_deref() {
+        Err(_) | Ok("embedded") => Vec::new(),
+        Ok("mongo") => {
+            let of = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name}: see cargo xtask services"));
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            vec![
+                ("MONGO_URL".to_owned(), of("MONGO_TEST_URL")),
+                ("MONGO_DB".to_owned(), format!("stories_{}_{number}", std::process::id())),
+                ("REDIS_URL".to_owned(), of("REDIS_TEST_URL")),
+            ]
+        }
+        Ok(other) => panic!("TEST_DEPLOYMENT={other} is neither embedded nor mongo"),
+    }
+}
+
 /// A running server.
 pub struct TestServer {
     folder: TempDir,
@@ -80,11 +99,12 @@ impl TestServer {
     pub async fn start_with(wanted: &[(&str, &str)]) -> Self {
         // what a failing test shows: the first server to start sets it up for all
         let _ = tracing_subscriber::fmt().with_env_filter("warn").with_test_writer().try_init();
-        let wanted = wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let mut all = deployment();
+        all.extend(wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let folder = tempfile::tempdir().expect("a temporary folder");
         // the first day of 2027, at noon: far from any real now, so that nothing can lean on the machine's clock
         let clock = Arc::new(TestClock(AtomicI64::new(1_798_804_800_000)));
-        let mut server = Self { folder, wanted, clock, running: None };
+        let mut server = Self { folder, wanted: all, clock, running: None };
         server.boot().await;
         server
     }

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::services;
+
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
 
@@ -23,21 +25,26 @@ pub fn ci() -> Result<()> {
     coverage()
 }
 
-/// What the tests need of the machine: a browser, and Python for a validator.
+/// What the tests need of the machine: a browser, Python for a validator, Redis, and Go for a server that speaks
+/// MongoDB's protocol.
 ///
 /// # Errors
 /// When something cannot be installed.
 pub fn setup() -> Result<()> {
-    let has =
-        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
     let venv =
         Command::new("python3").args(["-c", "import ensurepip"]).output().is_ok_and(|output| output.status.success());
     let mut missing = Vec::new();
-    if !has("chromium") {
+    if !services::has("chromium") {
         missing.push("chromium");
     }
     if !venv {
         missing.extend(["python3", "python3-venv"]);
+    }
+    if std::env::var_os("REDIS_TEST_URL").is_none() && !services::has("redis-server") {
+        missing.push("redis-server");
+    }
+    if std::env::var_os("MONGO_TEST_URL").is_none() && !services::has("mongod") && services::go().is_none() {
+        missing.push("golang-go");
     }
     if missing.is_empty() {
         return Ok(());
@@ -118,8 +125,10 @@ pub fn portable() -> Result<()> {
 /// # Errors
 /// When one fails.
 pub fn test() -> Result<()> {
+    let services = services::start()?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    command.env("REQUIRE_BACKENDS", "fake,embedded");
+    command.env("REQUIRE_BACKENDS", "fake,embedded,mongo,redis");
+    command.env("MONGO_TEST_URL", &services.mongo_url).env("REDIS_TEST_URL", &services.redis_url);
     step("test", command)
 }
 

@@ -12,8 +12,9 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::embedded::Embedded;
 use crate::embedded::rows::Columns;
-use crate::embedded::{Embedded, job_text};
+use crate::job_text;
 
 const PORT: &str = "job_queue";
 const COLUMNS: &str = "id, realm, task, attempts, created_at";

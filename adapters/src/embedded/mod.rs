@@ -3,7 +3,6 @@
 
 mod audit_log;
 mod job_queue;
-mod job_text;
 mod keys;
 mod login_guard;
 mod one_time_token_store;
@@ -31,9 +30,9 @@ use tokio::sync::Notify;
 
 pub use open::OpenError;
 
-use crate::embedded::rate_limiter::Buckets;
 use crate::embedded::readers::Readers;
 use crate::embedded::writer::Writer;
+use crate::limits::Buckets;
 
 /// Most records that go in one change of housekeeping, so that others get in between.
 const PURGED: u32 = 500;

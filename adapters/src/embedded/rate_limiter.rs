@@ -1,10 +1,5 @@
 //! [`RateLimiter`]: buckets in memory, and those that take an hour or more to fill in the database too.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
 use async_trait::async_trait;
 use portcullis_core::model::quota::{Bucket, Decision, Quota, gcra};
 use portcullis_core::model::time::Timestamp;
@@ -13,76 +8,9 @@ use portcullis_core::ports::rate_limiter::RateLimiter;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::embedded::Embedded;
+use crate::limits::{interval, lasts};
 
 const PORT: &str = "rate_limiter";
-/// Locks, so that cores seldom wait for each other.
-const SHARDS: usize = 64;
-/// Buckets of a shard; about a million in all.
-const MOST: usize = 1 << 14;
-/// A shard of fewer is not worth sweeping.
-const FEW: usize = 1 << 8;
-/// Quotas over at least this long, and slower than one a minute, survive a restart: a write for each of the others
-/// would cost more than what it limits.
-const LASTING: Duration = Duration::from_hours(1);
-
-/// When each bucket will be full again, milliseconds since the epoch. A bucket that is full need not be kept.
-pub struct Buckets {
-    hasher: RandomState,
-    shards: Vec<Mutex<Shard>>,
-}
-
-#[derive(Default)]
-struct Shard {
-    full_at: HashMap<Bucket, i64>,
-    /// Swept when it has grown to this.
-    sweep_at: usize,
-}
-
-impl Shard {
-    /// Lets go of what is full. If that is not enough, the half that is nearest to full goes too: who fills a million
-    /// buckets can have some of them filled.
-    fn sweep(&mut self, now: i64) {
-        self.full_at.retain(|_, at| *at > now);
-        if self.full_at.len() >= MOST {
-            let mut ends: Vec<i64> = self.full_at.values().copied().collect();
-            let middle = ends.len() / 2;
-            let (_, median, _) = ends.select_nth_unstable(middle);
-            let mut spare = middle;
-            self.full_at.retain(|_, at| {
-                let goes = *at <= *median && spare > 0;
-                spare -= usize::from(goes);
-                !goes
-            });
-        }
-        self.sweep_at = (self.full_at.len() * 2).clamp(FEW, MOST);
-    }
-}
-
-impl Default for Buckets {
-    fn default() -> Self {
-        Self { hasher: RandomState::new(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
-    }
-}
-
-impl Buckets {
-    fn change<T>(&self, bucket: &Bucket, now: i64, change: impl FnOnce(i64) -> (T, i64)) -> Result<T, PortError> {
-        let number = usize::try_from(self.hasher.hash_one(bucket) % SHARDS as u64).unwrap_or(0);
-        let shard = self.shards.get(number).ok_or_else(|| PortError::new(PORT, "there is no such shard"))?;
-        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = shard.full_at.get(bucket).copied();
-        let (answer, full_at) = change(kept.unwrap_or(0));
-        if full_at <= now {
-            shard.full_at.remove(bucket);
-            return Ok(answer);
-        }
-        if kept.is_none() && shard.full_at.len() >= shard.sweep_at {
-            shard.sweep(now);
-        }
-        shard.full_at.insert(bucket.clone(), full_at);
-        Ok(answer)
-    }
-}
-
 fn stored(db: &Connection, bucket: &Bucket) -> rusqlite::Result<i64> {
     let sql = "SELECT full_at FROM buckets WHERE realm = ?1 AND operation = ?2 AND who = ?3";
     let which = params![bucket.realm.as_str(), bucket.operation, bucket.who.as_bytes()];
@@ -99,20 +27,12 @@ fn store(db: &Connection, bucket: &Bucket, full_at: i64, now: i64) -> rusqlite::
     db.prepare_cached(sql)?.execute([now]).map(|_| ())
 }
 
-fn interval(quota: &Quota) -> i64 {
-    i64::try_from(quota.interval().as_millis()).unwrap_or(i64::MAX).max(1)
-}
-
-fn lasts(quota: &Quota) -> bool {
-    quota.period >= LASTING && quota.interval() >= Duration::from_mins(1)
-}
-
 #[async_trait]
 impl RateLimiter for Embedded {
     async fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError> {
         let (now, quota) = (now.as_millis(), *quota);
         if !lasts(&quota) {
-            return self.buckets.change(bucket, now, |full_at| gcra(full_at, now, &quota));
+            return self.buckets.take(bucket, &quota, Timestamp::from_millis(now));
         }
         // a look first: whoever is refused must not keep the writer busy
         let (seen, _) = gcra(self.readers.read(PORT, |db| stored(db, bucket))?, now, &quota);
@@ -133,7 +53,7 @@ impl RateLimiter for Embedded {
     async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
         let (now, quota) = (now.as_millis(), *quota);
         if !lasts(&quota) {
-            return self.buckets.change(bucket, now, |full_at| ((), full_at.saturating_sub(interval(&quota))));
+            return self.buckets.give_back(bucket, &quota, Timestamp::from_millis(now));
         }
         let bucket = bucket.clone();
         let write = move |db: &Connection| {
@@ -141,45 +61,5 @@ impl RateLimiter for Embedded {
             store(db, &bucket, full_at, now)
         };
         self.writer.write(PORT, write).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use portcullis_core::testing::samples::{digest, realm};
-
-    fn bucket(n: u64) -> Bucket {
-        Bucket { realm: realm("User1"), operation: "login", who: digest("address", n) }
-    }
-
-    #[test]
-    fn a_flood_of_addresses_stays_within_bounds() {
-        let mut shard = Shard::default();
-        for n in 0..MOST as u64 {
-            shard.full_at.insert(bucket(n), 1000 + i64::try_from(n).unwrap());
-        }
-        shard.sweep(0);
-        assert_eq!(shard.full_at.len(), MOST / 2);
-        assert!(shard.full_at.contains_key(&bucket(MOST as u64 - 1)), "the emptiest stay");
-        shard.sweep(i64::MAX);
-        assert!(shard.full_at.is_empty());
-        // all alike
-        for n in 0..MOST as u64 {
-            shard.full_at.insert(bucket(n), 1000);
-        }
-        shard.sweep(0);
-        assert_eq!(shard.full_at.len(), MOST / 2);
-    }
-
-    #[test]
-    fn full_buckets_are_let_go() {
-        let buckets = Buckets::default();
-        for n in 0..100_000 {
-            let now = i64::try_from(n).unwrap() * 10;
-            buckets.change(&bucket(n), now, |_| ((), now + 100)).unwrap();
-        }
-        let kept: usize = buckets.shards.iter().map(|shard| shard.lock().unwrap().full_at.len()).sum();
-        assert!(kept <= SHARDS * FEW, "{kept}");
     }
 }

@@ -1,5 +1,7 @@
 //! E-mail.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::model::email::Email;
@@ -13,6 +15,9 @@ pub enum SendError {
     /// It may work later: the server is away, busy, or asks to wait.
     #[error("could not be delivered now: {0}")]
     Later(String),
+    /// The same, and the service said how long it wants to be left alone.
+    #[error("could not be delivered now: {1}")]
+    After(Duration, String),
     /// It never will: the server refuses this message or address for good.
     #[error("refused: {0}")]
     Never(String),

@@ -204,6 +204,8 @@ pub struct Settings {
     pub database: Database,
     /// `REDIS_URL` or `REDIS_HOST` and `REDIS_PORT`.
     pub redis: Option<SecretText>,
+    /// `VALIDATE_CERTS`: certificates of servers must be good.
+    pub validate_certificates: bool,
     /// What nobody else may know.
     pub secrets: Secrets,
     /// Where development keeps its own secrets.

@@ -7,6 +7,7 @@ use http::HeaderValue;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 use portcullis_adapters::outbox::Outbox;
+use portcullis_adapters::redis::Redis;
 use portcullis_adapters::templates::Renderer;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
@@ -27,6 +28,8 @@ pub struct App {
     pub renderer: Arc<Renderer>,
     /// The development mailbox; `None` in production, where `/dev` does not exist.
     pub mailbox: Option<Arc<Outbox>>,
+    /// What instances share, where it is set.
+    pub redis: Option<Arc<Redis>>,
     /// Numbers of the rate limits.
     pub quotas: Box<Quotas>,
     /// Proxies that are believed about addresses.

@@ -29,6 +29,8 @@ pub struct Sent<M> {
 pub enum Refusal {
     /// [`SendError::Later`]: nothing went out.
     Later,
+    /// [`SendError::After`] with that wait: nothing went out.
+    After(std::time::Duration),
     /// [`SendError::Never`]: nothing went out.
     Never,
     /// [`SendError::Later`], but it did go out: the reply got lost.
@@ -114,6 +116,7 @@ impl<M: Clone> Outbox<M> {
         match refusal {
             None => Ok(()),
             Some(Refusal::Never) => Err(SendError::Never("refused on purpose".to_owned())),
+            Some(Refusal::After(wait)) => Err(SendError::After(wait, "busy on purpose".to_owned())),
             Some(Refusal::Later | Refusal::LostReply) => Err(SendError::Later("away on purpose".to_owned())),
         }
     }

@@ -25,6 +25,9 @@ use crate::use_cases::errors::StoryError;
 /// How long a worker may take for one job before another one takes it up.
 pub const LEASE: Duration = Duration::from_secs(120);
 
+/// The longest that a service may ask us to wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
 /// What became of a job.
 #[derive(Debug)]
 pub enum Delivery {
@@ -41,6 +44,7 @@ pub enum Delivery {
 /// Why a job did not succeed.
 enum Failure {
     Later(String),
+    After(Duration, String),
     Never(String),
 }
 
@@ -48,6 +52,7 @@ impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Later(reason) => Self::Later(reason),
+            SendError::After(wait, reason) => Self::After(wait, reason),
             SendError::Never(reason) => Self::Never(reason),
         }
     }
@@ -82,7 +87,12 @@ impl AuthService {
                 jobs.retry_at(&job.id, clock.now() + backoff(job.attempts)).await?;
                 Ok(Delivery::Later(job.id, reason))
             }
-            Err(Failure::Later(reason) | Failure::Never(reason)) => {
+            Err(Failure::After(wait, reason)) if job.attempts < MAX_ATTEMPTS => {
+                let wait = wait.min(LONGEST_WAIT).max(backoff(job.attempts));
+                jobs.retry_at(&job.id, clock.now() + wait).await?;
+                Ok(Delivery::Later(job.id, reason))
+            }
+            Err(Failure::Later(reason) | Failure::After(_, reason) | Failure::Never(reason)) => {
                 jobs.bury(&job.id, &reason, clock.now()).await?;
                 self.record(&job.realm, EventKind::MessageDead, None, None);
                 Ok(Delivery::Dead(job.id, reason))

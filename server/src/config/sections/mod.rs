@@ -68,6 +68,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         breached_passwords_file: path(reader, "BREACHED_PASSWORDS_FILE", "is no file that can be read", Path::is_file),
         cors_origins: web::cors_origins(reader),
         log: log(reader),
+        validate_certificates: reader.flag("VALIDATE_CERTS", true),
         warnings: std::mem::take(&mut reader.warnings),
         secrets: secrets?,
         secrets_file: secrets_file?,

@@ -109,13 +109,7 @@ pub fn twilio(reader: &mut Reader, production: bool) -> Option<Twilio> {
     let number = reader.text("TWILIO_NUMBER").map(|found| found.text);
     let base_url = reader.parsed("TWILIO_BASE_URL", "write it as in https://api.twilio.com", base_url);
     match (account, token, number) {
-        (Some(account), Some(token), Some(number)) => {
-            reader.warnings.push(
-                "TWILIO_SID: this version sends no texts by Twilio yet; in development they are in the mailbox"
-                    .to_owned(),
-            );
-            Some(Twilio { account, token, number, base_url })
-        }
+        (Some(account), Some(token), Some(number)) => Some(Twilio { account, token, number, base_url }),
         (None, None, None) => {
             if production {
                 reader.warnings.push("TWILIO_SID: no text can be sent, so phones cannot be verified".to_owned());
@@ -134,10 +128,7 @@ pub fn watchman(reader: &mut Reader) -> Option<Watchman> {
     let token = foreign(reader, "Access_token");
     let url = reader.parsed("WATCHMAN_URL", "write it as in https://watchman.example.com", base_url);
     match (account, token) {
-        (Some(account), Some(token)) => {
-            reader.warnings.push("Account_id: this version tells Watchman nothing yet".to_owned());
-            Some(Watchman { account, token, url })
-        }
+        (Some(account), Some(token)) => Some(Watchman { account, token, url }),
         (None, None) => None,
         _ => {
             reader.refuse("Account_id", "goes with Access_token", "set both, or none");

@@ -53,6 +53,5 @@ pub fn redis(reader: &mut Reader, production: bool) -> Option<SecretText> {
     if production && scheme == Some("redis") {
         reader.warnings.push("REDIS_URL: the connection is not encrypted; rediss:// would change that".to_owned());
     }
-    reader.warnings.push("REDIS_URL: this version keeps limits and queue in its own process".to_owned());
     Some(redis)
 }

@@ -29,7 +29,14 @@ impl Services {
     async fn look(app: &App) -> Self {
         let ports = &app.service.ports;
         let began = Instant::now();
-        let (database, email, sms) = tokio::join!(
+        let redis = async {
+            match &app.redis {
+                Some(redis) => Some(redis.healthy().await),
+                None => None,
+            }
+        };
+        let (redis, database, email, sms) = tokio::join!(
+            redis,
             tokio::time::timeout(PATIENCE, ports.users.ping()),
             tokio::time::timeout(PATIENCE, ports.mailer.healthy()),
             tokio::time::timeout(PATIENCE, ports.texter.healthy()),
@@ -41,7 +48,11 @@ impl Services {
         };
         Self {
             database: if matches!(database, Ok(Ok(()))) { "healthy" } else { "unhealthy" },
-            redis: "disabled",
+            redis: match &redis {
+                None => "disabled",
+                Some(true) => "healthy",
+                Some(false) => "unhealthy",
+            },
             email: told(email),
             sms: told(sms),
             database_ms: milliseconds(began),

@@ -1,4 +1,4 @@
-//! Tasks as the text a row keeps: their kind and the ids they name.
+//! Tasks as the text a store keeps: their kind and the ids they name.
 
 use std::fmt::Write as _;
 

@@ -1,21 +1,21 @@
 //! The one place that names concrete adapters: settings in, a server out.
 
+mod stores;
+
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use portcullis_adapters::crypto::breached_passwords::BreachedList;
-use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
-use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::mail::smtp::{Protection, SmtpMailer, SmtpSettings};
 use portcullis_adapters::outbox::{Outbox, Parts};
+use portcullis_adapters::redis::Redis;
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::templates::Renderer;
 use portcullis_core::model::password::PasswordRules;
@@ -31,12 +31,10 @@ use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
-use crate::config::{Database, Environment, Hashing, Mail, Settings, Signing};
+use self::stores::Stores;
+use crate::config::{Environment, Hashing, Mail, Settings, Signing};
 use crate::http::app::{About, App};
 use crate::http::hang_up::HangUpHasher;
-
-/// How long a start waits for its database.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything that runs.
 pub struct Server {
@@ -81,7 +79,7 @@ impl Server {
         let cipher: Arc<dyn FieldCipher> =
             Arc::new(AesGcmCipher::new(&ring, randomness.clone()).map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
-        let store = open_store(settings, &*cipher, &*digests).await?;
+        let stores = Stores::open(settings, &*cipher, &*digests).await?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
@@ -91,7 +89,7 @@ impl Server {
             renderer: renderer.clone(),
             links,
             cipher: cipher.clone(),
-            shelf: store.clone(),
+            shelf: stores.shelf,
             clock: clock.clone(),
             forward: None,
             shown: settings.environment == Environment::Development,
@@ -100,34 +98,35 @@ impl Server {
         let breached = BreachedList::load(settings.breached_passwords_file.as_deref());
         let breached = breached.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))?;
         let ports = Ports {
-            users: store.clone(),
-            registrations: store.clone(),
-            sessions: store.clone(),
-            one_time_tokens: store.clone(),
+            users: stores.users,
+            registrations: stores.registrations,
+            sessions: stores.sessions,
+            one_time_tokens: stores.one_time_tokens,
             signer: Arc::new(signer(settings, &public_url)?),
             breached: Arc::new(breached),
             cipher,
             digests,
             hasher: Arc::new(HangUpHasher(Arc::new(hasher(&settings.hashing)?))),
-            jobs: store.clone(),
+            jobs: stores.jobs,
             mailer,
             texter: outbox.clone(),
-            audit: store.clone(),
-            guard: store.clone(),
-            limiter: store.clone(),
+            audit: stores.audit,
+            guard: stores.guard,
+            limiter: stores.limiter,
             clock,
             randomness,
         };
         let service = AuthService::new(ports, policy(settings));
         let about = About {
             environment: settings.environment.as_str(),
-            database: "embedded",
+            database: stores.database,
             key_ids,
-            schema_version: store.schema_version(),
+            schema_version: stores.schema_version,
             sms_configured: settings.texts.is_some(),
         };
         let mailbox = (settings.environment == Environment::Development).then_some(outbox);
-        let app = app(settings, service.clone(), realms, renderer, Rest { mailbox, about, started })?;
+        let app =
+            app(settings, service.clone(), realms, renderer, Rest { mailbox, about, started, redis: stores.redis })?;
         Ok(Self { service, app: Arc::new(app) })
     }
 }
@@ -137,6 +136,7 @@ struct Rest {
     mailbox: Option<Arc<Outbox>>,
     about: About,
     started: Instant,
+    redis: Option<Arc<Redis>>,
 }
 
 fn app(
@@ -158,6 +158,7 @@ fn app(
         realms,
         renderer,
         mailbox: rest.mailbox,
+        redis: rest.redis,
         quotas: Box::new(quotas),
         trusted_proxies: settings.trusted_proxies.clone(),
         operator_tokens: settings.secrets.operator_token.iter().cloned().collect(),
@@ -172,56 +173,6 @@ fn app(
         openapi: std::sync::OnceLock::new(),
         service,
     })
-}
-
-/// The process before this one may still be finishing its requests: the database is waited for.
-async fn open_when_free(path: &Path) -> Result<Embedded, OpenError> {
-    let began = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_millis(200));
-    loop {
-        ticks.tick().await;
-        match Embedded::open(path) {
-            Err(OpenError::Locked { .. }) if began.elapsed() < DATABASE_PATIENCE => {}
-            opened => return opened,
-        }
-    }
-}
-
-/// The database, proven to be one that these keys have written.
-async fn open_store(
-    settings: &Settings,
-    cipher: &dyn FieldCipher,
-    digests: &dyn KeyedDigest,
-) -> Result<Arc<Embedded>, String> {
-    let path: &Path = match &settings.database {
-        Database::Sqlite { path } => path,
-        Database::Mongo { .. } => {
-            return Err(
-                "MONGO_URL: this version has no MongoDB store yet. Mend: unset MONGO_URL to use the embedded store."
-                    .to_owned(),
-            );
-        }
-    };
-    let store = Arc::new(open_when_free(path).await.map_err(|error| format!("DATABASE_URL: {error}"))?);
-    let failed = |error: PortError| format!("DATABASE_URL: {}", shown(&error));
-    let ours = check_values::salt_check(digests).map_err(failed)?;
-    if store.check_value_or_insert("email_salt", &ours).await.map_err(failed)? != ours {
-        return Err(format!(
-            "EMAIL_SALT: {} was written with another one, so that no e-mail in it could be found. Mend: set EMAIL_SALT to \
-             the value this database began with.",
-            path.display()
-        ));
-    }
-    let fresh = check_values::ring_check(cipher).map_err(failed)?;
-    let ring = store.check_value_or_insert("encryption_key", &fresh).await.map_err(failed)?;
-    if !check_values::verify_ring_check(cipher, &ring) {
-        return Err(format!(
-            "ENCRYPTION_KEY: {} was written with another key, so that nothing in it could be read. Mend: add the key this \
-             database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD.",
-            path.display()
-        ));
-    }
-    Ok(store)
 }
 
 /// Mail and texts.

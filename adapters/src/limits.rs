@@ -1,0 +1,140 @@
+//! Buckets in memory, for whoever limits: in bounds, whatever is thrown at them.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use portcullis_core::model::quota::{Bucket, Decision, Quota, gcra};
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+
+const PORT: &str = "rate_limiter";
+/// Locks, so that cores seldom wait for each other.
+const SHARDS: usize = 64;
+/// Buckets of a shard; about a million in all.
+const MOST: usize = 1 << 14;
+/// A shard of fewer is not worth sweeping.
+const FEW: usize = 1 << 8;
+/// Quotas over at least this long, and slower than one a minute, survive a restart: a write for each of the others
+/// would cost more than what it limits.
+const LASTING: Duration = Duration::from_hours(1);
+
+/// When each bucket will be full again, milliseconds since the epoch. A bucket that is full need not be kept.
+pub struct Buckets {
+    hasher: RandomState,
+    shards: Vec<Mutex<Shard>>,
+}
+
+#[derive(Default)]
+struct Shard {
+    full_at: HashMap<Bucket, i64>,
+    /// Swept when it has grown to this.
+    sweep_at: usize,
+}
+
+impl Shard {
+    /// Lets go of what is full. If that is not enough, the half that is nearest to full goes too: who fills a million
+    /// buckets can have some of them filled.
+    fn sweep(&mut self, now: i64) {
+        self.full_at.retain(|_, at| *at > now);
+        if self.full_at.len() >= MOST {
+            let mut ends: Vec<i64> = self.full_at.values().copied().collect();
+            let middle = ends.len() / 2;
+            let (_, median, _) = ends.select_nth_unstable(middle);
+            let mut spare = middle;
+            self.full_at.retain(|_, at| {
+                let goes = *at <= *median && spare > 0;
+                spare -= usize::from(goes);
+                !goes
+            });
+        }
+        self.sweep_at = (self.full_at.len() * 2).clamp(FEW, MOST);
+    }
+}
+
+impl Default for Buckets {
+    fn default() -> Self {
+        Self { hasher: RandomState::new(), shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl Buckets {
+    /// Takes one, if there is one.
+    pub fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError> {
+        let now = now.as_millis();
+        self.change(bucket, now, |full_at| gcra(full_at, now, quota))
+    }
+
+    /// Puts one back.
+    pub fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
+        self.change(bucket, now.as_millis(), |full_at| ((), full_at.saturating_sub(interval(quota))))
+    }
+
+    fn change<T>(&self, bucket: &Bucket, now: i64, change: impl FnOnce(i64) -> (T, i64)) -> Result<T, PortError> {
+        let number = usize::try_from(self.hasher.hash_one(bucket) % SHARDS as u64).unwrap_or(0);
+        let shard = self.shards.get(number).ok_or_else(|| PortError::new(PORT, "there is no such shard"))?;
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = shard.full_at.get(bucket).copied();
+        let (answer, full_at) = change(kept.unwrap_or(0));
+        if full_at <= now {
+            shard.full_at.remove(bucket);
+            return Ok(answer);
+        }
+        if kept.is_none() && shard.full_at.len() >= shard.sweep_at {
+            shard.sweep(now);
+        }
+        shard.full_at.insert(bucket.clone(), full_at);
+        Ok(answer)
+    }
+}
+
+/// How long one unit takes to come back, milliseconds.
+pub fn interval(quota: &Quota) -> i64 {
+    i64::try_from(quota.interval().as_millis()).unwrap_or(i64::MAX).max(1)
+}
+
+/// Whether its buckets must survive a restart.
+pub fn lasts(quota: &Quota) -> bool {
+    quota.period >= LASTING && quota.interval() >= Duration::from_mins(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_core::testing::samples::{digest, realm};
+
+    fn bucket(n: u64) -> Bucket {
+        Bucket { realm: realm("User1"), operation: "login", who: digest("address", n) }
+    }
+
+    #[test]
+    fn a_flood_of_addresses_stays_within_bounds() {
+        let mut shard = Shard::default();
+        for n in 0..MOST as u64 {
+            shard.full_at.insert(bucket(n), 1000 + i64::try_from(n).unwrap());
+        }
+        shard.sweep(0);
+        assert_eq!(shard.full_at.len(), MOST / 2);
+        assert!(shard.full_at.contains_key(&bucket(MOST as u64 - 1)), "the emptiest stay");
+        shard.sweep(i64::MAX);
+        assert!(shard.full_at.is_empty());
+        // all alike
+        for n in 0..MOST as u64 {
+            shard.full_at.insert(bucket(n), 1000);
+        }
+        shard.sweep(0);
+        assert_eq!(shard.full_at.len(), MOST / 2);
+    }
+
+    #[test]
+    fn full_buckets_are_let_go() {
+        let buckets = Buckets::default();
+        for n in 0..100_000 {
+            let now = i64::try_from(n).unwrap() * 10;
+            buckets.change(&bucket(n), now, |_| ((), now + 100)).unwrap();
+        }
+        let kept: usize = buckets.shards.iter().map(|shard| shard.lock().unwrap().full_at.len()).sum();
+        assert!(kept <= SHARDS * FEW, "{kept}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Opening the connection: what the operator's address says, what the server lacks, the indexes.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use mongodb::bson::doc;
+use mongodb::options::{Acknowledgment, ClientOptions, Tls, TlsOptions, WriteConcern};
+use mongodb::{Client, Database};
+use tokio::sync::Notify;
+
+use crate::mongo::audit_log::Recorder;
+use crate::mongo::swap::Lanes;
+use crate::mongo::{Mongo, SCHEMA_VERSION, indexes};
+
+/// How long to look for a server that can be written to.
+const SELECTION: Duration = Duration::from_millis(1200);
+/// The oldest wire protocol that is understood: MongoDB 4.4.
+const OLDEST: i32 = 9;
+
+/// Where the database is.
+pub struct MongoSettings {
+    /// `mongodb://…` or `mongodb+srv://…`. May carry a password.
+    pub url: String,
+    /// The database's name.
+    pub database: String,
+    /// Whether a certificate must be good.
+    pub validate_certificates: bool,
+}
+
+/// Why there is no connection. Says no password.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address cannot be read.
+    #[error("the address cannot be read: {0}")]
+    Address(String),
+    /// No server answers; it may come yet.
+    #[error("no MongoDB server that takes writes answers: {0}")]
+    Away(String),
+    /// The server lets nobody in by that name and password.
+    #[error("the server refuses the user name or password")]
+    Refused,
+    /// The server is too old.
+    #[error("the server is older than MongoDB 4.4")]
+    TooOld,
+    /// A later version wrote the database.
+    #[error("the database is of version {found}, this program knows {SCHEMA_VERSION} at most")]
+    Newer {
+        /// Its version.
+        found: i64,
+    },
+    /// Anything else the server said.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<mongodb::error::Error> for ConnectError {
+    fn from(error: mongodb::error::Error) -> Self {
+        use mongodb::error::ErrorKind;
+        // texts of the driver name hosts, never credentials
+        match &*error.kind {
+            ErrorKind::Authentication { .. } => Self::Refused,
+            ErrorKind::Command(refused) if matches!(refused.code, 13 | 18) => Self::Refused,
+            ErrorKind::ServerSelection { message, .. } => {
+                // the driver hides a wrong password behind a server it cannot use
+                if message.contains("AuthenticationFailed") || message.contains("SCRAM failure") {
+                    return Self::Refused;
+                }
+                Self::Away(message.clone())
+            }
+            ErrorKind::Io(io) => Self::Away(io.to_string()),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl Mongo {
+    /// Connects, makes what indexes are missing, and looks whether this version may use the database.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn connect(settings: &MongoSettings) -> Result<Self, ConnectError> {
+        let client = Client::with_options(options(settings).await?)?;
+        let database = client.database(&settings.database);
+        let hello = database.run_command(doc! {"hello": 1}).await?;
+        if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
+            return Err(ConnectError::TooOld);
+        }
+        warn_of_imitations(&database).await;
+        check_version(&database).await?;
+        indexes::create(&database).await?;
+        let lost_events = Arc::new(AtomicU64::new(0));
+        Ok(Self {
+            recorder: Recorder::start(database.collection("audit"), lost_events.clone()),
+            database,
+            lanes: Lanes::default(),
+            enqueued: Notify::new(),
+            lost_events,
+        })
+    }
+}
+
+async fn options(settings: &MongoSettings) -> Result<ClientOptions, ConnectError> {
+    let parsed = ClientOptions::parse(&settings.url).await;
+    let mut options = parsed.map_err(|error| ConnectError::Address(error.kind.to_string()))?;
+    options.app_name.get_or_insert_with(|| "portcullis".to_owned());
+    options.server_selection_timeout.get_or_insert(SELECTION);
+    options.connect_timeout.get_or_insert(SELECTION);
+    options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
+    // an answer promises that a majority has it on its disks, whatever the address says
+    options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    options.selection_criteria = None;
+    options.retry_writes.get_or_insert(true);
+    if let (Some(Tls::Enabled(_)), false) = (&options.tls, settings.validate_certificates) {
+        options.tls = Some(Tls::Enabled(TlsOptions::builder().allow_invalid_certificates(true).build()));
+    }
+    Ok(options)
+}
+
+/// MongoDB promises that a change of one document is one step, and everything here stands on it.
+async fn warn_of_imitations(database: &Database) {
+    let built = database.run_command(doc! {"buildInfo": 1}).await;
+    if built.is_ok_and(|built| built.contains_key("ferretdbVersion")) {
+        tracing::warn!(
+            "MONGO_URL: this is FerretDB, whose version 1 does not change a document in one step: two changes at once may \
+             both succeed. Good for trying things out, not for production"
+        );
+    }
+}
+
+/// The database's version, written down by whoever came first.
+async fn check_version(database: &Database) -> Result<(), ConnectError> {
+    let versions = database.collection::<mongodb::bson::Document>("versions");
+    let ours = doc! {"$setOnInsert": {"version": i64::from(SCHEMA_VERSION)}};
+    let kept = versions.update_one(doc! {"_id": "schema"}, ours).upsert(true).await;
+    if let Err(error) = kept
+        && !super::is_duplicate(&error)
+    {
+        return Err(error.into());
+    }
+    let found = versions.find_one(doc! {"_id": "schema"}).await?;
+    match found.and_then(|kept| kept.get_i64("version").ok()) {
+        Some(found) if found > i64::from(SCHEMA_VERSION) => Err(ConnectError::Newer { found }),
+        _ => Ok(()),
+    }
+}

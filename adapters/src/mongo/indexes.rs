@@ -1,0 +1,66 @@
+//! The indexes, made where they are missing. What a server cannot do is said once; housekeeping stands in for it.
+
+use std::time::Duration;
+
+use mongodb::bson::{Document, doc};
+use mongodb::error::ErrorKind;
+use mongodb::options::IndexOptions;
+use mongodb::{Database, IndexModel};
+
+/// Codes by which a server says that it knows no such option: not implemented, cannot create, invalid options.
+const UNKNOWN_OPTION: [i32; 4] = [67, 72, 197, 238];
+
+/// Makes them all.
+pub async fn create(database: &Database) -> Result<(), mongodb::error::Error> {
+    let plain = [
+        ("registrations", doc! {"ids": 1}),
+        ("registrations", doc! {"first_expiry": 1}),
+        ("sessions", doc! {"user": 1, "created_at": 1}),
+        ("sessions", doc! {"dies_at": 1}),
+        ("one_time_tokens", doc! {"expires_at": 1}),
+        ("jobs", doc! {"dead_at": 1, "due_at": 1, "created_at": 1}),
+        ("jobs", doc! {"about": 1}),
+        ("audit", doc! {"user": 1, "at": -1, "_id": -1}),
+        ("login_counts", doc! {"touched_at": 1}),
+        ("buckets", doc! {"full_at": 1}),
+        ("outbox", doc! {"about": 1}),
+        ("outbox", doc! {"at": -1}),
+    ];
+    for (collection, keys) in plain {
+        make(database, collection, keys, IndexOptions::default()).await?;
+    }
+    let unique = IndexOptions::builder().unique(true).build();
+    make(database, "users", doc! {"realm": 1, "email_index": 1}, unique.clone()).await?;
+    make(database, "one_time_tokens", doc! {"realm": 1, "purpose": 1, "token": 1}, unique).await?;
+    expire(database).await
+}
+
+async fn make(
+    database: &Database,
+    collection: &str,
+    keys: Document,
+    options: IndexOptions,
+) -> Result<(), mongodb::error::Error> {
+    let index = IndexModel::builder().keys(keys).options(options).build();
+    database.collection::<Document>(collection).create_index(index).await.map(|_| ())
+}
+
+/// The server's own clock-work, where it has any: a second broom, a day late, never what decides.
+async fn expire(database: &Database) -> Result<(), mongodb::error::Error> {
+    let late = IndexOptions::builder().expire_after(Duration::from_hours(24)).build();
+    for collection in ["sessions", "one_time_tokens"] {
+        match make(database, collection, doc! {"purge_after": 1}, late.clone()).await {
+            Ok(()) => {}
+            Err(error) if lacks(&error) => {
+                tracing::info!("this MongoDB server has no TTL indexes: what expires is removed by housekeeping alone");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn lacks(error: &mongodb::error::Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Command(refused) if UNKNOWN_OPTION.contains(&refused.code))
+}

@@ -1,0 +1,138 @@
+//! [`LoginGuard`] on MongoDB: a document an e-mail, with a count for strangers and one for each address that once
+//! logged in.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mongodb::bson::{Bson, Document, doc};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::login_guard::{Admission, FREE_FAILURES, LoginGuard, THROTTLE};
+
+use crate::mongo::documents::{Fields, digest, hex, key};
+use crate::mongo::swap::Next;
+use crate::mongo::{Mongo, run};
+
+const PORT: &str = "login_guard";
+const COLLECTION: &str = "login_counts";
+/// Known addresses an e-mail keeps; the ones not used for longest fall off.
+const KNOWN_ADDRESSES: usize = 32;
+/// A count that nobody added to for this long is forgotten, if no address of its owner stands beside it.
+const IDLE: Duration = Duration::from_hours(30 * 24);
+
+#[derive(Clone, Copy)]
+struct Count {
+    failures: u32,
+    next_at: Timestamp,
+    touched_at: Timestamp,
+}
+
+impl Count {
+    const fn fresh(now: Timestamp) -> Self {
+        Self { failures: 0, next_at: now, touched_at: now }
+    }
+
+    fn parse(document: &Document) -> Result<Self, PortError> {
+        let fields = Fields::of(PORT, document);
+        Ok(Self {
+            failures: fields.number("failures")?,
+            next_at: fields.time("next_at")?,
+            touched_at: fields.time("touched_at")?,
+        })
+    }
+
+    fn print(self) -> Document {
+        doc! {
+            "failures": i64::from(self.failures),
+            "next_at": self.next_at.as_millis(),
+            "touched_at": self.touched_at.as_millis(),
+        }
+    }
+}
+
+/// What an e-mail's document holds.
+struct Counts {
+    strangers: Option<Count>,
+    known: Vec<(Digest, Count)>,
+}
+
+impl Counts {
+    fn parse(document: Option<&Document>) -> Result<Self, PortError> {
+        let Some(document) = document else { return Ok(Self { strangers: None, known: Vec::new() }) };
+        let strangers = document.get_document("strangers").ok().map(Count::parse).transpose()?;
+        let known = document.get_array("known").map(Vec::as_slice).unwrap_or_default();
+        let one = |entry: &Bson| {
+            let entry = entry.as_document().ok_or_else(|| Fields::of(PORT, document).unreadable("known"))?;
+            Ok((Fields::of(PORT, entry).digest("address")?, Count::parse(entry)?))
+        };
+        Ok(Self { strangers, known: known.iter().map(one).collect::<Result<_, PortError>>()? })
+    }
+
+    fn print(&self, now: Timestamp) -> Document {
+        let known: Vec<Document> = self
+            .known
+            .iter()
+            .map(|(address, count)| {
+                let mut entry = count.print();
+                entry.insert("address", digest(address));
+                entry
+            })
+            .collect();
+        // what an owner's address is in is kept; the rest may be swept away
+        let touched_at = known.is_empty().then(|| now.as_millis());
+        doc! {"strangers": self.strangers.map(Count::print), "known": known, "touched_at": touched_at}
+    }
+}
+
+#[async_trait]
+impl LoginGuard for Mongo {
+    async fn admit(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &Digest,
+        now: Timestamp,
+    ) -> Result<Admission, PortError> {
+        let change = |found: Option<&Document>| {
+            let mut counts = Counts::parse(found)?;
+            let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
+            let count = own.unwrap_or_else(|| counts.strangers.get_or_insert(Count::fresh(now)));
+            if count.failures >= FREE_FAILURES && now < count.next_at {
+                return Ok(Next::Keep(Admission::Throttled(count.next_at.since(now))));
+            }
+            count.failures = count.failures.saturating_add(1);
+            count.next_at = if count.failures >= FREE_FAILURES { now + THROTTLE } else { now };
+            count.touched_at = now;
+            Ok(Next::Put(counts.print(now), Admission::Admitted))
+        };
+        self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+    }
+
+    async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
+        let change = |found: Option<&Document>| {
+            let mut counts = Counts::parse(found)?;
+            match counts.known.iter_mut().find(|(address, _)| address == from) {
+                Some((_, count)) => *count = Count::fresh(now),
+                None => {
+                    counts.strangers = None;
+                    counts.known.push((*from, Count::fresh(now)));
+                }
+            }
+            counts.known.sort_by_key(|(_, count)| std::cmp::Reverse(count.touched_at));
+            counts.known.truncate(KNOWN_ADDRESSES);
+            Ok(Next::Put(counts.print(now), ()))
+        };
+        self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
+        let idle = doc! {"touched_at": {"$lt": (now - IDLE).as_millis()}};
+        run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
+        Ok(())
+    }
+
+    async fn forget(&self, realm: &Realm, email: &Digest) -> Result<(), PortError> {
+        let which = doc! {"_id": key(realm, hex(email))};
+        run(PORT, self.collection(COLLECTION).delete_one(which)).await?;
+        Ok(())
+    }
+}

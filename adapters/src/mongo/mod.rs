@@ -1,0 +1,145 @@
+//! The ports on MongoDB. Every change is one change of one document, decided by the server: no transaction is needed,
+//! so that any deployment that speaks the protocol will do. A port a file, all of them on [`Mongo`].
+//!
+//! Sharding, for those who need it (`_id` begins with the realm and ends with random digits, so it spreads):
+//!
+//! | collection | shard key | found by anything else |
+//! |---|---|---|
+//! | `users` | `{realm, email_index}`, unique | by id: an indexed look on every shard |
+//! | `registrations`, `login_counts`, `buckets` | `{_id: "hashed"}` | registrations by id: an index |
+//! | `sessions` | `{_id: "hashed"}` | by user, when a list is asked for: an index |
+//! | `one_time_tokens` | `{_id: "hashed"}` | by digest: an index |
+//! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
+
+mod audit_log;
+mod connect;
+mod documents;
+mod indexes;
+mod job_queue;
+mod login_guard;
+mod one_time_token_store;
+mod outbox_shelf;
+mod rate_limiter;
+mod registration_store;
+mod session_store;
+mod swap;
+mod user_store;
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+use mongodb::{Collection, Database};
+use portcullis_core::ports::error::PortError;
+use tokio::sync::Notify;
+
+pub use connect::{ConnectError, MongoSettings};
+
+use crate::mongo::audit_log::Recorder;
+use crate::mongo::swap::Lanes;
+
+/// How long an operation may take: with the database away everything is answered within two seconds.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// The version of the documents' shapes. A database of a later one is left alone.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The store. Everything it answered with success is on the disks of a majority.
+pub struct Mongo {
+    database: Database,
+    recorder: Recorder,
+    lanes: Lanes,
+    enqueued: Notify,
+    lost_events: Arc<AtomicU64>,
+}
+
+impl Mongo {
+    /// The version of the documents' shapes.
+    #[must_use]
+    pub const fn schema_version(&self) -> u32 {
+        SCHEMA_VERSION
+    }
+
+    /// How many events the audit log could not take since the start.
+    #[must_use]
+    pub fn lost_events(&self) -> u64 {
+        self.lost_events.load(Ordering::Relaxed)
+    }
+
+    /// A check value: the one the database began with, or this one from now on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
+        let checks = self.collection("checks");
+        let inserted = run("checks", checks.insert_one(doc! {"_id": name, "value": binary(value)})).await;
+        match inserted {
+            Ok(_) => return Ok(value.to_vec()),
+            Err(Failure::Taken(_)) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        let found = run("checks", checks.find_one(doc! {"_id": name})).await?;
+        let kept = found.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
+        kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
+    }
+
+    /// Removes everything. For tests that had a database of their own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drop_database(&self) -> Result<(), PortError> {
+        Ok(run("checks", self.database.drop()).await?)
+    }
+
+    fn collection(&self, name: &str) -> Collection<Document> {
+        self.database.collection(name)
+    }
+}
+
+/// Why an operation did not succeed.
+#[derive(Debug)]
+enum Failure {
+    /// A unique index has the value already.
+    Taken(PortError),
+    /// Anything else.
+    Port(PortError),
+}
+
+impl From<Failure> for PortError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Taken(error) | Failure::Port(error) => error,
+        }
+    }
+}
+
+/// Runs an operation, for so long and no longer.
+async fn run<T, F>(port: &'static str, operation: F) -> Result<T, Failure>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    match tokio::time::timeout(PATIENCE, operation.into_future()).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(error)) if is_duplicate(&error) => Err(Failure::Taken(PortError::new(port, error))),
+        Ok(Err(error)) => Err(Failure::Port(PortError::new(port, error))),
+        Err(_) => Err(Failure::Port(PortError::new(port, "MongoDB did not answer in time"))),
+    }
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    const DUPLICATE_KEY: i32 = 11_000;
+    /// What FerretDB calls the same at an update.
+    const INTERNAL: i32 = 1;
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(refused)) => refused.code == DUPLICATE_KEY,
+        ErrorKind::Command(refused) if refused.code == INTERNAL => refused.message.contains("UNIQUE constraint failed"),
+        ErrorKind::Command(refused) => refused.code == DUPLICATE_KEY,
+        _ => false,
+    }
+}
+
+fn binary(bytes: &[u8]) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
+}

@@ -1,0 +1,66 @@
+//! The development mailbox's [`Shelf`] on MongoDB.
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{Document, doc};
+use portcullis_core::model::ids::{JobId, UserId};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::ports::error::PortError;
+
+use crate::mongo::documents::{Fields, key, sealed};
+use crate::mongo::{Mongo, binary, run};
+use crate::outbox::shelf::{Shelf, Shelved};
+
+const PORT: &str = "outbox";
+
+fn parse(document: &Document) -> Result<Shelved, PortError> {
+    let fields = Fields::of(PORT, document);
+    Ok(Shelved {
+        realm: fields.realm()?,
+        subject: fields.id("subject").map(UserId::from_bytes)?,
+        job: fields.id("job").map(JobId::from_bytes)?,
+        part: fields.number("part")?,
+        key: fields.key("key")?,
+        message: fields.sealed("message")?,
+        at: fields.time("at")?,
+    })
+}
+
+#[async_trait]
+impl Shelf for Mongo {
+    async fn put(&self, copy: Shelved) -> Result<(), PortError> {
+        let id = format!("{}/{}", copy.job, copy.part);
+        let document = doc! {
+            "_id": &id,
+            "realm": copy.realm.as_str(),
+            "about": key(&copy.realm, copy.subject),
+            "subject": binary(copy.subject.as_bytes()),
+            "job": binary(copy.job.as_bytes()),
+            "part": i64::from(copy.part),
+            "key": binary(copy.key.as_bytes()),
+            "message": sealed(&copy.message),
+            "at": copy.at.as_millis(),
+            // several within one millisecond, in their order
+            "order": mongodb::bson::oid::ObjectId::new(),
+        };
+        run(PORT, self.collection("outbox").replace_one(doc! {"_id": id}, document).upsert(true)).await?;
+        Ok(())
+    }
+
+    async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let outbox = self.collection("outbox");
+        let all = async {
+            let newest = doc! {"at": -1, "order": -1};
+            outbox.find(doc! {}).sort(newest).limit(i64::from(limit)).await?.try_collect::<Vec<Document>>().await
+        };
+        run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
+    }
+
+    async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
+        run(PORT, self.collection("outbox").delete_many(doc! {"about": key(realm, subject)})).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,117 @@
+//! [`UserStore`] on MongoDB.
+
+use async_trait::async_trait;
+use mongodb::bson::{Document, doc};
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::user::{PendingEmail, User};
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+
+use crate::mongo::documents::{Fields, digest, key, person, sealed, signed};
+use crate::mongo::{Failure, Mongo, binary, run};
+
+const PORT: &str = "user_store";
+
+fn print(user: &User) -> Document {
+    let mut document = doc! {
+        "_id": key(&user.realm, user.id),
+        "realm": user.realm.as_str(),
+        "id": binary(user.id.as_bytes()),
+        "password": user.password.as_str(),
+        "phone_verified": user.phone_verified,
+        "mfa_sms": user.mfa_sms,
+        "disabled": user.disabled,
+        "generation": signed(user.generation),
+        "version": signed(user.version),
+        "created_at": user.created_at.as_millis(),
+        "updated_at": user.updated_at.as_millis(),
+    };
+    document.extend(person(&user.person));
+    if let Some(pending) = &user.pending_email {
+        document.insert("pending_index", digest(&pending.index));
+        document.insert("pending_email", sealed(&pending.email));
+    }
+    if let Some(previous) = &user.previous_email {
+        document.insert("previous_email", sealed(previous));
+    }
+    document
+}
+
+fn parse(document: &Document) -> Result<User, PortError> {
+    let fields = Fields::of(PORT, document);
+    let pending_index = fields.any("pending_index", Fields::digest)?;
+    let pending_email = fields.any("pending_email", Fields::sealed)?;
+    Ok(User {
+        realm: fields.realm()?,
+        id: fields.user()?,
+        person: fields.person()?,
+        pending_email: pending_index.zip(pending_email).map(|(index, email)| PendingEmail { index, email }),
+        previous_email: fields.any("previous_email", Fields::sealed)?,
+        password: fields.password()?,
+        phone_verified: fields.flag("phone_verified")?,
+        mfa_sms: fields.flag("mfa_sms")?,
+        disabled: fields.flag("disabled")?,
+        generation: fields.number("generation")?,
+        version: fields.number("version")?,
+        created_at: fields.time("created_at")?,
+        updated_at: fields.time("updated_at")?,
+    })
+}
+
+#[async_trait]
+impl UserStore for Mongo {
+    async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
+        let users = self.collection("users");
+        match run(PORT, users.insert_one(print(&user))).await {
+            Ok(_) => Ok(InsertUser::Inserted),
+            // which of the two indexes it was, no server says in a way that all do
+            Err(Failure::Taken(_)) => match self.find(&user.realm, &user.id).await? {
+                Some(_) => Ok(InsertUser::IdTaken),
+                None => Ok(InsertUser::EmailTaken),
+            },
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
+        let found = run(PORT, self.collection("users").find_one(doc! {"_id": key(realm, id)})).await?;
+        found.as_ref().map(parse).transpose()
+    }
+
+    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+        let which = doc! {"realm": realm.as_str(), "email_index": digest(email)};
+        let found = run(PORT, self.collection("users").find_one(which)).await?;
+        found.as_ref().map(parse).transpose()
+    }
+
+    async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
+        let id = key(&user.realm, user.id);
+        let users = self.collection("users");
+        let which = doc! {"_id": &id, "version": signed(expected)};
+        match run(PORT, users.replace_one(which, print(&user))).await {
+            Ok(done) if done.matched_count == 1 => Ok(ReplaceUser::Replaced),
+            Ok(_) => match run(PORT, users.find_one(doc! {"_id": &id})).await? {
+                Some(_) => Ok(ReplaceUser::Stale),
+                None => Ok(ReplaceUser::Gone),
+            },
+            Err(Failure::Taken(_)) => Ok(ReplaceUser::EmailTaken),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// The key is overwritten first, so that what a server keeps of deleted documents has none. Its journal and the
+    /// log of its replicas forget in their own time.
+    async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
+        let users = self.collection("users");
+        let which = doc! {"_id": key(realm, id)};
+        run(PORT, users.update_one(which.clone(), doc! {"$set": {"key": binary(&[0; 64])}})).await?;
+        Ok(run(PORT, users.delete_one(which)).await?.deleted_count == 1)
+    }
+
+    async fn ping(&self) -> Result<(), PortError> {
+        run(PORT, self.database.run_command(doc! {"ping": 1})).await?;
+        Ok(())
+    }
+}

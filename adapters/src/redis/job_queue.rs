@@ -1,0 +1,87 @@
+//! A [`JobQueue`] whose news reaches every instance: the jobs stay in their store, Redis only wakes who waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portcullis_core::model::ids::JobId;
+use portcullis_core::model::job::{About, DeadLetter, Job};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
+
+use crate::redis::{Redis, channel};
+
+/// A queue with a bell.
+pub struct SharedQueue {
+    redis: Arc<Redis>,
+    store: Arc<dyn JobQueue>,
+}
+
+impl SharedQueue {
+    /// The jobs of `store`, announced through Redis.
+    #[must_use]
+    pub fn new(redis: Arc<Redis>, store: Arc<dyn JobQueue>) -> Self {
+        Self { redis, store }
+    }
+
+    async fn ring(&self) {
+        let channel = channel(&self.redis.prefix);
+        // away: the others look by themselves in a second
+        let question = async move |mut connection| {
+            redis::cmd("PUBLISH").arg(channel).arg("").query_async::<i64>(&mut connection).await
+        };
+        let _ = self.redis.ask(question).await;
+    }
+}
+
+#[async_trait]
+impl JobQueue for SharedQueue {
+    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
+        self.store.enqueue(job).await?;
+        self.ring().await;
+        Ok(())
+    }
+
+    async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
+        self.store.claim(now, lease).await
+    }
+
+    async fn complete(&self, id: &JobId) -> Result<(), PortError> {
+        self.store.complete(id).await
+    }
+
+    async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
+        self.store.retry_at(id, at).await
+    }
+
+    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+        self.store.bury(id, reason, now).await
+    }
+
+    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        self.store.dead(limit).await
+    }
+
+    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+        let revived = self.store.revive(id, now).await?;
+        self.ring().await;
+        Ok(revived)
+    }
+
+    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError> {
+        self.store.forget(realm, about).await
+    }
+
+    async fn depth(&self) -> Result<QueueDepth, PortError> {
+        self.store.depth().await
+    }
+
+    async fn wait(&self, at_most: Duration) {
+        tokio::select! {
+            () = self.store.wait(at_most) => {}
+            () = self.redis.woken.notified() => {}
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The stores that the settings name, opened and proven to be ones that these secrets have written.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis_adapters::crypto::check_values;
+use portcullis_adapters::embedded::{Embedded, OpenError};
+use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
+use portcullis_adapters::outbox::shelf::Shelf;
+use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
+use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::field_cipher::FieldCipher;
+use portcullis_core::ports::job_queue::JobQueue;
+use portcullis_core::ports::keyed_digest::KeyedDigest;
+use portcullis_core::ports::login_guard::LoginGuard;
+use portcullis_core::ports::one_time_token_store::OneTimeTokenStore;
+use portcullis_core::ports::rate_limiter::RateLimiter;
+use portcullis_core::ports::registration_store::RegistrationStore;
+use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::user_store::UserStore;
+
+use super::shown;
+use crate::config::{Database, Settings};
+
+/// How long a start waits for its database.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What keeps things.
+pub struct Stores {
+    pub users: Arc<dyn UserStore>,
+    pub registrations: Arc<dyn RegistrationStore>,
+    pub sessions: Arc<dyn SessionStore>,
+    pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
+    pub jobs: Arc<dyn JobQueue>,
+    pub audit: Arc<dyn AuditLog>,
+    pub guard: Arc<dyn LoginGuard>,
+    pub limiter: Arc<dyn RateLimiter>,
+    pub shelf: Arc<dyn Shelf>,
+    pub redis: Option<Arc<Redis>>,
+    /// What the database is called in reports.
+    pub database: &'static str,
+    pub schema_version: u32,
+}
+
+impl Stores {
+    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32) -> Self
+    where
+        S: UserStore
+            + RegistrationStore
+            + SessionStore
+            + OneTimeTokenStore
+            + JobQueue
+            + AuditLog
+            + LoginGuard
+            + RateLimiter
+            + Shelf
+            + 'static,
+    {
+        Self {
+            users: store.clone(),
+            registrations: store.clone(),
+            sessions: store.clone(),
+            one_time_tokens: store.clone(),
+            jobs: store.clone(),
+            audit: store.clone(),
+            guard: store.clone(),
+            limiter: store.clone(),
+            shelf: store,
+            redis: None,
+            database,
+            schema_version,
+        }
+    }
+
+    /// Opens what the settings name.
+    ///
+    /// # Errors
+    /// What is wrong, by the setting's name, and the mend.
+    pub async fn open(
+        settings: &Settings,
+        cipher: &dyn FieldCipher,
+        digests: &dyn KeyedDigest,
+    ) -> Result<Self, String> {
+        let stores = match &settings.database {
+            Database::Sqlite { path } => {
+                let store = open_when_free(path).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+                let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
+                proof.demand(&store).await?;
+                let version = store.schema_version();
+                Self::of(Arc::new(store), "embedded", version)
+            }
+            Database::Mongo { url, name } => {
+                let mongo = MongoSettings {
+                    url: url.expose().to_owned(),
+                    database: name.clone(),
+                    validate_certificates: settings.validate_certificates,
+                };
+                let store = connect_when_there(&mongo).await?;
+                let place = format!("the database {name}");
+                Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store).await?;
+                let version = store.schema_version();
+                Self::of(Arc::new(store), "mongodb", version)
+            }
+        };
+        stores.shared_by(settings)
+    }
+
+    /// With Redis, where it is set, in front of what instances share.
+    fn shared_by(self, settings: &Settings) -> Result<Self, String> {
+        let Some(url) = &settings.redis else { return Ok(self) };
+        // deployments that share a Redis do not meet
+        let prefix = match &settings.database {
+            Database::Sqlite { .. } => "portcullis:".to_owned(),
+            Database::Mongo { name, .. } => format!("portcullis:{name}:"),
+        };
+        let redis = Redis::prepare(&RedisSettings { url: url.expose().to_owned(), prefix });
+        let redis = Arc::new(redis.map_err(|error| format!("REDIS_URL: {error}"))?);
+        Ok(Self {
+            jobs: Arc::new(SharedQueue::new(redis.clone(), self.jobs)),
+            limiter: Arc::new(SharedLimiter::new(redis.clone(), self.limiter)),
+            redis: Some(redis),
+            ..self
+        })
+    }
+}
+
+/// The process before this one may still be finishing its requests: the database is waited for.
+async fn open_when_free(path: &Path) -> Result<Embedded, OpenError> {
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        ticks.tick().await;
+        match Embedded::open(path) {
+            Err(OpenError::Locked { .. }) if began.elapsed() < DATABASE_PATIENCE => {}
+            opened => return opened,
+        }
+    }
+}
+
+/// A server may come up later than we do.
+async fn connect_when_there(settings: &MongoSettings) -> Result<Mongo, String> {
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    let mut told = false;
+    loop {
+        ticks.tick().await;
+        match Mongo::connect(settings).await {
+            Ok(store) => return Ok(store),
+            Err(error @ ConnectError::Away(_)) if began.elapsed() < DATABASE_PATIENCE => {
+                if !told {
+                    tracing::warn!("MONGO_URL: {error}; trying for {} s", DATABASE_PATIENCE.as_secs());
+                    told = true;
+                }
+            }
+            Err(error) => return Err(format!("MONGO_URL: {error}. Mend: {}", mend(&error))),
+        }
+    }
+}
+
+const fn mend(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::Address(_) => "write it as mongodb://user:password@host:27017/?tls=true.",
+        ConnectError::Away(_) => {
+            "start the server, or correct host and port; a replica set's members must be reachable by their own names."
+        }
+        ConnectError::Refused => "correct the user name and password in it, and authSource if they live elsewhere.",
+        ConnectError::TooOld => "upgrade the server.",
+        ConnectError::Newer { .. } => "run the version of Portcullis that last used it, or a later one.",
+        ConnectError::Other(_) => "see that this user may read, write and make indexes in MONGO_DB.",
+    }
+}
+
+/// A store that keeps check values.
+trait Checked {
+    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError>;
+}
+
+impl Checked for Embedded {
+    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
+        self.check_value_or_insert(name, value).await
+    }
+}
+
+impl Checked for Mongo {
+    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
+        self.check_value_or_insert(name, value).await
+    }
+}
+
+/// That a database was written with these secrets.
+struct Proof<'a> {
+    setting: &'static str,
+    place: String,
+    cipher: &'a dyn FieldCipher,
+    digests: &'a dyn KeyedDigest,
+}
+
+impl Proof<'_> {
+    async fn demand(&self, store: &impl Checked) -> Result<(), String> {
+        let place = &self.place;
+        let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
+        let ours = check_values::salt_check(self.digests).map_err(failed)?;
+        if store.check("email_salt", &ours).await.map_err(failed)? != ours {
+            return Err(format!(
+                "EMAIL_SALT: {place} was written with another one, so that no e-mail in it could be found. Mend: set \
+                 EMAIL_SALT to the value this database began with."
+            ));
+        }
+        let fresh = check_values::ring_check(self.cipher).map_err(failed)?;
+        let ring = store.check("encryption_key", &fresh).await.map_err(failed)?;
+        if !check_values::verify_ring_check(self.cipher, &ring) {
+            return Err(format!(
+                "ENCRYPTION_KEY: {place} was written with another key, so that nothing in it could be read. Mend: add the \
+                 key this database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD."
+            ));
+        }
+        Ok(())
+    }
+}
