@@ -2,6 +2,7 @@
 //! clock that the test moves. Requests go over a socket and read like the API.
 
 pub mod api;
+mod dump;
 pub mod server;
 
 pub use api::{Answer, Api, Person};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::api::Api;
+use crate::dump;
 
 /// A clock that only moves forward, and only when told.
 #[derive(Debug)]
@@ -162,6 +163,24 @@ impl TestServer {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A folder with everything that is kept: the embedded store's files, or what MongoDB and Redis hold.
+    ///
+    /// # Panics
+    /// When it cannot be asked for.
+    pub async fn everything_kept(&self) -> PathBuf {
+        let data = self.folder.path().join("data");
+        let of = |name: &str| self.wanted.iter().rev().find(|(wanted, _)| wanted == name).map(|(_, value)| value);
+        if let (Some(url), Some(database)) = (of("MONGO_URL"), of("MONGO_DB")) {
+            let dumped = dump::mongo(url, database).await.expect("MongoDB tells what it holds");
+            std::fs::write(data.join("mongo.dump"), dumped).expect("a file");
+        }
+        if let (Some(url), Some(database)) = (of("REDIS_URL"), of("MONGO_DB")) {
+            let dumped = dump::redis(url, &format!("portcullis:{database}:")).await;
+            std::fs::write(data.join("redis.dump"), dumped.expect("Redis tells what it holds")).expect("a file");
+        }
+        data
     }
 
     /// Requests to a realm.

@@ -25,12 +25,17 @@ pub struct Services {
     _processes: Vec<Process>,
 }
 
-struct Process(Child);
+/// A server and the folder of its data, which goes with it.
+struct Process {
+    child: Child,
+    folder: PathBuf,
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -147,11 +152,13 @@ fn spawn(mut command: Command, folder: &Path, port: u16) -> Result<Process> {
     let name = command.get_program().to_string_lossy().into_owned();
     let log = std::fs::File::create(folder.join("log"))?;
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    let mut process = Process(command.spawn().with_context(|| format!("{name} could not be started"))?);
+    let child = command.spawn().with_context(|| format!("{name} could not be started"))?;
+    let mut process = Process { child, folder: folder.to_owned() };
     let began = Instant::now();
     while TcpStream::connect_timeout(&SocketAddr::from(([127, 0, 0, 1], port)), Duration::from_millis(200)).is_err() {
-        if process.0.try_wait()?.is_some() || began.elapsed() > Duration::from_secs(30) {
-            bail!("{name} does not come up: see {}", folder.join("log").display());
+        if process.child.try_wait()?.is_some() || began.elapsed() > Duration::from_secs(30) {
+            let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            bail!("{name} does not come up: {log}");
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -129,7 +129,11 @@ pub fn test() -> Result<()> {
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.env("REQUIRE_BACKENDS", "fake,embedded,mongo,redis");
     command.env("MONGO_TEST_URL", &services.mongo_url).env("REDIS_TEST_URL", &services.redis_url);
-    step("test", command)
+    step("test", command)?;
+    let mut stories = cargo(&["test", "--package", "portcullis-tests", "--test", "http", "--no-fail-fast"]);
+    stories.env("TEST_DEPLOYMENT", "mongo");
+    stories.env("MONGO_TEST_URL", &services.mongo_url).env("REDIS_TEST_URL", &services.redis_url);
+    step("the stories over MongoDB and Redis", stories)
 }
 
 /// Line coverage of core by its own tests.
