@@ -1,5 +1,6 @@
 //! The workers: tasks that deliver jobs, and one that keeps house. They stop between jobs, never within one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_core::service::AuthService;
@@ -15,6 +16,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// How long a stop waits for jobs that have begun.
 const PATIENCE: Duration = Duration::from_secs(25);
+
+/// Whether the queue did not answer when last looked at.
+static QUEUE_AWAY: AtomicBool = AtomicBool::new(false);
 
 /// Running workers.
 pub struct Workers {
@@ -54,7 +58,11 @@ impl Workers {
 
 async fn deliver(service: AuthService, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        let idle = match service.deliver_next().await {
+        let delivered = service.deliver_next().await;
+        if delivered.is_ok() && QUEUE_AWAY.swap(false, Ordering::Relaxed) {
+            tracing::info!("the queue answers again");
+        }
+        let idle = match delivered {
             Ok(Delivery::Idle) => true,
             Ok(Delivery::Done(_)) => false,
             Ok(Delivery::Later(job, reason)) => {
@@ -66,7 +74,10 @@ async fn deliver(service: AuthService, mut stopping: watch::Receiver<bool>) {
                 false
             }
             Err(error) => {
-                tracing::error!("the queue failed: {error}");
+                // the database is away: said once, not by every worker at every look
+                if !QUEUE_AWAY.swap(true, Ordering::Relaxed) {
+                    tracing::error!("the queue failed, and is looked at again until it answers: {error}");
+                }
                 true
             }
         };

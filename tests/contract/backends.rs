@@ -12,6 +12,7 @@ use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::mongo::{Mongo, MongoSettings};
 use portcullis_adapters::outbox::{Outbox, Parts};
+use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_adapters::templates::Renderer;
@@ -48,6 +49,7 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "fake", ports: None, missing: here, open: || Ok(fake()) },
     Kind { name: "embedded", ports: Some(STORES), missing: here, open: embedded },
     Kind { name: "mongo", ports: Some(STORES), missing: no_mongo, open: mongo },
+    Kind { name: "redis", ports: Some(&["job_queue", "rate_limiter"]), missing: no_redis, open: redis },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
@@ -103,6 +105,25 @@ fn server(name: &str) -> Result<String, Error> {
 
 fn no_mongo() -> Option<String> {
     server("MONGO_TEST_URL").err().map(|error| error.to_string())
+}
+
+fn no_redis() -> Option<String> {
+    server("REDIS_TEST_URL").err().map(|error| error.to_string())
+}
+
+/// What Redis shares; what it must not be the only copy of is in fakes.
+fn redis() -> Result<Opened, Error> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let prefix = format!("contract:{}:{number}:", std::process::id());
+    let redis = Arc::new(Redis::prepare(&RedisSettings { url: server("REDIS_TEST_URL")?, prefix })?);
+    let kept = World::new(1).ports();
+    let backend = Backend {
+        job_queue: Some(Arc::new(SharedQueue::new(redis.clone(), kept.jobs))),
+        rate_limiter: Some(Arc::new(SharedLimiter::new(redis, kept.limiter))),
+        ..Backend::default()
+    };
+    Ok(without_folder(backend))
 }
 
 /// A database of its own, which goes when the case is over.

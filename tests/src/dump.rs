@@ -31,3 +31,13 @@ pub async fn redis(url: &str, prefix: &str) -> Result<Vec<u8>, Error> {
     }
     Ok(dumped)
 }
+
+/// Forgets all keys with a prefix: a server's others are other tests'.
+pub async fn empty_redis(url: &str, prefix: &str) -> Result<(), Error> {
+    let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+    let keys: Vec<String> = redis::cmd("KEYS").arg(format!("{prefix}*")).query_async(&mut connection).await?;
+    for key in keys {
+        let _: i64 = redis::cmd("DEL").arg(&key).query_async(&mut connection).await?;
+    }
+    Ok(())
+}

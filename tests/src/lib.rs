@@ -3,7 +3,8 @@
 
 pub mod api;
 mod dump;
+pub mod fault_proxy;
 pub mod server;
 
 pub use api::{Answer, Api, Person};
-pub use server::{TestServer, settings};
+pub use server::{TestServer, on_servers, settings};

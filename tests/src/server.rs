@@ -55,25 +55,32 @@ pub fn settings(folder: &Path, wanted: &[(&str, &str)]) -> Settings {
 /// What makes the deployment: nothing for the embedded one; with `TEST_DEPLOYMENT=mongo` a database of its own and Redis.
 #[expect(clippy::disallowed_methods, reason = "where the servers are, a test is told by its environment")]
 fn deployment() -> Vec<(String, String)> {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
     match std::env::var("TEST_DEPLOYMENT").as_deref() {
         Err(_) | Ok("embedded") => Vec::new(),
-        Ok("mongo") => {
-            let of = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name}: see cargo xtask services"));
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            vec![
-                ("MONGO_URL".to_owned(), of("MONGO_TEST_URL")),
-                ("MONGO_DB".to_owned(), format!("stories_{}_{number}", std::process::id())),
-                ("REDIS_URL".to_owned(), of("REDIS_TEST_URL")),
-            ]
-        }
+        Ok("mongo") => on_servers().unwrap_or_else(|missing| panic!("{missing}")),
         Ok(other) => panic!("TEST_DEPLOYMENT={other} is neither embedded nor mongo"),
     }
 }
 
+/// The settings of a deployment on MongoDB and Redis, with a database of its own.
+///
+/// # Errors
+/// When the environment does not say where they are.
+#[expect(clippy::disallowed_methods, reason = "where the servers are, a test is told by its environment")]
+pub fn on_servers() -> Result<Vec<(String, String)>, String> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let of = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set: cargo xtask services"));
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    Ok(vec![
+        ("MONGO_URL".to_owned(), of("MONGO_TEST_URL")?),
+        ("MONGO_DB".to_owned(), format!("stories_{}_{number}", std::process::id())),
+        ("REDIS_URL".to_owned(), of("REDIS_TEST_URL")?),
+    ])
+}
+
 /// A running server.
 pub struct TestServer {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     wanted: Vec<(String, String)>,
     clock: Arc<TestClock>,
     running: Option<Running>,
@@ -102,12 +109,20 @@ impl TestServer {
         let _ = tracing_subscriber::fmt().with_env_filter("warn").with_test_writer().try_init();
         let mut all = deployment();
         all.extend(wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
         // the first day of 2027, at noon: far from any real now, so that nothing can lean on the machine's clock
         let clock = Arc::new(TestClock(AtomicI64::new(1_798_804_800_000)));
         let mut server = Self { folder, wanted: all, clock, running: None };
         server.boot().await;
         server
+    }
+
+    /// Another instance of the same deployment: the same settings, secrets, stores and time.
+    pub async fn twin(&self) -> Self {
+        let (folder, wanted) = (self.folder.clone(), self.wanted.clone());
+        let mut twin = Self { folder, wanted, clock: self.clock.clone(), running: None };
+        twin.boot().await;
+        twin
     }
 
     /// Starts the server on the data that are there.
@@ -181,6 +196,16 @@ impl TestServer {
             std::fs::write(data.join("redis.dump"), dumped.expect("Redis tells what it holds")).expect("a file");
         }
         data
+    }
+
+    /// Forgets whatever Redis has of this deployment.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn empty_redis(&self) {
+        let of = |name: &str| self.wanted.iter().rev().find(|(wanted, _)| wanted == name).map(|(_, value)| value);
+        let (url, database) = of("REDIS_URL").zip(of("MONGO_DB")).expect("a deployment with Redis");
+        dump::empty_redis(url, &format!("portcullis:{database}:")).await.expect("Redis forgets");
     }
 
     /// Requests to a realm.

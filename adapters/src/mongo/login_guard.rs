@@ -113,12 +113,11 @@ impl LoginGuard for Mongo {
     async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
         let change = |found: Option<&Document>| {
             let mut counts = Counts::parse(found)?;
-            match counts.known.iter_mut().find(|(address, _)| address == from) {
-                Some((_, count)) => *count = Count::fresh(now),
-                None => {
-                    counts.strangers = None;
-                    counts.known.push((*from, Count::fresh(now)));
-                }
+            if let Some((_, count)) = counts.known.iter_mut().find(|(address, _)| address == from) {
+                *count = Count::fresh(now);
+            } else {
+                counts.strangers = None;
+                counts.known.push((*from, Count::fresh(now)));
             }
             counts.known.sort_by_key(|(_, count)| std::cmp::Reverse(count.touched_at));
             counts.known.truncate(KNOWN_ADDRESSES);

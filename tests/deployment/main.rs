@@ -1,0 +1,62 @@
+//! Several instances on MongoDB and Redis, and what happens when one of these fails. Where the environment names no
+//! servers the stories are reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for `mongo`.
+
+mod failures;
+mod instances;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use portcullis_tests::on_servers;
+use tokio::runtime::Runtime;
+
+type Story = (&'static str, fn() -> Pin<Box<dyn Future<Output = ()>>>);
+
+/// Lists stories by name. What is not listed is dead code, and the compiler says so.
+macro_rules! stories {
+    ($($module:ident: $($story:ident),+;)+) => {
+        &[$($((concat!(stringify!($module), "::", stringify!($story)), || Box::pin($module::$story()))),+),+]
+    };
+}
+
+const STORIES: &[Story] = stories! {
+    instances:
+        a_logout_on_one_is_known_to_the_other_at_once,
+        limits_are_shared,
+        a_link_is_spent_once,
+        a_refresh_that_races_on_both_leaves_one_branch,
+        every_message_is_sent_once,
+        an_emptied_redis_changes_no_answer;
+    failures:
+        redis_away_is_degraded_and_nothing_stops,
+        a_redis_that_hangs_is_left_alone,
+        mongo_away_is_503_within_two_seconds_and_heals_by_itself,
+        a_slow_mongo_is_only_slow;
+};
+
+fn main() -> io::Result<ExitCode> {
+    let arguments = Arguments::from_args();
+    let missing = on_servers().err();
+    let trials = STORIES.iter().map(|(name, story)| match &missing {
+        None => Trial::test(*name, || run(*story)),
+        Some(missing) if required() => {
+            let missing = missing.clone();
+            Trial::test(*name, move || Err(Failed::from(missing)))
+        }
+        Some(_) => Trial::test(*name, || Ok(())).with_ignored_flag(true),
+    });
+    Ok(libtest_mimic::run(&arguments, trials.collect()).exit_code())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test runner is told by its environment what to insist on")]
+fn required() -> bool {
+    std::env::var("REQUIRE_BACKENDS").unwrap_or_default().split(',').any(|name| name.trim() == "mongo")
+}
+
+fn run(story: fn() -> Pin<Box<dyn Future<Output = ()>>>) -> Result<(), Failed> {
+    Runtime::new()?.block_on(story());
+    Ok(())
+}
