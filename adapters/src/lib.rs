@@ -11,4 +11,3 @@ pub mod redis;
 pub mod system;
 pub mod templates;
 pub mod text;
-pub mod watchman;

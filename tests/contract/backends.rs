@@ -190,6 +190,7 @@ fn outbox() -> Result<Opened, Error> {
         shelf: Arc::new(Embedded::open(&folder.path().join("portcullis.db"))?),
         clock: Arc::new(SystemClock::new()),
         forward: None,
+        forward_texts: None,
         shown: true,
     }));
     let backend = Backend { mailer: Some(mailbox.clone()), texter: Some(mailbox), ..Backend::default() };

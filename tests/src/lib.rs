@@ -5,6 +5,7 @@ pub mod api;
 mod dump;
 pub mod fault_proxy;
 pub mod server;
+pub mod twilio_stub;
 
 pub use api::{Answer, Api, Person};
 pub use server::{TestServer, on_servers, settings};

@@ -12,6 +12,7 @@ use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::mailer::{Envelope, Mailer};
+use portcullis_core::ports::texter::Texter;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::links::Links;
@@ -55,6 +56,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Where e-mail goes besides.
     pub forward: Option<Arc<dyn Mailer>>,
+    /// Where texts and calls go besides.
+    pub forward_texts: Option<Arc<dyn Texter>>,
     /// Whether anybody can look into the mailbox: where nobody can, it is no place for texts.
     pub shown: bool,
 }

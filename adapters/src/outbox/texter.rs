@@ -7,10 +7,9 @@ use portcullis_core::model::phone::Phone;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 use portcullis_core::ports::texter::Texter;
-use serde_json::json;
 
-use crate::mail::people_duration;
 use crate::outbox::{MailboxEntry, Outbox};
+use crate::text::render;
 
 #[async_trait]
 impl Texter for Outbox {
@@ -21,33 +20,27 @@ impl Texter for Outbox {
         channel: Channel,
         message: &TextMessage,
     ) -> Result<(), SendError> {
-        if !self.parts.shown {
+        let parts = &self.parts;
+        if !parts.shown {
             return Err(SendError::Never("no telephone service is set (TWILIO_SID)".to_owned()));
         }
-        let template = match (message.for_login, channel) {
-            (false, Channel::Sms) => "otp",
-            (false, Channel::Voice) => "otp_voice",
-            (true, Channel::Sms) => "mfa_otp",
-            (true, Channel::Voice) => "mfa_otp_voice",
-        };
-        let values = json!({
-            "app_name": self.parts.links.app_name,
-            "code": message.code.expose(),
-            "expires_in": people_duration(message.expires_in),
-        });
-        let text = self.parts.renderer.render_text(template, values);
+        let worded = render(&parts.renderer, &parts.links.app_name, channel, message)?;
         let entry = MailboxEntry {
             channel: channel.as_str().to_owned(),
             to: to.as_str().to_owned(),
-            template: template.to_owned(),
+            template: worded.template.to_owned(),
             subject: None,
-            text: text.map_err(|error| SendError::Later(error.to_string()))?,
+            text: worded.text,
             html: None,
             links: Vec::new(),
             code: Some(message.code.expose().to_owned()),
             at: String::new(),
         };
-        self.keep(envelope, entry).await.map_err(|error| SendError::Later(error.to_string()))
+        self.keep(envelope, entry).await.map_err(|error| SendError::Later(error.to_string()))?;
+        match &parts.forward_texts {
+            Some(forward) => forward.send(envelope, to, channel, message).await,
+            None => Ok(()),
+        }
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) {
@@ -55,6 +48,9 @@ impl Texter for Outbox {
     }
 
     async fn healthy(&self) -> Option<bool> {
-        self.parts.shown.then_some(true)
+        match &self.parts.forward_texts {
+            Some(forward) => forward.healthy().await,
+            None => self.parts.shown.then_some(true),
+        }
     }
 }

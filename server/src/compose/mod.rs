@@ -18,6 +18,7 @@ use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::redis::Redis;
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::templates::Renderer;
+use portcullis_adapters::text::twilio::{TwilioSettings, TwilioTexter};
 use portcullis_core::model::password::PasswordRules;
 use portcullis_core::model::phone::PhoneValidation;
 use portcullis_core::model::quota::Quota;
@@ -29,10 +30,11 @@ use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::randomness::Randomness;
+use portcullis_core::ports::texter::Texter;
 use portcullis_core::service::{AuthService, Ports};
 
 use self::stores::Stores;
-use crate::config::{Environment, Hashing, Mail, Settings, Signing};
+use crate::config::{Environment, Hashing, Mail, Settings, Signing, Twilio};
 use crate::http::app::{About, App};
 use crate::http::hang_up::HangUpHasher;
 
@@ -92,9 +94,10 @@ impl Server {
             shelf: stores.shelf,
             clock: clock.clone(),
             forward: None,
+            forward_texts: None,
             shown: settings.environment == Environment::Development,
         };
-        let Post { mailer, outbox } = Post::new(settings, parts)?;
+        let Post { mailer, texter, outbox } = Post::new(settings, parts)?;
         let breached = BreachedList::load(settings.breached_passwords_file.as_deref());
         let breached = breached.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))?;
         let ports = Ports {
@@ -109,7 +112,7 @@ impl Server {
             hasher: Arc::new(HangUpHasher(Arc::new(hasher(&settings.hashing)?))),
             jobs: stores.jobs,
             mailer,
-            texter: outbox.clone(),
+            texter,
             audit: stores.audit,
             guard: stores.guard,
             limiter: stores.limiter,
@@ -178,6 +181,7 @@ fn app(
 /// Mail and texts.
 struct Post {
     mailer: Arc<dyn Mailer>,
+    texter: Arc<dyn Texter>,
     outbox: Arc<Outbox>,
 }
 
@@ -185,12 +189,17 @@ impl Post {
     /// A server where one is set; the mailbox keeps a copy in development, and stands in where none is.
     fn new(settings: &Settings, parts: Parts) -> Result<Self, String> {
         let smtp = settings.mail.as_ref().map(|mail| smtp(mail, &parts.renderer, &parts.links)).transpose()?;
-        let outbox = Arc::new(Outbox::new(Parts { forward: smtp.clone(), ..parts }));
+        let twilio = settings.texts.as_ref().map(|texts| twilio(texts, settings, &parts.renderer)).transpose()?;
+        let outbox = Arc::new(Outbox::new(Parts { forward: smtp.clone(), forward_texts: twilio.clone(), ..parts }));
+        let texter: Arc<dyn Texter> = match twilio {
+            Some(twilio) if settings.environment == Environment::Production => twilio,
+            _ => outbox.clone(),
+        };
         let mailer: Arc<dyn Mailer> = match smtp {
             Some(smtp) if settings.environment == Environment::Production => smtp,
             _ => outbox.clone(),
         };
-        Ok(Self { mailer, outbox })
+        Ok(Self { mailer, texter, outbox })
     }
 }
 
@@ -198,6 +207,17 @@ fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
     let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
     let parameters = Parameters { memory_kib, iterations, parallelism };
     Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", shown(&error)))
+}
+
+fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<Arc<dyn Texter>, String> {
+    let settings = TwilioSettings {
+        account: texts.account.clone(),
+        token: texts.token.expose().to_owned(),
+        number: texts.number.clone(),
+        base_url: texts.base_url.clone(),
+        app_name: settings.app.name.clone(),
+    };
+    Ok(Arc::new(TwilioTexter::new(settings, renderer.clone())?))
 }
 
 fn smtp(mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<Arc<dyn Mailer>, String> {
