@@ -11,3 +11,4 @@ pub mod redis;
 pub mod system;
 pub mod templates;
 pub mod text;
+pub mod watchman;

@@ -1,3 +1,4 @@
 //! What stands outside, played by servers that really speak its protocol and can be told to fail.
 
 mod twilio;
+mod watchman;

@@ -6,6 +6,7 @@ mod dump;
 pub mod fault_proxy;
 pub mod server;
 pub mod twilio_stub;
+pub mod watchman_stub;
 
 pub use api::{Answer, Api, Person};
 pub use server::{TestServer, on_servers, settings};

@@ -1,7 +1,8 @@
-//! The command line: `portcullis serve` and `portcullis keys generate`. Exit code 0 for success, 1 for what went
+//! The command line: `portcullis serve`, `keys generate`, `settings` and `outbox`. Exit code 0 for success, 1 for what went
 //! wrong, 2 for a call that could not be understood.
 
 mod banner;
+mod outbox;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -24,6 +25,7 @@ fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(Command::new("generate").about("Prints fresh secrets as lines for a .env file"));
+    let outbox = outbox::command();
     let settings = Command::new("settings").about("Prints a reference of all settings");
     Command::new("portcullis")
         .about("A self-hosted authentication server with every personal field encrypted on its own")
@@ -32,6 +34,7 @@ fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .subcommand(serve)
         .subcommand(keys)
+        .subcommand(outbox)
         .subcommand(settings)
 }
 
@@ -55,6 +58,7 @@ pub fn run() -> ExitCode {
             print(&config::reference());
             Ok(())
         }
+        Some(("outbox", outbox)) => outbox::run(outbox),
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };
@@ -79,10 +83,15 @@ fn given(matches: &ArgMatches) -> BTreeMap<String, String> {
     ids.filter_map(|id| matches.get_one::<String>(id.as_str()).map(|value| (id.to_string(), value.clone()))).collect()
 }
 
+/// What the environment, files and flags say.
+fn settings(flags: BTreeMap<String, String>) -> Result<Settings, String> {
+    let sources = Sources::from_process(flags).map_err(|problems| problems.to_string())?;
+    Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).map_err(|problems| problems.to_string())
+}
+
 fn start(matches: &ArgMatches) -> Result<(), String> {
     let randomness = OsRandomness;
-    let sources = Sources::from_process(given(matches)).map_err(|problems| problems.to_string())?;
-    let settings = Settings::load(sources, &|bytes| randomness.fill(bytes)).map_err(|problems| problems.to_string())?;
+    let settings = settings(given(matches))?;
     let _logs = telemetry::start(&settings.log)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;

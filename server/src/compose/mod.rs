@@ -4,7 +4,7 @@ mod stores;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use portcullis_adapters::crypto::breached_passwords::BreachedList;
@@ -19,14 +19,17 @@ use portcullis_adapters::redis::Redis;
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::templates::Renderer;
 use portcullis_adapters::text::twilio::{TwilioSettings, TwilioTexter};
+use portcullis_adapters::watchman::{Watched, WatchmanSettings};
 use portcullis_core::model::password::PasswordRules;
 use portcullis_core::model::phone::PhoneValidation;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::{Lifetimes, Policy};
+use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
+use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::randomness::Randomness;
@@ -37,6 +40,9 @@ use self::stores::Stores;
 use crate::config::{Environment, Hashing, Mail, Settings, Signing, Twilio};
 use crate::http::app::{About, App};
 use crate::http::hang_up::HangUpHasher;
+
+/// How long a start waits for its database.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Everything that runs.
 pub struct Server {
@@ -81,7 +87,7 @@ impl Server {
         let cipher: Arc<dyn FieldCipher> =
             Arc::new(AesGcmCipher::new(&ring, randomness.clone()).map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
-        let stores = Stores::open(settings, &*cipher, &*digests).await?;
+        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE).await?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
@@ -113,7 +119,7 @@ impl Server {
             jobs: stores.jobs,
             mailer,
             texter,
-            audit: stores.audit,
+            audit: watched(settings, stores.audit)?,
             guard: stores.guard,
             limiter: stores.limiter,
             clock,
@@ -132,6 +138,25 @@ impl Server {
             app(settings, service.clone(), realms, renderer, Rest { mailbox, about, started, redis: stores.redis })?;
         Ok(Self { service, app: Arc::new(app) })
     }
+}
+
+/// The queue alone, for the command line. It does not wait for a store that is in use.
+///
+/// # Errors
+/// What could not be opened, why, and the mend.
+pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
+    let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness).map_err(|error| shown(&error))?;
+    let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
+    let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO).await?.jobs;
+    Ok(Queue { jobs, clock: Arc::new(SystemClock::new()) })
+}
+
+/// A queue and the time.
+pub struct Queue {
+    /// The jobs.
+    pub jobs: Arc<dyn JobQueue>,
+    /// When they are due.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// What the app needs besides.
@@ -207,6 +232,19 @@ fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
     let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
     let parameters = Parameters { memory_kib, iterations, parallelism };
     Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", shown(&error)))
+}
+
+/// The audit log, and Watchman told of it where it is set.
+fn watched(settings: &Settings, log: Arc<dyn AuditLog>) -> Result<Arc<dyn AuditLog>, String> {
+    let Some(watchman) = &settings.watchman else { return Ok(log) };
+    let watchman = WatchmanSettings {
+        account: watchman.account.clone(),
+        token: watchman.token.expose().to_owned(),
+        url: watchman.url.clone(),
+        service: settings.app.name.clone(),
+        first_wait: Duration::from_secs(1),
+    };
+    Ok(Arc::new(Watched::start(watchman, log)?))
 }
 
 fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<Arc<dyn Texter>, String> {

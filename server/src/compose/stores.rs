@@ -24,9 +24,6 @@ use portcullis_core::ports::user_store::UserStore;
 use super::shown;
 use crate::config::{Database, Settings};
 
-/// How long a start waits for its database.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
-
 /// What keeps things.
 pub struct Stores {
     pub users: Arc<dyn UserStore>,
@@ -74,7 +71,7 @@ impl Stores {
         }
     }
 
-    /// Opens what the settings name.
+    /// Opens what the settings name, and waits so long for what is in use or not there yet.
     ///
     /// # Errors
     /// What is wrong, by the setting's name, and the mend.
@@ -82,10 +79,11 @@ impl Stores {
         settings: &Settings,
         cipher: &dyn FieldCipher,
         digests: &dyn KeyedDigest,
+        patience: Duration,
     ) -> Result<Self, String> {
         let stores = match &settings.database {
             Database::Sqlite { path } => {
-                let store = open_when_free(path).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+                let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
                 proof.demand(&store).await?;
                 let version = store.schema_version();
@@ -97,7 +95,7 @@ impl Stores {
                     database: name.clone(),
                     validate_certificates: settings.validate_certificates,
                 };
-                let store = connect_when_there(&mongo).await?;
+                let store = connect_when_there(&mongo, patience).await?;
                 let place = format!("the database {name}");
                 Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store).await?;
                 let version = store.schema_version();
@@ -127,20 +125,20 @@ impl Stores {
 }
 
 /// The process before this one may still be finishing its requests: the database is waited for.
-async fn open_when_free(path: &Path) -> Result<Embedded, OpenError> {
+async fn open_when_free(path: &Path, patience: Duration) -> Result<Embedded, OpenError> {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
     loop {
         ticks.tick().await;
         match Embedded::open(path) {
-            Err(OpenError::Locked { .. }) if began.elapsed() < DATABASE_PATIENCE => {}
+            Err(OpenError::Locked { .. }) if began.elapsed() < patience => {}
             opened => return opened,
         }
     }
 }
 
 /// A server may come up later than we do.
-async fn connect_when_there(settings: &MongoSettings) -> Result<Mongo, String> {
+async fn connect_when_there(settings: &MongoSettings, patience: Duration) -> Result<Mongo, String> {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     let mut told = false;
@@ -148,9 +146,9 @@ async fn connect_when_there(settings: &MongoSettings) -> Result<Mongo, String> {
         ticks.tick().await;
         match Mongo::connect(settings).await {
             Ok(store) => return Ok(store),
-            Err(error @ ConnectError::Away(_)) if began.elapsed() < DATABASE_PATIENCE => {
+            Err(error @ ConnectError::Away(_)) if began.elapsed() < patience => {
                 if !told {
-                    tracing::warn!("MONGO_URL: {error}; trying for {} s", DATABASE_PATIENCE.as_secs());
+                    tracing::warn!("MONGO_URL: {error}; trying for {} s", patience.as_secs());
                     told = true;
                 }
             }

@@ -1,0 +1,60 @@
+//! What Watchman is told of an event: its category, how bad it is, and ids, never a person's data.
+
+use std::fmt::Write as _;
+
+use portcullis_core::model::event::{Event, EventKind};
+
+/// One of the categories the predecessor's operators know.
+pub const fn category(kind: EventKind) -> &'static str {
+    use EventKind as K;
+    match kind {
+        K::LoginThrottled | K::RefreshTokenStolen | K::RegistrationRejected => "violation",
+        K::LoggedOut | K::LoggedOutEverywhere | K::ResetRequested | K::OtpRequested => "token",
+        K::MessageSent => "communication",
+        K::ProfileUpdated | K::DataExported | K::AccountDeleted | K::EmailChangeRequested | K::EmailChanged => "data",
+        K::MessageDead => "error",
+        K::Registered
+        | K::EmailVerified
+        | K::LoggedIn
+        | K::LoginFailed
+        | K::MfaChallenged
+        | K::PasswordReset
+        | K::PasswordChanged
+        | K::PhoneVerified
+        | K::OtpFailed
+        | K::MfaEnabled
+        | K::MfaDisabled => "authentication",
+    }
+}
+
+/// `info`, `warning` or `error`.
+pub const fn level(kind: EventKind) -> &'static str {
+    use EventKind as K;
+    match kind {
+        K::RefreshTokenStolen | K::MessageDead => "error",
+        K::LoginThrottled | K::RegistrationRejected | K::LoginFailed | K::OtpFailed => "warning",
+        _ => "info",
+    }
+}
+
+/// `low`, `medium` or `high`.
+pub fn priority(kind: EventKind) -> &'static str {
+    match level(kind) {
+        "error" => "high",
+        "warning" => "medium",
+        _ => "low",
+    }
+}
+
+/// The event's name and the ids it is about.
+pub fn message(event: &Event) -> String {
+    let mut message = format!("{} realm={}", event.kind.as_str(), event.realm);
+    // writing to a text cannot fail
+    if let Some(user) = &event.user {
+        let _ = write!(message, " user={user}");
+    }
+    if let Some(session) = &event.session {
+        let _ = write!(message, " session={session}");
+    }
+    message
+}

@@ -1,0 +1,110 @@
+//! `portcullis outbox`: the messages that could not be delivered, for the person on call. Ids and reasons, nobody's data.
+
+use std::sync::Arc;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use portcullis_adapters::mail::rfc3339;
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::ids::JobId;
+use portcullis_core::model::job::{About, DeadLetter};
+use portcullis_core::ports::error::PortError;
+use serde_json::{Value, json};
+
+use super::{print, settings};
+use crate::compose::{self, Queue};
+
+/// Dead letters that are looked at.
+const MOST: u32 = 10_000;
+
+/// Its arguments.
+pub fn command() -> Command {
+    let id = || Arg::new("id").value_name("JOB").value_parser(parse_id).help("A job's id, as the list shows it");
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("For machines");
+    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Every one");
+    let retry = Command::new("retry").about("Sends one again, or all").arg(id().required_unless_present("all"));
+    Command::new("outbox")
+        .about("Messages that could not be delivered")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("list").about("Lists them, newest first").arg(json))
+        .subcommand(Command::new("show").about("Shows one").arg(id().required(true)))
+        .subcommand(retry.arg(all.conflicts_with("id")))
+}
+
+fn parse_id(text: &str) -> Result<JobId, String> {
+    JobId::parse(text).ok_or_else(|| format!("a job's id is {} and 32 hexadecimal digits", JobId::PREFIX))
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// What went wrong.
+pub fn run(matches: &ArgMatches) -> Result<(), String> {
+    let settings = settings(std::collections::BTreeMap::new())?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let queue = compose::open_jobs(&settings, Arc::new(OsRandomness)).await?;
+        act(&queue, matches).await
+    })
+}
+
+async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), String> {
+    let failed = |error: PortError| format!("{error}: {}", error.source);
+    let dead = jobs.dead(MOST).await.map_err(failed)?;
+    match matches.subcommand() {
+        Some(("show", one)) => {
+            let id = one.get_one::<JobId>("id");
+            let letter = dead.iter().find(|letter| Some(&letter.job.id) == id).ok_or("there is no such dead letter")?;
+            print(&serde_json::to_string_pretty(&shown(letter)).map_err(|error| error.to_string())?);
+        }
+        Some(("retry", which)) => {
+            let id = which.get_one::<JobId>("id");
+            let chosen: Vec<_> =
+                dead.iter().map(|letter| letter.job.id).filter(|job| id.is_none_or(|id| id == job)).collect();
+            if id.is_some() && chosen.is_empty() {
+                return Err("there is no such dead letter".to_owned());
+            }
+            let mut revived = 0;
+            for job in chosen {
+                revived += u32::from(jobs.revive(&job, clock.now()).await.map_err(failed)?);
+            }
+            print(&format!("{revived} will be sent again by the next worker"));
+        }
+        Some((_, list)) if list.get_flag("json") => {
+            let all: Vec<Value> = dead.iter().map(shown).collect();
+            print(&serde_json::to_string_pretty(&all).map_err(|error| error.to_string())?);
+        }
+        _ if dead.is_empty() => print("no dead letters"),
+        _ => print(&table(&dead)),
+    }
+    Ok(())
+}
+
+fn table(dead: &[DeadLetter]) -> String {
+    let line = |letter: &DeadLetter| {
+        let job = &letter.job;
+        let since = rfc3339(letter.at);
+        format!("{}  {since}  {}  {}  {}", job.id, job.realm, job.task.kind(), letter.reason)
+    };
+    dead.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn shown(letter: &DeadLetter) -> Value {
+    let job = &letter.job;
+    let user = match job.task.about() {
+        About::Subject(user) => Some(user.to_string()),
+        // an address's index is no business of a terminal
+        About::Address(_) => None,
+    };
+    json!({
+        "id": job.id.to_string(),
+        "realm": job.realm.as_str(),
+        "kind": job.task.kind(),
+        "user": user,
+        "attempts": job.attempts,
+        "created_at": rfc3339(job.created_at),
+        "dead_since": rfc3339(letter.at),
+        "reason": letter.reason,
+    })
+}

@@ -1,0 +1,68 @@
+//! `portcullis outbox` as the person on call types it.
+
+#![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use portcullis_adapters::embedded::Embedded;
+use portcullis_core::model::ids::{JobId, UserId};
+use portcullis_core::model::job::{Job, Task};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::job_queue::JobQueue as _;
+
+fn portcullis(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    let output = command.env_clear().current_dir(folder).args(arguments).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A database with a dead letter.
+async fn with_dead_letter(folder: &Path) -> JobId {
+    std::fs::create_dir_all(folder.join("data")).unwrap();
+    let store = Arc::new(Embedded::open(&folder.join("data/portcullis.db")).unwrap());
+    let id = JobId::from_bytes([7; 16]);
+    let realm = Realm::parse("User1").unwrap();
+    let now = Timestamp::from_millis(1_798_804_800_000);
+    let task = Task::Welcome(UserId::from_bytes([9; 16]));
+    store.enqueue(Job { id, realm, task, attempts: 12, created_at: now }).await.unwrap();
+    store.bury(&id, "the mail server refused (550)", now).await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_shown_and_sent_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = with_dead_letter(folder.path()).await.to_string();
+    let (code, listed, _) = portcullis(folder.path(), &["outbox", "list"]);
+    assert_eq!(code, 0);
+    assert!(listed.contains(&id) && listed.contains("welcome") && listed.contains("(550)"), "{listed}");
+    let (code, json, _) = portcullis(folder.path(), &["outbox", "list", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json[0]["id"], &json[0]["attempts"]), (0, &serde_json::json!(id), &serde_json::json!(12)));
+    let (code, shown, _) = portcullis(folder.path(), &["outbox", "show", &id]);
+    assert!(code == 0 && shown.contains("usr_0909"), "{shown}");
+
+    let (code, said, _) = portcullis(folder.path(), &["outbox", "retry", &id]);
+    assert!(code == 0 && said.starts_with("1 "), "{said}");
+    assert_eq!(portcullis(folder.path(), &["outbox", "list"]).1.trim(), "no dead letters");
+    let (code, _, error) = portcullis(folder.path(), &["outbox", "retry", &id]);
+    assert!(code == 1 && error.contains("no such dead letter"), "{error}");
+    let store = Embedded::open(&folder.path().join("data/portcullis.db")).unwrap();
+    assert_eq!(store.depth().await.unwrap().waiting, 1);
+}
+
+#[tokio::test]
+async fn a_wrong_call_is_2_and_a_store_in_use_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let _ = with_dead_letter(folder.path()).await;
+    assert_eq!(portcullis(folder.path(), &["outbox"]).0, 2);
+    assert_eq!(portcullis(folder.path(), &["outbox", "show", "everything"]).0, 2);
+    assert_eq!(portcullis(folder.path(), &["outbox", "retry"]).0, 2);
+    let _server = Embedded::open(&folder.path().join("data/portcullis.db")).unwrap();
+    let (code, _, error) = portcullis(folder.path(), &["outbox", "list"]);
+    assert!(code == 1 && error.contains("DATABASE_URL"), "{error}");
+}

@@ -1,0 +1,92 @@
+//! What Watchman is told, and that nobody waits for it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis_adapters::watchman::{Watched, WatchmanSettings};
+use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::testing::samples::{realm, user_id};
+use portcullis_core::testing::world::World;
+use portcullis_tests::watchman_stub::{KEY, WatchmanStub};
+use portcullis_tests::{Person, TestServer};
+
+async fn until(what: &str, reached: impl Fn() -> bool) {
+    let reached = async {
+        while !reached() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(10), reached).await.is_ok(), "{what}");
+}
+
+fn watched(url: &str) -> (Watched, Arc<dyn AuditLog>) {
+    let log = World::new(1).ports().audit;
+    let settings = WatchmanSettings {
+        account: "acc-1".to_owned(),
+        token: KEY.to_owned(),
+        url: Some(url.to_owned()),
+        service: "Portcullis".to_owned(),
+        first_wait: Duration::from_millis(10),
+    };
+    (Watched::start(settings, log.clone()).unwrap(), log)
+}
+
+fn event(kind: EventKind) -> Event {
+    Event { at: Timestamp::from_millis(0), realm: realm("User1"), kind, user: Some(user_id(1)), session: None }
+}
+
+#[tokio::test]
+async fn a_server_tells_of_logins_and_names_nobody() {
+    let stub = WatchmanStub::start().await;
+    let watchman = [("Account_id", "acc-1"), ("Access_token", KEY), ("WATCHMAN_URL", stub.url.as_str())];
+    let server = TestServer::start_with(&watchman).await;
+    let api = server.realm("User1");
+    let _ = api.logged_in(&Person::john()).await;
+    let _ = api.login("john.doe@example.com", "wrong").await.expect(401);
+    let told = |name: &str| stub.seen().0.iter().any(|event| event["message"].as_str().unwrap().starts_with(name));
+    until("a failed login is told", || told("login_failed")).await;
+    assert!(told("registered") && told("email_verified") && told("logged_in"));
+    let events = stub.seen().0;
+    let failed = events.iter().find(|event| event["message"].as_str().unwrap().starts_with("login_failed")).unwrap();
+    for (member, value) in [
+        ("account_id", "acc-1"),
+        ("service", "Portcullis"),
+        ("integration", "authentication"),
+        ("level", "warning"),
+        ("priority", "medium"),
+    ] {
+        assert_eq!(failed[member], value);
+    }
+    let all = serde_json::to_string(&events).unwrap();
+    assert!(!all.contains("john") && !all.contains("John") && !all.contains("127.0.0"), "{all}");
+}
+
+#[tokio::test]
+async fn it_is_told_again_when_it_did_not_take_it() {
+    let stub = WatchmanStub::start().await;
+    let (watched, log) = watched(&stub.url);
+    stub.refuse(2);
+    watched.record(event(EventKind::LoggedIn));
+    until("told at the third try", || stub.seen().0.len() == 1).await;
+    stub.refuse(3);
+    watched.record(event(EventKind::LoggedOut));
+    until("given up", || watched.dropped() == 1).await;
+    assert_eq!(stub.seen().1, 6);
+    assert_eq!(log.of_user(&realm("User1"), &user_id(1), 10).await.unwrap().len(), 2, "the audit log has both");
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_and_nobody_waits() {
+    // nobody answers there
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (watched, log) = watched(&format!("http://{}", silent.local_addr().unwrap()));
+    let began = Instant::now();
+    for _ in 0..3000 {
+        watched.record(event(EventKind::LoggedIn));
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(watched.dropped() > 1000, "{}", watched.dropped());
+    assert_eq!(log.of_user(&realm("User1"), &user_id(1), 5000).await.unwrap().len(), 3000);
+}
