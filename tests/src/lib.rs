@@ -5,6 +5,7 @@ pub mod api;
 mod dump;
 pub mod fault_proxy;
 pub mod server;
+pub mod smtp_server;
 pub mod twilio_stub;
 pub mod watchman_stub;
 
