@@ -3,6 +3,7 @@
 
 mod failures;
 mod instances;
+mod processes;
 
 use std::future::Future;
 use std::io;
@@ -35,6 +36,9 @@ const STORIES: &[Story] = stories! {
         a_redis_that_hangs_is_left_alone,
         mongo_away_is_503_within_two_seconds_and_heals_by_itself,
         a_slow_mongo_is_only_slow;
+    processes:
+        a_killed_instance_loses_nothing,
+        a_logout_reaches_the_other_process;
 };
 
 fn main() -> io::Result<ExitCode> {
