@@ -2,7 +2,8 @@
 //! it takes, and fails on demand.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,18 +20,25 @@ pub const USER: &str = "mailer@example.com";
 pub const PASSWORD: &str = "hunter2-but-longer";
 
 /// How it fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mood {
     /// It does not.
+    #[default]
     Well,
+    /// Connections end before a greeting.
+    Away,
+    /// 535 at AUTH, whoever it is.
+    Distrustful,
     /// 421 instead of a greeting.
     Busy,
-    /// 451 at RCPT.
-    Greylisting,
+    /// 451 at RCPT so many times; then well.
+    Greylisting(usize),
     /// 550 at RCPT.
     Refusing,
-    /// The connection ends in the midst of DATA.
+    /// The connection ends in the midst of DATA, after the first line.
     DroppingInData,
+    /// NOOP is answered a second late, all else at once.
+    Hesitant,
     /// 452 after DATA.
     Full,
     /// Nothing is ever answered.
@@ -38,7 +46,7 @@ pub enum Mood {
 }
 
 /// A message that was taken.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Mail {
     /// The envelope's sender.
     pub from: String,
@@ -52,13 +60,16 @@ pub struct Mail {
     pub user: Option<String>,
 }
 
+#[derive(Default)]
 struct Inner {
     mood: Mood,
     taken: Vec<Mail>,
+    /// Messages that were read and refused after DATA.
+    turned_away: Vec<Mail>,
     /// Lines that came over a connection that was not encrypted.
     in_clear: Vec<String>,
-    /// Messages that were begun, and clients that were sent away.
-    tries: usize,
+    /// How often it failed somebody.
+    failures: usize,
 }
 
 /// A running server.
@@ -67,96 +78,111 @@ pub struct SmtpServer {
     /// Where it listens.
     pub address: SocketAddr,
     inner: Arc<Mutex<Inner>>,
+    /// The only way to authenticate that it offers.
+    mechanism: &'static str,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+type Wire = BufReader<Box<dyn Stream>>;
 
 impl SmtpServer {
     /// Starts one; with `implicit` it speaks TLS from the first byte.
-    ///
-    /// # Panics
-    /// When there is no port.
     pub async fn start(implicit: bool) -> Self {
+        Self::start_with(implicit, "PLAIN").await
+    }
+
+    /// Starts one that offers `PLAIN` or `LOGIN` only.
+    pub async fn start_with(implicit: bool, mechanism: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let inner = Inner { mood: Mood::Well, taken: Vec::new(), in_clear: Vec::new(), tries: 0 };
-        let inner = Arc::new(Mutex::new(inner));
-        let acceptor = acceptor();
-        let server = Self { address, inner };
+        let inner = Arc::new(Mutex::new(Inner::default()));
+        let (acceptor, server) = (acceptor(), Self { address, inner, mechanism });
         let serving = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let session = serving.clone().connection(stream, acceptor.clone(), implicit);
-                tokio::spawn(session);
+                tokio::spawn(serving.clone().connection(stream, acceptor.clone(), implicit));
             }
         });
         server
     }
 
     /// From now on.
-    ///
-    /// # Panics
-    /// When another thread broke it.
     pub fn be(&self, mood: Mood) {
-        self.inner.lock().expect("whole").mood = mood;
+        self.inner().mood = mood;
     }
 
     /// What it took.
-    ///
-    /// # Panics
-    /// When another thread broke it.
     #[must_use]
     pub fn taken(&self) -> Vec<Mail> {
-        self.inner.lock().expect("whole").taken.clone()
+        self.inner().taken.clone()
     }
 
-    /// What came in clear, and how often somebody tried to send.
-    ///
-    /// # Panics
-    /// When another thread broke it.
+    /// What it refused after DATA.
+    #[must_use]
+    pub fn turned_away(&self) -> Vec<Mail> {
+        self.inner().turned_away.clone()
+    }
+
+    /// What came in clear, and how often it failed somebody.
     #[must_use]
     pub fn heard(&self) -> (Vec<String>, usize) {
-        let inner = self.inner.lock().expect("whole");
-        (inner.in_clear.clone(), inner.tries)
+        let inner = self.inner();
+        (inner.in_clear.clone(), inner.failures)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().expect("whole")
+    }
+
+    fn fail(&self) {
+        self.inner().failures += 1;
     }
 
     fn mood(&self) -> Mood {
-        self.inner.lock().expect("whole").mood
+        self.inner().mood
     }
 
     async fn connection(self, stream: TcpStream, acceptor: TlsAcceptor, implicit: bool) {
-        if self.mood() == Mood::Silent {
-            std::future::pending::<()>().await;
+        match self.mood() {
+            Mood::Silent => {
+                self.fail();
+                std::future::pending::<()>().await;
+            }
+            Mood::Away => return self.fail(),
+            _ => {}
         }
         // whoever goes away in the middle has ended the session
-        if implicit {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let _ = self.session(Box::new(stream), None, true).await;
-        } else {
+        if !implicit {
             let _ = self.session(Box::new(stream), Some(acceptor), false).await;
+        } else if let Ok(stream) = acceptor.accept(stream).await {
+            let _ = self.session(Box::new(stream), None, true).await;
         }
     }
 
-    async fn session(
-        &self,
-        stream: Box<dyn Stream>,
-        mut starttls: Option<TlsAcceptor>,
-        mut encrypted: bool,
-    ) -> std::io::Result<()> {
+    async fn session(&self, stream: Box<dyn Stream>, tls: Option<TlsAcceptor>, secure: bool) -> std::io::Result<()> {
+        let (mut starttls, mut encrypted) = (tls, secure);
         let mut stream = BufReader::new(stream);
-        if self.mood() == Mood::Busy {
-            self.inner.lock().expect("whole").tries += 1;
+        let began = self.mood();
+        if began == Mood::Busy {
+            self.fail();
             return stream.write_all(b"421 come again\r\n").await;
         }
         stream.write_all(b"220 test ESMTP\r\n").await?;
-        let mut mail = Mail { from: String::new(), to: Vec::new(), data: String::new(), encrypted, user: None };
+        let mut mail = Mail { encrypted, ..Mail::default() };
         loop {
             let line = self.line(&mut stream, encrypted).await?;
+            match self.mood() {
+                mood if mood == began => {}
+                // whoever was connected before finds out as well
+                Mood::Away | Mood::Busy | Mood::Distrustful => return Ok(()),
+                Mood::Silent => std::future::pending().await,
+                _ => {}
+            }
             let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
             let answer = match word.to_ascii_uppercase().as_str() {
-                "EHLO" | "HELO" if starttls.is_some() => "250-test\r\n250 STARTTLS\r\n".to_owned(),
-                "EHLO" | "HELO" => "250-test\r\n250 AUTH PLAIN LOGIN\r\n".to_owned(),
+                "EHLO" | "HELO" if starttls.is_some() => "250-test\r\n250 STARTTLS".to_owned(),
+                "EHLO" | "HELO" => format!("250-test\r\n250 AUTH {}", self.mechanism),
                 "STARTTLS" => {
                     let Some(acceptor) = starttls.take() else { return Ok(()) };
                     stream.write_all(b"220 go on\r\n").await?;
@@ -165,68 +191,92 @@ impl SmtpServer {
                     continue;
                 }
                 "AUTH" => {
-                    mail.user = plain(rest);
-                    if mail.user.is_some() { "235 welcome\r\n" } else { "535 no\r\n" }.to_owned()
+                    mail.user = self.authenticated(&mut stream, rest, encrypted).await?;
+                    if mail.user.is_some() { "235 welcome" } else { "535 no" }.to_owned()
                 }
-                "MAIL" => {
-                    self.inner.lock().expect("whole").tries += 1;
-                    mail.from = address(rest);
-                    "250 ok\r\n".to_owned()
-                }
-                "RCPT" => match self.mood() {
-                    Mood::Greylisting => format!("451 later, {}\r\n", address(rest)),
-                    Mood::Refusing => format!("550 no such mailbox: {}\r\n", address(rest)),
-                    _ => {
-                        mail.to.push(address(rest));
-                        "250 ok\r\n".to_owned()
-                    }
-                },
                 "DATA" => {
                     stream.write_all(b"354 go on\r\n").await?;
                     if self.mood() == Mood::DroppingInData {
+                        let _ = self.line(&mut stream, encrypted).await?;
+                        self.fail();
                         return Ok(());
                     }
                     mail.data = data(&mut stream).await?;
-                    self.take(&mut mail).to_owned()
+                    self.take(&mail).to_owned()
                 }
                 "QUIT" => return stream.write_all(b"221 bye\r\n").await,
-                _ => "250 ok\r\n".to_owned(),
+                word => self.answer(word, &address(rest), &mut mail).await,
             };
-            stream.write_all(answer.as_bytes()).await?;
+            if answer.starts_with(['4', '5']) {
+                self.fail();
+            }
+            stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
         }
     }
 
-    async fn line(&self, stream: &mut BufReader<Box<dyn Stream>>, encrypted: bool) -> std::io::Result<String> {
-        let mut line = String::new();
-        if stream.read_line(&mut line).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+    /// To what needs nothing but the envelope.
+    async fn answer(&self, word: &str, address: &str, mail: &mut Mail) -> String {
+        match (word, self.mood()) {
+            ("RCPT", Mood::Greylisting(left)) => {
+                self.be(if left > 1 { Mood::Greylisting(left - 1) } else { Mood::Well });
+                return format!("451 later, {address}");
+            }
+            ("RCPT", Mood::Refusing) => return format!("550 no such mailbox: {address}"),
+            // RSET has no address
+            ("MAIL" | "RSET", _) => (mail.from, mail.to) = (address.to_owned(), Vec::new()),
+            ("RCPT", _) => mail.to.push(address.to_owned()),
+            ("NOOP", Mood::Hesitant) => tokio::time::sleep(Duration::from_secs(1)).await,
+            ("NOOP", _) => {}
+            _ => return "502 what".to_owned(),
         }
-        let line = line.trim_end().to_owned();
+        "250 ok".to_owned()
+    }
+
+    async fn line(&self, stream: &mut Wire, encrypted: bool) -> std::io::Result<String> {
+        let line = read(stream).await?.trim_end().to_owned();
         if !encrypted {
-            self.inner.lock().expect("whole").in_clear.push(line.clone());
+            self.inner().in_clear.push(line.clone());
         }
         Ok(line)
     }
 
-    fn take(&self, mail: &mut Mail) -> &'static str {
-        let mut inner = self.inner.lock().expect("whole");
+    /// `PLAIN` with its initial response, or `LOGIN` with its two questions; the user if it is the right one.
+    async fn authenticated(&self, stream: &mut Wire, rest: &str, encrypted: bool) -> std::io::Result<Option<String>> {
+        let (mechanism, initial) = rest.split_once(' ').unwrap_or((rest, ""));
+        let mut given = decoded(initial);
+        if mechanism == "LOGIN" {
+            for question in ["334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n"] {
+                stream.write_all(question.as_bytes()).await?;
+                given = format!("{given}\0{}", decoded(&self.line(stream, encrypted).await?));
+            }
+        }
+        let right =
+            self.mood() != Mood::Distrustful && mechanism == self.mechanism && given == format!("\0{USER}\0{PASSWORD}");
+        Ok(right.then(|| USER.to_owned()))
+    }
+
+    fn take(&self, mail: &Mail) -> &'static str {
+        let mut inner = self.inner();
         if inner.mood == Mood::Full {
-            return "452 no room\r\n";
+            inner.turned_away.push(mail.clone());
+            return "452 no room";
         }
         inner.taken.push(mail.clone());
-        mail.to.clear();
-        "250 taken\r\n"
+        "250 taken"
     }
 }
 
+async fn read(stream: &mut Wire) -> std::io::Result<String> {
+    let mut line = String::new();
+    let read = stream.read_line(&mut line).await?;
+    if read > 0 { Ok(line) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+}
+
 /// The message, dots unstuffed.
-async fn data(stream: &mut BufReader<Box<dyn Stream>>) -> std::io::Result<String> {
+async fn data(stream: &mut Wire) -> std::io::Result<String> {
     let mut data = String::new();
     loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line).await? == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
+        let line = read(stream).await?;
         match line.as_str() {
             ".\r\n" => return Ok(data),
             line => data.push_str(line.strip_prefix('.').unwrap_or(line)),
@@ -238,14 +288,14 @@ fn address(rest: &str) -> String {
     rest.split(['<', '>']).nth(1).unwrap_or_default().to_owned()
 }
 
-/// `PLAIN` with its initial response, for the right user.
-fn plain(rest: &str) -> Option<String> {
-    let given = STANDARD.decode(rest.strip_prefix("PLAIN ")?).ok()?;
-    (given == format!("\0{USER}\0{PASSWORD}").into_bytes()).then(|| USER.to_owned())
+/// What a client gives as base64; nothing where it is none.
+fn decoded(text: &str) -> String {
+    STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
 fn acceptor() -> TlsAcceptor {
-    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
+    // by itself, and for a name that nobody calls it by: what VALIDATE_CERTS=false is for
+    let made = rcgen::generate_simple_self_signed(vec!["mail.internal".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()

@@ -1,15 +1,18 @@
 //! SMTP for [`Mailer`]: submission with STARTTLS, TLS or neither, as the operator set it. Reasons carry the server's
 //! code, never its text: that may repeat the address.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, Message};
 use portcullis_core::model::email::Email;
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::message::EmailMessage;
@@ -20,8 +23,15 @@ use crate::mail::links::Links;
 use crate::mail::render;
 use crate::templates::Renderer;
 
-/// How long a server may take for a step.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server may take to be connected to, to encrypt, and to believe who we are.
+const STEP: Duration = Duration::from_secs(10);
+/// Of which one address of its name: another may be reached where this one is not.
+const ADDRESS: Duration = Duration::from_secs(4);
+/// How long it may take to take a message: it may look into it before it answers. With the steps before, this stays
+/// under a job's lease, so that nobody sends the same meanwhile.
+const SEND: Duration = Duration::from_secs(60);
+/// Connections that wait for the next message.
+const IDLE: usize = 4;
 /// How long an answer about the server's health is good for.
 const HEALTH_FOR: Duration = Duration::from_secs(15);
 
@@ -55,8 +65,16 @@ pub struct SmtpSettings {
 }
 
 /// A mail server.
+///
+/// It keeps its connections itself: lettre's transport waits for ever for a server that says nothing, and its pool
+/// takes back a connection that was given up between a command and its answer, so that the next message would read the
+/// answers of the one before.
 pub struct SmtpMailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: (String, u16),
+    protection: Protection,
+    tls: TlsParameters,
+    credentials: Option<Credentials>,
+    idle: Mutex<Vec<AsyncSmtpConnection>>,
     from: Mailbox,
     domain: String,
     renderer: Arc<Renderer>,
@@ -74,22 +92,58 @@ impl SmtpMailer {
         let domain = address.domain().to_owned();
         let tls = TlsParameters::builder(settings.host.clone())
             .dangerous_accept_invalid_certs(!settings.validate_certificates)
+            .dangerous_accept_invalid_hostnames(!settings.validate_certificates)
             .build_rustls()
             .map_err(|error| format!("MAIL_SERVER: {error}"))?;
-        let tls = match settings.protection {
-            Protection::StartTls => Tls::Required(tls),
-            Protection::Tls => Tls::Wrapper(tls),
-            Protection::Plain => Tls::None,
-        };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&settings.host)
-            .port(settings.port)
-            .tls(tls)
-            .timeout(Some(TIMEOUT));
-        if let Some((user, password)) = settings.credentials {
-            builder = builder.credentials(Credentials::new(user, password));
-        }
         let from = Mailbox::new(Some(settings.from_name), address);
-        Ok(Self { transport: builder.build(), from, domain, renderer, links, health: Mutex::default() })
+        Ok(Self {
+            server: (settings.host, settings.port),
+            protection: settings.protection,
+            tls,
+            credentials: settings.credentials.map(|(user, password)| Credentials::new(user, password)),
+            idle: Mutex::default(),
+            from,
+            domain,
+            renderer,
+            links,
+            health: Mutex::default(),
+        })
+    }
+
+    /// One that waits and still answers, or a new one.
+    async fn connection(&self) -> Result<AsyncSmtpConnection, SendError> {
+        if let Some(mut idle) = self.take_idle() {
+            if tokio::time::timeout(STEP, idle.test_connected()).await.unwrap_or(false) {
+                return Ok(idle);
+            }
+            // the others are no younger: asking each could take longer than a job's lease
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        let hello = ClientId::default();
+        let (host, port) = &self.server;
+        let wrapper = (self.protection == Protection::Tls).then(|| self.tls.clone());
+        let connecting =
+            AsyncSmtpConnection::connect_tokio1((host.as_str(), *port), Some(ADDRESS), &hello, wrapper, None);
+        let mut connection = in_time(STEP, connecting).await?;
+        if self.protection == Protection::StartTls {
+            in_time(STEP, connection.starttls(self.tls.clone(), &hello)).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            in_time(STEP, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
+        }
+        Ok(connection)
+    }
+
+    fn take_idle(&self) -> Option<AsyncSmtpConnection> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Keeps one whose last command was answered, and well; any other is dropped with its socket.
+    fn keep(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE {
+            idle.push(connection);
+        }
     }
 
     fn message(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<Message, SendError> {
@@ -102,7 +156,8 @@ impl SmtpMailer {
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, address))
-            .subject(mail.rendered.subject)
+            // a name that looks like an encoded word would be decoded by its reader: this has lettre encode it as it is
+            .subject(mail.rendered.subject.replace("=?", "=\u{200b}?"))
             .message_id(Some(id))
             .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned()))
             .multipart(MultiPart::alternative_plain_html(mail.rendered.text, mail.rendered.html))
@@ -114,16 +169,10 @@ impl SmtpMailer {
 impl Mailer for SmtpMailer {
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
         let message = self.message(envelope, to, message)?;
-        self.transport.send(message).await.map(|_| ()).map_err(|error| {
-            let code = error.status().map_or_else(|| "no answer".to_owned(), |code| code.to_string());
-            // only what is said of this recipient or message is final: a wrong password or a server in trouble passes
-            let final_codes = ["550", "551", "552", "553", "556"];
-            if error.is_permanent() && final_codes.contains(&code.as_str()) {
-                SendError::Never(format!("the mail server refused ({code})"))
-            } else {
-                SendError::Later(format!("the mail server is away or busy ({code})"))
-            }
-        })
+        let mut connection = self.connection().await?;
+        in_time(SEND, connection.send(message.envelope(), &message.formatted())).await?;
+        self.keep(connection);
+        Ok(())
     }
 
     async fn forget(&self, _: &Realm, _: &UserId) {}
@@ -136,9 +185,35 @@ impl Mailer for SmtpMailer {
         // the others meanwhile go by the last answer: one connection at a time asks
         let before = known.is_none_or(|(_, healthy)| healthy);
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), before));
-        let tested = tokio::time::timeout(Duration::from_millis(700), self.transport.test_connection()).await;
-        let healthy = matches!(tested, Ok(Ok(true)));
+        // given up in the middle, the connection is gone with it
+        let tested = tokio::time::timeout(Duration::from_millis(700), self.connection()).await;
+        let healthy = match tested {
+            Ok(Ok(connection)) => {
+                self.keep(connection);
+                true
+            }
+            _ => false,
+        };
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), healthy));
         Some(healthy)
+    }
+}
+
+/// lettre's own timeout is for the TCP connection only.
+async fn in_time<T>(limit: Duration, step: impl Future<Output = Result<T, Error>>) -> Result<T, SendError> {
+    match tokio::time::timeout(limit, step).await {
+        Ok(done) => done.map_err(|error| failure(&error)),
+        Err(_) => Err(SendError::Later("the mail server is away or busy (no answer in time)".to_owned())),
+    }
+}
+
+fn failure(error: &Error) -> SendError {
+    let code = error.status().map_or_else(|| "no answer".to_owned(), |code| code.to_string());
+    // only what is said of this recipient or message is final: a wrong password or a server in trouble passes
+    let final_codes = ["550", "551", "552", "553", "556"];
+    if error.is_permanent() && final_codes.contains(&code.as_str()) {
+        SendError::Never(format!("the mail server refused ({code})"))
+    } else {
+        SendError::Later(format!("the mail server is away or busy ({code})"))
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{print, settings};
 use crate::compose::{self, Queue};
+use crate::config::Database;
 
 /// Dead letters that are looked at.
 const MOST: u32 = 10_000;
@@ -41,12 +42,31 @@ fn parse_id(text: &str) -> Result<JobId, String> {
 /// What went wrong.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
+    if let Database::Sqlite { path } = &settings.database
+        && !path.exists()
+    {
+        // opening would make an empty one, and say that all is well
+        return Err(format!(
+            "DATABASE_URL: {} is not there. Mend: call this in the folder, and with the settings, of the server",
+            path.display()
+        ));
+    }
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let queue = compose::open_jobs(&settings, Arc::new(OsRandomness)).await?;
+        let queue = compose::open_jobs(&settings, Arc::new(OsRandomness)).await.map_err(|error| in_use(&error))?;
         act(&queue, matches).await
     })
+}
+
+/// Another file, which is a server's way out, would be the wrong advice here.
+fn in_use(error: &str) -> String {
+    match error.split_once(". Mend: ") {
+        Some((told, _)) if told.contains("in use by another") => {
+            format!("{told}. Mend: the embedded store has one process: stop the server, call this, and start it again")
+        }
+        _ => error.to_owned(),
+    }
 }
 
 async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), String> {
@@ -84,8 +104,8 @@ async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), 
 fn table(dead: &[DeadLetter]) -> String {
     let line = |letter: &DeadLetter| {
         let job = &letter.job;
-        let since = rfc3339(letter.at);
-        format!("{}  {since}  {}  {}  {}", job.id, job.realm, job.task.kind(), letter.reason)
+        let (since, kind) = (rfc3339(letter.at), job.task.kind());
+        format!("{}  {since}  {}  {kind}  {} tries  {}", job.id, job.realm, job.attempts, letter.reason)
     };
     dead.iter().map(line).collect::<Vec<_>>().join("\n")
 }
