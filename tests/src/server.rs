@@ -138,7 +138,7 @@ impl TestServer {
         let serving = tokio::spawn(serve::run(listener, router, async move {
             let _ = stopped.await;
         }));
-        let workers = worker::start(server.service.clone());
+        let workers = worker::start(&server.app);
         self.running = Some(Running { address, server, stop, serving, workers });
     }
 
@@ -206,6 +206,21 @@ impl TestServer {
         let of = |name: &str| self.wanted.iter().rev().find(|(wanted, _)| wanted == name).map(|(_, value)| value);
         let (url, database) = of("REDIS_URL").zip(of("MONGO_DB")).expect("a deployment with Redis");
         dump::empty_redis(url, &format!("portcullis:{database}:")).await.expect("Redis forgets");
+    }
+
+    /// A line of `/metrics`, by its name and labels, once it has that value.
+    ///
+    /// # Panics
+    /// When it has another one after ten seconds.
+    pub async fn metric(&self, name: &str, value: u64) {
+        let line = format!("{name} {value}");
+        let shown = || self.running().server.app.metrics.render();
+        let reached = async {
+            while !shown().lines().any(|shown| shown == line) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(10), reached).await.is_ok(), "{line}: {}", shown());
     }
 
     /// Requests to a realm.

@@ -27,7 +27,7 @@ mod user_store;
 
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
@@ -64,8 +64,8 @@ impl Mongo {
 
     /// How many events the audit log could not take since the start.
     #[must_use]
-    pub fn lost_events(&self) -> u64 {
-        self.lost_events.load(Ordering::Relaxed)
+    pub fn lost_events(&self) -> Arc<AtomicU64> {
+        self.lost_events.clone()
     }
 
     /// A check value: the one the database began with, or this one from now on.

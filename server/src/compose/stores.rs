@@ -9,6 +9,7 @@ use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
 use portcullis_adapters::outbox::shelf::Shelf;
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
+use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
@@ -23,6 +24,10 @@ use portcullis_core::ports::user_store::UserStore;
 
 use super::shown;
 use crate::config::{Database, Settings};
+use crate::http::app::{Count, KeyAge};
+
+/// Events the audit log could not take.
+const LOST_EVENTS: &str = "portcullis_audit_lost_total";
 
 /// What keeps things.
 pub struct Stores {
@@ -39,10 +44,12 @@ pub struct Stores {
     /// What the database is called in reports.
     pub database: &'static str,
     pub schema_version: u32,
+    pub key_ages: Vec<KeyAge>,
+    pub counts: Vec<Count>,
 }
 
 impl Stores {
-    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32) -> Self
+    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32, key_ages: Vec<KeyAge>) -> Self
     where
         S: UserStore
             + RegistrationStore
@@ -68,6 +75,8 @@ impl Stores {
             redis: None,
             database,
             schema_version,
+            key_ages,
+            counts: Vec::new(),
         }
     }
 
@@ -80,14 +89,16 @@ impl Stores {
         cipher: &dyn FieldCipher,
         digests: &dyn KeyedDigest,
         patience: Duration,
+        now: Timestamp,
     ) -> Result<Self, String> {
+        let keys = Keys::of(settings, now);
         let stores = match &settings.database {
             Database::Sqlite { path } => {
                 let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
-                proof.demand(&store).await?;
-                let version = store.schema_version();
-                Self::of(Arc::new(store), "embedded", version)
+                let ages = proof.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
             }
             Database::Mongo { url, name } => {
                 let mongo = MongoSettings {
@@ -97,9 +108,9 @@ impl Stores {
                 };
                 let store = connect_when_there(&mongo, patience).await?;
                 let place = format!("the database {name}");
-                Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store).await?;
-                let version = store.schema_version();
-                Self::of(Arc::new(store), "mongodb", version)
+                let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "mongodb", version, ages) }
             }
         };
         stores.shared_by(settings)
@@ -187,6 +198,21 @@ impl Checked for Mongo {
     }
 }
 
+/// The keys in use.
+struct Keys<'a> {
+    encrypting: u32,
+    signing: &'a str,
+    now: Timestamp,
+}
+
+impl<'a> Keys<'a> {
+    fn of(settings: &'a Settings, now: Timestamp) -> Self {
+        let secrets = &settings.secrets;
+        let encrypting = secrets.encryption_ring.0.first().map_or(0, |(id, _)| *id);
+        Self { encrypting, signing: secrets.jwt_secret.expose(), now }
+    }
+}
+
 /// That a database was written with these secrets.
 struct Proof<'a> {
     setting: &'static str,
@@ -196,7 +222,8 @@ struct Proof<'a> {
 }
 
 impl Proof<'_> {
-    async fn demand(&self, store: &impl Checked) -> Result<(), String> {
+    /// Since when the database knows the keys in use.
+    async fn demand(&self, store: &impl Checked, keys: &Keys<'_>) -> Result<Vec<KeyAge>, String> {
         let place = &self.place;
         let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
         let ours = check_values::salt_check(self.digests).map_err(failed)?;
@@ -214,6 +241,17 @@ impl Proof<'_> {
                  key this database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD."
             ));
         }
-        Ok(())
+        let signing = check_values::fingerprint(self.digests, keys.signing.as_bytes()).map_err(failed)?;
+        let names = [
+            ("ENCRYPTION_KEY", format!("since:encryption:{}", keys.encrypting)),
+            ("JWT_SECRET", format!("since:signing:{signing}")),
+        ];
+        let mut ages = Vec::new();
+        for (setting, name) in names {
+            let since = store.check(&name, &keys.now.as_millis().to_be_bytes()).await.map_err(failed)?;
+            let since = since.try_into().map_or(keys.now, |bytes| Timestamp::from_millis(i64::from_be_bytes(bytes)));
+            ages.push(KeyAge { setting, since });
+        }
+        Ok(ages)
     }
 }

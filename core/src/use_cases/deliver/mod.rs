@@ -21,6 +21,7 @@ use crate::ports::keyed_digest::Domain;
 use crate::ports::mailer::{Envelope, SendError};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::text_guard::TextRefusal;
 
 /// How long a worker may take for one job before another one takes it up.
 pub const LEASE: Duration = Duration::from_secs(120);
@@ -39,6 +40,8 @@ pub enum Delivery {
     Later(JobId, String),
     /// A dead letter.
     Dead(JobId, String),
+    /// Done without sending: a text that would have cost too much.
+    Held(JobId, TextRefusal),
 }
 
 /// Why a job did not succeed.
@@ -46,6 +49,7 @@ enum Failure {
     Later(String),
     After(Duration, String),
     Never(String),
+    Held(TextRefusal),
 }
 
 impl From<SendError> for Failure {
@@ -96,6 +100,11 @@ impl AuthService {
                 jobs.bury(&job.id, &reason, clock.now()).await?;
                 self.record(&job.realm, EventKind::MessageDead, None, None);
                 Ok(Delivery::Dead(job.id, reason))
+            }
+            Err(Failure::Held(refusal)) => {
+                jobs.complete(&job.id).await?;
+                self.record(&job.realm, EventKind::TextHeldBack, None, None);
+                Ok(Delivery::Held(job.id, refusal))
             }
         }
     }
