@@ -14,6 +14,7 @@
 mod audit_log;
 mod connect;
 mod documents;
+mod epochs;
 mod indexes;
 mod job_queue;
 mod login_guard;
@@ -22,6 +23,7 @@ mod outbox_shelf;
 mod rate_limiter;
 mod registration_store;
 mod session_store;
+pub(crate) mod stored;
 mod swap;
 mod user_store;
 

@@ -80,7 +80,7 @@ impl Server {
         let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness.clone());
         let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
-        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE, clock.now()).await?;
+        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE, clock.now()).await?.with_copies();
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 

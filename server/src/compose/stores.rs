@@ -8,7 +8,9 @@ use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
 use portcullis_adapters::outbox::shelf::Shelf;
+use portcullis_adapters::redis::cache::{Cache, CachedSessions, CachedUsers, EmailFilter, FilteredUsers};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
+use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::error::PortError;
@@ -41,6 +43,7 @@ pub struct Stores {
     pub limiter: Arc<dyn RateLimiter>,
     pub shelf: Arc<dyn Shelf>,
     pub redis: Option<Arc<Redis>>,
+    mongo: Option<Arc<Mongo>>,
     /// What the database is called in reports.
     pub database: &'static str,
     pub schema_version: u32,
@@ -73,6 +76,7 @@ impl Stores {
             limiter: store.clone(),
             shelf: store,
             redis: None,
+            mongo: None,
             database,
             schema_version,
             key_ages,
@@ -110,10 +114,28 @@ impl Stores {
                 let place = format!("the database {name}");
                 let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
-                Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "mongodb", version, ages) }
+                let store = Arc::new(store);
+                let of_store = Self::of(store.clone(), "mongodb", version, ages);
+                Self { counts: vec![(LOST_EVENTS, lost)], mongo: Some(store), ..of_store }
             }
         };
         stores.shared_by(settings)
+    }
+
+    /// With copies of sealed records in Redis, where both it and MongoDB are set: the embedded store is quicker itself.
+    pub fn with_copies(self) -> Self {
+        let (Some(redis), Some(mongo)) = (self.redis.clone(), self.mongo.clone()) else { return self };
+        let cache = Cache::start(redis, mongo.clone(), Arc::new(OsRandomness));
+        let filtered = FilteredUsers::new(EmailFilter::start(cache.clone(), mongo), self.users);
+        let mut counts = self.counts;
+        counts.extend(cache.counts());
+        counts.push(filtered.saved());
+        Self {
+            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(filtered))),
+            sessions: Arc::new(CachedSessions::new(cache, self.sessions)),
+            counts,
+            ..self
+        }
     }
 
     /// With Redis, where it is set, in front of what instances share.
