@@ -56,8 +56,7 @@ mod tests {
     fn keeps_its_error_rate_and_misses_nobody() {
         let bloom = Bloom::sized(10_000, 100);
         assert_eq!((bloom.bits, bloom.hashes), (95_851, 7));
-        let set: HashSet<u64> =
-            (0..10_000).flat_map(|n| bloom.positions(digest("in", n).as_bytes())).collect();
+        let set: HashSet<u64> = (0..10_000).flat_map(|n| bloom.positions(digest("in", n).as_bytes())).collect();
         let says = |name: &str, n: u64| bloom.positions(digest(name, n).as_bytes()).all(|bit| set.contains(&bit));
         assert!((0..10_000).all(|n| says("in", n)), "who is in is never said to be absent");
         let errors = (0..10_000).filter(|n| says("out", *n)).count();

@@ -138,7 +138,8 @@ async fn keep_built(cache: Arc<Cache>, indexes: Arc<dyn EmailIndexes>) {
 
 async fn is_current(cache: &Cache, view: &View) -> bool {
     let key = cache.key(OF);
-    let found = cache.redis.ask(async move |mut c| redis::cmd("GET").arg(key).query_async::<Option<String>>(&mut c).await);
+    let found =
+        cache.redis.ask(async move |mut c| redis::cmd("GET").arg(key).query_async::<Option<String>>(&mut c).await);
     // with Redis away there is nothing to build in
     found.await.is_none_or(|found| found == Some(of(view)))
 }

@@ -147,10 +147,7 @@ impl Cache {
     /// Looks that a copy answered, and those that went to the store.
     #[must_use]
     pub fn counts(&self) -> [(&'static str, Arc<AtomicU64>); 2] {
-        [
-            ("portcullis_cache_hits_total", self.hits.clone()),
-            ("portcullis_cache_misses_total", self.misses.clone()),
-        ]
+        [("portcullis_cache_hits_total", self.hits.clone()), ("portcullis_cache_misses_total", self.misses.clone())]
     }
 
     fn key(&self, rest: &str) -> String {
@@ -295,12 +292,7 @@ async fn keep_looking(
 }
 
 /// The generation that counts, if it is alive; where it is not, a new one is begun for the next look.
-async fn generation(
-    redis: &Redis,
-    key: &str,
-    known: Option<&View>,
-    randomness: &dyn Randomness,
-) -> Option<Arc<str>> {
+async fn generation(redis: &Redis, key: &str, known: Option<&View>, randomness: &dyn Randomness) -> Option<Arc<str>> {
     let key = key.to_owned();
     let found = {
         let key = key.clone();
