@@ -11,9 +11,11 @@ use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::{Outbox, Parts};
-use portcullis_adapters::redis::cache::{Cache, CachedSessions, CachedUsers, EmailFilter, FilteredUsers};
+use portcullis_adapters::redis::cache::{
+    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::system::randomness::OsRandomness;
@@ -52,7 +54,12 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "embedded", ports: Some(STORES), missing: here, open: embedded },
     Kind { name: "mongo", ports: Some(STORES), missing: no_mongo, open: mongo },
     Kind { name: "redis", ports: Some(&["job_queue", "rate_limiter"]), missing: no_redis, open: redis },
-    Kind { name: "copies", ports: Some(&["user_store", "session_store"]), missing: no_servers, open: copies },
+    Kind {
+        name: "copies",
+        ports: Some(&["user_store", "session_store", "rate_limiter"]),
+        missing: no_servers,
+        open: copies,
+    },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
@@ -146,9 +153,12 @@ fn copies() -> Result<Opened, Error> {
     if !in_step {
         return Err("copies are never believed".into());
     }
-    let filtered = FilteredUsers::new(EmailFilter::start(cache.clone(), database.clone()), database.clone());
+    let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(database.clone())));
+    let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(database.clone())));
+    let users = FilteredUsers::new(addresses, database.clone());
     let backend = Backend {
-        user_store: Some(Arc::new(CachedUsers::new(cache.clone(), Arc::new(filtered)))),
+        user_store: Some(Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)))),
+        rate_limiter: Some(Arc::new(FilteredLimiter::new(takers, database.clone()))),
         session_store: Some(Arc::new(CachedSessions::new(cache, database))),
         ..Backend::default()
     };

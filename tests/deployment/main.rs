@@ -37,7 +37,7 @@ const STORIES: &[Story] = stories! {
         no_copy_outlives_a_logout_while_redis_is_emptied_again_and_again,
         who_cannot_reach_redis_takes_copies_back_all_the_same,
         what_redis_remembers_from_before_its_death_is_not_believed,
-        addresses_that_nobody_has_are_not_looked_up_by_workers;
+        what_certainly_is_not_there_is_not_looked_up;
     failures:
         redis_away_is_degraded_and_nothing_stops,
         a_redis_that_hangs_is_left_alone,

@@ -1,16 +1,19 @@
-//! What Redis' copies of MongoDB's records go by: the epoch, and the indexes a filter is built of.
+//! What Redis' copies of MongoDB's records go by: the epoch, and the members that filters are built of.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::ports::error::PortError;
+use tokio::sync::mpsc;
 
-use crate::mongo::documents::Fields;
+use crate::mongo::documents::{Fields, unhex};
 use crate::mongo::{Mongo, run};
-use crate::redis::cache::{Advance, EmailIndexes, Epoch, Epochs};
+use crate::redis::cache::{Advance, Epoch, Epochs, Members};
 
-const PORT: &str = "user_store";
+const PORT: &str = "epochs";
 
 #[async_trait]
 impl Epochs for Mongo {
@@ -34,29 +37,59 @@ impl Epochs for Mongo {
     }
 }
 
+/// The blind indexes of all accounts.
+pub struct Addresses(pub Arc<Mongo>);
+
+/// Whoever has taken from a bucket.
+pub struct Takers(pub Arc<Mongo>);
+
 #[async_trait]
-impl EmailIndexes for Mongo {
+impl Members for Addresses {
     async fn count(&self) -> Result<u64, PortError> {
-        Ok(run(PORT, self.collection("users").estimated_document_count()).await?)
+        Ok(run(PORT, self.0.collection("users").estimated_document_count()).await?)
     }
 
-    async fn stream(&self, batch: usize, to: tokio::sync::mpsc::Sender<Vec<Digest>>) -> Result<(), PortError> {
-        // no limit of time: there may be millions, and nobody waits
-        let failed = |error| PortError::new(PORT, error);
-        let only = doc! {"email_index": 1};
-        let mut all = self.collection("users").find(doc! {}).projection(only).await.map_err(failed)?;
-        let mut digests = Vec::with_capacity(batch);
-        while let Some(document) = all.try_next().await.map_err(failed)? {
-            digests.push(read(&document)?);
-            if digests.len() == batch && to.send(std::mem::take(&mut digests)).await.is_err() {
-                return Ok(());
-            }
-        }
-        let _ = to.send(digests).await;
-        Ok(())
+    async fn stream(&self, batch: usize, to: mpsc::Sender<Vec<Digest>>) -> Result<(), PortError> {
+        let read = |document: &Document| Fields::of(PORT, document).digest("email_index");
+        stream(&self.0, "users", "email_index", batch, to, read).await
     }
 }
 
-fn read(document: &Document) -> Result<Digest, PortError> {
-    Fields::of(PORT, document).digest("email_index")
+#[async_trait]
+impl Members for Takers {
+    async fn count(&self) -> Result<u64, PortError> {
+        Ok(run(PORT, self.0.collection("buckets").estimated_document_count()).await?)
+    }
+
+    async fn stream(&self, batch: usize, to: mpsc::Sender<Vec<Digest>>) -> Result<(), PortError> {
+        let read = |document: &Document| {
+            let fields = Fields::of(PORT, document);
+            let digest = fields.text("_id")?.rsplit('/').next().and_then(unhex);
+            digest.ok_or_else(|| fields.unreadable("_id"))
+        };
+        stream(&self.0, "buckets", "_id", batch, to, read).await
+    }
+}
+
+/// No limit of time: there may be millions, and nobody waits.
+async fn stream(
+    mongo: &Mongo,
+    collection: &str,
+    member: &str,
+    batch: usize,
+    to: mpsc::Sender<Vec<Digest>>,
+    read: impl Fn(&Document) -> Result<Digest, PortError>,
+) -> Result<(), PortError> {
+    let failed = |error| PortError::new(PORT, error);
+    let mut all = mongo.collection(collection).find(doc! {}).projection(doc! {member: 1}).await.map_err(failed)?;
+    let mut digests = Vec::with_capacity(batch);
+    while let Some(document) = all.try_next().await.map_err(failed)? {
+        digests.push(read(&document)?);
+        if digests.len() == batch && to.send(std::mem::take(&mut digests)).await.is_err() {
+            return Ok(());
+        }
+    }
+    // a receiver that went away wants no more
+    let _ = to.send(digests).await;
+    Ok(())
 }

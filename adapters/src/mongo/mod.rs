@@ -39,6 +39,7 @@ use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
 
 pub use connect::{ConnectError, MongoSettings};
+pub use epochs::{Addresses, Takers};
 
 use crate::mongo::audit_log::Recorder;
 use crate::mongo::swap::Lanes;

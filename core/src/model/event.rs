@@ -61,13 +61,15 @@ pub enum EventKind {
     TextHeldBack,
     /// An address asked for more than a limit allows. Once an hour and address at most.
     RateLimitExceeded,
+    /// A right password, from an address that has shown many wrong ones within the hour.
+    SuspiciousLogin,
     /// A token that was not ours, or of another realm, or already dead, was presented. Once an hour and address.
     TokenRefused,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -95,6 +97,7 @@ impl EventKind {
         Self::MessageDead,
         Self::TextHeldBack,
         Self::RateLimitExceeded,
+        Self::SuspiciousLogin,
         Self::TokenRefused,
     ];
 
@@ -129,6 +132,7 @@ impl EventKind {
             Self::MessageDead => "message_dead",
             Self::TextHeldBack => "text_held_back",
             Self::RateLimitExceeded => "rate_limit_exceeded",
+            Self::SuspiciousLogin => "suspicious_login",
             Self::TokenRefused => "token_refused",
         }
     }

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::embedded::{Embedded, OpenError};
-use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
+use portcullis_adapters::mongo::{Addresses, ConnectError, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::shelf::Shelf;
-use portcullis_adapters::redis::cache::{Cache, CachedSessions, CachedUsers, EmailFilter, FilteredUsers};
+use portcullis_adapters::redis::cache::{
+    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::time::Timestamp;
@@ -126,12 +128,16 @@ impl Stores {
     pub fn with_copies(self) -> Self {
         let (Some(redis), Some(mongo)) = (self.redis.clone(), self.mongo.clone()) else { return self };
         let cache = Cache::start(redis, mongo.clone(), Arc::new(OsRandomness));
-        let filtered = FilteredUsers::new(EmailFilter::start(cache.clone(), mongo), self.users);
+        let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(mongo.clone())));
+        let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(mongo)));
         let mut counts = self.counts;
         counts.extend(cache.counts());
-        counts.push(filtered.saved());
+        counts.push(("portcullis_filter_saved_users_total", addresses.saved()));
+        counts.push(("portcullis_filter_saved_limits_total", takers.saved()));
+        let users = FilteredUsers::new(addresses, self.users);
         Self {
-            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(filtered))),
+            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(users))),
+            limiter: Arc::new(FilteredLimiter::new(takers, self.limiter)),
             sessions: Arc::new(CachedSessions::new(cache, self.sessions)),
             counts,
             ..self

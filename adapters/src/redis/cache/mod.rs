@@ -9,10 +9,11 @@
 //! A change buries the record's copy before and after it: for a while nobody answers from it or fills it, so that what was
 //! read before the change is not kept after it.
 
-mod bloom;
-mod emails;
+mod filter;
+mod rate_limiter;
 mod scripts;
 mod session_store;
+mod user_filter;
 mod user_store;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,12 +27,14 @@ use redis::aio::ConnectionManager;
 use redis::{RedisError, Script, Value};
 use tokio::task::AbortHandle;
 
+use crate::bloom::Bloom;
 use crate::redis::Redis;
-use crate::redis::cache::bloom::Bloom;
 use crate::redis::cache::scripts::{BURY, SUCCEED, Scripts};
 
-pub use emails::{EmailFilter, EmailIndexes, FilteredUsers};
+pub use filter::{Members, SharedFilter};
+pub use rate_limiter::FilteredLimiter;
 pub use session_store::CachedSessions;
+pub use user_filter::FilteredUsers;
 pub use user_store::CachedUsers;
 
 /// How long after a look at the epoch it is believed.

@@ -88,7 +88,7 @@ impl AuthService {
                 Ok(Delivery::Done(job.id))
             }
             Err(Failure::Later(reason)) if job.attempts < MAX_ATTEMPTS => {
-                jobs.retry_at(&job.id, clock.now() + backoff(job.attempts)).await?;
+                jobs.retry_at(&job.id, clock.now() + self.jittered(backoff(job.attempts))).await?;
                 Ok(Delivery::Later(job.id, reason))
             }
             Err(Failure::After(wait, reason)) if job.attempts < MAX_ATTEMPTS => {
@@ -107,6 +107,14 @@ impl AuthService {
                 Ok(Delivery::Held(job.id, refusal))
             }
         }
+    }
+
+    /// Up to a quarter less: what failed together does not come again together.
+    fn jittered(&self, wait: Duration) -> Duration {
+        let mut chance = [0];
+        self.ports.randomness.fill(&mut chance);
+        let [chance] = chance;
+        wait - wait * u32::from(chance) / 1024
     }
 
     async fn perform(&self, job: &Job) -> Result<(), Failure> {

@@ -44,6 +44,42 @@ impl Bloom {
     }
 }
 
+/// A filter in memory, of numbers that are random already.
+pub struct Filter {
+    shape: Bloom,
+    words: Vec<u64>,
+}
+
+impl Filter {
+    pub fn sized(members: usize, one_in: u32) -> Self {
+        let shape = Bloom::sized(u64::try_from(members).unwrap_or(u64::MAX), one_in);
+        let words = usize::try_from(shape.bits.div_ceil(64)).unwrap_or(usize::MAX);
+        Self { shape, words: vec![0; words] }
+    }
+
+    /// The words and masks of a member's bits.
+    fn places(&self, member: u64) -> impl Iterator<Item = (usize, u64)> + use<> {
+        // two numbers of one: the halves, stirred
+        let stirred = member.rotate_left(32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let random = [member.to_be_bytes(), stirred.to_be_bytes()].concat();
+        let positions = self.shape.positions(&random);
+        positions.map(|bit| (usize::try_from(bit / 64).unwrap_or(usize::MAX), 1 << (bit % 64)))
+    }
+
+    pub fn add(&mut self, member: u64) {
+        for (word, mask) in self.places(member) {
+            if let Some(word) = self.words.get_mut(word) {
+                *word |= mask;
+            }
+        }
+    }
+
+    /// `false` only for what was never added.
+    pub fn may_contain(&self, member: u64) -> bool {
+        self.places(member).all(|(word, mask)| self.words.get(word).is_none_or(|word| word & mask != 0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -61,5 +97,15 @@ mod tests {
         assert!((0..10_000).all(|n| says("in", n)), "who is in is never said to be absent");
         let errors = (0..10_000).filter(|n| says("out", *n)).count();
         assert!((30..250).contains(&errors), "{errors} of 10,000 strangers, where 100 are expected");
+    }
+
+    #[test]
+    fn in_memory_too() {
+        let mut filter = Filter::sized(10_000, 1000);
+        let number = |name: &str, n: u64| u64::from_be_bytes(*digest(name, n).as_bytes().first_chunk().unwrap());
+        (0..10_000).for_each(|n| filter.add(number("in", n)));
+        assert!((0..10_000).all(|n| filter.may_contain(number("in", n))));
+        let errors = (0..100_000).filter(|n| filter.may_contain(number("out", *n))).count();
+        assert!((20..400).contains(&errors), "{errors} of 100,000 strangers, where 100 are expected");
     }
 }
