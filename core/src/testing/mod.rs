@@ -6,10 +6,12 @@ mod mixer;
 
 pub mod fakes;
 pub mod faults;
+pub mod snapshot;
 pub mod world;
 
 pub mod samples;
 pub mod strategies;
 
 pub mod contract;
+pub mod life;
 pub mod race;
