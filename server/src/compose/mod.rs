@@ -1,6 +1,8 @@
 //! The one place that names concrete adapters: settings in, a server out.
 
 mod stores;
+#[cfg(feature = "testkit")]
+mod testkit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +39,8 @@ use portcullis_core::ports::texter::Texter;
 use portcullis_core::service::{AuthService, Ports};
 
 use self::stores::Stores;
+#[cfg(feature = "testkit")]
+pub use self::testkit::fakes_of_today;
 use crate::config::{Environment, Hashing, Mail, Settings, Signing, Twilio};
 use crate::http::app::{About, App};
 use crate::http::hang_up::HangUpHasher;
@@ -78,16 +82,26 @@ impl Server {
     /// # Errors
     /// What could not be opened or made, why, and the mend.
     pub async fn compose_in(settings: &Settings, address: SocketAddr, world: World) -> Result<Self, String> {
-        let started = Instant::now();
-        let World { clock, randomness } = world;
-        let realms = settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}")));
-        let realms: Vec<Realm> = realms.collect::<Result<_, _>>()?;
-        let ring = settings.secrets.encryption_ring.0.clone();
-        let key_ids: Vec<u32> = ring.iter().map(|(id, _)| *id).collect();
+        let ring = &settings.secrets.encryption_ring.0;
         let cipher: Arc<dyn FieldCipher> =
-            Arc::new(AesGcmCipher::new(&ring, randomness.clone()).map_err(|error| shown(&error))?);
+            Arc::new(AesGcmCipher::new(ring, world.randomness.clone()).map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
         let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE).await?;
+        Self::compose_on(settings, address, Ground { world, cipher, digests, stores }, |_| {})
+    }
+
+    /// The same on stores that are open; `adjust` has the last word about the ports.
+    fn compose_on(
+        settings: &Settings,
+        address: SocketAddr,
+        ground: Ground,
+        adjust: impl FnOnce(&mut Ports),
+    ) -> Result<Self, String> {
+        let started = Instant::now();
+        let Ground { world: World { clock, randomness }, cipher, digests, stores } = ground;
+        let realms = settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}")));
+        let realms: Vec<Realm> = realms.collect::<Result<_, _>>()?;
+        let key_ids: Vec<u32> = settings.secrets.encryption_ring.0.iter().map(|(id, _)| *id).collect();
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
@@ -106,7 +120,7 @@ impl Server {
         let Post { mailer, texter, outbox } = Post::new(settings, parts)?;
         let breached = BreachedList::load(settings.breached_passwords_file.as_deref());
         let breached = breached.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))?;
-        let ports = Ports {
+        let mut ports = Ports {
             users: stores.users,
             registrations: stores.registrations,
             sessions: stores.sessions,
@@ -125,6 +139,7 @@ impl Server {
             clock,
             randomness,
         };
+        adjust(&mut ports);
         let service = AuthService::new(ports, policy(settings));
         let about = About {
             environment: settings.environment.as_str(),
@@ -157,6 +172,14 @@ pub struct Queue {
     pub jobs: Arc<dyn JobQueue>,
     /// When they are due.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What a server stands on.
+struct Ground {
+    world: World,
+    cipher: Arc<dyn FieldCipher>,
+    digests: Arc<dyn KeyedDigest>,
+    stores: Stores,
 }
 
 /// What the app needs besides.
@@ -199,6 +222,8 @@ fn app(
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
+        #[cfg(feature = "testkit")]
+        testkit: None,
         service,
     })
 }
