@@ -4,8 +4,10 @@
 pub mod api;
 mod dump;
 pub mod fault_proxy;
+pub mod life_over_http;
 pub mod server;
 pub mod smtp_server;
+pub mod testkit;
 pub mod twilio_stub;
 pub mod watchman_stub;
 

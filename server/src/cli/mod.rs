@@ -3,6 +3,8 @@
 
 mod banner;
 mod outbox;
+#[cfg(feature = "testkit")]
+mod testkit;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -27,7 +29,7 @@ fn command() -> Command {
         .subcommand(Command::new("generate").about("Prints fresh secrets as lines for a .env file"));
     let outbox = outbox::command();
     let settings = Command::new("settings").about("Prints a reference of all settings");
-    Command::new("portcullis")
+    let command = Command::new("portcullis")
         .about("A self-hosted authentication server with every personal field encrypted on its own")
         .version(env!("CARGO_PKG_VERSION"))
         .args(config::flags())
@@ -35,7 +37,10 @@ fn command() -> Command {
         .subcommand(serve)
         .subcommand(keys)
         .subcommand(outbox)
-        .subcommand(settings)
+        .subcommand(settings);
+    #[cfg(feature = "testkit")]
+    let command = command.subcommand(testkit::command());
+    command
 }
 
 /// Runs what the arguments say.
@@ -59,6 +64,8 @@ pub fn run() -> ExitCode {
             Ok(())
         }
         Some(("outbox", outbox)) => outbox::run(outbox),
+        #[cfg(feature = "testkit")]
+        Some(("testkit", flags)) => testkit::run(flags),
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };

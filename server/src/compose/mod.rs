@@ -2,6 +2,8 @@
 
 mod post;
 mod stores;
+#[cfg(feature = "testkit")]
+mod testkit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,6 +35,8 @@ use portcullis_core::service::{AuthService, Ports};
 
 use self::post::{Post, watched};
 use self::stores::Stores;
+#[cfg(feature = "testkit")]
+pub use self::testkit::fakes_of_today;
 use crate::config::{Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
 use crate::http::hang_up::HangUpHasher;
@@ -74,13 +78,24 @@ impl Server {
     /// # Errors
     /// What could not be opened or made, why, and the mend.
     pub async fn compose_in(settings: &Settings, address: SocketAddr, world: World) -> Result<Self, String> {
-        let started = Instant::now();
-        let World { clock, randomness } = world;
-        let realms = realms(settings)?;
-        let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness.clone());
+        let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, world.randomness.clone());
         let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
-        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE, clock.now()).await?.with_copies();
+        let now = world.clock.now();
+        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE, now).await?.with_copies();
+        Self::compose_on(settings, address, Ground { world, cipher, digests, stores }, |_| {})
+    }
+
+    /// The same on stores that are open; `adjust` has the last word about the ports.
+    fn compose_on(
+        settings: &Settings,
+        address: SocketAddr,
+        ground: Ground,
+        adjust: impl FnOnce(&mut Ports),
+    ) -> Result<Self, String> {
+        let started = Instant::now();
+        let Ground { world: World { clock, randomness }, cipher, digests, stores } = ground;
+        let realms = realms(settings)?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
@@ -99,7 +114,7 @@ impl Server {
         let Post { mailer, texter, outbox } = Post::new(settings, parts)?;
         let about = about(settings, &stores);
         let mut counts = stores.counts;
-        let ports = Ports {
+        let mut ports = Ports {
             users: stores.users,
             registrations: stores.registrations,
             sessions: stores.sessions,
@@ -118,6 +133,7 @@ impl Server {
             clock,
             randomness,
         };
+        adjust(&mut ports);
         let service = AuthService::new(ports, policy(settings));
         let mailbox = (settings.environment == Environment::Development).then_some(outbox);
         let app = app(
@@ -149,6 +165,14 @@ pub struct Queue {
     pub jobs: Arc<dyn JobQueue>,
     /// When they are due.
     pub clock: Arc<dyn Clock>,
+}
+
+/// What a server stands on.
+struct Ground {
+    world: World,
+    cipher: Arc<dyn FieldCipher>,
+    digests: Arc<dyn KeyedDigest>,
+    stores: Stores,
 }
 
 /// What the app needs besides.
@@ -193,6 +217,8 @@ fn app(
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
+        #[cfg(feature = "testkit")]
+        testkit: None,
         service,
     })
 }

@@ -45,7 +45,7 @@ pub struct Stores {
     pub limiter: Arc<dyn RateLimiter>,
     pub shelf: Arc<dyn Shelf>,
     pub redis: Option<Arc<Redis>>,
-    mongo: Option<Arc<Mongo>>,
+    pub mongo: Option<Arc<Mongo>>,
     /// What the database is called in reports.
     pub database: &'static str,
     pub schema_version: u32,

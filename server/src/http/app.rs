@@ -61,6 +61,9 @@ pub struct App {
     pub started: Instant,
     /// The OpenAPI document, made when first asked for.
     pub openapi: std::sync::OnceLock<bytes::Bytes>,
+    /// What a test controls; only `portcullis testkit` has it.
+    #[cfg(feature = "testkit")]
+    pub testkit: Option<Arc<crate::testkit::Testkit>>,
 }
 
 /// Facts about this deployment that no port tells.

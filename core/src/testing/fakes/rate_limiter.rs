@@ -14,7 +14,7 @@ use crate::testing::locked::Locked;
 /// Keeps buckets as long as it lives.
 #[derive(Debug)]
 pub struct FakeRateLimiter {
-    arrivals: Locked<HashMap<Bucket, i64>>,
+    pub(crate) arrivals: Locked<HashMap<Bucket, i64>>,
     faults: Faults,
 }
 

@@ -114,7 +114,7 @@ impl AuthService {
         let mut chance = [0];
         self.ports.randomness.fill(&mut chance);
         let [chance] = chance;
-        wait - wait * u32::from(chance) / 1024
+        wait.saturating_sub(wait * u32::from(chance) / 1024)
     }
 
     async fn perform(&self, job: &Job) -> Result<(), Failure> {
