@@ -4,6 +4,8 @@
 pub mod api;
 mod dump;
 pub mod fault_proxy;
+pub mod filled;
+pub mod process;
 pub mod server;
 pub mod smtp_server;
 pub mod twilio_stub;

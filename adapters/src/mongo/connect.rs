@@ -80,24 +80,45 @@ impl Mongo {
     /// # Errors
     /// Why not.
     pub async fn connect(settings: &MongoSettings) -> Result<Self, ConnectError> {
-        let client = Client::with_options(options(settings).await?)?;
-        let database = client.database(&settings.database);
-        let hello = database.run_command(doc! {"hello": 1}).await?;
-        if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
-            return Err(ConnectError::TooOld);
-        }
+        let database = reach(settings).await?;
         warn_of_imitations(&database).await;
+        write_version(&database).await?;
         check_version(&database).await?;
         indexes::create(&database).await?;
+        Ok(Self::on(database))
+    }
+
+    /// The same, and nothing is written: what is missing stays missing.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn connect_as_is(settings: &MongoSettings) -> Result<Self, ConnectError> {
+        let database = reach(settings).await?;
+        check_version(&database).await?;
+        Ok(Self::on(database))
+    }
+
+    fn on(database: Database) -> Self {
         let lost_events = Arc::new(AtomicU64::new(0));
-        Ok(Self {
+        Self {
             recorder: Recorder::start(database.collection("audit"), lost_events.clone()),
             database,
             lanes: Lanes::default(),
             enqueued: Notify::new(),
             lost_events,
-        })
+        }
     }
+}
+
+/// A database on a server that is new enough.
+async fn reach(settings: &MongoSettings) -> Result<Database, ConnectError> {
+    let client = Client::with_options(options(settings).await?)?;
+    let database = client.database(&settings.database);
+    let hello = database.run_command(doc! {"hello": 1}).await?;
+    if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
+        return Err(ConnectError::TooOld);
+    }
+    Ok(database)
 }
 
 async fn options(settings: &MongoSettings) -> Result<ClientOptions, ConnectError> {
@@ -128,8 +149,8 @@ async fn warn_of_imitations(database: &Database) {
     }
 }
 
-/// The database's version, written down by whoever came first.
-async fn check_version(database: &Database) -> Result<(), ConnectError> {
+/// The database's version is written down by whoever comes first.
+async fn write_version(database: &Database) -> Result<(), ConnectError> {
     let versions = database.collection::<mongodb::bson::Document>("versions");
     let ours = doc! {"$setOnInsert": {"version": i64::from(SCHEMA_VERSION)}};
     let kept = versions.update_one(doc! {"_id": "schema"}, ours).upsert(true).await;
@@ -138,6 +159,12 @@ async fn check_version(database: &Database) -> Result<(), ConnectError> {
     {
         return Err(error.into());
     }
+    Ok(())
+}
+
+/// A later version's database is none of ours.
+async fn check_version(database: &Database) -> Result<(), ConnectError> {
+    let versions = database.collection::<mongodb::bson::Document>("versions");
     let found = versions.find_one(doc! {"_id": "schema"}).await?;
     match found.and_then(|kept| kept.get_i64("version").ok()) {
         Some(found) if found > i64::from(SCHEMA_VERSION) => Err(ConnectError::Newer { found }),

@@ -22,7 +22,9 @@ mod outbox_shelf;
 mod rate_limiter;
 mod registration_store;
 mod session_store;
+mod shapes;
 mod swap;
+mod transfer;
 mod user_store;
 
 use std::future::IntoFuture;

@@ -1,5 +1,7 @@
 //! The one place that names concrete adapters: settings in, a server out.
 
+pub mod moving;
+mod proof;
 mod stores;
 
 use std::net::SocketAddr;

@@ -4,13 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
 use portcullis_adapters::outbox::shelf::Shelf;
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_core::ports::audit_log::AuditLog;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
@@ -21,7 +19,7 @@ use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
-use super::shown;
+use super::proof::Proof;
 use crate::config::{Database, Settings};
 
 /// What keeps things.
@@ -157,7 +155,8 @@ async fn connect_when_there(settings: &MongoSettings, patience: Duration) -> Res
     }
 }
 
-const fn mend(error: &ConnectError) -> &'static str {
+/// What to do about a server that cannot be used.
+pub const fn mend(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Address(_) => "write it as mongodb://user:password@host:27017/?tls=true.",
         ConnectError::Away(_) => {
@@ -167,53 +166,5 @@ const fn mend(error: &ConnectError) -> &'static str {
         ConnectError::TooOld => "upgrade the server.",
         ConnectError::Newer { .. } => "run the version of Portcullis that last used it, or a later one.",
         ConnectError::Other(_) => "see that this user may read, write and make indexes in MONGO_DB.",
-    }
-}
-
-/// A store that keeps check values.
-trait Checked {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError>;
-}
-
-impl Checked for Embedded {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        self.check_value_or_insert(name, value).await
-    }
-}
-
-impl Checked for Mongo {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        self.check_value_or_insert(name, value).await
-    }
-}
-
-/// That a database was written with these secrets.
-struct Proof<'a> {
-    setting: &'static str,
-    place: String,
-    cipher: &'a dyn FieldCipher,
-    digests: &'a dyn KeyedDigest,
-}
-
-impl Proof<'_> {
-    async fn demand(&self, store: &impl Checked) -> Result<(), String> {
-        let place = &self.place;
-        let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
-        let ours = check_values::salt_check(self.digests).map_err(failed)?;
-        if store.check("email_salt", &ours).await.map_err(failed)? != ours {
-            return Err(format!(
-                "EMAIL_SALT: {place} was written with another one, so that no e-mail in it could be found. Mend: set \
-                 EMAIL_SALT to the value this database began with."
-            ));
-        }
-        let fresh = check_values::ring_check(self.cipher).map_err(failed)?;
-        let ring = store.check("encryption_key", &fresh).await.map_err(failed)?;
-        if !check_values::verify_ring_check(self.cipher, &ring) {
-            return Err(format!(
-                "ENCRYPTION_KEY: {place} was written with another key, so that nothing in it could be read. Mend: add the \
-                 key this database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD."
-            ));
-        }
-        Ok(())
     }
 }
