@@ -87,6 +87,14 @@ impl Mongo {
         kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
     }
 
+    /// The names of the collections there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn collections(&self) -> Result<Vec<String>, PortError> {
+        Ok(run("checks", self.database.list_collection_names()).await?)
+    }
+
     /// Removes everything. For tests that had a database of their own.
     ///
     /// # Errors

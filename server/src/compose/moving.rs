@@ -66,7 +66,7 @@ async fn source(settings: &Settings) -> Result<Box<dyn Movable>, String> {
         }
         Database::Sqlite { path } => embedded(Side::Source, path),
         Database::Mongo { url, name } => {
-            let store = Mongo::connect_as_is(&mongo(settings, url.expose(), name)).await;
+            let store = Mongo::connect_for_long(&mongo(settings, url.expose(), name)).await;
             let store = store.map_err(|error| format!("--from: {error}. Mend: {}", stores::mend(&error)))?;
             Ok(Box::new(store))
         }
@@ -79,8 +79,11 @@ async fn target(settings: &Settings, database: &Database, rehearsal: bool) -> Re
         Database::Sqlite { path } => embedded(Side::Target, path).map(Some),
         Database::Mongo { url, name } => {
             let target = mongo(settings, url.expose(), name);
-            let store = if rehearsal { Mongo::connect_as_is(&target).await } else { Mongo::connect(&target).await };
-            let store = store.map_err(|error| format!("--to: {error}. Mend: {}", stores::mend(&error)))?;
+            let failed = |error| format!("--to: {error}. Mend: {}", stores::mend(&error));
+            let store = Mongo::connect_for_long(&target).await.map_err(failed)?;
+            if !rehearsal {
+                store.prepare().await.map_err(failed)?;
+            }
             Ok(Some(Box::new(store)))
         }
     }
