@@ -28,7 +28,7 @@ pub fn document(app: &App) -> Value {
     }
     let development = if app.mailbox.is_some() { DEVELOPMENT } else { &[] };
     for endpoint in SYSTEM.iter().chain(development) {
-        add(&mut paths, endpoint.path.to_owned(), endpoint, None);
+        add(&mut paths, endpoint.documented_path(), endpoint, None);
     }
     let realms = app
         .realms
