@@ -87,7 +87,8 @@ async function render() {
   } catch (problem) {
     content = [h("h1", { tabindex: "-1" }, title), h("div", { class: "alert", role: "alert" }, h("p", {}, inWords(problem)))];
   }
-  if (mine !== turn) return; // someone has gone on already
+  // someone has gone on already, or was put out meanwhile
+  if (mine !== turn || wanted() !== name) return;
   main.replaceChildren(...content);
   main.dataset.view = name;
   document.title = `${title} · ${settings.app_name} demo`;

@@ -38,12 +38,13 @@ export function field({ name, label, type = "text", hint = null, value = "", che
 
   if (meter) {
     // on first use of the field, and not before: the estimator is by far the largest thing on this page
-    input.addEventListener("focus", () => loadMeter(input, meter).then((element) => {
-      if (!element) return;
-      self.meter = element;
-      control.after(element);
-      self.refreshMeter?.();
-    }), { once: true });
+    input.addEventListener("focus", async () => {
+      const made = await loadMeter(input, meter);
+      if (!made) return;
+      self.meter = made;
+      control.after(...made.parts);
+      self.arrived?.();
+    }, { once: true });
   }
   return self;
 }
@@ -58,6 +59,12 @@ function eye(input, label) {
     button.replaceChildren(shown ? open : shut);
   } }, open);
   return button;
+}
+
+/** Puts a value in as if it had been typed. */
+export function put({ input }, value) {
+  input.value = value;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 /** A form of such fields. `send(values)` does the work; what it throws is shown where it belongs. */
@@ -77,19 +84,24 @@ export function form({ name, fields, submit, send, extra = null, danger = false 
   const look = (each) => each.show(judge(each));
 
   for (const each of fields) {
-    each.refreshMeter = () => each.meter?.words?.(values());
+    // what was typed while the estimator was on its way is judged now
+    each.arrived = () => {
+      each.meter.tell(values());
+      if (each.touched && each.input.value !== "") look(each);
+    };
     const changed = () => {
       if (each.touched || each.verdict) look(each);
       for (const name of each.after) {
         const other = of(name);
-        other?.refreshMeter();
+        other?.meter?.tell(values());
         if (other?.touched && other.input.value !== "") look(other);
       }
     };
     each.input.addEventListener("input", changed);
     each.input.addEventListener("change", changed);
-    each.input.addEventListener("blur", () => {
-      if (each.input.value === "") return;
+    each.input.addEventListener("blur", (event) => {
+      // on the way to the button nothing may appear that would push it from under the pointer; sending looks anyway
+      if (each.input.value === "" || event.relatedTarget === button) return;
       each.touched = true;
       look(each);
     });

@@ -2,7 +2,7 @@
 import * as api from "./api.js";
 import { countryOptions } from "./countries.js";
 import { h } from "./dom.js";
-import { action, field, form } from "./forms.js";
+import { action, field, form, put } from "./forms.js";
 import { checks } from "./rules.js";
 import { page } from "./page.js";
 
@@ -26,7 +26,7 @@ export function phoneFields(known = {}) {
 }
 
 export const newPassword = (name, label, words) =>
-  field({ name, label, type: "password", autocomplete: "new-password", required: true, check: checks.password(words), meter: { words } });
+  field({ name, label, type: "password", autocomplete: "new-password", required: true, check: checks.password(words), meter: words });
 
 export function register(app) {
   const words = (all) => ({ names: [all.first_name, all.last_name], email: all.email });
@@ -59,11 +59,9 @@ function fillIn({ of }) {
     password: `${pick(["umbra", "quartz", "lantern", "thistle"])}-${letters(5)}-${pick(["orbit", "meadow", "velvet", "cinder"])}-${letters(3)}`,
   };
   for (const [name, value] of Object.entries(person)) {
-    const { input } = of(name);
-    input.value = value;
-    input.dispatchEvent(new Event("focus"));
-    input.dispatchEvent(new Event("input", { bubbles: true }));
-    input.dispatchEvent(new Event("blur"));
+    of(name).input.dispatchEvent(new Event("focus"));
+    put(of(name), value);
+    of(name).input.dispatchEvent(new Event("blur"));
   }
   of("password").input.focus();
 }
@@ -85,8 +83,8 @@ export function verify(app) {
   } });
   app.takeCode = (message) => {
     if (message.channel !== "email") return false;
-    email.input.value = message.to;
-    code.input.value = message.code;
+    put(email, message.to);
+    put(code, message.code);
     code.input.focus();
     return true;
   };
@@ -151,7 +149,7 @@ export function factor(app) {
 /** Takes the code of a text message or a call into a field. */
 export const takeOtp = (otp) => (message) => {
   if (message.channel === "email") return false;
-  otp.input.value = message.code;
+  put(otp, message.code);
   otp.input.focus();
   return true;
 };

@@ -1,6 +1,8 @@
 // The rules under the fields: the server's own, from the npm package. If it cannot be loaded (a browser without
 // WebAssembly, a policy without 'wasm-unsafe-eval'), the fields are checked by the server alone, and the page says so.
 
+import { h } from "./dom.js";
+
 let rules = null;
 let strength = null;
 let loading = null;
@@ -10,7 +12,7 @@ let settings = null;
 export async function loadRules(known) {
   settings = known;
   try {
-    const loaded = await import("./pkg/index.js");
+    const loaded = await import("./pkg/web/index.js");
     await loaded.ready();
     rules = loaded;
   } catch {
@@ -35,25 +37,37 @@ export const checks = {
 };
 
 /** What a password must not lean on, and what the operator asks of it. */
-const context = ({ names, email }) => ({ names, email, appName: settings.app_name, ...settings.password });
+const context = ({ names, email }) => ({
+  names, email, appName: settings.app_name,
+  minLength: settings.password.min_length, maxLength: settings.password.max_length, minScore: settings.password.min_score,
+});
 
-/** Loads the estimator, once, and gives a meter for a field; null where there is none. */
-export async function loadMeter(input, { words }) {
+/** Loads the estimator, once, and gives a meter for a field and a way to tell it the words; null where there is none. */
+export async function loadMeter(input, words) {
   try {
     loading ??= load();
     strength = await loading;
   } catch {
     return null;
   }
-  const meter = document.createElement("portcullis-password-meter");
-  meter.setAttribute("for", input.id);
-  meter.setAttribute("lang", "en");
-  meter.words = (all) => Object.assign(meter, context(words(all)));
-  return meter;
+  // the element reads its words from fields; these two hold them, wherever on the page, or not on it, they come from
+  const names = h("input", { type: "hidden", id: `${input.id}-names` });
+  const email = h("input", { type: "hidden", id: `${input.id}-email` });
+  const meter = h("portcullis-password-meter", {
+    for: input.id, lang: "en", "names-from": names.id, "email-from": email.id,
+    "app-name": settings.app_name, "min-score": settings.password.min_score,
+  });
+  const tell = (all) => {
+    const known = words(all);
+    names.value = known.names.join(" ");
+    email.value = known.email;
+    email.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  return { parts: [meter, names, email], tell };
 }
 
 async function load() {
-  const [loaded] = await Promise.all([import("./pkg/strength.js"), import("./pkg/meter.js")]);
+  const [loaded] = await Promise.all([import("./pkg/web/strength.js"), import("./pkg/web/meter.js")]);
   await loaded.loadStrength();
   return loaded;
 }

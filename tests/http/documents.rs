@@ -95,8 +95,9 @@ async fn viewers_and_pages_ask_nobody_else() {
 async fn the_demo_is_served_under_a_policy_of_its_own() {
     let server = TestServer::start_with(&[("REALMS", "Guests"), ("PASSWORD_POLICY", "nist-single")]).await;
     let api = server.realm("Guests");
-    // the client follows it: addresses in the page are relative to the folder
-    let page = api.get("//demo").await.expect(200);
+    // addresses in the page are relative to the folder, which ends in a slash
+    assert_eq!(api.get("//demo").await.expect(308).header("location"), "demo/");
+    let page = api.get("//demo/").await.expect(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     for asset in portcullis_server::http::demo::ALL {
         let answer = api.get(&format!("//demo/{}", asset.name)).await.expect(200);
