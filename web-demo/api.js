@@ -51,7 +51,7 @@ function serverOf(settings) {
   const asked = new URLSearchParams(location.search).get("server");
   if (!asked) return settings.server;
   const url = URL.parse?.(asked) ?? new URL(asked, document.baseURI);
-  const local = ["127.0.0.1", "localhost", "[::1]"].includes(url.hostname);
+  const local = ["127.0.0.1", "localhost"].includes(url.hostname);
   if (local || settings.servers.includes(url.origin)) return url.href;
   throw new Problem(0, { code: "server_not_listed", detail: `${url.origin} is not a server this page may talk to` });
 }

@@ -94,7 +94,8 @@ async function render() {
   document.title = `${title} · ${settings.app_name} demo`;
   showWho();
   showStory(name);
-  const words = pending;
+  // what was asked for by its address, perhaps by a reload, needs a login first
+  const words = pending ?? (current() in INSIDE && name === "login" ? "Log in first. Tokens live in this page’s memory only, so a reload forgets them." : null);
   pending = null;
   if (words) app.say(words);
   // who navigates by ear or by keyboard starts at the title of what is new; the first view leaves the focus alone

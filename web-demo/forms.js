@@ -27,11 +27,11 @@ export function field({ name, label, type = "text", hint = null, value = "", che
 
   function show(issue) {
     self.verdict = issue;
-    wrong.replaceChildren(...(issue ? [atField(issue)] : []));
+    wrong.replaceChildren(...(issue ? [atField(issue, self.meter !== null)] : []));
     if (issue) wrong.dataset.code = issue.code;
     else delete wrong.dataset.code;
-    input.toggleAttribute("aria-invalid", Boolean(issue));
     if (issue) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
     root.classList.toggle("bad", Boolean(issue));
     root.classList.toggle("good", !issue && self.touched && input.value !== "" && Boolean(check));
   }

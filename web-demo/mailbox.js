@@ -71,7 +71,12 @@ export class Mailbox {
   #title = (message) => (message.channel === "email" ? (TITLES[message.template] ?? message.subject) : message.channel === "voice" ? "A call" : "Text message");
 
   #letter(message, fresh) {
-    const { follow, useCode } = this.#callbacks;
+    const taken = (work) => () => {
+      this.#count(0);
+      work();
+    };
+    const follow = taken(() => this.#callbacks.follow(message, link));
+    const useCode = taken(() => this.#callbacks.useCode(message));
     const kind = message.channel === "email" ? ICONS.mail : message.channel === "voice" ? ICONS.call : ICONS.phone;
     const title = this.#title(message);
     const link = FOLLOWED[message.template] && message.links?.[0];
@@ -81,8 +86,8 @@ export class Mailbox {
       message.channel === "email" ? null : h("p", { class: "letter-text" }, message.text.trim()),
       message.code && h("p", { class: "letter-code" }, h("code", {}, message.code)),
       (message.code || link) && h("div", { class: "letter-actions" },
-        message.code && h("button", { type: "button", class: "quiet small", click: () => useCode(message), "aria-label": `Use the code: ${title}` }, "Use the code"),
-        link && h("button", { type: "button", class: "quiet small", click: () => follow(message, link), "aria-label": `${FOLLOWED[message.template]}: ${title}` }, FOLLOWED[message.template])));
+        message.code && h("button", { type: "button", class: "quiet small", click: useCode, "aria-label": `Use the code: ${title}` }, "Use the code"),
+        link && h("button", { type: "button", class: "quiet small", click: follow, "aria-label": `${FOLLOWED[message.template]}: ${title}` }, FOLLOWED[message.template])));
   }
 
   #count(more) {

@@ -37,7 +37,8 @@ export function inWords(issue) {
   return SENTENCES[issue.code] ?? issue.message ?? issue.code;
 }
 
-export const atField = inWords;
+/** At a field. Where the meter gives advice already, the field only says that it is needed. */
+export const atField = (issue, measured) => (measured && issue.code === "password_too_weak" ? "Still too easy to guess." : inWords(issue));
 
 function duration(seconds) {
   if (seconds < 90) return `${seconds} seconds`;
