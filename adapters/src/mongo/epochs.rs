@@ -10,7 +10,8 @@ use portcullis_core::model::sealed::Digest;
 use portcullis_core::ports::error::PortError;
 use tokio::sync::mpsc;
 
-use crate::mongo::documents::{Fields, unhex};
+use crate::job_text::unhex;
+use crate::mongo::documents::Fields;
 use crate::mongo::{Failure, Mongo, run};
 use crate::redis::cache::{Advance, Epoch, Epochs, Members};
 
