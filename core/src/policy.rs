@@ -39,9 +39,11 @@ pub struct MailQuotas {
 pub struct TextGuard {
     /// Countries that numbers may be proven in, by the numbers' own digits; `None` is all of them.
     pub countries: Option<Vec<Country>>,
-    /// To one number in a few minutes.
+    /// That one account may ask for to prove its numbers, in a day.
+    pub of_an_account: Quota,
+    /// To one number, or for one account's logins, in a few minutes.
     pub cool_down: Quota,
-    /// To one number in a day.
+    /// To one number, or for one account's logins, in a day.
     pub of_a_number: Quota,
     /// To all numbers that agree in everything but their last four digits: who pumps texts owns a range.
     pub of_a_prefix: Quota,
@@ -102,6 +104,7 @@ impl Default for Policy {
             },
             texts: TextGuard {
                 countries: None,
+                of_an_account: Quota::new(10, Duration::from_secs(DAY)),
                 cool_down: Quota::new(3, Duration::from_secs(300)),
                 of_a_number: Quota::new(20, Duration::from_secs(DAY)),
                 of_a_prefix: Quota::new(200, Duration::from_secs(DAY)),

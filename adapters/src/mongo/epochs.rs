@@ -8,45 +8,105 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::randomness::Randomness as _;
 use tokio::sync::mpsc;
 
 use crate::job_text::unhex;
 use crate::mongo::documents::Fields;
-use crate::mongo::{Failure, Mongo, run};
-use crate::redis::cache::{Advance, Epoch, Epochs, Members};
+use crate::mongo::{Failure, Mongo, binary, run};
+use crate::redis::cache::{Advance, CopyKey, Epoch, Epochs, Members, TRUST};
+use crate::system::randomness::OsRandomness;
 
 const PORT: &str = "epochs";
+
+const EPOCH: &str = "epoch";
+
+impl Mongo {
+    /// An instance without Redis uses this database from now on: it takes no copies back, so nobody may believe them. They
+    /// are believed again once `allow_copies` says that it has gone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forbid_copies(&self) -> Result<(), PortError> {
+        self.begin_epoch(true).await?;
+        if self.set_plain(true).await? {
+            tracing::warn!(
+                "MONGO_URL: instances with Redis have used this database, and this one has none: copies in Redis are off \
+                 until all have the same REDIS_URL and `portcullis migrate` is called"
+            );
+            tokio::time::sleep(TRUST * 2).await;
+        }
+        Ok(())
+    }
+
+    /// All instances have Redis. Whether some had not.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn allow_copies(&self) -> Result<bool, PortError> {
+        self.set_plain(false).await
+    }
+
+    /// Whether it was otherwise.
+    async fn set_plain(&self, plain: bool) -> Result<bool, PortError> {
+        let which = doc! {"_id": EPOCH, "plain": !plain};
+        let change = doc! {"$set": {"plain": plain}};
+        Ok(run(PORT, self.collection("versions").update_one(which, change)).await?.matched_count == 1)
+    }
+
+    /// The first epoch of a database. Not from zero: one that was dropped and made again must not believe the copies of the
+    /// one before.
+    async fn begin_epoch(&self, plain: bool) -> Result<(), PortError> {
+        let start = ObjectId::new().bytes().first_chunk().map_or(0, |first| i64::from_be_bytes(*first) >> 1);
+        let first = doc! {
+            "_id": EPOCH, "copies": start, "filters": start, "generation": "", "plain": plain, "key": binary(&fresh_key()),
+        };
+        match run(PORT, self.collection("versions").insert_one(first)).await {
+            Ok(_) | Err(Failure::Taken(_)) => Ok(()),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
+fn fresh_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    OsRandomness.fill(&mut key);
+    key
+}
 
 #[async_trait]
 impl Epochs for Mongo {
     async fn current(&self) -> Result<Epoch, PortError> {
-        let versions = self.collection("versions");
-        let found = run(PORT, versions.find_one(doc! {"_id": "epoch"})).await?;
-        if found.is_none() {
-            // not from zero: a database that was dropped and made again must not believe the copies of the one before
-            let start = ObjectId::new().bytes().first_chunk().map_or(0, |first| i64::from_be_bytes(*first) >> 1);
-            let begin = doc! {"$setOnInsert": {"copies": start, "filters": start}};
-            let begun = run(PORT, versions.update_one(doc! {"_id": "epoch"}, begin).upsert(true)).await;
-            return match begun {
-                Ok(_) | Err(Failure::Taken(_)) => Err(PortError::new(PORT, "the epoch has only begun")),
-                Err(failure) => Err(failure.into()),
-            };
-        }
-        let of = |name: &str| {
-            let number = found.as_ref().and_then(|found| found.get_i64(name).ok()).unwrap_or_default();
-            u64::try_from(number).unwrap_or_default()
+        let found = run(PORT, self.collection("versions").find_one(doc! {"_id": EPOCH})).await?;
+        let Some(found) = found else {
+            self.begin_epoch(false).await?;
+            return Err(PortError::new(PORT, "the epoch has only begun"));
         };
-        Ok(Epoch { copies: of("copies"), filters: of("filters") })
+        let fields = Fields::of(PORT, &found);
+        let key = fields.bytes("key")?.try_into().map_err(|_| fields.unreadable("key"))?;
+        Ok(Epoch {
+            copies: fields.number("copies")?,
+            key: CopyKey(key),
+            filters: fields.number("filters")?,
+            generation: fields.text("generation")?.to_owned(),
+            plain: fields.flag("plain")?,
+        })
     }
 
     async fn advance(&self, which: Advance) -> Result<(), PortError> {
-        let name = match which {
-            Advance::Copies => "copies",
-            Advance::Filters => "filters",
+        let change = match which {
+            Advance::Copies => doc! {"$inc": {"copies": 1_i64}, "$set": {"key": binary(&fresh_key())}},
+            Advance::Filters => doc! {"$inc": {"filters": 1_i64}},
         };
-        let one_more = doc! {"$inc": {name: 1_i64}};
-        run(PORT, self.collection("versions").update_one(doc! {"_id": "epoch"}, one_more).upsert(true)).await?;
+        // where there is none yet, nobody believes anything
+        run(PORT, self.collection("versions").update_one(doc! {"_id": EPOCH}, change)).await?;
         Ok(())
+    }
+
+    async fn begin(&self, seen: &str, fresh: &str) -> Result<bool, PortError> {
+        let which = doc! {"_id": EPOCH, "generation": seen};
+        let change = doc! {"$set": {"generation": fresh}};
+        Ok(run(PORT, self.collection("versions").update_one(which, change)).await?.matched_count == 1)
     }
 }
 

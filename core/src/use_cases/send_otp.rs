@@ -52,7 +52,7 @@ impl AuthService {
     async fn owner_of(&self, realm: &Realm, id: &str, phone: &str) -> Result<Option<UserId>, StoryError> {
         let Ports { users, .. } = &self.ports;
         let Some(id) = UserId::parse(id) else { return Ok(None) };
-        let Some(user) = users.find(realm, &id).await? else { return Ok(None) };
+        let Some(user) = users.find_at_source(realm, &id).await? else { return Ok(None) };
         let on_record = self.opener_of(&user)?.phone(&user.person)?;
         Ok((on_record.as_str() == phone && !user.disabled).then_some(user.id))
     }

@@ -4,7 +4,6 @@
 
 use crate::model::code::{Code, Violation};
 use crate::model::country::Country;
-use crate::model::job::Job;
 use crate::model::one_time_token::Purpose;
 use crate::model::phone::Phone;
 use crate::model::quota::{Bucket, Quota};
@@ -12,6 +11,7 @@ use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::user::User;
 use crate::ports::error::PortError;
+use crate::ports::keyed_digest::Domain;
 use crate::service::AuthService;
 use crate::use_cases::errors::StoryError;
 
@@ -23,6 +23,8 @@ const WITHIN_A_RANGE: usize = 4;
 pub enum TextRefusal {
     /// The number's country is not served.
     Country,
+    /// Too many for the account today.
+    Account,
     /// Too many to the number just now.
     CoolDown,
     /// Too many to the number today.
@@ -41,6 +43,7 @@ impl TextRefusal {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Country => "country",
+            Self::Account => "account",
             Self::CoolDown => "cool_down",
             Self::Number => "number",
             Self::Prefix => "prefix",
@@ -67,63 +70,84 @@ impl AuthService {
         country.is_none_or(|country| countries.contains(&country))
     }
 
-    /// Takes one from every bucket a text fills; `Some` is why it must not go out. A retry has been counted already.
-    /// Only numbers that are yet to be proven are held back for what others do: a login waits for none but its owner.
+    /// Takes one from every bucket a text fills; `Some` is why it must not go out. `counted` is a text that an earlier try
+    /// has taken for already.
+    ///
+    /// What a login needs is counted by its account alone: it took the right password, and no stranger who asks for texts
+    /// to the same number, to a range or at all keeps its owner out.
     pub(crate) async fn may_text(
         &self,
-        job: &Job,
+        user: &User,
         purpose: Purpose,
         phone: &Phone,
+        counted: bool,
     ) -> Result<Option<TextRefusal>, PortError> {
         let unproven = purpose == Purpose::VerifyPhone;
         if unproven && !self.is_served(phone.as_str()) {
             return Ok(Some(TextRefusal::Country));
         }
-        if job.attempts > 1 {
+        if counted {
             return Ok(None);
         }
+        let buckets = if unproven { self.buckets_of_a_proof(user, phone) } else { self.buckets_of_a_login(user) };
         let mut taken = Vec::new();
-        for (refusal, bucket, quota) in self.text_buckets(&job.realm, phone) {
-            let decision = self.take(&bucket, &quota).await?;
-            let others = matches!(refusal, TextRefusal::Prefix | TextRefusal::Unanswered | TextRefusal::Altogether);
-            if decision.is_none_or(|decision| decision.allowed) {
+        for (refusal, bucket, quota) in buckets {
+            let decision = self.take(&bucket, &quota).await;
+            if let Ok(decision) = &decision
+                && decision.is_none_or(|decision| decision.allowed)
+            {
                 taken.push((bucket, quota));
-            } else if unproven || !others {
-                for (bucket, quota) in taken {
-                    self.give_back(&bucket, &quota).await?;
-                }
-                return Ok(Some(refusal));
+                continue;
             }
+            for (bucket, quota) in taken {
+                self.give_back(&bucket, &quota).await?;
+            }
+            return decision.map(|_| Some(refusal));
         }
         Ok(None)
     }
 
-    /// A code came back: the text was no waste. Whoever typed it does not wait for a limiter that is away.
+    /// The code of a proof came back: the text was no waste. Whoever typed it does not wait for a limiter that is away.
     pub(crate) async fn text_was_answered(&self, user: &User) -> Result<(), PortError> {
         let phone = self.opener_of(user)?.phone(&user.person)?;
-        let (bucket, quota) = self.unanswered(&user.realm, &phone);
+        let (_, bucket, quota) = self.unanswered(&user.realm, &phone);
         let _ = self.give_back(&bucket, &quota).await;
         Ok(())
     }
 
-    fn text_buckets(&self, realm: &Realm, phone: &Phone) -> [(TextRefusal, Bucket, Quota); 5] {
-        let guard = &self.policy.texts;
+    /// The account's own come first: whoever fills these gets no further.
+    fn buckets_of_a_proof(&self, user: &User, phone: &Phone) -> Vec<(TextRefusal, Bucket, Quota)> {
+        let (guard, realm) = (&self.policy.texts, &user.realm);
         let number = self.phone_digest(realm, phone.as_str());
-        let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
-        let (unanswered, of_unanswered) = self.unanswered(realm, phone);
         let everyone = self.phone_digest(realm, "");
-        [
+        let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
+        vec![
+            (TextRefusal::Account, bucket("text_account", self.account(user)), guard.of_an_account),
             (TextRefusal::CoolDown, bucket("text_at_once", number), guard.cool_down),
             (TextRefusal::Number, bucket("text_a_day", number), guard.of_a_number),
             (TextRefusal::Prefix, bucket("text_prefix", self.range(realm, phone)), guard.of_a_prefix),
-            (TextRefusal::Unanswered, unanswered, of_unanswered),
+            self.unanswered(realm, phone),
             (TextRefusal::Altogether, bucket("text_altogether", everyone), guard.altogether),
         ]
     }
 
-    fn unanswered(&self, realm: &Realm, phone: &Phone) -> (Bucket, Quota) {
+    fn buckets_of_a_login(&self, user: &User) -> Vec<(TextRefusal, Bucket, Quota)> {
+        let guard = &self.policy.texts;
+        let bucket = |operation| Bucket { realm: user.realm.clone(), operation, who: self.account(user) };
+        vec![
+            (TextRefusal::CoolDown, bucket("text_login_at_once"), guard.cool_down),
+            (TextRefusal::Number, bucket("text_login_a_day"), guard.of_a_number),
+        ]
+    }
+
+    fn unanswered(&self, realm: &Realm, phone: &Phone) -> (TextRefusal, Bucket, Quota) {
         let who = self.range(realm, phone);
-        (Bucket { realm: realm.clone(), operation: "text_unanswered", who }, self.policy.texts.unanswered)
+        let bucket = Bucket { realm: realm.clone(), operation: "text_unanswered", who };
+        (TextRefusal::Unanswered, bucket, self.policy.texts.unanswered)
+    }
+
+    fn account(&self, user: &User) -> Digest {
+        self.ports.digests.digest(Domain::Phone, &user.realm, &[b"account", user.id.as_bytes()])
     }
 
     /// All numbers that agree in everything but their last digits.

@@ -8,7 +8,6 @@ use crate::model::quota::{Bucket, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::user::User;
-use crate::ports::error::PortError;
 use crate::service::{AuthService, Ports};
 
 /// Once an hour. A little less, so that limiters need not keep it beyond a restart.
@@ -18,20 +17,21 @@ const ONCE: Quota = Quota::new(1, Duration::from_secs(3599));
 const WRONG_PASSWORDS: Quota = Quota::new(20, Duration::from_secs(3600));
 
 impl AuthService {
-    /// Counts a wrong password of an address, whoever's it was meant to be.
-    pub(crate) async fn note_wrong_password(&self, realm: &Realm, from: &Digest) -> Result<(), PortError> {
-        self.take(&wrong_passwords(realm, from), &WRONG_PASSWORDS).await.map(|_| ())
+    /// Counts a wrong password of an address, whoever's it was meant to be. Evidence fails no login.
+    pub(crate) async fn note_wrong_password(&self, realm: &Realm, from: &Digest) {
+        let _ = self.take(&wrong_passwords(realm, from), &WRONG_PASSWORDS).await;
     }
 
     /// Writes down a right password from an address that has shown many wrong ones. Nothing is refused for it: many may
     /// share an address.
-    pub(crate) async fn note_right_password(&self, user: &User, from: &Digest) -> Result<(), PortError> {
+    pub(crate) async fn note_right_password(&self, user: &User, from: &Digest) {
         let Ports { limiter, clock, .. } = &self.ports;
         let bucket = wrong_passwords(&user.realm, from);
-        if self.policy.limits_on && limiter.is_exhausted(&bucket, &WRONG_PASSWORDS, clock.now()).await? {
+        let exhausted = self.policy.limits_on
+            && limiter.is_exhausted(&bucket, &WRONG_PASSWORDS, clock.now()).await.unwrap_or_default();
+        if exhausted {
             self.record(&user.realm, EventKind::SuspiciousLogin, Some(user.id), None);
         }
-        Ok(())
     }
 
     /// Writes down that an address (by its digest) was refused something. Never fails: the refusal stands anyway.

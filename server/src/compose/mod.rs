@@ -84,7 +84,7 @@ impl Server {
         let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
         let now = world.clock.now();
-        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE, now).await?.with_copies();
+        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE, now).await?.with_copies().await?;
         Self::compose_on(settings, address, Ground { world, cipher, digests, stores }, |_| {})
     }
 

@@ -25,6 +25,7 @@ use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
 use super::proof::{Keys, Proof};
+use super::shown;
 use crate::config::{Database, Settings};
 use crate::http::app::{Count, KeyAge};
 
@@ -123,8 +124,15 @@ impl Stores {
     }
 
     /// With copies of sealed records in Redis, where both it and MongoDB are set: the embedded store is quicker itself.
-    pub fn with_copies(self) -> Self {
-        let (Some(redis), Some(mongo)) = (self.redis.clone(), self.mongo.clone()) else { return self };
+    ///
+    /// # Errors
+    /// When MongoDB cannot be told that this instance takes no copies back.
+    pub async fn with_copies(self) -> Result<Self, String> {
+        let Some(mongo) = self.mongo.clone() else { return Ok(self) };
+        let Some(redis) = self.redis.clone() else {
+            mongo.forbid_copies().await.map_err(|error| format!("MONGO_URL: {}", shown(&error)))?;
+            return Ok(self);
+        };
         let cache = Cache::start(redis, mongo.clone(), Arc::new(OsRandomness));
         let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(mongo.clone())));
         let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(mongo)));
@@ -133,13 +141,13 @@ impl Stores {
         counts.push(("portcullis_filter_saved_users_total", addresses.saved()));
         counts.push(("portcullis_filter_saved_limits_total", takers.saved()));
         let users = FilteredUsers::new(addresses, self.users);
-        Self {
+        Ok(Self {
             users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(users))),
             limiter: Arc::new(FilteredLimiter::new(takers, self.limiter)),
             sessions: Arc::new(CachedSessions::new(cache, self.sessions)),
             counts,
             ..self
-        }
+        })
     }
 
     /// With Redis, where it is set, in front of what instances share.

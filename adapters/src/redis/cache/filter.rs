@@ -8,13 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::ports::error::PortError;
-use redis::Script;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::bloom::Bloom;
-use crate::redis::cache::scripts::ADD;
-use crate::redis::cache::{Advance, Cache, View, evalsha};
+use crate::redis::cache::view::View;
+use crate::redis::cache::{Advance, Cache};
 
 /// How often it is seen to.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -22,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const DAY: i64 = 86_400;
 /// Whoever was adding when a build began has been answered by the store after this long.
 const GRACE: Duration = Duration::from_secs(3);
-/// A build takes no longer; then another instance may begin.
-const LOCK_SECONDS: u64 = 600;
+/// Nobody begins a build sooner after another one; one that takes longer and was overtaken does not count.
+const LOCK_SECONDS: u64 = 60;
 /// Members sent at once.
 const BATCH: usize = 500;
 /// Room for at least so many.
@@ -75,25 +74,39 @@ impl SharedFilter {
         self.saved.clone()
     }
 
-    /// Adds, before the store does. Where it cannot be, everyone distrusts the filter.
-    pub(super) async fn add(&self, member: &Digest) -> Result<(), PortError> {
-        let pointers = vec![self.of.key("current"), self.of.key("building")];
-        if !self.of.add(pointers, &[*member]).await {
+    /// A change of the store that adds a member: the filter has it before, and again before the answer, for a filter may
+    /// have been built in between. Where it cannot be added, everyone distrusts the filter.
+    pub(super) async fn around<T>(
+        &self,
+        member: &Digest,
+        change: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
+        self.add(member).await;
+        let changed = change.await;
+        if !self.add(member).await {
             self.of.cache.distrust(Advance::Filters).await?;
         }
-        Ok(())
+        changed
+    }
+
+    async fn add(&self, member: &Digest) -> bool {
+        let Some(view) = self.of.cache.views.now() else { return false };
+        self.of.add(&view, &["current", "building"], &[*member]).await
     }
 
     /// Whether the store has certainly no such member.
     pub(super) async fn certainly_absent(&self, member: &Digest) -> bool {
-        let Some(view) = self.of.cache.view() else { return false };
+        let Some(view) = self.of.cache.views.now() else { return false };
         let [start, step] = Bloom::seeds(member.as_bytes());
-        let keys = [self.of.cache.key("generation"), self.of.key("of"), self.of.key("current")];
-        let absent = self.of.cache.ask_as(async move |mut connection| {
-            let mut question = evalsha(&view.scripts.absent, &keys.each_ref().map(String::as_str));
-            question.arg(&*view.generation).arg(times(&view)).arg(hashes()).arg(start).arg(step);
-            question.query_async::<i64>(&mut connection).await
-        });
+        let keys = [self.of.key("of"), self.of.key("current")];
+        let absent = self.of.cache.ask_as::<i64>(
+            &view,
+            |scripts| &scripts.absent,
+            &keys,
+            |question| {
+                question.arg(times(&view)).arg(hashes()).arg(start).arg(step);
+            },
+        );
         let absent = absent.await == Some(1);
         self.saved.fetch_add(u64::from(absent), Ordering::Relaxed);
         absent
@@ -105,9 +118,9 @@ fn hashes() -> u32 {
     Bloom::sized(1, ONE_IN).hashes
 }
 
-/// The times a filter belongs to.
+/// The times and the shape a filter belongs to.
 fn times(view: &View) -> String {
-    format!("{}:{}", view.epoch.filters, view.generation)
+    format!("{}:{}:{}", hashes(), view.epoch.filters, view.epoch.generation)
 }
 
 async fn keep_built(of: Arc<Of>, members: Arc<dyn Members>) {
@@ -115,12 +128,12 @@ async fn keep_built(of: Arc<Of>, members: Arc<dyn Members>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Some(view) = of.cache.view() else { continue };
+        let Some(view) = of.cache.views.now() else { continue };
         if of.is_current(&view).await {
             continue;
         }
         match of.build(&*members, view).await {
-            Ok(true) => tracing::info!(filter = of.what, "a filter is built"),
+            Ok(true) => tracing::debug!(filter = of.what, "a filter is built"),
             // another instance builds, or Redis forgot everything meanwhile
             Ok(false) => {}
             Err(error) => tracing::warn!(filter = of.what, "a filter could not be built: {error}"),
@@ -133,19 +146,19 @@ impl Of {
         self.cache.key(&format!("{}:{rest}", self.what))
     }
 
-    /// Adds to the filters that pointers name. Whether Redis was told.
-    async fn add(&self, pointers: Vec<String>, members: &[Digest]) -> bool {
+    /// Adds to the filters that pointers name. Whether the server of the generation was told.
+    async fn add(&self, view: &View, pointers: &[&str], members: &[Digest]) -> bool {
         let seeds: Vec<u64> = members.iter().flat_map(|member| Bloom::seeds(member.as_bytes())).collect();
-        let told = self.cache.redis.ask(async move |mut connection| {
-            let script = Script::new(ADD);
-            let mut add = script.prepare_invoke();
-            for pointer in pointers {
-                add.key(pointer);
-            }
-            add.arg(hashes()).arg(seeds);
-            add.invoke_async::<i64>(&mut connection).await
-        });
-        told.await.is_some()
+        let keys: Vec<String> = pointers.iter().map(|pointer| self.key(pointer)).collect();
+        let told = self.cache.ask_as::<i64>(
+            view,
+            |scripts| &scripts.add,
+            &keys,
+            |question| {
+                question.arg(hashes()).arg(seeds);
+            },
+        );
+        told.await == Some(1)
     }
 
     async fn is_current(&self, view: &View) -> bool {
@@ -155,60 +168,51 @@ impl Of {
         self.cache.redis.ask(question).await.is_none_or(|found| found == Some(times(view)))
     }
 
+    /// Whether it is built. Of all instances one builds; the lock runs out by itself, so that trouble does not have
+    /// everything read again and again.
     async fn build(&self, members: &dyn Members, view: View) -> Result<bool, PortError> {
         let room = Bloom::sized(members.count().await?.saturating_mul(2).max(FEWEST), ONE_IN);
-        // the size is a part of the name: whoever adds reads it there
-        let name = self.key(&format!("{}:{}", times(&view), room.bits));
-        if !self.begin(&name).await {
+        // a name of its own; the size is a part of it: whoever adds reads it there
+        let nonce = u128::from_be_bytes(self.cache.random());
+        let name = self.key(&format!("{nonce:032x}:{}", room.bits));
+        let keys = ["of", "building", "lock"].map(|key| self.key(key));
+        let begun = self.cache.ask_as::<i64>(
+            &view,
+            |scripts| &scripts.begin,
+            &keys,
+            |question| {
+                question.arg(times(&view)).arg(&name).arg(LOCK_SECONDS);
+            },
+        );
+        if begun.await != Some(1) || !self.fill(members, &view).await? {
             return Ok(false);
         }
-        let filled = self.fill(members).await;
-        let done = matches!(filled, Ok(true)) && self.finish(&view, name).await;
-        let lock = self.key("lock");
-        let unlock = async move |mut c| redis::cmd("DEL").arg(lock).query_async::<i64>(&mut c).await;
-        self.cache.redis.ask(unlock).await;
-        filled.map(|_| done)
-    }
-
-    /// An empty filter that everyone adds to from now on, unless another instance has begun one.
-    async fn begin(&self, name: &str) -> bool {
-        let (lock, pointer, name) = (self.key("lock"), self.key("building"), name.to_owned());
-        let begun = self.cache.redis.ask(async move |mut connection| {
-            let mut take = redis::cmd("SET");
-            take.arg(&lock).arg("").arg("NX").arg("EX").arg(LOCK_SECONDS);
-            if take.query_async::<Option<String>>(&mut connection).await?.is_none() {
-                return Ok(false);
-            }
-            let mut begin = redis::pipe();
-            begin.atomic().del(&name).setbit(&name, 0, false).expire(&name, 2 * DAY).set(&pointer, &name);
-            begin.query_async::<()>(&mut connection).await?;
-            Ok(true)
-        });
-        begun.await == Some(true)
+        let keys = ["of", "current", "building"].map(|key| self.key(key));
+        let finished = self.cache.ask_as::<i64>(
+            &view,
+            |scripts| &scripts.finish,
+            &keys,
+            |question| {
+                question.arg(times(&view)).arg(name).arg(DAY);
+            },
+        );
+        Ok(finished.await == Some(1))
     }
 
     /// Everything the store has, into the filter that is being built. Whether all of it arrived.
-    async fn fill(&self, members: &dyn Members) -> Result<bool, PortError> {
+    async fn fill(&self, members: &dyn Members, view: &View) -> Result<bool, PortError> {
         tokio::time::sleep(GRACE).await;
         let (to, mut batches) = mpsc::channel::<Vec<Digest>>(2);
-        let adding = async {
-            let mut whole = true;
+        let adding = async move {
             while let Some(batch) = batches.recv().await {
-                whole &= self.add(vec![self.key("building")], &batch).await;
+                if !self.add(view, &["building"], &batch).await {
+                    // whoever streams finds nobody listening, and stops
+                    return false;
+                }
             }
-            whole
+            true
         };
         let (streamed, whole) = tokio::join!(members.stream(BATCH, to), adding);
         streamed.map(|()| whole)
-    }
-
-    async fn finish(&self, view: &View, name: String) -> bool {
-        let keys = [self.cache.key("generation"), self.key("of"), self.key("current"), self.key("building")];
-        let finished = self.cache.ask_as(async move |mut connection| {
-            let mut question = evalsha(&view.scripts.finish, &keys.each_ref().map(String::as_str));
-            question.arg(&*view.generation).arg(times(view)).arg(name).arg(DAY);
-            question.query_async::<i64>(&mut connection).await
-        });
-        finished.await == Some(1)
     }
 }

@@ -29,10 +29,8 @@ impl FilteredLimiter {
 #[async_trait]
 impl RateLimiter for FilteredLimiter {
     async fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError> {
-        if lasts(quota) {
-            self.filter.add(&bucket.who).await?;
-        }
-        self.limiter.take(bucket, quota, now).await
+        let taken = self.limiter.take(bucket, quota, now);
+        if lasts(quota) { self.filter.around(&bucket.who, taken).await } else { taken.await }
     }
 
     async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {

@@ -27,8 +27,8 @@ impl CachedSessions {
         Self { cache, store }
     }
 
-    fn key(&self, realm: &Realm, id: &SessionId) -> String {
-        self.cache.key(&format!("session:{realm}:{id}"))
+    fn place(realm: &Realm, id: &SessionId) -> String {
+        format!("session:{realm}:{id}")
     }
 }
 
@@ -39,25 +39,25 @@ impl SessionStore for CachedSessions {
     }
 
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
-        let key = self.key(realm, id);
-        let view = match self.cache.look(&key, Some(id.as_bytes())).await {
+        let place = Self::place(realm, id);
+        let lease = match self.cache.look(&place, Some(id.as_bytes())).await {
             Look::Hit(copy) => match stored::read_session(&copy) {
                 Some(session) => return Ok(Some(session)),
                 None => return self.store.find(realm, id).await,
             },
-            Look::Miss(view) => view,
+            Look::Miss(lease) => lease,
             Look::Closed => return self.store.find(realm, id).await,
         };
         let found = self.store.find(realm, id).await?;
         if let Some(copy) = found.as_ref().and_then(stored::write_session) {
-            self.cache.fill(view, &key, &copy).await;
+            self.cache.fill(lease, &place, &copy).await;
         }
         Ok(found)
     }
 
     async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {
-        let key = self.key(&session.realm, &session.id);
-        self.cache.around(&[key], &[], self.store.rotate(session, expected)).await
+        let place = Self::place(&session.realm, &session.id);
+        self.cache.around(&[place], &[], self.store.rotate(session, expected)).await
     }
 
     async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Session>, PortError> {
@@ -65,7 +65,7 @@ impl SessionStore for CachedSessions {
     }
 
     async fn end(&self, realm: &Realm, id: &SessionId) -> Result<bool, PortError> {
-        self.cache.around(&[self.key(realm, id)], &[*id.as_bytes()], self.store.end(realm, id)).await
+        self.cache.around(&[Self::place(realm, id)], &[*id.as_bytes()], self.store.end(realm, id)).await
     }
 
     /// One after the other, each by its name, until none is left: a session that was opened meanwhile must not be ended
@@ -79,7 +79,7 @@ impl SessionStore for CachedSessions {
             if doomed.is_empty() {
                 return Ok(ended);
             }
-            let keys: Vec<String> = doomed.iter().map(|id| self.key(realm, id)).collect();
+            let places: Vec<String> = doomed.iter().map(|id| Self::place(realm, id)).collect();
             let ids: Vec<[u8; 16]> = doomed.iter().map(|id| *id.as_bytes()).collect();
             let change = async {
                 let mut ended = 0;
@@ -88,7 +88,7 @@ impl SessionStore for CachedSessions {
                 }
                 Ok(ended)
             };
-            ended += self.cache.around(&keys, &ids, change).await?;
+            ended += self.cache.around(&places, &ids, change).await?;
         }
     }
 

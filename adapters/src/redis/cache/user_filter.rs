@@ -28,12 +28,16 @@ impl FilteredUsers {
 #[async_trait]
 impl UserStore for FilteredUsers {
     async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
-        self.filter.add(&user.person.email_index).await?;
-        self.store.insert(user).await
+        let email = user.person.email_index;
+        self.filter.around(&email, self.store.insert(user)).await
     }
 
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         self.store.find(realm, id).await
+    }
+
+    async fn find_at_source(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
+        self.store.find_at_source(realm, id).await
     }
 
     async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
@@ -45,8 +49,8 @@ impl UserStore for FilteredUsers {
     }
 
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
-        self.filter.add(&user.person.email_index).await?;
-        self.store.replace(user, expected).await
+        let email = user.person.email_index;
+        self.filter.around(&email, self.store.replace(user, expected)).await
     }
 
     async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {

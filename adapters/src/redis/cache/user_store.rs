@@ -11,7 +11,7 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::{Cache, Look};
+use crate::redis::cache::{Advance, Cache, Look};
 
 /// Accounts with copies of them in Redis.
 pub struct CachedUsers {
@@ -26,8 +26,8 @@ impl CachedUsers {
         Self { cache, store }
     }
 
-    fn key(&self, realm: &Realm, id: &UserId) -> String {
-        self.cache.key(&format!("user:{realm}:{id}"))
+    fn place(realm: &Realm, id: &UserId) -> String {
+        format!("user:{realm}:{id}")
     }
 }
 
@@ -39,21 +39,25 @@ impl UserStore for CachedUsers {
     }
 
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
-        let key = self.key(realm, id);
-        let view = match self.cache.look(&key, None).await {
+        let place = Self::place(realm, id);
+        let lease = match self.cache.look(&place, None).await {
             Look::Hit(copy) => match stored::read_user(&copy) {
                 Some(user) => return Ok(Some(user)),
                 // of another version of this program
                 None => return self.store.find(realm, id).await,
             },
-            Look::Miss(view) => view,
+            Look::Miss(lease) => lease,
             Look::Closed => return self.store.find(realm, id).await,
         };
         let found = self.store.find(realm, id).await?;
         if let Some(copy) = found.as_ref().and_then(stored::write_user) {
-            self.cache.fill(view, &key, &copy).await;
+            self.cache.fill(lease, &place, &copy).await;
         }
         Ok(found)
+    }
+
+    async fn find_at_source(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
+        self.store.find_at_source(realm, id).await
     }
 
     async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
@@ -66,12 +70,17 @@ impl UserStore for CachedUsers {
     }
 
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
-        let key = self.key(&user.realm, &user.id);
-        self.cache.around(&[key], &[], self.store.replace(user, expected)).await
+        let place = Self::place(&user.realm, &user.id);
+        self.cache.around(&[place], &[], self.store.replace(user, expected)).await
     }
 
     async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
-        self.cache.around(&[self.key(realm, id)], &[], self.store.delete(realm, id)).await
+        let deleted = self.cache.around(&[Self::place(realm, id)], &[], self.store.delete(realm, id)).await?;
+        if deleted {
+            // another key of all copies: what files of Redis' have of this person is noise
+            self.cache.distrust(Advance::Copies).await?;
+        }
+        Ok(deleted)
     }
 
     async fn ping(&self) -> Result<(), PortError> {

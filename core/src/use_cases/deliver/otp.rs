@@ -30,7 +30,7 @@ impl AuthService {
             return Ok(());
         }
         let phone = self.opener_of(&user)?.phone(&user.person)?;
-        if let Some(refusal) = self.may_text(job, purpose, &phone).await? {
+        if let Some(refusal) = self.may_text(&user, purpose, &phone, waiting.code.is_some()).await? {
             return Err(Failure::Held(refusal));
         }
         let code = TypedCode::digits(&**randomness);

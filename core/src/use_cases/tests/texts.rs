@@ -13,6 +13,8 @@ use crate::policy::{Policy, TextGuard};
 use crate::testing::race::block_on;
 use crate::use_cases::deliver::Delivery;
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::log_in::LoggedIn;
+use crate::use_cases::mfa::Proof;
 use crate::use_cases::text_guard::TextRefusal;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -21,6 +23,7 @@ const ROOMY: Quota = Quota::new(1000, DAY);
 fn guarded(change: impl FnOnce(&mut TextGuard)) -> Play {
     let mut texts = TextGuard {
         countries: None,
+        of_an_account: ROOMY,
         cool_down: ROOMY,
         of_a_number: ROOMY,
         of_a_prefix: ROOMY,
@@ -33,11 +36,14 @@ fn guarded(change: impl FnOnce(&mut TextGuard)) -> Play {
 
 /// An account with that number; its id.
 fn owner(play: &Play, number: &str, country: &str) -> String {
-    let email = format!("p{}@example.com", number.trim_start_matches('+'));
+    owner_as(play, &format!("p{}@example.com", number.trim_start_matches('+')), number, country)
+}
+
+fn owner_as(play: &Play, email: &str, number: &str, country: &str) -> String {
     let form = RegistrationForm {
         first_name: Some("Ada"),
         last_name: Some("Lovelace"),
-        email: Some(&email),
+        email: Some(email),
         phone: Some(number),
         country_code: Some(country),
         password: Some(PASSWORD),
@@ -64,7 +70,8 @@ type Change = fn(&mut TextGuard, Quota);
 #[test]
 fn each_cap_holds_texts_back_and_says_which() {
     let two = Quota::new(2, DAY);
-    let caps: [(TextRefusal, Change); 5] = [
+    let caps: [(TextRefusal, Change); 6] = [
+        (TextRefusal::Account, |guard, quota| guard.of_an_account = quota),
         (TextRefusal::CoolDown, |guard, quota| guard.cool_down = quota),
         (TextRefusal::Number, |guard, quota| guard.of_a_number = quota),
         (TextRefusal::Prefix, |guard, quota| guard.of_a_prefix = quota),
@@ -132,4 +139,24 @@ fn a_country_that_is_not_served_is_told_by_the_number_alone() {
     assert_eq!(ask(&play, &owner(&play, berlin, "DE"), berlin).0, None);
     assert!(block_on(play.service.send_otp(&play.realm, "x", "no number at all", Channel::Sms)).is_ok());
     assert_eq!(play.world.texter.sent().len(), 1);
+}
+
+#[test]
+fn a_stranger_with_the_same_number_keeps_no_owner_out() {
+    let play = guarded(|guard| guard.cool_down = Quota::new(2, DAY));
+    let number = "+12125550100";
+    let (owners, strangers) = (owner(&play, number, "US"), owner_as(&play, "stranger@example.com", number, "US"));
+    let (_, token) = ask(&play, &owners, number);
+    block_on(play.service.verify_otp(&play.realm, &token, play.world.texter.code().unwrap().expose())).unwrap();
+    let email = format!("p{}@example.com", number.trim_start_matches('+'));
+    let pair = play.log_in(&email, PASSWORD).unwrap();
+    block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Proof::Nothing, &play.client)).unwrap();
+    play.deliver();
+    let told: Vec<_> = (0..2).map(|_| ask(&play, &strangers, number).0).collect();
+    assert_eq!(told, [None, Some(TextRefusal::CoolDown)]);
+    let before = play.world.texter.sent().len();
+    let asked = block_on(play.service.log_in(&play.realm, &email, PASSWORD, &play.client)).unwrap();
+    assert!(matches!(asked, LoggedIn::MfaRequired(_)));
+    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Done(_)));
+    assert_eq!(play.world.texter.sent().len(), before + 1, "the login's code goes out");
 }

@@ -83,6 +83,7 @@ pub(super) fn texts(reader: &mut Reader) -> TextGuard {
         set.map_or(default, |quota| Quota::new(quota.burst, quota.period))
     };
     TextGuard {
+        of_an_account: of("SMS_PER_ACCOUNT", default.of_an_account),
         cool_down: of("SMS_COOL_DOWN", default.cool_down),
         of_a_number: of("SMS_PER_NUMBER", default.of_a_number),
         of_a_prefix: of("SMS_PER_PREFIX", default.of_a_prefix),
@@ -100,6 +101,14 @@ fn countries(reader: &mut Reader) -> Option<Vec<Country>> {
     let mut countries = Vec::new();
     for name in named {
         if let Ok(country) = Country::parse(&name) {
+            if !country.is_told_by_digits() {
+                let mend = "name the country whose numbers they are among, as GB for JE";
+                reader.refuse(
+                    "SMS_COUNTRIES",
+                    &format!("numbers of {name} cannot be told from another country's"),
+                    mend,
+                );
+            }
             countries.push(country);
         } else {
             let what = format!("\"{name}\" is no ISO 3166-1 alpha-2 code");
