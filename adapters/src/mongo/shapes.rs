@@ -8,8 +8,7 @@ use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 
-use crate::job_text::unhex;
-use crate::mongo::documents::{Fields, hex, key};
+use crate::mongo::documents::{Fields, hex, key, unhex};
 use crate::mongo::login_guard::Counts;
 use crate::mongo::swap::SWAPS;
 use crate::mongo::{binary, one_time_token_store, outbox_shelf, registration_store, session_store, user_store};

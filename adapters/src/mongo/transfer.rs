@@ -140,6 +140,12 @@ impl Movable for Mongo {
     }
 
     async fn remove_note(&self) -> Result<(), PortError> {
+        // copies and filters of a database that had this name before must not be taken for this one's: no counting
+        // from zero comes to where the seconds of now are
+        let now = ObjectId::new().timestamp().timestamp_millis().div_euclid(1000);
+        let epoch = doc! {"$inc": {"copies": now, "filters": now}};
+        let versions = self.collection("versions");
+        versions.update_one(doc! {"_id": "epoch"}, epoch).upsert(true).await.map_err(failed)?;
         self.collection("checks").delete_one(doc! {"_id": NOTE}).await.map_err(failed)?;
         Ok(())
     }

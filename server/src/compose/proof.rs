@@ -5,11 +5,14 @@ use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mongo::Mongo;
 use portcullis_adapters::transfer::Movable;
 use portcullis_adapters::transfer::mover::unfinished;
+use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 
 use super::shown;
+use crate::config::Settings;
+use crate::http::app::KeyAge;
 
 /// The check values, by name.
 const SALT: &str = "email_salt";
@@ -32,6 +35,21 @@ impl Checked for Mongo {
     }
 }
 
+/// The keys in use.
+pub struct Keys<'a> {
+    encrypting: u32,
+    signing: &'a str,
+    now: Timestamp,
+}
+
+impl<'a> Keys<'a> {
+    pub fn of(settings: &'a Settings, now: Timestamp) -> Self {
+        let secrets = &settings.secrets;
+        let encrypting = secrets.encryption_ring.0.first().map_or(0, |(id, _)| *id);
+        Self { encrypting, signing: secrets.jwt_secret.expose(), now }
+    }
+}
+
 /// That a database was written with these secrets.
 pub struct Proof<'a> {
     /// The setting that names the database.
@@ -43,11 +61,11 @@ pub struct Proof<'a> {
 }
 
 impl Proof<'_> {
-    /// Demands that the database was written with these secrets, or is from now on.
+    /// Demands that the database was written with these secrets, or is from now on; since when it knows the keys in use.
     ///
     /// # Errors
     /// What differs, and the mend.
-    pub async fn demand(&self, store: &impl Checked) -> Result<(), String> {
+    pub async fn demand(&self, store: &impl Checked, keys: &Keys<'_>) -> Result<Vec<KeyAge>, String> {
         let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
         if let Some(from) = unfinished(store).await.map_err(failed)? {
             return Err(format!(
@@ -60,7 +78,19 @@ impl Proof<'_> {
         let salt = store.check(SALT, &salt).await.map_err(failed)?;
         let ring = check_values::ring_check(self.cipher).map_err(failed)?;
         let ring = store.check(RING, &ring).await.map_err(failed)?;
-        self.compare(Some(&salt), Some(&ring))
+        self.compare(Some(&salt), Some(&ring))?;
+        let signing = check_values::fingerprint(self.digests, keys.signing.as_bytes()).map_err(failed)?;
+        let names = [
+            ("ENCRYPTION_KEY", format!("since:encryption:{}", keys.encrypting)),
+            ("JWT_SECRET", format!("since:signing:{signing}")),
+        ];
+        let mut ages = Vec::new();
+        for (setting, name) in names {
+            let since = store.check(&name, &keys.now.as_millis().to_be_bytes()).await.map_err(failed)?;
+            let since = since.try_into().map_or(keys.now, |bytes| Timestamp::from_millis(i64::from_be_bytes(bytes)));
+            ages.push(KeyAge { setting, since });
+        }
+        Ok(ages)
     }
 
     /// Looks whether the database was written with these secrets, and changes nothing; whether it has been written to

@@ -5,9 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_adapters::embedded::{Embedded, OpenError};
-use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
+use portcullis_adapters::mongo::{Addresses, ConnectError, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::shelf::Shelf;
+use portcullis_adapters::redis::cache::{
+    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
@@ -19,8 +24,12 @@ use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
-use super::proof::Proof;
+use super::proof::{Keys, Proof};
 use crate::config::{Database, Settings};
+use crate::http::app::{Count, KeyAge};
+
+/// Events the audit log could not take.
+const LOST_EVENTS: &str = "portcullis_audit_lost_total";
 
 /// What keeps things.
 pub struct Stores {
@@ -34,13 +43,16 @@ pub struct Stores {
     pub limiter: Arc<dyn RateLimiter>,
     pub shelf: Arc<dyn Shelf>,
     pub redis: Option<Arc<Redis>>,
+    mongo: Option<Arc<Mongo>>,
     /// What the database is called in reports.
     pub database: &'static str,
     pub schema_version: u32,
+    pub key_ages: Vec<KeyAge>,
+    pub counts: Vec<Count>,
 }
 
 impl Stores {
-    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32) -> Self
+    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32, key_ages: Vec<KeyAge>) -> Self
     where
         S: UserStore
             + RegistrationStore
@@ -64,8 +76,11 @@ impl Stores {
             limiter: store.clone(),
             shelf: store,
             redis: None,
+            mongo: None,
             database,
             schema_version,
+            key_ages,
+            counts: Vec::new(),
         }
     }
 
@@ -78,14 +93,16 @@ impl Stores {
         cipher: &dyn FieldCipher,
         digests: &dyn KeyedDigest,
         patience: Duration,
+        now: Timestamp,
     ) -> Result<Self, String> {
+        let keys = Keys::of(settings, now);
         let stores = match &settings.database {
             Database::Sqlite { path } => {
                 let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
-                proof.demand(&store).await?;
-                let version = store.schema_version();
-                Self::of(Arc::new(store), "embedded", version)
+                let ages = proof.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
             }
             Database::Mongo { url, name } => {
                 let mongo = MongoSettings {
@@ -95,12 +112,34 @@ impl Stores {
                 };
                 let store = connect_when_there(&mongo, patience).await?;
                 let place = format!("the database {name}");
-                Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store).await?;
-                let version = store.schema_version();
-                Self::of(Arc::new(store), "mongodb", version)
+                let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                let store = Arc::new(store);
+                let of_store = Self::of(store.clone(), "mongodb", version, ages);
+                Self { counts: vec![(LOST_EVENTS, lost)], mongo: Some(store), ..of_store }
             }
         };
         stores.shared_by(settings)
+    }
+
+    /// With copies of sealed records in Redis, where both it and MongoDB are set: the embedded store is quicker itself.
+    pub fn with_copies(self) -> Self {
+        let (Some(redis), Some(mongo)) = (self.redis.clone(), self.mongo.clone()) else { return self };
+        let cache = Cache::start(redis, mongo.clone(), Arc::new(OsRandomness));
+        let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(mongo.clone())));
+        let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(mongo)));
+        let mut counts = self.counts;
+        counts.extend(cache.counts());
+        counts.push(("portcullis_filter_saved_users_total", addresses.saved()));
+        counts.push(("portcullis_filter_saved_limits_total", takers.saved()));
+        let users = FilteredUsers::new(addresses, self.users);
+        Self {
+            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(users))),
+            limiter: Arc::new(FilteredLimiter::new(takers, self.limiter)),
+            sessions: Arc::new(CachedSessions::new(cache, self.sessions)),
+            counts,
+            ..self
+        }
     }
 
     /// With Redis, where it is set, in front of what instances share.
