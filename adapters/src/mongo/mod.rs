@@ -14,6 +14,7 @@
 mod audit_log;
 mod connect;
 mod documents;
+mod epochs;
 mod indexes;
 mod job_queue;
 mod login_guard;
@@ -22,12 +23,13 @@ mod outbox_shelf;
 mod rate_limiter;
 mod registration_store;
 mod session_store;
+pub(crate) mod stored;
 mod swap;
 mod user_store;
 
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
@@ -37,6 +39,7 @@ use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
 
 pub use connect::{ConnectError, MongoSettings};
+pub use epochs::{Addresses, Takers};
 
 use crate::mongo::audit_log::Recorder;
 use crate::mongo::swap::Lanes;
@@ -64,8 +67,8 @@ impl Mongo {
 
     /// How many events the audit log could not take since the start.
     #[must_use]
-    pub fn lost_events(&self) -> u64 {
-        self.lost_events.load(Ordering::Relaxed)
+    pub fn lost_events(&self) -> Arc<AtomicU64> {
+        self.lost_events.clone()
     }
 
     /// A check value: the one the database began with, or this one from now on.

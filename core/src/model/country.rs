@@ -69,6 +69,16 @@ impl Country {
         main.or_else(|| TABLE.iter().find(|row| row.1 == dial).map(|row| row.0)).map(Self)
     }
 
+    /// The country that a number's own digits (E.164, without `+`) lead to, whatever anyone says of it.
+    #[must_use]
+    pub fn of_digits(digits: &str) -> Option<Self> {
+        (1..=3).rev().find_map(|length| {
+            let (dial, national) = digits.split_at_checked(length)?;
+            let dial = dial.parse().ok().filter(|dial| TABLE.iter().any(|row| row.1 == *dial))?;
+            Self::of_number(dial, national)
+        })
+    }
+
     /// Every country, in the order of its letters.
     pub fn all() -> impl Iterator<Item = Self> {
         TABLE.iter().map(|row| Self(row.0))

@@ -32,6 +32,7 @@ impl AuthService {
         if user.disabled || !user.mfa_sms || !self.sent_to(&user, &token)? {
             return Err(StoryError::InvalidToken);
         }
+        self.text_was_answered(&user).await?;
         let from = self.address_digest(realm, &client.address);
         self.admitted_rightly(realm, &user.person.email_index, &from).await?;
         self.open_session(&user, client).await

@@ -15,7 +15,7 @@ impl AuthService {
     /// Makes a challenge, and has its code sent if `phone` is the number on record of `id`.
     ///
     /// # Errors
-    /// When a port fails.
+    /// `Invalid` for a number of a country that is not served, whoever's it is; when a port fails.
     pub async fn send_otp(
         &self,
         realm: &Realm,
@@ -26,6 +26,7 @@ impl AuthService {
         let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
         let decoy = UserId::random(&**randomness);
         let asked = phone::strip_separators(phone);
+        self.demand_served_country(&asked)?;
         // a stranger who names the wrong number gets a holder of their own, so that the owner's challenge lives on
         let subject = self.owner_of(realm, id, &asked).await?.unwrap_or(decoy);
 

@@ -114,7 +114,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let server = Server::compose(&settings, address, randomness).await?;
     print(&banner::text(&settings, &server, address));
-    let workers = worker::start(server.service.clone());
+    let workers = worker::start(&server.app);
     let metrics = server.app.metrics.clone();
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_secs(5));

@@ -6,9 +6,14 @@ use std::time::{Duration, Instant};
 
 use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::embedded::{Embedded, OpenError};
-use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
+use portcullis_adapters::mongo::{Addresses, ConnectError, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::shelf::Shelf;
+use portcullis_adapters::redis::cache::{
+    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
@@ -23,6 +28,10 @@ use portcullis_core::ports::user_store::UserStore;
 
 use super::shown;
 use crate::config::{Database, Settings};
+use crate::http::app::{Count, KeyAge};
+
+/// Events the audit log could not take.
+const LOST_EVENTS: &str = "portcullis_audit_lost_total";
 
 /// What keeps things.
 pub struct Stores {
@@ -36,13 +45,16 @@ pub struct Stores {
     pub limiter: Arc<dyn RateLimiter>,
     pub shelf: Arc<dyn Shelf>,
     pub redis: Option<Arc<Redis>>,
+    pub mongo: Option<Arc<Mongo>>,
     /// What the database is called in reports.
     pub database: &'static str,
     pub schema_version: u32,
+    pub key_ages: Vec<KeyAge>,
+    pub counts: Vec<Count>,
 }
 
 impl Stores {
-    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32) -> Self
+    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32, key_ages: Vec<KeyAge>) -> Self
     where
         S: UserStore
             + RegistrationStore
@@ -66,8 +78,11 @@ impl Stores {
             limiter: store.clone(),
             shelf: store,
             redis: None,
+            mongo: None,
             database,
             schema_version,
+            key_ages,
+            counts: Vec::new(),
         }
     }
 
@@ -80,14 +95,16 @@ impl Stores {
         cipher: &dyn FieldCipher,
         digests: &dyn KeyedDigest,
         patience: Duration,
+        now: Timestamp,
     ) -> Result<Self, String> {
+        let keys = Keys::of(settings, now);
         let stores = match &settings.database {
             Database::Sqlite { path } => {
                 let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
-                proof.demand(&store).await?;
-                let version = store.schema_version();
-                Self::of(Arc::new(store), "embedded", version)
+                let ages = proof.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
             }
             Database::Mongo { url, name } => {
                 let mongo = MongoSettings {
@@ -97,12 +114,34 @@ impl Stores {
                 };
                 let store = connect_when_there(&mongo, patience).await?;
                 let place = format!("the database {name}");
-                Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store).await?;
-                let version = store.schema_version();
-                Self::of(Arc::new(store), "mongodb", version)
+                let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                let store = Arc::new(store);
+                let of_store = Self::of(store.clone(), "mongodb", version, ages);
+                Self { counts: vec![(LOST_EVENTS, lost)], mongo: Some(store), ..of_store }
             }
         };
         stores.shared_by(settings)
+    }
+
+    /// With copies of sealed records in Redis, where both it and MongoDB are set: the embedded store is quicker itself.
+    pub fn with_copies(self) -> Self {
+        let (Some(redis), Some(mongo)) = (self.redis.clone(), self.mongo.clone()) else { return self };
+        let cache = Cache::start(redis, mongo.clone(), Arc::new(OsRandomness));
+        let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(mongo.clone())));
+        let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(mongo)));
+        let mut counts = self.counts;
+        counts.extend(cache.counts());
+        counts.push(("portcullis_filter_saved_users_total", addresses.saved()));
+        counts.push(("portcullis_filter_saved_limits_total", takers.saved()));
+        let users = FilteredUsers::new(addresses, self.users);
+        Self {
+            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(users))),
+            limiter: Arc::new(FilteredLimiter::new(takers, self.limiter)),
+            sessions: Arc::new(CachedSessions::new(cache, self.sessions)),
+            counts,
+            ..self
+        }
     }
 
     /// With Redis, where it is set, in front of what instances share.
@@ -187,6 +226,21 @@ impl Checked for Mongo {
     }
 }
 
+/// The keys in use.
+struct Keys<'a> {
+    encrypting: u32,
+    signing: &'a str,
+    now: Timestamp,
+}
+
+impl<'a> Keys<'a> {
+    fn of(settings: &'a Settings, now: Timestamp) -> Self {
+        let secrets = &settings.secrets;
+        let encrypting = secrets.encryption_ring.0.first().map_or(0, |(id, _)| *id);
+        Self { encrypting, signing: secrets.jwt_secret.expose(), now }
+    }
+}
+
 /// That a database was written with these secrets.
 struct Proof<'a> {
     setting: &'static str,
@@ -196,7 +250,8 @@ struct Proof<'a> {
 }
 
 impl Proof<'_> {
-    async fn demand(&self, store: &impl Checked) -> Result<(), String> {
+    /// Since when the database knows the keys in use.
+    async fn demand(&self, store: &impl Checked, keys: &Keys<'_>) -> Result<Vec<KeyAge>, String> {
         let place = &self.place;
         let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
         let ours = check_values::salt_check(self.digests).map_err(failed)?;
@@ -214,6 +269,17 @@ impl Proof<'_> {
                  key this database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD."
             ));
         }
-        Ok(())
+        let signing = check_values::fingerprint(self.digests, keys.signing.as_bytes()).map_err(failed)?;
+        let names = [
+            ("ENCRYPTION_KEY", format!("since:encryption:{}", keys.encrypting)),
+            ("JWT_SECRET", format!("since:signing:{signing}")),
+        ];
+        let mut ages = Vec::new();
+        for (setting, name) in names {
+            let since = store.check(&name, &keys.now.as_millis().to_be_bytes()).await.map_err(failed)?;
+            let since = since.try_into().map_or(keys.now, |bytes| Timestamp::from_millis(i64::from_be_bytes(bytes)));
+            ages.push(KeyAge { setting, since });
+        }
+        Ok(ages)
     }
 }

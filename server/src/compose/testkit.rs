@@ -45,8 +45,11 @@ impl Server {
             limiter: ports.limiter,
             shelf: shelf.clone(),
             redis: None,
+            mongo: None,
             database: "memory",
             schema_version: 0,
+            key_ages: Vec::new(),
+            counts: Vec::new(),
         };
         let world = World { clock: ports.clock, randomness: ports.randomness };
         let ground = Ground { world, cipher: ports.cipher, digests: ports.digests, stores };

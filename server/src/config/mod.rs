@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use portcullis_core::policy::TextGuard;
 
 pub use names::{flags, reference};
 pub use portcullis_core::model::secret::SecretString as SecretText;
@@ -220,6 +221,8 @@ pub struct Settings {
     pub watchman: Option<Watchman>,
     /// Rate limits.
     pub limits: RateLimits,
+    /// What texts and calls may cost.
+    pub text_guard: TextGuard,
     /// Proxies that are believed about addresses.
     pub trusted_proxies: Vec<IpNet>,
     /// Password hashes.

@@ -50,6 +50,13 @@ impl RateLimiter for FakeRateLimiter {
         })
     }
 
+    async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
+        self.faults.call("is_exhausted", || {
+            let arrival = self.arrivals.lock().get(bucket).copied().unwrap_or_default();
+            !gcra(arrival, now.as_millis(), quota).0.allowed
+        })
+    }
+
     async fn give_back(&self, bucket: &Bucket, quota: &Quota, _now: Timestamp) -> Result<(), PortError> {
         self.faults.call("give_back", || {
             if let Some(arrival) = self.arrivals.lock().get_mut(bucket) {

@@ -7,6 +7,7 @@ mod lives;
 mod refresh_model;
 mod refusals;
 mod stops;
+mod texts;
 
 use crate::model::client::Client;
 use crate::model::realm::Realm;

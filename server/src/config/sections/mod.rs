@@ -53,6 +53,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         texts,
         watchman,
         limits: limits::limits(reader),
+        text_guard: limits::texts(reader),
         trusted_proxies: web::trusted_proxies(reader),
         hashing: hashing(reader),
         lifetimes: lifetimes(reader),
