@@ -12,4 +12,5 @@ pub mod redis;
 pub mod system;
 pub mod templates;
 pub mod text;
+pub mod transfer;
 pub mod watchman;

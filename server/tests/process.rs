@@ -322,7 +322,9 @@ fn keys_are_generated_and_good_enough_for_production() {
     std::fs::write(folder.path().join(".env"), format!("{secrets}{more}")).unwrap();
     let process = Process::start(folder.path(), &[]);
     // no development there
-    assert_eq!(process.request("GET /dev/mailbox HTTP/1.1", "").unwrap().0, 404);
+    for development_only in ["/dev/mailbox", "/demo", "/demo/", "/demo/app.js", "/demo/settings.json"] {
+        assert_eq!(process.request(&format!("GET {development_only} HTTP/1.1"), "").unwrap().0, 404);
+    }
     let (status, health) = process.request("GET /health HTTP/1.1", "").unwrap();
     let health: Value = serde_json::from_str(&health).unwrap();
     // nobody listens on the mail server's port: degraded, and answering

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use portcullis_core::model::country::Country;
+use portcullis_server::http::assets::Asset;
 use portcullis_server::http::endpoint::Access;
 use portcullis_server::http::{DEVELOPMENT, REALM, SYSTEM, TESTKIT};
 use serde_json::Value;
@@ -243,15 +245,76 @@ fn no_get_without_credentials_changes_anything() {
         "problems",
         "problem",
         "asset",
+        "mailbox",
+        "demo",
+        "demo_page",
+        "demo_file",
     ];
     // the contract's own exceptions: a page unless the client takes JSON alone, a token with its OTP, a mail asked for
     let by_contract = ["verify_page", "verify_otp_phone", "forget_password"];
-    for row in REALM.iter().chain(SYSTEM).filter(|row| row.methods.contains(&http::Method::GET)) {
+    for row in REALM.iter().chain(SYSTEM).chain(DEVELOPMENT).filter(|row| row.methods.contains(&http::Method::GET)) {
         let named = harmless.contains(&row.id) || by_contract.contains(&row.id);
         assert!(
             named || row.access != Access::Public,
             "GET {} is open to anyone: say here why it is harmless",
             row.path
         );
+    }
+}
+
+/// The demo's folder and the list of what the binary has of it are the same.
+#[test]
+fn the_demo_is_in_the_binary_whole() {
+    let mut there = Vec::new();
+    let demo = root().join("web-demo");
+    let mut folders = vec![demo.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                there.push(path.strip_prefix(&demo).unwrap().to_str().unwrap().replace('\\', "/"));
+            }
+        }
+    }
+    // the readme is for people, the settings are made by the server for itself, the stamp is for `cargo xtask demo check`
+    there.retain(|name| !["README.md", "settings.json", "pkg/SOURCES.txt"].contains(&name.as_str()));
+    there.sort();
+    let kept_as = |asset: &Asset| if asset.gzipped { format!("{}.gz", asset.name) } else { asset.name.to_owned() };
+    let mut served: Vec<String> = portcullis_server::http::demo::ALL.iter().map(kept_as).collect();
+    served.sort();
+    assert_eq!(there, served);
+}
+
+/// The demo's list of countries is core's.
+#[test]
+fn the_demo_knows_the_countries_of_core() {
+    let text = std::fs::read_to_string(root().join("web-demo/countries.js")).unwrap();
+    let table = text.split('`').nth(1).unwrap();
+    let listed: Vec<&str> = table.split_whitespace().collect();
+    let known: Vec<String> =
+        Country::all().map(|country| format!("{}{}", country.as_str(), country.dial_code())).collect();
+    assert_eq!(listed, known);
+}
+
+/// In the demo no text becomes markup or code, one file talks to the server, and no token touches storage.
+#[test]
+fn the_demo_keeps_its_rules() {
+    let all = portcullis_server::http::demo::ALL.iter();
+    let ours = all.filter(|asset| asset.content_type.starts_with("text/javascript") && !asset.name.starts_with("pkg/"));
+    for name in ours.map(|asset| asset.name) {
+        let text = std::fs::read_to_string(root().join("web-demo").join(name)).unwrap();
+        for sink in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
+            assert!(!text.contains(sink), "{name} has {sink}");
+        }
+        let talks =
+            ["fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "EventSource"].iter().any(|way| text.contains(way));
+        assert!(!talks || name == "api.js", "{name} talks to the server");
+        let keeps = ["localStorage.", "sessionStorage.", "indexedDB.", "document.cookie"]
+            .iter()
+            .any(|store| text.contains(store));
+        assert!(!keeps || name == "theme.js", "{name} keeps something");
+        assert!(text.lines().count() <= 300, "{name} is long");
     }
 }

@@ -4,6 +4,7 @@
 mod copies;
 mod failures;
 mod instances;
+mod moving;
 mod processes;
 
 use std::future::Future;
@@ -46,6 +47,10 @@ const STORIES: &[Story] = stories! {
     processes:
         a_killed_instance_loses_nothing,
         a_logout_reaches_the_other_process;
+    moving:
+        there_and_back_again,
+        what_was_moved_there_and_back_is_the_same,
+        killed_in_the_middle_it_goes_on;
 };
 
 fn main() -> io::Result<ExitCode> {

@@ -4,7 +4,9 @@
 pub mod api;
 mod dump;
 pub mod fault_proxy;
+pub mod filled;
 pub mod life_over_http;
+pub mod process;
 pub mod server;
 pub mod smtp_server;
 pub mod testkit;

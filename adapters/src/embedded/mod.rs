@@ -13,8 +13,10 @@ mod readers;
 mod registration_store;
 mod rows;
 mod session_store;
+mod shapes;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod user_store;
 mod writer;
 

@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::embedded::Embedded;
+use crate::transfer::Collection;
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -313,4 +314,20 @@ impl Embedded {
     fn limiter(&self) -> &dyn portcullis_core::ports::rate_limiter::RateLimiter {
         self
     }
+}
+
+/// A table that a move does not know would be left behind.
+#[test]
+fn every_table_is_moved() {
+    let (_folder, store) = fresh();
+    let tables: BTreeSet<String> = store
+        .readers
+        .read("test", |db| {
+            let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+            db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        })
+        .unwrap();
+    // keys go with the rows that name them
+    let known = Collection::ALL.iter().map(|collection| collection.as_str().to_owned()).chain(["keys".to_owned()]);
+    assert_eq!(tables, known.collect());
 }

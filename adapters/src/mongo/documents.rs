@@ -25,15 +25,6 @@ pub fn hex(digest: &Digest) -> String {
     })
 }
 
-/// The digest that `hex` printed.
-pub fn unhex(text: &str) -> Option<Digest> {
-    let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    (text.len() == 64).then_some(Digest::from_bytes(bytes))
-}
-
 /// Counters and versions; beyond what a document can hold they stand still.
 pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::ports::error::PortError;
 use tokio::sync::mpsc;
 
-use crate::mongo::documents::{Fields, unhex};
-use crate::mongo::{Mongo, run};
+use crate::job_text::unhex;
+use crate::mongo::documents::Fields;
+use crate::mongo::{Failure, Mongo, run};
 use crate::redis::cache::{Advance, Epoch, Epochs, Members};
 
 const PORT: &str = "epochs";
@@ -18,7 +20,18 @@ const PORT: &str = "epochs";
 #[async_trait]
 impl Epochs for Mongo {
     async fn current(&self) -> Result<Epoch, PortError> {
-        let found = run(PORT, self.collection("versions").find_one(doc! {"_id": "epoch"})).await?;
+        let versions = self.collection("versions");
+        let found = run(PORT, versions.find_one(doc! {"_id": "epoch"})).await?;
+        if found.is_none() {
+            // not from zero: a database that was dropped and made again must not believe the copies of the one before
+            let start = ObjectId::new().bytes().first_chunk().map_or(0, |first| i64::from_be_bytes(*first) >> 1);
+            let begin = doc! {"$setOnInsert": {"copies": start, "filters": start}};
+            let begun = run(PORT, versions.update_one(doc! {"_id": "epoch"}, begin).upsert(true)).await;
+            return match begun {
+                Ok(_) | Err(Failure::Taken(_)) => Err(PortError::new(PORT, "the epoch has only begun")),
+                Err(failure) => Err(failure.into()),
+            };
+        }
         let of = |name: &str| {
             let number = found.as_ref().and_then(|found| found.get_i64(name).ok()).unwrap_or_default();
             u64::try_from(number).unwrap_or_default()

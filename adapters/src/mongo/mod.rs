@@ -23,8 +23,10 @@ mod outbox_shelf;
 mod rate_limiter;
 mod registration_store;
 mod session_store;
+mod shapes;
 pub(crate) mod stored;
 mod swap;
+mod transfer;
 mod user_store;
 
 use std::future::IntoFuture;
@@ -86,6 +88,14 @@ impl Mongo {
         let found = run("checks", checks.find_one(doc! {"_id": name})).await?;
         let kept = found.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
         kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
+    }
+
+    /// The names of the collections there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn collections(&self) -> Result<Vec<String>, PortError> {
+        Ok(run("checks", self.database.list_collection_names()).await?)
     }
 
     /// Removes everything. For tests that had a database of their own.

@@ -1,7 +1,8 @@
-//! The command line: `portcullis serve`, `keys generate`, `settings` and `outbox`. Exit code 0 for success, 1 for what went
+//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox` and `move`. Exit code 0 for success, 1 for what went
 //! wrong, 2 for a call that could not be understood.
 
 mod banner;
+mod moving;
 mod outbox;
 #[cfg(feature = "testkit")]
 mod testkit;
@@ -37,6 +38,7 @@ fn command() -> Command {
         .subcommand(serve)
         .subcommand(keys)
         .subcommand(outbox)
+        .subcommand(moving::command())
         .subcommand(settings);
     #[cfg(feature = "testkit")]
     let command = command.subcommand(testkit::command());
@@ -64,6 +66,7 @@ pub fn run() -> ExitCode {
             Ok(())
         }
         Some(("outbox", outbox)) => outbox::run(outbox),
+        Some(("move", wanted)) => moving::run(wanted),
         #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags),
         Some((_, serve)) => start(serve),
@@ -83,6 +86,10 @@ fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
 }
 
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())
+}
+
 /// The flags that were given, by the name of their setting.
 fn given(matches: &ArgMatches) -> BTreeMap<String, String> {
     let ids =
@@ -100,9 +107,7 @@ fn start(matches: &ArgMatches) -> Result<(), String> {
     let randomness = OsRandomness;
     let settings = settings(given(matches))?;
     let _logs = telemetry::start(&settings.log)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
-    runtime.block_on(serve_until_told(settings, Arc::new(randomness)))
+    runtime()?.block_on(serve_until_told(settings, Arc::new(randomness)))
 }
 
 async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! The one place that names concrete adapters: settings in, a server out.
 
+pub mod moving;
 mod post;
+mod proof;
 mod stores;
 #[cfg(feature = "testkit")]
 mod testkit;

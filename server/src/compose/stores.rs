@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mongo::{Addresses, ConnectError, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::shelf::Shelf;
@@ -15,7 +14,6 @@ use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueu
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
@@ -26,7 +24,7 @@ use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
-use super::shown;
+use super::proof::{Keys, Proof};
 use crate::config::{Database, Settings};
 use crate::http::app::{Count, KeyAge};
 
@@ -196,7 +194,8 @@ async fn connect_when_there(settings: &MongoSettings, patience: Duration) -> Res
     }
 }
 
-const fn mend(error: &ConnectError) -> &'static str {
+/// What to do about a server that cannot be used.
+pub const fn mend(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Address(_) => "write it as mongodb://user:password@host:27017/?tls=true.",
         ConnectError::Away(_) => {
@@ -206,80 +205,5 @@ const fn mend(error: &ConnectError) -> &'static str {
         ConnectError::TooOld => "upgrade the server.",
         ConnectError::Newer { .. } => "run the version of Portcullis that last used it, or a later one.",
         ConnectError::Other(_) => "see that this user may read, write and make indexes in MONGO_DB.",
-    }
-}
-
-/// A store that keeps check values.
-trait Checked {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError>;
-}
-
-impl Checked for Embedded {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        self.check_value_or_insert(name, value).await
-    }
-}
-
-impl Checked for Mongo {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        self.check_value_or_insert(name, value).await
-    }
-}
-
-/// The keys in use.
-struct Keys<'a> {
-    encrypting: u32,
-    signing: &'a str,
-    now: Timestamp,
-}
-
-impl<'a> Keys<'a> {
-    fn of(settings: &'a Settings, now: Timestamp) -> Self {
-        let secrets = &settings.secrets;
-        let encrypting = secrets.encryption_ring.0.first().map_or(0, |(id, _)| *id);
-        Self { encrypting, signing: secrets.jwt_secret.expose(), now }
-    }
-}
-
-/// That a database was written with these secrets.
-struct Proof<'a> {
-    setting: &'static str,
-    place: String,
-    cipher: &'a dyn FieldCipher,
-    digests: &'a dyn KeyedDigest,
-}
-
-impl Proof<'_> {
-    /// Since when the database knows the keys in use.
-    async fn demand(&self, store: &impl Checked, keys: &Keys<'_>) -> Result<Vec<KeyAge>, String> {
-        let place = &self.place;
-        let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
-        let ours = check_values::salt_check(self.digests).map_err(failed)?;
-        if store.check("email_salt", &ours).await.map_err(failed)? != ours {
-            return Err(format!(
-                "EMAIL_SALT: {place} was written with another one, so that no e-mail in it could be found. Mend: set \
-                 EMAIL_SALT to the value this database began with."
-            ));
-        }
-        let fresh = check_values::ring_check(self.cipher).map_err(failed)?;
-        let ring = store.check("encryption_key", &fresh).await.map_err(failed)?;
-        if !check_values::verify_ring_check(self.cipher, &ring) {
-            return Err(format!(
-                "ENCRYPTION_KEY: {place} was written with another key, so that nothing in it could be read. Mend: add the \
-                 key this database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD."
-            ));
-        }
-        let signing = check_values::fingerprint(self.digests, keys.signing.as_bytes()).map_err(failed)?;
-        let names = [
-            ("ENCRYPTION_KEY", format!("since:encryption:{}", keys.encrypting)),
-            ("JWT_SECRET", format!("since:signing:{signing}")),
-        ];
-        let mut ages = Vec::new();
-        for (setting, name) in names {
-            let since = store.check(&name, &keys.now.as_millis().to_be_bytes()).await.map_err(failed)?;
-            let since = since.try_into().map_or(keys.now, |bytes| Timestamp::from_millis(i64::from_be_bytes(bytes)));
-            ages.push(KeyAge { setting, since });
-        }
-        Ok(ages)
     }
 }

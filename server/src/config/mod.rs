@@ -6,6 +6,7 @@ mod kept;
 pub mod keys;
 mod names;
 mod parse;
+pub mod places;
 mod problems;
 mod secrets;
 mod sections;
@@ -100,6 +101,22 @@ pub enum Database {
         /// `MONGO_DB`.
         name: String,
     },
+}
+
+impl Database {
+    /// What it is called in reports: without user and password.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Sqlite { path } => format!("sqlite://{}", path.display()),
+            Self::Mongo { url, name } => {
+                let (scheme, rest) = url.expose().split_once("://").unwrap_or(("mongodb", url.expose()));
+                let hosts = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
+                let hosts = hosts.split(['/', '?']).next().unwrap_or_default();
+                format!("{scheme}://{hosts}/{name}")
+            }
+        }
+    }
 }
 
 /// How access tokens are signed.

@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod app;
+pub mod assets;
 pub mod context;
 pub mod dispatch;
 pub mod edge;
@@ -18,6 +19,7 @@ pub mod request_id;
 // endpoint groups
 pub mod account;
 pub mod clients;
+pub mod demo;
 pub mod docs;
 pub mod logins;
 pub mod mailbox;
@@ -111,6 +113,9 @@ pub const SYSTEM: &[Endpoint] = &[
 #[rustfmt::skip]
 pub const DEVELOPMENT: &[Endpoint] = &[
     Endpoint::new("mailbox", GET, "/dev/mailbox", handler!(mailbox::list)),
+    Endpoint::new("demo", GET, "/demo", handler!(demo::entrance)),
+    Endpoint::new("demo_page", GET, "/demo/", handler!(demo::page)),
+    Endpoint::new("demo_file", GET, "/demo/{*file}", handler!(demo::file)),
 ];
 
 /// The control plane of `portcullis testkit`.

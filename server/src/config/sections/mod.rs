@@ -18,6 +18,7 @@ use crate::config::{
 
 pub use limits::{DEFAULT_LIMITS, RateQuota, default_quota};
 pub use post::{Mail, Twilio, Watchman};
+pub use stores::sqlite_path;
 
 /// Paths that are not realms.
 const SYSTEM_PATHS: &[&str] = &[

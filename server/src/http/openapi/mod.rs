@@ -27,7 +27,7 @@ pub fn document(app: &App) -> Value {
         }
     }
     for endpoint in SYSTEM.iter().chain(besides(app)) {
-        add(&mut paths, endpoint.path.to_owned(), endpoint, None);
+        add(&mut paths, endpoint.documented_path(), endpoint, None);
     }
     let realms = app
         .realms

@@ -198,7 +198,18 @@ pub fn describe(id: &str) -> Described {
         "problems" => Described::new("All error codes", "One list for server and browser.", vec![text(200, "The page.", "text/html")]),
         "problem" => Described::new("An error code", "What a problem's `type` leads to.", vec![text(200, "The page.", "text/html")]).path(&[("code", "The code.")]).errors(&[Code::NotFound]),
         "asset" => Described::new("A static file", "Of the pages and viewers.", vec![text(200, "The file.", "application/octet-stream")]).path(&[("file", "Its name.")]).errors(&[Code::NotFound]),
+        _ => describe_development(id),
+    }
+}
+
+/// Of the endpoints that exist in development only.
+#[rustfmt::skip]
+fn describe_development(id: &str) -> Described {
+    match id {
         "mailbox" => Described::new("The development mailbox", "Every message that was sent, newest first. Not there in production.", vec![page_or(200, "The messages.", "Mailbox")]),
+        "demo" => Described::new("The demo's door", "Leads to `/demo/`, below which its files are. Not there in production.", vec![Outcome { media: None, ..text(308, "The demo is at `/demo/`.", "text/html") }]),
+        "demo_page" => Described::new("The demo", "Every story of this document in one page. Not there in production.", vec![text(200, "The page.", "text/html")]),
+        "demo_file" => Described::new("A file of the demo", "Its modules, its stylesheet, its settings. Not there in production.", vec![text(200, "The file.", "application/octet-stream")]).path(&[("file", "Its name.")]).errors(&[Code::NotFound]),
         id => test_control(id).unwrap_or_else(|| Described::new("", "", Vec::new())),
     }
 }
