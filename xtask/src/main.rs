@@ -1,13 +1,14 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | services | openapi | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | coverage | bench startup`.
 
 mod bench;
 mod one_at_a_time;
 mod services;
 mod steps;
+mod testkit;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | services | openapi | coverage | bench startup";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | coverage | bench startup";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         ["portable"] => steps::portable(),
         ["docs"] => steps::docs(),
         ["test"] => steps::test(),
+        ["testkit"] => testkit::run(),
         ["services"] => services::run(),
         ["coverage"] => steps::coverage(),
         ["bench", "startup"] => bench::startup(),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::services;
+use crate::{services, testkit};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -21,11 +21,12 @@ pub fn ci() -> Result<()> {
     docs()?;
     portable()?;
     test()?;
+    testkit::run()?;
     openapi()?;
     coverage()
 }
 
-/// What the tests need of the machine: a browser, Python for a validator, Redis, and Go for a server that speaks
+/// What the tests need of the machine: a browser, Node and Python for clients, Python for a validator, Redis, and Go for a server that speaks
 /// MongoDB's protocol.
 ///
 /// # Errors
@@ -36,6 +37,10 @@ pub fn setup() -> Result<()> {
     let mut missing = Vec::new();
     if !services::has("chromium") {
         missing.push("chromium");
+    }
+    // Node 18 has a test runner of its own, and fetch
+    if !services::has("node") {
+        missing.push("nodejs");
     }
     if !venv {
         missing.extend(["python3", "python3-venv"]);
@@ -74,7 +79,7 @@ pub fn openapi() -> Result<()> {
         step("install openapi-spec-validator", install)?;
     }
     let mut validate = Command::new(venv.join("bin/openapi-spec-validator"));
-    validate.args(["--schema", "3.1", "target/openapi.json"]);
+    validate.args(["--schema", "3.1", "target/openapi.json", "target/openapi-testkit.json"]);
     step("openapi is valid 3.1", validate)
 }
 
