@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::services;
+use crate::{services, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -16,6 +16,7 @@ const CORE_COVERAGE: &str = "90";
 /// At the first step that fails.
 pub fn ci() -> Result<()> {
     setup()?;
+    words::check()?;
     fmt()?;
     clippy()?;
     docs()?;
