@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{services, words};
+use crate::{services, wasm, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -21,13 +21,15 @@ pub fn ci() -> Result<()> {
     clippy()?;
     docs()?;
     portable()?;
+    wasm::build()?;
+    wasm::check()?;
     test()?;
     openapi()?;
     coverage()
 }
 
-/// What the tests need of the machine: a browser, Python for a validator, Redis, and Go for a server that speaks
-/// MongoDB's protocol.
+/// What the tests need of the machine: a browser, Node for the npm package, Python for a validator, Redis, and Go for a
+/// server that speaks MongoDB's protocol.
 ///
 /// # Errors
 /// When something cannot be installed.
@@ -37,6 +39,9 @@ pub fn setup() -> Result<()> {
     let mut missing = Vec::new();
     if !services::has("chromium") {
         missing.push("chromium");
+    }
+    if !services::has("npm") {
+        missing.extend(["nodejs", "npm"]);
     }
     if !venv {
         missing.extend(["python3", "python3-venv"]);

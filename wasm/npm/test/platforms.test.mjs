@@ -29,13 +29,12 @@ test("inline needs no file beside it", async () => {
   assert.equal(strength("password").score, 0);
 });
 
-test("a worker that is handed a compiled module", async () => {
-  // as workerd resolves an import of a .wasm
-  const plugin = { name: "wasm", setup: () => {} };
-  assert.ok(plugin);
-  const built = buildSync({ entryPoints: [at("workerd", "strength.js")], bundle: true, write: false, format: "esm", loader: { ".wasm": "binary" } });
-  const code = `${built.outputFiles[0].text}\nawait loadStrength(); (await import("node:worker_threads")).parentPort.postMessage(strength("password1").score);`;
-  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`));
+test("a worker whose imports of .wasm give the module", async () => {
+  const ask = `import { loadStrength, strength } from "./workerd/strength.js"; import { parentPort } from "node:worker_threads";
+    await loadStrength(); parentPort.postMessage(strength("password1").score);`;
+  const outfile = at("..", "worker.mjs");
+  buildSync({ stdin: { contents: ask, resolveDir: at("") }, bundle: true, outfile, format: "esm", platform: "node", target: "node18", loader: { ".wasm": "binary" } });
+  const worker = new Worker(outfile);
   const score = await new Promise((answer, failed) => worker.on("message", answer).on("error", failed));
   await worker.terminate();
   assert.equal(score, 0);
