@@ -1,14 +1,16 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | coverage | bench startup`.
 
 mod bench;
 mod one_at_a_time;
 mod services;
 mod steps;
 mod testkit;
+mod wasm;
+mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | coverage | bench startup";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | coverage | bench startup";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +26,11 @@ fn main() -> ExitCode {
         ["test"] => steps::test(),
         ["testkit"] => testkit::run(),
         ["services"] => services::run(),
+        ["wasm"] => wasm::build(),
+        ["wasm", "check"] => wasm::check(),
+        #[cfg(feature = "bindgen")]
+        ["wasm", "bind", module, input, output] => wasm::bind(module, input, output),
+        ["words"] => words::pack(),
         ["coverage"] => steps::coverage(),
         ["bench", "startup"] => bench::startup(),
         _ => {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{services, testkit};
+use crate::{services, testkit, wasm, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -16,18 +16,21 @@ const CORE_COVERAGE: &str = "90";
 /// At the first step that fails.
 pub fn ci() -> Result<()> {
     setup()?;
+    words::check()?;
     fmt()?;
     clippy()?;
     docs()?;
     portable()?;
+    wasm::build()?;
+    wasm::check()?;
     test()?;
     testkit::run()?;
     openapi()?;
     coverage()
 }
 
-/// What the tests need of the machine: a browser, Node and Python for clients, Python for a validator, Redis, and Go for a server that speaks
-/// MongoDB's protocol.
+/// What the tests need of the machine: a browser, Node and Python for clients and the npm packages, Python for a
+/// validator, Redis, and Go for a server that speaks MongoDB's protocol.
 ///
 /// # Errors
 /// When something cannot be installed.
@@ -38,9 +41,8 @@ pub fn setup() -> Result<()> {
     if !services::has("chromium") {
         missing.push("chromium");
     }
-    // Node 18 has a test runner of its own, and fetch
-    if !services::has("node") {
-        missing.push("nodejs");
+    if !services::has("npm") {
+        missing.extend(["nodejs", "npm"]);
     }
     if !venv {
         missing.extend(["python3", "python3-venv"]);
