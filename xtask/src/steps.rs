@@ -41,8 +41,11 @@ pub fn setup() -> Result<()> {
     if !services::has("chromium") {
         missing.push("chromium");
     }
+    if !services::has("node") {
+        missing.push("nodejs");
+    }
     if !services::has("npm") {
-        missing.extend(["nodejs", "npm"]);
+        missing.push("npm");
     }
     if !venv {
         missing.extend(["python3", "python3-venv"]);
@@ -53,9 +56,14 @@ pub fn setup() -> Result<()> {
     if std::env::var_os("MONGO_TEST_URL").is_none() && !services::has("mongod") && services::go().is_none() {
         missing.push("golang-go");
     }
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() {
+        install(&missing)?;
     }
+    driver()
+}
+
+/// Packages of the system.
+fn install(missing: &[&str]) -> Result<()> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
     let apt = |arguments: &[&str]| {
         let mut command = Command::new(if root { "env" } else { "sudo" });
@@ -63,7 +71,20 @@ pub fn setup() -> Result<()> {
         command
     };
     step("apt-get update", apt(&["update", "-q"]))?;
-    step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing.as_slice()].concat()))
+    step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing].concat()))
+}
+
+/// What drives the browser, from the lock file; once for each.
+fn driver() -> Result<()> {
+    let folder = std::env::current_dir()?.join("tests/browser");
+    let (lock, seen) = (std::fs::read(folder.join("package-lock.json"))?, folder.join("node_modules/.installed"));
+    if std::fs::read(&seen).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
+    step("npm ci in tests/browser", npm)?;
+    Ok(std::fs::write(seen, lock)?)
 }
 
 /// The OpenAPI document is valid, says a validator that is not ours.
