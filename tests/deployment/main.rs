@@ -1,6 +1,7 @@
 //! Several instances on MongoDB and Redis, and what happens when one of these fails. Where the environment names no
 //! servers the stories are reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for `mongo`.
 
+mod command_line;
 mod copies;
 mod failures;
 mod instances;
@@ -47,6 +48,11 @@ const STORIES: &[Story] = stories! {
     processes:
         a_killed_instance_loses_nothing,
         a_logout_reaches_the_other_process;
+    command_line:
+        certificates_must_be_good_unless_told_otherwise,
+        doctor_says_what_to_type,
+        migrate_makes_what_is_missing_once,
+        no_password_reaches_the_log_at_any_level;
     moving:
         there_and_back_again,
         what_was_moved_there_and_back_is_the_same,

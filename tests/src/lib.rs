@@ -8,6 +8,7 @@ pub mod filled;
 pub mod process;
 pub mod server;
 pub mod smtp_server;
+pub mod tls_proxy;
 pub mod twilio_stub;
 pub mod watchman_stub;
 

@@ -1,7 +1,9 @@
-//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox` and `move`. Exit code 0 for success, 1 for what went
-//! wrong, 2 for a call that could not be understood.
+//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox`, `move`, `migrate` and `doctor`. Exit code
+//! 0 for success, 1 for what went wrong, 2 for a call that could not be understood.
 
 mod banner;
+mod doctor;
+mod migrate;
 mod moving;
 mod outbox;
 
@@ -37,6 +39,8 @@ fn command() -> Command {
         .subcommand(keys)
         .subcommand(outbox)
         .subcommand(moving::command())
+        .subcommand(doctor::command())
+        .subcommand(Command::new("migrate").about("Brings the database to this version, and exits"))
         .subcommand(settings)
 }
 
@@ -62,6 +66,8 @@ pub fn run() -> ExitCode {
         }
         Some(("outbox", outbox)) => outbox::run(outbox),
         Some(("move", wanted)) => moving::run(wanted),
+        Some(("doctor", wanted)) => doctor::run(wanted),
+        Some(("migrate", _)) => migrate::run(),
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };
