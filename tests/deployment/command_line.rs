@@ -72,7 +72,7 @@ pub async fn certificates_must_be_good_unless_told_otherwise() {
             let wrong = wrong(folder.path(), &unknown);
             assert_eq!(wrong.keys().collect::<Vec<_>>(), all, "{wrong:?}");
             for told in wrong.values() {
-                assert!(told.contains("UnknownIssuer") && told.contains("TLS_CA_FILE"), "{told}");
+                assert!(told.contains("invalid peer certificate") && told.contains("TLS_CA_FILE"), "{told}");
             }
         }
         let known = wrong(folder.path(), &with(&settings, &[("TLS_CA_FILE", "ca.pem")]));
@@ -182,5 +182,5 @@ pub async fn no_password_reaches_the_log_at_any_level() {
     child.kill().unwrap();
     child.wait().unwrap();
     let log = reading.join().unwrap().unwrap();
-    assert!(log.contains("DEBUG") && !log.contains("s3cret"), "{log}");
+    assert!((log.contains("DEBUG") || log.contains("TRACE")) && !log.contains("s3cret"), "{log}");
 }
