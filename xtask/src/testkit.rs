@@ -16,7 +16,6 @@ const PYTEST: &str = "pytest==9.2.0";
 /// When one fails.
 pub fn run() -> Result<()> {
     outside_crate()?;
-    doc_tests()?;
     let binary = binary()?;
     npm(&binary)?;
     pytest(&binary)
@@ -31,18 +30,10 @@ fn outside_crate() -> Result<()> {
     step("a crate from outside", command)
 }
 
-/// `docs/testing.md` and the examples of the kit's own documentation.
-fn doc_tests() -> Result<()> {
-    step("the kit's examples", cargo(&["test", "--doc", "--package", "portcullis-core", "--features", "testing"]))
-}
-
-/// A binary that has the test kit, beside the one that has not.
+/// The binary that has the test kit: the one that the workspace's tests are run with, so that nothing is built twice.
 fn binary() -> Result<PathBuf> {
-    let target = std::env::current_dir()?.join("target/testkit");
-    let mut command = cargo(&["build", "--package", "portcullis-server", "--features", "testkit", "--target-dir"]);
-    command.arg(&target);
-    step("the binary with the test kit", command)?;
-    Ok(target.join("debug/portcullis"))
+    step("the binary with the test kit", cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+    Ok(std::env::current_dir()?.join("target/debug/portcullis"))
 }
 
 fn npm(binary: &PathBuf) -> Result<()> {
