@@ -71,7 +71,8 @@ fn hex(digest: &Digest) -> String {
     })
 }
 
-fn unhex(text: &str) -> Option<Digest> {
+/// A digest from its 64 hexadecimal digits.
+pub fn unhex(text: &str) -> Option<Digest> {
     let mut bytes = [0; 32];
     if text.len() != 64 {
         return None;

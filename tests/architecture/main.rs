@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use portcullis_core::model::country::Country;
+use portcullis_server::http::assets::Asset;
 use portcullis_server::http::endpoint::Access;
-use portcullis_server::http::{REALM, SYSTEM};
+use portcullis_server::http::{DEVELOPMENT, REALM, SYSTEM, TESTKIT};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -79,8 +81,73 @@ fn core_knows_no_technology() {
 #[test]
 fn a_release_has_no_test_kit() {
     let tree = cargo(&["tree", "--package", "portcullis-server", "--edges", "normal", "--prefix", "none"]);
-    for kit in ["mockall", "proptest", "insta"] {
+    for kit in ["mockall", "proptest", "proptest-state-machine", "insta"] {
         assert!(!tree.lines().any(|line| line.starts_with(kit)), "the server ships {kit}");
+    }
+}
+
+/// A release is built with `-p portcullis-server` and default features: no feature of it, nor of core, that has to do
+/// with tests is on in its tree, and no row of its tables leads to what a test controls.
+#[test]
+fn a_default_release_has_no_control_plane() {
+    let tree = |more: &[&str]| {
+        let usual = [
+            "tree",
+            "--package",
+            "portcullis-server",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p} [{f}]",
+        ];
+        cargo(&[&usual[..], more].concat())
+    };
+    let switched_on = |tree: &str| -> Vec<String> {
+        let ours = tree.lines().filter(|line| line.starts_with("portcullis-"));
+        let features = ours.filter_map(|line| line.split_once('[')?.1.split_once(']'));
+        features.flat_map(|(features, _)| features.split(',')).map(str::to_owned).collect()
+    };
+    let (without, with) = (switched_on(&tree(&[])), switched_on(&tree(&["--features", "testkit"])));
+    for feature in ["testing", "testkit"] {
+        assert!(!without.iter().any(|on| on == feature), "a default release switches on {feature}");
+        // and the same question finds it where it is
+        assert!(with.iter().any(|on| on == feature), "{feature} is not looked for where it would be: {with:?}");
+    }
+    for row in REALM.iter().chain(SYSTEM).chain(DEVELOPMENT) {
+        assert!(!row.path.contains("__test__"), "{} is in every server", row.path);
+    }
+    // whatever names the kit's modules is behind its feature
+    for (path, text) in sources("server/src") {
+        let kit = path.components().any(|part| part.as_os_str().to_string_lossy().contains("testkit"));
+        if kit || path.ends_with("http/test_control.rs") {
+            continue;
+        }
+        let lines: Vec<&str> = production(&text).lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let names = ["mod testkit", "mod test_control", "crate::testkit", "testkit::", "core::testing"];
+            if names.iter().any(|name| line.contains(name)) && !line.trim_start().starts_with("//") {
+                let before = lines[..at].iter().rev().take(3);
+                let gated = before.chain([line]).any(|line| line.contains("feature = \"testkit\""));
+                let row = line.contains("handler!(test_control::");
+                assert!(gated || row, "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+/// In a server that is no test kit nothing answers under `/__test__`, though this binary could be one.
+#[tokio::test]
+async fn only_a_test_kit_has_a_control_plane() {
+    let server = portcullis_tests::TestServer::start().await;
+    let api = server.realm("User1");
+    let document = api.get("//openapi.json").await.expect(200).json();
+    assert!(document["paths"].as_object().unwrap().keys().all(|path| !path.contains("__test__")));
+    for row in TESTKIT {
+        for method in row.methods {
+            let _ = api.json(method.clone(), &format!("/{}", row.path), &serde_json::json!({})).await.expect(404);
+        }
     }
 }
 
@@ -179,15 +246,76 @@ fn no_get_without_credentials_changes_anything() {
         "problems",
         "problem",
         "asset",
+        "mailbox",
+        "demo",
+        "demo_page",
+        "demo_file",
     ];
     // the contract's own exceptions: a page unless the client takes JSON alone, a token with its OTP, a mail asked for
     let by_contract = ["verify_page", "verify_otp_phone", "forget_password"];
-    for row in REALM.iter().chain(SYSTEM).filter(|row| row.methods.contains(&http::Method::GET)) {
+    for row in REALM.iter().chain(SYSTEM).chain(DEVELOPMENT).filter(|row| row.methods.contains(&http::Method::GET)) {
         let named = harmless.contains(&row.id) || by_contract.contains(&row.id);
         assert!(
             named || row.access != Access::Public,
             "GET {} is open to anyone: say here why it is harmless",
             row.path
         );
+    }
+}
+
+/// The demo's folder and the list of what the binary has of it are the same.
+#[test]
+fn the_demo_is_in_the_binary_whole() {
+    let mut there = Vec::new();
+    let demo = root().join("web-demo");
+    let mut folders = vec![demo.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                there.push(path.strip_prefix(&demo).unwrap().to_str().unwrap().replace('\\', "/"));
+            }
+        }
+    }
+    // the readme is for people, the settings are made by the server for itself, the stamp is for `cargo xtask demo check`
+    there.retain(|name| !["README.md", "settings.json", "pkg/SOURCES.txt"].contains(&name.as_str()));
+    there.sort();
+    let kept_as = |asset: &Asset| if asset.gzipped { format!("{}.gz", asset.name) } else { asset.name.to_owned() };
+    let mut served: Vec<String> = portcullis_server::http::demo::ALL.iter().map(kept_as).collect();
+    served.sort();
+    assert_eq!(there, served);
+}
+
+/// The demo's list of countries is core's.
+#[test]
+fn the_demo_knows_the_countries_of_core() {
+    let text = std::fs::read_to_string(root().join("web-demo/countries.js")).unwrap();
+    let table = text.split('`').nth(1).unwrap();
+    let listed: Vec<&str> = table.split_whitespace().collect();
+    let known: Vec<String> =
+        Country::all().map(|country| format!("{}{}", country.as_str(), country.dial_code())).collect();
+    assert_eq!(listed, known);
+}
+
+/// In the demo no text becomes markup or code, one file talks to the server, and no token touches storage.
+#[test]
+fn the_demo_keeps_its_rules() {
+    let all = portcullis_server::http::demo::ALL.iter();
+    let ours = all.filter(|asset| asset.content_type.starts_with("text/javascript") && !asset.name.starts_with("pkg/"));
+    for name in ours.map(|asset| asset.name) {
+        let text = std::fs::read_to_string(root().join("web-demo").join(name)).unwrap();
+        for sink in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
+            assert!(!text.contains(sink), "{name} has {sink}");
+        }
+        let talks =
+            ["fetch(", "XMLHttpRequest", "WebSocket", "sendBeacon", "EventSource"].iter().any(|way| text.contains(way));
+        assert!(!talks || name == "api.js", "{name} talks to the server");
+        let keeps = ["localStorage.", "sessionStorage.", "indexedDB.", "document.cookie"]
+            .iter()
+            .any(|store| text.contains(store));
+        assert!(!keeps || name == "theme.js", "{name} keeps something");
+        assert!(text.lines().count() <= 300, "{name} is long");
     }
 }

@@ -19,13 +19,14 @@ async fn every_endpoint_is_described_with_its_credentials_and_limits() {
     let rows = REALM
         .iter()
         .map(|row| (format!("/User1{}", row.path), row))
-        .chain(SYSTEM.iter().chain(DEVELOPMENT).map(|row| (row.path.to_owned(), row)));
+        .chain(SYSTEM.iter().chain(DEVELOPMENT).map(|row| (row.documented_path(), row)));
     for (path, row) in rows {
         for method in row.methods {
             let operation = &document["paths"][&path][method.as_str().to_ascii_lowercase()];
             assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{method} {path} has no summary");
             let responses = operation["responses"].as_object().unwrap();
-            assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path}");
+            let good = |status: &String| status.starts_with('2') || status.starts_with('3');
+            assert!(responses.keys().any(good), "{method} {path}");
             assert_eq!(row.limit.is_some(), responses.contains_key("429"), "{method} {path}");
             let secured = !operation["security"].as_array().unwrap().is_empty();
             assert_eq!(secured, row.access != Access::Public, "{method} {path}");
@@ -88,4 +89,30 @@ async fn viewers_and_pages_ask_nobody_else() {
             assert!(!page.text.contains(attribute), "{path} has {attribute}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_demo_is_served_under_a_policy_of_its_own() {
+    let server = TestServer::start_with(&[("REALMS", "Guests"), ("PASSWORD_POLICY", "nist-single")]).await;
+    let api = server.realm("Guests");
+    // addresses in the page are relative to the folder, which ends in a slash
+    assert_eq!(api.get("//demo").await.expect(308).header("location"), "demo/");
+    let page = api.get("//demo/").await.expect(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    for asset in portcullis_server::http::demo::ALL {
+        let answer = api.get(&format!("//demo/{}", asset.name)).await.expect(200);
+        assert_eq!(answer.header("content-type"), asset.content_type, "{}", asset.name);
+        let csp = answer.header("content-security-policy");
+        assert!(csp.starts_with("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'"), "{csp}");
+        assert!(!csp.contains("unsafe-inline") && !csp.contains("http") && !csp.contains('*'), "{csp}");
+    }
+    let settings = api.get("//demo/settings.json").await.expect(200).json();
+    assert_eq!(settings["realms"], serde_json::json!(["Guests"]));
+    assert_eq!(settings["password"]["min_length"], 15);
+    for unknown in
+        ["//demo/README.md", "//demo/../Cargo.toml", "//demo/%2e%2e/Cargo.toml", "//demo/fonts", "//demo/fonts/"]
+    {
+        let _ = api.get(unknown).await.expect(404);
+    }
+    let _ = api.send(api.request(reqwest::Method::POST, "//demo/")).await.expect(405);
 }

@@ -21,7 +21,7 @@ pub fn text(settings: &Settings, server: &Server, address: SocketAddr) -> String
         realms.join("  "),
     );
     if server.app.mailbox.is_some() {
-        let _ = writeln!(text, "  mailbox   {at}/dev/mailbox");
+        let _ = writeln!(text, "  demo      {at}/demo\n  mailbox   {at}/dev/mailbox");
     }
     if settings.environment == Environment::Development {
         let _ = writeln!(text, "  secrets   {}", settings.secrets_file.display());

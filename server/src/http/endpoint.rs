@@ -53,6 +53,12 @@ impl Endpoint {
         Self { id, methods, path, limit: None, access: Access::Public, dialect: Dialect::Problem, run }
     }
 
+    /// The path as OpenAPI writes it, which has no word for a parameter that spans slashes.
+    #[must_use]
+    pub fn documented_path(&self) -> String {
+        self.path.replace("{*", "{")
+    }
+
     /// Counts in a row of the limits.
     #[must_use]
     pub const fn limit(self, row: &'static str) -> Self {

@@ -1,16 +1,7 @@
 //! Static files in the binary; large ones gzipped. What each is and how it is renewed: `server/assets/viewers/README.md`.
 
-/// A file under `/assets/`.
-pub struct Asset {
-    /// Its name there.
-    pub name: &'static str,
-    /// Its media type.
-    pub content_type: &'static str,
-    /// Its bytes.
-    pub bytes: &'static [u8],
-    /// Whether they are gzipped.
-    pub gzipped: bool,
-}
+use crate::http::assets::Asset;
+use crate::http::assets::media::{CSS, JS, SVG};
 
 /// A page that shows the API.
 pub struct Viewer {
@@ -42,13 +33,10 @@ macro_rules! gzipped {
     };
 }
 
-const CSS: &str = "text/css; charset=utf-8";
-const JS: &str = "text/javascript; charset=utf-8";
-
-/// All of them.
+/// Those under `/assets/`.
 pub static ALL: &[Asset] = &[
     plain!("pages.css", CSS, "pages.css"),
-    plain!("icon.svg", "image/svg+xml", "icon.svg"),
+    plain!("icon.svg", SVG, "icon.svg"),
     plain!("viewers.css", CSS, "viewers/viewers.css"),
     plain!("docs-init.js", JS, "viewers/docs-init.js"),
     plain!("redoc-init.js", JS, "viewers/redoc-init.js"),

@@ -1,14 +1,12 @@
 //! The documentation, its viewers and the problem pages: all of it from this binary.
 
-use std::io::Read as _;
-
 use axum::response::Response;
-use flate2::read::GzDecoder;
-use http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, VARY};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use serde_json::{Value, json};
 
+use crate::http::assets::{media, named, under};
 use crate::http::context::{Context, with_type};
 use crate::http::endpoint::Answer;
 use crate::http::openapi::{document, usual_status};
@@ -51,9 +49,7 @@ pub async fn scalar(_: Context) -> Answer {
 }
 
 fn viewer(viewer: &assets::Viewer) -> Response {
-    let mut response = with_type(StatusCode::OK, "text/html; charset=utf-8", viewer.html);
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(viewer.csp));
-    response
+    under(with_type(StatusCode::OK, media::HTML, viewer.html), viewer.csp)
 }
 
 /// `GET /problems`.
@@ -88,32 +84,7 @@ fn problem_values(code: Code) -> Value {
 /// # Errors
 /// `not_found`.
 pub async fn asset(context: Context) -> Answer {
-    let name = context.parameter("file");
-    let asset = assets::ALL.iter().find(|asset| asset.name == name).ok_or_else(Problem::not_found)?;
-    let mut response = if !asset.gzipped {
-        with_type(StatusCode::OK, asset.content_type, asset.bytes)
-    } else if takes_gzip(&context.headers) {
-        let mut response = with_type(StatusCode::OK, asset.content_type, asset.bytes);
-        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        response
-    } else {
-        let mut plain = Vec::new();
-        GzDecoder::new(asset.bytes).read_to_end(&mut plain).map_err(|error| {
-            tracing::error!("an asset is broken: {error}");
-            Problem::unavailable()
-        })?;
-        with_type(StatusCode::OK, asset.content_type, plain)
-    };
-    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    let mut response = named(assets::ALL, context.parameter("file"))?.answer(&context.headers)?;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
     Ok(response)
-}
-
-fn takes_gzip(headers: &HeaderMap) -> bool {
-    let encodings = headers.get_all(ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
-    encodings.flat_map(|value| value.split(',')).any(|encoding| {
-        let mut parts = encoding.split(';').map(str::trim);
-        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
-        is_gzip && !parts.any(|part| part == "q=0")
-    })
 }

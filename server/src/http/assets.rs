@@ -1,0 +1,94 @@
+//! Static files that are in the binary, plain or gzipped, and how they are answered.
+
+use std::io::Read as _;
+
+use axum::response::Response;
+use flate2::read::GzDecoder;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::http::context::with_type;
+use crate::http::endpoint::Answer;
+use crate::http::problem::Problem;
+
+/// Media types by what they are of.
+pub mod media {
+    /// A stylesheet.
+    pub const CSS: &str = "text/css; charset=utf-8";
+    /// A page.
+    pub const HTML: &str = "text/html; charset=utf-8";
+    /// A script or a module.
+    pub const JS: &str = "text/javascript; charset=utf-8";
+    /// Plain text.
+    pub const TEXT: &str = "text/plain; charset=utf-8";
+    /// A picture of lines.
+    pub const SVG: &str = "image/svg+xml";
+    /// A typeface.
+    pub const WOFF2: &str = "font/woff2";
+    /// WebAssembly: browsers compile it while it arrives only under this type.
+    pub const WASM: &str = "application/wasm";
+}
+
+/// A file in the binary.
+pub struct Asset {
+    /// Its name below the place it is served from.
+    pub name: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its bytes.
+    pub bytes: &'static [u8],
+    /// Whether they are gzipped.
+    pub gzipped: bool,
+}
+
+impl Asset {
+    /// The file for who asks with these headers: gzipped ones are unpacked for who cannot.
+    ///
+    /// # Errors
+    /// `unavailable` if the bytes are broken, which a test would have found.
+    pub fn answer(&self, headers: &HeaderMap) -> Answer {
+        let mut response = if !self.gzipped || takes_gzip(headers) {
+            with_type(StatusCode::OK, self.content_type, self.bytes)
+        } else {
+            with_type(StatusCode::OK, self.content_type, self.unpacked()?)
+        };
+        if self.gzipped && takes_gzip(headers) {
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+        Ok(response)
+    }
+
+    fn unpacked(&self) -> Result<Vec<u8>, Problem> {
+        let mut plain = Vec::new();
+        GzDecoder::new(self.bytes).read_to_end(&mut plain).map_err(|error| {
+            tracing::error!(name = self.name, "an asset is broken: {error}");
+            Problem::unavailable()
+        })?;
+        Ok(plain)
+    }
+}
+
+/// The asset of that name.
+///
+/// # Errors
+/// `not_found`.
+pub fn named(all: &'static [Asset], name: &str) -> Result<&'static Asset, Problem> {
+    all.iter().find(|asset| asset.name == name).ok_or_else(Problem::not_found)
+}
+
+/// An asset under a policy of its own.
+#[must_use]
+pub fn under(mut response: Response, policy: &'static str) -> Response {
+    response.headers_mut().insert(http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    response
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let encodings = headers.get_all(ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+    encodings.flat_map(|value| value.split(',')).any(|encoding| {
+        let mut parts = encoding.split(';').map(str::trim);
+        let is_gzip = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
+        is_gzip && !parts.any(|part| part == "q=0")
+    })
+}

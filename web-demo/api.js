@@ -1,0 +1,207 @@
+// The one file that talks to the server: every request of the demo is here, and nothing else of it is.
+//
+// Where the tokens are. The access token and the refresh token live in variables of this module and nowhere else: not
+// in localStorage, not in sessionStorage, not in IndexedDB, not in a cookie. The server hands both to the client on
+// purpose (no cookie of its own means no CSRF), so an HttpOnly cookie is not ours to set, and any storage a page can
+// read is one that an injected script, an extension or a stolen profile folder can read too; a session storage even
+// reaches the disk when the browser restores tabs. A module's variable is out of reach of all of these, and the policy
+// of the page (no inline script, no foreign script, trusted types) keeps strangers' code out in the first place.
+// The price is that a reload asks for the password again. The session that stays behind is listed under "Sessions",
+// where it can be ended; a product that wants to survive reloads should put a small backend in front and use its
+// HttpOnly cookie, not move the refresh token into storage.
+
+let access = null;
+let refreshToken = null;
+let refreshing = null;
+
+/** Words about what went over the wire: method, path without query, status, time. Never a body. */
+export const wire = new EventTarget();
+
+/** Fires `ended` when the server has put the person out. */
+export const session = new EventTarget();
+
+/** An answer that is an error: RFC 9457's members, and what is wrong with which field. */
+export class Problem extends Error {
+  constructor(status, body, retryAfter = null) {
+    super(body.detail ?? body.title ?? "The server said no");
+    this.status = status;
+    this.code = body.code ?? "unknown";
+    this.errors = Array.isArray(body.errors) ? body.errors : [];
+    this.body = body;
+    this.retryAfter = retryAfter;
+  }
+}
+
+let base = new URL("..", document.baseURI);
+let realm = "";
+
+/** Reads settings.json and decides which server is asked. */
+export async function connect() {
+  const settings = await (await fetch("settings.json", { cache: "no-cache" })).json();
+  base = new URL(serverOf(settings), document.baseURI);
+  if (!base.pathname.endsWith("/")) base.pathname += "/";
+  const asked = new URLSearchParams(location.search).get("realm");
+  realm = settings.realms.includes(asked) ? asked : settings.realms[0];
+  return { ...settings, realm, server: base.origin };
+}
+
+// A link must not be able to send someone's password to a stranger's server: `?server=` may name this machine, or a
+// server that whoever published this page wrote into settings.json.
+function serverOf(settings) {
+  const asked = new URLSearchParams(location.search).get("server");
+  if (!asked) return settings.server;
+  const url = URL.parse?.(asked) ?? new URL(asked, document.baseURI);
+  const local = ["127.0.0.1", "localhost"].includes(url.hostname);
+  if (local || settings.servers.includes(url.origin)) return url.href;
+  throw new Problem(0, { code: "server_not_listed", detail: `${url.origin} is not a server this page may talk to` });
+}
+
+export function useRealm(name) {
+  realm = name;
+  forget();
+}
+
+export const isLoggedIn = () => access !== null;
+
+function forget() {
+  access = null;
+  refreshToken = null;
+}
+
+function keep(pair) {
+  access = pair.access_token;
+  refreshToken = pair.refresh_token;
+}
+
+// ---- one request ----------------------------------------------------------------------------------------------------
+
+async function send(method, path, { json, form, query, bearer, headers = {}, quiet = false } = {}) {
+  const url = new URL(path, base);
+  if (query) url.search = new URLSearchParams(query);
+  const request = { method, headers: { accept: "application/json", ...headers }, credentials: "omit", cache: "no-store" };
+  if (json !== undefined) {
+    request.headers["content-type"] = "application/json";
+    request.body = JSON.stringify(json);
+  } else if (form) {
+    request.body = new URLSearchParams(form); // its type comes with it
+  }
+  if (bearer) request.headers.authorization = `Bearer ${bearer}`;
+  request.signal = AbortSignal.timeout(20_000);
+
+  const began = performance.now();
+  const told = (status, code) => {
+    const detail = { method, path: url.pathname, status, code, ms: Math.round(performance.now() - began) };
+    if (!quiet) wire.dispatchEvent(new CustomEvent("exchange", { detail }));
+  };
+  let response;
+  try {
+    response = await fetch(url, request);
+  } catch {
+    told(0, "unreachable");
+    throw new Problem(0, { code: "unreachable", detail: "The server cannot be reached right now" });
+  }
+  const type = response.headers.get("content-type") ?? "";
+  const body = /[/+]json/.test(type) ? await response.json().catch(() => ({})) : {};
+  told(response.status, response.ok ? null : body.code);
+  if (!response.ok) throw new Problem(response.status, body, Number(response.headers.get("retry-after")) || null);
+  return { body, etag: response.headers.get("etag") };
+}
+
+/** With the access token; a 401 renews the tokens once and tries once more, and then it is over. */
+async function authorised(method, path, options = {}) {
+  const used = access;
+  try {
+    return await send(method, path, { ...options, bearer: used });
+  } catch (problem) {
+    if (problem.status !== 401) throw problem;
+    // another request may have renewed them while this one was under way
+    if (access === used) await refresh();
+    try {
+      return await send(method, path, { ...options, bearer: access });
+    } catch (again) {
+      if (again.status === 401) end();
+      throw again;
+    }
+  }
+}
+
+// One exchange at a time, however many requests wait for it: the server takes a refresh token presented twice for a
+// lost answer or for theft, and neither is what happened here.
+function refresh() {
+  refreshing ??= renew().finally(() => { refreshing = null; });
+  return refreshing;
+}
+
+async function renew() {
+  if (!refreshToken) return;
+  try {
+    keep((await send("POST", `${realm}/token`, { form: { grant_type: "refresh_token", refresh_token: refreshToken } })).body);
+  } catch (problem) {
+    // only the server's own no ends the session: a lost connection may come back
+    if (problem.status === 400 || problem.status === 401) end();
+    throw problem;
+  }
+}
+
+function end() {
+  forget();
+  session.dispatchEvent(new Event("ended"));
+}
+
+// ---- at the gate ----------------------------------------------------------------------------------------------------
+
+export const register = (form) => send("POST", `${realm}/create`, { json: form });
+export const verifyCode = (email, code) => send("POST", `${realm}/verify`, { json: { email, code } });
+export const verifyLink = (token) => send("POST", `${realm}/verify`, { json: { token } });
+export const rejectLink = (token) => send("POST", `${realm}/verify`, { json: { token, reject: true } });
+export const resend = (email) => send("POST", `${realm}/resend_verification`, { json: { email } });
+export const forgot = (email) => send("POST", `${realm}/forget_password`, { json: { email } });
+export const reset = (token, password) => send("POST", `${realm}/reset_password`, { json: { token, password } });
+
+export async function logIn(username, password) {
+  keep((await send("POST", `${realm}/login`, { form: { grant_type: "password", username, password } })).body);
+}
+
+export async function secondFactor(mfaToken, otp) {
+  keep((await send("POST", `${realm}/login/mfa`, { json: { mfa_token: mfaToken, otp } })).body);
+}
+
+// ---- inside ---------------------------------------------------------------------------------------------------------
+
+export const profile = () => authorised("GET", `${realm}/`);
+export const update = (changes, etag) =>
+  authorised("PATCH", `${realm}/update`, { json: changes, headers: etag ? { "if-match": etag } : {} });
+export const changePassword = (current, password) =>
+  authorised("POST", `${realm}/change_password`, { json: { current_password: current, password } });
+export const sendOtp = (id, phone, channel = "sms") => send("POST", `${realm}/otp_phone`, { json: { id, phone, channel } });
+export const verifyOtp = (token, otp) => send("POST", `${realm}/verify_otp_phone`, { json: { token, otp } });
+export const setFactor = (sms, proof = {}) => authorised("PUT", `${realm}/mfa`, { json: { sms, ...proof } });
+export const sessions = () => authorised("GET", `${realm}/sessions`);
+export const endSession = (id) => authorised("DELETE", `${realm}/sessions/${encodeURIComponent(id)}`);
+export const exportAll = () => authorised("GET", `${realm}/export`);
+
+export async function logOut() {
+  try { await authorised("POST", `${realm}/logout`); } finally { forget(); }
+}
+
+export async function logOutEverywhere() {
+  await authorised("POST", `${realm}/logout_all`);
+  forget();
+}
+
+export async function deleteAccount(password) {
+  await authorised("DELETE", `${realm}/delete`, { json: { password } });
+  forget();
+}
+
+// ---- development ----------------------------------------------------------------------------------------------------
+
+/** What was mailed and texted, newest first; `null` where there is no such mailbox. */
+export async function mailbox() {
+  try {
+    return (await send("GET", "dev/mailbox", { quiet: true })).body;
+  } catch (problem) {
+    if (problem.status === 404) return null;
+    throw problem;
+  }
+}

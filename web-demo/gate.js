@@ -1,0 +1,177 @@
+// At the gate: register, prove the address, log in, the second factor, a forgotten password.
+import * as api from "./api.js";
+import { countryOptions } from "./countries.js";
+import { h } from "./dom.js";
+import { action, field, form, put } from "./forms.js";
+import { checks } from "./rules.js";
+import { page } from "./page.js";
+
+
+const link = (name, words) => h("a", { href: `#${name}` }, words);
+const typedCode = { autocapitalize: "characters", autocomplete: "one-time-code", spellcheck: "false", class: "typed-code" };
+
+/** The fields of a person; what they hold already, where they do. */
+export function personFields(known = {}) {
+  return [
+    field({ name: "first_name", label: "First name", value: known.first_name ?? "", autocomplete: "given-name", required: true, check: checks.name, after: ["password"] }),
+    field({ name: "last_name", label: "Last name", value: known.last_name ?? "", autocomplete: "family-name", required: true, check: checks.name, after: ["password"] }),
+  ];
+}
+
+export function phoneFields(known = {}) {
+  return [
+    field({ name: "country_code", label: "Country of the phone", value: known.country ?? "", options: countryOptions(), autocomplete: "country", required: true, check: checks.country, after: ["phone"] }),
+    field({ name: "phone", label: "Phone", type: "tel", value: known.phone ?? "", autocomplete: "tel", required: true, hint: "With + and the country’s code, e.g. +1 202 555 0123.", check: checks.phone }),
+  ];
+}
+
+export const newPassword = (name, label, words) =>
+  field({ name, label, type: "password", autocomplete: "new-password", required: true, check: checks.password(words), meter: words });
+
+export function register(app) {
+  const words = (all) => ({ names: [all.first_name, all.last_name], email: all.email });
+  const fields = [
+    ...personFields(),
+    field({ name: "email", label: "E-mail", type: "email", autocomplete: "email", required: true, check: checks.email, after: ["password"] }),
+    ...phoneFields(),
+    newPassword("password", "Password", words),
+  ];
+  const example = h("button", { type: "button", class: "quiet", click: () => fillIn(made) }, "Fill in someone");
+  const made = form({ name: "register", fields, submit: "Register", extra: example, send: async (values) => {
+    await api.register(values);
+    app.state.email = values.email.trim();
+    app.expectMail();
+    app.go("verify", "Registered. A mail with a link and a code is on its way.");
+  } });
+  return page("Register", "One code decides what is acceptable here and on the server, so what turns green is what will be taken.", made.root,
+    h("p", { class: "aside" }, "Been here before? ", link("login", "Log in"), "."));
+}
+
+// Someone made up, never the same twice, with numbers and names that are set aside for examples.
+function fillIn({ of }) {
+  const pick = (list) => list[crypto.getRandomValues(new Uint32Array(1))[0] % list.length];
+  const letters = (many) => Array.from({ length: many }, () => pick("abcdefghjkmnpqrstuvwxyz23456789")).join("");
+  const [first, last] = pick([["Ada", "Lovelace"], ["Nasir", "al-Tusi"], ["Zoë", "Brontë"], ["Emmy", "Noether"], ["José", "Ñíguez"], ["Máire", "O’Brien"], ["紫", "藤原"], ["Wangari", "Maathai"]]);
+  const person = {
+    first_name: first, last_name: last,
+    email: `${pick(["falcon", "heron", "otter", "lynx", "marten"])}.${letters(4)}@example.com`,
+    country_code: "US", phone: `+1 202 555 01${10 + Number(pick("0123456789"))}`,
+    password: `${pick(["umbra", "quartz", "lantern", "thistle"])}-${letters(5)}-${pick(["orbit", "meadow", "velvet", "cinder"])}-${letters(3)}`,
+  };
+  for (const [name, value] of Object.entries(person)) {
+    of(name).input.dispatchEvent(new Event("focus"));
+    put(of(name), value);
+    of(name).input.dispatchEvent(new Event("blur"));
+  }
+  of("password").input.focus();
+}
+
+export function verify(app) {
+  if (app.state.link) return confirmLink(app);
+  const email = field({ name: "email", label: "E-mail", type: "email", value: app.state.email ?? "", autocomplete: "email", required: true, check: checks.email });
+  const code = field({ name: "code", label: "Code from the mail", autocomplete: "one-time-code", maxlength: 12, required: true, check: checks.code, hint: "Six letters and digits; upper or lower case is the same.", ...typedCode });
+  const resend = action("Send it again", async () => {
+    await api.resend(email.input.value.trim());
+    app.expectMail();
+    app.say("If a registration waits for this address, its mail was sent again.");
+  });
+  const made = form({ name: "verify", fields: [email, code], submit: "Prove the address", extra: resend, send: async (values) => {
+    await api.verifyCode(values.email.trim(), values.code.trim());
+    app.state.email = values.email.trim();
+    app.expectMail();
+    app.go("login", "The address is proven, and the account exists now.");
+  } });
+  app.takeCode = (message) => {
+    if (message.channel !== "email") return false;
+    put(email, message.to);
+    put(code, message.code);
+    code.input.focus();
+    return true;
+  };
+  return page("Prove your address", "Type the code from the mail, or follow its link. Until then there is no account, only a registration that waits.", made.root,
+    h("p", { class: "aside" }, "Nothing there? Or was that address wrong? ", link("register", "Register again"), "."));
+}
+
+// What the mailed link leads to: a question, because mail scanners open links and must not answer it.
+function confirmLink(app) {
+  const { token, change } = app.state.link;
+  const done = (name, words) => { app.state.link = null; app.expectMail(); app.go(name, words); };
+  const yes = form({ name: "confirm", fields: [], submit: "Yes, that was me", send: async () => {
+    await api.verifyLink(token);
+    if (!change) return done("login", "The address is proven, and the account exists now.");
+    if (api.isLoggedIn()) app.keep(await api.profile());
+    return done(api.isLoggedIn() ? "profile" : "login", "The new address counts from now on.");
+  } });
+  const no = change ? null : action("That was not me", async () => {
+    await api.rejectLink(token);
+    done("register", "The registration was thrown away. Nothing of it is kept.");
+  }, { class: "quiet danger-text" });
+  const title = change ? "Confirm the new address" : "Confirm your address";
+  return page(title, "You followed the link of a mail. Opening a link changes nothing by itself; this button does.", yes.root, no && h("div", { class: "second-thought" }, no));
+}
+
+export function login(app) {
+  const email = field({ name: "username", label: "E-mail", type: "email", value: app.state.email ?? "", autocomplete: "username", required: true });
+  const password = field({ name: "password", label: "Password", type: "password", autocomplete: "current-password", required: true });
+  const made = form({ name: "login", fields: [email, password], submit: "Log in", extra: link("forgot", "Forgot it?"), send: async (values) => {
+    app.state.email = values.username.trim();
+    try {
+      await api.logIn(values.username.trim(), values.password);
+    } catch (problem) {
+      if (problem.code === "mfa_required") {
+        app.state.challenge = problem.body.mfa_token;
+        app.expectMail();
+        return app.go("factor", "Password right. A code was texted to your phone.");
+      }
+      if (problem.code === "email_not_verified") {
+        return app.go("verify", "Right password, but the address is not proven yet. The code is in the mailbox.");
+      }
+      throw problem;
+    }
+    await app.enter();
+  } });
+  return page("Log in", "The answer to a wrong password and to an unknown address is the same, byte for byte.", made.root,
+    h("p", { class: "aside" }, "No account yet? ", link("register", "Register"), "."));
+}
+
+export function factor(app) {
+  if (!app.state.challenge) return login(app);
+  const otp = field({ name: "otp", label: "Code from the text message", inputmode: "numeric", maxlength: 8, required: true, check: checks.otp, ...typedCode });
+  const made = form({ name: "factor", fields: [otp], submit: "Go on", extra: link("login", "Start over"), send: async (values) => {
+    await api.secondFactor(app.state.challenge, values.otp.trim());
+    app.state.challenge = null;
+    await app.enter();
+  } });
+  app.takeCode = takeOtp(otp);
+  return page("Second factor", "Six digits, good for five minutes and for one use. Five wrong tries kill them.", made.root);
+}
+
+/** Takes the code of a text message or a call into a field. */
+export const takeOtp = (otp) => (message) => {
+  if (message.channel === "email") return false;
+  put(otp, message.code);
+  otp.input.focus();
+  return true;
+};
+
+export function forgot(app) {
+  const email = field({ name: "email", label: "E-mail", type: "email", value: app.state.email ?? "", autocomplete: "email", required: true, check: checks.email });
+  const made = form({ name: "forgot", fields: [email], submit: "Send a link", extra: link("login", "Back to log in"), send: async (values) => {
+    await api.forgot(values.email.trim());
+    app.expectMail();
+    app.say("If that address has an account, a link is on its way to it.");
+  } });
+  return page("Forgot your password?", "The answer tells nobody whether the address has an account. Whoever owns it finds a link in the mail.", made.root);
+}
+
+export function reset(app) {
+  if (!app.state.resetToken) return forgot(app);
+  const words = () => ({ names: [], email: app.state.email ?? "" });
+  const made = form({ name: "reset", fields: [newPassword("password", "New password", words)], submit: "Set the password", send: async (values) => {
+    await api.reset(app.state.resetToken, values.password);
+    app.state.resetToken = null;
+    app.expectMail();
+    app.leave("login", "The password is changed, and every session was ended.");
+  } });
+  return page("A new password", "The link counts once. With the new password every session ends, on every device.", made.root);
+}

@@ -1,0 +1,65 @@
+// Sentences for the server's codes. A code never changes, so it is what a page should go by: it can be translated, and
+// the server's own message can be reworded without breaking anyone. What is not listed speaks for itself.
+
+const SENTENCES = {
+  required: "This one is needed.",
+  email_invalid: "This is not an e-mail address yet.",
+  email_too_long: "Longer than any e-mail address may be.",
+  email_taken: "This address has an account already.",
+  name_empty: "Only spaces: a name needs a letter or two.",
+  name_too_long: "At most 100 characters.",
+  name_forbidden_character: "There is an invisible control character in it.",
+  phone_invalid: "A whole number, please: plus sign, country, number.",
+  phone_country_mismatch: "The number is not one of the country chosen above.",
+  country_unknown: "Choose a country.",
+  password_breached: "This password is on a list that attackers try first.",
+  otp_malformed: "The code is six digits.",
+  invalid_credentials: "The e-mail or the password is wrong.",
+  email_not_verified: "Right password, but the address is not proven yet. The code is in the mailbox.",
+  invalid_token: "That code or link is wrong, was used, or has expired.",
+  wrong_password: "This is not your current password.",
+  reauthentication_required: "Your password is needed for this.",
+  phone_not_verified: "The phone has to be proven first.",
+  mfa_in_use: "This phone is your second factor. Switch that off before changing it.",
+  precondition_failed: "Your profile was changed somewhere else meanwhile. Have a look, then try again.",
+  not_authenticated: "You are not logged in any more.",
+  overloaded: "Many people are logging in right now. Try again in a moment.",
+  unavailable: "The server cannot answer right now. Nothing was lost; try again in a moment.",
+  unreachable: "The server cannot be reached. Is it running?",
+};
+
+/** A sentence for a field's issue, a problem, or anything with a `code`. */
+export function inWords(issue) {
+  if (issue.code === "rate_limited") {
+    const wait = issue.retryAfter;
+    return wait ? `That was often. Try again in ${duration(wait)}.` : "That was often. Try again in a while.";
+  }
+  return SENTENCES[issue.code] ?? issue.message ?? issue.code;
+}
+
+/** At a field. Where the meter gives advice already, the field only says that it is needed. */
+export const atField = (issue, measured) => (measured && issue.code === "password_too_weak" ? "Still too easy to guess." : inWords(issue));
+
+function duration(seconds) {
+  if (seconds < 90) return `${seconds} seconds`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} minutes`;
+  return `${Math.round(seconds / 3600)} hours`;
+}
+
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+
+/** A moment of the server, in the reader's own time and habit. */
+export const when = (rfc3339) => moment.format(new Date(rfc3339));
+export const clockTime = (rfc3339) => clock.format(new Date(rfc3339));
+
+/** A browser's name out of its `User-Agent`, as far as one can tell. */
+export function device(userAgent) {
+  if (!userAgent) return "An unnamed client";
+  const names = [["Edg/", "Edge"], ["OPR/", "Opera"], ["Firefox/", "Firefox"], ["HeadlessChrome/", "Chrome"], ["Chrome/", "Chrome"], ["Safari/", "Safari"], ["curl/", "curl"]];
+  const systems = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS X", "macOS"], ["Linux", "Linux"]];
+  const first = (pairs) => pairs.find(([mark]) => userAgent.includes(mark))?.[1];
+  const browser = first(names) ?? userAgent.split(/[ /]/)[0];
+  const system = first(systems);
+  return system ? `${browser} on ${system}` : browser;
+}
