@@ -1,13 +1,16 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | services | openapi | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup`.
 
 mod bench;
+mod demo;
 mod one_at_a_time;
 mod services;
 mod steps;
+mod wasm;
+mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | services | openapi | coverage | bench startup";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +25,13 @@ fn main() -> ExitCode {
         ["docs"] => steps::docs(),
         ["test"] => steps::test(),
         ["services"] => services::run(),
+        ["wasm"] => wasm::build(),
+        ["wasm", "check"] => wasm::check(),
+        #[cfg(feature = "bindgen")]
+        ["wasm", "bind", module, input, output] => wasm::bind(module, input, output),
+        ["demo"] => wasm::build().and_then(|()| demo::pack()),
+        ["demo", "check"] => demo::check(),
+        ["words"] => words::pack(),
         ["coverage"] => steps::coverage(),
         ["bench", "startup"] => bench::startup(),
         _ => {

@@ -1,11 +1,12 @@
 //! The steps of CI, in the order in which they fail cheapest.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::services;
+use crate::{demo, services, wasm, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -16,17 +17,21 @@ const CORE_COVERAGE: &str = "90";
 /// At the first step that fails.
 pub fn ci() -> Result<()> {
     setup()?;
+    words::check()?;
+    demo::check()?;
     fmt()?;
     clippy()?;
     docs()?;
     portable()?;
+    wasm::build()?;
+    wasm::check()?;
     test()?;
     openapi()?;
     coverage()
 }
 
-/// What the tests need of the machine: a browser and Node to drive it, Python for a validator, Redis, and Go for a server
-/// that speaks MongoDB's protocol.
+/// What the tests need of the machine: a browser, Node for the npm package and to drive the browser, Python for a
+/// validator, Redis, and Go for a server that speaks MongoDB's protocol.
 ///
 /// # Errors
 /// When something cannot be installed.
@@ -37,11 +42,8 @@ pub fn setup() -> Result<()> {
     if !services::has("chromium") {
         missing.push("chromium");
     }
-    if !services::has("node") {
-        missing.push("nodejs");
-    }
     if !services::has("npm") {
-        missing.push("npm");
+        missing.extend(["nodejs", "npm"]);
     }
     if !venv {
         missing.extend(["python3", "python3-venv"]);
@@ -55,7 +57,7 @@ pub fn setup() -> Result<()> {
     if !missing.is_empty() {
         install(&missing)?;
     }
-    driver()
+    npm_packages(Path::new("tests/browser"))
 }
 
 /// Packages of the system.
@@ -70,16 +72,18 @@ fn install(missing: &[&str]) -> Result<()> {
     step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing].concat()))
 }
 
-/// What drives the browser, from the lock file; once for each.
-fn driver() -> Result<()> {
-    let folder = std::env::current_dir()?.join("tests/browser");
+/// What a folder's lock file names, once for each.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn npm_packages(folder: &Path) -> Result<()> {
     let (lock, seen) = (std::fs::read(folder.join("package-lock.json"))?, folder.join("node_modules/.installed"));
     if std::fs::read(&seen).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
-    step("npm ci in tests/browser", npm)?;
+    npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+    step(&format!("npm ci in {}", folder.display()), npm)?;
     Ok(std::fs::write(seen, lock)?)
 }
 

@@ -89,6 +89,15 @@ impl CountryCode {
         dial.map(Self::Dial).ok_or(CountryError)
     }
 
+    /// The dial code that an international number begins with. No calling code begins another.
+    ///
+    /// # Errors
+    /// [`CountryError`] where it begins with none.
+    pub fn of_international(number: &str) -> Result<Self, CountryError> {
+        let mut codes = (2..=4).filter_map(|end| number.get(..end).filter(|code| code.starts_with('+')));
+        codes.find_map(|code| Self::parse(code).ok()).ok_or(CountryError)
+    }
+
     /// The calling code.
     #[must_use]
     pub fn dial_code(&self) -> u16 {
@@ -198,6 +207,11 @@ mod tests {
         assert_eq!(Country::of_number(1, "2425551234").unwrap().as_str(), "BS");
         assert_eq!(Country::of_number(1, "2125551234").unwrap().as_str(), "US");
         assert_eq!(Country::of_number(7, "").unwrap().as_str(), "RU");
+        assert_eq!(CountryCode::of_international("+493012345"), CountryCode::parse("+49"));
+        assert_eq!(CountryCode::of_international("+3531234567"), CountryCode::parse("+353"));
+        for bad in ["", "+", "4930123", "+999123", "+0", "US1"] {
+            assert_eq!(CountryCode::of_international(bad), Err(CountryError), "{bad}");
+        }
     }
 
     proptest! {

@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::model::code::Code;
-use crate::model::strength::{StrengthContext, estimate};
+use crate::model::strength::{StrengthContext, Suggestion, Warning, estimate};
 
 /// What is longer is refused before any work, in octets.
 const RAW_MAX: usize = 4096;
@@ -63,9 +63,9 @@ pub enum PasswordError {
         /// The score it needs.
         min_score: u8,
         /// What is wrong with it.
-        warning: Option<String>,
+        warning: Option<Warning>,
         /// How to do better.
-        suggestions: Vec<String>,
+        suggestions: Vec<Suggestion>,
     },
 }
 
@@ -88,7 +88,8 @@ impl PasswordError {
             Self::TooLong { max } => format!("Use at most {max} characters."),
             Self::TooWeak { warning, suggestions, .. } => {
                 let mut sentences = vec!["This password is too easy to guess.".to_owned()];
-                sentences.extend(warning.iter().chain(suggestions).cloned());
+                sentences.extend(warning.iter().map(|warning| warning.text().to_owned()));
+                sentences.extend(suggestions.iter().map(|suggestion| suggestion.text().to_owned()));
                 sentences.join(" ")
             }
         }
@@ -104,7 +105,26 @@ impl Password {
         let Some(password) = Self::presented(text) else {
             return Err(vec![PasswordError::TooLong { max: rules.max_length }]);
         };
-        let length = password.0.chars().count();
+        let mut errors = password.length_errors(rules);
+        errors.extend(weakness(&password.0, rules, context));
+        if errors.is_empty() { Ok(password) } else { Err(errors) }
+    }
+
+    /// Reads a new password whose strength someone else measures: a page does not load the lists of words before it
+    /// needs them.
+    ///
+    /// # Errors
+    /// What is wrong with its length.
+    pub fn parse_unmeasured(text: &str, rules: &PasswordRules) -> Result<Self, Vec<PasswordError>> {
+        let Some(password) = Self::presented(text) else {
+            return Err(vec![PasswordError::TooLong { max: rules.max_length }]);
+        };
+        let errors = password.length_errors(rules);
+        if errors.is_empty() { Ok(password) } else { Err(errors) }
+    }
+
+    fn length_errors(&self, rules: &PasswordRules) -> Vec<PasswordError> {
+        let length = self.0.chars().count();
         let mut errors = Vec::new();
         if length < rules.min_length {
             errors.push(PasswordError::TooShort { min: rules.min_length });
@@ -112,16 +132,7 @@ impl Password {
         if length > rules.max_length {
             errors.push(PasswordError::TooLong { max: rules.max_length });
         }
-        let strength = estimate(&password.0, context);
-        if strength.score < rules.min_score {
-            errors.push(PasswordError::TooWeak {
-                score: strength.score,
-                min_score: rules.min_score,
-                warning: strength.warning,
-                suggestions: strength.suggestions,
-            });
-        }
-        if errors.is_empty() { Ok(password) } else { Err(errors) }
+        errors
     }
 
     /// A password as someone shows it: only its size is bounded. `None` for what is too long to be anyone's.
@@ -135,6 +146,18 @@ impl Password {
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// Why a password, in its normal form, is too easy to guess, if it is.
+#[must_use]
+pub fn weakness(normal: &str, rules: &PasswordRules, context: &StrengthContext) -> Option<PasswordError> {
+    let strength = estimate(normal, context);
+    (strength.score < rules.min_score).then_some(PasswordError::TooWeak {
+        score: strength.score,
+        min_score: rules.min_score,
+        warning: strength.warning,
+        suggestions: strength.suggestions,
+    })
 }
 
 impl fmt::Debug for Password {

@@ -87,6 +87,18 @@ impl Phone {
         Ok(Self { e164, country })
     }
 
+    /// Reads a number that says itself of which country it is.
+    ///
+    /// # Errors
+    /// [`PhoneError`].
+    pub fn parse_international(number: &str, validation: PhoneValidation) -> Result<Self, PhoneError> {
+        if !is_e164(number) {
+            return Err(PhoneError::Invalid);
+        }
+        let code = CountryCode::of_international(&strip_separators(number)).map_err(|_| PhoneError::Invalid)?;
+        Self::parse(number, &code, validation)
+    }
+
     /// A number that was stored with the country derived for it.
     #[must_use]
     pub fn from_stored(e164: &str, country: &str) -> Option<Self> {
@@ -157,6 +169,10 @@ mod tests {
         assert_eq!(parse("+49301234567", "+49").unwrap().country().as_str(), "DE");
         assert_eq!(parse("+12425551234", "+1").unwrap().country().as_str(), "BS");
         assert_eq!(parse("+49301234567", "US"), Err(PhoneError::CountryMismatch));
+        let international = |number: &str| Phone::parse_international(number, PhoneValidation::E164);
+        assert_eq!(international("+49 30 1234567"), parse("+49301234567", "DE"));
+        assert_eq!(international("+99912345678"), Err(PhoneError::Invalid));
+        assert_eq!(international("49301234567"), Err(PhoneError::Invalid));
         for bad in [
             "",
             "+",

@@ -59,6 +59,23 @@ impl RegistrationForm<'_> {
     /// # Errors
     /// One violation for each thing that is wrong with each field, in the order of the fields.
     pub fn parse(&self, rules: &FormRules<'_>) -> Result<ParsedRegistration, Vec<Violation>> {
+        let judge = |text: &str, context: &StrengthContext| parse_password(text, rules.passwords, context);
+        self.parse_with(rules, judge)
+    }
+
+    /// Reads all fields, of the password only its length: a page loads the lists of words later.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], without a word on the password's strength.
+    pub fn parse_unmeasured(&self, rules: &FormRules<'_>) -> Result<ParsedRegistration, Vec<Violation>> {
+        self.parse_with(rules, |text, _| parse_unmeasured_password(text, rules.passwords))
+    }
+
+    fn parse_with(
+        &self,
+        rules: &FormRules<'_>,
+        judge: impl FnOnce(&str, &StrengthContext) -> Result<Password, Vec<Violation>>,
+    ) -> Result<ParsedRegistration, Vec<Violation>> {
         let mut violations = Vec::new();
         let first_name = parse_name("first_name", self.first_name, &mut violations);
         let last_name = parse_name("last_name", self.last_name, &mut violations);
@@ -80,8 +97,7 @@ impl RegistrationForm<'_> {
         violations.extend(country_violations);
         let names: Vec<&str> = [self.first_name, self.last_name].into_iter().flatten().collect();
         let context = StrengthContext::new(&names, self.email, rules.app_name);
-        let password =
-            field("password", self.password, &mut violations, |text| parse_password(text, rules.passwords, &context));
+        let password = field("password", self.password, &mut violations, |text| judge(text, &context));
         match (first_name, last_name, email, phone, country_code, password) {
             (Some(first_name), Some(last_name), Some(email), Some(phone), Some(country_code), Some(password))
                 if violations.is_empty() =>
@@ -143,10 +159,21 @@ pub fn parse_password(
     rules: &PasswordRules,
     context: &StrengthContext,
 ) -> Result<Password, Vec<Violation>> {
-    Password::parse_new(text, rules, context).map_err(|errors| {
-        let violation = |error: &PasswordError| Violation::with_message("password", error.code(), error.message());
-        errors.iter().map(violation).collect()
-    })
+    Password::parse_new(text, rules, context).map_err(|errors| errors.iter().map(of_password).collect())
+}
+
+/// A new password of which someone else measures the strength, or what is wrong with its length.
+///
+/// # Errors
+/// The violations of `password`.
+pub fn parse_unmeasured_password(text: &str, rules: &PasswordRules) -> Result<Password, Vec<Violation>> {
+    Password::parse_unmeasured(text, rules).map_err(|errors| errors.iter().map(of_password).collect())
+}
+
+/// What is wrong with a password, as a violation of its field.
+#[must_use]
+pub fn of_password(error: &PasswordError) -> Violation {
+    Violation::with_message("password", error.code(), error.message())
 }
 
 #[cfg(test)]

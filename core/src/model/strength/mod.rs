@@ -1,0 +1,151 @@
+//! How hard a password is to guess, with the person's own words counted against it.
+//!
+//! The estimate is zxcvbn's, as published (Wheeler, USENIX Security 2016): find every pattern a guesser would try,
+//! then the cheapest way to put the password together from them. It is written anew here because the crate, with its
+//! regular expressions and hash maps, is twice the size a page can load; the crate is the oracle of the tests, and
+//! scores agree with it.
+
+mod advice;
+mod cheapest;
+mod dates;
+mod dictionary;
+mod guesses;
+mod keyboard;
+mod patterns;
+mod regularities;
+mod words;
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+pub use advice::{Suggestion, Warning};
+
+/// Only so many characters are measured: the estimate grows with the square of the length, and what is this long and
+/// still weak is weak in its first hundred.
+const MEASURED: usize = 100;
+
+/// Words a password must not lean on. Personal: `Debug` shows nothing, and they are wiped when dropped.
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
+pub struct StrengthContext {
+    words: Vec<String>,
+}
+
+impl StrengthContext {
+    /// From a person's names, their e-mail (whole, and every piece of it) and the application's name.
+    #[must_use]
+    pub fn new(names: &[&str], email: Option<&str>, app_name: &str) -> Self {
+        let email = email.unwrap_or_default();
+        let pieces = email.split(|c: char| !c.is_alphanumeric());
+        let local = email.split('@').next().unwrap_or_default();
+        let of_names = names.iter().flat_map(|name| std::iter::once(*name).chain(name.split_whitespace()));
+        let all = of_names.chain([email, local, app_name]).chain(pieces);
+        let words =
+            all.filter(|word| word.chars().count() >= 2).map(|word| word.chars().take(MEASURED).collect::<String>());
+        Self { words: words.map(|word| word.chars().flat_map(char::to_lowercase).collect()).take(32).collect() }
+    }
+}
+
+impl fmt::Debug for StrengthContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StrengthContext(redacted)")
+    }
+}
+
+/// An estimate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Strength {
+    /// 0 (too guessable) to 4 (very unguessable).
+    pub score: u8,
+    /// The guesses an attacker needs, as a power of ten.
+    pub guesses_log10: f64,
+    /// What is wrong with it, where something is.
+    pub warning: Option<Warning>,
+    /// How to do better.
+    pub suggestions: Vec<Suggestion>,
+}
+
+/// Estimates a password.
+#[must_use]
+pub fn estimate(password: &str, context: &StrengthContext) -> Strength {
+    let measured: Zeroizing<Vec<char>> = Zeroizing::new(password.chars().take(MEASURED).collect());
+    let (guesses, pieces) = analyse(&measured, &context.words);
+    // a few guesses more than the power of ten still count as it
+    let score = [1e3, 1e6, 1e8, 1e10].iter().filter(|limit| guesses >= *limit + 5.0).count();
+    let score = u8::try_from(score).unwrap_or(4);
+    let (warning, suggestions) = advice::of(&measured, score, &pieces);
+    Strength { score, guesses_log10: guesses.log10(), warning, suggestions }
+}
+
+/// Unpacks the lists of words, which the first estimate would otherwise wait for: some milliseconds.
+pub fn prepare() {
+    words::Words::get();
+}
+
+/// The fewest guesses for a text, and the patterns it is then made of.
+fn analyse(text: &[char], own: &[String]) -> (f64, Vec<patterns::Match>) {
+    let mut matches = dictionary::matches(text, own);
+    matches.extend(keyboard::matches(text));
+    matches.extend(regularities::repeats(text, &mut |base| analyse(base, own).0));
+    matches.extend(regularities::sequences(text));
+    matches.extend(dates::recent_years(text));
+    matches.extend(dates::dates(text));
+    cheapest::way(text, &matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_persons_own_words_count_against_it() {
+        let john = StrengthContext::new(&["John", "Featherstonehaugh"], Some("john.f@example.com"), "Portcullis");
+        let nobody = StrengthContext::default();
+        let password = "featherstonehaugh";
+        assert!(estimate(password, &john).score < estimate(password, &nobody).score);
+        assert!(estimate("SecureP@ssw0rd123!", &john).score >= 3);
+        assert_eq!(estimate("password", &nobody).score, 0);
+        assert_eq!(estimate("password", &nobody).warning, Some(Warning::Top10));
+    }
+
+    #[test]
+    fn length_is_no_way_to_keep_us_busy() {
+        assert!(estimate(&"aB3".repeat(1_000_000), &StrengthContext::default()).score <= 4);
+    }
+
+    /// The score of the crate that the estimate must agree with.
+    fn oracle(password: &str) -> u8 {
+        zxcvbn::zxcvbn(password, &[]).score().into()
+    }
+
+    /// The crate reckons years from its own calendar; where that is another year, dates are not compared.
+    fn comparable(password: &str) -> bool {
+        let year = 1900 + zxcvbn::zxcvbn("1900", &[]).guesses() - 1;
+        year == u64::try_from(dates::NOW).unwrap() || !password.contains(|c: char| c.is_ascii_digit())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn scores_are_those_of_the_oracle(password in "[ -~]{1,14}|[a-e]{1,9}|[0-9./-]{1,12}|[1|!7il4@a0o$5s]{1,10}|[qwertyasdfghzxcvb!@#QWE]{1,10}|[0-9+*/=.-]{3,9}|(19|20)[0-9]{2}[a-z]{2,5}|\\PC{1,8}") {
+            prop_assume!(comparable(&password));
+            prop_assert_eq!(estimate(&password, &StrengthContext::default()).score, oracle(&password));
+        }
+    }
+
+    #[test]
+    fn signs_are_no_way_to_keep_us_busy() {
+        let signs = "4@8({[<3691!|170$5+7%2".repeat(5);
+        assert!(estimate(&signs, &StrengthContext::default()).score <= 4);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn no_text_breaks_it(text in any::<String>(), name in any::<String>()) {
+            let context = StrengthContext::new(&[&name], Some(&text), &name);
+            prop_assert!(estimate(&text, &context).score <= 4);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+/** What is wrong: a code that never changes, a sentence in English, and where. */
+export interface Issue {
+  readonly code: string;
+  readonly message: string;
+  readonly path: readonly string[];
+}
+
+export type Result<Value> =
+  | { readonly ok: true; readonly value: Value; readonly issues?: undefined }
+  | { readonly ok: false; readonly issues: readonly Issue[]; readonly value?: undefined };
+
+/** A Standard Schema, version 1 (https://standardschema.dev). */
+export interface Schema<Input, Output> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: "portcullis";
+    readonly validate: (
+      value: unknown,
+    ) =>
+      | { readonly value: Output; readonly issues?: undefined }
+      | { readonly issues: readonly Issue[] }
+      | Promise<{ readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly Issue[] }>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+export interface Validator<Output, Input = string, Arguments extends unknown[] = []> extends Schema<Input, Output> {
+  /** Takes anything at all; never throws. */
+  parse(value: unknown, ...rest: Arguments): Result<Output>;
+}
+
+/** What a module can be loaded from, where it does not lie beside the script. */
+export type Source =
+  | string
+  | URL
+  | Request
+  | Response
+  | BufferSource
+  | WebAssembly.Module
+  | Promise<Response | BufferSource | WebAssembly.Module>;
+
+/** Loads the validators, once. Rejects with `code: "wasm_blocked"` where the page's CSP forbids WebAssembly. */
+export function ready(source?: Source): Promise<void>;
+
+export interface Email {
+  /** As typed: what mail goes to. */
+  readonly shown: string;
+  /** What addresses are compared by. */
+  readonly canonical: string;
+}
+
+export interface Phone {
+  /** `+` and digits. */
+  readonly e164: string;
+  /** ISO 3166-1 alpha-2. */
+  readonly country: string;
+}
+
+export interface PasswordLengths {
+  /** Fewest characters; 8 unless the server says otherwise. */
+  readonly minLength?: number;
+  /** Most characters; 256 unless the server says otherwise. */
+  readonly maxLength?: number;
+}
+
+export interface PasswordOptions extends PasswordLengths {
+  /** The score it needs, 0 to 4; 3 unless the server says otherwise. */
+  readonly minScore?: number;
+  /** Words it must not lean on: the person's names, */
+  readonly names?: readonly string[];
+  /** their address, */
+  readonly email?: string;
+  /** and what the application is called. */
+  readonly appName?: string;
+}
+
+export interface RegistrationForm {
+  first_name: string;
+  last_name: string;
+  email: string;
+  phone: string;
+  /** `US` or `+1`. */
+  country_code: string;
+  password: string;
+}
+
+export interface Registration {
+  readonly first_name: string;
+  readonly last_name: string;
+  readonly email: Email;
+  readonly phone: Phone;
+  readonly country_code: string;
+  readonly password: string;
+}
+
+export const email: Validator<Email>;
+/** With a country (`US`, `+1`) the number has to be of it; without, the number says which it is of. */
+export const phone: Validator<Phone, string, [countryCode?: string]>;
+export const name: Validator<string>;
+export const countryCode: Validator<string>;
+/** A new password by its length alone. Its strength: `@portcullis/validators/strength`. */
+export const passwordPolicy: Validator<string, string, [lengths?: PasswordLengths]>;
+
+/** A whole form, every field's every issue at once. */
+export const registration: Schema<RegistrationForm, Registration> & {
+  parse(
+    form: unknown,
+    options?: Omit<PasswordOptions, "names" | "email">,
+  ): Result<Registration> & {
+    /** Whether the password's strength was measured too: after `loadStrength()` it is. */
+    readonly strengthChecked?: boolean;
+  };
+};

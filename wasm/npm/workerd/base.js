@@ -1,0 +1,4 @@
+import { createValidators } from "../api/validators.js";
+import compiled from "../wasm/validators.wasm";
+
+export const base = createValidators(() => compiled);
