@@ -38,8 +38,8 @@ export async function arrive(page, email) {
 export async function story({ browser, base, advance }) {
   const tab = await open(browser, base);
   const { page } = tab;
-  // where the package is not built into the server yet, the server alone judges
-  if (await page.evaluate(() => document.documentElement.dataset.rules === "browser")) await wrongAtFirst(tab);
+  truth(await page.evaluate(() => document.documentElement.dataset.rules === "browser"), "the package's rules are in the browser");
+  await wrongAtFirst(tab);
   await fromMailToAccount(tab);
   await refreshed(tab, advance);
   await profile(page);

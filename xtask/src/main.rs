@@ -1,6 +1,7 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup`.
 
 mod bench;
+mod demo;
 mod one_at_a_time;
 mod services;
 mod steps;
@@ -10,7 +11,7 @@ mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | coverage | bench startup";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         ["wasm", "check"] => wasm::check(),
         #[cfg(feature = "bindgen")]
         ["wasm", "bind", module, input, output] => wasm::bind(module, input, output),
+        ["demo"] => wasm::build().and_then(|()| demo::pack()),
+        ["demo", "check"] => demo::check(),
         ["words"] => words::pack(),
         ["coverage"] => steps::coverage(),
         ["bench", "startup"] => bench::startup(),

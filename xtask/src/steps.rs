@@ -1,11 +1,12 @@
 //! The steps of CI, in the order in which they fail cheapest.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{services, testkit, wasm, words};
+use crate::{demo, services, testkit, wasm, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -17,6 +18,7 @@ const CORE_COVERAGE: &str = "90";
 pub fn ci() -> Result<()> {
     setup()?;
     words::check()?;
+    demo::check()?;
     fmt()?;
     clippy()?;
     docs()?;
@@ -59,7 +61,7 @@ pub fn setup() -> Result<()> {
     if !missing.is_empty() {
         install(&missing)?;
     }
-    driver()
+    npm_packages(Path::new("tests/browser"))
 }
 
 /// Packages of the system.
@@ -74,16 +76,18 @@ fn install(missing: &[&str]) -> Result<()> {
     step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing].concat()))
 }
 
-/// What drives the browser, from the lock file; once for each.
-fn driver() -> Result<()> {
-    let folder = std::env::current_dir()?.join("tests/browser");
+/// What a folder's lock file names, once for each.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn npm_packages(folder: &Path) -> Result<()> {
     let (lock, seen) = (std::fs::read(folder.join("package-lock.json"))?, folder.join("node_modules/.installed"));
     if std::fs::read(&seen).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
     let mut npm = Command::new("npm");
-    npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
-    step("npm ci in tests/browser", npm)?;
+    npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+    step(&format!("npm ci in {}", folder.display()), npm)?;
     Ok(std::fs::write(seen, lock)?)
 }
 
