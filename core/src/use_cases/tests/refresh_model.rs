@@ -121,6 +121,21 @@ fn check(play: &Play, model: &Model, newest: &TokenPair) -> Result<(), TestCaseE
     Ok(())
 }
 
+/// What a mutation run asked for: another version, or two exchanges at once would both be the first.
+#[test]
+fn an_exchange_moves_the_version_the_last_use_and_the_idle_end() {
+    let (play, waited) = (Play::new(), Duration::from_secs(1000));
+    let pair = play.user();
+    let before = play.world.sessions.all().remove(0);
+    play.world.clock.advance(waited);
+    block_on(play.service.refresh(&play.realm, pair.refresh.expose())).unwrap();
+    let after = play.world.sessions.all().remove(0);
+    assert_eq!(after.version, before.version + 1);
+    assert_eq!(after.last_used_at, before.last_used_at + waited);
+    assert_eq!(after.idle_expires_at, before.idle_expires_at + waited);
+    assert_eq!(after.expires_at, before.expires_at);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
