@@ -71,7 +71,6 @@ fn hex(digest: &Digest) -> String {
     })
 }
 
-/// A digest from its 64 hexadecimal digits.
 pub fn unhex(text: &str) -> Option<Digest> {
     let mut bytes = [0; 32];
     if text.len() != 64 {

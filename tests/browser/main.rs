@@ -1,6 +1,8 @@
 //! The viewers and pages in a real Chromium: they render, under their own policy, and ask nobody but this server.
 //! Chromium is installed by `cargo xtask setup`; without it these tests fail.
 
+mod demo;
+
 use std::path::Path;
 use std::process::Command;
 

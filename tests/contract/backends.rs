@@ -126,7 +126,12 @@ fn redis() -> Result<Opened, Error> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let prefix = format!("contract:{}:{number}:", std::process::id());
-    let redis = Arc::new(Redis::prepare(&RedisSettings { url: server("REDIS_TEST_URL")?, prefix })?);
+    let redis = Arc::new(Redis::prepare(&RedisSettings {
+        url: server("REDIS_TEST_URL")?,
+        prefix,
+        validate_certificates: true,
+        ca_file: None,
+    })?);
     let kept = World::new(1).ports();
     let backend = Backend {
         job_queue: Some(Arc::new(SharedQueue::new(redis.clone(), kept.jobs))),
@@ -147,7 +152,12 @@ fn copies() -> Result<Opened, Error> {
     let opened = mongo()?;
     let database = opened.database.clone().ok_or("a database")?;
     let prefix = format!("copies:{}:{number}:", std::process::id());
-    let redis = Arc::new(Redis::prepare(&RedisSettings { url: server("REDIS_TEST_URL")?, prefix })?);
+    let redis = Arc::new(Redis::prepare(&RedisSettings {
+        url: server("REDIS_TEST_URL")?,
+        prefix,
+        validate_certificates: true,
+        ca_file: None,
+    })?);
     let cache = Cache::start(redis, database.clone(), Arc::new(OsRandomness));
     let in_step = tokio::task::block_in_place(|| Handle::current().block_on(cache.in_step(Duration::from_secs(10))));
     if !in_step {
@@ -173,6 +183,7 @@ fn mongo() -> Result<Opened, Error> {
         url: server("MONGO_TEST_URL")?,
         database: format!("contract_{}_{number}", std::process::id()),
         validate_certificates: true,
+        ca_file: None,
     };
     let store = tokio::task::block_in_place(|| Handle::current().block_on(Mongo::connect(&settings)))?;
     let store = Arc::new(store);

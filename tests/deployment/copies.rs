@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_tests::fault_proxy::{FaultProxy, Line};
 use portcullis_tests::{Api, Person, TestServer, on_servers};
 use reqwest::Method;
@@ -216,4 +217,27 @@ pub async fn what_certainly_is_not_there_is_not_looked_up() {
         let _ = api.post("/create", &person.form).await.expect(201);
         let _ = api.mail("already_registered", &person.email).await;
     }
+}
+
+pub async fn an_instance_without_redis_switches_copies_off() {
+    let (one, _other) = two(&[], &[]).await;
+    let (here, _) = one.realm("User1").logged_in(&Person::john()).await;
+    until_copies_answer(&one, &here).await;
+    // it would take nothing back
+    let plain = one.twin_with(&[("REDIS_URL", "")]).await;
+    let there = at(&plain, &here);
+    let _ = there.post("/logout", &json!({})).await.expect(200);
+    let _ = here.get("/").await.expect(401);
+    let (here, _) = one.realm("User1").session(&Person::john()).await;
+    let before = one.count(HITS);
+    for _ in 0..50 {
+        let _ = here.get("/").await.expect(200);
+    }
+    assert_eq!(one.count(HITS), before, "nothing is answered from copies");
+    // until somebody says that all have Redis
+    drop(plain);
+    let settings = portcullis_tests::settings(one.folder(), &one.wanted());
+    let told = portcullis_server::compose::migrate::run(&settings, Arc::new(OsRandomness)).await.unwrap();
+    assert!(told.contains("copies in Redis are on again"), "{told}");
+    until_copies_answer(&one, &here).await;
 }

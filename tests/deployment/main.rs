@@ -1,6 +1,7 @@
 //! Several instances on MongoDB and Redis, and what happens when one of these fails. Where the environment names no
 //! servers the stories are reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for `mongo`.
 
+mod command_line;
 mod copies;
 mod failures;
 mod instances;
@@ -38,7 +39,8 @@ const STORIES: &[Story] = stories! {
         no_copy_outlives_a_logout_while_redis_is_emptied_again_and_again,
         who_cannot_reach_redis_takes_copies_back_all_the_same,
         what_redis_remembers_from_before_its_death_is_not_believed,
-        what_certainly_is_not_there_is_not_looked_up;
+        what_certainly_is_not_there_is_not_looked_up,
+        an_instance_without_redis_switches_copies_off;
     failures:
         redis_away_is_degraded_and_nothing_stops,
         a_redis_that_hangs_is_left_alone,
@@ -47,6 +49,11 @@ const STORIES: &[Story] = stories! {
     processes:
         a_killed_instance_loses_nothing,
         a_logout_reaches_the_other_process;
+    command_line:
+        certificates_must_be_good_unless_told_otherwise,
+        doctor_says_what_to_type,
+        migrate_makes_what_is_missing_once,
+        no_password_reaches_the_log_at_any_level;
     moving:
         there_and_back_again,
         what_was_moved_there_and_back_is_the_same,

@@ -17,7 +17,8 @@ const BACK: [&str; 5] = ["move", "--from", "MONGO_URL", "--to", "sqlite://data/b
 
 async fn mongo(settings: &[(String, String)]) -> Mongo {
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
-    let mongo = MongoSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true };
+    let mongo =
+        MongoSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true, ca_file: None };
     Mongo::connect_for_long(&mongo).await.unwrap()
 }
 

@@ -12,7 +12,8 @@ const ROUNDS: u64 = 10;
 
 async fn jobs_waiting(settings: &[(String, String)]) -> usize {
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
-    let mongo = MongoSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true };
+    let mongo =
+        MongoSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true, ca_file: None };
     let depth = Mongo::connect(&mongo).await.unwrap().depth().await.unwrap();
     usize::try_from(depth.waiting).unwrap()
 }

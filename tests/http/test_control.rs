@@ -27,6 +27,8 @@ async fn every_control_is_described() {
         }
     }
     let references = document.to_string();
+    // left for the validator that `cargo xtask openapi` runs
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/openapi-testkit.json"), &references).unwrap();
     for schema in ["TestClock", "TestAdvance", "TestFaults", "TestSnapshot", "TestSeed"] {
         assert!(references.contains(&format!("#/components/schemas/{schema}\"")), "{schema}");
         assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
@@ -90,6 +92,7 @@ async fn what_is_broken_breaks_and_is_mended() {
     for bad in [
         json!({"port": "sessions"}),
         json!({"port": "session_store", "method": "turn"}),
+        json!({"port": "token_signer"}),
         json!({"when": "maybe"}),
         json!({"probability": 2}),
         json!({"nth": -1}),

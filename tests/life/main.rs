@@ -17,7 +17,7 @@ const SEED: u64 = 2027;
 fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::from_args();
     let mongo = match no_servers() {
-        None => Trial::test("life[mongo]", || play::<OverMongo>(12, 60)),
+        None => Trial::test("life[mongo]", || play::<OverMongo>(8, 50)),
         Some(missing) if required("mongo") => Trial::test("life[mongo]", move || Err(Failed::from(missing))),
         Some(_) => Trial::test("life[mongo]", || Ok(())).with_ignored_flag(true),
     };

@@ -2,10 +2,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings};
+use portcullis_adapters::redis::cache::{Cache, CachedSessions, CachedUsers, FilteredUsers, SharedFilter};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
+use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::policy::Policy;
 use portcullis_core::service::{AuthService, Ports};
 use portcullis_core::testing::life::{Life, Post, ServiceDriver, Stage, Waiting};
@@ -95,16 +98,22 @@ impl Stage for OverMongo {
             url: server("MONGO_TEST_URL").expect("a server"),
             database: name.clone(),
             validate_certificates: true,
+            ca_file: None,
         };
         let store = Arc::new(runtime().block_on(Mongo::connect(&settings)).expect("a database"));
         let url = server("REDIS_TEST_URL").expect("a server");
-        let redis = Redis::prepare(&RedisSettings { url, prefix: format!("portcullis:{name}:") });
+        let prefix = format!("portcullis:{name}:");
+        let redis = Redis::prepare(&RedisSettings { url, prefix, validate_certificates: true, ca_file: None });
         let redis = Arc::new(redis.expect("Redis"));
+        let cache = Cache::start(redis.clone(), store.clone(), Arc::new(OsRandomness));
+        assert!(runtime().block_on(cache.in_step(Duration::from_secs(10))), "copies are never believed");
+        let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(store.clone())));
+        let users = FilteredUsers::new(addresses, store.clone());
         let world = World::new(7);
         let ports = Ports {
-            users: store.clone(),
+            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(users))),
             registrations: store.clone(),
-            sessions: store.clone(),
+            sessions: Arc::new(CachedSessions::new(cache, store.clone())),
             one_time_tokens: store.clone(),
             jobs: Arc::new(SharedQueue::new(redis.clone(), store.clone())),
             audit: store.clone(),

@@ -10,6 +10,7 @@ pub mod process;
 pub mod server;
 pub mod smtp_server;
 pub mod testkit;
+pub mod tls_proxy;
 pub mod twilio_stub;
 pub mod watchman_stub;
 

@@ -242,6 +242,12 @@ impl TestServer {
         Api::new(self.address(), realm)
     }
 
+    /// The settings it was started with.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<(&str, &str)> {
+        self.wanted.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
     /// Another setting, from the next start on.
     pub fn set(&mut self, name: &str, value: &str) {
         self.wanted.push((name.to_owned(), value.to_owned()));

@@ -1,11 +1,12 @@
 //! The steps of CI, in the order in which they fail cheapest.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{services, wasm, words};
+use crate::{demo, services, testkit, wasm, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -17,6 +18,7 @@ const CORE_COVERAGE: &str = "90";
 pub fn ci() -> Result<()> {
     setup()?;
     words::check()?;
+    demo::check()?;
     fmt()?;
     clippy()?;
     docs()?;
@@ -25,12 +27,13 @@ pub fn ci() -> Result<()> {
     // its verdicts are compared among the tests
     wasm::package()?;
     test()?;
+    testkit::run()?;
     openapi()?;
     coverage()
 }
 
-/// What the tests need of the machine: a browser, Node for the npm package, Python for a validator, Redis, and Go for a
-/// server that speaks MongoDB's protocol.
+/// What the tests need of the machine: a browser, Node and Python for clients and the npm packages, Python for a
+/// validator, Redis, and Go for a server that speaks MongoDB's protocol.
 ///
 /// # Errors
 /// When something cannot be installed.
@@ -41,8 +44,11 @@ pub fn setup() -> Result<()> {
     if !services::has("chromium") {
         missing.push("chromium");
     }
+    if !services::has("node") {
+        missing.push("nodejs");
+    }
     if !services::has("npm") {
-        missing.extend(["nodejs", "npm"]);
+        missing.push("npm");
     }
     if !venv {
         missing.extend(["python3", "python3-venv"]);
@@ -53,9 +59,14 @@ pub fn setup() -> Result<()> {
     if std::env::var_os("MONGO_TEST_URL").is_none() && !services::has("mongod") && services::go().is_none() {
         missing.push("golang-go");
     }
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() {
+        install(&missing)?;
     }
+    npm_packages(Path::new("tests/browser"))
+}
+
+/// Packages of the system.
+fn install(missing: &[&str]) -> Result<()> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
     let apt = |arguments: &[&str]| {
         let mut command = Command::new(if root { "env" } else { "sudo" });
@@ -63,7 +74,22 @@ pub fn setup() -> Result<()> {
         command
     };
     step("apt-get update", apt(&["update", "-q"]))?;
-    step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing.as_slice()].concat()))
+    step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing].concat()))
+}
+
+/// What a folder's lock file names, once for each.
+///
+/// # Errors
+/// When it cannot be installed.
+pub fn npm_packages(folder: &Path) -> Result<()> {
+    let (lock, seen) = (std::fs::read(folder.join("package-lock.json"))?, folder.join("node_modules/.installed"));
+    if std::fs::read(&seen).is_ok_and(|installed| installed == lock) {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+    step(&format!("npm ci in {}", folder.display()), npm)?;
+    Ok(std::fs::write(seen, lock)?)
 }
 
 /// The OpenAPI document is valid, says a validator that is not ours.
@@ -81,7 +107,7 @@ pub fn openapi() -> Result<()> {
         step("install openapi-spec-validator", install)?;
     }
     let mut validate = Command::new(venv.join("bin/openapi-spec-validator"));
-    validate.args(["--schema", "3.1", "target/openapi.json"]);
+    validate.args(["--schema", "3.1", "target/openapi.json", "target/openapi-testkit.json"]);
     step("openapi is valid 3.1", validate)
 }
 

@@ -2,6 +2,7 @@
 //! code, never its text: that may repeat the address.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
 use portcullis_core::model::email::Email;
@@ -56,6 +57,8 @@ pub struct SmtpSettings {
     pub protection: Protection,
     /// Whether its certificate must be good.
     pub validate_certificates: bool,
+    /// The certificates of the authority that signs the server's, where it is a private one.
+    pub ca_file: Option<PathBuf>,
     /// User and password.
     pub credentials: Option<(String, String)>,
     /// The sender's address.
@@ -90,11 +93,16 @@ impl SmtpMailer {
     pub fn new(settings: SmtpSettings, renderer: Arc<Renderer>, links: Links) -> Result<Self, String> {
         let address: Address = settings.from.parse().map_err(|error| format!("MAIL_FROM: {error}"))?;
         let domain = address.domain().to_owned();
-        let tls = TlsParameters::builder(settings.host.clone())
+        let mut tls = TlsParameters::builder(settings.host.clone())
             .dangerous_accept_invalid_certs(!settings.validate_certificates)
-            .dangerous_accept_invalid_hostnames(!settings.validate_certificates)
-            .build_rustls()
-            .map_err(|error| format!("MAIL_SERVER: {error}"))?;
+            .dangerous_accept_invalid_hostnames(!settings.validate_certificates);
+        if let Some(file) = &settings.ca_file {
+            let unreadable = |what: String| format!("TLS_CA_FILE: {}: {what}", file.display());
+            let pem = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;
+            let authority = Certificate::from_pem(&pem).map_err(|error| unreadable(error.to_string()))?;
+            tls = tls.add_root_certificate(authority);
+        }
+        let tls = tls.build_rustls().map_err(|error| format!("MAIL_SERVER: {error}"))?;
         let from = Mailbox::new(Some(settings.from_name), address);
         Ok(Self {
             server: (settings.host, settings.port),
@@ -132,6 +140,20 @@ impl SmtpMailer {
             in_time(STEP, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
         }
         Ok(connection)
+    }
+
+    /// Connects once, encrypts and logs in as for a message.
+    ///
+    /// # Errors
+    /// Why it cannot. Says no password.
+    pub async fn look(&self) -> Result<(), String> {
+        match self.connection().await {
+            Ok(connection) => {
+                self.keep(connection);
+                Ok(())
+            }
+            Err(SendError::Later(reason) | SendError::After(_, reason) | SendError::Never(reason)) => Err(reason),
+        }
     }
 
     fn take_idle(&self) -> Option<AsyncSmtpConnection> {
@@ -208,6 +230,11 @@ async fn in_time<T>(limit: Duration, step: impl Future<Output = Result<T, Error>
 }
 
 fn failure(error: &Error) -> SendError {
+    // what is said of a certificate is ours, and names nobody
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    if let Some(told) = causes.map(ToString::to_string).find(|told| told.starts_with("invalid peer certificate")) {
+        return SendError::Later(format!("the mail server's certificate is not trusted: {told}"));
+    }
     let code = error.status().map_or_else(|| "no answer".to_owned(), |code| code.to_string());
     // only what is said of this recipient or message is final: a wrong password or a server in trouble passes
     let final_codes = ["550", "551", "552", "553", "556"];

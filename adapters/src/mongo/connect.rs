@@ -1,11 +1,12 @@
 //! Opening the connection: what the operator's address says, what the server lacks, the indexes.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mongodb::bson::doc;
-use mongodb::options::{Acknowledgment, ClientOptions, Tls, TlsOptions, WriteConcern};
+use mongodb::options::{Acknowledgment, ClientOptions, Tls, WriteConcern};
 use mongodb::{Client, Database};
 use tokio::sync::Notify;
 
@@ -28,6 +29,8 @@ pub struct MongoSettings {
     pub database: String,
     /// Whether a certificate must be good.
     pub validate_certificates: bool,
+    /// The certificates of the authority that signs the server's, where it is a private one.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Why there is no connection. Says no password.
@@ -42,6 +45,9 @@ pub enum ConnectError {
     /// The server lets nobody in by that name and password.
     #[error("the server refuses the user name or password")]
     Refused,
+    /// Nobody we trust vouches for the server.
+    #[error("the server's certificate is not trusted: {0}")]
+    Certificate(String),
     /// The server is too old.
     #[error("the server is older than MongoDB 4.4")]
     TooOld,
@@ -68,12 +74,22 @@ impl From<mongodb::error::Error> for ConnectError {
                 if message.contains("AuthenticationFailed") || message.contains("SCRAM failure") {
                     return Self::Refused;
                 }
+                if message.contains("certificate") {
+                    return Self::Certificate(why(message));
+                }
                 Self::Away(message.clone())
             }
             ErrorKind::Io(io) => Self::Away(io.to_string()),
             other => Self::Other(other.to_string()),
         }
     }
+}
+
+/// The part of a driver's long report that says what is wrong with a certificate.
+fn why(report: &str) -> String {
+    let from = report.find("invalid peer certificate").unwrap_or_default();
+    let told = report.get(from..).unwrap_or_default();
+    told.split([',', '}']).next().unwrap_or(told).trim_end_matches(['"', ')']).to_owned()
 }
 
 impl Mongo {
@@ -106,6 +122,11 @@ impl Mongo {
         let database = reach(settings, LONG).await?;
         check_version(&database).await?;
         Ok(Self::on(database))
+    }
+
+    /// How many indexes there are.
+    pub async fn indexes(&self) -> usize {
+        indexes::count(&self.database).await
     }
 
     /// Makes what a database of this version has: its version, and the indexes.
@@ -152,8 +173,13 @@ async fn options(settings: &MongoSettings, patience: Duration) -> Result<ClientO
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     options.selection_criteria = None;
     options.retry_writes.get_or_insert(true);
-    if let (Some(Tls::Enabled(_)), false) = (&options.tls, settings.validate_certificates) {
-        options.tls = Some(Tls::Enabled(TlsOptions::builder().allow_invalid_certificates(true).build()));
+    if let Some(Tls::Enabled(tls)) = &mut options.tls {
+        if !settings.validate_certificates {
+            tls.allow_invalid_certificates = Some(true);
+        }
+        if settings.ca_file.is_some() {
+            tls.ca_file_path.clone_from(&settings.ca_file);
+        }
     }
     Ok(options)
 }

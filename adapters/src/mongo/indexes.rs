@@ -35,6 +35,16 @@ pub async fn create(database: &Database) -> Result<(), mongodb::error::Error> {
     expire(database).await
 }
 
+/// How many there are; a collection that is not there has none.
+pub async fn count(database: &Database) -> usize {
+    let mut count = 0;
+    for name in database.list_collection_names().await.unwrap_or_default() {
+        let names = database.collection::<Document>(&name).list_index_names().await;
+        count += names.unwrap_or_default().len();
+    }
+    count
+}
+
 async fn make(
     database: &Database,
     collection: &str,

@@ -3,8 +3,10 @@
 
 pub mod cache;
 mod job_queue;
+pub mod probe;
 mod rate_limiter;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -31,6 +33,10 @@ pub struct RedisSettings {
     pub url: String,
     /// What keys and channels begin with: deployments that share a server do not meet.
     pub prefix: String,
+    /// Whether a certificate must be good.
+    pub validate_certificates: bool,
+    /// The certificates of the authority that signs the server's, where it is a private one.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A connection that comes back by itself.
@@ -58,7 +64,7 @@ impl Redis {
     /// When the address cannot be read. Says no password.
     pub fn prepare(settings: &RedisSettings) -> Result<Self, String> {
         let unreadable = |error: RedisError| format!("the address cannot be read ({})", error.category());
-        let client = Client::open(settings.url.as_str()).map_err(unreadable)?;
+        let client = probe::client(settings)?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500))
@@ -98,7 +104,7 @@ impl Redis {
                 }
                 return Some(answer);
             }
-            Ok(Err(error)) => error.category().to_owned(),
+            Ok(Err(error)) => probe::reason(&error),
             Err(_) => "no answer in time".to_owned(),
         };
         let silence = i64::try_from(LEFT_ALONE.as_millis()).unwrap_or(i64::MAX);

@@ -74,6 +74,20 @@ impl TwilioTexter {
         format!("{base}/2010-04-01/Accounts/{}{rest}", self.settings.account)
     }
 
+    /// Asks for the account once.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn look(&self) -> Result<(), String> {
+        let request = self.client.get(self.url(".json"));
+        let answer = request.basic_auth(&self.settings.account, Some(&self.settings.token)).send().await;
+        match answer {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(format!("the telephone service refuses the account ({})", answer.status().as_u16())),
+            Err(_) => Err("the telephone service is away".to_owned()),
+        }
+    }
+
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<(), SendError> {
         let request = self.client.post(self.url(path)).form(form);
         let request = request.basic_auth(&self.settings.account, Some(&self.settings.token));

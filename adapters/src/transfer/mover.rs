@@ -246,6 +246,10 @@ impl Mover<'_> {
         };
         // the note comes before the first record
         self.to.put_all(Vec::new(), &note(behind.clone())?).await.map_err(of(Side::Target))?;
+        if behind.is_none() {
+            // what the target began with, as an empty database of the same secrets
+            self.to.clear(collection).await.map_err(of(Side::Target))?;
+        }
         let mut pages = self.from.pages(collection, behind.as_deref());
         while let Some(Page { records, behind }) = next(&mut pages, Side::Source).await? {
             done += records.len() as u64;

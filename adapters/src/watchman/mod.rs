@@ -82,6 +82,16 @@ impl Watched {
     }
 }
 
+/// Whether anything answers where Watchman should be: any answer will do, for it has no page that changes nothing.
+///
+/// # Errors
+/// When nothing does.
+pub async fn look(url: Option<&str>) -> Result<(), String> {
+    let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
+    let asked = client.map_err(|_| "no TLS connection can be made".to_owned())?.get(url.unwrap_or(WATCHMAN));
+    asked.send().await.map(|_| ()).map_err(|_| "nothing answers there".to_owned())
+}
+
 struct Teller {
     client: Client,
     settings: WatchmanSettings,

@@ -172,7 +172,7 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("job_queue", &["enqueue", "claim", "complete", "retry_at", "bury", "dead", "revive", "forget", "depth"]),
     ("audit_log", &["of_user"]),
     ("login_guard", &["admit", "succeeded", "forget"]),
-    ("rate_limiter", &["take", "give_back"]),
+    ("rate_limiter", &["take", "is_exhausted", "give_back"]),
     ("mailer", &["send"]),
     ("texter", &["send"]),
 ];

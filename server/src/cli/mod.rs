@@ -1,7 +1,9 @@
-//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox` and `move`. Exit code 0 for success, 1 for what went
-//! wrong, 2 for a call that could not be understood.
+//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox`, `move`, `migrate` and `doctor`. Exit code
+//! 0 for success, 1 for what went wrong, 2 for a call that could not be understood.
 
 mod banner;
+mod doctor;
+mod migrate;
 mod moving;
 mod outbox;
 #[cfg(feature = "testkit")]
@@ -39,6 +41,8 @@ fn command() -> Command {
         .subcommand(keys)
         .subcommand(outbox)
         .subcommand(moving::command())
+        .subcommand(doctor::command())
+        .subcommand(Command::new("migrate").about("Brings the database to this version, and exits"))
         .subcommand(settings);
     #[cfg(feature = "testkit")]
     let command = command.subcommand(testkit::command());
@@ -69,6 +73,8 @@ pub fn run() -> ExitCode {
         Some(("move", wanted)) => moving::run(wanted),
         #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags),
+        Some(("doctor", wanted)) => doctor::run(wanted),
+        Some(("migrate", _)) => migrate::run(),
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::embedded::{Embedded, OpenError};
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::mongo::Mongo;
 use portcullis_adapters::transfer::Movable;
 use portcullis_adapters::transfer::mover::Side;
 use portcullis_core::ports::randomness::Randomness;
@@ -66,7 +66,7 @@ async fn source(settings: &Settings) -> Result<Box<dyn Movable>, String> {
         }
         Database::Sqlite { path } => embedded(Side::Source, path),
         Database::Mongo { url, name } => {
-            let store = Mongo::connect_for_long(&mongo(settings, url.expose(), name)).await;
+            let store = Mongo::connect_for_long(&stores::mongo(settings, url.expose(), name)).await;
             let store = store.map_err(|error| format!("--from: {error}. Mend: {}", stores::mend(&error)))?;
             Ok(Box::new(store))
         }
@@ -78,7 +78,7 @@ async fn target(settings: &Settings, database: &Database, rehearsal: bool) -> Re
         Database::Sqlite { path } if rehearsal && !path.exists() => Ok(None),
         Database::Sqlite { path } => embedded(Side::Target, path).map(Some),
         Database::Mongo { url, name } => {
-            let target = mongo(settings, url.expose(), name);
+            let target = stores::mongo(settings, url.expose(), name);
             let failed = |error| format!("--to: {error}. Mend: {}", stores::mend(&error));
             let store = Mongo::connect_for_long(&target).await.map_err(failed)?;
             if !rehearsal {
@@ -86,14 +86,6 @@ async fn target(settings: &Settings, database: &Database, rehearsal: bool) -> Re
             }
             Ok(Some(Box::new(store)))
         }
-    }
-}
-
-fn mongo(settings: &Settings, url: &str, name: &str) -> MongoSettings {
-    MongoSettings {
-        url: url.to_owned(),
-        database: name.to_owned(),
-        validate_certificates: settings.validate_certificates,
     }
 }
 

@@ -26,8 +26,11 @@ pub struct Post {
 impl Post {
     /// A server where one is set; the mailbox keeps a copy in development, and stands in where none is.
     pub fn new(settings: &Settings, parts: Parts) -> Result<Self, String> {
-        let smtp = settings.mail.as_ref().map(|mail| smtp(mail, &parts.renderer, &parts.links)).transpose()?;
+        let smtp =
+            settings.mail.as_ref().map(|mail| smtp(settings, mail, &parts.renderer, &parts.links)).transpose()?;
+        let smtp = smtp.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>);
         let twilio = settings.texts.as_ref().map(|texts| twilio(texts, settings, &parts.renderer)).transpose()?;
+        let twilio = twilio.map(|twilio| Arc::new(twilio) as Arc<dyn Texter>);
         let outbox = Arc::new(Outbox::new(Parts { forward: smtp.clone(), forward_texts: twilio.clone(), ..parts }));
         let texter: Arc<dyn Texter> = match twilio {
             Some(twilio) if settings.environment == Environment::Production => twilio,
@@ -60,7 +63,7 @@ pub fn watched(
     Ok(Arc::new(watched))
 }
 
-fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<Arc<dyn Texter>, String> {
+pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<TwilioTexter, String> {
     let settings = TwilioSettings {
         account: texts.account.clone(),
         token: texts.token.expose().to_owned(),
@@ -68,10 +71,10 @@ fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Resu
         base_url: texts.base_url.clone(),
         app_name: settings.app.name.clone(),
     };
-    Ok(Arc::new(TwilioTexter::new(settings, renderer.clone())?))
+    TwilioTexter::new(settings, renderer.clone())
 }
 
-fn smtp(mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<Arc<dyn Mailer>, String> {
+pub fn smtp(settings: &Settings, mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<SmtpMailer, String> {
     let protection = match (mail.tls, mail.starttls) {
         (true, _) => Protection::Tls,
         (false, true) => Protection::StartTls,
@@ -82,9 +85,10 @@ fn smtp(mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<Arc<dyn 
         port: mail.port,
         protection,
         validate_certificates: mail.validate_certificates,
+        ca_file: settings.ca_file.clone(),
         credentials: mail.credentials.as_ref().map(|(user, password)| (user.clone(), password.expose().to_owned())),
         from: mail.from.clone(),
         from_name: mail.from_name.clone(),
     };
-    Ok(Arc::new(SmtpMailer::new(settings, renderer.clone(), links.clone())?))
+    SmtpMailer::new(settings, renderer.clone(), links.clone())
 }

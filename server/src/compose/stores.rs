@@ -106,11 +106,7 @@ impl Stores {
                 Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
             }
             Database::Mongo { url, name } => {
-                let mongo = MongoSettings {
-                    url: url.expose().to_owned(),
-                    database: name.clone(),
-                    validate_certificates: settings.validate_certificates,
-                };
+                let mongo = mongo(settings, url.expose(), name);
                 let store = connect_when_there(&mongo, patience).await?;
                 let place = format!("the database {name}");
                 let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
@@ -152,13 +148,8 @@ impl Stores {
 
     /// With Redis, where it is set, in front of what instances share.
     fn shared_by(self, settings: &Settings) -> Result<Self, String> {
-        let Some(url) = &settings.redis else { return Ok(self) };
-        // deployments that share a Redis do not meet
-        let prefix = match &settings.database {
-            Database::Sqlite { .. } => "portcullis:".to_owned(),
-            Database::Mongo { name, .. } => format!("portcullis:{name}:"),
-        };
-        let redis = Redis::prepare(&RedisSettings { url: url.expose().to_owned(), prefix });
+        let Some(redis) = redis(settings) else { return Ok(self) };
+        let redis = Redis::prepare(&redis);
         let redis = Arc::new(redis.map_err(|error| format!("REDIS_URL: {error}"))?);
         Ok(Self {
             jobs: Arc::new(SharedQueue::new(redis.clone(), self.jobs)),
@@ -167,6 +158,28 @@ impl Stores {
             ..self
         })
     }
+}
+
+/// How a MongoDB server is connected to.
+pub fn mongo(settings: &Settings, url: &str, name: &str) -> MongoSettings {
+    MongoSettings {
+        url: url.to_owned(),
+        database: name.to_owned(),
+        validate_certificates: settings.validate_certificates,
+        ca_file: settings.ca_file.clone(),
+    }
+}
+
+/// How Redis is connected to, where it is set.
+pub fn redis(settings: &Settings) -> Option<RedisSettings> {
+    // deployments that share a Redis do not meet
+    let prefix = match &settings.database {
+        Database::Sqlite { .. } => "portcullis:".to_owned(),
+        Database::Mongo { name, .. } => format!("portcullis:{name}:"),
+    };
+    let url = settings.redis.as_ref()?.expose().to_owned();
+    let (validate_certificates, ca_file) = (settings.validate_certificates, settings.ca_file.clone());
+    Some(RedisSettings { url, prefix, validate_certificates, ca_file })
 }
 
 /// The process before this one may still be finishing its requests: the database is waited for.
@@ -210,6 +223,9 @@ pub const fn mend(error: &ConnectError) -> &'static str {
             "start the server, or correct host and port; a replica set's members must be reachable by their own names."
         }
         ConnectError::Refused => "correct the user name and password in it, and authSource if they live elsewhere.",
+        ConnectError::Certificate(_) => {
+            "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that stands in it."
+        }
         ConnectError::TooOld => "upgrade the server.",
         ConnectError::Newer { .. } => "run the version of Portcullis that last used it, or a later one.",
         ConnectError::Other(_) => "see that this user may read, write and make indexes in MONGO_DB.",

@@ -224,6 +224,8 @@ pub struct Settings {
     pub redis: Option<SecretText>,
     /// `VALIDATE_CERTS`: certificates of servers must be good.
     pub validate_certificates: bool,
+    /// `TLS_CA_FILE`: who signs them, where it is a private authority.
+    pub ca_file: Option<PathBuf>,
     /// What nobody else may know.
     pub secrets: Secrets,
     /// Where development keeps its own secrets.

@@ -63,6 +63,7 @@ pub const KNOWN: &[Known] = &[
     open("MAIL_FROM", "MAIL_USERNAME", "the sender's address"),
     open("MAIL_FROM_NAME", "APP_NAME", "the sender's name"),
     open("VALIDATE_CERTS", "true", "certificates of servers must be good"),
+    open("TLS_CA_FILE", "none", "certificates (PEM) of a private authority that signs those of MongoDB, Redis and the mail server"),
     open("TWILIO_SID", "none", "the Twilio account"),
     secret("TWILIO_AUTH_TOKEN", "none", "its token"),
     open("TWILIO_NUMBER", "none", "the number texts come from"),

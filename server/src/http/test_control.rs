@@ -133,6 +133,9 @@ pub async fn faults(context: Context) -> Answer {
     Ok(done())
 }
 
+/// Ports that are no fakes in a test kit.
+const REAL: [&str; 2] = ["token_signer", "breached_passwords"];
+
 const FAULT: [&str; 8] = ["port", "method", "nth", "times", "probability", "seed", "when", "delay_seconds"];
 
 fn script(fault: &Value) -> Result<Script, String> {
@@ -151,6 +154,9 @@ fn script(fault: &Value) -> Result<Script, String> {
     };
     let mut script = Script::next();
     if let Some(port) = text("port")? {
+        if REAL.contains(&port.as_str()) {
+            return Err(format!("{port} is the real one here, and does not break"));
+        }
         script = script.port(port);
     }
     if let Some(method) = text("method")? {

@@ -103,6 +103,10 @@ impl<S: Stage> StateMachineTest for Lives<S> {
         assert_eq!(played, Ok(()));
         stage
     }
+
+    fn teardown(mut stage: S, _state: Sketch) {
+        assert_eq!(stage.wait(|life| Box::pin(life.reckon())), Ok(()));
+    }
 }
 
 /// Plays that many lives of so many steps at most, with a seed; what fails is cut down to a short life that still
@@ -128,6 +132,7 @@ pub fn lives<S: Stage>(lives: u32, steps: usize, seed: u64) -> Result<Tally, Str
             });
             played.map_err(TestCaseError::fail)?;
         }
+        stage.wait(|life| Box::pin(life.reckon())).map_err(TestCaseError::fail)?;
         tally.borrow_mut().add(stage.life().tally());
         Ok(())
     });

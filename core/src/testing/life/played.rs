@@ -84,7 +84,15 @@ impl<D: Driver> Life<D> {
             _ => self.ask(step).await?,
         }
         self.tally.most_states = self.tally.most_states.max(self.states.len());
-        self.look_around().await
+        self.look_around(LOOKED_AT).await
+    }
+
+    /// Looks at everything that was ever handed out: what is dead stays dead.
+    ///
+    /// # Errors
+    /// What no state explains.
+    pub async fn reckon(&mut self) -> Result<(), String> {
+        self.look_around(usize::MAX).await
     }
 
     fn now(&self) -> Seconds {
@@ -152,14 +160,14 @@ impl<D: Driver> Life<D> {
     }
 
     /// Looks at the newest tokens of each kind, in their realm and in the other one.
-    async fn look_around(&mut self) -> Result<(), String> {
+    async fn look_around(&mut self, newest: usize) -> Result<(), String> {
         let now = self.now();
         let mut probes: Vec<(Population, Probe)> = Vec::new();
         let access = self.history.access.iter().filter(|(.., expires)| clear(*expires, now));
-        probes.extend(access.rev().take(LOOKED_AT).map(|(realm, text, _)| (*realm, Probe::Access(text.clone()))));
-        let refresh = self.history.refresh.iter().rev().take(LOOKED_AT);
+        probes.extend(access.rev().take(newest).map(|(realm, text, _)| (*realm, Probe::Access(text.clone()))));
+        let refresh = self.history.refresh.iter().rev().take(newest);
         probes.extend(refresh.map(|(realm, text)| (*realm, Probe::Refresh(text.clone()))));
-        for (realm, token, _) in self.history.links.iter().rev().take(LOOKED_AT) {
+        for (realm, token, _) in self.history.links.iter().rev().take(newest) {
             probes.extend([(*realm, Probe::Link(token.clone())), (*realm, Probe::Reset(token.clone()))]);
         }
         // in another realm the newest of each kind is worth nothing

@@ -70,6 +70,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         breached_passwords_file: path(reader, "BREACHED_PASSWORDS_FILE", "is no file that can be read", Path::is_file),
         cors_origins: web::cors_origins(reader),
         log: log(reader),
+        ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),
         validate_certificates: reader.flag("VALIDATE_CERTS", true),
         warnings: std::mem::take(&mut reader.warnings),
         secrets: secrets?,
@@ -95,6 +96,10 @@ fn path(reader: &mut Reader, name: &str, what: &str, exists: fn(&Path) -> bool) 
         reader.refuse(name, &format!("{} {what}", path.display()), "set it to one that is there, or remove it");
     }
     Some(path)
+}
+
+fn holds_certificate(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| text.contains("-----BEGIN CERTIFICATE-----"))
 }
 
 /// The parts between commas; `None` where nothing is set.

@@ -1,7 +1,7 @@
 //! The files of `web-demo/`. `tests/architecture` holds this list against the folder.
 
 use crate::http::assets::Asset;
-use crate::http::assets::media::{CSS, HTML, JS, SVG, TEXT, WOFF2};
+use crate::http::assets::media::{CSS, HTML, JS, SVG, TEXT, WASM, WOFF2};
 
 macro_rules! file {
     ($name:literal, $content_type:expr) => {
@@ -10,6 +10,17 @@ macro_rules! file {
             content_type: $content_type,
             bytes: include_bytes!(concat!("../../../../web-demo/", $name)),
             gzipped: false,
+        }
+    };
+}
+
+macro_rules! module {
+    ($name:literal) => {
+        Asset {
+            name: $name,
+            content_type: WASM,
+            bytes: include_bytes!(concat!("../../../../web-demo/", $name, ".gz")),
+            gzipped: true,
         }
     };
 }
@@ -36,4 +47,21 @@ pub static ALL: &[Asset] = &[
     file!("fonts/fraunces.woff2", WOFF2),
     file!("fonts/inter.woff2", WOFF2),
     file!("fonts/LICENSES.txt", TEXT),
+    file!("pkg/api/issues.js", JS),
+    file!("pkg/api/meter.js", JS),
+    file!("pkg/api/module.js", JS),
+    file!("pkg/api/schema.js", JS),
+    file!("pkg/api/strength.js", JS),
+    file!("pkg/api/texts.js", JS),
+    file!("pkg/api/validators.js", JS),
+    file!("pkg/api/value.js", JS),
+    file!("pkg/glue/strength.js", JS),
+    file!("pkg/glue/validators.js", JS),
+    file!("pkg/load/web.js", JS),
+    module!("pkg/wasm/strength.wasm"),
+    module!("pkg/wasm/validators.wasm"),
+    file!("pkg/web/base.js", JS),
+    file!("pkg/web/index.js", JS),
+    file!("pkg/web/meter.js", JS),
+    file!("pkg/web/strength.js", JS),
 ];

@@ -1,0 +1,19 @@
+//! `portcullis migrate`: brings the database to this version and exits, for deployments whose servers may not.
+
+use std::sync::Arc;
+
+use portcullis_adapters::system::randomness::OsRandomness;
+
+use super::{print, runtime, settings};
+use crate::compose::migrate;
+
+/// Makes what is missing, and says what it found.
+///
+/// # Errors
+/// What went wrong, and the mend.
+pub fn run() -> Result<(), String> {
+    let settings = settings(std::collections::BTreeMap::new())?;
+    let done = runtime()?.block_on(migrate::run(&settings, Arc::new(OsRandomness)))?;
+    print(&done);
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! The demo in a real Chromium, driven by Playwright (`demo.mjs`): the whole story, by keyboard alone, every view in both
+//! themes and two widths under axe, and the same files on another host.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use axum::Router;
+use axum::response::IntoResponse as _;
+use http::{HeaderMap, StatusCode, Uri};
+use portcullis_server::http::demo;
+use portcullis_tests::TestServer;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+/// The demo's files as any host of static files would have them: no policy but their own, their own settings.
+async fn another_host() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    let file = |uri: Uri| async move {
+        let name = if uri.path() == "/" { "index.html" } else { uri.path().trim_start_matches('/') };
+        if name == "settings.json" {
+            let settings = include_str!("../../web-demo/settings.json");
+            return Ok(([("content-type", "application/json")], settings).into_response());
+        }
+        let asset = demo::ALL.iter().find(|asset| asset.name == name).ok_or(StatusCode::NOT_FOUND)?;
+        asset.answer(&HeaderMap::new()).map_err(|problem| problem.status)
+    };
+    let _serving = tokio::spawn(axum::serve(listener, Router::new().fallback(file)).into_future());
+    origin
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_tells_the_whole_story() {
+    let host = another_host().await;
+    let server = TestServer::start_with(&[("CORS_ORIGINS", &host)]).await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    assert!(folder.join("node_modules").exists(), "the browser's driver is not installed: cargo xtask setup");
+    let mut node = Command::new("node")
+        .args(["demo.mjs", &format!("http://{}/", server.address()), &format!("{host}/")])
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("node is installed: cargo xtask setup");
+    let mut answers = node.stdin.take().expect("its input");
+    let mut lines = BufReader::new(node.stdout.take().expect("its output")).lines();
+    while let Some(line) = lines.next_line().await.expect("text") {
+        println!("{line}");
+        if let Some(seconds) = line.strip_prefix("advance ") {
+            server.advance(Duration::from_secs(seconds.parse().expect("seconds")));
+            answers.write_all(b"done\n").await.expect("it listens");
+        }
+    }
+    let status = node.wait().await.expect("it ends");
+    assert!(status.success(), "the demo does not tell its story; pictures are in target/screenshots");
+}
