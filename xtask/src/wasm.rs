@@ -44,15 +44,23 @@ pub fn build() -> Result<()> {
     step("assemble the package", assemble)
 }
 
-/// Sizes, times, types, frameworks, the element, and the same verdicts as the server's.
+/// Sizes, times, types, frameworks, the element.
+///
+/// # Errors
+/// When one is not as it must be.
+pub fn package() -> Result<()> {
+    npm_packages(Path::new(SOURCES))?;
+    let mut check = Command::new("npm");
+    check.args(["run", "--silent", "check"]).current_dir(SOURCES);
+    step("check the package", check)
+}
+
+/// The package, and that its verdicts are the server's.
 ///
 /// # Errors
 /// When one is not as it must be.
 pub fn check() -> Result<()> {
-    npm_packages(Path::new(SOURCES))?;
-    let mut check = Command::new("npm");
-    check.args(["run", "--silent", "check"]).current_dir(SOURCES);
-    step("check the package", check)?;
+    package()?;
     let mut parity = cargo(&["test", "--package", "portcullis-wasm", "--test", "parity"]);
     parity.env("REQUIRE_WASM", "1");
     step("the same verdicts in the browser", parity)
