@@ -71,7 +71,7 @@ fn hex(digest: &Digest) -> String {
     })
 }
 
-fn unhex(text: &str) -> Option<Digest> {
+pub fn unhex(text: &str) -> Option<Digest> {
     let mut bytes = [0; 32];
     if text.len() != 64 {
         return None;

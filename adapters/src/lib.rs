@@ -1,5 +1,6 @@
 //! The ports of Portcullis on real technology: a folder a technology, a file a port.
 
+mod bloom;
 pub mod crypto;
 pub mod embedded;
 mod job_text;
@@ -11,4 +12,5 @@ pub mod redis;
 pub mod system;
 pub mod templates;
 pub mod text;
+pub mod transfer;
 pub mod watchman;

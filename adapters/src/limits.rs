@@ -66,6 +66,12 @@ impl Buckets {
         self.change(bucket, now, |full_at| gcra(full_at, now, quota))
     }
 
+    /// Whether there is none left.
+    pub fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
+        let now = now.as_millis();
+        self.change(bucket, now, |full_at| (!gcra(full_at, now, quota).0.allowed, full_at))
+    }
+
     /// Puts one back.
     pub fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
         self.change(bucket, now.as_millis(), |full_at| ((), full_at.saturating_sub(interval(quota))))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::country::Country;
 use crate::model::password::PasswordRules;
 use crate::model::phone::PhoneValidation;
 use crate::model::quota::Quota;
@@ -32,13 +33,24 @@ pub struct MailQuotas {
     pub to_an_address: Quota,
 }
 
-/// How many texts and calls one number may get: each costs money, and none may be turned on a stranger.
-#[derive(Debug, Clone, Copy)]
-pub struct TextQuotas {
-    /// In a few minutes.
-    pub at_once: Quota,
-    /// In a day.
-    pub a_day: Quota,
+/// How many texts and calls may go out: each costs money, which thieves have ways to share in, and none may be turned
+/// on a stranger. All are counted per realm.
+#[derive(Debug, Clone)]
+pub struct TextGuard {
+    /// Countries that numbers may be proven in, by the numbers' own digits; `None` is all of them.
+    pub countries: Option<Vec<Country>>,
+    /// That one account may ask for to prove its numbers, in a day.
+    pub of_an_account: Quota,
+    /// To one number, or for one account's logins, in a few minutes.
+    pub cool_down: Quota,
+    /// To one number, or for one account's logins, in a day.
+    pub of_a_number: Quota,
+    /// To all numbers that agree in everything but their last four digits: who pumps texts owns a range.
+    pub of_a_prefix: Quota,
+    /// To such a range, without a code coming back: every right code gives one back.
+    pub unanswered: Quota,
+    /// Altogether.
+    pub altogether: Quota,
 }
 
 /// Everything an operator may decide about the stories.
@@ -60,8 +72,8 @@ pub struct Policy {
     pub pending_per_address: u32,
     /// How much mail one address may get.
     pub mail: MailQuotas,
-    /// How many texts one number may get.
-    pub texts: TextQuotas,
+    /// How many texts and calls may go out, and where to.
+    pub texts: TextGuard,
     /// A deletion without a password needs a login no older than this.
     pub fresh_login: Duration,
 }
@@ -90,9 +102,14 @@ impl Default for Policy {
                 of_a_kind: Quota::new(1, Duration::from_secs(60)),
                 to_an_address: Quota::new(20, Duration::from_secs(DAY)),
             },
-            texts: TextQuotas {
-                at_once: Quota::new(3, Duration::from_secs(300)),
-                a_day: Quota::new(20, Duration::from_secs(DAY)),
+            texts: TextGuard {
+                countries: None,
+                of_an_account: Quota::new(10, Duration::from_secs(DAY)),
+                cool_down: Quota::new(3, Duration::from_secs(300)),
+                of_a_number: Quota::new(20, Duration::from_secs(DAY)),
+                of_a_prefix: Quota::new(200, Duration::from_secs(DAY)),
+                unanswered: Quota::new(50, Duration::from_secs(DAY)),
+                altogether: Quota::new(1000, Duration::from_secs(DAY)),
             },
             fresh_login: Duration::from_secs(15 * 60),
         }

@@ -6,4 +6,6 @@ pub mod config;
 pub mod http;
 pub mod serve;
 pub mod telemetry;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod worker;

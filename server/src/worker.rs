@@ -1,12 +1,17 @@
 //! The workers: tasks that deliver jobs, and one that keeps house. They stop between jobs, never within one.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use portcullis_core::service::AuthService;
 use portcullis_core::use_cases::deliver::Delivery;
+use portcullis_core::use_cases::errors::StoryError;
+use portcullis_core::use_cases::housekeeping::Swept;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use crate::http::app::App;
+use crate::http::system::key_ages;
 
 /// Enough to keep mail going while one server is slow.
 const WORKERS: usize = 4;
@@ -14,6 +19,9 @@ const WORKERS: usize = 4;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often the house is kept.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often keys are looked at, and how old they may grow before somebody is told.
+const DAY: Duration = Duration::from_hours(24);
+const OLD: Duration = Duration::from_hours(24 * 90);
 /// How long a stop waits for jobs that have begun.
 const PATIENCE: Duration = Duration::from_secs(25);
 
@@ -28,13 +36,13 @@ pub struct Workers {
 
 /// Starts the workers.
 #[must_use]
-pub fn start(service: AuthService) -> Workers {
+pub fn start(app: &Arc<App>) -> Workers {
     let (stop, stopping) = watch::channel(false);
     let mut tasks = JoinSet::new();
     for _ in 0..WORKERS {
-        tasks.spawn(deliver(service.clone(), stopping.clone()));
+        tasks.spawn(deliver(app.clone(), stopping.clone()));
     }
-    tasks.spawn(keep_house(service, stopping));
+    tasks.spawn(keep_house(app.clone(), stopping));
     Workers { stop, tasks }
 }
 
@@ -56,49 +64,86 @@ impl Workers {
     }
 }
 
-async fn deliver(service: AuthService, mut stopping: watch::Receiver<bool>) {
+async fn deliver(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        let delivered = service.deliver_next().await;
-        if delivered.is_ok() && QUEUE_AWAY.swap(false, Ordering::Relaxed) {
-            tracing::info!("the queue answers again");
-        }
-        let idle = match delivered {
-            Ok(Delivery::Idle) => true,
-            Ok(Delivery::Done(_)) => false,
-            Ok(Delivery::Later(job, reason)) => {
-                tracing::warn!(%job, "a message waits: {reason}");
-                false
-            }
-            Ok(Delivery::Dead(job, reason)) => {
-                tracing::error!(%job, "a message is a dead letter: {reason}");
-                false
-            }
-            Err(error) => {
-                // the database is away: said once, not by every worker at every look
-                if !QUEUE_AWAY.swap(true, Ordering::Relaxed) {
-                    tracing::error!("the queue failed, and is looked at again until it answers: {error}");
-                }
-                true
-            }
-        };
-        if idle {
+        let delivered = app.service.deliver_next().await;
+        if !told(&app, delivered) {
             tokio::select! {
-                () = service.ports.jobs.wait(LOOK_EVERY) => {}
+                () = app.service.ports.jobs.wait(LOOK_EVERY) => {}
                 _ = stopping.changed() => {}
             }
         }
     }
 }
 
-async fn keep_house(service: AuthService, mut stopping: watch::Receiver<bool>) {
+/// Says and counts what became of a look at the queue. Whether there may be more to do right now.
+fn told(app: &App, delivered: Result<Delivery, StoryError>) -> bool {
+    if delivered.is_ok() && QUEUE_AWAY.swap(false, Ordering::Relaxed) {
+        tracing::info!("the queue answers again");
+    }
+    let outcome = match delivered {
+        Ok(Delivery::Idle) => return false,
+        Ok(Delivery::Done(_)) => "done",
+        Ok(Delivery::Later(job, reason)) => {
+            tracing::warn!(%job, "a message waits: {reason}");
+            "later"
+        }
+        Ok(Delivery::Dead(job, reason)) => {
+            tracing::error!(%job, "a message is a dead letter: {reason}");
+            "dead"
+        }
+        Ok(Delivery::Held(job, refusal)) => {
+            let reason = refusal.as_str();
+            tracing::warn!(%job, reason, "a text was not sent, for what it would cost");
+            app.measured(|| metrics::counter!("portcullis_texts_held_total", "reason" => reason).increment(1));
+            "held"
+        }
+        Err(error) => {
+            // the database is away: said once, not by every worker at every look
+            if !QUEUE_AWAY.swap(true, Ordering::Relaxed) {
+                tracing::error!("the queue failed, and is looked at again until it answers: {error}");
+            }
+            return false;
+        }
+    };
+    app.measured(|| metrics::counter!("portcullis_jobs_total", "outcome" => outcome).increment(1));
+    true
+}
+
+async fn keep_house(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    let mut days = tokio::time::interval(DAY);
     while !*stopping.borrow() {
         tokio::select! {
-            _ = ticks.tick() => match service.sweep().await {
-                Ok(swept) => tracing::debug!(?swept, "house kept"),
+            _ = ticks.tick() => match app.service.sweep().await {
+                Ok(swept) => count_swept(&app, &swept),
                 Err(error) => tracing::error!("housekeeping failed: {error}"),
             },
+            _ = days.tick() => warn_of_old_keys(&app),
             _ = stopping.changed() => {}
         }
+    }
+}
+
+fn count_swept(app: &App, swept: &Swept) {
+    let of = [
+        ("registrations", swept.registrations),
+        ("sessions", swept.sessions),
+        ("one_time_tokens", swept.one_time_tokens),
+    ];
+    app.measured(|| {
+        for (kind, number) in of {
+            metrics::counter!("portcullis_swept_total", "kind" => kind).increment(number);
+        }
+    });
+    tracing::debug!(?swept, "house kept");
+}
+
+fn warn_of_old_keys(app: &App) {
+    for (setting, age) in key_ages(app).filter(|(_, age)| *age >= OLD) {
+        let days = age.as_secs() / 86_400;
+        tracing::warn!(
+            "{setting}: this key has been in use for {days} days; a fresh one every 90 days limits what one is worth"
+        );
     }
 }

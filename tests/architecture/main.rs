@@ -6,7 +6,7 @@ use std::process::Command;
 use portcullis_core::model::country::Country;
 use portcullis_server::http::assets::Asset;
 use portcullis_server::http::endpoint::Access;
-use portcullis_server::http::{DEVELOPMENT, REALM, SYSTEM};
+use portcullis_server::http::{DEVELOPMENT, REALM, SYSTEM, TESTKIT};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -81,8 +81,73 @@ fn core_knows_no_technology() {
 #[test]
 fn a_release_has_no_test_kit() {
     let tree = cargo(&["tree", "--package", "portcullis-server", "--edges", "normal", "--prefix", "none"]);
-    for kit in ["mockall", "proptest", "insta"] {
+    for kit in ["mockall", "proptest", "proptest-state-machine", "insta"] {
         assert!(!tree.lines().any(|line| line.starts_with(kit)), "the server ships {kit}");
+    }
+}
+
+/// A release is built with `-p portcullis-server` and default features: no feature of it, nor of core, that has to do
+/// with tests is on in its tree, and no row of its tables leads to what a test controls.
+#[test]
+fn a_default_release_has_no_control_plane() {
+    let tree = |more: &[&str]| {
+        let usual = [
+            "tree",
+            "--package",
+            "portcullis-server",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--format",
+            "{p} [{f}]",
+        ];
+        cargo(&[&usual[..], more].concat())
+    };
+    let switched_on = |tree: &str| -> Vec<String> {
+        let ours = tree.lines().filter(|line| line.starts_with("portcullis-"));
+        let features = ours.filter_map(|line| line.split_once('[')?.1.split_once(']'));
+        features.flat_map(|(features, _)| features.split(',')).map(str::to_owned).collect()
+    };
+    let (without, with) = (switched_on(&tree(&[])), switched_on(&tree(&["--features", "testkit"])));
+    for feature in ["testing", "testkit"] {
+        assert!(!without.iter().any(|on| on == feature), "a default release switches on {feature}");
+        // and the same question finds it where it is
+        assert!(with.iter().any(|on| on == feature), "{feature} is not looked for where it would be: {with:?}");
+    }
+    for row in REALM.iter().chain(SYSTEM).chain(DEVELOPMENT) {
+        assert!(!row.path.contains("__test__"), "{} is in every server", row.path);
+    }
+    // whatever names the kit's modules is behind its feature
+    for (path, text) in sources("server/src") {
+        let kit = path.components().any(|part| part.as_os_str().to_string_lossy().contains("testkit"));
+        if kit || path.ends_with("http/test_control.rs") {
+            continue;
+        }
+        let lines: Vec<&str> = production(&text).lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let names = ["mod testkit", "mod test_control", "crate::testkit", "testkit::", "core::testing"];
+            if names.iter().any(|name| line.contains(name)) && !line.trim_start().starts_with("//") {
+                let before = lines[..at].iter().rev().take(3);
+                let gated = before.chain([line]).any(|line| line.contains("feature = \"testkit\""));
+                let row = line.contains("handler!(test_control::");
+                assert!(gated || row, "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+/// In a server that is no test kit nothing answers under `/__test__`, though this binary could be one.
+#[tokio::test]
+async fn only_a_test_kit_has_a_control_plane() {
+    let server = portcullis_tests::TestServer::start().await;
+    let api = server.realm("User1");
+    let document = api.get("//openapi.json").await.expect(200).json();
+    assert!(document["paths"].as_object().unwrap().keys().all(|path| !path.contains("__test__")));
+    for row in TESTKIT {
+        for method in row.methods {
+            let _ = api.json(method.clone(), &format!("/{}", row.path), &serde_json::json!({})).await.expect(404);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use portcullis_adapters::crypto::breached_passwords::BreachedList;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
@@ -10,8 +11,11 @@ use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::{Outbox, Parts};
+use portcullis_adapters::redis::cache::{
+    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::system::randomness::OsRandomness;
@@ -50,6 +54,12 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "embedded", ports: Some(STORES), missing: here, open: embedded },
     Kind { name: "mongo", ports: Some(STORES), missing: no_mongo, open: mongo },
     Kind { name: "redis", ports: Some(&["job_queue", "rate_limiter"]), missing: no_redis, open: redis },
+    Kind {
+        name: "copies",
+        ports: Some(&["user_store", "session_store", "rate_limiter"]),
+        missing: no_servers,
+        open: copies,
+    },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
@@ -124,6 +134,35 @@ fn redis() -> Result<Opened, Error> {
         ..Backend::default()
     };
     Ok(without_folder(backend))
+}
+
+fn no_servers() -> Option<String> {
+    no_mongo().or_else(no_redis)
+}
+
+/// MongoDB with copies of its records in Redis.
+fn copies() -> Result<Opened, Error> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let opened = mongo()?;
+    let database = opened.database.clone().ok_or("a database")?;
+    let prefix = format!("copies:{}:{number}:", std::process::id());
+    let redis = Arc::new(Redis::prepare(&RedisSettings { url: server("REDIS_TEST_URL")?, prefix })?);
+    let cache = Cache::start(redis, database.clone(), Arc::new(OsRandomness));
+    let in_step = tokio::task::block_in_place(|| Handle::current().block_on(cache.in_step(Duration::from_secs(10))));
+    if !in_step {
+        return Err("copies are never believed".into());
+    }
+    let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(database.clone())));
+    let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(database.clone())));
+    let users = FilteredUsers::new(addresses, database.clone());
+    let backend = Backend {
+        user_store: Some(Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)))),
+        rate_limiter: Some(Arc::new(FilteredLimiter::new(takers, database.clone()))),
+        session_store: Some(Arc::new(CachedSessions::new(cache, database))),
+        ..Backend::default()
+    };
+    Ok(Opened { backend, ..opened })
 }
 
 /// A database of its own, which goes when the case is over.

@@ -1,8 +1,10 @@
 //! Several instances on MongoDB and Redis, and what happens when one of these fails. Where the environment names no
 //! servers the stories are reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for `mongo`.
 
+mod copies;
 mod failures;
 mod instances;
+mod moving;
 mod processes;
 
 use std::future::Future;
@@ -31,6 +33,12 @@ const STORIES: &[Story] = stories! {
         a_refresh_that_races_on_both_leaves_one_branch,
         every_message_is_sent_once,
         an_emptied_redis_changes_no_answer;
+    copies:
+        they_answer_and_end_with_what_they_copy,
+        no_copy_outlives_a_logout_while_redis_is_emptied_again_and_again,
+        who_cannot_reach_redis_takes_copies_back_all_the_same,
+        what_redis_remembers_from_before_its_death_is_not_believed,
+        what_certainly_is_not_there_is_not_looked_up;
     failures:
         redis_away_is_degraded_and_nothing_stops,
         a_redis_that_hangs_is_left_alone,
@@ -39,6 +47,10 @@ const STORIES: &[Story] = stories! {
     processes:
         a_killed_instance_loses_nothing,
         a_logout_reaches_the_other_process;
+    moving:
+        there_and_back_again,
+        what_was_moved_there_and_back_is_the_same,
+        killed_in_the_middle_it_goes_on;
 };
 
 fn main() -> io::Result<ExitCode> {

@@ -1,52 +1,14 @@
 //! Real processes on MongoDB and Redis: one is killed, the other goes on, and nothing is lost.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use portcullis_adapters::mongo::{Mongo, MongoSettings};
 use portcullis_core::ports::job_queue::JobQueue as _;
-use portcullis_tests::{Api, Person, on_servers};
+use portcullis_tests::process::Process;
+use portcullis_tests::{Person, on_servers};
 use serde_json::json;
 
 const ROUNDS: u64 = 10;
-
-/// The server's binary, which cargo built beside this test.
-fn binary() -> PathBuf {
-    let here = std::env::current_exe().expect("a path");
-    let built = here.parent().and_then(Path::parent).expect("a target folder").join("portcullis");
-    assert!(built.exists(), "{} is missing: cargo build", built.display());
-    built
-}
-
-/// A server process that does not outlive its test.
-struct Process {
-    child: Child,
-    api: Api,
-}
-
-impl Process {
-    fn start(folder: &Path, settings: &[(String, String)]) -> Self {
-        let mut command = Command::new(binary());
-        command.current_dir(folder).env_clear().envs(settings.iter().cloned());
-        command.env("PORT", "0").env("ARGON2_MEMORY_KIB", "64").env("ARGON2_ITERATIONS", "1").env("RATE_LIMITS", "off");
-        command.env("PUBLIC_URL", "http://auth.example.com");
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
-        let mut banner = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-        let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
-        let address = line.split("http://").nth(1).expect("an address").trim().parse().expect("an address");
-        Self { child, api: Api::new(address, "User1") }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // SIGKILL
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 async fn jobs_waiting(settings: &[(String, String)]) -> usize {
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
@@ -76,7 +38,7 @@ pub async fn a_killed_instance_loses_nothing() {
             done
         });
         tokio::time::sleep(Duration::from_millis(150 + round * 17)).await;
-        let _ = one.child.kill();
+        one.kill();
         acknowledged.extend(working.await.unwrap());
     }
     assert!(acknowledged.len() > 10, "{}", acknowledged.len());

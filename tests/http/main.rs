@@ -14,3 +14,4 @@ mod registration;
 mod restart;
 mod seed;
 mod sessions;
+mod test_control;

@@ -133,3 +133,32 @@ async fn the_phone_is_a_second_factor_at_login() {
     let _ = again.json(Method::PUT, "/mfa", &off).await.expect(200);
     let _ = api.login(&person.email, &person.password).await.expect(200);
 }
+
+#[tokio::test]
+async fn what_texts_may_cost_is_capped_and_no_answer_tells() {
+    let server = TestServer::start_with(&[
+        ("RATE_LIMITS", "on"),
+        ("SMS_COUNTRIES", "US, de"),
+        ("SMS_UNANSWERED", "2/day"),
+        ("SMS_COOL_DOWN", "9/min"),
+        ("RATE_LIMIT_OTP_PHONE", "100/min"),
+    ])
+    .await;
+    let api = server.realm("User1");
+    let id = api.verified(&Person::john()).await;
+    let ask = async |id: &str| api.post("/otp_phone", &json!({"id": id, "phone": NUMBER})).await.expect(202);
+    for number in 1..5 {
+        let known = ask(&id).await;
+        let _ = api.mails("otp", NUMBER, number.min(2)).await;
+        let unknown = ask("usr_00000000000000000000000000000000").await;
+        assert_eq!(known.json()["message"], unknown.json()["message"]);
+    }
+    server.metric("portcullis_texts_held_total{reason=\"unanswered\"}", 2).await;
+    assert_eq!(api.mails("otp", NUMBER, 2).await.len(), 2);
+    // a country is told by the number alone, whoever's it is
+    for id in [id.as_str(), "nonsense"] {
+        let refused = api.post("/otp_phone", &json!({"id": id, "phone": "+33123456789"})).await.expect(422);
+        assert_eq!(refused.json()["errors"][0]["code"], "phone_country_not_served");
+        assert_eq!(refused.json()["errors"][0]["field"], "phone");
+    }
+}

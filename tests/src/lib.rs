@@ -4,8 +4,12 @@
 pub mod api;
 mod dump;
 pub mod fault_proxy;
+pub mod filled;
+pub mod life_over_http;
+pub mod process;
 pub mod server;
 pub mod smtp_server;
+pub mod testkit;
 pub mod twilio_stub;
 pub mod watchman_stub;
 

@@ -119,7 +119,13 @@ impl TestServer {
 
     /// Another instance of the same deployment: the same settings, secrets, stores and time.
     pub async fn twin(&self) -> Self {
-        let (folder, wanted) = (self.folder.clone(), self.wanted.clone());
+        self.twin_with(&[]).await
+    }
+
+    /// Another instance, with settings of its own besides.
+    pub async fn twin_with(&self, wanted: &[(&str, &str)]) -> Self {
+        let own = wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let (folder, wanted) = (self.folder.clone(), self.wanted.iter().cloned().chain(own).collect());
         let mut twin = Self { folder, wanted, clock: self.clock.clone(), running: None };
         twin.boot().await;
         twin
@@ -138,7 +144,7 @@ impl TestServer {
         let serving = tokio::spawn(serve::run(listener, router, async move {
             let _ = stopped.await;
         }));
-        let workers = worker::start(server.service.clone());
+        let workers = worker::start(&server.app);
         self.running = Some(Running { address, server, stop, serving, workers });
     }
 
@@ -206,6 +212,28 @@ impl TestServer {
         let of = |name: &str| self.wanted.iter().rev().find(|(wanted, _)| wanted == name).map(|(_, value)| value);
         let (url, database) = of("REDIS_URL").zip(of("MONGO_DB")).expect("a deployment with Redis");
         dump::empty_redis(url, &format!("portcullis:{database}:")).await.expect("Redis forgets");
+    }
+
+    /// What an adapter has counted, by its metric's name.
+    #[must_use]
+    pub fn count(&self, name: &str) -> u64 {
+        let counts = &self.running().server.app.counts;
+        counts.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| count.load(Ordering::Relaxed))
+    }
+
+    /// A line of `/metrics`, by its name and labels, once it has that value.
+    ///
+    /// # Panics
+    /// When it has another one after ten seconds.
+    pub async fn metric(&self, name: &str, value: u64) {
+        let line = format!("{name} {value}");
+        let shown = || self.running().server.app.metrics.render();
+        let reached = async {
+            while !shown().lines().any(|shown| shown == line) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(10), reached).await.is_ok(), "{line}: {}", shown());
     }
 
     /// Requests to a realm.

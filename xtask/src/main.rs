@@ -1,16 +1,17 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup`.
 
 mod bench;
 mod demo;
 mod one_at_a_time;
 mod services;
 mod steps;
+mod testkit;
 mod wasm;
 mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         ["portable"] => steps::portable(),
         ["docs"] => steps::docs(),
         ["test"] => steps::test(),
+        ["testkit"] => testkit::run(),
         ["services"] => services::run(),
         ["wasm"] => wasm::build(),
         ["wasm", "check"] => wasm::check(),

@@ -21,6 +21,16 @@ pub fn salt_check(digests: &dyn KeyedDigest) -> Result<Vec<u8>, PortError> {
     Ok(digests.digest(Domain::Email, &realm()?, &[TEXT]).as_bytes().to_vec())
 }
 
+/// By what a database remembers a secret without knowing it, in hexadecimal.
+///
+/// # Errors
+/// Never in practice.
+pub fn fingerprint(digests: &dyn KeyedDigest, secret: &[u8]) -> Result<String, PortError> {
+    let digest = digests.digest(Domain::Email, &realm()?, &[TEXT, secret]);
+    let first = digest.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    Ok(format!("{first:016x}"))
+}
+
 /// A known text sealed under the ring: the length of the wrapped key, the wrapped key, the sealed text.
 ///
 /// # Errors

@@ -13,15 +13,17 @@ mod readers;
 mod registration_store;
 mod rows;
 mod session_store;
+mod shapes;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod user_store;
 mod writer;
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
@@ -101,8 +103,8 @@ impl Embedded {
 
     /// How many events the audit log could not take since the start.
     #[must_use]
-    pub fn lost_events(&self) -> u64 {
-        self.lost_events.load(Ordering::Relaxed)
+    pub fn lost_events(&self) -> Arc<AtomicU64> {
+        self.lost_events.clone()
     }
 
     /// Housekeeping: removes what expired by `now`, a few at a time, by a statement that is given `now` and how many.

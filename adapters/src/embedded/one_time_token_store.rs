@@ -14,9 +14,9 @@ use crate::embedded::Embedded;
 use crate::embedded::rows::{Columns, unreadable};
 
 const PORT: &str = "one_time_token_store";
-const COLUMNS: &str = "realm, purpose, subject, token, code, tries_left, binding, created_at, expires_at";
+pub const COLUMNS: &str = "realm, purpose, subject, token, code, tries_left, binding, created_at, expires_at";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<OneTimeToken> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<OneTimeToken> {
     let mut columns = Columns::of(row);
     let realm = columns.realm()?;
     let purpose = Purpose::parse(&columns.value::<String>()?).ok_or_else(|| unreadable(1, "an unknown purpose"))?;
@@ -54,7 +54,7 @@ fn by_holder(db: &Connection, holder: &Holder, now: Timestamp) -> rusqlite::Resu
     db.prepare_cached(&sql)?.query_row(which, read).optional()
 }
 
-fn put(db: &Connection, token: &OneTimeToken) -> rusqlite::Result<()> {
+pub fn put(db: &Connection, token: &OneTimeToken) -> rusqlite::Result<()> {
     let sql = format!("REPLACE INTO one_time_tokens ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     let holder = &token.holder;
     db.prepare_cached(&sql)?.execute(params![

@@ -14,7 +14,7 @@ const PORT: &str = "outbox";
 /// Copies that are kept.
 const KEPT: i64 = 10_000;
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Shelved> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Shelved> {
     let mut columns = Columns::of(row);
     Ok(Shelved {
         realm: columns.realm()?,
@@ -27,25 +27,23 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Shelved> {
     })
 }
 
+/// Keeps a copy, the newest; one of the same job and part is replaced.
+pub fn insert(db: &Connection, copy: &Shelved) -> rusqlite::Result<()> {
+    let of_job = params![copy.job.as_bytes(), copy.part];
+    db.prepare_cached("DELETE FROM outbox WHERE job = ?1 AND part = ?2")?.execute(of_job)?;
+    let sql = "INSERT INTO outbox (realm, subject, job, part, key_slot, message, at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (realm, subject, job) = (copy.realm.as_str(), copy.subject.as_bytes(), copy.job.as_bytes());
+    let (slot, message) = (keys::keep(db, &copy.key)?, copy.message.as_bytes());
+    db.prepare_cached(sql)?.execute(params![realm, subject, job, copy.part, slot, message, copy.at.as_millis()])?;
+    Ok(())
+}
+
 #[async_trait]
 impl Shelf for Embedded {
     async fn put(&self, copy: Shelved) -> Result<(), PortError> {
         let write = move |db: &Connection| {
-            let of_job = params![copy.job.as_bytes(), copy.part];
-            db.prepare_cached("DELETE FROM outbox WHERE job = ?1 AND part = ?2")?.execute(of_job)?;
-            let sql = "INSERT INTO outbox (realm, subject, job, part, key_slot, message, at) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-            let (realm, subject, job) = (copy.realm.as_str(), copy.subject.as_bytes(), copy.job.as_bytes());
-            let (slot, message) = (keys::keep(db, &copy.key)?, copy.message.as_bytes());
-            db.prepare_cached(sql)?.execute(params![
-                realm,
-                subject,
-                job,
-                copy.part,
-                slot,
-                message,
-                copy.at.as_millis()
-            ])?;
+            insert(db, &copy)?;
             let oldest = db.last_insert_rowid() - KEPT;
             db.prepare_cached("DELETE FROM outbox WHERE number <= ?1")?.execute([oldest]).map(|_| ())
         };

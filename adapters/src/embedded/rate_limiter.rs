@@ -50,6 +50,14 @@ impl RateLimiter for Embedded {
         self.writer.write(PORT, write).await
     }
 
+    async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
+        if !lasts(quota) {
+            return self.buckets.is_exhausted(bucket, quota, now);
+        }
+        let full_at = self.readers.read(PORT, |db| stored(db, bucket))?;
+        Ok(!gcra(full_at, now.as_millis(), quota).0.allowed)
+    }
+
     async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
         let (now, quota) = (now.as_millis(), *quota);
         if !lasts(&quota) {

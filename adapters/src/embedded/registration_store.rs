@@ -15,7 +15,7 @@ use crate::embedded::{Embedded, keys};
 
 const PORT: &str = "registration_store";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
     let mut columns = Columns::of(row);
     Ok(Registration {
         realm: columns.realm()?,
@@ -27,7 +27,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
     })
 }
 
-fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<()> {
+pub fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO registrations (realm, id, {PERSON}, password, created_at, expires_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"

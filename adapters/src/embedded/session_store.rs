@@ -13,10 +13,10 @@ use crate::embedded::Embedded;
 use crate::embedded::rows::{Columns, signed};
 
 const PORT: &str = "session_store";
-const COLUMNS: &str = "user_id, generation, user_agent, address, authenticated_at, created_at, last_used_at, \
+pub const COLUMNS: &str = "user_id, generation, user_agent, address, authenticated_at, created_at, last_used_at, \
                        idle_expires_at, expires_at, current, previous, rotated_at, successor, version";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
     let mut columns = Columns::of(row);
     Ok(Session {
         realm: columns.realm()?,
@@ -68,7 +68,7 @@ fn put(db: &Connection, sql: &str, session: &Session) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn insert(db: &Connection, session: &Session) -> rusqlite::Result<()> {
+pub fn insert(db: &Connection, session: &Session) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO sessions (realm, id, {COLUMNS}) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"

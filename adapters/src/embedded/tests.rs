@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_core::model::event::{Event, EventKind};
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::embedded::Embedded;
+use crate::transfer::Collection;
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -218,7 +220,7 @@ async fn events_are_on_the_disk_when_they_are_read() {
     store.audit().record(event(300));
     let store = reopen(&folder, store);
     assert_eq!(store.audit().of_user(&realm("User1"), &user_id(1), 1000).await.unwrap().len(), 301);
-    assert_eq!(store.lost_events(), 0);
+    assert_eq!(store.lost_events().load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test]
@@ -233,7 +235,7 @@ async fn an_event_that_cannot_be_written_is_counted() {
         session: None,
     });
     store.writer.flush("t").await.unwrap();
-    assert_eq!(store.lost_events(), 1);
+    assert_eq!(store.lost_events().load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
@@ -312,4 +314,20 @@ impl Embedded {
     fn limiter(&self) -> &dyn portcullis_core::ports::rate_limiter::RateLimiter {
         self
     }
+}
+
+/// A table that a move does not know would be left behind.
+#[test]
+fn every_table_is_moved() {
+    let (_folder, store) = fresh();
+    let tables: BTreeSet<String> = store
+        .readers
+        .read("test", |db| {
+            let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+            db.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
+        })
+        .unwrap();
+    // keys go with the rows that name them
+    let known = Collection::ALL.iter().map(|collection| collection.as_str().to_owned()).chain(["keys".to_owned()]);
+    assert_eq!(tables, known.collect());
 }

@@ -16,7 +16,12 @@ const PORT: &str = "user_store";
 const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, disabled, \
                     generation, version, created_at, updated_at";
 
-fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+/// What `read` reads, where `keys` is joined.
+pub fn columns() -> String {
+    format!("realm, id, {PERSON_WITH_KEY}, {REST}")
+}
+
+pub fn read(row: &Row<'_>) -> rusqlite::Result<User> {
     let mut columns = Columns::of(row);
     let (realm, id, person) = (columns.realm()?, UserId::from_bytes(columns.id()?), columns.person()?);
     let (pending_index, pending_email) = (columns.digest_if_any()?, columns.sealed_if_any()?);
@@ -66,7 +71,7 @@ fn put(db: &Connection, sql: &str, user: &User, slot: i64) -> rusqlite::Result<(
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
-fn insert(db: &Connection, user: &User) -> rusqlite::Result<()> {
+pub fn insert(db: &Connection, user: &User) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO users (realm, id, {PERSON}, {REST}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
          ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"

@@ -15,6 +15,8 @@ use crate::mongo::{Mongo, SCHEMA_VERSION, indexes};
 
 /// How long to look for a server that can be written to.
 const SELECTION: Duration = Duration::from_millis(1200);
+/// How long a server may be silent in the middle of a move.
+const LONG: Duration = Duration::from_secs(30);
 /// The oldest wire protocol that is understood: MongoDB 4.4.
 const OLDEST: i32 = 9;
 
@@ -80,32 +82,71 @@ impl Mongo {
     /// # Errors
     /// Why not.
     pub async fn connect(settings: &MongoSettings) -> Result<Self, ConnectError> {
-        let client = Client::with_options(options(settings).await?)?;
-        let database = client.database(&settings.database);
-        let hello = database.run_command(doc! {"hello": 1}).await?;
-        if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
-            return Err(ConnectError::TooOld);
-        }
-        warn_of_imitations(&database).await;
+        let store = Self::connect_as_is(settings).await?;
+        warn_of_imitations(&store.database).await;
+        store.prepare().await?;
+        Ok(store)
+    }
+
+    /// Connects and writes nothing: what is missing stays missing.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn connect_as_is(settings: &MongoSettings) -> Result<Self, ConnectError> {
+        let database = reach(settings, SELECTION).await?;
         check_version(&database).await?;
-        indexes::create(&database).await?;
+        Ok(Self::on(database))
+    }
+
+    /// The same for a move, which has time: long answers must not look like a server that has gone.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn connect_for_long(settings: &MongoSettings) -> Result<Self, ConnectError> {
+        let database = reach(settings, LONG).await?;
+        check_version(&database).await?;
+        Ok(Self::on(database))
+    }
+
+    /// Makes what a database of this version has: its version, and the indexes.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn prepare(&self) -> Result<(), ConnectError> {
+        write_version(&self.database).await?;
+        indexes::create(&self.database).await?;
+        Ok(())
+    }
+
+    fn on(database: Database) -> Self {
         let lost_events = Arc::new(AtomicU64::new(0));
-        Ok(Self {
+        Self {
             recorder: Recorder::start(database.collection("audit"), lost_events.clone()),
             database,
             lanes: Lanes::default(),
             enqueued: Notify::new(),
             lost_events,
-        })
+        }
     }
 }
 
-async fn options(settings: &MongoSettings) -> Result<ClientOptions, ConnectError> {
+/// A database on a server that is new enough.
+async fn reach(settings: &MongoSettings, patience: Duration) -> Result<Database, ConnectError> {
+    let client = Client::with_options(options(settings, patience).await?)?;
+    let database = client.database(&settings.database);
+    let hello = database.run_command(doc! {"hello": 1}).await?;
+    if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
+        return Err(ConnectError::TooOld);
+    }
+    Ok(database)
+}
+
+async fn options(settings: &MongoSettings, patience: Duration) -> Result<ClientOptions, ConnectError> {
     let parsed = ClientOptions::parse(&settings.url).await;
     let mut options = parsed.map_err(|error| ConnectError::Address(error.kind.to_string()))?;
     options.app_name.get_or_insert_with(|| "portcullis".to_owned());
     options.server_selection_timeout.get_or_insert(SELECTION);
-    options.connect_timeout.get_or_insert(SELECTION);
+    options.connect_timeout.get_or_insert(patience);
     options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
     // an answer promises that a majority has it on its disks, whatever the address says
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
@@ -128,8 +169,8 @@ async fn warn_of_imitations(database: &Database) {
     }
 }
 
-/// The database's version, written down by whoever came first.
-async fn check_version(database: &Database) -> Result<(), ConnectError> {
+/// The database's version is written down by whoever comes first.
+async fn write_version(database: &Database) -> Result<(), ConnectError> {
     let versions = database.collection::<mongodb::bson::Document>("versions");
     let ours = doc! {"$setOnInsert": {"version": i64::from(SCHEMA_VERSION)}};
     let kept = versions.update_one(doc! {"_id": "schema"}, ours).upsert(true).await;
@@ -138,6 +179,12 @@ async fn check_version(database: &Database) -> Result<(), ConnectError> {
     {
         return Err(error.into());
     }
+    Ok(())
+}
+
+/// A later version's database is none of ours.
+async fn check_version(database: &Database) -> Result<(), ConnectError> {
+    let versions = database.collection::<mongodb::bson::Document>("versions");
     let found = versions.find_one(doc! {"_id": "schema"}).await?;
     match found.and_then(|kept| kept.get_i64("version").ok()) {
         Some(found) if found > i64::from(SCHEMA_VERSION) => Err(ConnectError::Newer { found }),

@@ -14,6 +14,7 @@ use portcullis_core::ports::login_guard::{Admission, FREE_FAILURES, LoginGuard, 
 use crate::mongo::documents::{Fields, digest, hex, key};
 use crate::mongo::swap::Next;
 use crate::mongo::{Mongo, run};
+use crate::transfer::Count;
 
 const PORT: &str = "login_guard";
 const COLLECTION: &str = "login_counts";
@@ -22,67 +23,58 @@ const KNOWN_ADDRESSES: usize = 32;
 /// A count that nobody added to for this long is forgotten, if no address of its owner stands beside it.
 const IDLE: Duration = Duration::from_hours(30 * 24);
 
-#[derive(Clone, Copy)]
-struct Count {
-    failures: u32,
-    next_at: Timestamp,
-    touched_at: Timestamp,
+const fn fresh(now: Timestamp) -> Count {
+    Count { failures: 0, next_at: now, touched_at: now }
 }
 
-impl Count {
-    const fn fresh(now: Timestamp) -> Self {
-        Self { failures: 0, next_at: now, touched_at: now }
-    }
+fn parse(document: &Document) -> Result<Count, PortError> {
+    let fields = Fields::of(PORT, document);
+    Ok(Count {
+        failures: fields.number("failures")?,
+        next_at: fields.time("next_at")?,
+        touched_at: fields.time("touched_at")?,
+    })
+}
 
-    fn parse(document: &Document) -> Result<Self, PortError> {
-        let fields = Fields::of(PORT, document);
-        Ok(Self {
-            failures: fields.number("failures")?,
-            next_at: fields.time("next_at")?,
-            touched_at: fields.time("touched_at")?,
-        })
-    }
-
-    fn print(self) -> Document {
-        doc! {
-            "failures": i64::from(self.failures),
-            "next_at": self.next_at.as_millis(),
-            "touched_at": self.touched_at.as_millis(),
-        }
+fn print(count: Count) -> Document {
+    doc! {
+        "failures": i64::from(count.failures),
+        "next_at": count.next_at.as_millis(),
+        "touched_at": count.touched_at.as_millis(),
     }
 }
 
 /// What an e-mail's document holds.
-struct Counts {
-    strangers: Option<Count>,
-    known: Vec<(Digest, Count)>,
+pub struct Counts {
+    pub strangers: Option<Count>,
+    pub known: Vec<(Digest, Count)>,
 }
 
 impl Counts {
-    fn parse(document: Option<&Document>) -> Result<Self, PortError> {
+    pub fn parse(document: Option<&Document>) -> Result<Self, PortError> {
         let Some(document) = document else { return Ok(Self { strangers: None, known: Vec::new() }) };
-        let strangers = document.get_document("strangers").ok().map(Count::parse).transpose()?;
+        let strangers = document.get_document("strangers").ok().map(parse).transpose()?;
         let known = document.get_array("known").map(Vec::as_slice).unwrap_or_default();
         let one = |entry: &Bson| {
             let entry = entry.as_document().ok_or_else(|| Fields::of(PORT, document).unreadable("known"))?;
-            Ok((Fields::of(PORT, entry).digest("address")?, Count::parse(entry)?))
+            Ok((Fields::of(PORT, entry).digest("address")?, parse(entry)?))
         };
         Ok(Self { strangers, known: known.iter().map(one).collect::<Result<_, PortError>>()? })
     }
 
-    fn print(&self, now: Timestamp) -> Document {
+    pub fn print(&self, now: Timestamp) -> Document {
         let known: Vec<Document> = self
             .known
             .iter()
             .map(|(address, count)| {
-                let mut entry = count.print();
+                let mut entry = print(*count);
                 entry.insert("address", digest(address));
                 entry
             })
             .collect();
         // what an owner's address is in is kept; the rest may be swept away
         let touched_at = known.is_empty().then(|| now.as_millis());
-        doc! {"strangers": self.strangers.map(Count::print), "known": known, "touched_at": touched_at}
+        doc! {"strangers": self.strangers.map(print), "known": known, "touched_at": touched_at}
     }
 }
 
@@ -98,7 +90,7 @@ impl LoginGuard for Mongo {
         let change = |found: Option<&Document>| {
             let mut counts = Counts::parse(found)?;
             let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
-            let count = own.unwrap_or_else(|| counts.strangers.get_or_insert(Count::fresh(now)));
+            let count = own.unwrap_or_else(|| counts.strangers.get_or_insert(fresh(now)));
             if count.failures >= FREE_FAILURES && now < count.next_at {
                 return Ok(Next::Keep(Admission::Throttled(count.next_at.since(now))));
             }
@@ -114,10 +106,10 @@ impl LoginGuard for Mongo {
         let change = |found: Option<&Document>| {
             let mut counts = Counts::parse(found)?;
             if let Some((_, count)) = counts.known.iter_mut().find(|(address, _)| address == from) {
-                *count = Count::fresh(now);
+                *count = fresh(now);
             } else {
                 counts.strangers = None;
-                counts.known.push((*from, Count::fresh(now)));
+                counts.known.push((*from, fresh(now)));
             }
             counts.known.sort_by_key(|(_, count)| std::cmp::Reverse(count.touched_at));
             counts.known.truncate(KNOWN_ADDRESSES);

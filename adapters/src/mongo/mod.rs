@@ -14,6 +14,7 @@
 mod audit_log;
 mod connect;
 mod documents;
+mod epochs;
 mod indexes;
 mod job_queue;
 mod login_guard;
@@ -22,12 +23,15 @@ mod outbox_shelf;
 mod rate_limiter;
 mod registration_store;
 mod session_store;
+mod shapes;
+pub(crate) mod stored;
 mod swap;
+mod transfer;
 mod user_store;
 
 use std::future::IntoFuture;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
@@ -37,6 +41,7 @@ use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
 
 pub use connect::{ConnectError, MongoSettings};
+pub use epochs::{Addresses, Takers};
 
 use crate::mongo::audit_log::Recorder;
 use crate::mongo::swap::Lanes;
@@ -64,8 +69,8 @@ impl Mongo {
 
     /// How many events the audit log could not take since the start.
     #[must_use]
-    pub fn lost_events(&self) -> u64 {
-        self.lost_events.load(Ordering::Relaxed)
+    pub fn lost_events(&self) -> Arc<AtomicU64> {
+        self.lost_events.clone()
     }
 
     /// A check value: the one the database began with, or this one from now on.
@@ -83,6 +88,14 @@ impl Mongo {
         let found = run("checks", checks.find_one(doc! {"_id": name})).await?;
         let kept = found.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
         kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
+    }
+
+    /// The names of the collections there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn collections(&self) -> Result<Vec<String>, PortError> {
+        Ok(run("checks", self.database.list_collection_names()).await?)
     }
 
     /// Removes everything. For tests that had a database of their own.

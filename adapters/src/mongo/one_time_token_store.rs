@@ -26,7 +26,7 @@ fn id_of(realm: &Realm, purpose: Purpose, subject: &UserId) -> String {
     key(realm, format_args!("{}/{subject}", purpose.as_str()))
 }
 
-fn print(token: &OneTimeToken) -> Document {
+pub fn print(token: &OneTimeToken) -> Document {
     let mut document = doc! {
         "_id": id(&token.holder),
         "realm": token.holder.realm.as_str(),
@@ -47,7 +47,7 @@ fn print(token: &OneTimeToken) -> Document {
     document
 }
 
-fn parse(document: &Document) -> Result<OneTimeToken, PortError> {
+pub fn parse(document: &Document) -> Result<OneTimeToken, PortError> {
     let fields = Fields::of(PORT, document);
     let purpose = Purpose::parse(fields.text("purpose")?).ok_or_else(|| fields.unreadable("purpose"))?;
     let subject = fields.id("subject").map(UserId::from_bytes)?;

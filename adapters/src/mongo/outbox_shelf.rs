@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
@@ -13,7 +14,7 @@ use crate::outbox::shelf::{Shelf, Shelved};
 
 const PORT: &str = "outbox";
 
-fn parse(document: &Document) -> Result<Shelved, PortError> {
+pub fn parse(document: &Document) -> Result<Shelved, PortError> {
     let fields = Fields::of(PORT, document);
     Ok(Shelved {
         realm: fields.realm()?,
@@ -26,24 +27,32 @@ fn parse(document: &Document) -> Result<Shelved, PortError> {
     })
 }
 
+fn id(copy: &Shelved) -> String {
+    format!("{}/{}", copy.job, copy.part)
+}
+
+/// A copy as a document; several within one millisecond are in the order of `order`.
+pub fn print(copy: &Shelved, order: ObjectId) -> Document {
+    doc! {
+        "_id": id(copy),
+        "realm": copy.realm.as_str(),
+        "about": key(&copy.realm, copy.subject),
+        "subject": binary(copy.subject.as_bytes()),
+        "job": binary(copy.job.as_bytes()),
+        "part": i64::from(copy.part),
+        "key": binary(copy.key.as_bytes()),
+        "message": sealed(&copy.message),
+        "at": copy.at.as_millis(),
+        "order": order,
+    }
+}
+
 #[async_trait]
 impl Shelf for Mongo {
     async fn put(&self, copy: Shelved) -> Result<(), PortError> {
-        let id = format!("{}/{}", copy.job, copy.part);
-        let document = doc! {
-            "_id": &id,
-            "realm": copy.realm.as_str(),
-            "about": key(&copy.realm, copy.subject),
-            "subject": binary(copy.subject.as_bytes()),
-            "job": binary(copy.job.as_bytes()),
-            "part": i64::from(copy.part),
-            "key": binary(copy.key.as_bytes()),
-            "message": sealed(&copy.message),
-            "at": copy.at.as_millis(),
-            // several within one millisecond, in their order
-            "order": mongodb::bson::oid::ObjectId::new(),
-        };
-        run(PORT, self.collection("outbox").replace_one(doc! {"_id": id}, document).upsert(true)).await?;
+        let document = print(&copy, ObjectId::new());
+        let which = doc! {"_id": id(&copy)};
+        run(PORT, self.collection("outbox").replace_one(which, document).upsert(true)).await?;
         Ok(())
     }
 

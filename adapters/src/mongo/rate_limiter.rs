@@ -44,6 +44,11 @@ impl RateLimiter for Mongo {
         Ok(decision)
     }
 
+    async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
+        let found = run(PORT, self.collection(COLLECTION).find_one(doc! {"_id": id(bucket)})).await?;
+        Ok(!gcra(full_at(found.as_ref()), now.as_millis(), quota).0.allowed)
+    }
+
     async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
         let change = |found: Option<&Document>| Ok(with(full_at(found).saturating_sub(interval(quota)), now, ()));
         self.swap(PORT, COLLECTION, &id(bucket), change).await

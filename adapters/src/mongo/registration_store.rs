@@ -47,7 +47,7 @@ fn parse(document: &Document) -> Result<Registration, PortError> {
 }
 
 /// Those who wait in an address's document, oldest first.
-fn waiting(document: Option<&Document>) -> Result<Vec<Registration>, PortError> {
+pub fn waiting(document: Option<&Document>) -> Result<Vec<Registration>, PortError> {
     let Some(document) = document else { return Ok(Vec::new()) };
     let unreadable = || Fields::of(PORT, document).unreadable("waiting");
     let all = document.get_array("waiting").map_err(|_| unreadable())?;
@@ -57,14 +57,20 @@ fn waiting(document: Option<&Document>) -> Result<Vec<Registration>, PortError> 
     Ok(all)
 }
 
-/// The address's document with those who wait, or none at all.
-fn with<T>(all: &[Registration], answer: T) -> Next<T> {
-    let Some(first_expiry) = all.iter().map(|one| one.expires_at.as_millis()).min() else {
-        return Next::Remove(answer);
-    };
+/// The address's document with those who wait; `None` where nobody does.
+pub fn document(all: &[Registration]) -> Option<Document> {
+    let first_expiry = all.iter().map(|one| one.expires_at.as_millis()).min()?;
     let ids: Vec<String> = all.iter().map(|one| key(&one.realm, one.id)).collect();
     let waiting: Vec<Document> = all.iter().map(print).collect();
-    Next::Put(doc! {"ids": ids, "first_expiry": first_expiry, "waiting": waiting}, answer)
+    Some(doc! {"ids": ids, "first_expiry": first_expiry, "waiting": waiting})
+}
+
+/// The address's document with those who wait, or none at all.
+fn with<T>(all: &[Registration], answer: T) -> Next<T> {
+    match document(all) {
+        Some(document) => Next::Put(document, answer),
+        None => Next::Remove(answer),
+    }
 }
 
 impl Mongo {

@@ -15,7 +15,7 @@ use crate::mongo::{Mongo, binary, run};
 
 const PORT: &str = "session_store";
 
-fn print(session: &Session) -> Document {
+pub fn print(session: &Session) -> Document {
     let dies_at = session.idle_expires_at.min(session.expires_at);
     let mut document = doc! {
         "_id": key(&session.realm, session.id),
@@ -44,7 +44,7 @@ fn print(session: &Session) -> Document {
     document
 }
 
-fn parse(document: &Document) -> Result<Session, PortError> {
+pub fn parse(document: &Document) -> Result<Session, PortError> {
     let fields = Fields::of(PORT, document);
     let rotated = |fields: &Fields<'_>, name: &str| {
         let token = fields.digest(name)?;

@@ -14,7 +14,7 @@ const LANES: usize = 256;
 /// Races lost in a row before it is given up: as many processes would have to be at one document.
 const TRIES: usize = 64;
 /// Counts the swaps of a document.
-const SWAPS: &str = "swaps";
+pub const SWAPS: &str = "swaps";
 
 /// Locks, a document always behind the same one.
 pub struct Lanes {

@@ -14,7 +14,7 @@ use crate::mongo::{Failure, Mongo, binary, run};
 
 const PORT: &str = "user_store";
 
-fn print(user: &User) -> Document {
+pub fn print(user: &User) -> Document {
     let mut document = doc! {
         "_id": key(&user.realm, user.id),
         "realm": user.realm.as_str(),
@@ -39,7 +39,7 @@ fn print(user: &User) -> Document {
     document
 }
 
-fn parse(document: &Document) -> Result<User, PortError> {
+pub fn parse(document: &Document) -> Result<User, PortError> {
     let fields = Fields::of(PORT, document);
     let pending_index = fields.any("pending_index", Fields::digest)?;
     let pending_email = fields.any("pending_email", Fields::sealed)?;

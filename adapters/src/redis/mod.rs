@@ -1,6 +1,7 @@
 //! Redis: what several instances share, and never the only copy of anything. Away, empty or restarted it changes no
 //! answer: limits fall back to stricter ones of this process, workers look for work by themselves.
 
+pub mod cache;
 mod job_queue;
 mod rate_limiter;
 

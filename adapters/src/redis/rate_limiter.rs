@@ -99,6 +99,20 @@ impl RateLimiter for SharedLimiter {
         Ok(if shared.allowed && own.remaining < shared.remaining { own } else { shared })
     }
 
+    async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
+        if lasts(quota) {
+            return self.lasting.is_exhausted(bucket, quota, now).await;
+        }
+        let key = self.key(bucket);
+        let question =
+            async move |mut connection| redis::cmd("GET").arg(key).query_async::<Option<i64>>(&mut connection).await;
+        let shared = match self.redis.ask(question).await {
+            Some(full_at) => !gcra(full_at.unwrap_or_default(), now.as_millis(), quota).0.allowed,
+            None => self.alone.is_exhausted(bucket, &stricter(quota), now)?,
+        };
+        Ok(shared || self.own.is_exhausted(bucket, quota, now)?)
+    }
+
     async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
         if lasts(quota) {
             return self.lasting.give_back(bucket, quota, now).await;

@@ -1,5 +1,6 @@
 //! Watchman, a monitoring service: the audit log's events go there too, off every request's path. Its interface takes
-//! one event a call (`POST /logger/log`), so what waits is sent one after the other over a connection that is kept.
+//! one event a call (`POST /logger/log`), so what waits is taken up in batches, and a batch goes out over a few kept
+//! connections at once.
 
 mod words;
 
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use portcullis_core::model::event::Event;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
@@ -24,6 +26,8 @@ const WATCHMAN: &str = "http://localhost:1027";
 const WAITING: usize = 1024;
 /// Events taken up at once.
 const AT_ONCE: usize = 50;
+/// Calls at once.
+const CONNECTIONS: usize = 8;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Tries of one event, with waits between them that double.
@@ -71,10 +75,10 @@ impl Watched {
         Ok(Self { log, events, dropped })
     }
 
-    /// Events that Watchman was not told since the start.
+    /// Counts the events that Watchman was not told since the start.
     #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    pub fn dropped(&self) -> Arc<AtomicU64> {
+        self.dropped.clone()
     }
 }
 
@@ -87,9 +91,8 @@ struct Teller {
 async fn tell(teller: Teller, mut waiting: mpsc::Receiver<Event>) {
     let mut events = Vec::with_capacity(AT_ONCE);
     while waiting.recv_many(&mut events, AT_ONCE).await > 0 {
-        for event in events.drain(..) {
-            teller.tell_of(&event).await;
-        }
+        let batch = stream::iter(events.drain(..));
+        batch.for_each_concurrent(CONNECTIONS, async |event| teller.tell_of(&event).await).await;
     }
 }
 

@@ -8,9 +8,13 @@ use portcullis_core::model::event::{Event, EventKind};
 pub const fn category(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
-        K::LoginThrottled | K::RefreshTokenStolen | K::RegistrationRejected => "violation",
-        K::LoggedOut | K::LoggedOutEverywhere | K::ResetRequested | K::OtpRequested => "token",
-        K::MessageSent => "communication",
+        K::LoginThrottled
+        | K::RefreshTokenStolen
+        | K::RegistrationRejected
+        | K::RateLimitExceeded
+        | K::SuspiciousLogin => "violation",
+        K::LoggedOut | K::LoggedOutEverywhere | K::ResetRequested | K::OtpRequested | K::TokenRefused => "token",
+        K::MessageSent | K::TextHeldBack => "communication",
         K::ProfileUpdated | K::DataExported | K::AccountDeleted | K::EmailChangeRequested | K::EmailChanged => "data",
         K::MessageDead => "error",
         K::Registered
@@ -31,8 +35,14 @@ pub const fn category(kind: EventKind) -> &'static str {
 pub const fn level(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
-        K::RefreshTokenStolen | K::MessageDead => "error",
-        K::LoginThrottled | K::RegistrationRejected | K::LoginFailed | K::OtpFailed => "warning",
+        K::RefreshTokenStolen | K::SuspiciousLogin | K::MessageDead => "error",
+        K::LoginThrottled
+        | K::RegistrationRejected
+        | K::LoginFailed
+        | K::OtpFailed
+        | K::TextHeldBack
+        | K::RateLimitExceeded
+        | K::TokenRefused => "warning",
         _ => "info",
     }
 }

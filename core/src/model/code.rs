@@ -75,6 +75,7 @@ codes! {
     NameForbiddenCharacter = "name_forbidden_character", "The name has a control, line-break or text-direction character";
     PhoneInvalid = "phone_invalid", "This is not a phone number in E.164 form";
     PhoneCountryMismatch = "phone_country_mismatch", "The phone number does not belong to that country";
+    PhoneCountryNotServed = "phone_country_not_served", "No texts or calls go to numbers of that country";
     CountryUnknown = "country_unknown", "This is neither an ISO 3166-1 alpha-2 code nor a dial code";
     PasswordTooShort = "password_too_short", "The password is too short";
     PasswordTooLong = "password_too_long", "The password is too long";

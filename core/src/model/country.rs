@@ -65,8 +65,31 @@ impl Country {
                 return Some(Self(row.1));
             }
         }
+        // Kazakhstan has its part of Russia's code
+        if dial == 7 && national.starts_with(['6', '7']) {
+            return Some(Self(*b"KZ"));
+        }
         let main = MAIN.iter().find(|row| row.0 == dial).map(|row| row.1);
         main.or_else(|| TABLE.iter().find(|row| row.1 == dial).map(|row| row.0)).map(Self)
+    }
+
+    /// The country that a number's own digits (E.164, without `+`) lead to, whatever anyone says of it.
+    #[must_use]
+    pub fn of_digits(digits: &str) -> Option<Self> {
+        (1..=3).rev().find_map(|length| {
+            let (dial, national) = digits.split_at_checked(length)?;
+            let dial = dial.parse().ok().filter(|dial| TABLE.iter().any(|row| row.1 == *dial))?;
+            Self::of_number(dial, national)
+        })
+    }
+
+    /// Whether [`Country::of_digits`] tells its numbers from those of others.
+    #[must_use]
+    pub fn is_told_by_digits(self) -> bool {
+        let dial = self.dial_code();
+        self.0 == *b"KZ"
+            || Self::of_number(dial, "") == Some(self)
+            || (dial == 1 && NORTH_AMERICA.iter().any(|row| row.1 == self.0))
     }
 
     /// Every country, in the order of its letters.
@@ -223,5 +246,24 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn digits_tell_countries_where_they_can() {
+        let of = |digits| Country::of_digits(digits).unwrap().as_str().to_owned();
+        for (digits, country) in [
+            ("12125550100", "US"),
+            ("12425551234", "BS"),
+            ("77011234567", "KZ"),
+            ("79161234567", "RU"),
+            ("35312345678", "IE"),
+            ("4930123456", "DE"),
+        ] {
+            assert_eq!(of(digits), country);
+        }
+        assert_eq!(Country::of_digits("999123"), None);
+        let told = |name: &str| Country::parse(name).unwrap().is_told_by_digits();
+        assert!(["US", "CA", "BS", "KZ", "RU", "GB", "DE", "IT"].into_iter().all(told));
+        assert!(!["JE", "IM", "VA", "SJ", "YT"].into_iter().any(told));
     }
 }

@@ -3,9 +3,8 @@
 
 use std::fmt;
 
-use unicode_normalization::UnicodeNormalization;
-
 use crate::model::code::Code;
+use crate::model::normal_form::nfc;
 
 /// The longest local part, in octets (RFC 5321, 4.5.3.1.1).
 const LOCAL_MAX: usize = 64;
@@ -52,7 +51,7 @@ impl Email {
         if text.len() > ADDRESS_MAX * 4 {
             return Err(EmailError::TooLong);
         }
-        let typed: String = text.trim_matches(' ').nfc().collect();
+        let typed = nfc(text.trim_matches(' '));
         let at = split(&typed).ok_or(EmailError::Invalid)?;
         let (local, domain) = (typed.get(..at).unwrap_or_default(), typed.get(at + 1..).unwrap_or_default());
         let local = canonical_local(local).ok_or(EmailError::Invalid)?;

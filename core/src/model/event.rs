@@ -57,11 +57,19 @@ pub enum EventKind {
     MessageSent,
     /// A message could not be delivered and waits for the operator.
     MessageDead,
+    /// A text or call was not made, for its cost.
+    TextHeldBack,
+    /// An address asked for more than a limit allows. Once an hour and address at most.
+    RateLimitExceeded,
+    /// A right password, from an address that has shown many wrong ones within the hour.
+    SuspiciousLogin,
+    /// A token that was not ours, or of another realm, or already dead, was presented. Once an hour and address.
+    TokenRefused,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -87,6 +95,10 @@ impl EventKind {
         Self::AccountDeleted,
         Self::MessageSent,
         Self::MessageDead,
+        Self::TextHeldBack,
+        Self::RateLimitExceeded,
+        Self::SuspiciousLogin,
+        Self::TokenRefused,
     ];
 
     /// Its stable name.
@@ -118,6 +130,10 @@ impl EventKind {
             Self::AccountDeleted => "account_deleted",
             Self::MessageSent => "message_sent",
             Self::MessageDead => "message_dead",
+            Self::TextHeldBack => "text_held_back",
+            Self::RateLimitExceeded => "rate_limit_exceeded",
+            Self::SuspiciousLogin => "suspicious_login",
+            Self::TokenRefused => "token_refused",
         }
     }
 

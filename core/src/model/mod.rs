@@ -9,6 +9,7 @@ pub mod ids;
 pub mod job;
 pub mod message;
 pub mod name;
+mod normal_form;
 pub mod one_time_token;
 pub mod otp;
 pub mod password;

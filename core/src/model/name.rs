@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use unicode_normalization::UnicodeNormalization;
-
 use crate::model::code::Code;
+use crate::model::normal_form::nfc;
 
 /// The longest name, in characters.
 const MAX: usize = 100;
@@ -60,7 +59,7 @@ impl PersonName {
         if text.len() > MAX * 64 {
             return Err(NameError::TooLong);
         }
-        let name: String = text.nfc().collect();
+        let name = nfc(text);
         let name = name.trim();
         if name.chars().any(|c| c.is_control() || is_directional(c) || matches!(c, '\u{2028}' | '\u{2029}')) {
             return Err(NameError::ForbiddenCharacter);

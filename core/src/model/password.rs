@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::model::code::Code;
+use crate::model::normal_form::nfkc;
 use crate::model::strength::{StrengthContext, Suggestion, Warning, estimate};
 
 /// What is longer is refused before any work, in octets.
@@ -138,7 +138,7 @@ impl Password {
     /// A password as someone shows it: only its size is bounded. `None` for what is too long to be anyone's.
     #[must_use]
     pub fn presented(text: &str) -> Option<Self> {
-        (text.len() <= RAW_MAX).then(|| Self(text.nfkc().collect()))
+        (text.len() <= RAW_MAX).then(|| Self(nfkc(text)))
     }
 
     /// The text, for hashing.

@@ -13,6 +13,9 @@ pub trait RateLimiter: Send + Sync {
     /// Takes one, if there is one, in one atomic step.
     async fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError>;
 
+    /// Whether there is none left, without taking one.
+    async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError>;
+
     /// Puts one back that was taken for nothing.
     async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError>;
 }

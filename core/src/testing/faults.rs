@@ -1,10 +1,14 @@
-//! Ports that break on purpose: before they did anything, or after they did it all and their answer got lost.
+//! Ports that break on purpose: before they did anything, or after they did it all and their answer got lost; now and
+//! then, or after a while; and ports that are slow, in the world's own time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::ports::error::PortError;
+use crate::testing::fakes::clock::FixedClock;
 use crate::testing::locked::Locked;
+use crate::testing::mixer::scramble;
 
 /// When a port breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,57 +19,200 @@ pub enum When {
     After,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Aim {
-    AnyPort,
-    Port(&'static str),
-    Method(&'static str, &'static str),
+/// What happens to the calls that a script hits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Break(When),
+    Delay(Duration),
 }
 
-impl Aim {
-    fn hits(self, port: &str, method: &str) -> bool {
-        match self {
-            Self::AnyPort => true,
-            Self::Port(aim) => aim == port,
-            Self::Method(aim, name) => aim == port && name == method,
+/// Which calls fare how. Begins as "the next call of whichever port breaks before it did anything".
+///
+/// ```
+/// use std::time::Duration;
+/// use portcullis_core::testing::faults::{Script, When};
+/// use portcullis_core::testing::world::World;
+///
+/// let world = World::new(1);
+/// // the third rotation does its work, and its answer gets lost
+/// world.faults.play(Script::next().port("session_store").method("rotate").nth(3).breaks(When::After));
+/// // every tenth look at an account fails, the same ones for the same seed
+/// world.faults.play(Script::next().port("user_store").chance(0.1, 42));
+/// // hashing takes two seconds from now on, on the world's own clock
+/// world.faults.play(Script::next().port("password_hasher").forever().takes(Duration::from_secs(2)));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Script {
+    port: Option<String>,
+    method: Option<String>,
+    /// Calls that still pass.
+    passing: u64,
+    /// Calls that it still hits.
+    hits: u64,
+    /// The share of calls that it hits, and the state of its dice.
+    chance: Option<(f64, u64)>,
+    effect: Effect,
+}
+
+impl Script {
+    /// The next call of whichever port breaks before it did anything.
+    #[must_use]
+    pub const fn next() -> Self {
+        Self { port: None, method: None, passing: 0, hits: 1, chance: None, effect: Effect::Break(When::Before) }
+    }
+
+    /// Of this port only, e.g. `session_store`.
+    #[must_use]
+    pub fn port(self, port: impl Into<String>) -> Self {
+        Self { port: Some(port.into()), ..self }
+    }
+
+    /// Of this method only, e.g. `rotate`.
+    #[must_use]
+    pub fn method(self, method: impl Into<String>) -> Self {
+        Self { method: Some(method.into()), ..self }
+    }
+
+    /// Begins with the `nth` such call from now on; the first is 1.
+    #[must_use]
+    pub const fn nth(mut self, nth: u64) -> Self {
+        self.passing = nth.saturating_sub(1);
+        self
+    }
+
+    /// So many calls.
+    #[must_use]
+    pub const fn times(mut self, times: u64) -> Self {
+        self.hits = times;
+        self
+    }
+
+    /// Every call, until the plan is cleared.
+    #[must_use]
+    pub const fn forever(self) -> Self {
+        self.times(u64::MAX)
+    }
+
+    /// Each call with this probability, for ever; the same calls for the same seed.
+    #[must_use]
+    pub const fn chance(mut self, probability: f64, seed: u64) -> Self {
+        self.chance = Some((probability, seed));
+        self.forever()
+    }
+
+    /// They break, before or after their work.
+    #[must_use]
+    pub const fn breaks(mut self, when: When) -> Self {
+        self.effect = Effect::Break(when);
+        self
+    }
+
+    /// They do what they should, and take so long on the world's clock.
+    #[must_use]
+    pub const fn takes(mut self, time: Duration) -> Self {
+        self.effect = Effect::Delay(time);
+        self
+    }
+
+    /// What is wrong with its port or method, if they are not those of a fake.
+    ///
+    /// # Errors
+    /// The names there are.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(port) = &self.port else {
+            return if self.method.is_none() { Ok(()) } else { Err("a method needs its port".to_owned()) };
+        };
+        let names = || PORTS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let known = PORTS.iter().find(|(name, _)| name == port);
+        let (_, methods) = known.ok_or_else(|| format!("there is no port {port}; there are {}", names()))?;
+        match &self.method {
+            Some(method) if !methods.contains(&method.as_str()) => {
+                Err(format!("{port} has no method {method} that breaks; there are {}", methods.join(", ")))
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn is_about(&self, port: &str, method: &str) -> bool {
+        self.port.as_deref().is_none_or(|aim| aim == port) && self.method.as_deref().is_none_or(|aim| aim == method)
+    }
+
+    /// What it does to a call that it is about.
+    fn hit(&mut self) -> Option<Effect> {
+        if self.passing > 0 {
+            self.passing -= 1;
+            return None;
+        }
+        if let Some((probability, state)) = &mut self.chance {
+            *state = state.wrapping_add(1);
+            // 32 bits are enough to tell probabilities apart, and exact in a double
+            let thrown = f64::from(u32::try_from(scramble(*state) >> 32).unwrap_or_default()) / 4_294_967_296.0;
+            if thrown >= *probability {
+                return None;
+            }
+        }
+        self.hits = self.hits.saturating_sub(u64::from(self.hits != u64::MAX));
+        Some(self.effect)
     }
 }
 
-#[derive(Debug)]
-struct Fault {
-    aim: Aim,
-    /// Calls that still pass.
-    passing: u64,
-    /// Calls that still break.
-    breaking: u64,
-    when: When,
-}
+/// The ports of which something can break, and their methods that can.
+pub const PORTS: &[(&str, &[&str])] = &[
+    ("user_store", &["insert", "find", "find_by_email", "replace", "delete", "ping"]),
+    ("registration_store", &["insert", "find", "find_by_email", "extend", "remove", "remove_all", "purge_expired"]),
+    (
+        "one_time_token_store",
+        &["put", "peek", "find", "consume", "arm", "try_code", "remove_all", "remove", "purge_expired"],
+    ),
+    ("session_store", &["insert", "find", "rotate", "list", "end", "end_all", "purge_expired"]),
+    ("token_signer", &["sign"]),
+    ("breached_passwords", &["contains"]),
+    ("field_cipher", &["new_key", "unwrap", "seal", "open"]),
+    ("password_hasher", &["hash", "verify"]),
+    ("job_queue", &["enqueue", "claim", "complete", "retry_at", "bury", "dead", "revive", "forget", "depth"]),
+    ("audit_log", &["of_user"]),
+    ("login_guard", &["admit", "succeeded", "forget"]),
+    ("rate_limiter", &["take", "is_exhausted", "give_back"]),
+    ("mailer", &["send"]),
+    ("texter", &["send"]),
+];
 
 #[derive(Debug, Default)]
 struct Plan {
     steps: u64,
     tripped: u64,
     calls: BTreeMap<(&'static str, &'static str), u64>,
-    faults: Vec<Fault>,
+    scripts: Vec<Script>,
+    clock: Option<Arc<FixedClock>>,
+}
+
+/// What becomes of one call.
+#[derive(Debug, Default)]
+struct Verdict {
+    breaks: Option<When>,
+    takes: Duration,
 }
 
 impl Plan {
-    /// Counts a call, and says whether and when it breaks.
-    fn step(&mut self, port: &'static str, method: &'static str) -> Option<When> {
+    /// Counts a call, and says what becomes of it.
+    fn step(&mut self, port: &'static str, method: &'static str) -> Verdict {
         self.steps += 1;
         *self.calls.entry((port, method)).or_default() += 1;
-        let mut verdict = None;
-        for fault in self.faults.iter_mut().filter(|fault| fault.aim.hits(port, method)) {
-            if fault.passing > 0 {
-                fault.passing -= 1;
-            } else if verdict.is_none() {
-                fault.breaking -= 1;
-                verdict = Some(fault.when);
+        let mut verdict = Verdict::default();
+        for script in self.scripts.iter_mut().filter(|script| script.is_about(port, method)) {
+            // one that breaks keeps what it has for a later call where another broke this one
+            let breaks = matches!(script.effect, Effect::Break(_)) && script.passing == 0;
+            if breaks && verdict.breaks.is_some() {
+                continue;
+            }
+            match script.hit() {
+                Some(Effect::Break(when)) => verdict.breaks = Some(when),
+                Some(Effect::Delay(time)) => verdict.takes += time,
+                None => {}
             }
         }
-        self.faults.retain(|fault| fault.breaking > 0);
-        self.tripped += u64::from(verdict.is_some());
+        self.scripts.retain(|script| script.hits > 0);
+        self.tripped += u64::from(verdict.breaks.is_some());
         verdict
     }
 }
@@ -75,14 +222,27 @@ impl Plan {
 pub struct FaultPlan(Arc<Locked<Plan>>);
 
 impl FaultPlan {
+    /// A plan in which what takes long moves that clock.
+    #[must_use]
+    pub fn on(clock: Arc<FixedClock>) -> Self {
+        Self(Arc::new(Locked::new(Plan { clock: Some(clock), ..Plan::default() })))
+    }
+
+    /// Adds a script to those that are played already.
+    pub fn play(&self, script: Script) {
+        if script.hits > 0 {
+            self.0.lock().scripts.push(script);
+        }
+    }
+
     /// The `nth` call from now on, of whichever port, breaks. For a story that is stopped between any two steps.
     pub fn fail_step(&self, nth: u64, when: When) {
-        self.add(Aim::AnyPort, nth, 1, when);
+        self.play(Script::next().nth(nth).breaks(when));
     }
 
     /// Nothing breaks any more; the counts stay.
     pub fn clear(&self) {
-        self.0.lock().faults.clear();
+        self.0.lock().scripts.clear();
     }
 
     /// How many calls there were, of all ports.
@@ -95,12 +255,6 @@ impl FaultPlan {
     #[must_use]
     pub fn tripped(&self) -> u64 {
         self.0.lock().tripped
-    }
-
-    fn add(&self, aim: Aim, nth: u64, breaking: u64, when: When) {
-        if breaking > 0 {
-            self.0.lock().faults.push(Fault { aim, passing: nth.saturating_sub(1), breaking, when });
-        }
     }
 }
 
@@ -120,7 +274,7 @@ impl Faults {
 
     /// The next `n` calls of this port, whichever they are, break before they do anything.
     pub fn fail_next(&self, n: u64) {
-        self.plan.add(Aim::Port(self.port), 1, n, When::Before);
+        self.plan.play(Script::next().port(self.port).times(n));
     }
 
     /// The next call of `method` does its work and loses its answer.
@@ -130,7 +284,7 @@ impl Faults {
 
     /// The `nth` call of `method` from now on breaks; the first is 1.
     pub fn fail(&self, method: &'static str, nth: u64, when: When) {
-        self.plan.add(Aim::Method(self.port, method), nth, 1, when);
+        self.plan.play(Script::next().port(self.port).method(method).nth(nth).breaks(when));
     }
 
     /// How often `method` was called, broken or not.
@@ -139,14 +293,23 @@ impl Faults {
         self.plan.0.lock().calls.get(&(self.port, method)).copied().unwrap_or(0)
     }
 
-    /// Does the work unless the plan says otherwise.
-    pub(crate) fn call<T>(&self, method: &'static str, work: impl FnOnce() -> T) -> Result<T, PortError> {
-        let verdict = self.plan.0.lock().step(self.port, method);
-        if verdict == Some(When::Before) {
+    /// Does the work unless the plan says otherwise: what a fake wraps around each of its methods.
+    ///
+    /// # Errors
+    /// As the plan says.
+    pub fn call<T>(&self, method: &'static str, work: impl FnOnce() -> T) -> Result<T, PortError> {
+        let (verdict, clock) = {
+            let mut plan = self.plan.0.lock();
+            (plan.step(self.port, method), plan.clock.clone())
+        };
+        if let Some(clock) = clock {
+            clock.advance(verdict.takes);
+        }
+        if verdict.breaks == Some(When::Before) {
             return Err(self.error(method));
         }
         let answer = work();
-        if verdict == Some(When::After) { Err(self.error(method)) } else { Ok(answer) }
+        if verdict.breaks == Some(When::After) { Err(self.error(method)) } else { Ok(answer) }
     }
 
     fn error(&self, method: &str) -> PortError {
@@ -192,5 +355,40 @@ mod tests {
         plan.clear();
         assert!(users.call("find", || ()).is_ok());
         assert_eq!((plan.steps(), plan.tripped()), (5, 2));
+    }
+
+    #[test]
+    fn chance_is_the_same_for_the_same_seed() {
+        let broken = |seed| {
+            let plan = FaultPlan::default();
+            plan.play(Script::next().port("user_store").chance(0.25, seed));
+            let faults = Faults::new("user_store", &plan);
+            (0..400).map(|_| faults.call("find", || ()).is_err()).collect::<Vec<bool>>()
+        };
+        let count = broken(1).iter().filter(|broken| **broken).count();
+        assert!((60..140).contains(&count), "{count}");
+        assert_eq!(broken(1), broken(1));
+        assert_ne!(broken(1), broken(2));
+    }
+
+    #[test]
+    fn what_takes_long_moves_the_clock_and_does_its_work() {
+        let clock = Arc::new(FixedClock::new(crate::testing::samples::NOW));
+        let plan = FaultPlan::on(clock.clone());
+        plan.play(Script::next().port("user_store").nth(2).times(2).takes(Duration::from_secs(3)));
+        let faults = Faults::new("user_store", &plan);
+        let done: Vec<u64> = (0..5).filter_map(|n| faults.call("find", || n).ok()).collect();
+        assert_eq!(done, [0, 1, 2, 3, 4]);
+        let now = crate::ports::clock::Clock::now(&*clock);
+        assert_eq!(now.since(crate::testing::samples::NOW), Duration::from_secs(6));
+    }
+
+    #[test]
+    fn names_that_no_fake_has_are_told() {
+        assert_eq!(Script::next().check(), Ok(()));
+        assert_eq!(Script::next().port("session_store").method("rotate").check(), Ok(()));
+        assert!(Script::next().port("sessions").check().unwrap_err().contains("session_store"));
+        assert!(Script::next().port("session_store").method("turn").check().unwrap_err().contains("rotate"));
+        assert!(Script::next().method("rotate").check().is_err());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::time::Timestamp;
 use crate::service::Ports;
 use crate::testing::fakes::audit_log::FakeAuditLog;
 use crate::testing::fakes::breached_passwords::FakeBreachedPasswords;
@@ -22,6 +23,7 @@ use crate::testing::fakes::token_signer::FakeTokenSigner;
 use crate::testing::fakes::user_store::FakeUserStore;
 use crate::testing::faults::FaultPlan;
 use crate::testing::samples;
+use crate::testing::snapshot::Snapshot;
 
 /// All fakes, wired to one plan of faults. A clone is the same world.
 #[derive(Debug, Clone)]
@@ -68,7 +70,14 @@ impl World {
     /// An empty world; the same seed gives the same keys and the same chance.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        let faults = FaultPlan::default();
+        Self::at(samples::NOW, seed)
+    }
+
+    /// The same at another time.
+    #[must_use]
+    pub fn at(start: Timestamp, seed: u64) -> Self {
+        let clock = Arc::new(FixedClock::new(start));
+        let faults = FaultPlan::on(clock.clone());
         Self {
             users: Arc::new(FakeUserStore::new(&faults)),
             registrations: Arc::new(FakeRegistrationStore::new(&faults)),
@@ -85,10 +94,38 @@ impl World {
             audit: Arc::new(FakeAuditLog::new(&faults)),
             guard: Arc::new(FakeLoginGuard::new(&faults)),
             limiter: Arc::new(FakeRateLimiter::new(&faults)),
-            clock: Arc::new(FixedClock::new(samples::NOW)),
+            clock,
             randomness: Arc::new(SeededRandomness::new(seed)),
             faults,
         }
+    }
+
+    /// Everything that is kept, as it is now.
+    ///
+    /// ```
+    /// # use portcullis_core::testing::{race::block_on, samples, world::World};
+    /// # use portcullis_core::ports::user_store::UserStore;
+    /// let world = World::new(1);
+    /// let empty = world.snapshot();
+    /// block_on(world.users.insert(samples::user(&samples::realm("User1"), 1)))?;
+    /// world.restore(&empty);
+    /// assert!(world.users.all().is_empty());
+    /// # Ok::<(), portcullis_core::ports::error::PortError>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(self)
+    }
+
+    /// Everything is kept again as it was then. Time does not run backwards, chance goes on, and what breaks stays.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        snapshot.put_back(self);
+    }
+
+    /// Every limit and every count of failures begins anew.
+    pub fn forget_limits(&self) {
+        self.limiter.arrivals.lock().clear();
+        self.guard.emails.lock().clear();
     }
 
     /// The same fakes as the service takes them.

@@ -46,8 +46,10 @@ impl AuthService {
         let user = users.find_by_email(realm, &email).await?;
         let pending = registrations.find_by_email(realm, &email, clock.now()).await?;
         let Some(user) = self.check_password(realm, &email, user, &pending, password).await? else {
+            self.note_wrong_password(realm, &from).await;
             return Err(StoryError::InvalidCredentials);
         };
+        self.note_right_password(&user, &from).await;
         if user.mfa_sms {
             return self.challenge(&user).await.map(LoggedIn::MfaRequired);
         }

@@ -7,6 +7,7 @@ pub mod errors;
 pub mod limits;
 pub mod person;
 pub mod tokens;
+pub mod violations;
 
 // an account begins
 pub mod register;
@@ -27,6 +28,7 @@ pub mod request_reset;
 pub mod reset_password;
 // phones
 pub mod send_otp;
+pub mod text_guard;
 pub mod verify_otp;
 // the account itself
 pub mod delete_account;

@@ -15,7 +15,7 @@ impl AuthService {
     /// Makes a challenge, and has its code sent if `phone` is the number on record of `id`.
     ///
     /// # Errors
-    /// When a port fails.
+    /// `Invalid` for a number of a country that is not served, whoever's it is; when a port fails.
     pub async fn send_otp(
         &self,
         realm: &Realm,
@@ -26,6 +26,7 @@ impl AuthService {
         let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
         let decoy = UserId::random(&**randomness);
         let asked = phone::strip_separators(phone);
+        self.demand_served_country(&asked)?;
         // a stranger who names the wrong number gets a holder of their own, so that the owner's challenge lives on
         let subject = self.owner_of(realm, id, &asked).await?.unwrap_or(decoy);
 
@@ -51,7 +52,7 @@ impl AuthService {
     async fn owner_of(&self, realm: &Realm, id: &str, phone: &str) -> Result<Option<UserId>, StoryError> {
         let Ports { users, .. } = &self.ports;
         let Some(id) = UserId::parse(id) else { return Ok(None) };
-        let Some(user) = users.find(realm, &id).await? else { return Ok(None) };
+        let Some(user) = users.find_at_source(realm, &id).await? else { return Ok(None) };
         let on_record = self.opener_of(&user)?.phone(&user.person)?;
         Ok((on_record.as_str() == phone && !user.disabled).then_some(user.id))
     }

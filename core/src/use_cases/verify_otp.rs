@@ -19,6 +19,7 @@ impl AuthService {
         if !self.sent_to(&user, &token)? {
             return Err(StoryError::InvalidToken);
         }
+        self.text_was_answered(&user).await?;
         // only while the number is the very one that was sealed then
         let phone = user.person.phone.clone();
         let changed =

@@ -1,8 +1,11 @@
-//! The command line: `portcullis serve`, `keys generate`, `settings` and `outbox`. Exit code 0 for success, 1 for what went
+//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox` and `move`. Exit code 0 for success, 1 for what went
 //! wrong, 2 for a call that could not be understood.
 
 mod banner;
+mod moving;
 mod outbox;
+#[cfg(feature = "testkit")]
+mod testkit;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -27,7 +30,7 @@ fn command() -> Command {
         .subcommand(Command::new("generate").about("Prints fresh secrets as lines for a .env file"));
     let outbox = outbox::command();
     let settings = Command::new("settings").about("Prints a reference of all settings");
-    Command::new("portcullis")
+    let command = Command::new("portcullis")
         .about("A self-hosted authentication server with every personal field encrypted on its own")
         .version(env!("CARGO_PKG_VERSION"))
         .args(config::flags())
@@ -35,7 +38,11 @@ fn command() -> Command {
         .subcommand(serve)
         .subcommand(keys)
         .subcommand(outbox)
-        .subcommand(settings)
+        .subcommand(moving::command())
+        .subcommand(settings);
+    #[cfg(feature = "testkit")]
+    let command = command.subcommand(testkit::command());
+    command
 }
 
 /// Runs what the arguments say.
@@ -59,6 +66,9 @@ pub fn run() -> ExitCode {
             Ok(())
         }
         Some(("outbox", outbox)) => outbox::run(outbox),
+        Some(("move", wanted)) => moving::run(wanted),
+        #[cfg(feature = "testkit")]
+        Some(("testkit", flags)) => testkit::run(flags),
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };
@@ -74,6 +84,10 @@ pub fn run() -> ExitCode {
 /// To standard output; a reader that went away is no error.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())
 }
 
 /// The flags that were given, by the name of their setting.
@@ -93,9 +107,7 @@ fn start(matches: &ArgMatches) -> Result<(), String> {
     let randomness = OsRandomness;
     let settings = settings(given(matches))?;
     let _logs = telemetry::start(&settings.log)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
-    runtime.block_on(serve_until_told(settings, Arc::new(randomness)))
+    runtime()?.block_on(serve_until_told(settings, Arc::new(randomness)))
 }
 
 async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -> Result<(), String> {
@@ -107,7 +119,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let server = Server::compose(&settings, address, randomness).await?;
     print(&banner::text(&settings, &server, address));
-    let workers = worker::start(server.service.clone());
+    let workers = worker::start(&server.app);
     let metrics = server.app.metrics.clone();
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_secs(5));

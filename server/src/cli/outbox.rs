@@ -10,7 +10,7 @@ use portcullis_core::model::job::{About, DeadLetter};
 use portcullis_core::ports::error::PortError;
 use serde_json::{Value, json};
 
-use super::{print, settings};
+use super::{print, runtime, settings};
 use crate::compose::{self, Queue};
 use crate::config::Database;
 
@@ -51,9 +51,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
             path.display()
         ));
     }
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let queue = compose::open_jobs(&settings, Arc::new(OsRandomness)).await.map_err(|error| in_use(&error))?;
         act(&queue, matches).await
     })

@@ -1,6 +1,11 @@
 //! The one place that names concrete adapters: settings in, a server out.
 
+pub mod moving;
+mod post;
+mod proof;
 mod stores;
+#[cfg(feature = "testkit")]
+mod testkit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,32 +18,29 @@ use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_adapters::mail::links::Links;
-use portcullis_adapters::mail::smtp::{Protection, SmtpMailer, SmtpSettings};
 use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::redis::Redis;
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::templates::Renderer;
-use portcullis_adapters::text::twilio::{TwilioSettings, TwilioTexter};
-use portcullis_adapters::watchman::{Watched, WatchmanSettings};
 use portcullis_core::model::password::PasswordRules;
 use portcullis_core::model::phone::PhoneValidation;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::{Lifetimes, Policy};
-use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
-use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::randomness::Randomness;
-use portcullis_core::ports::texter::Texter;
 use portcullis_core::service::{AuthService, Ports};
 
+use self::post::{Post, watched};
 use self::stores::Stores;
-use crate::config::{Environment, Hashing, Mail, Settings, Signing, Twilio};
-use crate::http::app::{About, App};
+#[cfg(feature = "testkit")]
+pub use self::testkit::fakes_of_today;
+use crate::config::{Environment, Hashing, Settings, Signing};
+use crate::http::app::{About, App, Count};
 use crate::http::hang_up::HangUpHasher;
 
 /// How long a start waits for its database.
@@ -78,16 +80,24 @@ impl Server {
     /// # Errors
     /// What could not be opened or made, why, and the mend.
     pub async fn compose_in(settings: &Settings, address: SocketAddr, world: World) -> Result<Self, String> {
-        let started = Instant::now();
-        let World { clock, randomness } = world;
-        let realms = settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}")));
-        let realms: Vec<Realm> = realms.collect::<Result<_, _>>()?;
-        let ring = settings.secrets.encryption_ring.0.clone();
-        let key_ids: Vec<u32> = ring.iter().map(|(id, _)| *id).collect();
-        let cipher: Arc<dyn FieldCipher> =
-            Arc::new(AesGcmCipher::new(&ring, randomness.clone()).map_err(|error| shown(&error))?);
+        let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, world.randomness.clone());
+        let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
-        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE).await?;
+        let now = world.clock.now();
+        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE, now).await?.with_copies().await?;
+        Self::compose_on(settings, address, Ground { world, cipher, digests, stores }, |_| {})
+    }
+
+    /// The same on stores that are open; `adjust` has the last word about the ports.
+    fn compose_on(
+        settings: &Settings,
+        address: SocketAddr,
+        ground: Ground,
+        adjust: impl FnOnce(&mut Ports),
+    ) -> Result<Self, String> {
+        let started = Instant::now();
+        let Ground { world: World { clock, randomness }, cipher, digests, stores } = ground;
+        let realms = realms(settings)?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
@@ -97,45 +107,44 @@ impl Server {
             renderer: renderer.clone(),
             links,
             cipher: cipher.clone(),
-            shelf: stores.shelf,
+            shelf: stores.shelf.clone(),
             clock: clock.clone(),
             forward: None,
             forward_texts: None,
             shown: settings.environment == Environment::Development,
         };
         let Post { mailer, texter, outbox } = Post::new(settings, parts)?;
-        let breached = BreachedList::load(settings.breached_passwords_file.as_deref());
-        let breached = breached.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))?;
-        let ports = Ports {
+        let about = about(settings, &stores);
+        let mut counts = stores.counts;
+        let mut ports = Ports {
             users: stores.users,
             registrations: stores.registrations,
             sessions: stores.sessions,
             one_time_tokens: stores.one_time_tokens,
             signer: Arc::new(signer(settings, &public_url)?),
-            breached: Arc::new(breached),
+            breached: Arc::new(breached(settings)?),
             cipher,
             digests,
             hasher: Arc::new(HangUpHasher(Arc::new(hasher(&settings.hashing)?))),
             jobs: stores.jobs,
             mailer,
             texter,
-            audit: watched(settings, stores.audit)?,
+            audit: watched(settings, stores.audit, &mut counts)?,
             guard: stores.guard,
             limiter: stores.limiter,
             clock,
             randomness,
         };
+        adjust(&mut ports);
         let service = AuthService::new(ports, policy(settings));
-        let about = About {
-            environment: settings.environment.as_str(),
-            database: stores.database,
-            key_ids,
-            schema_version: stores.schema_version,
-            sms_configured: settings.texts.is_some(),
-        };
         let mailbox = (settings.environment == Environment::Development).then_some(outbox);
-        let app =
-            app(settings, service.clone(), realms, renderer, Rest { mailbox, about, started, redis: stores.redis })?;
+        let app = app(
+            settings,
+            service.clone(),
+            realms,
+            renderer,
+            Rest { mailbox, about, started, redis: stores.redis, counts },
+        )?;
         Ok(Self { service, app: Arc::new(app) })
     }
 }
@@ -147,8 +156,9 @@ impl Server {
 pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
     let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness).map_err(|error| shown(&error))?;
     let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
-    let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO).await?.jobs;
-    Ok(Queue { jobs, clock: Arc::new(SystemClock::new()) })
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO, clock.now()).await?.jobs;
+    Ok(Queue { jobs, clock })
 }
 
 /// A queue and the time.
@@ -159,12 +169,21 @@ pub struct Queue {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What a server stands on.
+struct Ground {
+    world: World,
+    cipher: Arc<dyn FieldCipher>,
+    digests: Arc<dyn KeyedDigest>,
+    stores: Stores,
+}
+
 /// What the app needs besides.
 struct Rest {
     mailbox: Option<Arc<Outbox>>,
     about: About,
     started: Instant,
     redis: Option<Arc<Redis>>,
+    counts: Vec<Count>,
 }
 
 fn app(
@@ -193,87 +212,44 @@ fn app(
         service_clients: settings.service_clients.clone(),
         https: settings.public_url.is_https(),
         cors_origins: origins.collect::<Result<_, _>>()?,
+        counts: rest.counts,
         metrics: recorder.handle(),
         recorder,
         process: crate::http::system::process::ProcessStats::default(),
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
+        #[cfg(feature = "testkit")]
+        testkit: None,
         service,
     })
 }
 
-/// Mail and texts.
-struct Post {
-    mailer: Arc<dyn Mailer>,
-    texter: Arc<dyn Texter>,
-    outbox: Arc<Outbox>,
+/// Facts that no port tells.
+fn about(settings: &Settings, stores: &Stores) -> About {
+    About {
+        environment: settings.environment.as_str(),
+        database: stores.database,
+        key_ids: settings.secrets.encryption_ring.0.iter().map(|(id, _)| *id).collect(),
+        schema_version: stores.schema_version,
+        sms_configured: settings.texts.is_some(),
+        key_ages: stores.key_ages.clone(),
+    }
 }
 
-impl Post {
-    /// A server where one is set; the mailbox keeps a copy in development, and stands in where none is.
-    fn new(settings: &Settings, parts: Parts) -> Result<Self, String> {
-        let smtp = settings.mail.as_ref().map(|mail| smtp(mail, &parts.renderer, &parts.links)).transpose()?;
-        let twilio = settings.texts.as_ref().map(|texts| twilio(texts, settings, &parts.renderer)).transpose()?;
-        let outbox = Arc::new(Outbox::new(Parts { forward: smtp.clone(), forward_texts: twilio.clone(), ..parts }));
-        let texter: Arc<dyn Texter> = match twilio {
-            Some(twilio) if settings.environment == Environment::Production => twilio,
-            _ => outbox.clone(),
-        };
-        let mailer: Arc<dyn Mailer> = match smtp {
-            Some(smtp) if settings.environment == Environment::Production => smtp,
-            _ => outbox.clone(),
-        };
-        Ok(Self { mailer, texter, outbox })
-    }
+fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
+    settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}"))).collect()
+}
+
+fn breached(settings: &Settings) -> Result<BreachedList, String> {
+    let list = BreachedList::load(settings.breached_passwords_file.as_deref());
+    list.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))
 }
 
 fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
     let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
     let parameters = Parameters { memory_kib, iterations, parallelism };
     Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", shown(&error)))
-}
-
-/// The audit log, and Watchman told of it where it is set.
-fn watched(settings: &Settings, log: Arc<dyn AuditLog>) -> Result<Arc<dyn AuditLog>, String> {
-    let Some(watchman) = &settings.watchman else { return Ok(log) };
-    let watchman = WatchmanSettings {
-        account: watchman.account.clone(),
-        token: watchman.token.expose().to_owned(),
-        url: watchman.url.clone(),
-        service: settings.app.name.clone(),
-        first_wait: Duration::from_secs(1),
-    };
-    Ok(Arc::new(Watched::start(watchman, log)?))
-}
-
-fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<Arc<dyn Texter>, String> {
-    let settings = TwilioSettings {
-        account: texts.account.clone(),
-        token: texts.token.expose().to_owned(),
-        number: texts.number.clone(),
-        base_url: texts.base_url.clone(),
-        app_name: settings.app.name.clone(),
-    };
-    Ok(Arc::new(TwilioTexter::new(settings, renderer.clone())?))
-}
-
-fn smtp(mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<Arc<dyn Mailer>, String> {
-    let protection = match (mail.tls, mail.starttls) {
-        (true, _) => Protection::Tls,
-        (false, true) => Protection::StartTls,
-        (false, false) => Protection::Plain,
-    };
-    let settings = SmtpSettings {
-        host: mail.host.clone(),
-        port: mail.port,
-        protection,
-        validate_certificates: mail.validate_certificates,
-        credentials: mail.credentials.as_ref().map(|(user, password)| (user.clone(), password.expose().to_owned())),
-        from: mail.from.clone(),
-        from_name: mail.from_name.clone(),
-    };
-    Ok(Arc::new(SmtpMailer::new(settings, renderer.clone(), links.clone())?))
 }
 
 /// A port's error with its cause, for whoever starts the server.
@@ -311,6 +287,7 @@ fn policy(settings: &Settings) -> Policy {
         phones: if settings.phone_validation_strict { PhoneValidation::Strict } else { PhoneValidation::E164 },
         enumeration_allowed: settings.account_enumeration_allowed,
         limits_on: settings.limits.enabled,
+        texts: settings.text_guard.clone(),
         ..Policy::default()
     }
 }

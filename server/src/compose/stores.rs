@@ -4,13 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::embedded::{Embedded, OpenError};
-use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
+use portcullis_adapters::mongo::{Addresses, ConnectError, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::shelf::Shelf;
+use portcullis_adapters::redis::cache::{
+    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
@@ -21,8 +24,13 @@ use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
+use super::proof::{Keys, Proof};
 use super::shown;
 use crate::config::{Database, Settings};
+use crate::http::app::{Count, KeyAge};
+
+/// Events the audit log could not take.
+const LOST_EVENTS: &str = "portcullis_audit_lost_total";
 
 /// What keeps things.
 pub struct Stores {
@@ -36,13 +44,16 @@ pub struct Stores {
     pub limiter: Arc<dyn RateLimiter>,
     pub shelf: Arc<dyn Shelf>,
     pub redis: Option<Arc<Redis>>,
+    pub mongo: Option<Arc<Mongo>>,
     /// What the database is called in reports.
     pub database: &'static str,
     pub schema_version: u32,
+    pub key_ages: Vec<KeyAge>,
+    pub counts: Vec<Count>,
 }
 
 impl Stores {
-    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32) -> Self
+    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32, key_ages: Vec<KeyAge>) -> Self
     where
         S: UserStore
             + RegistrationStore
@@ -66,8 +77,11 @@ impl Stores {
             limiter: store.clone(),
             shelf: store,
             redis: None,
+            mongo: None,
             database,
             schema_version,
+            key_ages,
+            counts: Vec::new(),
         }
     }
 
@@ -80,14 +94,16 @@ impl Stores {
         cipher: &dyn FieldCipher,
         digests: &dyn KeyedDigest,
         patience: Duration,
+        now: Timestamp,
     ) -> Result<Self, String> {
+        let keys = Keys::of(settings, now);
         let stores = match &settings.database {
             Database::Sqlite { path } => {
                 let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
-                proof.demand(&store).await?;
-                let version = store.schema_version();
-                Self::of(Arc::new(store), "embedded", version)
+                let ages = proof.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
             }
             Database::Mongo { url, name } => {
                 let mongo = MongoSettings {
@@ -97,12 +113,41 @@ impl Stores {
                 };
                 let store = connect_when_there(&mongo, patience).await?;
                 let place = format!("the database {name}");
-                Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store).await?;
-                let version = store.schema_version();
-                Self::of(Arc::new(store), "mongodb", version)
+                let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                let store = Arc::new(store);
+                let of_store = Self::of(store.clone(), "mongodb", version, ages);
+                Self { counts: vec![(LOST_EVENTS, lost)], mongo: Some(store), ..of_store }
             }
         };
         stores.shared_by(settings)
+    }
+
+    /// With copies of sealed records in Redis, where both it and MongoDB are set: the embedded store is quicker itself.
+    ///
+    /// # Errors
+    /// When MongoDB cannot be told that this instance takes no copies back.
+    pub async fn with_copies(self) -> Result<Self, String> {
+        let Some(mongo) = self.mongo.clone() else { return Ok(self) };
+        let Some(redis) = self.redis.clone() else {
+            mongo.forbid_copies().await.map_err(|error| format!("MONGO_URL: {}", shown(&error)))?;
+            return Ok(self);
+        };
+        let cache = Cache::start(redis, mongo.clone(), Arc::new(OsRandomness));
+        let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(mongo.clone())));
+        let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(mongo)));
+        let mut counts = self.counts;
+        counts.extend(cache.counts());
+        counts.push(("portcullis_filter_saved_users_total", addresses.saved()));
+        counts.push(("portcullis_filter_saved_limits_total", takers.saved()));
+        let users = FilteredUsers::new(addresses, self.users);
+        Ok(Self {
+            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(users))),
+            limiter: Arc::new(FilteredLimiter::new(takers, self.limiter)),
+            sessions: Arc::new(CachedSessions::new(cache, self.sessions)),
+            counts,
+            ..self
+        })
     }
 
     /// With Redis, where it is set, in front of what instances share.
@@ -157,7 +202,8 @@ async fn connect_when_there(settings: &MongoSettings, patience: Duration) -> Res
     }
 }
 
-const fn mend(error: &ConnectError) -> &'static str {
+/// What to do about a server that cannot be used.
+pub const fn mend(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Address(_) => "write it as mongodb://user:password@host:27017/?tls=true.",
         ConnectError::Away(_) => {
@@ -167,53 +213,5 @@ const fn mend(error: &ConnectError) -> &'static str {
         ConnectError::TooOld => "upgrade the server.",
         ConnectError::Newer { .. } => "run the version of Portcullis that last used it, or a later one.",
         ConnectError::Other(_) => "see that this user may read, write and make indexes in MONGO_DB.",
-    }
-}
-
-/// A store that keeps check values.
-trait Checked {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError>;
-}
-
-impl Checked for Embedded {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        self.check_value_or_insert(name, value).await
-    }
-}
-
-impl Checked for Mongo {
-    async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        self.check_value_or_insert(name, value).await
-    }
-}
-
-/// That a database was written with these secrets.
-struct Proof<'a> {
-    setting: &'static str,
-    place: String,
-    cipher: &'a dyn FieldCipher,
-    digests: &'a dyn KeyedDigest,
-}
-
-impl Proof<'_> {
-    async fn demand(&self, store: &impl Checked) -> Result<(), String> {
-        let place = &self.place;
-        let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
-        let ours = check_values::salt_check(self.digests).map_err(failed)?;
-        if store.check("email_salt", &ours).await.map_err(failed)? != ours {
-            return Err(format!(
-                "EMAIL_SALT: {place} was written with another one, so that no e-mail in it could be found. Mend: set \
-                 EMAIL_SALT to the value this database began with."
-            ));
-        }
-        let fresh = check_values::ring_check(self.cipher).map_err(failed)?;
-        let ring = store.check("encryption_key", &fresh).await.map_err(failed)?;
-        if !check_values::verify_ring_check(self.cipher, &ring) {
-            return Err(format!(
-                "ENCRYPTION_KEY: {place} was written with another key, so that nothing in it could be read. Mend: add the \
-                 key this database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD."
-            ));
-        }
-        Ok(())
     }
 }

@@ -6,6 +6,7 @@ mod kept;
 pub mod keys;
 mod names;
 mod parse;
+pub mod places;
 mod problems;
 mod secrets;
 mod sections;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use portcullis_core::policy::TextGuard;
 
 pub use names::{flags, reference};
 pub use portcullis_core::model::secret::SecretString as SecretText;
@@ -99,6 +101,22 @@ pub enum Database {
         /// `MONGO_DB`.
         name: String,
     },
+}
+
+impl Database {
+    /// What it is called in reports: without user and password.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Sqlite { path } => format!("sqlite://{}", path.display()),
+            Self::Mongo { url, name } => {
+                let (scheme, rest) = url.expose().split_once("://").unwrap_or(("mongodb", url.expose()));
+                let hosts = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
+                let hosts = hosts.split(['/', '?']).next().unwrap_or_default();
+                format!("{scheme}://{hosts}/{name}")
+            }
+        }
+    }
 }
 
 /// How access tokens are signed.
@@ -220,6 +238,8 @@ pub struct Settings {
     pub watchman: Option<Watchman>,
     /// Rate limits.
     pub limits: RateLimits,
+    /// What texts and calls may cost.
+    pub text_guard: TextGuard,
     /// Proxies that are believed about addresses.
     pub trusted_proxies: Vec<IpNet>,
     /// Password hashes.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Arg;
 
 /// Prefixes that are ours alone: an unknown setting that begins with one is a mistake.
-const OURS: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_"];
+const OURS: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_", "SMS_"];
 
 /// Names of ours that other programs are likely to have too, in another case.
 const COMMON: &[&str] = &["Access_token", "Account_id"];
@@ -67,6 +67,13 @@ pub const KNOWN: &[Known] = &[
     secret("TWILIO_AUTH_TOKEN", "none", "its token"),
     open("TWILIO_NUMBER", "none", "the number texts come from"),
     open("TWILIO_BASE_URL", "Twilio's own", "so that a stub can stand in"),
+    open("SMS_COUNTRIES", "all", "countries whose numbers may be proven, as in `US,DE`"),
+    open("SMS_PER_ACCOUNT", "10/day", "texts and calls that one account may ask for to prove numbers"),
+    open("SMS_COOL_DOWN", "3/5min", "texts and calls to one number, or for one account's logins, at once"),
+    open("SMS_PER_NUMBER", "20/day", "texts and calls to one number, or for one account's logins"),
+    open("SMS_PER_PREFIX", "200/day", "texts and calls to numbers that differ in their last four digits only"),
+    open("SMS_UNANSWERED", "50/day", "of these, without their code coming back"),
+    open("SMS_DAILY_CAP", "1000/day", "texts and calls to prove numbers altogether, in each realm; more than 1440/day starts anew with the processes"),
     open("Account_id", "none", "the Watchman account"),
     secret("Access_token", "none", "its token"),
     open("WATCHMAN_URL", "Watchman's own", "so that a stub can stand in"),

@@ -54,6 +54,11 @@ impl Reader {
         self.values.insert(name, found);
     }
 
+    /// Forgets a value.
+    pub fn unset(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
     /// Whether a setting, or the file of it, is not set.
     pub fn lacks(&self, name: &str) -> bool {
         let empty = |name: &str| self.values.get(name).is_none_or(|found| found.text.trim().is_empty());

@@ -1,6 +1,7 @@
 //! What the handlers share: the service, and what the operator decided about HTTP.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use http::HeaderValue;
@@ -11,12 +12,16 @@ use portcullis_adapters::redis::Redis;
 use portcullis_adapters::templates::Renderer;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::time::Timestamp;
 use portcullis_core::service::AuthService;
 
 use crate::config::SecretText;
 
 /// The quota of a row of the contract's tables, by its key.
 pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
+
+/// What an adapter counts since the start, and what the metric is called.
+pub type Count = (&'static str, Arc<AtomicU64>);
 
 /// Everything a request may need.
 pub struct App {
@@ -44,6 +49,8 @@ pub struct App {
     pub cors_origins: Vec<HeaderValue>,
     /// Counts and times.
     pub recorder: PrometheusRecorder,
+    /// Counts that adapters keep, by their metric's name.
+    pub counts: Vec<Count>,
     /// Renders them.
     pub metrics: PrometheusHandle,
     /// What `/health` says of its own process.
@@ -54,6 +61,9 @@ pub struct App {
     pub started: Instant,
     /// The OpenAPI document, made when first asked for.
     pub openapi: std::sync::OnceLock<bytes::Bytes>,
+    /// What a test controls; only `portcullis testkit` has it.
+    #[cfg(feature = "testkit")]
+    pub testkit: Option<Arc<crate::testkit::Testkit>>,
 }
 
 /// Facts about this deployment that no port tells.
@@ -69,6 +79,17 @@ pub struct About {
     pub schema_version: u32,
     /// Whether texts have somewhere to go.
     pub sms_configured: bool,
+    /// What keys are used, and since when the database knows them.
+    pub key_ages: Vec<KeyAge>,
+}
+
+/// A key in use.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyAge {
+    /// The setting it is in.
+    pub setting: &'static str,
+    /// Since when the database knows it.
+    pub since: Timestamp,
 }
 
 impl App {

@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::model::client::Client;
 use portcullis_core::model::code::Code;
+use portcullis_core::model::event::EventKind;
 use portcullis_core::model::quota::{Bucket, Decision, Quota};
 use portcullis_core::model::realm::Realm;
 use subtle::ConstantTimeEq;
@@ -64,6 +65,9 @@ pub async fn dispatch(route: Arc<Route>, params: RawPathParams, request: Request
             (answer, limit)
         }
     };
+    if let Err(problem) = &response {
+        route.note_violation(endpoint, &parts, problem.status).await;
+    }
     let mut response = response
         .unwrap_or_else(|problem| route.with_challenge(endpoint, problem).respond(endpoint.dialect, &request_id));
     if let Some(limit) = decision {
@@ -137,6 +141,22 @@ impl Route {
         let peer = peer.unwrap_or_else(|| std::net::Ipv6Addr::UNSPECIFIED.into());
         let address = client_address(peer, &parts.headers, &self.app.trusted_proxies);
         Client::new(address, &user_agent(&parts.headers))
+    }
+
+    /// Refusals that the person on call wants to hear of: too much of something, and tokens that are not good.
+    async fn note_violation(&self, endpoint: &Endpoint, parts: &Parts, status: StatusCode) {
+        let Some(realm) = &self.realm else { return };
+        let kind = match status {
+            StatusCode::TOO_MANY_REQUESTS => EventKind::RateLimitExceeded,
+            StatusCode::UNAUTHORIZED
+                if endpoint.access == Access::User && credentials(&parts.headers, "bearer").is_some() =>
+            {
+                EventKind::TokenRefused
+            }
+            _ => return,
+        };
+        let who = self.app.service.address_digest(realm, &self.client(parts).address);
+        self.app.service.note_violation(realm, kind, who).await;
     }
 
     async fn limited(&self, endpoint: &Endpoint, parts: &Parts) -> Result<Option<Limit>, Problem> {

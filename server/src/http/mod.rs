@@ -29,6 +29,8 @@ pub mod profile;
 pub mod registration;
 pub mod sessions;
 pub mod system;
+#[cfg(feature = "testkit")]
+pub mod test_control;
 
 use std::sync::Arc;
 
@@ -116,6 +118,31 @@ pub const DEVELOPMENT: &[Endpoint] = &[
     Endpoint::new("demo_file", GET, "/demo/{*file}", handler!(demo::file)),
 ];
 
+/// The control plane of `portcullis testkit`.
+#[cfg(feature = "testkit")]
+#[rustfmt::skip]
+pub const TESTKIT: &[Endpoint] = &[
+    Endpoint::new("test_clock", GET, "/__test__/clock", handler!(test_control::clock)),
+    Endpoint::new("test_advance", POST, "/__test__/clock/advance", handler!(test_control::advance)),
+    Endpoint::new("test_outbox", GET, "/__test__/outbox", handler!(test_control::outbox)),
+    Endpoint::new("test_empty_outbox", DELETE, "/__test__/outbox", handler!(test_control::empty_outbox)),
+    Endpoint::new("test_faults", PUT, "/__test__/faults", handler!(test_control::faults)),
+    Endpoint::new("test_limits", DELETE, "/__test__/limits", handler!(test_control::forget_limits)),
+    Endpoint::new("test_snapshot", POST, "/__test__/snapshot", handler!(test_control::snapshot)),
+    Endpoint::new("test_restore", POST, "/__test__/restore", handler!(test_control::restore)),
+    Endpoint::new("test_seed", PUT, "/__test__/seed", handler!(test_control::seed)),
+];
+
+/// What this server has besides: its mailbox, and what a test controls.
+pub fn besides(app: &App) -> impl Iterator<Item = &'static Endpoint> {
+    let development = if app.mailbox.is_some() { DEVELOPMENT } else { &[] };
+    #[cfg(feature = "testkit")]
+    let controlled = if app.testkit.is_some() { TESTKIT } else { &[] };
+    #[cfg(not(feature = "testkit"))]
+    let controlled: &[Endpoint] = &[];
+    development.iter().chain(controlled)
+}
+
 /// The whole application.
 pub fn router(app: Arc<App>) -> Router {
     let mut router = Router::new();
@@ -150,8 +177,7 @@ fn routes(app: &Arc<App>) -> Vec<(String, Route)> {
             }
         }
     }
-    let development = if app.mailbox.is_some() { DEVELOPMENT } else { &[] };
-    for endpoint in SYSTEM.iter().chain(development) {
+    for endpoint in SYSTEM.iter().chain(besides(app)) {
         add(endpoint.path.to_owned(), None, *endpoint);
     }
     routes

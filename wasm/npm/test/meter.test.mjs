@@ -32,6 +32,7 @@ test("it measures, speaks, and keeps the password to itself", async (test) => {
   const before = requests.length;
   await page.fill("#pw", "featherstonehaugh kq7");
   await page.locator("portcullis-password-meter[score='4']").waitFor();
+  assert.ok(await page.locator("portcullis-password-meter[enough]").count());
   await page.fill("#who", "Featherstonehaugh");
   await page.locator("portcullis-password-meter:not([score='4'])").waitFor();
   assert.equal(requests.length, before);

@@ -20,9 +20,11 @@ macro_rules! cases {
 }
 
 mod agreement;
+#[cfg(test)]
+mod broken_adapters;
 mod suite;
 
-pub use suite::{AnyCase, Backend, all};
+pub use suite::{AnyCase, Backend, Broken, all, prove};
 
 // users
 pub mod registration_store;

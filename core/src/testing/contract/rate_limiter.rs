@@ -25,6 +25,7 @@ pub fn cases() -> Vec<Case<dyn RateLimiter>> {
         refills_evenly,
         is_full_again_after_a_period,
         a_refusal_takes_nothing,
+        tells_whether_any_is_left_and_takes_none,
         buckets_are_separate,
         takes_back_what_was_taken_for_nothing,
         never_holds_more_than_the_burst,
@@ -34,6 +35,20 @@ pub fn cases() -> Vec<Case<dyn RateLimiter>> {
 
 fn bucket(n: u64) -> Bucket {
     Bucket { realm: realm("User1"), operation: "login", who: digest("address", n) }
+}
+
+async fn tells_whether_any_is_left_and_takes_none(limiter: &Limiter) -> Outcome {
+    for (n, quota) in (0..).zip(QUOTAS) {
+        for _ in 0..2 * quota.burst {
+            assert!(!limiter.is_exhausted(&bucket(n), &quota, NOW).await?);
+        }
+        assert_eq!(drain(limiter, &bucket(n), &quota, NOW).await?, quota.burst);
+        assert!(limiter.is_exhausted(&bucket(n), &quota, NOW).await?);
+        assert!(!limiter.is_exhausted(&bucket(n + 10), &quota, NOW).await?);
+        assert!(limiter.is_exhausted(&bucket(n), &quota, NOW + quota.interval() - MILLI).await?);
+        assert!(!limiter.is_exhausted(&bucket(n), &quota, NOW + quota.interval()).await?);
+    }
+    Ok(())
 }
 
 /// Takes until refused; how many there were.

@@ -1,7 +1,12 @@
 //! All contracts in one list, for a runner that knows only what a backend offers.
 
+use std::error::Error;
 use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use super::{Case, Outcome, Running, Setup};
 use crate::ports::audit_log::AuditLog;
@@ -142,5 +147,78 @@ impl Backend {
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Backend")
+    }
+}
+
+/// A case that an implementation does not keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// `session_store::ends_once`.
+    pub case: String,
+    /// What was seen instead.
+    pub why: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.case, self.why)
+    }
+}
+
+/// Proves an implementation: runs every case of the ports it offers, each over a fresh backend, and answers how many
+/// it kept.
+///
+/// ```
+/// use portcullis_core::testing::contract::{Backend, prove};
+/// use portcullis_core::testing::fakes::session_store::FakeSessionStore;
+/// use portcullis_core::testing::race::{Threads, block_on};
+/// use std::sync::Arc;
+///
+/// // yours instead of the fake; a runtime of yours instead of threads, where it needs one
+/// let fresh = async || {
+///     Ok(Backend { session_store: Some(Arc::new(FakeSessionStore::default())), ..Backend::default() })
+/// };
+/// let kept = block_on(prove(fresh, Arc::new(Threads))).expect("it keeps the contract");
+/// assert!(kept > 10);
+/// ```
+///
+/// # Errors
+/// Every case that it does not keep, by name, and what was seen instead.
+pub async fn prove(
+    fresh: impl AsyncFn() -> Result<Backend, Box<dyn Error + Send + Sync>>,
+    racer: Arc<dyn Racer>,
+) -> Result<usize, Vec<Broken>> {
+    let (mut kept, mut broken) = (0, Vec::new());
+    for case in all() {
+        let outcome = match fresh().await {
+            Ok(backend) if !case.is_for(&backend) => continue,
+            Ok(backend) => Caught(Box::pin(case.run(&backend, Arc::clone(&racer)))).await,
+            Err(error) => Err(format!("no fresh backend: {error}")),
+        };
+        match outcome {
+            Ok(()) => kept += 1,
+            Err(why) => broken.push(Broken { case: case.to_string(), why }),
+        }
+    }
+    if broken.is_empty() { Ok(kept) } else { Err(broken) }
+}
+
+/// A case whose panic is an answer: an unmet expectation must not hide the next one.
+struct Caught<F>(Pin<Box<F>>);
+
+impl<F: Future<Output = Outcome>> Future for Caught<F> {
+    type Output = Result<(), String>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let case = &mut self.0;
+        match catch_unwind(AssertUnwindSafe(|| case.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(outcome)) => Poll::Ready(outcome.map_err(|error| error.to_string())),
+            Err(panic) => {
+                let words = panic.downcast_ref::<String>().cloned();
+                let words = words.or_else(|| panic.downcast_ref::<&str>().map(|&words| words.to_owned()));
+                Poll::Ready(Err(words.unwrap_or_else(|| "it panicked".to_owned())))
+            }
+        }
     }
 }

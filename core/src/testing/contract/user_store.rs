@@ -27,6 +27,7 @@ pub fn cases() -> Vec<Case<dyn UserStore>> {
         a_stale_replacement_changes_nothing,
         a_replacement_moves_the_email,
         a_replacement_may_not_take_an_email,
+        never_denies_an_email_it_has,
         nobody_is_replaced_who_is_gone,
         deletes_once,
         a_deleted_email_is_free_again,
@@ -180,6 +181,18 @@ async fn a_replacement_moves_the_email(users: &Users) -> Outcome {
     assert_eq!(users.find_by_email(&realm, &before.person.email_index).await?, None);
     assert_eq!(users.find_by_email(&realm, &after.person.email_index).await?, Some(after));
     assert_eq!(users.insert(User { id: user_id(3), ..before }).await?, InsertUser::Inserted);
+    Ok(())
+}
+
+async fn never_denies_an_email_it_has(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    for n in 1..20 {
+        users.insert(user(&realm, n)).await?;
+        assert!(users.may_have_email(&realm, &user(&realm, n).person.email_index).await?);
+    }
+    let moved = User { person: person(30), version: 2, ..user(&realm, 1) };
+    assert_eq!(users.replace(moved.clone(), 1).await?, ReplaceUser::Replaced);
+    assert!(users.may_have_email(&realm, &moved.person.email_index).await?);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::testing::locked::Locked;
 /// Keeps events as long as it lives.
 #[derive(Debug)]
 pub struct FakeAuditLog {
-    events: Locked<Vec<Event>>,
+    pub(crate) events: Locked<Vec<Event>>,
     faults: Faults,
 }
 

@@ -17,7 +17,7 @@ pub const NOTORIOUS: [&str; 6] =
 /// Knows the notorious ones and those it is told.
 #[derive(Debug)]
 pub struct FakeBreachedPasswords {
-    known: Locked<BTreeSet<String>>,
+    pub(crate) known: Locked<BTreeSet<String>>,
     faults: Faults,
 }
 

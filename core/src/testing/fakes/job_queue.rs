@@ -14,16 +14,16 @@ use crate::ports::job_queue::{JobQueue, QueueDepth};
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
-#[derive(Debug)]
-struct Waiting {
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
     job: Job,
     due: Timestamp,
     /// Among jobs of one instant the first come is the older.
     number: u64,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Queue {
     waiting: BTreeMap<JobId, Waiting>,
     dead: Vec<DeadLetter>,
     next: u64,
@@ -40,7 +40,7 @@ impl Queue {
 /// Keeps jobs as long as it lives. Nobody waits for it: `wait` returns at once.
 #[derive(Debug)]
 pub struct FakeJobQueue {
-    queue: Locked<Queue>,
+    pub(crate) queue: Locked<Queue>,
     faults: Faults,
 }
 

@@ -13,8 +13,8 @@ use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
 /// Failures in a row, and when the last of them was let through.
-#[derive(Debug, Default)]
-struct Count {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Count {
     failures: u32,
     last: Timestamp,
 }
@@ -32,8 +32,8 @@ impl Count {
 }
 
 /// One e-mail's counts.
-#[derive(Debug, Default)]
-struct Guarded {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Guarded {
     strangers: Count,
     known: BTreeMap<Digest, Count>,
 }
@@ -41,7 +41,7 @@ struct Guarded {
 /// Keeps counts as long as it lives.
 #[derive(Debug)]
 pub struct FakeLoginGuard {
-    emails: Locked<BTreeMap<(Realm, Digest), Guarded>>,
+    pub(crate) emails: Locked<BTreeMap<(Realm, Digest), Guarded>>,
     faults: Faults,
 }
 

@@ -14,12 +14,12 @@ use crate::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
-type Tokens = HashMap<Holder, OneTimeToken>;
+pub(crate) type Tokens = HashMap<Holder, OneTimeToken>;
 
 /// Keeps tokens as long as it lives.
 #[derive(Debug)]
 pub struct FakeOneTimeTokenStore {
-    tokens: Locked<Tokens>,
+    pub(crate) tokens: Locked<Tokens>,
     faults: Faults,
 }
 

@@ -37,8 +37,8 @@ pub enum Refusal {
     LostReply,
 }
 
-#[derive(Debug)]
-struct Inside<M> {
+#[derive(Debug, Clone)]
+pub(crate) struct Inside<M> {
     sent: Vec<Sent<M>>,
     refusals: VecDeque<Refusal>,
     tries: u64,
@@ -47,7 +47,7 @@ struct Inside<M> {
 
 /// Keeps what it is given to send.
 #[derive(Debug)]
-pub struct Outbox<M>(Locked<Inside<M>>);
+pub struct Outbox<M>(pub(crate) Locked<Inside<M>>);
 
 impl<M> Default for Outbox<M> {
     fn default() -> Self {

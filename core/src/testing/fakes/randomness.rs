@@ -15,6 +15,11 @@ impl SeededRandomness {
     pub const fn new(seed: u64) -> Self {
         Self(AtomicU64::new(seed))
     }
+
+    /// Goes on as the sequence of that seed. One that was used before brings the same ids and tokens again.
+    pub fn reseed(&self, seed: u64) {
+        self.0.store(seed, Ordering::Relaxed);
+    }
 }
 
 impl Randomness for SeededRandomness {

@@ -14,7 +14,7 @@ use crate::testing::locked::Locked;
 /// Keeps buckets as long as it lives.
 #[derive(Debug)]
 pub struct FakeRateLimiter {
-    arrivals: Locked<HashMap<Bucket, i64>>,
+    pub(crate) arrivals: Locked<HashMap<Bucket, i64>>,
     faults: Faults,
 }
 
@@ -47,6 +47,13 @@ impl RateLimiter for FakeRateLimiter {
             let (decision, next) = gcra(*arrival, now.as_millis(), quota);
             *arrival = next;
             decision
+        })
+    }
+
+    async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
+        self.faults.call("is_exhausted", || {
+            let arrival = self.arrivals.lock().get(bucket).copied().unwrap_or_default();
+            !gcra(arrival, now.as_millis(), quota).0.allowed
         })
     }
 

@@ -17,7 +17,7 @@ use crate::testing::locked::Locked;
 /// Keeps registrations as long as it lives.
 #[derive(Debug)]
 pub struct FakeRegistrationStore {
-    pending: Locked<BTreeMap<(Realm, UserId), Registration>>,
+    pub(crate) pending: Locked<BTreeMap<(Realm, UserId), Registration>>,
     faults: Faults,
 }
 

@@ -16,7 +16,7 @@ use crate::testing::locked::Locked;
 /// Keeps sessions as long as it lives.
 #[derive(Debug)]
 pub struct FakeSessionStore {
-    sessions: Locked<BTreeMap<(Realm, SessionId), Session>>,
+    pub(crate) sessions: Locked<BTreeMap<(Realm, SessionId), Session>>,
     faults: Faults,
 }
 

@@ -16,7 +16,7 @@ use crate::testing::locked::Locked;
 /// Keeps accounts as long as it lives.
 #[derive(Debug)]
 pub struct FakeUserStore {
-    users: Locked<BTreeMap<(Realm, UserId), User>>,
+    pub(crate) users: Locked<BTreeMap<(Realm, UserId), User>>,
     faults: Faults,
 }
 

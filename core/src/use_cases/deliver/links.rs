@@ -16,8 +16,7 @@ use crate::service::{AuthService, Ports};
 
 impl AuthService {
     pub(super) async fn deliver_reset(&self, job: &Job, email: &Digest) -> Result<(), Failure> {
-        let Ports { users, .. } = &self.ports;
-        let Some(user) = users.find_by_email(&job.realm, email).await? else { return Ok(()) };
+        let Some(user) = self.owner_of_address(&job.realm, email).await? else { return Ok(()) };
         if user.disabled || !self.may_mail(job, "mail_password_reset", user.id.as_bytes(), email).await? {
             return Ok(());
         }
@@ -34,7 +33,7 @@ impl AuthService {
         let realm = &job.realm;
         let Some(user) = users.find(realm, id).await? else { return Ok(()) };
         let Some(pending) = user.pending_email.clone() else { return Ok(()) };
-        let owner = users.find_by_email(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
+        let owner = self.owner_of_address(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
         if let Some(owner) = owner {
             let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
             return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;

@@ -21,6 +21,7 @@ use crate::ports::keyed_digest::Domain;
 use crate::ports::mailer::{Envelope, SendError};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::text_guard::TextRefusal;
 
 /// How long a worker may take for one job before another one takes it up.
 pub const LEASE: Duration = Duration::from_secs(120);
@@ -39,6 +40,8 @@ pub enum Delivery {
     Later(JobId, String),
     /// A dead letter.
     Dead(JobId, String),
+    /// Done without sending: a text that would have cost too much.
+    Held(JobId, TextRefusal),
 }
 
 /// Why a job did not succeed.
@@ -46,6 +49,7 @@ enum Failure {
     Later(String),
     After(Duration, String),
     Never(String),
+    Held(TextRefusal),
 }
 
 impl From<SendError> for Failure {
@@ -84,7 +88,7 @@ impl AuthService {
                 Ok(Delivery::Done(job.id))
             }
             Err(Failure::Later(reason)) if job.attempts < MAX_ATTEMPTS => {
-                jobs.retry_at(&job.id, clock.now() + backoff(job.attempts)).await?;
+                jobs.retry_at(&job.id, clock.now() + self.jittered(backoff(job.attempts))).await?;
                 Ok(Delivery::Later(job.id, reason))
             }
             Err(Failure::After(wait, reason)) if job.attempts < MAX_ATTEMPTS => {
@@ -97,7 +101,20 @@ impl AuthService {
                 self.record(&job.realm, EventKind::MessageDead, None, None);
                 Ok(Delivery::Dead(job.id, reason))
             }
+            Err(Failure::Held(refusal)) => {
+                jobs.complete(&job.id).await?;
+                self.record(&job.realm, EventKind::TextHeldBack, None, None);
+                Ok(Delivery::Held(job.id, refusal))
+            }
         }
+    }
+
+    /// Up to a quarter less: what failed together does not come again together.
+    fn jittered(&self, wait: Duration) -> Duration {
+        let mut chance = [0];
+        self.ports.randomness.fill(&mut chance);
+        let [chance] = chance;
+        wait.saturating_sub(wait * u32::from(chance) / 1024)
     }
 
     async fn perform(&self, job: &Job) -> Result<(), Failure> {
@@ -115,6 +132,12 @@ impl AuthService {
             | Task::EmailChangeRequested { user, .. }
             | Task::MfaChanged { user, .. } => self.deliver_notice(job, user).await,
         }
+    }
+
+    /// Whose address it is. Out here nobody measures how long that takes, so that a hint may save the look.
+    async fn owner_of_address(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+        let Ports { users, .. } = &self.ports;
+        if users.may_have_email(realm, email).await? { users.find_by_email(realm, email).await } else { Ok(None) }
     }
 
     /// To a user's address, within the quotas.

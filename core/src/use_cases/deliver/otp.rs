@@ -7,7 +7,6 @@ use crate::model::job::Job;
 use crate::model::message::{Channel, TextMessage};
 use crate::model::one_time_token::{CODE_TRIES, Purpose};
 use crate::model::otp::TypedCode;
-use crate::model::quota::Bucket;
 use crate::model::sealed::Digest;
 use crate::service::{AuthService, Ports};
 
@@ -31,8 +30,8 @@ impl AuthService {
             return Ok(());
         }
         let phone = self.opener_of(&user)?.phone(&user.person)?;
-        if !self.may_text(job, &self.phone_digest(realm, phone.as_str())).await? {
-            return Ok(());
+        if let Some(refusal) = self.may_text(&user, purpose, &phone, waiting.code.is_some()).await? {
+            return Err(Failure::Held(refusal));
         }
         let code = TypedCode::digits(&**randomness);
         let digest = self.code_digest(realm, purpose, id, &code);
@@ -44,20 +43,5 @@ impl AuthService {
         texter.send(&envelope(job, user.id), &phone, channel, &message).await?;
         self.record(realm, EventKind::OtpRequested, Some(user.id), None);
         Ok(())
-    }
-
-    /// Whether a number may get a text now, whoever's account it is on. A retry has been counted already.
-    async fn may_text(&self, job: &Job, number: &Digest) -> Result<bool, Failure> {
-        if job.attempts > 1 {
-            return Ok(true);
-        }
-        let quotas = &self.policy.texts;
-        for (operation, quota) in [("text_at_once", &quotas.at_once), ("text_a_day", &quotas.a_day)] {
-            let bucket = Bucket { realm: job.realm.clone(), operation, who: *number };
-            if self.take(&bucket, quota).await?.is_some_and(|decision| !decision.allowed) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }

@@ -15,10 +15,10 @@ use crate::service::{AuthService, Ports};
 impl AuthService {
     /// The link and code of a registration; or, if the address has an account, a word to its owner.
     pub(super) async fn deliver_verification(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
-        let Ports { users, registrations, clock, .. } = &self.ports;
+        let Ports { registrations, clock, .. } = &self.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(registration) = registrations.find(realm, id, now).await? else { return Ok(()) };
-        if let Some(owner) = users.find_by_email(realm, &registration.person.email_index).await? {
+        if let Some(owner) = self.owner_of_address(realm, &registration.person.email_index).await? {
             let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
             self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await?;
             registrations.remove(realm, id).await?;

@@ -2,10 +2,12 @@
 //! against a model.
 
 mod deliveries;
+mod life;
 mod lives;
 mod refresh_model;
 mod refusals;
 mod stops;
+mod texts;
 
 use crate::model::client::Client;
 use crate::model::realm::Realm;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use crate::model::code::Code;
+use crate::model::event::EventKind;
 use crate::model::message::Channel;
 use crate::model::quota::{Bucket, Quota};
 use crate::model::registration_form::RegistrationForm;
@@ -172,4 +173,21 @@ fn limits_off_lift_everything() {
     assert!(take() && !take());
     block_on(limited.service.give_back(&bucket, &quota)).unwrap();
     assert!(take());
+}
+
+#[test]
+fn a_right_password_after_many_wrong_ones_of_its_address_is_remarkable() {
+    let play = Play::new();
+    let _ = play.user();
+    let remarkable = || play.world.audit.kinds().into_iter().filter(|kind| *kind == EventKind::SuspiciousLogin).count();
+    for n in 0..20 {
+        assert!(play.log_in(EMAIL, PASSWORD).is_ok());
+        assert_eq!(remarkable(), 0, "after {n}");
+        assert!(play.log_in(&format!("guess{n}@example.com"), "wrong").is_err());
+    }
+    assert!(play.log_in(EMAIL, PASSWORD).is_ok(), "nothing is refused for it");
+    assert_eq!(remarkable(), 1);
+    play.world.clock.advance(Duration::from_secs(3600));
+    assert!(play.log_in(EMAIL, PASSWORD).is_ok());
+    assert_eq!(remarkable(), 1);
 }

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use portcullis_core::model::country::Country;
+use portcullis_core::model::quota::Quota;
+use portcullis_core::policy::{Policy, TextGuard};
+
 use crate::config::RateLimits;
 use crate::config::parse::Reader;
 
@@ -46,7 +50,12 @@ pub fn default_quota(row: &str) -> RateQuota {
     RateQuota { burst, period: unit_of(unit).unwrap_or(Duration::from_secs(3600)) }
 }
 
-fn unit_of(unit: &str) -> Option<Duration> {
+/// A unit, or so many of it as in `5min`.
+fn unit_of(text: &str) -> Option<Duration> {
+    let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let (count, unit) = text.split_at_checked(text.len() - letters.len())?;
+    let count: u64 =
+        if count.is_empty() { 1 } else { count.parse().ok().filter(|count| (1..=100_000).contains(count))? };
     let seconds = match unit {
         "s" => 1,
         "min" => 60,
@@ -54,7 +63,7 @@ fn unit_of(unit: &str) -> Option<Duration> {
         "day" => 86_400,
         _ => return None,
     };
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(count * seconds))
 }
 
 fn quota(text: &str) -> Result<RateQuota, String> {
@@ -64,13 +73,56 @@ fn quota(text: &str) -> Result<RateQuota, String> {
     Ok(RateQuota { burst, period: unit_of(unit).ok_or_else(refused)? })
 }
 
+const QUOTA_MEND: &str = "write it as 5/min or 3/10min; units are s, min, h and day";
+
+/// What texts and calls may cost.
+pub(super) fn texts(reader: &mut Reader) -> TextGuard {
+    let default = Policy::default().texts;
+    let mut of = |name: &str, default: Quota| {
+        let set = reader.parsed(name, QUOTA_MEND, quota);
+        set.map_or(default, |quota| Quota::new(quota.burst, quota.period))
+    };
+    TextGuard {
+        of_an_account: of("SMS_PER_ACCOUNT", default.of_an_account),
+        cool_down: of("SMS_COOL_DOWN", default.cool_down),
+        of_a_number: of("SMS_PER_NUMBER", default.of_a_number),
+        of_a_prefix: of("SMS_PER_PREFIX", default.of_a_prefix),
+        unanswered: of("SMS_UNANSWERED", default.unanswered),
+        altogether: of("SMS_DAILY_CAP", default.altogether),
+        countries: countries(reader),
+    }
+}
+
+fn countries(reader: &mut Reader) -> Option<Vec<Country>> {
+    let named = super::list(reader, "SMS_COUNTRIES")?;
+    if named.iter().any(|name| name.eq_ignore_ascii_case("all")) {
+        return None;
+    }
+    let mut countries = Vec::new();
+    for name in named {
+        if let Ok(country) = Country::parse(&name) {
+            if !country.is_told_by_digits() {
+                let mend = "name the country whose numbers they are among, as GB for JE";
+                reader.refuse(
+                    "SMS_COUNTRIES",
+                    &format!("numbers of {name} cannot be told from another country's"),
+                    mend,
+                );
+            }
+            countries.push(country);
+        } else {
+            let what = format!("\"{name}\" is no ISO 3166-1 alpha-2 code");
+            reader.refuse("SMS_COUNTRIES", &what, "write it as US,DE, or all");
+        }
+    }
+    Some(countries)
+}
+
 pub(super) fn limits(reader: &mut Reader) -> RateLimits {
     let mut changed = Vec::new();
     for (row, ..) in DEFAULT_LIMITS {
         let name = format!("RATE_LIMIT_{}", row.to_ascii_uppercase());
-        changed.extend(
-            reader.parsed(&name, "write it as 5/min; units are s, min, h and day", quota).map(|quota| (*row, quota)),
-        );
+        changed.extend(reader.parsed(&name, QUOTA_MEND, quota).map(|quota| (*row, quota)));
     }
     RateLimits { enabled: reader.choice("RATE_LIMITS", true, &[("on", true), ("off", false)]), changed }
 }

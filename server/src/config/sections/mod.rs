@@ -18,6 +18,7 @@ use crate::config::{
 
 pub use limits::{DEFAULT_LIMITS, RateQuota, default_quota};
 pub use post::{Mail, Twilio, Watchman};
+pub use stores::sqlite_path;
 
 /// Paths that are not realms.
 const SYSTEM_PATHS: &[&str] = &[
@@ -53,6 +54,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         texts,
         watchman,
         limits: limits::limits(reader),
+        text_guard: limits::texts(reader),
         trusted_proxies: web::trusted_proxies(reader),
         hashing: hashing(reader),
         lifetimes: lifetimes(reader),

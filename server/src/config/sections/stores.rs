@@ -19,19 +19,20 @@ pub fn database(reader: &mut Reader, production: bool) -> Option<Database> {
         return Some(Database::Mongo { url, name: reader.text_or("MONGO_DB", "portcullis") });
     }
     let mend = "write it as sqlite://data/portcullis.db";
-    let of = |text: &str| {
-        let path = text.strip_prefix("sqlite://").ok_or_else(|| "is of a kind that is not known".to_owned())?;
-        if path.is_empty() || path.starts_with(':') || path.ends_with('/') {
-            Err("names no file".to_owned())
-        } else {
-            Ok(PathBuf::from(path))
-        }
-    };
     let path = match reader.text("DATABASE_URL") {
-        Some(_) => reader.parsed("DATABASE_URL", mend, of)?,
+        Some(_) => reader.parsed("DATABASE_URL", mend, sqlite_path)?,
         None => PathBuf::from("data/portcullis.db"),
     };
     Some(Database::Sqlite { path: reader.working_dir.join(path) })
+}
+
+/// The file of `sqlite://data/portcullis.db`.
+pub fn sqlite_path(url: &str) -> Result<PathBuf, String> {
+    let path = url.strip_prefix("sqlite://").ok_or_else(|| "is of a kind that is not known".to_owned())?;
+    if path.is_empty() || path.starts_with(':') || path.ends_with('/') {
+        return Err("names no file".to_owned());
+    }
+    Ok(PathBuf::from(path))
 }
 
 pub fn redis(reader: &mut Reader, production: bool) -> Option<SecretText> {

@@ -14,7 +14,7 @@ use crate::http::app::App;
 use crate::http::endpoint::{Access, Endpoint};
 use crate::http::openapi::operations::{Described, describe};
 use crate::http::problem::Dialect;
-use crate::http::{DEVELOPMENT, REALM, SYSTEM};
+use crate::http::{REALM, SYSTEM, besides};
 
 /// The document for this deployment's realms.
 #[must_use]
@@ -26,8 +26,7 @@ pub fn document(app: &App) -> Value {
             add(&mut paths, path, endpoint, Some(realm.as_str()));
         }
     }
-    let development = if app.mailbox.is_some() { DEVELOPMENT } else { &[] };
-    for endpoint in SYSTEM.iter().chain(development) {
+    for endpoint in SYSTEM.iter().chain(besides(app)) {
         add(&mut paths, endpoint.documented_path(), endpoint, None);
     }
     let realms = app

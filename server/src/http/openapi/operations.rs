@@ -210,6 +210,65 @@ fn describe_development(id: &str) -> Described {
         "demo" => Described::new("The demo's door", "Leads to `/demo/`, below which its files are. Not there in production.", vec![Outcome { media: None, ..text(308, "The demo is at `/demo/`.", "text/html") }]),
         "demo_page" => Described::new("The demo", "Every story of this document in one page. Not there in production.", vec![text(200, "The page.", "text/html")]),
         "demo_file" => Described::new("A file of the demo", "Its modules, its stylesheet, its settings. Not there in production.", vec![text(200, "The file.", "application/octet-stream")]).path(&[("file", "Its name.")]).errors(&[Code::NotFound]),
-        _ => Described::new("", "", Vec::new()),
+        id => test_control(id).unwrap_or_else(|| Described::new("", "", Vec::new())),
     }
+}
+
+/// The control plane of `portcullis testkit`. No other server has it, nor its description.
+fn test_control(id: &str) -> Option<Described> {
+    let done = |about| Outcome { status: 204, about, media: None, schema: None, page_too: false, etag: false };
+    Some(match id {
+        "test_clock" => Described::new(
+            "The server's clock",
+            "It stands still until it is moved.",
+            vec![ok(200, "The time.", "TestClock")],
+        ),
+        "test_advance" => Described::new(
+            "Let time pass",
+            "Forward only. Whatever is due then is done before the answer.",
+            vec![ok(200, "The time now.", "TestClock")],
+        )
+        .body(&[JSON], "TestAdvance"),
+        "test_outbox" => Described::new(
+            "Messages",
+            "As `/dev/mailbox` has them, newest first, once all work that is due is done.",
+            vec![ok(200, "The messages.", "Mailbox")],
+        )
+        .query(&[
+            ("to", false, "Only to this address or number."),
+            ("template", false, "Only of this template."),
+            ("wait", false, "Milliseconds to wait for the first that fits."),
+        ]),
+        "test_empty_outbox" => Described::new("Forget the messages", "", vec![done("Forgotten.")]),
+        "test_faults" => Described::new(
+            "What breaks",
+            "Replaces what was broken before; an empty list mends everything.",
+            vec![done("From now on.")],
+        )
+        .body(&[JSON], "TestFaults"),
+        "test_limits" => Described::new(
+            "Forget the limits",
+            "Rate limits and counts of failed logins begin anew.",
+            vec![done("Forgotten.")],
+        ),
+        "test_snapshot" => Described::new(
+            "Put everything aside",
+            "Accounts, sessions, tokens, jobs and messages.",
+            vec![ok(201, "Its name.", "TestSnapshot")],
+        ),
+        "test_restore" => Described::new(
+            "Take it back",
+            "`empty` is the server as it began. Time does not run backwards.",
+            vec![done("As it was.")],
+        )
+        .body(&[JSON], "TestSnapshot")
+        .errors(&[Code::NotFound]),
+        "test_seed" => Described::new(
+            "Seed chance",
+            "From here on ids, tokens and codes come in the order of this seed.",
+            vec![done("Seeded.")],
+        )
+        .body(&[JSON], "TestSeed"),
+        _ => return None,
+    })
 }

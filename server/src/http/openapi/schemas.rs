@@ -32,7 +32,7 @@ fn id(prefix: &str) -> Value {
 /// All of them, by name.
 pub fn all() -> Value {
     let mut all = Map::new();
-    for group in [inputs(), tokens(), answers(), problems(), system()] {
+    for group in [inputs(), tokens(), answers(), problems(), system(), test_control()] {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -192,5 +192,35 @@ fn system() -> Value {
             "subject": {"type": ["string", "null"]}, "text": text("The text part."), "html": {"type": ["string", "null"]},
             "links": {"type": "array", "items": {"type": "string"}}, "code": {"type": ["string", "null"]}, "at": time(),
         }))},
+    })
+}
+
+/// Of the control plane of `portcullis testkit`; no other server names them.
+#[cfg(not(feature = "testkit"))]
+fn test_control() -> Value {
+    json!({})
+}
+
+/// Of the control plane of `portcullis testkit`.
+#[cfg(feature = "testkit")]
+fn test_control() -> Value {
+    let number = |about: &str| json!({"type": "integer", "minimum": 1, "description": about});
+    let fault = object(
+        &[],
+        json!({
+            "port": text("Of this port only, e.g. `session_store`."), "method": text("Of this method only, e.g. `rotate`."),
+            "nth": number("Begins with this call from now on; 1 where none is given."), "times": number("So many calls; 1 where none is given."),
+            "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "Each call with this probability, for ever, instead of the next ones."},
+            "seed": {"type": "integer", "minimum": 0, "description": "Of the probability's dice."},
+            "when": {"type": "string", "enum": ["before", "after"], "default": "before", "description": "Breaks before it did anything, or after it did it all."},
+            "delay_seconds": number("Does not break, but takes so long on the server's clock."),
+        }),
+    );
+    json!({
+        "TestClock": object(&["now", "seconds"], json!({"now": time(), "seconds": {"type": "integer", "description": "The same since 1970."}})),
+        "TestAdvance": object(&["seconds"], json!({"seconds": {"type": "integer", "minimum": 0}})),
+        "TestFaults": object(&["faults"], json!({"faults": {"type": "array", "items": fault}})),
+        "TestSnapshot": object(&["snapshot"], json!({"snapshot": text("Its name.")})),
+        "TestSeed": object(&["seed"], json!({"seed": {"type": "integer", "minimum": 0}})),
     })
 }

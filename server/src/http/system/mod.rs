@@ -2,6 +2,8 @@
 
 pub mod process;
 
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::response::Response;
@@ -13,6 +15,7 @@ use crate::http::context::{Context, json, with_type};
 use crate::http::endpoint::Answer;
 use crate::http::pages::rfc3339;
 
+const DAY: u64 = 86_400;
 /// Health never waits longer for anything.
 const PATIENCE: Duration = Duration::from_millis(800);
 
@@ -121,11 +124,21 @@ pub async fn detailed(context: Context) -> Answer {
         "realms": app.realms.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "latencies_ms": {"database": services.database_ms},
         "queue": depth.map(|depth| json!({"waiting": depth.waiting, "dead": depth.dead})),
-        "keys": {"encrypting": app.about.key_ids.first(), "decrypting": app.about.key_ids},
+        "keys": {
+            "encrypting": app.about.key_ids.first(),
+            "decrypting": app.about.key_ids,
+            "age_days": key_ages(app).map(|(name, age)| (name, age.as_secs() / DAY)).collect::<BTreeMap<_, _>>(),
+        },
         "migrations": {"store": app.about.database, "schema_version": app.about.schema_version, "pending": 0},
     });
     body.insert("details".to_owned(), details);
     Ok(json(status, &Value::Object(body)))
+}
+
+/// How long each key has been in use.
+pub fn key_ages(app: &App) -> impl Iterator<Item = (&'static str, Duration)> {
+    let now = app.service.ports.clock.now();
+    app.about.key_ages.iter().map(move |key| (key.setting, now.since(key.since)))
 }
 
 /// `GET /livez`: the process answers.
@@ -161,6 +174,14 @@ pub async fn metrics(context: Context) -> Answer {
             ::metrics::gauge!("portcullis_jobs", "state" => "dead").set(depth.dead as f64);
         });
     }
+    app.measured(|| {
+        for (name, count) in &app.counts {
+            ::metrics::counter!(*name).absolute(count.load(Ordering::Relaxed));
+        }
+        for (setting, age) in key_ages(app) {
+            ::metrics::gauge!("portcullis_key_age_seconds", "setting" => setting).set(age.as_secs_f64());
+        }
+    });
     let (memory, _) = app.process.read();
     app.measured(|| ::metrics::gauge!("process_resident_memory_bytes").set(memory * 1_048_576.0));
     Ok(with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics.render()))

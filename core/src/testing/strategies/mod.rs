@@ -1,9 +1,25 @@
 //! What people and attackers type, for property tests: texts that are valid, texts that are nearly so, hostile ones,
 //! and the values that the valid ones parse to.
+//!
+//! ```
+//! use portcullis_core::model::email::Email;
+//! use portcullis_core::testing::strategies::{almost_email, email, hostile};
+//! use proptest::prelude::*;
+//!
+//! proptest!(|(good in email(), bad in almost_email(), ugly in hostile())| {
+//!     prop_assert!(Email::parse(good.as_str()).is_ok());
+//!     prop_assert!(Email::parse(&bad).is_err());
+//!     let _ = Email::parse(&ugly); // whatever it is, it breaks nothing
+//! });
+//! ```
 #![expect(clippy::expect_used, reason = "test kit: a valid text that does not parse is a failed test")]
+
+mod rights;
 
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
+
+pub use self::rights::*;
 
 use crate::model::country::{Country, CountryCode};
 use crate::model::email::Email;

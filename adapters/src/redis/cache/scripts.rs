@@ -1,0 +1,132 @@
+//! What Redis decides in one step. Every script carries the generation in its text and asks for its key: a server that was
+//! restarted, a replica that took over, or another server altogether has never heard of it, and is not believed.
+
+use redis::Script;
+
+/// The scripts of one generation.
+#[derive(Clone)]
+pub struct Scripts {
+    pub look: Script,
+    pub fill: Script,
+    pub bury: Script,
+    pub absent: Script,
+    pub add: Script,
+    pub begin: Script,
+    pub finish: Script,
+}
+
+impl Scripts {
+    pub fn of(generation: &str) -> Self {
+        let of = |code: &str| {
+            Script::new(&format!("-- {generation}\nif redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n{code}"))
+        };
+        Self {
+            look: of(LOOK),
+            fill: of(FILL),
+            bury: of(BURY),
+            absent: of(ABSENT),
+            add: of(ADD),
+            begin: of(BEGIN),
+            finish: of(FINISH),
+        }
+    }
+
+    pub fn all(&self) -> [&Script; 7] {
+        [&self.look, &self.fill, &self.bury, &self.absent, &self.add, &self.begin, &self.finish]
+    }
+}
+
+/// 1: nothing there that counts, and the lease is taken: who holds it may fill. 2: ask the store, and leave it. Else the
+/// value. Ended sessions are in a filter of the day.
+const LOOK: &str = "
+local value = redis.call('GET', KEYS[2])
+local header, lease, filter = ARGV[2], ARGV[3], ARGV[4]
+if not value or (value ~= '' and string.sub(value, 1, 1) == 'C' and string.sub(value, 1, #header) ~= header) then
+    redis.call('SET', KEYS[2], lease, 'PX', ARGV[5])
+    return 1
+end
+if string.sub(value, 1, 1) ~= 'C' then return 2 end
+if #ARGV > 5 then
+    local day = math.floor(redis.call('TIME')[1] / 86400)
+    for back = 0, 1 do
+        local of_day, set = filter .. string.format('%d', day - back), true
+        for i = 6, #ARGV do
+            if redis.call('GETBIT', of_day, ARGV[i]) == 0 then set = false; break end
+        end
+        if set then return 2 end
+    end
+end
+return value";
+
+/// Keeps a value if the lease is still there: any change of the record takes it away.
+const FILL: &str = "
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+return 1";
+
+/// Marks records as changed: copies and leases go, and for a while nobody fills. Ended sessions are remembered besides.
+const BURY: &str = "
+for i = 2, #KEYS do redis.call('SET', KEYS[i], '', 'PX', ARGV[2]) end
+if #ARGV > 3 then
+    local filter = ARGV[3] .. string.format('%d', math.floor(redis.call('TIME')[1] / 86400))
+    for i = 4, #ARGV do redis.call('SETBIT', filter, ARGV[i], 1) end
+    redis.call('EXPIRE', filter, 172800)
+end
+return 1";
+
+/// The generation's key, on the server that is asked.
+pub const CLAIM: &str = "redis.call('SET', KEYS[1], ARGV[1]) return 1";
+
+/// 1 if a filter is whole and of these times and some bit of the member is not set: certainly absent. The bit behind the
+/// last says that the filter itself is still there.
+const ABSENT: &str = "
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
+local name = redis.call('GET', KEYS[3])
+if not name then return 0 end
+local bits = tonumber(string.match(name, ':(%d+)$'))
+if redis.call('GETBIT', name, bits) == 0 then return 0 end
+for i = 0, tonumber(ARGV[3]) - 1 do
+    if redis.call('GETBIT', name, (tonumber(ARGV[4]) + i * tonumber(ARGV[5])) % bits) == 0 then return 1 end
+end
+return 0";
+
+/// Adds members to the filters that the keys name, as far as there are any. The numbers are small enough for Lua's.
+const ADD: &str = "
+for k = 2, #KEYS do
+    local name = redis.call('GET', KEYS[k])
+    local bits = name and tonumber(string.match(name, ':(%d+)$'))
+    if bits and redis.call('GETBIT', name, bits) == 1 then
+        for m = 3, #ARGV, 2 do
+            for i = 0, tonumber(ARGV[2]) - 1 do
+                redis.call('SETBIT', name, (tonumber(ARGV[m]) + i * tonumber(ARGV[m + 1])) % bits, 1)
+            end
+        end
+    end
+end
+return 1";
+
+/// An empty filter that everyone adds to from now on, unless there is a good one or someone builds one.
+const BEGIN: &str = "
+if redis.call('GET', KEYS[2]) == ARGV[2] then return 0 end
+local name = ARGV[3]
+if not redis.call('SET', KEYS[4], name, 'NX', 'EX', ARGV[4]) then return 0 end
+redis.call('SETBIT', name, tonumber(string.match(name, ':(%d+)$')), 1)
+redis.call('EXPIRE', name, 172800)
+redis.call('SET', KEYS[3], name)
+return 1";
+
+/// The filter that was built takes the place of the one before, if it is the one that everyone added to.
+const FINISH: &str = "
+local name = ARGV[3]
+local bits = tonumber(string.match(name, ':(%d+)$'))
+if redis.call('GET', KEYS[4]) ~= name or redis.call('GETBIT', name, bits) == 0 then
+    redis.call('DEL', name)
+    return 0
+end
+local before = redis.call('GET', KEYS[3])
+redis.call('SET', KEYS[3], name)
+redis.call('PERSIST', name)
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[4])
+redis.call('DEL', KEYS[4])
+if before and before ~= name then redis.call('DEL', before) end
+return 1";

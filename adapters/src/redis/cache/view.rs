@@ -1,0 +1,154 @@
+//! What an instance knows of epoch and generation, until when it believes it, and how it comes to know.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::randomness::Randomness;
+use redis::Script;
+
+use crate::redis::Redis;
+use crate::redis::cache::copy::header;
+use crate::redis::cache::scripts::{CLAIM, Scripts};
+use crate::redis::cache::{Epoch, Epochs, LOOK_EVERY, TRUST};
+
+/// The oldest Redis whose replicas do not know the scripts of the server they copy.
+const OLDEST: u32 = 7;
+/// Between two generations begun by one instance: two that look at different servers must not keep each other busy.
+const BEGIN_AGAIN: Duration = Duration::from_secs(5);
+
+/// What is believed.
+#[derive(Clone)]
+pub struct View {
+    pub epoch: Epoch,
+    pub scripts: Arc<Scripts>,
+    until: Instant,
+}
+
+impl View {
+    /// What stands in front of every copy.
+    pub fn header(&self) -> Vec<u8> {
+        header(self.epoch.copies, &self.epoch.generation)
+    }
+}
+
+/// The view, shared by all who ask.
+#[derive(Clone, Default)]
+pub struct Views(Arc<RwLock<Option<View>>>);
+
+impl Views {
+    /// What is believed right now.
+    pub fn now(&self) -> Option<View> {
+        self.last().filter(|view| Instant::now() < view.until)
+    }
+
+    fn last(&self) -> Option<View> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set(&self, view: Option<View>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+}
+
+/// Who looks.
+pub struct Looking {
+    pub redis: Arc<Redis>,
+    pub epochs: Arc<dyn Epochs>,
+    pub randomness: Arc<dyn Randomness>,
+    pub views: Views,
+}
+
+impl Looking {
+    /// Looks for ever.
+    pub async fn keep(self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut began: Option<Instant> = None;
+        let mut plain = false;
+        loop {
+            ticks.tick().await;
+            let until = Instant::now() + TRUST;
+            let Ok(epoch) = self.epochs.current().await else { continue };
+            if epoch.plain {
+                // an instance without Redis takes no copy back
+                self.views.set(None);
+                if !std::mem::replace(&mut plain, true) {
+                    tracing::warn!(
+                        "REDIS_URL: instances without Redis have used this database, so that nothing is answered from copies. \
+                         Once all have it, `portcullis migrate` switches that on"
+                    );
+                }
+                continue;
+            }
+            let scripts = match self.views.last() {
+                Some(view) if view.epoch.generation == epoch.generation => view.scripts,
+                _ => Arc::new(Scripts::of(&epoch.generation)),
+            };
+            match self.is_alive(&epoch.generation, &scripts).await {
+                Some(true) => self.views.set(Some(View { epoch, scripts, until })),
+                Some(false) if began.is_none_or(|began| began.elapsed() > BEGIN_AGAIN) => {
+                    self.views.set(None);
+                    began = Some(Instant::now());
+                    if let Err(error) = self.begin(&epoch.generation).await {
+                        tracing::warn!("copies in Redis cannot begin: {error}");
+                    }
+                }
+                Some(false) => self.views.set(None),
+                // away: what is believed runs out by itself
+                None => {}
+            }
+        }
+    }
+
+    fn key(&self) -> String {
+        format!("{}cache:generation", self.redis.prefix)
+    }
+
+    /// Whether the server that is asked is the one that knows this generation. `None` is no answer.
+    async fn is_alive(&self, generation: &str, scripts: &Arc<Scripts>) -> Option<bool> {
+        let (key, scripts, generation) = (self.key(), scripts.clone(), generation.to_owned());
+        let asked = self.redis.ask(async move |mut connection| {
+            let mut question = redis::pipe();
+            question.cmd("GET").arg(key).cmd("SCRIPT").arg("EXISTS");
+            for script in scripts.all() {
+                question.arg(script.get_hash());
+            }
+            question.query_async::<(Option<String>, Vec<i64>)>(&mut connection).await
+        });
+        let (found, known) = asked.await?;
+        Some(found == Some(generation) && known.iter().all(|known| *known == 1))
+    }
+
+    /// A new generation: in the store first, then, once nobody believes the one before, on the server at hand.
+    async fn begin(&self, seen: &str) -> Result<(), PortError> {
+        let mut name = [0; 16];
+        self.randomness.fill(&mut name);
+        let fresh = format!("{:032x}", u128::from_be_bytes(name));
+        if !self.is_fit().await || !self.epochs.begin(seen, &fresh).await? {
+            return Ok(());
+        }
+        tokio::time::sleep(TRUST + Duration::from_millis(20)).await;
+        let key = self.key();
+        let claimed = self.redis.ask(async move |mut connection| {
+            for script in Scripts::of(&fresh).all() {
+                script.load_async(&mut connection).await?;
+            }
+            Script::new(CLAIM).key(key).arg(&fresh).invoke_async::<i64>(&mut connection).await
+        });
+        claimed.await;
+        Ok(())
+    }
+
+    /// Whether the server forgets scripts when it should: imitations and old versions do not.
+    async fn is_fit(&self) -> bool {
+        let told = self.redis.ask(async move |mut connection| {
+            redis::cmd("INFO").arg("server").query_async::<String>(&mut connection).await
+        });
+        let Some(told) = told.await else { return false };
+        let major = told.lines().find_map(|line| {
+            line.strip_prefix("redis_version:").and_then(|version| version.split('.').next()?.parse::<u32>().ok())
+        });
+        major.is_some_and(|major| major >= OLDEST) && !told.contains("dragonfly_version")
+    }
+}

@@ -1,0 +1,246 @@
+//! Adapters with a hole each, such as were really shipped elsewhere: the contract names every one of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Backend, prove};
+use crate::model::ids::{SessionId, UserId};
+use crate::model::one_time_token::{Holder, OneTimeToken, Purpose};
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::session::Session;
+use crate::model::time::Timestamp;
+use crate::model::user::User;
+use crate::ports::error::PortError;
+use crate::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
+use crate::ports::session_store::{RotateSession, SessionStore};
+use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+use crate::testing::fakes::one_time_token_store::FakeOneTimeTokenStore;
+use crate::testing::fakes::session_store::FakeSessionStore;
+use crate::testing::fakes::user_store::FakeUserStore;
+use crate::testing::locked::Locked;
+use crate::testing::race::{Threads, block_on};
+use crate::testing::samples::realm;
+
+/// The names of the cases that a backend does not keep.
+fn caught(fresh: impl Fn() -> Backend) -> Vec<String> {
+    let proven = block_on(prove(async || Ok(fresh()), Arc::new(Threads)));
+    proven.expect_err("it has a hole").into_iter().map(|broken| broken.case).collect()
+}
+
+fn names(caught: &[String], case: &str) -> bool {
+    caught.iter().any(|name| name == case)
+}
+
+/// Sessions with one hole or another.
+struct Sessions {
+    inner: FakeSessionStore,
+    /// Looks, and writes afterwards.
+    forgets_to_be_atomic: bool,
+    /// One realm for all.
+    mixes_realms: bool,
+}
+
+impl Sessions {
+    fn realm(&self, asked: &Realm) -> Realm {
+        if self.mixes_realms { realm("User1") } else { asked.clone() }
+    }
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn insert(&self, session: Session) -> Result<(), PortError> {
+        self.inner.insert(session).await
+    }
+
+    async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
+        self.inner.find(&self.realm(realm), id).await
+    }
+
+    async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {
+        if !self.forgets_to_be_atomic {
+            return self.inner.rotate(session, expected).await;
+        }
+        match self.inner.find(&session.realm, &session.id).await? {
+            None => Ok(RotateSession::Gone),
+            Some(stored) if stored.version != expected => Ok(RotateSession::Stale),
+            Some(_) => {
+                // what a second round trip to a database is: everybody else's turn
+                (0..100).for_each(|_| std::thread::yield_now());
+                self.inner.insert(session).await?;
+                Ok(RotateSession::Rotated)
+            }
+        }
+    }
+
+    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Session>, PortError> {
+        self.inner.list(&self.realm(realm), user).await
+    }
+
+    async fn end(&self, realm: &Realm, id: &SessionId) -> Result<bool, PortError> {
+        self.inner.end(&self.realm(realm), id).await
+    }
+
+    async fn end_all(&self, realm: &Realm, user: &UserId, except: Option<SessionId>) -> Result<u64, PortError> {
+        self.inner.end_all(&self.realm(realm), user, except).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        self.inner.purge_expired(now).await
+    }
+}
+
+/// One-time tokens whose end is left to a sweeper.
+struct IgnoresExpiry(FakeOneTimeTokenStore);
+
+const BEGINNING: Timestamp = Timestamp::from_millis(0);
+
+#[async_trait]
+impl OneTimeTokenStore for IgnoresExpiry {
+    async fn put(&self, token: OneTimeToken) -> Result<(), PortError> {
+        self.0.put(token).await
+    }
+
+    async fn peek(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        _now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError> {
+        self.0.peek(realm, purpose, token, BEGINNING).await
+    }
+
+    async fn find(&self, holder: &Holder, _now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
+        self.0.find(holder, BEGINNING).await
+    }
+
+    async fn consume(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        _now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError> {
+        self.0.consume(realm, purpose, token, BEGINNING).await
+    }
+
+    async fn arm(
+        &self,
+        holder: &Holder,
+        token: &Digest,
+        code: Digest,
+        tries: u8,
+        _now: Timestamp,
+    ) -> Result<bool, PortError> {
+        self.0.arm(holder, token, code, tries, BEGINNING).await
+    }
+
+    async fn try_code(&self, of: &CodeOf, code: &Digest, _now: Timestamp) -> Result<TryCode, PortError> {
+        self.0.try_code(of, code, BEGINNING).await
+    }
+
+    async fn remove_all(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
+        self.0.remove_all(realm, subject).await
+    }
+
+    async fn remove(&self, holder: &Holder) -> Result<(), PortError> {
+        self.0.remove(holder).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        self.0.purge_expired(now).await
+    }
+}
+
+/// Accounts whose second index is written once and never again.
+#[derive(Default)]
+struct LosesTheSecondIndex {
+    inner: FakeUserStore,
+    emails: Locked<BTreeMap<(Realm, Digest), UserId>>,
+}
+
+#[async_trait]
+impl UserStore for LosesTheSecondIndex {
+    async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
+        let (key, id) = ((user.realm.clone(), user.person.email_index), user.id);
+        let inserted = self.inner.insert(user).await?;
+        if inserted == InsertUser::Inserted {
+            self.emails.lock().insert(key, id);
+        }
+        Ok(inserted)
+    }
+
+    async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
+        self.inner.find(realm, id).await
+    }
+
+    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+        let found = self.emails.lock().get(&(realm.clone(), *email)).copied();
+        let Some(id) = found else { return Ok(None) };
+        self.inner.find(realm, &id).await
+    }
+
+    async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
+        self.inner.replace(user, expected).await
+    }
+
+    async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
+        self.inner.delete(realm, id).await
+    }
+
+    async fn ping(&self) -> Result<(), PortError> {
+        self.inner.ping().await
+    }
+}
+
+fn sessions(forgets_to_be_atomic: bool, mixes_realms: bool) -> Backend {
+    let inner = FakeSessionStore::default();
+    Backend {
+        session_store: Some(Arc::new(Sessions { inner, forgets_to_be_atomic, mixes_realms })),
+        ..Backend::default()
+    }
+}
+
+#[test]
+fn one_without_a_hole_keeps_every_case() {
+    assert_eq!(block_on(prove(async || Ok(sessions(false, false)), Arc::new(Threads))), Ok(17));
+}
+
+#[test]
+fn one_that_looks_before_it_writes_is_caught_by_the_race() {
+    let caught = caught(|| sessions(true, false));
+    assert!(names(&caught, "session_store::one_of_many_racing_rotations_wins"), "{caught:?}");
+}
+
+#[test]
+fn one_that_mixes_realms_is_caught() {
+    let caught = caught(|| sessions(false, true));
+    assert!(names(&caught, "session_store::another_realm_is_another_world"), "{caught:?}");
+}
+
+#[test]
+fn one_that_ignores_expiry_is_caught() {
+    let caught = caught(|| Backend {
+        one_time_token_store: Some(Arc::new(IgnoresExpiry(FakeOneTimeTokenStore::default()))),
+        ..Backend::default()
+    });
+    for case in ["lives_until_its_expiry_and_not_longer", "the_expired_are_not_consumed"] {
+        assert!(names(&caught, &format!("one_time_token_store::{case}")), "{caught:?}");
+    }
+}
+
+#[test]
+fn one_that_loses_the_second_index_is_caught() {
+    let caught =
+        caught(|| Backend { user_store: Some(Arc::new(LosesTheSecondIndex::default())), ..Backend::default() });
+    assert!(names(&caught, "user_store::a_replacement_moves_the_email"), "{caught:?}");
+}
+
+#[test]
+fn one_that_does_not_come_up_says_so() {
+    let down = block_on(prove(async || Err("the server is away".into()), Arc::new(Threads)));
+    assert!(down.unwrap_err().iter().all(|broken| broken.to_string().ends_with("the server is away")));
+}

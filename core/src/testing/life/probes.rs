@@ -1,0 +1,34 @@
+//! What a token is good for, without using it.
+
+use super::driver::{Population, Probe, Seen};
+use super::state::{Link, Model, Session};
+
+impl Model {
+    /// What the contract says one must see.
+    pub fn look(&self, realm: Population, probe: &Probe) -> Seen {
+        let people = self.people(realm);
+        let shows = |link: &Option<Link>, token: &str| link.as_ref().is_some_and(|l| l.token.as_deref() == Some(token));
+        let good = match probe {
+            Probe::Access(access) => {
+                let caller = people.caller(access, self.now);
+                return caller.map_or(Seen::Nothing, |(a, _)| Seen::Person(a.email.to_owned(), a.name.clone()));
+            }
+            Probe::Refresh(token) => {
+                let mut sessions = people.accounts.iter().flat_map(|account| &account.sessions);
+                sessions.any(|session: &Session| session.is_current(token))
+            }
+            Probe::Link(token) => {
+                let changes = people.accounts.iter().any(|account| {
+                    let bound = account.change.as_ref().map(|link| link.email);
+                    shows(&account.change, token) && account.pending.is_some() && account.pending == bound
+                });
+                changes || people.registrations.iter().any(|waiting| shows(&waiting.link, token))
+            }
+            Probe::Reset(token) => {
+                let mut links = people.accounts.iter().filter_map(|account| account.reset_link());
+                links.any(|link| link.token.as_deref() == Some(token))
+            }
+        };
+        if good { Seen::Good } else { Seen::Nothing }
+    }
+}

@@ -1,0 +1,133 @@
+//! Passwords, addresses, factors, and the end.
+
+use super::{Awaited, Expected, Right, Story};
+use crate::testing::life::driver::Refusal;
+use crate::testing::life::state::{Account, FRESH, Link, Model, RESET, VERIFY};
+
+impl Model {
+    pub(super) fn request_reset(&self, begin: Story, email: &'static str) -> Story {
+        let Some(owner) = self.people(begin.realm).owner(email) else { return begin };
+        let link = Link { token: None, code: None, tries: 0, expires: self.now + RESET, email };
+        let (realm, name) = (begin.realm, owner.name.clone());
+        begin.then(|stage| {
+            if let Some(account) = stage.model.people_mut(realm).account_mut(&name) {
+                account.reset = Some(link);
+            }
+            let (to, template) = (email.to_owned(), "mail_password_reset");
+            stage.messages.push(Awaited { to, template, name, right: Right::Reset });
+        })
+    }
+
+    pub(super) fn reset(&self, begin: Story, token: &str, password: &'static str) -> Story {
+        let realm = begin.realm;
+        let holds = |account: &&Account| account.reset_link().is_some_and(|link| link.token.as_deref() == Some(token));
+        let Some(account) = self.people(realm).accounts.iter().find(holds) else {
+            return begin.refuse(Refusal::InvalidToken);
+        };
+        let (name, email) = (&account.name, account.email);
+        let spent = begin.change(name, |account| account.reset = None);
+        new_password(spent, name, password)
+            .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
+            .notice(name, "password_changed")
+    }
+
+    pub(super) fn delete(&self, begin: Story, account: &Account, session: usize, password: Option<&str>) -> Story {
+        let realm = begin.realm;
+        let since = account.sessions.get(session).map_or(i64::MAX, |session| self.now - session.authenticated_at);
+        match password {
+            Some(password) if password != account.password => return begin.refuse(Refusal::WrongPassword),
+            None if since > FRESH => return begin.refuse(Refusal::ReauthenticationRequired),
+            _ => {}
+        }
+        let (name, email) = (&account.name, account.email);
+        begin
+            .change(name, |account| {
+                account.change = None;
+                account.reset = None;
+                account.phone_challenge = None;
+                account.login_challenge = None;
+            })
+            .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
+            .then(|stage| stage.model.people_mut(realm).accounts.retain(|account| account.name != *name))
+    }
+}
+
+impl Account {
+    /// The reset link, while the address it was mailed to is the account's.
+    pub fn reset_link(&self) -> Option<&Link> {
+        self.reset.as_ref().filter(|link| link.email == self.email)
+    }
+}
+
+/// Another password: all sessions are dead with the old one, then its links and challenges.
+fn new_password(before: Story, name: &str, password: &'static str) -> Story {
+    before
+        .change(name, |account| {
+            account.password = password;
+            account.end_generation();
+        })
+        .change(name, |account| account.reset = None)
+        .change(name, |account| account.login_challenge = None)
+}
+
+pub(super) fn change_password(begin: Story, name: &str, session: usize, password: &'static str) -> Story {
+    let first = begin.stages.first();
+    let kept = first.and_then(|stage| stage.model.people(begin.realm).account(name)?.sessions.get(session).cloned());
+    new_password(begin, name, password)
+        .change(name, |account| account.sessions.extend(kept))
+        .notice(name, "password_changed")
+}
+
+pub(super) fn change_email(begin: Story, account: &Account, email: &'static str) -> Story {
+    let name = &account.name;
+    if account.email == email {
+        return match account.pending {
+            None => begin,
+            Some(_) => begin.change(name, |account| account.pending = None).change(name, |a| a.change = None),
+        };
+    }
+    if account.pending == Some(email) {
+        return confirm(begin, account, email);
+    }
+    let asked = begin.change(name, |account| account.pending = Some(email)).change(name, |a| a.change = None);
+    confirm(asked, account, email).notice(name, "email_change_requested")
+}
+
+/// The link of a new address is mailed; or, if the address has an account, a word to its owner.
+fn confirm(before: Story, account: &Account, email: &'static str) -> Story {
+    let (realm, name) = (before.realm, account.name.clone());
+    before.then(|stage| {
+        let expires = stage.model.now + VERIFY;
+        let people = stage.model.people_mut(realm);
+        let to = email.to_owned();
+        if let Some(owner) = people.owner(email).map(|owner| owner.name.clone()) {
+            stage.messages.push(Awaited { to, template: "already_registered", name: owner, right: Right::None });
+            return;
+        }
+        if let Some(account) = people.account_mut(&name) {
+            account.change = Some(Link { token: None, code: None, tries: 0, expires, email });
+        }
+        stage.messages.push(Awaited { to, template: "email_change_confirm", name, right: Right::Change });
+    })
+}
+
+pub(super) fn set_mfa(begin: Story, account: &Account, on: bool, password: Option<&str>) -> Story {
+    let name = &account.name;
+    if password.is_some_and(|password| password != account.password) {
+        return begin.refuse(Refusal::WrongPassword);
+    }
+    if on == account.mfa {
+        return begin;
+    }
+    if on && !account.phone_verified {
+        return begin.refuse(Refusal::PhoneNotVerified);
+    }
+    if !on && password.is_none() {
+        return begin.refuse(Refusal::ReauthenticationRequired);
+    }
+    begin
+        .change(name, |account| account.mfa = on)
+        .change(name, |account| account.login_challenge = None)
+        .notice(name, "mfa_changed")
+        .end(Expected::Done)
+}

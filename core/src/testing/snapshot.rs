@@ -1,0 +1,66 @@
+//! What a world keeps, put aside and put back: a test that needs a long beginning has it once.
+
+use crate::testing::world::World;
+
+/// Names each store's state once, for keeping and for putting back.
+macro_rules! kept {
+    ($($name:ident: $state:ty, $at:ident . $field:tt;)*) => {
+        /// What a world kept at some moment. Opaque: it only goes back.
+        #[derive(Debug, Clone)]
+        pub struct Snapshot {
+            $($name: $state,)*
+        }
+
+        impl Snapshot {
+            pub(super) fn of(world: &World) -> Self {
+                Self { $($name: world.$at.$field.lock().clone(),)* }
+            }
+
+            pub(super) fn put_back(&self, world: &World) {
+                $(*world.$at.$field.lock() = self.$name.clone();)*
+            }
+        }
+    };
+}
+
+mod states {
+    //! The stores' own types, by short names.
+
+    use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+    use crate::model::event::Event;
+    use crate::model::ids::{SessionId, UserId};
+    use crate::model::message::EmailMessage;
+    use crate::model::quota::Bucket;
+    use crate::model::realm::Realm;
+    use crate::model::sealed::Digest;
+    use crate::model::session::Session;
+    use crate::model::user::{Registration, User};
+    use crate::testing::fakes;
+
+    pub(super) type Users = BTreeMap<(Realm, UserId), User>;
+    pub(super) type Registrations = BTreeMap<(Realm, UserId), Registration>;
+    pub(super) type Sessions = BTreeMap<(Realm, SessionId), Session>;
+    pub(super) type Tokens = fakes::one_time_token_store::Tokens;
+    pub(super) type Jobs = fakes::job_queue::Queue;
+    pub(super) type Events = Vec<Event>;
+    pub(super) type Guarded = BTreeMap<(Realm, Digest), fakes::login_guard::Guarded>;
+    pub(super) type Arrivals = HashMap<Bucket, i64>;
+    pub(super) type Breached = BTreeSet<String>;
+    pub(super) type Mails = fakes::outbox::Inside<EmailMessage>;
+    pub(super) type Texts = fakes::outbox::Inside<fakes::texter::Text>;
+}
+
+kept! {
+    users: states::Users, users.users;
+    registrations: states::Registrations, registrations.pending;
+    sessions: states::Sessions, sessions.sessions;
+    tokens: states::Tokens, tokens.tokens;
+    jobs: states::Jobs, jobs.queue;
+    events: states::Events, audit.events;
+    guarded: states::Guarded, guard.emails;
+    arrivals: states::Arrivals, limiter.arrivals;
+    breached: states::Breached, breached.known;
+    mails: states::Mails, mailer.0;
+    texts: states::Texts, texter.0;
+}

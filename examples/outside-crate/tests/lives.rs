@@ -1,0 +1,48 @@
+//! The reference model of an account's life, over my store.
+
+use std::sync::Arc;
+
+use outside_crate::MySessions;
+use portcullis_core::policy::Policy;
+use portcullis_core::service::{AuthService, Ports};
+use portcullis_core::testing::life::{Life, Lives, Post, ServiceDriver, Stage, Waiting, lives};
+use portcullis_core::testing::race::block_on;
+use portcullis_core::testing::world::World;
+use proptest::test_runner::Config;
+use proptest_state_machine::{StateMachineTest as _, prop_state_machine};
+
+struct OverMySessions(Life<ServiceDriver>);
+
+impl Stage for OverMySessions {
+    type Driver = ServiceDriver;
+
+    fn set_up() -> Self {
+        let world = World::new(1);
+        let ports = Ports { sessions: Arc::new(MySessions::default()), ..world.ports() };
+        let post = Post { mailer: world.mailer, texter: world.texter, clock: world.clock, faults: Some(world.faults) };
+        let policy = Policy { limits_on: false, ..Policy::default() };
+        Self(Life::new(ServiceDriver::new(AuthService::new(ports, policy), post)))
+    }
+
+    fn life(&mut self) -> &mut Life<ServiceDriver> {
+        &mut self.0
+    }
+
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut Life<ServiceDriver>) -> Waiting<'a, T>) -> T {
+        block_on(work(&mut self.0))
+    }
+}
+
+#[test]
+fn lives_go_as_the_contract_says() {
+    let tally = lives::<OverMySessions>(30, 100, 1).unwrap_or_else(|story| panic!("{story}"));
+    println!("{tally}");
+}
+
+prop_state_machine! {
+    #![proptest_config(Config { cases: 10, failure_persistence: None, ..Config::default() })]
+
+    /// The same by proptest's own macro: what is found is cut down there.
+    #[test]
+    fn by_the_macro(sequential 1..60 => Lives<OverMySessions>);
+}

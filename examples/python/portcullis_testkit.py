@@ -1,0 +1,175 @@
+"""Drives `portcullis testkit` from tests: users, mail, time, faults. The standard library only."""
+
+import itertools
+import json
+import os
+import re
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def seconds(time):
+    """`90`, `"90s"`, `"31m"`, `"24h"` or `"30d"` in seconds."""
+    if isinstance(time, int):
+        return time
+    parsed = re.fullmatch(r"(\d+)([smhd])", time)
+    if not parsed:
+        raise ValueError(f"{time}: not a time; write 90, '90s', '31m', '24h' or '30d'")
+    return int(parsed[1]) * UNITS[parsed[2]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and what came with it."""
+
+    status: int
+    body: object
+
+    def expect(self, status):
+        """Itself, if that is its status."""
+        assert self.status == status, f"{self.status} instead of {status}: {self.body}"
+        return self
+
+
+class Session:
+    """Someone who is logged in."""
+
+    def __init__(self, kit, realm, pair):
+        self.kit, self.realm = kit, realm
+        self._take(pair)
+
+    def _take(self, pair):
+        self.access_token, self.refresh_token = pair["access_token"], pair["refresh_token"]
+
+    def request(self, method, path, body=None):
+        """A request as this user."""
+        return self.kit.request(method, path, body, realm=self.realm, token=self.access_token)
+
+    def refresh(self):
+        """Exchanges the refresh token; the session goes on with the new ones."""
+        form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token}
+        self._take(self.kit.request("POST", "/token", form=form, realm=self.realm).expect(200).body)
+        return self
+
+
+class Testkit:
+    """A server in memory, on a clock that a test moves."""
+
+    __test__ = False  # a name that pytest would collect
+
+    def __init__(self, line, process=None):
+        self.url, self.realms, self._process = line["url"], line.get("realms", ["User1", "User2"]), process
+        self._serial = itertools.count(1)
+
+    @classmethod
+    def start(cls, binary=None, *flags):
+        """Starts the binary and waits for its line."""
+        binary = binary or os.environ.get("PORTCULLIS_BIN", "portcullis")
+        command = [binary, "testkit", "--port", "0", *flags]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{binary} ended with {process.wait()}")
+        return cls(json.loads(line), process)
+
+    def stop(self):
+        """Ends the server that `start` began."""
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+            self._process.stdout.close()
+
+    def _send(self, method, url, body=None, form=None, token=None):
+        headers, data = {"accept": "application/json"}, None
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        if form is not None:
+            data = urllib.parse.urlencode(form).encode()
+        elif body is not None:
+            headers["content-type"], data = "application/json", json.dumps(body).encode()
+        request = urllib.request.Request(url, data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request) as answer:
+                status, text = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                status, text = error.code, error.read()
+        return Answer(status, json.loads(text) if text else None)
+
+    def request(self, method, path, body=None, *, realm=None, form=None, token=None):
+        """A request to a realm."""
+        return self._send(method, f"{self.url}/{realm or self.realms[0]}{path}", body, form, token)
+
+    def control(self, method, path, body=None):
+        """A request to the control plane."""
+        answer = self._send(method, f"{self.url}/__test__{path}", body)
+        assert answer.status < 300, answer
+        return answer.body
+
+    def advance(self, time):
+        """Lets time pass."""
+        return self.control("POST", "/clock/advance", {"seconds": seconds(time)})["now"]
+
+    def mails(self, to=None, template=None, wait=0):
+        """Messages, newest first; waits so many milliseconds for the first that fits."""
+        wanted = {"to": to, "template": template, "wait": wait}
+        query = urllib.parse.urlencode({name: value for name, value in wanted.items() if value is not None})
+        return self.control("GET", f"/outbox?{query}")
+
+    def wait_for_mail(self, to=None, template=None, timeout=5000):
+        """The newest message that fits, with the token of its link at hand."""
+        found = self.mails(to, template, timeout)
+        assert found, f"no {template or 'message'} came to {to or 'anyone'} within {timeout} ms"
+        links = found[0]["links"]
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(links[0]).query) if links else {}
+        return {**found[0], "token": query.get("token", [None])[0]}
+
+    def set_faults(self, *faults):
+        """What breaks from now on, and nothing else."""
+        self.control("PUT", "/faults", {"faults": list(faults)})
+
+    def clear_limits(self):
+        """Every limit begins anew."""
+        self.control("DELETE", "/limits")
+
+    def snapshot(self):
+        """Puts everything aside; the name takes it back."""
+        return self.control("POST", "/snapshot")["snapshot"]
+
+    def restore(self, snapshot="empty"):
+        """Takes a snapshot back; without a name, the server as it began."""
+        self.control("POST", "/restore", {"snapshot": snapshot})
+
+    def reset(self):
+        """The server as it began, and nothing broken."""
+        self.set_faults()
+        self.restore()
+
+    def verified_user(self, realm=None, **wishes):
+        """Registers someone and follows the link of the mail."""
+        person = {
+            "first_name": "Ada",
+            "last_name": "Lovelace",
+            "email": f"ada+{next(self._serial)}@example.test",
+            "phone": "+12025550100",
+            "country_code": "US",
+            "password": "kq7!Zp2#vW9x-tulip",
+            **wishes,
+        }
+        self.clear_limits()
+        created = self.request("POST", "/create", person, realm=realm).expect(201).body
+        mail = self.wait_for_mail(person["email"], "mail_email_verify")
+        self.request("POST", "/verify", {"token": mail["token"]}, realm=realm).expect(200)
+        return {**person, "id": created["id"], "realm": realm}
+
+    def login(self, user):
+        """Logs someone in."""
+        self.clear_limits()
+        form = {"username": user["email"], "password": user["password"]}
+        pair = self.request("POST", "/login", form=form, realm=user.get("realm")).expect(200).body
+        return Session(self, user.get("realm"), pair)

@@ -1,0 +1,41 @@
+"""An account's life, in milliseconds."""
+
+import pytest
+
+
+def test_a_user_is_who_they_said(user, session):
+    profile = session.request("GET", "/").expect(200).body
+    assert (profile["id"], profile["email"], profile["is_email_verified"]) == (user["id"], user["email"], True)
+
+
+def test_an_access_token_ends_and_a_refresh_goes_on(kit, session):
+    kit.advance("31m")
+    session.request("GET", "/").expect(401)
+    session.refresh().request("GET", "/").expect(200)
+
+
+def test_a_stolen_refresh_token_ends_the_family(kit, session):
+    stolen = session.refresh_token
+    session.refresh().refresh()
+    form = {"grant_type": "refresh_token", "refresh_token": stolen}
+    assert kit.request("POST", "/token", form=form).expect(400).body["error"] == "invalid_grant"
+    session.request("GET", "/").expect(401)
+
+
+def test_a_reset_link_works_once_and_not_for_long(kit, user):
+    for wait, status in [("29m", 200), ("31m", 400)]:
+        kit.request("POST", "/forget_password", {"email": user["email"]}).expect(202)
+        token = kit.wait_for_mail(user["email"], "mail_password_reset")["token"]
+        kit.advance(wait)
+        kit.clear_limits()
+        body = {"token": token, "password": "Mj4$rB8?nL1c-garden"}
+        kit.request("POST", "/reset_password", body).expect(status)
+        kit.request("POST", "/reset_password", body).expect(400)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_answer_gives_nobody_more_than_they_had(kit, user, session, when):
+    kit.set_faults({"port": "session_store", "method": "end", "when": when})
+    session.request("POST", "/logout").expect(503)
+    kit.set_faults()
+    session.request("GET", "/").expect(200 if when == "before" else 401)

@@ -1,0 +1,83 @@
+//! `portcullis testkit`: a server in memory for whoever tests against one. One line of JSON says where it is.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Arg, ArgMatches, Command};
+use portcullis_core::ports::randomness::Randomness as _;
+use portcullis_core::testing::fakes::randomness::SeededRandomness;
+use serde_json::json;
+
+use super::{given, print};
+use crate::compose::{Server, fakes_of_today};
+use crate::config::{self, Settings, Sources};
+use crate::{http, serve, telemetry, testkit};
+
+/// Where the keys come from, unless a seed is given.
+const SEED: &str = "1";
+
+/// Its own settings, where no flag says otherwise. Nothing else counts: no `.env` and no environment of the machine.
+const USUAL: &[(&str, &str)] =
+    &[("PORT", "0"), ("APP_NAME", "Portcullis"), ("HASH_THREADS", "1"), ("LOG_LEVEL", "error")];
+
+pub fn command() -> Command {
+    Command::new("testkit")
+        .about("Runs a server in memory for tests, on a clock that they move")
+        .arg(
+            Arg::new("seed")
+                .long("seed")
+                .value_name("NUMBER")
+                .default_value(SEED)
+                .help("of keys, ids, tokens and codes"),
+        )
+        .args(config::flags())
+}
+
+pub fn run(matches: &ArgMatches) -> Result<(), String> {
+    let seed = matches.get_one::<String>("seed").map_or(SEED, String::as_str);
+    let seed: u64 = seed.parse().map_err(|_| format!("--seed {seed}: not a whole number"))?;
+    let mut flags = given(matches);
+    flags.remove("seed");
+    let settings = settings(flags, seed)?;
+    let _logs = telemetry::start(&settings.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
+    runtime.map_err(|error| error.to_string())?.block_on(serve(&settings, seed))
+}
+
+fn settings(flags: BTreeMap<String, String>, seed: u64) -> Result<Settings, String> {
+    let process = Sources::from_process(flags.clone()).map_err(|problems| problems.to_string())?;
+    let named = [process.flags.get("ENVIRONMENT"), process.environment.get("ENVIRONMENT")];
+    if named.into_iter().flatten().any(|environment| environment == "production") {
+        return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
+    }
+    let randomness = SeededRandomness::new(seed);
+    let secrets = config::keys::generate(&|bytes| randomness.fill(bytes));
+    let secrets = secrets.lines().filter_map(|line| line.split_once('='));
+    let usual = secrets.chain(USUAL.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut environment: BTreeMap<String, String> = usual.collect();
+    let service = environment.get("OPERATOR_TOKEN").map(|token| format!("testkit:{token}-of-a-service"));
+    environment.extend(service.map(|client| ("SERVICE_CLIENTS".to_owned(), client)));
+    let sources = Sources { flags, environment, dotenv: None, working_dir: PathBuf::from(".") };
+    Settings::load(sources, &|bytes| randomness.fill(bytes)).map_err(|problems| problems.to_string())
+}
+
+async fn serve(settings: &Settings, seed: u64) -> Result<(), String> {
+    let stop = serve::shutdown_signal()?;
+    let listener = serve::bind(&settings.listen).await?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let server = Server::compose_testkit(settings, address, &fakes_of_today(seed))?;
+    let url = format!("http://{address}");
+    let operator = settings.secrets.operator_token.as_ref().map(config::SecretText::expose);
+    let service = settings.service_clients.first().map(|(id, secret)| json!({"id": id, "secret": secret.expose()}));
+    let line = json!({
+        "url": url, "control": format!("{url}/__test__"), "realms": settings.realms, "seed": seed,
+        "pid": std::process::id(), "operator_token": operator, "service_client": service,
+    });
+    print(&line.to_string());
+    if let Some(testkit) = server.app.testkit.clone() {
+        tokio::spawn(testkit::keep_working(testkit, server.service.clone()));
+    }
+    serve::run(listener, http::router(Arc::clone(&server.app)), stop).await;
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! A server in memory: core's fakes for whatever keeps things, the real signer, templates and rules.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use portcullis_adapters::system::clock::SystemClock;
+use portcullis_core::ports::clock::Clock as _;
+use portcullis_core::ports::mailer::Mailer;
+use portcullis_core::ports::texter::Texter;
+use portcullis_core::testing::world::World as Fakes;
+
+use super::stores::Stores;
+use super::{Ground, Server, World};
+use crate::config::{Environment, Settings};
+use crate::testkit::Testkit;
+use crate::testkit::magic::Scripted;
+use crate::testkit::shelf::MemoryShelf;
+
+/// A world whose clock stands at the machine's now: its tokens must look young to clients that have a clock of their
+/// own.
+#[must_use]
+pub fn fakes_of_today(seed: u64) -> Fakes {
+    Fakes::at(SystemClock::new().now(), seed)
+}
+
+impl Server {
+    /// Puts a server for tests together.
+    ///
+    /// # Errors
+    /// In production; what could not be made, and the mend.
+    pub fn compose_testkit(settings: &Settings, address: SocketAddr, fakes: &Fakes) -> Result<Self, String> {
+        if settings.environment == Environment::Production {
+            return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
+        }
+        let shelf = Arc::new(MemoryShelf::default());
+        let ports = fakes.ports();
+        let stores = Stores {
+            users: ports.users,
+            registrations: ports.registrations,
+            sessions: ports.sessions,
+            one_time_tokens: ports.one_time_tokens,
+            jobs: ports.jobs,
+            audit: ports.audit,
+            guard: ports.guard,
+            limiter: ports.limiter,
+            shelf: shelf.clone(),
+            redis: None,
+            mongo: None,
+            database: "memory",
+            schema_version: 0,
+            key_ages: Vec::new(),
+            counts: Vec::new(),
+        };
+        let world = World { clock: ports.clock, randomness: ports.randomness };
+        let ground = Ground { world, cipher: ports.cipher, digests: ports.digests, stores };
+        let hasher = ports.hasher;
+        let mut server = Self::compose_on(settings, address, ground, |ports| {
+            // a hash of nothing but time is what a test waits for longest
+            ports.hasher = hasher;
+            ports.mailer = Arc::new(Scripted::<dyn Mailer>::new(ports.mailer.clone(), "mailer", &fakes.faults));
+            ports.texter = Arc::new(Scripted::<dyn Texter>::new(ports.texter.clone(), "texter", &fakes.faults));
+        })?;
+        let app = Arc::get_mut(&mut server.app).ok_or("a fresh server has one owner")?;
+        app.testkit = Some(Arc::new(Testkit::new(fakes.clone(), shelf)));
+        Ok(server)
+    }
+}

@@ -1,0 +1,90 @@
+//! The two databases of a move: by URL, or by the name of the setting that has the URL, so that no password need stand
+//! on a command line, where every user of the machine can read it.
+
+use super::parse::{Found, Reader};
+use super::sections::{self, sqlite_path};
+use super::{ConfigProblems, Database, SecretText, Settings, Sources};
+
+const MEND: &str = "write it as sqlite://data/portcullis.db or mongodb://host:27017, or name the setting that has it: \
+                    DATABASE_URL or MONGO_URL";
+
+/// What the command line says.
+#[derive(Debug)]
+pub struct Wanted {
+    /// `--from`.
+    pub from: SecretText,
+    /// `--from-db`.
+    pub from_db: Option<String>,
+    /// `--to`.
+    pub to: SecretText,
+    /// `--to-db`.
+    pub to_db: Option<String>,
+}
+
+impl Settings {
+    /// Reads everything, with the source of a move as the database; and the target.
+    ///
+    /// # Errors
+    /// Everything that is wrong.
+    pub fn load_for_move(
+        sources: Sources,
+        wanted: &Wanted,
+        fill_random: &dyn Fn(&mut [u8]),
+    ) -> Result<(Self, Database), ConfigProblems> {
+        let mut reader = Reader::new(sources);
+        reader.refuse_unknown();
+        let from = place(&mut reader, "--from", &wanted.from, wanted.from_db.as_deref());
+        let to = place(&mut reader, "--to", &wanted.to, wanted.to_db.as_deref());
+        if let Some(from) = &from {
+            set(&mut reader, from);
+        }
+        let settings = sections::read(&mut reader, fill_random);
+        match settings.zip(to) {
+            Some(both) if reader.problems.is_empty() => Ok(both),
+            _ => Err(ConfigProblems(reader.problems)),
+        }
+    }
+}
+
+fn place(reader: &mut Reader, flag: &str, text: &SecretText, name: Option<&str>) -> Option<Database> {
+    let name = name.map_or_else(|| reader.text_or("MONGO_DB", "portcullis"), str::to_owned);
+    let url = match text.expose() {
+        "MONGO_URL" => reader.secret("MONGO_URL"),
+        "DATABASE_URL" => Some(SecretText::new(reader.text_or("DATABASE_URL", "sqlite://data/portcullis.db"))),
+        _ => Some(text.clone()),
+    };
+    let Some(url) = url else {
+        reader.problem(flag, "the command line", "names MONGO_URL, which is not set", "set it, or write the URL");
+        return None;
+    };
+    match url.expose().split_once("://") {
+        Some(("mongodb" | "mongodb+srv", _)) => Some(Database::Mongo { url, name }),
+        Some(("sqlite", _)) => match sqlite_path(url.expose()) {
+            Ok(path) => Some(Database::Sqlite { path: reader.working_dir.join(path) }),
+            Err(what) => {
+                reader.problem(flag, "the command line", &what, MEND);
+                None
+            }
+        },
+        // no value: it may be a password
+        _ => {
+            reader.problem(flag, "the command line", "is no database's URL", MEND);
+            None
+        }
+    }
+}
+
+/// Has the settings name the source as their database: its secrets are those that count.
+fn set(reader: &mut Reader, from: &Database) {
+    let origin = "the command line".to_owned();
+    reader.unset("MONGO_URL_FILE");
+    reader.unset("MONGO_URL");
+    match from {
+        Database::Sqlite { .. } => reader.set("DATABASE_URL".to_owned(), Found { text: from.shown(), origin }),
+        Database::Mongo { url, name } => {
+            let text = url.expose().to_owned();
+            reader.set("MONGO_URL".to_owned(), Found { text, origin: origin.clone() });
+            reader.set("MONGO_DB".to_owned(), Found { text: name.clone(), origin });
+        }
+    }
+}

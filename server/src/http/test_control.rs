@@ -1,0 +1,216 @@
+//! What a test controls: time, chance, messages, faults, limits, and the whole state put aside and taken back. Only
+//! `portcullis testkit` routes here.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
+use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::testing::faults::{Script, When};
+use serde_json::{Map, Value, json};
+
+use crate::http::context::{Context, json};
+use crate::http::endpoint::Answer;
+use crate::http::pages::rfc3339;
+use crate::http::problem::Problem;
+use crate::testkit::Testkit;
+
+/// The longest that `GET outbox` waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How many messages are shown.
+const SHOWN: u32 = 10_000;
+
+fn testkit(context: &Context) -> Result<Arc<Testkit>, Problem> {
+    context.app.testkit.clone().ok_or_else(Problem::not_found)
+}
+
+fn done() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn wrong(field: &str, message: impl Into<String>) -> Problem {
+    Problem::invalid(vec![Violation::with_message(field.to_owned(), Code::ValueInvalid, message.into())])
+}
+
+/// The members of a JSON object.
+fn members(context: &Context) -> Result<Map<String, Value>, Problem> {
+    match serde_json::from_slice(&context.body) {
+        Ok(Value::Object(members)) => Ok(members),
+        _ => Err(Problem::malformed("the body must be a JSON object")),
+    }
+}
+
+fn number(members: &Map<String, Value>, name: &'static str) -> Result<u64, Problem> {
+    let value = members.get(name).and_then(Value::as_u64);
+    value.ok_or_else(|| wrong(name, "must be a whole number, 0 or more"))
+}
+
+fn told(testkit: &Testkit) -> Response {
+    let now = testkit.now();
+    json(StatusCode::OK, &json!({"now": rfc3339(now), "seconds": now.as_secs()}))
+}
+
+/// `GET /__test__/clock`.
+///
+/// # Errors
+/// As documented.
+pub async fn clock(context: Context) -> Answer {
+    Ok(told(&*testkit(&context)?))
+}
+
+/// `POST /__test__/clock/advance`.
+///
+/// # Errors
+/// As documented.
+pub async fn advance(context: Context) -> Answer {
+    let testkit = testkit(&context)?;
+    let seconds = number(&members(&context)?, "seconds")?;
+    // a hundred years are enough for every end there is
+    if seconds > 100 * 365 * 86_400 {
+        return Err(wrong("seconds", "must be less than a hundred years"));
+    }
+    testkit.advance(Duration::from_secs(seconds));
+    testkit.work(context.service()).await?;
+    Ok(told(&testkit))
+}
+
+/// `GET /__test__/outbox`.
+///
+/// # Errors
+/// As documented.
+pub async fn outbox(context: Context) -> Answer {
+    let testkit = testkit(&context)?;
+    let mailbox = context.app.mailbox.clone().ok_or_else(Problem::not_found)?;
+    let mut query = context.query()?;
+    let (to, template, wait) = (query.text("to"), query.text("template"), query.text("wait"));
+    query.finish()?;
+    let wait = wait.map_or(Ok(0), |wait| wait.parse::<u64>()).map_err(|_| wrong("wait", "must be milliseconds"))?;
+    let wait = Duration::from_millis(wait).min(LONGEST_WAIT);
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    loop {
+        ticks.tick().await;
+        testkit.work(context.service()).await?;
+        let mut messages = mailbox.list(SHOWN).await?;
+        messages.retain(|message| {
+            to.as_ref().is_none_or(|to| message.to.eq_ignore_ascii_case(to))
+                && template.as_ref().is_none_or(|template| message.template == *template)
+        });
+        if !messages.is_empty() || began.elapsed() >= wait {
+            return Ok(json(StatusCode::OK, &serde_json::to_value(messages).unwrap_or(Value::Null)));
+        }
+    }
+}
+
+/// `DELETE /__test__/outbox`.
+///
+/// # Errors
+/// As documented.
+pub async fn empty_outbox(context: Context) -> Answer {
+    testkit(&context)?.empty_outbox();
+    Ok(done())
+}
+
+/// `PUT /__test__/faults`.
+///
+/// # Errors
+/// As documented.
+pub async fn faults(context: Context) -> Answer {
+    let testkit = testkit(&context)?;
+    let members = members(&context)?;
+    let faults = members.get("faults").and_then(Value::as_array).ok_or_else(|| wrong("faults", "must be a list"))?;
+    let scripts = faults
+        .iter()
+        .enumerate()
+        .map(|(at, fault)| script(fault).map_err(|message| wrong(&format!("faults/{at}"), message)));
+    testkit.break_as(scripts.collect::<Result<_, _>>()?);
+    Ok(done())
+}
+
+/// Ports that are no fakes in a test kit.
+const REAL: [&str; 2] = ["token_signer", "breached_passwords"];
+
+const FAULT: [&str; 8] = ["port", "method", "nth", "times", "probability", "seed", "when", "delay_seconds"];
+
+fn script(fault: &Value) -> Result<Script, String> {
+    let members = fault.as_object().ok_or("must be an object")?;
+    if let Some(unknown) = members.keys().find(|name| !FAULT.contains(&name.as_str())) {
+        return Err(format!("has no member {unknown}; there are {}", FAULT.join(", ")));
+    }
+    let text = |name: &str| match members.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("{name} must be a text")),
+    };
+    let number = |name: &str| match members.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_u64().map(Some).ok_or_else(|| format!("{name} must be a whole number, 0 or more")),
+    };
+    let mut script = Script::next();
+    if let Some(port) = text("port")? {
+        if REAL.contains(&port.as_str()) {
+            return Err(format!("{port} is the real one here, and does not break"));
+        }
+        script = script.port(port);
+    }
+    if let Some(method) = text("method")? {
+        script = script.method(method);
+    }
+    script = script.nth(number("nth")?.unwrap_or(1)).times(number("times")?.unwrap_or(1));
+    if let Some(probability) = members.get("probability") {
+        let probability = probability.as_f64().filter(|share| (0.0..=1.0).contains(share));
+        script = script.chance(probability.ok_or("probability must be between 0 and 1")?, number("seed")?.unwrap_or(0));
+    }
+    script = match text("when")?.as_deref() {
+        None | Some("before") => script.breaks(When::Before),
+        Some("after") => script.breaks(When::After),
+        Some(_) => return Err("when must be before or after".to_owned()),
+    };
+    if let Some(seconds) = number("delay_seconds")? {
+        script = script.takes(Duration::from_secs(seconds.min(86_400)));
+    }
+    script.check().map(|()| script)
+}
+
+/// `DELETE /__test__/limits`.
+///
+/// # Errors
+/// As documented.
+pub async fn forget_limits(context: Context) -> Answer {
+    testkit(&context)?.forget_limits();
+    Ok(done())
+}
+
+/// `POST /__test__/snapshot`.
+///
+/// # Errors
+/// As documented.
+pub async fn snapshot(context: Context) -> Answer {
+    Ok(json(StatusCode::CREATED, &json!({"snapshot": testkit(&context)?.snapshot()})))
+}
+
+/// `POST /__test__/restore`.
+///
+/// # Errors
+/// As documented.
+pub async fn restore(context: Context) -> Answer {
+    let testkit = testkit(&context)?;
+    let members = members(&context)?;
+    let name = members.get("snapshot").and_then(Value::as_str).ok_or_else(|| wrong("snapshot", "must be a name"))?;
+    if testkit.restore(name) { Ok(done()) } else { Err(Problem::not_found()) }
+}
+
+/// `PUT /__test__/seed`.
+///
+/// # Errors
+/// As documented.
+pub async fn seed(context: Context) -> Answer {
+    testkit(&context)?.seed(number(&members(&context)?, "seed")?);
+    Ok(done())
+}

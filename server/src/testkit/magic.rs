@@ -1,0 +1,151 @@
+//! Addresses and numbers whose messages fare as their names say, so that a test needs no control plane to see a
+//! bounce. All others are delivered at once. What follows a `+` in the local part is free.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use portcullis_core::model::email::Email;
+use portcullis_core::model::ids::{JobId, UserId};
+use portcullis_core::model::message::{Channel, EmailMessage, TextMessage};
+use portcullis_core::model::phone::Phone;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
+use portcullis_core::ports::texter::Texter;
+use portcullis_core::testing::faults::{FaultPlan, Faults};
+
+use crate::testkit::broken;
+
+/// What becomes of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives.
+    Arrives,
+    /// `bounce@example.test`, +1 … 555-0150: refused for good.
+    Bounces,
+    /// `slow@example.test`, +1 … 555-0151: not now, twice; then it arrives.
+    ArrivesLate,
+    /// `down@example.test`, +1 … 555-0152: never now.
+    NeverNow,
+    /// `twice@example.test`, +1 … 555-0153: it arrives, the reply is lost, and so it is sent once more.
+    ArrivesTwice,
+}
+
+impl Fate {
+    /// Of an address.
+    #[must_use]
+    pub fn of_address(address: &str) -> Self {
+        let lower = address.to_ascii_lowercase();
+        let Some((local, "example.test")) = lower.split_once('@') else { return Self::Arrives };
+        match local.split('+').next().unwrap_or_default() {
+            "bounce" => Self::Bounces,
+            "slow" => Self::ArrivesLate,
+            "down" => Self::NeverNow,
+            "twice" => Self::ArrivesTwice,
+            _ => Self::Arrives,
+        }
+    }
+
+    /// Of a number in E.164 form.
+    #[must_use]
+    pub fn of_number(number: &str) -> Self {
+        let fictional = number.starts_with("+1") && number.len() == 12;
+        match number.get(5..).filter(|_| fictional) {
+            Some("5550150") => Self::Bounces,
+            Some("5550151") => Self::ArrivesLate,
+            Some("5550152") => Self::NeverNow,
+            Some("5550153") => Self::ArrivesTwice,
+            _ => Self::Arrives,
+        }
+    }
+}
+
+/// The mailbox behind its fates, and behind what a test breaks.
+pub struct Scripted<P: ?Sized> {
+    inner: Arc<P>,
+    faults: Faults,
+    tries: Mutex<BTreeMap<JobId, u32>>,
+}
+
+impl<P: ?Sized> Scripted<P> {
+    /// In front of a mailer or texter, under that port's name.
+    #[must_use]
+    pub fn new(inner: Arc<P>, port: &'static str, plan: &FaultPlan) -> Self {
+        Self { inner, faults: Faults::new(port, plan), tries: Mutex::default() }
+    }
+
+    /// Whether it is sent at all, and whether the reply is lost afterwards.
+    fn decide(&self, fate: Fate, job: JobId) -> Result<bool, SendError> {
+        self.faults.call("send", || ()).map_err(|error| broken(&error))?;
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        let tries = tries.entry(job).or_default();
+        *tries += 1;
+        match (fate, *tries) {
+            (Fate::Bounces, _) => Err(SendError::Never("nobody is there, by the name's own word".to_owned())),
+            (Fate::NeverNow, _) | (Fate::ArrivesLate, ..3) => {
+                Err(SendError::Later("away, by the name's own word".to_owned()))
+            }
+            (Fate::ArrivesTwice, 1) => Ok(true),
+            _ => Ok(false),
+        }
+    }
+}
+
+fn reply(lost: bool) -> Result<(), SendError> {
+    if lost { Err(SendError::Later("the reply is lost, by the name's own word".to_owned())) } else { Ok(()) }
+}
+
+#[async_trait]
+impl Mailer for Scripted<dyn Mailer> {
+    async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
+        let lost = self.decide(Fate::of_address(to.as_str()), envelope.job)?;
+        self.inner.send(envelope, to, message).await?;
+        reply(lost)
+    }
+
+    async fn forget(&self, realm: &Realm, subject: &UserId) {
+        self.inner.forget(realm, subject).await;
+    }
+
+    async fn healthy(&self) -> Option<bool> {
+        self.inner.healthy().await
+    }
+}
+
+#[async_trait]
+impl Texter for Scripted<dyn Texter> {
+    async fn send(
+        &self,
+        envelope: &Envelope,
+        to: &Phone,
+        channel: Channel,
+        message: &TextMessage,
+    ) -> Result<(), SendError> {
+        let lost = self.decide(Fate::of_number(to.as_str()), envelope.job)?;
+        self.inner.send(envelope, to, channel, message).await?;
+        reply(lost)
+    }
+
+    async fn forget(&self, realm: &Realm, subject: &UserId) {
+        self.inner.forget(realm, subject).await;
+    }
+
+    async fn healthy(&self) -> Option<bool> {
+        self.inner.healthy().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_becomes_of_a_message() {
+        assert_eq!(Fate::of_address("Bounce+7@example.test"), Fate::Bounces);
+        assert_eq!(Fate::of_address("bounce@example.com"), Fate::Arrives);
+        assert_eq!(Fate::of_address("ada@example.test"), Fate::Arrives);
+        assert_eq!(Fate::of_number("+12025550151"), Fate::ArrivesLate);
+        assert_eq!(Fate::of_number("+442025550151"), Fate::Arrives);
+        assert_eq!(Fate::of_number("+12025550100"), Fate::Arrives);
+    }
+}

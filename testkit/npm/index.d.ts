@@ -1,0 +1,128 @@
+/** An answer that a helper had no use for. */
+export declare class TestkitError extends Error {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Seconds, or `"90s"`, `"31m"`, `"24h"`, `"30d"`. */
+export type Time = number | `${number}${"s" | "m" | "h" | "d"}`;
+
+/** A time in seconds. */
+export declare function seconds(time: Time): number;
+
+/** As `POST /create` takes them. */
+export interface Person {
+  first_name: string;
+  last_name: string;
+  email: string;
+  phone: string;
+  country_code: string;
+  password: string;
+}
+
+/** Someone with an account. */
+export interface User extends Person {
+  id: string;
+  realm: string;
+}
+
+/** A message as the mailbox has it, with its first link and the token in it at hand. */
+export interface Message {
+  channel: "email" | "sms" | "voice";
+  to: string;
+  template: string;
+  subject: string | null;
+  text: string;
+  html: string | null;
+  links: string[];
+  code: string | null;
+  at: string;
+  link: string | null;
+  token: string | null;
+}
+
+/** Which messages. */
+export interface MessageFilter {
+  to?: string;
+  template?: string;
+}
+
+/** What breaks, or takes long. */
+export interface Fault {
+  port?: string;
+  method?: string;
+  nth?: number;
+  times?: number;
+  probability?: number;
+  seed?: number;
+  when?: "before" | "after";
+  delay_seconds?: number;
+}
+
+/** A login. */
+export interface Session {
+  accessToken: string;
+  refreshToken: string;
+  readonly expiresIn: number;
+  /** A request as this user. */
+  fetch(path: string, init?: { method?: string; json?: unknown }): Promise<Response>;
+  /** Exchanges the refresh token; the session goes on with the new ones. */
+  refresh(): Promise<Session>;
+}
+
+export interface StartOptions {
+  /** `PORTCULLIS_BIN`, or `portcullis` on the path. */
+  binary?: string;
+  /** 0, a free one, where none is given. */
+  port?: number;
+  seed?: number;
+  realms?: string[];
+  /** `false` switches the limits off. */
+  rateLimits?: boolean;
+}
+
+export interface RequestOptions {
+  realm?: string;
+  token?: string;
+  json?: unknown;
+  form?: Record<string, string>;
+}
+
+export declare class Testkit {
+  /** Starts the binary and waits until it serves. */
+  static start(options?: StartOptions): Promise<Testkit>;
+  /** A server that runs already. */
+  static connect(url: string): Promise<Testkit>;
+
+  readonly url: string;
+  readonly realms: string[];
+  readonly operatorToken: string | null;
+  readonly serviceClient: { id: string; secret: string } | null;
+
+  readonly clock: {
+    now(): Promise<Date>;
+    advance(time: Time): Promise<Date>;
+  };
+  readonly mail: {
+    /** Newest first. */
+    all(filter?: MessageFilter): Promise<Message[]>;
+    /** The newest that fits, as soon as there is one. */
+    waitFor(filter?: MessageFilter & { timeout?: number }): Promise<Message>;
+    clear(): Promise<void>;
+  };
+  readonly faults: {
+    set(faults: Fault[]): Promise<void>;
+    clear(): Promise<void>;
+  };
+  readonly limits: { clear(): Promise<void> };
+
+  request(method: string, path: string, options?: RequestOptions): Promise<Response>;
+  person(wishes?: Partial<Person>): Person;
+  verifiedUser(wishes?: Partial<Person> & { realm?: string }): Promise<User>;
+  login(user: { email: string; password: string; realm?: string }): Promise<Session>;
+  snapshot(): Promise<string>;
+  restore(snapshot?: string): Promise<void>;
+  reset(): Promise<void>;
+  seed(seed: number): Promise<void>;
+  stop(): Promise<void>;
+}

@@ -1,0 +1,218 @@
+// Drives `portcullis testkit` from tests: users, mail, time, faults. One class, no dependencies.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** An answer that a helper had no use for. */
+export class TestkitError extends Error {
+  constructor(what, status, body) {
+    super(`${what}: ${status} ${typeof body === "string" ? body : JSON.stringify(body)}`);
+    this.name = "TestkitError";
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** `90`, `"90s"`, `"31m"`, `"24h"` or `"30d"` in seconds. */
+export function seconds(time) {
+  if (typeof time === "number" && Number.isInteger(time) && time >= 0) return time;
+  const parsed = /^(\d+)([smhd])$/.exec(String(time));
+  if (!parsed) throw new TypeError(`${time}: not a time; write 90, "90s", "31m", "24h" or "30d"`);
+  return Number(parsed[1]) * UNITS[parsed[2]];
+}
+
+function readable(message) {
+  const link = message.links[0];
+  const token = link ? new URL(link).searchParams.get("token") : null;
+  return { ...message, link: link ?? null, token };
+}
+
+export class Testkit {
+  #process;
+  #serial = 0;
+
+  constructor(line, process) {
+    this.url = line.url;
+    this.realms = line.realms ?? ["User1", "User2"];
+    this.operatorToken = line.operator_token ?? null;
+    this.serviceClient = line.service_client ?? null;
+    this.#process = process;
+
+    this.clock = {
+      now: async () => new Date((await this.#control("GET", "/clock")).now),
+      advance: async (time) => {
+        const told = await this.#control("POST", "/clock/advance", { seconds: seconds(time) });
+        return new Date(told.now);
+      },
+    };
+    this.mail = {
+      all: async (filter = {}) => (await this.#messages(filter, 0)).map(readable),
+      waitFor: async (filter = {}) => {
+        const { timeout = 5000, ...wanted } = filter;
+        const found = await this.#messages(wanted, timeout);
+        if (found.length === 0) {
+          throw new TestkitError(`no message came that fits ${JSON.stringify(wanted)}`, 200, `within ${timeout} ms`);
+        }
+        return readable(found[0]);
+      },
+      clear: () => this.#control("DELETE", "/outbox"),
+    };
+    this.faults = {
+      set: (faults) => this.#control("PUT", "/faults", { faults }),
+      clear: () => this.#control("PUT", "/faults", { faults: [] }),
+    };
+    this.limits = { clear: () => this.#control("DELETE", "/limits") };
+  }
+
+  /** Starts the binary and waits for its line. */
+  static async start(options = {}) {
+    const binary = options.binary ?? process.env.PORTCULLIS_BIN ?? "portcullis";
+    const flags = ["testkit", "--port", String(options.port ?? 0)];
+    if (options.seed !== undefined) flags.push("--seed", String(options.seed));
+    if (options.realms) flags.push("--realms", options.realms.join(","));
+    if (options.rateLimits === false) flags.push("--rate-limits", "off");
+    const child = spawn(binary, flags, { stdio: ["ignore", "pipe", "pipe"] });
+    let complaint = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => (complaint += text));
+    const failed = once(child, "error").then(([error]) => {
+      throw error;
+    });
+    const ended = once(child, "exit").then(([code]) => {
+      throw new Error(`${binary} ended with ${code}: ${complaint.trim()}`);
+    });
+    // neither may end the process once the line is there
+    failed.catch(() => {});
+    ended.catch(() => {});
+    const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), failed, ended]);
+    return new Testkit(JSON.parse(line), child);
+  }
+
+  /** A server that runs already. */
+  static async connect(url) {
+    const kit = new Testkit({ url: url.replace(/\/$/, "") }, null);
+    await kit.clock.now();
+    return kit;
+  }
+
+  /** Ends the server that `start` began. */
+  async stop() {
+    const child = this.#process;
+    if (!child || child.exitCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGTERM");
+    await ended;
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for("nodejs.asyncDispose")]() {
+    await this.stop();
+  }
+
+  /** A request to a realm; JSON in, and the answer as `fetch` gives it. */
+  async request(method, path, { realm = this.realms[0], token, json, form } = {}) {
+    const headers = { accept: "application/json" };
+    if (token) headers.authorization = `Bearer ${token}`;
+    let body;
+    if (json !== undefined) {
+      headers["content-type"] = "application/json";
+      body = JSON.stringify(json);
+    } else if (form !== undefined) {
+      body = new URLSearchParams(form);
+    }
+    return fetch(`${this.url}/${realm}${path}`, { method, headers, body, redirect: "manual" });
+  }
+
+  /** Someone who is nobody else, as `create` takes them. */
+  person(wishes = {}) {
+    this.#serial += 1;
+    const tag = `${Date.now().toString(36)}${this.#serial}`;
+    return {
+      first_name: "Ada",
+      last_name: "Lovelace",
+      email: `ada+${tag}@example.test`,
+      phone: "+12025550100",
+      country_code: "US",
+      password: "kq7!Zp2#vW9x-tulip",
+      ...wishes,
+    };
+  }
+
+  /** Registers someone, follows the link of the mail, and gives back who it is. */
+  async verifiedUser(wishes = {}) {
+    const { realm = this.realms[0], ...rest } = wishes;
+    const person = this.person(rest);
+    await this.limits.clear();
+    const created = await this.#expect(201, "create", this.request("POST", "/create", { realm, json: person }));
+    const mail = await this.mail.waitFor({ to: person.email, template: "mail_email_verify" });
+    await this.#expect(200, "verify", this.request("POST", "/verify", { realm, json: { token: mail.token } }));
+    return { id: created.id, realm, ...person };
+  }
+
+  /** Logs someone in. */
+  async login(user) {
+    const realm = user.realm ?? this.realms[0];
+    await this.limits.clear();
+    const form = { username: user.email, password: user.password };
+    const pair = await this.#expect(200, "login", this.request("POST", "/login", { realm, form }));
+    const session = {
+      accessToken: pair.access_token,
+      refreshToken: pair.refresh_token,
+      expiresIn: pair.expires_in,
+      fetch: (path, { method = "GET", json } = {}) =>
+        this.request(method, path, { realm, token: session.accessToken, json }),
+      refresh: async () => {
+        const grant = { grant_type: "refresh_token", refresh_token: session.refreshToken };
+        const next = await this.#expect(200, "token", this.request("POST", "/token", { realm, form: grant }));
+        session.accessToken = next.access_token;
+        session.refreshToken = next.refresh_token;
+        return session;
+      },
+    };
+    return session;
+  }
+
+  /** Puts everything aside; the name takes it back. */
+  async snapshot() {
+    return (await this.#control("POST", "/snapshot")).snapshot;
+  }
+
+  /** Takes a snapshot back; without a name, the server as it began. */
+  restore(snapshot = "empty") {
+    return this.#control("POST", "/restore", { snapshot });
+  }
+
+  /** The server as it began, and nothing broken. Time goes on. */
+  async reset() {
+    await this.faults.clear();
+    await this.restore();
+  }
+
+  /** Ids, tokens and codes come in the order of this seed from here on. */
+  seed(seed) {
+    return this.#control("PUT", "/seed", { seed });
+  }
+
+  async #messages(filter, wait) {
+    const query = new URLSearchParams({ wait: String(wait) });
+    for (const name of ["to", "template"]) if (filter[name]) query.set(name, filter[name]);
+    return this.#control("GET", `/outbox?${query}`);
+  }
+
+  async #control(method, path, json) {
+    const headers = json === undefined ? {} : { "content-type": "application/json" };
+    const body = json === undefined ? undefined : JSON.stringify(json);
+    const answer = await fetch(`${this.url}/__test__${path}`, { method, headers, body });
+    const text = await answer.text();
+    if (!answer.ok) throw new TestkitError(`${method} /__test__${path}`, answer.status, text);
+    return text ? JSON.parse(text) : undefined;
+  }
+
+  async #expect(status, what, answered) {
+    const answer = await answered;
+    const body = await answer.json();
+    if (answer.status !== status) throw new TestkitError(what, answer.status, body);
+    return body;
+  }
+}

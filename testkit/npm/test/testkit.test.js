@@ -1,0 +1,110 @@
+// Against the binary that PORTCULLIS_BIN names: what the README promises.
+
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+
+import { Testkit, TestkitError, seconds } from "../index.js";
+
+let kit;
+
+before(async () => {
+  kit = await Testkit.start({ seed: 7 });
+});
+beforeEach(() => kit.reset());
+after(() => kit.stop());
+
+test("a user is there in one line, and a session in another", async () => {
+  const ada = await kit.verifiedUser();
+  const session = await kit.login(ada);
+  const profile = await (await session.fetch("/")).json();
+  assert.equal(profile.email, ada.email);
+  assert.equal(profile.id, ada.id);
+  await kit.mail.waitFor({ to: ada.email, template: "registration" });
+});
+
+test("time passes when it is told to, and ends what it should", async () => {
+  const session = await kit.login(await kit.verifiedUser());
+  const before = await kit.clock.now();
+  await kit.clock.advance("31m");
+  assert.equal((await kit.clock.now()) - before, 31 * 60 * 1000);
+  assert.equal((await session.fetch("/")).status, 401);
+  await session.refresh();
+  assert.equal((await session.fetch("/")).status, 200);
+  await kit.clock.advance("31d");
+  await assert.rejects(session.refresh(), TestkitError);
+});
+
+test("a reset link arrives, works once and ends every session", async () => {
+  const ada = await kit.verifiedUser();
+  const session = await kit.login(ada);
+  await kit.request("POST", "/forget_password", { json: { email: ada.email } });
+  const mail = await kit.mail.waitFor({ to: ada.email, template: "mail_password_reset" });
+  const json = { token: mail.token, password: "Mj4$rB8?nL1c-garden" };
+  assert.equal((await kit.request("POST", "/reset_password", { json })).status, 200);
+  assert.equal((await kit.request("POST", "/reset_password", { json })).status, 400);
+  assert.equal((await session.fetch("/")).status, 401);
+  await kit.login({ ...ada, password: json.password });
+});
+
+test("what a test breaks is broken until it is mended", async () => {
+  const ada = await kit.verifiedUser();
+  await kit.faults.set([{ port: "user_store", method: "find_by_email", times: 100 }]);
+  await assert.rejects(kit.login(ada), (error) => error instanceof TestkitError && error.status === 503);
+  await kit.faults.clear();
+  await kit.login(ada);
+  await assert.rejects(kit.faults.set([{ port: "users" }]), /user_store/);
+});
+
+test("a snapshot is taken back as often as one likes", async () => {
+  const ada = await kit.verifiedUser();
+  const begun = await kit.snapshot();
+  for (let time = 0; time < 2; time += 1) {
+    const session = await kit.login(ada);
+    assert.equal((await session.fetch("/delete", { method: "DELETE", json: { password: ada.password } })).status, 200);
+    await assert.rejects(kit.login(ada), TestkitError);
+    await kit.restore(begun);
+  }
+  await kit.restore();
+  await assert.rejects(kit.login(ada), TestkitError);
+});
+
+test("names say what becomes of a message", async () => {
+  for (const [email, arrives] of [
+    ["bounce+1@example.test", 0],
+    ["slow+1@example.test", 1],
+    ["twice+1@example.test", 2],
+  ]) {
+    await kit.limits.clear();
+    await kit.request("POST", "/create", { json: kit.person({ email }) });
+    const tokens = new Set();
+    for (let wait = 0; wait < 4; wait += 1) {
+      for (const message of await kit.mail.all({ to: email })) tokens.add(message.token);
+      await kit.clock.advance("5s");
+    }
+    assert.equal(tokens.size, arrives, email);
+  }
+});
+
+test("limits hold until they are forgotten", async () => {
+  const form = { username: "nobody@example.test", password: "x" };
+  const statuses = [];
+  for (let time = 0; time < 6; time += 1) statuses.push((await kit.request("POST", "/login", { form })).status);
+  assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429]);
+  await kit.limits.clear();
+  assert.equal((await kit.request("POST", "/login", { form })).status, 401);
+});
+
+test("chance comes again with its seed", async () => {
+  const ids = [];
+  for (let time = 0; time < 2; time += 1) {
+    await kit.reset();
+    await kit.seed(42);
+    ids.push((await kit.verifiedUser()).id);
+  }
+  assert.equal(ids[0], ids[1]);
+});
+
+test("times are read, and what is none is refused", () => {
+  assert.deepEqual(["90s", "31m", "24h", "30d", 5].map(seconds), [90, 1860, 86_400, 2_592_000, 5]);
+  assert.throws(() => seconds("soon"), TypeError);
+});

@@ -1,0 +1,219 @@
+//! Copies in Redis answer for the store, and never for what has ended or changed: whatever happens to Redis.
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use portcullis_tests::fault_proxy::{FaultProxy, Line};
+use portcullis_tests::{Api, Person, TestServer, on_servers};
+use reqwest::Method;
+use serde_json::json;
+
+const HITS: &str = "portcullis_cache_hits_total";
+
+/// Two instances of one deployment; the second has settings of its own besides.
+async fn two(wanted: &[(&str, &str)], of_the_second: &[(&str, &str)]) -> (TestServer, TestServer) {
+    let servers = on_servers().unwrap();
+    let mut all: Vec<(&str, &str)> = servers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    all.push(("PUBLIC_URL", "http://auth.example.com"));
+    all.extend(wanted);
+    let one = TestServer::start_with(&all).await;
+    let other = one.twin_with(of_the_second).await;
+    (one, other)
+}
+
+/// Reads until copies answer.
+async fn until_copies_answer(server: &TestServer, api: &Api) {
+    let (before, began) = (server.count(HITS), Instant::now());
+    while server.count(HITS) < before + 4 {
+        let _ = api.get("/").await.expect(200);
+        assert!(began.elapsed() < Duration::from_secs(15), "copies never answer");
+    }
+}
+
+fn at(server: &TestServer, api: &Api) -> Api {
+    server.realm("User1").with_token(api.token.as_deref().unwrap())
+}
+
+pub async fn they_answer_and_end_with_what_they_copy() {
+    let (one, other) = two(&[], &[]).await;
+    let (here, _) = one.realm("User1").logged_in(&Person::john()).await;
+    let there = at(&other, &here);
+    until_copies_answer(&one, &here).await;
+    until_copies_answer(&other, &there).await;
+    let changed = json!({"first_name": "Johnny"});
+    let _ = here.json(Method::PATCH, "/update", &changed).await.expect(200);
+    assert_eq!(there.get("/").await.json()["first_name"], "Johnny");
+    let _ = here.post("/logout", &json!({})).await.expect(200);
+    let _ = there.get("/").await.expect(401);
+    let (here, _) = one.realm("User1").session(&Person::john()).await;
+    let there = at(&other, &here);
+    until_copies_answer(&other, &there).await;
+    let (second, _) = other.realm("User1").session(&Person::john()).await;
+    let _ = second.post("/logout_all", &json!({})).await.expect(200);
+    let _ = here.get("/").await.expect(401);
+    let (here, _) = one.realm("User1").session(&Person::john()).await;
+    let there = at(&other, &here);
+    let _ = there.get("/").await.expect(200);
+    let _ = here.delete("/delete").await.expect(200);
+    let _ = there.get("/").await.expect(401);
+}
+
+/// Reads on and on; whether an answer that began after the end was still good.
+fn reading(api: Api, ended: Arc<AtomicBool>, stop: Arc<AtomicBool>) -> tokio::task::JoinHandle<bool> {
+    tokio::spawn(async move {
+        let mut outlived = false;
+        while !stop.load(Ordering::SeqCst) {
+            let begun_after_the_end = ended.load(Ordering::SeqCst);
+            let status = api.get("/").await.status;
+            outlived |= begun_after_the_end && status == 200;
+        }
+        outlived
+    })
+}
+
+pub async fn no_copy_outlives_a_logout_while_redis_is_emptied_again_and_again() {
+    let (one, other) = two(&[], &[]).await;
+    let _ = one.realm("User1").logged_in(&Person::john()).await;
+    for round in 0..15 {
+        let (here, _) = one.realm("User1").session(&Person::john()).await;
+        let (ended, stop) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let readers: Vec<_> = [&one, &other, &other]
+            .into_iter()
+            .map(|server| reading(at(server, &here), ended.clone(), stop.clone()))
+            .collect();
+        one.empty_redis().await;
+        let nothing = json!({});
+        let logout = here.post("/logout", &nothing);
+        // in one round the emptying comes before, in one in the middle, in one after
+        let emptying = async {
+            for _ in 0..round {
+                other.empty_redis().await;
+            }
+        };
+        let (out, ()) = tokio::join!(logout, emptying);
+        let _ = out.expect(200);
+        ended.store(true, Ordering::SeqCst);
+        for _ in 0..20 {
+            let _ = at(&other, &here).get("/").await.expect(401);
+        }
+        stop.store(true, Ordering::SeqCst);
+        for reader in readers {
+            assert!(!reader.await.unwrap(), "round {round}: a copy outlived the logout");
+        }
+    }
+}
+
+pub async fn who_cannot_reach_redis_takes_copies_back_all_the_same() {
+    let servers = on_servers().unwrap();
+    let redis = &servers.iter().find(|(name, _)| name == "REDIS_URL").unwrap().1;
+    let (line, through) = FaultProxy::before(redis).await;
+    let (cut_off, other) = two(&[("REDIS_URL", &through)], &[("REDIS_URL", redis)]).await;
+    let _ = cut_off.realm("User1").logged_in(&Person::john()).await;
+    for state in [Line::Refused, Line::Hanging] {
+        let (here, _) = cut_off.realm("User1").session(&Person::john()).await;
+        let there = at(&other, &here);
+        until_copies_answer(&other, &there).await;
+        line.set(state);
+        let began = Instant::now();
+        let _ = here.post("/logout", &json!({})).await.expect(200);
+        let took = began.elapsed();
+        let _ = there.get("/").await.expect(401);
+        assert!(took < Duration::from_secs(2), "{state:?}: {took:?}");
+        line.set(Line::Up);
+    }
+}
+
+/// A Redis of the test's own, with its file of a moment.
+struct OwnRedis {
+    child: Child,
+    port: u16,
+}
+
+impl OwnRedis {
+    fn start(folder: &Path, port: u16) -> Self {
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server");
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(10), "redis-server does not come up");
+            std::thread::yield_now();
+        }
+        Self { child, port }
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    async fn save(&self) {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let _: String = redis::cmd("SAVE").query_async(&mut connection).await.unwrap();
+    }
+}
+
+impl Drop for OwnRedis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub async fn what_redis_remembers_from_before_its_death_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = OwnRedis::start(folder.path(), port);
+    let url = server.url();
+    let (one, other) = two(&[("REDIS_URL", &url)], &[]).await;
+    let (here, _) = one.realm("User1").logged_in(&Person::john()).await;
+    let there = at(&other, &here);
+    until_copies_answer(&other, &there).await;
+    // the file has the copies; the logout comes after it; the server dies and comes back with the file
+    server.save().await;
+    let _ = here.post("/logout", &json!({})).await.expect(200);
+    drop(server);
+    let reborn = OwnRedis::start(folder.path(), port);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        let _ = there.get("/").await.expect(401);
+    }
+    // and it serves again
+    let (here, _) = one.realm("User1").session(&Person::john()).await;
+    until_copies_answer(&one, &here).await;
+    drop(reborn);
+}
+
+pub async fn what_certainly_is_not_there_is_not_looked_up() {
+    let roomy = [("RATE_LIMITS", "on"), ("RATE_LIMIT_CREATE", "9999/s"), ("RATE_LIMIT_LOGIN", "9999/s")];
+    let (one, other) = two(&roomy, &[]).await;
+    let saved =
+        || one.count("portcullis_filter_saved_users_total") + other.count("portcullis_filter_saved_users_total");
+    let (api, began) = (one.realm("User1"), Instant::now());
+    let _ = api.logged_in(&Person::john()).await;
+    let mut number = 0;
+    while saved() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "the filter is never built");
+        let person = Person::named(&format!("new{number}@example.com"));
+        let _ = api.post("/create", &person.form).await.expect(201);
+        let _ = api.mail("mail_email_verify", &person.email).await;
+        number += 1;
+    }
+    // nor is how often an address has failed that never did
+    let limits = || one.count("portcullis_filter_saved_limits_total");
+    while limits() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "the filter of failures is never built");
+        let _ = api.session(&Person::john()).await;
+    }
+    // who has an account is told so, filter or none; and who got one a moment ago too
+    let jane = Person::named("jane@example.com");
+    let _ = other.realm("User1").verified(&jane).await;
+    for person in [Person::john(), jane] {
+        let _ = api.post("/create", &person.form).await.expect(201);
+        let _ = api.mail("already_registered", &person.email).await;
+    }
+}

@@ -1,0 +1,92 @@
+//! Moving from the embedded store to MongoDB and back, by the real binary.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::transfer::mover::{Mover, Step};
+use portcullis_adapters::transfer::{Collection, Movable};
+use portcullis_tests::filled::fill;
+use portcullis_tests::process::{Process, call, command};
+use portcullis_tests::{Person, on_servers};
+
+const THERE: [&str; 5] = ["move", "--from", "DATABASE_URL", "--to", "MONGO_URL"];
+const BACK: [&str; 5] = ["move", "--from", "MONGO_URL", "--to", "sqlite://data/back.db"];
+
+async fn mongo(settings: &[(String, String)]) -> Mongo {
+    let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
+    let mongo = MongoSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true };
+    Mongo::connect_for_long(&mongo).await.unwrap()
+}
+
+/// A folder that a server has used, with one person and something of everything in it.
+async fn used(folder: &Path) -> Person {
+    let (server, person) = (Process::start(folder, &[]), Person::john());
+    let _ = server.api.logged_in(&person).await;
+    server.stop();
+    let store = Embedded::open(&folder.join("data/portcullis.db")).unwrap();
+    fill(&store, 0..300).await;
+    person
+}
+
+pub async fn there_and_back_again() {
+    let (folder, settings) = (tempfile::tempdir().unwrap(), on_servers().unwrap());
+    let person = used(folder.path()).await;
+    let (code, out, error) = call(folder.path(), &settings, &[&THERE[..], &["--dry-run"]].concat());
+    assert!(code == 0 && out.contains("users            301") && out.contains(": empty"), "{out}{error}");
+    let (code, out, error) = call(folder.path(), &settings, &THERE);
+    assert!(code == 0 && out.contains("moved and proven"), "{out}{error}");
+    let server = Process::start(folder.path(), &settings);
+    let _ = server.api.login(&person.email, &person.password).await.expect(200);
+    server.stop();
+    let (code, _, error) = call(folder.path(), &settings, &THERE);
+    assert!(code == 1 && error.contains("holds data already"), "{error}");
+    let (code, out, error) = call(folder.path(), &settings, &BACK);
+    assert!(code == 0 && out.contains("moved and proven"), "{out}{error}");
+    let embedded = [("DATABASE_URL".to_owned(), "sqlite://data/back.db".to_owned())];
+    let server = Process::start(folder.path(), &embedded);
+    let _ = server.api.login(&person.email, &person.password).await.expect(200);
+    mongo(&settings).await.drop_database().await.unwrap();
+}
+
+pub async fn what_was_moved_there_and_back_is_the_same() {
+    let (folder, settings) = (tempfile::tempdir().unwrap(), on_servers().unwrap());
+    let open = |name: &str| Embedded::open(&folder.path().join(name)).unwrap();
+    let (from, there, back) = (open("from.db"), mongo(&settings).await, open("back.db"));
+    from.check_value_or_insert("email_salt", b"salt").await.unwrap();
+    there.prepare().await.unwrap();
+    fill(&from, 0..1_100).await;
+    for (from, to) in [(&from as &dyn Movable, &there as _), (&there as _, &back as _)] {
+        let proofs = Mover { from, to, place: "here", told: &|_: Step| {} }.run().await.unwrap();
+        assert!(proofs.iter().all(|proof| proof.from == proof.to && proof.to.count > 0));
+    }
+    let proofs = Mover { from: &from, to: &back, place: "here", told: &|_: Step| {} }.prove().await.unwrap();
+    assert!(proofs.iter().all(|proof| proof.from == proof.to));
+    // a collection that a move does not know would be left behind
+    let known = |name: &str| name == "versions" || Collection::parse(name).is_some();
+    for name in there.collections().await.unwrap() {
+        assert!(known(&name), "{name} is not moved");
+    }
+    there.drop_database().await.unwrap();
+}
+
+pub async fn killed_in_the_middle_it_goes_on() {
+    let (folder, settings) = (tempfile::tempdir().unwrap(), on_servers().unwrap());
+    let person = used(folder.path()).await;
+    let mut moving = command(folder.path(), &settings);
+    let mut child = moving.args(THERE).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("copying sessions")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let (code, _, error) = call(folder.path(), &settings, &[]);
+    assert!(code == 1 && error.contains("unfinished move"), "{error}");
+    let (code, out, error) = call(folder.path(), &settings, &THERE);
+    assert!(code == 0 && out.contains("goes on in ") && !out.contains("copying users"), "{out}{error}");
+    let server = Process::start(folder.path(), &settings);
+    let _ = server.api.login(&person.email, &person.password).await.expect(200);
+    server.stop();
+    mongo(&settings).await.drop_database().await.unwrap();
+}

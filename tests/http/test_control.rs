@@ -1,0 +1,184 @@
+//! The control plane of `portcullis testkit`: what a test sees of time, messages, faults, limits and snapshots, and
+//! what the document says of it.
+
+use std::time::Duration;
+
+use portcullis_server::compose::Server;
+use portcullis_server::http::TESTKIT;
+use portcullis_tests::testkit::RunningTestkit;
+use portcullis_tests::{Api, Person};
+use reqwest::Method;
+use serde_json::json;
+
+async fn kit() -> (RunningTestkit, Api) {
+    let kit = RunningTestkit::start(&[("RATE_LIMITS", "on")]).await;
+    let api = Api::new(kit.address, "User1");
+    (kit, api)
+}
+
+#[tokio::test]
+async fn every_control_is_described() {
+    let (_kit, api) = kit().await;
+    let document = api.get("//openapi.json").await.expect(200).json();
+    for row in TESTKIT {
+        for method in row.methods {
+            let operation = &document["paths"][row.path][method.as_str().to_ascii_lowercase()];
+            assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{method} {}", row.path);
+        }
+    }
+    let references = document.to_string();
+    // left for the validator that `cargo xtask openapi` runs
+    std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/openapi-testkit.json"), &references).unwrap();
+    for schema in ["TestClock", "TestAdvance", "TestFaults", "TestSnapshot", "TestSeed"] {
+        assert!(references.contains(&format!("#/components/schemas/{schema}\"")), "{schema}");
+        assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
+    }
+}
+
+#[tokio::test]
+async fn time_stands_still_until_it_is_moved() {
+    let (_kit, api) = kit().await;
+    let before = api.get("//__test__/clock").await.expect(200).json();
+    let after = api.post("//__test__/clock/advance", &json!({"seconds": 90})).await.expect(200).json();
+    assert_eq!(after["seconds"].as_i64().unwrap() - before["seconds"].as_i64().unwrap(), 90);
+    assert_eq!(api.get("//__test__/clock").await.expect(200).json(), after);
+    for bad in [json!({"seconds": -1}), json!({"seconds": "soon"}), json!({}), json!({"seconds": 10_000_000_000_u64})] {
+        let _ = api.post("//__test__/clock/advance", &bad).await.expect(422);
+    }
+    let _ = api.post("//__test__/clock/advance", &json!([])).await.expect(400);
+}
+
+#[tokio::test]
+async fn the_outbox_waits_for_what_is_wanted_and_for_no_longer() {
+    let (_kit, api) = kit().await;
+    let person = Person::named("ada@example.test");
+    let waiting = tokio::spawn({
+        let api = api.clone();
+        async move { api.get("//__test__/outbox?to=ADA@example.test&template=mail_email_verify&wait=20000").await }
+    });
+    let _ = api.post("/create", &person.form).await.expect(201);
+    let found = waiting.await.unwrap().expect(200).json();
+    assert_eq!((found.as_array().unwrap().len(), &found[0]["to"]), (1, &json!("ada@example.test")));
+    assert_eq!(api.get("//dev/mailbox").await.expect(200).json(), found, "the shape of the mailbox");
+    let none = api.get("//__test__/outbox?to=bob@example.test&wait=20").await.expect(200).json();
+    assert_eq!(none, json!([]));
+    let _ = api.get("//__test__/outbox?wait=soon").await.expect(422);
+    let _ = api.delete("//__test__/outbox").await.expect(204);
+    assert_eq!(api.get("//__test__/outbox").await.expect(200).json(), json!([]));
+}
+
+#[tokio::test]
+async fn what_is_broken_breaks_and_is_mended() {
+    let (kit, api) = kit().await;
+    let person = Person::named("ada@example.test");
+    api.verified(&person).await;
+    let put = |faults| {
+        let api = api.clone();
+        async move { api.json(Method::PUT, "//__test__/faults", &json!({"faults": faults})).await }
+    };
+    let _ = put(json!([{"port": "session_store", "method": "insert", "when": "after"}])).await.expect(204);
+    assert_eq!(api.login(&person.email, &person.password).await.expect(503).code(), "unavailable");
+    assert_eq!(kit.world.sessions.all().len(), 1, "done, and the answer lost");
+    let _ = put(json!([{"port": "password_hasher", "probability": 1, "seed": 3}])).await.expect(204);
+    let _ = api.login(&person.email, &person.password).await.expect(503);
+    let _ = put(json!([])).await.expect(204);
+    let _ = api.login(&person.email, &person.password).await.expect(200);
+
+    let before = api.get("//__test__/clock").await.json()["seconds"].as_i64().unwrap();
+    let _ = put(json!([{"port": "password_hasher", "method": "verify", "delay_seconds": 7}])).await.expect(204);
+    let _ = api.login(&person.email, &person.password).await.expect(200);
+    assert_eq!(api.get("//__test__/clock").await.json()["seconds"].as_i64().unwrap() - before, 7);
+
+    for bad in [
+        json!({"port": "sessions"}),
+        json!({"port": "session_store", "method": "turn"}),
+        json!({"port": "token_signer"}),
+        json!({"when": "maybe"}),
+        json!({"probability": 2}),
+        json!({"nth": -1}),
+        json!({"prot": "session_store"}),
+        json!(7),
+    ] {
+        let refused = put(json!([bad])).await.expect(422).json();
+        assert_eq!(refused["errors"][0]["field"], "faults/0", "{refused}");
+    }
+    let _ = api.json(Method::PUT, "//__test__/faults", &json!({})).await.expect(422);
+}
+
+#[tokio::test]
+async fn limits_are_forgotten() {
+    let (_kit, api) = kit().await;
+    for _ in 0..5 {
+        let _ = api.login("nobody@example.test", "x").await.expect(401);
+    }
+    let _ = api.login("nobody@example.test", "x").await.expect(429);
+    let _ = api.delete("//__test__/limits").await.expect(204);
+    let _ = api.login("nobody@example.test", "x").await.expect(401);
+}
+
+#[tokio::test]
+async fn a_snapshot_comes_back_and_time_does_not() {
+    let (_kit, api) = kit().await;
+    let person = Person::named("ada@example.test");
+    api.verified(&person).await;
+    let name = api.post("//__test__/snapshot", &json!({})).await.expect(201).member("snapshot");
+    let (user, refresh) = api.session(&person).await;
+    let _ = user.json(Method::DELETE, "/delete", &json!({"password": person.password})).await.expect(200);
+    let _ = api.post("//__test__/clock/advance", &json!({"seconds": 60})).await.expect(200);
+    let now = api.get("//__test__/clock").await.json();
+    let _ = api.post("//__test__/restore", &json!({"snapshot": name})).await.expect(204);
+    assert_eq!(api.get("//__test__/clock").await.json(), now);
+    let _ = api.session(&person).await;
+    // a session of what never was
+    let _ = api.refresh(&refresh).await.expect(400);
+    assert_eq!(api.get("//__test__/outbox?template=mail_email_verify").await.json().as_array().unwrap().len(), 1);
+    let _ = api.post("//__test__/restore", &json!({"snapshot": "empty"})).await.expect(204);
+    let _ = api.login(&person.email, &person.password).await.expect(401);
+    let _ = api.post("//__test__/restore", &json!({"snapshot": "another"})).await.expect(404);
+    let _ = api.post("//__test__/restore", &json!({})).await.expect(422);
+}
+
+#[tokio::test]
+async fn numbers_of_films_fare_as_they_say() {
+    let (_kit, api) = kit().await;
+    let mut texts = Vec::new();
+    for (n, number) in ["+12025550100", "+12025550150", "+12025550151", "+12025550153"].into_iter().enumerate() {
+        let _ = api.delete("//__test__/limits").await.expect(204);
+        let mut person = Person::named(&format!("ada+{n}@example.test"));
+        person.form["phone"] = json!(number);
+        let id = api.verified(&person).await;
+        let _ = api.post("/otp_phone", &json!({"id": id, "phone": number})).await.expect(202);
+        let mut codes = std::collections::BTreeSet::new();
+        for _ in 0..4 {
+            let outbox = api.get(&format!("//__test__/outbox?to=%2B{}", &number[1..])).await.expect(200).json();
+            codes.extend(outbox.as_array().unwrap().iter().map(|text| text["code"].to_string()));
+            let _ = api.post("//__test__/clock/advance", &json!({"seconds": 5})).await.expect(200);
+        }
+        texts.push(codes.len());
+    }
+    // a code whose reply was lost is made anew for the second try
+    assert_eq!(texts, [1, 0, 1, 2], "by number");
+}
+
+#[tokio::test]
+async fn production_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = portcullis_tests::settings(folder.path(), &[]);
+    settings.environment = portcullis_server::config::Environment::Production;
+    let world = portcullis_core::testing::world::World::new(1);
+    let refused = Server::compose_testkit(&settings, ([127, 0, 0, 1], 1).into(), &world).err();
+    assert!(refused.is_some_and(|why| why.contains("ENVIRONMENT=production")));
+}
+
+#[tokio::test]
+async fn chance_comes_again_with_its_seed() {
+    let (kit, api) = kit().await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let _ = api.post("//__test__/restore", &json!({"snapshot": "empty"})).await.expect(204);
+        let _ = api.json(Method::PUT, "//__test__/seed", &json!({"seed": 42})).await.expect(204);
+        ids.push(api.verified(&Person::named("ada@example.test")).await);
+        kit.world.clock.advance(Duration::from_secs(61));
+    }
+    assert_eq!(ids[0], ids[1]);
+}

@@ -1,0 +1,156 @@
+//! Where lives are played: crypto, mail and time are fakes, stores are real; or all of it is behind a socket.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
+use portcullis_core::policy::Policy;
+use portcullis_core::service::{AuthService, Ports};
+use portcullis_core::testing::life::{Life, Post, ServiceDriver, Stage, Waiting};
+use portcullis_core::testing::world::World;
+use portcullis_tests::life_over_http::HttpDriver;
+use portcullis_tests::testkit::{RunningTestkit, SERVICE};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Runtime::new().expect("a runtime"))
+}
+
+/// A service on stores of its own, beside fakes of whatever keeps nothing.
+fn on(world: &World, ports: Ports) -> Life<ServiceDriver> {
+    let post = Post {
+        mailer: world.mailer.clone(),
+        texter: world.texter.clone(),
+        clock: world.clock.clone(),
+        faults: Some(world.faults.clone()),
+    };
+    Life::new(ServiceDriver::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post))
+}
+
+/// A file of its own.
+pub struct OverEmbedded {
+    life: Life<ServiceDriver>,
+    _folder: TempDir,
+}
+
+impl Stage for OverEmbedded {
+    type Driver = ServiceDriver;
+
+    fn set_up() -> Self {
+        let _inside = runtime().enter();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Arc::new(Embedded::open(&folder.path().join("portcullis.db")).expect("a store"));
+        let world = World::new(7);
+        let ports = Ports {
+            users: store.clone(),
+            registrations: store.clone(),
+            sessions: store.clone(),
+            one_time_tokens: store.clone(),
+            jobs: store.clone(),
+            audit: store.clone(),
+            guard: store.clone(),
+            limiter: store,
+            ..world.ports()
+        };
+        Self { life: on(&world, ports), _folder: folder }
+    }
+
+    fn life(&mut self) -> &mut Life<ServiceDriver> {
+        &mut self.life
+    }
+
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut Life<ServiceDriver>) -> Waiting<'a, T>) -> T {
+        runtime().block_on(work(&mut self.life))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "where the servers are, a test is told by its environment")]
+fn server(name: &str) -> Result<String, String> {
+    std::env::var(name).map_err(|_| format!("{name} is not set: cargo xtask services"))
+}
+
+/// Why there is no MongoDB or no Redis.
+pub fn no_servers() -> Option<String> {
+    server("MONGO_TEST_URL").and_then(|_| server("REDIS_TEST_URL")).err()
+}
+
+/// A database of its own, which goes with the life, and Redis in front.
+pub struct OverMongo {
+    life: Life<ServiceDriver>,
+    store: Arc<Mongo>,
+}
+
+impl Stage for OverMongo {
+    type Driver = ServiceDriver;
+
+    fn set_up() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("life_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let _inside = runtime().enter();
+        let settings = MongoSettings {
+            url: server("MONGO_TEST_URL").expect("a server"),
+            database: name.clone(),
+            validate_certificates: true,
+        };
+        let store = Arc::new(runtime().block_on(Mongo::connect(&settings)).expect("a database"));
+        let url = server("REDIS_TEST_URL").expect("a server");
+        let redis = Redis::prepare(&RedisSettings { url, prefix: format!("portcullis:{name}:") });
+        let redis = Arc::new(redis.expect("Redis"));
+        let world = World::new(7);
+        let ports = Ports {
+            users: store.clone(),
+            registrations: store.clone(),
+            sessions: store.clone(),
+            one_time_tokens: store.clone(),
+            jobs: Arc::new(SharedQueue::new(redis.clone(), store.clone())),
+            audit: store.clone(),
+            guard: store.clone(),
+            limiter: Arc::new(SharedLimiter::new(redis, store.clone())),
+            ..world.ports()
+        };
+        Self { life: on(&world, ports), store }
+    }
+
+    fn life(&mut self) -> &mut Life<ServiceDriver> {
+        &mut self.life
+    }
+
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut Life<ServiceDriver>) -> Waiting<'a, T>) -> T {
+        runtime().block_on(work(&mut self.life))
+    }
+}
+
+impl Drop for OverMongo {
+    fn drop(&mut self) {
+        let _ = runtime().block_on(self.store.drop_database());
+    }
+}
+
+/// A server behind a socket, as it began.
+pub struct OverHttp {
+    life: Life<HttpDriver>,
+}
+
+impl Stage for OverHttp {
+    type Driver = HttpDriver;
+
+    fn set_up() -> Self {
+        static SERVER: OnceLock<RunningTestkit> = OnceLock::new();
+        let running = SERVER.get_or_init(|| runtime().block_on(RunningTestkit::without_background(&[])).0);
+        let driver = HttpDriver::new(running.address, (SERVICE.0.to_owned(), SERVICE.1.to_owned()));
+        runtime().block_on(driver.begin_anew());
+        Self { life: Life::new(driver) }
+    }
+
+    fn life(&mut self) -> &mut Life<HttpDriver> {
+        &mut self.life
+    }
+
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut Life<HttpDriver>) -> Waiting<'a, T>) -> T {
+        runtime().block_on(work(&mut self.life))
+    }
+}

@@ -1,0 +1,102 @@
+//! `portcullis move` by the real binary.
+
+use std::path::Path;
+
+use portcullis_adapters::embedded::Embedded;
+use portcullis_tests::process::{Process, call};
+use portcullis_tests::{Person, filled::fill};
+
+fn setting(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+fn moving(folder: &Path, more: &[&str]) -> (i32, String, String) {
+    let usual = ["move", "--from", "DATABASE_URL", "--to", "sqlite://new/p.db"];
+    call(folder, &[], &[usual.as_slice(), more].concat())
+}
+
+/// A folder that a server has used, with one person in it.
+async fn used(folder: &Path) -> Person {
+    let (server, person) = (Process::start(folder, &[]), Person::john());
+    let _ = server.api.logged_in(&person).await;
+    server.stop();
+    person
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_log_in_before_can_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let person = used(folder.path()).await;
+    let (code, out, error) = moving(folder.path(), &["--dry-run"]);
+    assert!(code == 0 && out.contains("users            1") && out.contains("not there yet"), "{out}{error}");
+    assert!(!folder.path().join("new").exists());
+    let (code, out, error) = moving(folder.path(), &[]);
+    assert!(code == 0 && out.contains("moved and proven") && out.contains("users"), "{out}{error}");
+    std::fs::copy(folder.path().join("data/secrets.env"), folder.path().join("new/secrets.env")).unwrap();
+    let server = Process::start(folder.path(), &[setting("DATABASE_URL", "sqlite://new/p.db")]);
+    let _ = server.api.login(&person.email, &person.password).await.expect(200);
+    // the source is as it was, and the target is nobody's to fill any more
+    let (code, _, error) = moving(folder.path(), &[]);
+    assert!(code == 1 && error.contains("--to: ") && error.contains("stop the server first"), "{error}");
+    server.stop();
+    let (code, _, error) = moving(folder.path(), &["--again"]);
+    assert!(code == 1 && error.contains("holds data already"), "{error}");
+    let server = Process::start(folder.path(), &[]);
+    let _ = server.api.login(&person.email, &person.password).await.expect(200);
+    let (code, _, error) = moving(folder.path(), &[]);
+    assert!(code == 1 && error.contains("--from: ") && error.contains("stop the server first"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_in_the_middle_it_goes_on_and_no_server_starts_meanwhile() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir().unwrap();
+    let person = used(folder.path()).await;
+    let store = Embedded::open(&folder.path().join("data/portcullis.db")).unwrap();
+    fill(&store, 0..5_000).await;
+    drop(store);
+    let mut command = portcullis_tests::process::command(folder.path(), &[]);
+    command.args(["move", "--from", "DATABASE_URL", "--to", "sqlite://new/p.db"]).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("copying sessions")));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::copy(folder.path().join("data/secrets.env"), folder.path().join("new/secrets.env")).unwrap();
+    let (code, _, error) = call(folder.path(), &[setting("DATABASE_URL", "sqlite://new/p.db")], &[]);
+    assert!(code == 1 && error.contains("unfinished move") && error.contains("portcullis move"), "{error}");
+    let (code, out, error) = moving(folder.path(), &[]);
+    assert!(code == 0 && out.contains("goes on in ") && !out.contains("copying users"), "{out}{error}");
+    let server = Process::start(folder.path(), &[setting("DATABASE_URL", "sqlite://new/p.db")]);
+    let _ = server.api.login(&person.email, &person.password).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_moved_is_told_with_its_mend() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |settings: &[(String, String)], from: &str, to: &str| {
+        let (code, _, error) = call(folder.path(), settings, &["move", "--from", from, "--to", to]);
+        assert!(code == 1 && error.contains("Mend: "), "{error}");
+        error
+    };
+    assert!(told(&[], "DATABASE_URL", "sqlite://new/p.db").contains("--from: ") && !folder.path().join("new").exists());
+    assert!(told(&[], "postgres://u:s3cret@h/d", "MONGO_URL").contains("is no database's URL"));
+    assert!(told(&[], "sqlite://a.db", "MONGO_URL").contains("MONGO_URL, which is not set"));
+    assert!(!told(&[], "postgres://u:s3cret@h/d", "sqlite://b.db").contains("s3cret"));
+    let _ = used(folder.path()).await;
+    assert!(told(&[], "DATABASE_URL", "sqlite://data/portcullis.db").contains("the same database"));
+    let away = told(&[], "DATABASE_URL", "mongodb://u:s3cret@127.0.0.1:9/?serverSelectionTimeoutMS=200");
+    assert!(away.contains("--to: ") && away.contains("user of this machine") && !away.contains("s3cret"), "{away}");
+    // another deployment's secrets
+    let salt = [setting("EMAIL_SALT", "another-salt-that-is-long-enough-4711")];
+    assert!(told(&salt, "DATABASE_URL", "sqlite://new/p.db").contains("EMAIL_SALT: "));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let _ = used(elsewhere.path()).await;
+    std::fs::create_dir_all(folder.path().join("theirs")).unwrap();
+    let (theirs, here) = (elsewhere.path().join("data/portcullis.db"), folder.path().join("theirs/p.db"));
+    std::fs::copy(theirs, here).unwrap();
+    assert!(told(&[], "DATABASE_URL", "sqlite://theirs/p.db").contains("EMAIL_SALT: "));
+    assert_eq!(call(folder.path(), &[], &["move", "--from", "DATABASE_URL"]).0, 2);
+}

@@ -1,0 +1,130 @@
+//! A move that is stopped between any two batches, one that is disturbed, and targets that are not its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::transfer::mover::{MoveError, Mover, Step};
+use portcullis_adapters::transfer::{Collection, Movable, NOTE, Pages, Record};
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::user_store::UserStore as _;
+use portcullis_core::testing::samples::{realm, user, user_id};
+use portcullis_tests::filled::fill;
+
+use crate::{MANY, moved, open};
+
+/// A target that fails after so many batches, or changes a record on its way.
+struct Target<'a> {
+    store: &'a Embedded,
+    batches: AtomicUsize,
+    changes: bool,
+}
+
+#[async_trait]
+impl Movable for Target<'_> {
+    fn pages(&self, of: Collection, behind: Option<&str>) -> Pages<'_> {
+        self.store.pages(of, behind)
+    }
+
+    async fn put_all(&self, mut records: Vec<Record>, note: &[u8]) -> Result<(), PortError> {
+        let left = self.batches.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map_err(|_| PortError::new("test", "killed"))?;
+        if let Some(Record::User(user)) = records.last_mut().filter(|_| self.changes) {
+            user.disabled = !user.disabled;
+        }
+        self.store.put_all(records, note).await
+    }
+
+    async fn count(&self, of: Collection) -> Result<u64, PortError> {
+        self.store.count(of).await
+    }
+
+    async fn clear(&self, of: Collection) -> Result<(), PortError> {
+        self.store.clear(of).await
+    }
+
+    async fn check_value(&self, name: &str) -> Result<Option<Vec<u8>>, PortError> {
+        self.store.check_value(name).await
+    }
+
+    async fn remove_note(&self) -> Result<(), PortError> {
+        self.store.remove_note().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_after_any_batch_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
+    fill(&from, 0..MANY).await;
+    let mut stops = 0;
+    let proofs = loop {
+        // one more batch each time: never twice the same, and never from the beginning
+        let target = Target { store: &to, batches: AtomicUsize::new(2), changes: false };
+        match moved(&from, &target).await {
+            Ok(proofs) => break proofs,
+            Err(MoveError::Store { error, .. }) => assert_eq!(error.source.to_string(), "killed"),
+            Err(other) => panic!("{other}"),
+        }
+        stops += 1;
+        assert!(to.check_value(NOTE).await.unwrap().is_some(), "half filled, it is known for it");
+        assert!(stops < 100, "it does not come forward");
+    };
+    assert!(stops > 10, "{stops}");
+    assert!(proofs.iter().all(|proof| proof.from == proof.to));
+    assert_eq!(to.check_value(NOTE).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_changed_on_its_way_fails_the_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
+    fill(&from, 0..20).await;
+    let target = Target { store: &to, batches: AtomicUsize::new(usize::MAX), changes: true };
+    let refused = moved(&from, &target).await.unwrap_err();
+    let MoveError::Differs(proofs) = &refused else { panic!("{refused}") };
+    assert_eq!(proofs.iter().map(|proof| proof.of).collect::<Vec<_>>(), [Collection::Users]);
+    assert!(refused.to_string().contains("users has 20") && refused.to_string().contains("--again"), "{refused}");
+    // begun anew it is well
+    let mover = Mover { from: &from, to: &to, place: "here", told: &|_: Step| {} };
+    mover.empty().await.unwrap();
+    assert_eq!(to.count(Collection::Users).await.unwrap(), 0);
+    assert!(mover.run().await.is_ok());
+}
+
+#[tokio::test]
+async fn what_came_into_the_source_meanwhile_fails_the_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
+    fill(&from, 0..20).await;
+    let target = Target { store: &to, batches: AtomicUsize::new(8), changes: false };
+    assert!(matches!(moved(&from, &target).await, Err(MoveError::Store { .. })));
+    // the server ran again between two calls
+    assert!(from.delete(&realm("User1"), &user_id(1)).await.unwrap());
+    assert!(matches!(moved(&from, &to).await, Err(MoveError::Differs(_))));
+}
+
+#[tokio::test]
+async fn targets_of_others_stay_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
+    fill(&from, 0..20).await;
+    // somebody's
+    to.insert(user(&realm("User1"), 1)).await.unwrap();
+    let refused = moved(&from, &to).await.unwrap_err();
+    assert!(matches!(refused, MoveError::Occupied { collection: Collection::Users, count: 1 }), "{refused}");
+    // --again is no way around it
+    let mover = Mover { from: &from, to: &to, place: "here", told: &|_: Step| {} };
+    mover.empty().await.unwrap();
+    assert_eq!(to.count(Collection::Users).await.unwrap(), 1);
+    // half filled from elsewhere
+    let other = open(folder.path(), "other.db");
+    let target = Target { store: &other, batches: AtomicUsize::new(3), changes: false };
+    assert!(moved(&from, &target).await.is_err());
+    let elsewhere = Mover { from: &from, to: &other, place: "elsewhere", told: &|_: Step| {} };
+    let refused = elsewhere.run().await.unwrap_err();
+    assert!(refused.to_string().contains("unfinished move from here"), "{refused}");
+    // nor can it be moved on from there
+    let refused = moved(&other, &to).await.unwrap_err();
+    assert!(matches!(refused, MoveError::Unfinished { .. }), "{refused}");
+}

@@ -1,0 +1,123 @@
+//! Stores with something of everything in them, put there as the server does it.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use portcullis_adapters::outbox::shelf::{Shelf, Shelved};
+use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::job::Task;
+use portcullis_core::model::one_time_token::Purpose;
+use portcullis_core::model::quota::{Bucket, Quota};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::session::Rotated;
+use portcullis_core::model::user::PendingEmail;
+use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::job_queue::JobQueue;
+use portcullis_core::ports::login_guard::LoginGuard;
+use portcullis_core::ports::one_time_token_store::OneTimeTokenStore;
+use portcullis_core::ports::rate_limiter::RateLimiter;
+use portcullis_core::ports::registration_store::RegistrationStore;
+use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::testing::samples::{
+    NOW, digest, job, job_id, person, realm, registration, sealed, session, session_id, token, user, user_id,
+};
+
+/// Whatever a store of a deployment is.
+pub trait Everything:
+    UserStore
+    + RegistrationStore
+    + SessionStore
+    + OneTimeTokenStore
+    + JobQueue
+    + AuditLog
+    + LoginGuard
+    + RateLimiter
+    + Shelf
+{
+}
+
+impl<S> Everything for S where
+    S: UserStore
+        + RegistrationStore
+        + SessionStore
+        + OneTimeTokenStore
+        + JobQueue
+        + AuditLog
+        + LoginGuard
+        + RateLimiter
+        + Shelf
+{
+}
+
+/// So many accounts, each with a login, a token, a job, an event, counts, a limit and a mail; every tenth with what is
+/// rarer.
+///
+/// # Panics
+/// When the store fails.
+pub async fn fill(store: &impl Everything, numbers: Range<u64>) {
+    let realms = [realm("User1"), realm("User2")];
+    let one = |n: u64| {
+        let realm = realms[usize::from(n.is_multiple_of(3))].clone();
+        async move { put(store, &realm, n).await }
+    };
+    stream::iter(numbers.clone()).map(one).buffer_unordered(64).try_collect::<Vec<()>>().await.expect("it is kept");
+    // events are written later: this waits for them
+    let _ = store.of_user(&realms[0], &user_id(1), 1).await.expect("it is kept");
+}
+
+async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortError> {
+    let rare = n.is_multiple_of(10);
+    let mut account = user(realm, n);
+    let mut login = session(realm, n, n);
+    if rare {
+        account.pending_email = Some(PendingEmail { index: digest("pending", n), email: sealed("pending", n) });
+        account.previous_email = Some(sealed("previous", n));
+        (account.phone_verified, account.mfa_sms, account.disabled) = (true, true, true);
+        (account.generation, account.version) = (n, n + 1);
+        login.previous = Some(Rotated { token: digest("before", n), at: NOW, successor: [7; 16] });
+        let mut waiting = registration(realm, n + 1_000_000);
+        waiting.person = person(n + 1_000_000);
+        RegistrationStore::insert(store, waiting.clone(), 5, NOW).await?;
+        waiting.id = user_id(n + 2_000_000);
+        RegistrationStore::insert(store, waiting, 5, NOW).await?;
+    }
+    UserStore::insert(store, account).await?;
+    SessionStore::insert(store, login).await?;
+    let mut link = token(realm, if rare { Purpose::VerifyPhone } else { Purpose::ResetPassword }, n);
+    (link.code, link.binding) = if rare { (link.code, Some(digest("phone", n))) } else { (None, None) };
+    OneTimeTokenStore::put(store, link).await?;
+    let task = if rare { Task::ResetPassword(digest("email", n)) } else { Task::Welcome(user_id(n)) };
+    store.enqueue(job(realm, n, task)).await?;
+    if n.is_multiple_of(50) {
+        store.bury(&job_id(n), "the mail server refused (550)", NOW).await?;
+    }
+    let kind = if rare { EventKind::RefreshTokenStolen } else { EventKind::LoggedIn };
+    let session = Some(session_id(n)).filter(|_| rare);
+    store.record(Event { at: NOW, realm: realm.clone(), kind, user: Some(user_id(n)), session });
+    // twice the same, in every member
+    store.record(Event { at: NOW, realm: realm.clone(), kind, user: Some(user_id(n)), session });
+    let (email, from) = (digest("email", n), digest("from", n));
+    let _ = store.admit(realm, &email, &from, NOW).await?;
+    if n.is_multiple_of(2) {
+        store.succeeded(realm, &email, &from, NOW).await?;
+    }
+    if rare {
+        let _ = store.admit(realm, &email, &digest("stranger", n), NOW).await?;
+    }
+    let bucket = Bucket { realm: realm.clone(), operation: "export", who: digest("who", n) };
+    let _ = store.take(&bucket, &Quota::new(1, Duration::from_hours(24)), NOW).await?;
+    let copy = Shelved {
+        realm: realm.clone(),
+        subject: user_id(n),
+        job: job_id(n),
+        part: 0,
+        key: person(n).key,
+        message: sealed("message", n),
+        at: NOW,
+    };
+    Shelf::put(store, copy).await?;
+    Ok(())
+}

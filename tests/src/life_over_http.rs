@@ -1,0 +1,214 @@
+//! The reference model of an account's life, played over HTTP against a running `portcullis testkit`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use portcullis_core::testing::faults::When;
+use portcullis_core::testing::life::{Answer, Driver, Population, Probe, Refusal, Request, Seen, SentMessage};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::api::{self, Api};
+
+/// A server in memory, with its limits off, by its address and what its line of JSON says.
+#[derive(Debug, Clone)]
+pub struct HttpDriver {
+    first: Api,
+    second: Api,
+    service_client: (String, String),
+    broken: bool,
+}
+
+impl HttpDriver {
+    /// Plays on the server there, whose service client that is.
+    #[must_use]
+    pub fn new(address: SocketAddr, service_client: (String, String)) -> Self {
+        let of = |population: Population| Api::new(address, population.name());
+        Self { first: of(Population::First), second: of(Population::Second), service_client, broken: false }
+    }
+
+    /// The server as it began.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn begin_anew(&self) {
+        self.set_faults(json!([])).await;
+        let _ = self.first.post("//__test__/restore", &json!({"snapshot": "empty"})).await.expect(204);
+    }
+
+    async fn set_faults(&self, faults: Value) {
+        let _ = self.first.json(Method::PUT, "//__test__/faults", &json!({"faults": faults})).await.expect(204);
+    }
+
+    const fn realm(&self, population: Population) -> &Api {
+        match population {
+            Population::First => &self.first,
+            Population::Second => &self.second,
+        }
+    }
+
+    async fn send(&self, api: &Api, request: &Request) -> api::Answer {
+        match request {
+            Request::Register { name, phone, email, password } => {
+                let form = json!({
+                    "first_name": name, "last_name": "Lovelace", "email": email, "phone": phone, "country_code": "US",
+                    "password": password,
+                });
+                api.post("/create", &form).await
+            }
+            Request::FollowLink { token } => api.post("/verify", &json!({"token": token})).await,
+            Request::RejectLink { token } => api.post("/verify", &json!({"token": token, "reject": true})).await,
+            Request::TypeCode { email, code } => api.post("/verify", &json!({"email": email, "code": code})).await,
+            Request::Resend { email } => api.post("/resend_verification", &json!({"email": email})).await,
+            Request::LogIn { email, password } => api.login(email, password).await,
+            Request::SecondFactor { challenge, otp } => {
+                api.post("/login/mfa", &json!({"mfa_token": challenge, "otp": otp})).await
+            }
+            Request::Refresh { token } => api.refresh(token).await,
+            Request::RequestReset { email } => api.post("/forget_password", &json!({"email": email})).await,
+            Request::Reset { token, password } => {
+                api.post("/reset_password", &json!({"token": token, "password": password})).await
+            }
+            Request::SendOtp { id, phone } => api.post("/otp_phone", &json!({"id": id, "phone": phone})).await,
+            Request::VerifyOtp { challenge, otp } => {
+                api.post("/verify_otp_phone", &json!({"token": challenge, "otp": otp})).await
+            }
+            Request::LogOut { access } => api.with_token(access).post("/logout", &json!({})).await,
+            Request::LogOutEverywhere { access } => api.with_token(access).post("/logout_all", &json!({})).await,
+            Request::ChangePassword { access, current, new } => {
+                let body = json!({"current_password": current, "password": new});
+                api.with_token(access).post("/change_password", &body).await
+            }
+            Request::ChangeEmail { access, email } => {
+                api.with_token(access).json(Method::PATCH, "/update", &json!({"email": email})).await
+            }
+            Request::SetMfa { access, on, password } => {
+                let mut body = json!({"sms": on});
+                if let Some(password) = password {
+                    body["password"] = Value::from(*password);
+                }
+                api.with_token(access).json(Method::PUT, "/mfa", &body).await
+            }
+            Request::Delete { access, password: Some(password) } => {
+                api.with_token(access).json(Method::DELETE, "/delete", &json!({"password": password})).await
+            }
+            Request::Delete { access, password: None } => api.with_token(access).delete("/delete").await,
+        }
+    }
+}
+
+fn refusal(answer: &api::Answer) -> Answer {
+    let known = [
+        ("not_authenticated", Refusal::NotAuthenticated),
+        ("invalid_credentials", Refusal::InvalidCredentials),
+        ("email_not_verified", Refusal::EmailNotVerified),
+        ("invalid_token", Refusal::InvalidToken),
+        ("invalid_grant", Refusal::InvalidGrant),
+        ("wrong_password", Refusal::WrongPassword),
+        ("reauthentication_required", Refusal::ReauthenticationRequired),
+        ("phone_not_verified", Refusal::PhoneNotVerified),
+    ];
+    let code = answer.code();
+    let found = known.into_iter().find(|(known, _)| *known == code);
+    Answer::Refused(found.map_or(Refusal::Other, |(_, refusal)| refusal))
+}
+
+/// One entry of the mailbox.
+fn message(entry: &Value) -> SentMessage {
+    let text = |name: &str| entry[name].as_str().map(str::to_owned);
+    let link = entry["links"][0].as_str().unwrap_or_default();
+    let of_realm = |population: &Population| link.contains(&format!("/{}/", population.name()));
+    let words = text("text").unwrap_or_default();
+    let named = words.find("Person").map(|at| &words[at..]);
+    let name = named.map(|rest| {
+        let digits = rest["Person".len()..].chars().take_while(char::is_ascii_digit).count();
+        rest[.."Person".len() + digits].to_owned()
+    });
+    let mail = entry["channel"] == "email";
+    SentMessage {
+        realm: [Population::First, Population::Second].into_iter().find(of_realm),
+        to: text("to").unwrap_or_default(),
+        template: if mail { text("template").unwrap_or_default() } else { SentMessage::TEXT.to_owned() },
+        name,
+        token: link.split_once("token=").map(|(_, token)| token.to_owned()),
+        code: text("code"),
+    }
+}
+
+#[async_trait::async_trait]
+impl Driver for HttpDriver {
+    async fn ask(&mut self, population: Population, request: &Request) -> Answer {
+        let answer = self.send(self.realm(population), request).await;
+        let status = answer.status.as_u16();
+        if status == 503 {
+            return Answer::Unavailable;
+        }
+        if answer.code() == "mfa_required" {
+            return Answer::MfaRequired(answer.member("mfa_token"));
+        }
+        if !answer.status.is_success() {
+            return refusal(&answer);
+        }
+        match request {
+            Request::Register { .. } => Answer::Registered(answer.member("id")),
+            Request::FollowLink { .. } | Request::TypeCode { .. } => Answer::Verified(answer.member("id")),
+            Request::LogIn { .. } | Request::SecondFactor { .. } | Request::Refresh { .. } => {
+                Answer::Pair(answer.member("access_token"), answer.member("refresh_token"))
+            }
+            Request::SendOtp { .. } => Answer::Challenge(answer.member("token")),
+            _ => Answer::Done,
+        }
+    }
+
+    async fn look(&mut self, population: Population, probe: &Probe) -> Seen {
+        let api = self.realm(population);
+        let good = match probe {
+            Probe::Access(access) => {
+                let answer = api.with_token(access).get("/").await;
+                if answer.status != 200 {
+                    return Seen::Nothing;
+                }
+                return Seen::Person(answer.member("email"), answer.member("first_name"));
+            }
+            Probe::Refresh(token) => {
+                let (id, secret) = &self.service_client;
+                let request = api.request(Method::POST, "/introspect").basic_auth(id, Some(secret));
+                api.send(request.form(&[("token", token)])).await.expect(200).json()["active"] == true
+            }
+            Probe::Link(token) => page(api, &format!("/verify?token={token}")).await,
+            Probe::Reset(token) => page(api, &format!("/reset_password_form?token={token}")).await,
+        };
+        if good { Seen::Good } else { Seen::Nothing }
+    }
+
+    async fn messages(&mut self) -> Vec<SentMessage> {
+        let outbox = self.first.get("//__test__/outbox").await.expect(200).json();
+        let _ = self.first.delete("//__test__/outbox").await.expect(204);
+        outbox.as_array().into_iter().flatten().rev().map(message).collect()
+    }
+
+    async fn pass(&mut self, time: Duration) {
+        let _ = self.first.post("//__test__/clock/advance", &json!({"seconds": time.as_secs()})).await.expect(200);
+    }
+
+    /// Needs a server that does nothing in the background: its calls would be counted too.
+    async fn break_call(&mut self, nth: u64, when: When) -> bool {
+        let when = if when == When::Before { "before" } else { "after" };
+        self.set_faults(json!([{"nth": nth, "when": when}])).await;
+        self.broken = true;
+        true
+    }
+
+    async fn mend(&mut self) -> bool {
+        let broken = std::mem::take(&mut self.broken);
+        if broken {
+            self.set_faults(json!([])).await;
+        }
+        broken
+    }
+}
+
+/// Whether the page of a link says that it is good.
+async fn page(api: &Api, path: &str) -> bool {
+    api.send(api.request(Method::GET, path).header("accept", "text/html")).await.status == 200
+}

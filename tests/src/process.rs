@@ -1,0 +1,85 @@
+//! The real binary: a server that does not outlive its test, and calls of its command line.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::Api;
+
+/// The server's binary, which cargo built beside the tests.
+///
+/// # Panics
+/// When it did not.
+#[must_use]
+pub fn binary() -> PathBuf {
+    let here = std::env::current_exe().expect("a path");
+    let built = here.parent().and_then(Path::parent).expect("a target folder").join("portcullis");
+    assert!(built.exists(), "{} is missing: cargo build", built.display());
+    built
+}
+
+/// A call of the binary in a folder, with these settings and nothing of the test's own environment.
+#[must_use]
+pub fn command(folder: &Path, settings: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary());
+    command.current_dir(folder).env_clear().envs(settings.iter().cloned());
+    command
+}
+
+/// Calls the binary: its exit code, and what it said on both ways out.
+///
+/// # Panics
+/// When it cannot be called.
+#[must_use]
+pub fn call(folder: &Path, settings: &[(String, String)], arguments: &[&str]) -> (i32, String, String) {
+    let output = command(folder, settings).args(arguments).output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
+}
+
+/// A server process that does not outlive its test.
+pub struct Process {
+    child: Child,
+    /// Requests to `User1`.
+    pub api: Api,
+}
+
+impl Process {
+    /// Starts one with cheap hashes and no limits.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(folder: &Path, settings: &[(String, String)]) -> Self {
+        let mut command = command(folder, settings);
+        command.env("PORT", "0").env("ARGON2_MEMORY_KIB", "64").env("ARGON2_ITERATIONS", "1").env("RATE_LIMITS", "off");
+        command.env("PUBLIC_URL", "http://auth.example.com");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut banner = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
+        let address = line.split("http://").nth(1).expect("an address").trim().parse().expect("an address");
+        Self { child, api: Api::new(address, "User1") }
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, and waits until it has finished what it was at.
+    ///
+    /// # Panics
+    /// When it cannot be told.
+    pub fn stop(mut self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
+        assert!(told.success());
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,55 @@
+//! A `portcullis testkit` in this process.
+
+use std::net::SocketAddr;
+
+use portcullis_core::testing::samples::NOW;
+use portcullis_core::testing::world::World;
+use portcullis_server::compose::Server;
+use portcullis_server::{http, serve, testkit};
+use tempfile::TempDir;
+
+use crate::server::settings;
+
+/// The service client of every one.
+pub const SERVICE: (&str, &str) = ("testkit", "a secret of the test kit's service client");
+
+/// A running one; it ends with the runtime it was started on.
+pub struct RunningTestkit {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What is behind it.
+    pub world: World,
+    _folder: TempDir,
+}
+
+impl RunningTestkit {
+    /// Starts one, with limits off unless wanted otherwise.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(wanted: &[(&str, &str)]) -> Self {
+        let (running, server) = Self::without_background(wanted).await;
+        let kit = server.app.testkit.clone().expect("a test kit");
+        tokio::spawn(testkit::keep_working(kit, server.service.clone()));
+        running
+    }
+
+    /// Starts one that works only when it is asked for its messages or told that time has passed: which call of a
+    /// port is the nth is then up to the requests alone.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn without_background(wanted: &[(&str, &str)]) -> (Self, Server) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let client = format!("{}:{}", SERVICE.0, SERVICE.1);
+        let mut all = vec![("SERVICE_CLIENTS", client.as_str())];
+        all.extend(wanted);
+        let settings = settings(folder.path(), &all);
+        let listener = serve::bind(&settings.listen).await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let world = World::at(NOW, 7);
+        let server = Server::compose_testkit(&settings, address, &world).unwrap_or_else(|error| panic!("{error}"));
+        tokio::spawn(serve::run(listener, http::router(server.app.clone()), std::future::pending()));
+        (Self { address, world, _folder: folder }, server)
+    }
+}
