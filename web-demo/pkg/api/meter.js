@@ -30,7 +30,7 @@ export function meterClass({ loadStrength, strength }) {
   let sheet;
 
   return class PasswordMeter extends HTMLElement {
-    static observedAttributes = ["for", "lang", "app-name", "names-from", "email-from"];
+    static observedAttributes = ["for", "lang", "app-name", "min-score", "names-from", "email-from"];
 
     texts;
     #field = null;
@@ -141,6 +141,7 @@ export function meterClass({ loadStrength, strength }) {
       const { track, bar, spoken } = this.#parts;
       if (score === undefined) this.removeAttribute("score");
       else this.setAttribute("score", String(score));
+      this.toggleAttribute("enough", score >= Number(this.getAttribute("min-score") ?? 3));
       bar.style.setProperty("--filled", String(score === undefined ? 0 : (score + 1) / 5));
       track.setAttribute("aria-valuenow", String(score ?? 0));
       track.setAttribute("aria-valuetext", label);
