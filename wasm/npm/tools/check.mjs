@@ -17,5 +17,5 @@ run("publint", ["node_modules/publint/src/cli.js", package_, "--strict"]);
 // this package is for ES modules only, as its README says
 run("are the types wrong", ["node_modules/@arethetypeswrong/cli/dist/index.js", tarball, "--profile", "esm-only", "--exclude-entrypoints", "validators.wasm", "strength.wasm"]);
 run("types", ["node_modules/typescript/bin/tsc", "--project", "test/types"]);
-run("tests", ["--test", "--test-timeout=60000", "--test-reporter=spec", ...readdirSync("test").filter((name) => name.endsWith(".test.mjs")).map((name) => join("test", name))]);
+run("tests", ["--test", "--test-reporter=spec", ...readdirSync("test").filter((name) => name.endsWith(".test.mjs")).map((name) => join("test", name))]);
 run("sizes and times", ["tools/measure.mjs", package_]);
