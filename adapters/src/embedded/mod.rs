@@ -48,7 +48,7 @@ pub struct Embedded {
     enqueued: Notify,
     lost_events: Arc<AtomicU64>,
     schema_version: u32,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Embedded {
@@ -58,8 +58,21 @@ impl Embedded {
     /// What is wrong with the file, and the mend.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
+        job_queue::release_leases(&opened.connection).map_err(|source| open::explain(path, source))?;
+        Self::on(path, opened)
+    }
+
+    /// Opens a database that is there and of this version's schema, beside a server that may be running on it: for the
+    /// command line, for a look or a single change.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and the mend.
+    pub fn open_beside(path: &Path) -> Result<Self, OpenError> {
+        Self::on(path, open::beside(path)?)
+    }
+
+    fn on(path: &Path, opened: open::Opened) -> Result<Self, OpenError> {
         let failed = |source| open::explain(path, source);
-        job_queue::release_leases(&opened.connection).map_err(failed)?;
         let readers = Readers::open(path).map_err(failed)?;
         Ok(Self {
             readers,

@@ -11,6 +11,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 const APPLICATION_ID: i64 = 0x506f_7274;
 /// The schema, step by step. A step that was released is never changed.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+/// FULL: a commit that was answered is on the disk; `secure_delete`: what was erased is not.
+const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 700;
+                       PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
 /// Files up to this size are looked through for damage at the start; larger ones would make it slow.
 const LOOKED_THROUGH: u64 = 4 << 20;
 
@@ -106,7 +109,8 @@ fn number(process: Option<u32>) -> String {
 pub struct Opened {
     pub connection: Connection,
     pub schema_version: u32,
-    pub lock: File,
+    /// `None` beside a process that has it.
+    pub lock: Option<File>,
 }
 
 /// Opens the file for writing.
@@ -129,7 +133,31 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(|source| explain(path, source))?;
     let schema_version = prepare(path, &mut connection)?;
-    Ok(Opened { connection, schema_version, lock })
+    Ok(Opened { connection, schema_version, lock: Some(lock) })
+}
+
+/// Opens a file that is there, beside a server that may be running on it: for a look, or one change. Makes nothing and
+/// brings nothing to another schema.
+pub fn beside(path: &Path) -> Result<Opened, OpenError> {
+    let failed = |source| explain(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    let (application, found) = marks(&connection).map_err(failed)?;
+    if application != APPLICATION_ID {
+        return Err(OpenError::Foreign { path: path.to_owned() });
+    }
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    if found != known {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
+    }
+    connection.execute_batch(PRAGMAS).map_err(failed)?;
+    Ok(Opened { connection, schema_version: known, lock: None })
+}
+
+/// Whose file it is, and its schema.
+fn marks(connection: &Connection) -> rusqlite::Result<(i64, u32)> {
+    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
+    Ok((pragma("application_id")?, u32::try_from(pragma("user_version")?).unwrap_or(u32::MAX)))
 }
 
 /// One process at a time: others would not see its buckets and wake-ups.
@@ -177,11 +205,9 @@ pub fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
 fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
     let failed = |source| explain(path, source);
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
-    let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
-    let (application, found) = (pragma("application_id").map_err(failed)?, pragma("user_version").map_err(failed)?);
+    let (application, found) = marks(connection).map_err(failed)?;
     let tables = "SELECT count(*) FROM sqlite_schema";
     let tables: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(failed)?;
-    let found = u32::try_from(found).unwrap_or(u32::MAX);
     if application != APPLICATION_ID && (application != 0 || tables > 0) {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
@@ -189,10 +215,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     look_through(path, connection)?;
-    // FULL: a commit that was answered is on the disk; secure_delete: what was erased is not
-    let pragmas = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 700;
-                   PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
-    connection.execute_batch(pragmas).map_err(failed)?;
+    connection.execute_batch(PRAGMAS).map_err(failed)?;
     let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(failed)?;
     if mode != "wal" {
         return Err(OpenError::NoLog { path: path.to_owned() });

@@ -52,19 +52,9 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
         ));
     }
     runtime()?.block_on(async {
-        let queue = compose::open_jobs(&settings, Arc::new(OsRandomness)).await.map_err(|error| in_use(&error))?;
+        let queue = compose::open_jobs(&settings, Arc::new(OsRandomness)).await?;
         act(&queue, matches).await
     })
-}
-
-/// Another file, which is a server's way out, would be the wrong advice here.
-fn in_use(error: &str) -> String {
-    match error.split_once(". Mend: ") {
-        Some((told, _)) if told.contains("in use by another") => {
-            format!("{told}. Mend: the embedded store has one process: stop the server, call this, and start it again")
-        }
-        _ => error.to_owned(),
-    }
 }
 
 async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), String> {

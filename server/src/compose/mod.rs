@@ -19,6 +19,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::redis::Redis;
@@ -41,7 +42,7 @@ use self::post::{Post, watched};
 use self::stores::Stores;
 #[cfg(feature = "testkit")]
 pub use self::testkit::fakes_of_today;
-use crate::config::{Environment, Hashing, Settings, Signing};
+use crate::config::{Database, Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
 use crate::http::hang_up::HangUpHasher;
 
@@ -151,14 +152,18 @@ impl Server {
     }
 }
 
-/// The queue alone, for the command line. It does not wait for a store that is in use.
+/// The queue alone, for the command line. The embedded store is opened beside a server that may be running on it.
 ///
 /// # Errors
 /// What could not be opened, why, and the mend.
 pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    if let Database::Sqlite { path } = &settings.database {
+        let store = Embedded::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        return Ok(Queue { jobs: Arc::new(store), clock });
+    }
     let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness).map_err(|error| shown(&error))?;
     let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO, clock.now()).await?.jobs;
     Ok(Queue { jobs, clock })
 }
