@@ -58,7 +58,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
 }
 
 /// Another file, which is a server's way out, would be the wrong advice here.
-fn in_use(error: &str) -> String {
+pub fn in_use(error: &str) -> String {
     match error.split_once(". Mend: ") {
         Some((told, _)) if told.contains("in use by another") => {
             format!("{told}. Mend: the embedded store has one process: stop the server, call this, and start it again")
