@@ -1,4 +1,4 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod one_at_a_time;
@@ -10,7 +10,7 @@ mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | coverage | bench startup";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         ["wasm", "bind", module, input, output] => wasm::bind(module, input, output),
         ["words"] => words::pack(),
         ["coverage"] => steps::coverage(),
-        ["bench", "startup"] => bench::startup(),
+        ["bench", sections @ ..] => bench::run(sections),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
