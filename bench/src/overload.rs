@@ -12,7 +12,7 @@ use crate::client::{Answer, Connection, address, login};
 use crate::paced;
 
 /// More than run and wait with the default queue on any machine that this is meant for.
-const FILL: usize = 100;
+const FILL: usize = 200;
 
 /// So many logins at once, with connections that are open already.
 pub async fn run(server: &str, password: &str, count: usize) -> Result<Value> {

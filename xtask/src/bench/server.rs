@@ -93,7 +93,9 @@ impl Server {
     fn open(folder: PathBuf, settings: &[(String, String)]) -> Result<Self> {
         let port = free_port()?;
         let mut serve = command(&folder, settings)?;
-        serve.args(["serve", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::null());
+        // as it comes: every request is a line
+        let log = std::fs::File::create(folder.join("log"))?;
+        serve.args(["serve", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(log);
         let mut process = Stopped(serve.spawn()?);
         let began = Instant::now();
         while ask(port, "GET /livez HTTP/1.1\r\n", "").is_err() {

@@ -109,7 +109,8 @@ impl Tools {
     /// When it does not start.
     pub fn begin(&self, load: &Load<'_>) -> Result<Child> {
         let Load { url, script, arguments, connections, a_thread_each, seconds } = load;
-        let threads = if *a_thread_each { *connections } else { 1 };
+        // one alone could be slower than what it measures
+        let threads = if *a_thread_each { *connections } else { 2 };
         let mut command = Command::new("wrk");
         command.args(["-t", &threads.to_string(), "-c", &connections.to_string(), "-d", &format!("{seconds}s")]);
         command.args(["--timeout", "30s", "-s", &format!("bench/wrk/{script}.lua"), url, "--"]).args(arguments);
