@@ -7,7 +7,7 @@ use super::Bench;
 use super::rates::{load, logins, registrations, rotations};
 use super::report::{Goal, Row};
 use super::server::{Backend, Server, Wanted};
-use super::tools::number;
+use super::tools::{number, wrk};
 
 const CHEAP: &[(&str, &str)] = &[("ARGON2_MEMORY_KIB", "8"), ("ARGON2_ITERATIONS", "1")];
 /// The last should be within this of the first.
@@ -49,9 +49,9 @@ fn rates(bench: &Bench, server: &Server, users: u64, round: usize) -> Result<[f6
     let file = bench.tools.file("tokens", &server.tokens("access_token", 512, users)?)?;
     let reads = load(format!("{}/User1/", server.url()), "profile", vec![file], 32, seconds);
     Ok([
-        number(&bench.tools.wrk(&reads)?, "rate")?,
-        number(&bench.tools.wrk(&logins(server, users, 16, seconds))?, "rate")?,
-        registrations(bench, server, &format!("g{round}"), seconds)?,
+        number(&wrk(&reads)?, "rate")?,
+        number(&wrk(&logins(server, users, 16, seconds))?, "rate")?,
+        registrations(server, &format!("g{round}"), seconds)?,
         rotations(bench, server, users, seconds)?,
     ])
 }

@@ -6,7 +6,7 @@ use super::Bench;
 use super::rates::{USERS, logins};
 use super::report::{Goal, Row};
 use super::server::{Backend, PASSWORD, Server, Wanted};
-use super::tools::number;
+use super::tools::{number, wrk};
 
 /// What an arena of the default parameters takes, MiB.
 pub const ARENA: f64 = 19.0;
@@ -20,7 +20,7 @@ pub fn section(bench: &mut Bench) -> Result<()> {
     let many = if bench.quick { 1000 } else { 10_000 };
     let mut done = 0.0;
     while done < f64::from(many) {
-        done += number(&bench.tools.wrk(&logins(&server, USERS, 16, bench.seconds()))?, "requests")?;
+        done += number(&wrk(&logins(&server, USERS, 16, bench.seconds()))?, "requests")?;
     }
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let bound = 12.0 + ARENA * std::thread::available_parallelism()?.get() as f64;
@@ -35,7 +35,7 @@ pub fn section(bench: &mut Bench) -> Result<()> {
     let tokens = server.tokens("access_token", 256, users)?;
     let file = bench.tools.file("tokens", &tokens)?;
     let reads = super::rates::load(format!("{}/User1/", server.url()), "profile", vec![file], 32, bench.seconds());
-    bench.tools.wrk(&reads)?;
+    wrk(&reads)?;
     let after = Row::new("memory", "the same, logins and reads later", "MiB", vec![server.memory()?]);
     bench.report.add(after.goal(Goal::AtMost(bound)));
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -5,13 +5,13 @@ use anyhow::Result;
 use super::Bench;
 use super::report::{Goal, Row};
 use super::server::{Backend, PASSWORD, Server, Wanted};
-use super::tools::{Load, number};
+use super::tools::{Load, number, wrk};
 
 /// Users of all rates.
 pub const USERS: u64 = 1000;
 
 /// A plain load of one URL.
-pub fn load<'a>(url: String, script: &'a str, arguments: Vec<String>, connections: u32, seconds: u32) -> Load<'a> {
+pub fn load(url: String, script: &str, arguments: Vec<String>, connections: u32, seconds: u32) -> Load<'_> {
     Load { url, script, arguments, connections, a_thread_each: false, seconds }
 }
 
@@ -37,7 +37,7 @@ pub fn login(bench: &mut Bench) -> Result<()> {
     for _ in 0..bench.rounds {
         hashes.push(bench.tools.hashes(seconds)?);
         for ((_, server), rates) in servers.iter().zip(&mut rates) {
-            rates.push(number(&bench.tools.wrk(&logins(server, USERS, 16, seconds))?, "rate")?);
+            rates.push(number(&wrk(&logins(server, USERS, 16, seconds))?, "rate")?);
         }
     }
     for ((backend, _), rates) in servers.iter().zip(rates) {
@@ -62,9 +62,9 @@ pub fn profile(bench: &mut Bench) -> Result<()> {
         let (mut limits, mut rates) = (Vec::new(), Vec::new());
         for _ in 0..bench.rounds {
             let limit = load(bare.url(path), "profile", vec![file.clone()], 32, seconds);
-            limits.push(number(&bench.tools.wrk(&limit)?, "rate")?);
+            limits.push(number(&wrk(&limit)?, "rate")?);
             let reads = load(format!("{}/User1/", server.url()), "profile", vec![file.clone()], 32, seconds);
-            rates.push(number(&bench.tools.wrk(&reads)?, "rate")?);
+            rates.push(number(&wrk(&reads)?, "rate")?);
         }
         let row = Row::new("profile", format!("{}, 32 connections", backend.name()), "/s", rates);
         bench.report.add(row.beside(name, limits).goal(Goal::Ratio(least)));
@@ -76,7 +76,7 @@ pub fn profile(bench: &mut Bench) -> Result<()> {
 pub fn rotations(bench: &Bench, server: &Server, users: u64, seconds: u32) -> Result<f64> {
     let file = bench.tools.file("refresh-tokens", &server.tokens("refresh_token", 8, users)?)?;
     let load = load(format!("{}/User1/token", server.url()), "refresh", vec![file], 8, seconds);
-    number(&bench.tools.wrk(&Load { a_thread_each: true, ..load })?, "rate")
+    number(&wrk(&Load { a_thread_each: true, ..load })?, "rate")
 }
 
 /// Rotations a second, beside bare commits of eight changes each.
@@ -103,9 +103,9 @@ pub fn refresh(bench: &mut Bench) -> Result<()> {
 }
 
 /// Registrations on eight connections.
-pub fn registrations(bench: &Bench, server: &Server, word: &str, seconds: u32) -> Result<f64> {
+pub fn registrations(server: &Server, word: &str, seconds: u32) -> Result<f64> {
     let load = load(format!("{}/User1/create", server.url()), "register", vec![word.to_owned()], 8, seconds);
-    number(&bench.tools.wrk(&Load { a_thread_each: true, ..load })?, "rate")
+    number(&wrk(&Load { a_thread_each: true, ..load })?, "rate")
 }
 
 /// Registrations a second, beside bare hashes.
@@ -116,7 +116,7 @@ pub fn register(bench: &mut Bench) -> Result<()> {
     for round in 0..bench.rounds {
         hashes.push(bench.tools.hashes(seconds)?);
         for ((_, server), rates) in servers.iter().zip(&mut rates) {
-            rates.push(registrations(bench, server, &format!("r{round}"), seconds)?);
+            rates.push(registrations(server, &format!("r{round}"), seconds)?);
         }
     }
     for ((backend, _), rates) in servers.iter().zip(rates) {

@@ -99,7 +99,7 @@ impl Server {
         let mut process = Stopped(serve.spawn()?);
         let began = Instant::now();
         while ask(port, "GET /livez HTTP/1.1\r\n", "").is_err() {
-            if began.elapsed() > Duration::from_secs(60) || process.0.try_wait()?.is_some() {
+            if began.elapsed() > Duration::from_mins(1) || process.0.try_wait()?.is_some() {
                 bail!("the server in {} did not answer", folder.display());
             }
             std::thread::sleep(Duration::from_millis(5));

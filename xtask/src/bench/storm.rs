@@ -7,7 +7,7 @@ use super::Bench;
 use super::rates::{USERS, logins};
 use super::report::{Goal, Row};
 use super::server::{Backend, Server, Wanted};
-use super::tools::{number, result};
+use super::tools::{begin, number, result, wrk};
 
 /// Reads a second.
 const PACE: &str = "100";
@@ -25,9 +25,9 @@ fn one(bench: &mut Bench, backend: Backend) -> Result<()> {
     for _ in 0..bench.rounds {
         let pace = |seconds: u32| bench.tools.ask(&["paced", &address, &token, PACE, &seconds.to_string()]);
         let calm = pace(seconds)?;
-        let alone = bench.tools.wrk(&logins(&server, USERS, 32, seconds))?;
+        let alone = wrk(&logins(&server, USERS, 32, seconds))?;
         // the storm begins first and ends last
-        let storm = bench.tools.begin(&logins(&server, USERS, 32, seconds + 2))?;
+        let storm = begin(&logins(&server, USERS, 32, seconds + 2))?;
         std::thread::sleep(std::time::Duration::from_secs(1));
         let reads = pace(seconds)?;
         let storm = result(storm)?;

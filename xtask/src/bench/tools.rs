@@ -95,28 +95,6 @@ impl Tools {
         Ok(Bare { port, _process: process })
     }
 
-    /// Runs wrk.
-    ///
-    /// # Errors
-    /// When it fails, or something was refused.
-    pub fn wrk(&self, load: &Load<'_>) -> Result<Value> {
-        result(self.begin(load)?)
-    }
-
-    /// Begins, for whoever has something to do meanwhile.
-    ///
-    /// # Errors
-    /// When it does not start.
-    pub fn begin(&self, load: &Load<'_>) -> Result<Child> {
-        let Load { url, script, arguments, connections, a_thread_each, seconds } = load;
-        // one alone could be slower than what it measures
-        let threads = if *a_thread_each { *connections } else { 2 };
-        let mut command = Command::new("wrk");
-        command.args(["-t", &threads.to_string(), "-c", &connections.to_string(), "-d", &format!("{seconds}s")]);
-        command.args(["--timeout", "30s", "-s", &format!("bench/wrk/{script}.lua"), url, "--"]).args(arguments);
-        Ok(command.stdout(Stdio::piped()).spawn()?)
-    }
-
     /// A file for a script.
     ///
     /// # Errors
@@ -139,6 +117,28 @@ impl Bare {
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
+}
+
+/// Runs wrk.
+///
+/// # Errors
+/// When it fails, or something was refused.
+pub fn wrk(load: &Load<'_>) -> Result<Value> {
+    result(begin(load)?)
+}
+
+/// Begins, for whoever has something to do meanwhile.
+///
+/// # Errors
+/// When it does not start.
+pub fn begin(load: &Load<'_>) -> Result<Child> {
+    let Load { url, script, arguments, connections, a_thread_each, seconds } = load;
+    // one alone could be slower than what it measures
+    let threads = if *a_thread_each { *connections } else { 2 };
+    let mut command = Command::new("wrk");
+    command.args(["-t", &threads.to_string(), "-c", &connections.to_string(), "-d", &format!("{seconds}s")]);
+    command.args(["--timeout", "30s", "-s", &format!("bench/wrk/{script}.lua"), url, "--"]).args(arguments);
+    Ok(command.stdout(Stdio::piped()).spawn()?)
 }
 
 /// What wrk found, once it is done.
