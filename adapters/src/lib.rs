@@ -4,7 +4,7 @@ mod bloom;
 pub mod crypto;
 pub mod embedded;
 mod job_text;
-mod limits;
+pub mod limits;
 pub mod mail;
 pub mod mongo;
 pub mod outbox;

@@ -61,18 +61,27 @@ impl Default for Buckets {
 
 impl Buckets {
     /// Takes one, if there is one.
+    ///
+    /// # Errors
+    /// Never in practice.
     pub fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError> {
         let now = now.as_millis();
         self.change(bucket, now, |full_at| gcra(full_at, now, quota))
     }
 
     /// Whether there is none left.
+    ///
+    /// # Errors
+    /// Never in practice.
     pub fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
         let now = now.as_millis();
         self.change(bucket, now, |full_at| (!gcra(full_at, now, quota).0.allowed, full_at))
     }
 
     /// Puts one back.
+    ///
+    /// # Errors
+    /// Never in practice.
     pub fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
         self.change(bucket, now.as_millis(), |full_at| ((), full_at.saturating_sub(interval(quota))))
     }
@@ -96,11 +105,13 @@ impl Buckets {
 }
 
 /// How long one unit takes to come back, milliseconds.
+#[must_use]
 pub fn interval(quota: &Quota) -> i64 {
     i64::try_from(quota.interval().as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
 /// Whether its buckets must survive a restart.
+#[must_use]
 pub fn lasts(quota: &Quota) -> bool {
     quota.period >= LASTING && quota.interval() >= Duration::from_mins(1)
 }

@@ -1,4 +1,4 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod demo;
@@ -11,7 +11,7 @@ mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench startup";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         ["demo", "check"] => demo::check(),
         ["words"] => words::pack(),
         ["coverage"] => steps::coverage(),
-        ["bench", "startup"] => bench::startup(),
+        ["bench", sections @ ..] => bench::run(sections),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

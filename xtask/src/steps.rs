@@ -66,7 +66,10 @@ pub fn setup() -> Result<()> {
 }
 
 /// Packages of the system.
-fn install(missing: &[&str]) -> Result<()> {
+///
+/// # Errors
+/// When one cannot be installed.
+pub fn install(missing: &[&str]) -> Result<()> {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
     let apt = |arguments: &[&str]| {
         let mut command = Command::new(if root { "env" } else { "sudo" });

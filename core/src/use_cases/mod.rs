@@ -38,6 +38,7 @@ pub mod show_profile;
 pub mod update_profile;
 // behind the scenes
 pub mod deliver;
+pub mod fake_user;
 pub mod housekeeping;
 
 #[cfg(test)]

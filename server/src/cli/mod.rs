@@ -1,5 +1,5 @@
-//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox`, `move`, `migrate` and `doctor`. Exit code
-//! 0 for success, 1 for what went wrong, 2 for a call that could not be understood.
+//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox`, `move`, `migrate`, `doctor` and `users`. Exit
+//! code 0 for success, 1 for what went wrong, 2 for a call that could not be understood.
 
 mod banner;
 mod doctor;
@@ -8,6 +8,7 @@ mod moving;
 mod outbox;
 #[cfg(feature = "testkit")]
 mod testkit;
+mod users;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -43,6 +44,7 @@ fn command() -> Command {
         .subcommand(moving::command())
         .subcommand(doctor::command())
         .subcommand(Command::new("migrate").about("Brings the database to this version, and exits"))
+        .subcommand(users::command())
         .subcommand(settings);
     #[cfg(feature = "testkit")]
     let command = command.subcommand(testkit::command());
@@ -71,6 +73,7 @@ pub fn run() -> ExitCode {
         }
         Some(("outbox", outbox)) => outbox::run(outbox),
         Some(("move", wanted)) => moving::run(wanted),
+        Some(("users", users)) => users::run(users),
         #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags),
         Some(("doctor", wanted)) => doctor::run(wanted),

@@ -83,11 +83,20 @@ impl Server {
     /// # Errors
     /// What could not be opened or made, why, and the mend.
     pub async fn compose_in(settings: &Settings, address: SocketAddr, world: World) -> Result<Self, String> {
+        Self::compose_when_free(settings, address, world, DATABASE_PATIENCE).await
+    }
+
+    async fn compose_when_free(
+        settings: &Settings,
+        address: SocketAddr,
+        world: World,
+        patience: Duration,
+    ) -> Result<Self, String> {
         let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, world.randomness.clone());
         let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
         let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
         let now = world.clock.now();
-        let stores = Stores::open(settings, &*cipher, &*digests, DATABASE_PATIENCE, now).await?.with_copies().await?;
+        let stores = Stores::open(settings, &*cipher, &*digests, patience, now).await?.with_copies().await?;
         Self::compose_on(settings, address, Ground { world, cipher, digests, stores }, |_| {})
     }
 
@@ -166,6 +175,16 @@ pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> 
     let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
     let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO, clock.now()).await?.jobs;
     Ok(Queue { jobs, clock })
+}
+
+/// The stories alone, for the command line. They do not wait for a store that is in use.
+///
+/// # Errors
+/// What could not be opened or made, why, and the mend.
+pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
+    let world = World { clock: Arc::new(SystemClock::new()), randomness };
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
+    Ok(Server::compose_when_free(settings, nowhere, world, Duration::ZERO).await?.service)
 }
 
 /// A queue and the time.

@@ -2,6 +2,7 @@
 //! against a model.
 
 mod deliveries;
+mod fakes;
 mod life;
 mod lives;
 mod refresh_model;

@@ -1,47 +1,44 @@
-//! Measurements. `startup`: time to the first answer, memory when idle, size of the binary.
+//! Starts: time to the first answer, memory when idle, size of the binary. Beside it, what starting nothing costs.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::steps::{cargo, step};
+use super::Bench;
+use super::report::{Goal, Row};
+use super::server::Stopped;
 
 const ROUNDS: usize = 7;
 const BINARY: &str = "target/release/portcullis";
 
-/// Builds a release and starts it again and again on fresh data.
-///
-/// # Errors
-/// When it does not build or does not answer.
-pub fn startup() -> Result<()> {
-    step("build", cargo(&["build", "--release", "--package", "portcullis-server"]))?;
-    let size = std::fs::metadata(BINARY).context("the binary is missing")?.len();
-    let (mut answers, mut memories) = (Vec::new(), Vec::new());
-    let folder = Path::new("target/bench-startup");
+/// A part of the whole bench.
+pub fn section(bench: &mut Bench) -> Result<()> {
+    let (mut answers, mut memories, mut nothing) = (Vec::new(), Vec::new(), Vec::new());
+    let folder = bench.folder.join("startup");
     for _ in 0..ROUNDS {
-        let _ = std::fs::remove_dir_all(folder);
-        std::fs::create_dir_all(folder)?;
-        let (answered, resident) = round(folder)?;
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder)?;
+        let began = Instant::now();
+        Command::new("true").status()?;
+        nothing.push(began.elapsed().as_secs_f64() * 1000.0);
+        let (answered, memory) = round(&folder)?;
         answers.push(answered);
-        memories.push(resident);
+        memories.push(memory);
     }
-    answers.sort_by(f64::total_cmp);
-    memories.sort_by(f64::total_cmp);
-    let spread = |of: &[f64]| format!("{:>8.1} {:>8.1} {:>8.1}", of[0], of[of.len() / 2], of[of.len() - 1]);
-    println!("\n{ROUNDS} rounds, fresh data each         min   median      max");
-    println!("first answer after start, ms   {}", spread(&answers));
-    println!("resident when idle, MiB        {}", spread(&memories));
+    let first = Row::new("startup", "to the first answer, fresh data", "ms", answers);
+    bench.report.add(first.beside("a process that does nothing", nothing).goal(Goal::AtMost(50.0)));
+    bench.report.add(Row::new("startup", "idle, no users", "MiB", memories).goal(Goal::AtMost(12.0)));
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let mebibytes = size as f64 / 1_048_576.0;
-    println!("release binary, MiB            {mebibytes:>8.1}");
+    let mebibytes = std::fs::metadata(BINARY).context("the binary is missing")?.len() as f64 / 1_048_576.0;
+    bench.report.add(Row::new("startup", "the binary", "MiB", vec![mebibytes]));
     Ok(())
 }
 
-/// One start: milliseconds to the first answer, and MiB of memory a second later.
+/// One start: milliseconds to the first answer, and MiB of memory of its own a second later.
 fn round(folder: &Path) -> Result<(f64, f64)> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let began = Instant::now();
@@ -59,8 +56,8 @@ fn round(folder: &Path) -> Result<(f64, f64)> {
     while settle.elapsed() < Duration::from_secs(1) {
         let _ = ask(port);
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.0.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let rollup = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", child.0.id()))?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:")).context("no Pss")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok((answered, kib / 1024.0))
 }
@@ -72,14 +69,4 @@ fn ask(port: u16) -> Result<()> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { bail!("no answer yet") }
-}
-
-/// A process that does not outlive the measurement.
-struct Stopped(Child);
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }

@@ -1,0 +1,113 @@
+//! Whether the time of an answer tells known from unknown: interleaved pairs in a random order, and the area under the
+//! curve of whoever guesses by it. One half is nothing learnt.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail, ensure};
+use serde_json::{Value, json};
+
+use crate::client::{Connection, address, login, post_json};
+
+/// Two requests that must not be told apart: the known one, the unknown one.
+struct Pair {
+    known: String,
+    unknown: String,
+}
+
+/// Asks so many pairs.
+pub async fn run(server: &str, password: &str, operation: &str, pairs: usize) -> Result<Value> {
+    let mut connection = Connection::open(server).await?;
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    let mut coin = Coin::new();
+    let began = Instant::now();
+    // a few first ones do not count: caches and the pool have to wake up
+    for number in 0..pairs + 10 {
+        let pair = pair(&mut connection, password, operation, number + 1).await?;
+        let known_first = coin.toss();
+        let order = if known_first { [&pair.known, &pair.unknown] } else { [&pair.unknown, &pair.known] };
+        let (first, second) = (connection.ask(order[0]).await?, connection.ask(order[1]).await?);
+        ensure!(first.status == second.status, "{operation}: {} and {}", first.status, second.status);
+        ensure!(first.status < 500 && first.status != 429, "{operation}: {}", first.body);
+        if number >= 10 {
+            let (a, b) = if known_first { (first, second) } else { (second, first) };
+            known.push(a.ms);
+            unknown.push(b.ms);
+        }
+    }
+    let area = area(&known, &unknown);
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(
+        json!({"auc": area, "pairs": pairs, "known_ms": median(&known), "unknown_ms": median(&unknown), "seconds": seconds}),
+    )
+}
+
+/// Addresses and bodies of one length, so that only what the server knows differs.
+async fn pair(connection: &mut Connection, password: &str, operation: &str, number: usize) -> Result<Pair> {
+    let (known, unknown) = (address(number), address(number).replace("fake", "none"));
+    let both = |request: &dyn Fn(&str) -> String| Pair { known: request(&known), unknown: request(&unknown) };
+    Ok(match operation {
+        "login" => both(&|email| login(email, "not-the-password-of-anyone")),
+        "create" => both(&|email| {
+            let person = json!({
+                "first_name": "Fake", "last_name": "Person", "email": email, "phone": "+12025550100",
+                "country_code": "US", "password": "walnut-Harbor-31-violin",
+            });
+            post_json("/User1/create", &person)
+        }),
+        "forget_password" => both(&|email| post_json("/User1/forget_password", &json!({"email": email}))),
+        "resend_verification" => both(&|email| post_json("/User1/resend_verification", &json!({"email": email}))),
+        "otp_phone" => {
+            let token = connection.ask(&login(&known, password)).await?.text("access_token")?;
+            let profile = connection.ask(&crate::client::with_token("GET", "/User1/", &token)).await?;
+            let (id, phone) = (profile.text("id")?, profile.text("phone")?);
+            // another one of the same shape: nobody's
+            let nobody = format!("{}{}", &id[..id.len() - 6], if id.ends_with("abcdef") { "fedcba" } else { "abcdef" });
+            let request = |id: &str| post_json("/User1/otp_phone", &json!({"id": id, "phone": phone}));
+            Pair { known: request(&id), unknown: request(&nobody) }
+        }
+        _ => bail!("{operation} is no operation"),
+    })
+}
+
+/// How often a known one took longer than an unknown one, of all there are.
+fn area(known: &[f64], unknown: &[f64]) -> f64 {
+    let longer =
+        |k: &f64| unknown.iter().map(|u| if k > u { 1.0 } else { f64::from(u8::from(k >= u)) / 2.0 }).sum::<f64>();
+    known.iter().map(longer).sum::<f64>() / (known.len() * unknown.len()) as f64
+}
+
+fn median(of: &[f64]) -> f64 {
+    let mut sorted = of.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    crate::paced::percentile(&sorted, 0.5)
+}
+
+/// Chance that is good enough to choose who goes first (xorshift).
+struct Coin(u64);
+
+impl Coin {
+    fn new() -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Self(now.map_or(1, |now| u64::from(now.subsec_nanos())) | 1)
+    }
+
+    const fn toss(&mut self) -> bool {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 >> 40 & 1 == 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::area;
+
+    #[test]
+    fn the_area_is_a_half_where_nothing_differs_and_one_where_everything_does() {
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        assert!(close(area(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]), 0.5));
+        assert!(close(area(&[4.0, 5.0], &[1.0, 2.0]), 1.0));
+        assert!(close(area(&[1.0], &[2.0]), 0.0));
+    }
+}

@@ -1,0 +1,125 @@
+//! `portcullis users fake`: made-up users, for whoever measures or demonstrates. Not where real ones are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Arg, ArgMatches, Command, value_parser};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use indicatif::{ProgressBar, ProgressStyle};
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::password::Password;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::ports::randomness::Randomness as _;
+use portcullis_core::service::AuthService;
+use portcullis_core::use_cases::errors::StoryError;
+use portcullis_core::use_cases::fake_user::fake_address;
+
+use super::{print, runtime, settings};
+use crate::compose;
+use crate::config::{Environment, Settings};
+
+/// What all of them log in with, unless another one is given.
+const PASSWORD: &str = "tern-Quartz-58-lantern";
+/// How many wait for the store at once: a few commits' worth, whatever the number in all.
+const AT_ONCE: usize = 512;
+
+/// Its arguments.
+pub fn command() -> Command {
+    let count = Arg::new("count").long("count").value_name("NUMBER").required(true).value_parser(value_parser!(u64));
+    let realm = Arg::new("realm").long("realm").value_name("REALM").help("Where; the first of REALMS by default");
+    let password = Arg::new("password").long("password").value_name("TEXT").default_value(PASSWORD);
+    let fake = Command::new("fake")
+        .about("Makes verified users that nobody is, in development only; those that are there already stay")
+        .arg(count.help("How many there are to be: fake-1@example.org and so on"))
+        .arg(realm)
+        .arg(password.help("What all of them log in with"));
+    Command::new("users").about("Users").subcommand_required(true).arg_required_else_help(true).subcommand(fake)
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// What went wrong.
+pub fn run(matches: &ArgMatches) -> Result<(), String> {
+    let Some(("fake", fake)) = matches.subcommand() else { return Err("there is no such command".to_owned()) };
+    let settings = settings(std::collections::BTreeMap::new())?;
+    // a production that lacks its secrets has been refused by now, and this one is before anything is opened
+    if settings.environment == Environment::Production {
+        return Err("ENVIRONMENT=production: made-up users have no place among real ones".to_owned());
+    }
+    let order = Order::read(fake, &settings)?;
+    runtime()?.block_on(async {
+        let service = compose::open_service(&settings, Arc::new(OsRandomness)).await;
+        order.carry_out(&service.map_err(|error| in_use(&error))?).await
+    })
+}
+
+/// What is to be made.
+struct Order {
+    count: u64,
+    realm: Realm,
+    password: String,
+}
+
+impl Order {
+    fn read(matches: &ArgMatches, settings: &Settings) -> Result<Self, String> {
+        let realm = matches.get_one::<String>("realm").or_else(|| settings.realms.first());
+        let realm = realm.filter(|realm| settings.realms.contains(realm)).ok_or_else(|| {
+            format!("--realm: there is no such realm. Mend: one of REALMS, which are {}", settings.realms.join(", "))
+        })?;
+        Ok(Self {
+            count: matches.get_one::<u64>("count").copied().unwrap_or_default(),
+            realm: Realm::parse(realm).map_err(|error| format!("--realm {realm}: {error}"))?,
+            password: matches.get_one::<String>("password").cloned().unwrap_or_default(),
+        })
+    }
+
+    /// One hash for all of them: a hash of their own each would take a machine of two cores hours.
+    async fn carry_out(&self, service: &AuthService) -> Result<(), String> {
+        let password = Password::presented(&self.password).ok_or("--password: too long")?;
+        let mut salt = [0; 16];
+        OsRandomness.fill(&mut salt);
+        let hash = service.ports.hasher.hash(password, salt).await.map_err(|error| error.to_string())?;
+        let bar = progress(self.count);
+        let numbers = futures_util::stream::iter(1..=self.count);
+        let made = numbers
+            .map(|number| service.fake_user(&self.realm, number, &hash))
+            .buffer_unordered(AT_ONCE)
+            .inspect(|_| bar.inc(1))
+            .try_fold(0_u64, async |made, new| Ok(made + u64::from(new)))
+            .await;
+        bar.finish_and_clear();
+        let made = made.map_err(|error| told(&error))?;
+        let (count, realm, last) = (self.count, &self.realm, fake_address(self.count));
+        let there = count - made;
+        print(&format!("{made} users made in {realm}, {there} were there already: fake-1@example.org to {last}"));
+        Ok(())
+    }
+}
+
+fn told(error: &StoryError) -> String {
+    match error {
+        StoryError::Port(error) => format!("{error}: {}. Mend: call it again, what is there stays", error.source),
+        error => error.to_string(),
+    }
+}
+
+/// On standard error, and only where a person looks at it.
+fn progress(count: u64) -> ProgressBar {
+    let bar = ProgressBar::new(count);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Another file, which is a server's way out, would be the wrong advice here.
+fn in_use(error: &str) -> String {
+    match error.split_once(". Mend: ") {
+        Some((told, _)) if told.contains("in use by another") => {
+            format!("{told}. Mend: the embedded store has one process: stop the server, call this, and start it again")
+        }
+        _ => error.to_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! What must not be traded for speed: answers that take as long for known as for unknown, and shedding that is quick,
+//! told and bounded.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use super::Bench;
+use super::memory::ARENA;
+use super::rates::USERS;
+use super::report::{Goal, Row};
+use super::server::{Backend, PASSWORD, Server, Wanted};
+use super::tools::number;
+
+/// Interleaved pairs of each round.
+const PAIRS: &str = "400";
+const OPERATIONS: [&str; 5] = ["login", "create", "forget_password", "resend_verification", "otp_phone"];
+
+/// The area under the curve of whoever guesses by time.
+pub fn timing(bench: &mut Bench) -> Result<()> {
+    // otp_phone logs each user in to learn an id: the cheapest hash there, the real one where it is part of the answer
+    for operation in OPERATIONS {
+        let cheap: &[(&str, &str)] = &[("ARGON2_MEMORY_KIB", "8"), ("ARGON2_ITERATIONS", "1")];
+        let settings = if operation == "otp_phone" { cheap } else { &[] };
+        let mut areas = Vec::new();
+        for _ in 0..if bench.quick { 1 } else { bench.rounds } {
+            let wanted = Wanted { name: "timing", backend: Backend::Embedded, users: USERS, settings };
+            let server = Server::start(bench, &wanted)?;
+            areas.push(number(&bench.tools.ask(&["timing", &server.address(), PASSWORD, operation, PAIRS])?, "auc")?);
+        }
+        bench.report.add(Row::new("timing", operation, "AUC", areas).goal(Goal::Between(0.45, 0.55)));
+    }
+    Ok(())
+}
+
+/// 500 logins at once.
+pub fn overload(bench: &mut Bench) -> Result<()> {
+    for backend in Backend::ALL {
+        let server = Server::start(bench, &Wanted { name: "overload", backend, users: USERS, settings: &[] })?;
+        let (mut shed, mut reads, mut freed, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..bench.rounds {
+            let found = bench.tools.ask(&["overload", &server.address(), PASSWORD, "500"])?;
+            honest(&found)?;
+            shed.push(number(&found["shed_ms"], "max")?);
+            reads.push(number(&found["reads_ms"], "p99")?);
+            freed.push(number(&found, "after_hang_up_ms")?);
+            counts.push(number(&found, "shed")?);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let bound = 40.0 + ARENA * std::thread::available_parallelism()?.get() as f64;
+        let name = backend.name();
+        let row = |what: &str, unit, values| Row::new("overload", format!("{name}: {what}"), unit, values);
+        bench.report.add(row("of 500 logins shed", "", counts));
+        bench.report.add(row("the slowest 503", "ms", shed).goal(Goal::AtMost(100.0)));
+        bench.report.add(row("profile reads meanwhile, p99", "ms", reads));
+        bench.report.add(row("served after others hung up", "ms", freed).goal(Goal::AtMost(500.0)));
+        bench.report.add(row("most memory ever", "MiB", vec![server.peak()?]).goal(Goal::AtMost(bound)));
+    }
+    Ok(())
+}
+
+/// Every login is served or shed with `Retry-After`, and a full queue is refused until somebody hangs up.
+fn honest(found: &Value) -> Result<()> {
+    ensure!(found["other"] == 0, "some logins were neither served nor shed: {found}");
+    ensure!(found["shed_with_retry_after"] == found["shed"], "some were shed without Retry-After: {found}");
+    ensure!(found["full_then"] == 503, "a full queue did not refuse: {found}");
+    ensure!(found["after_hang_up"] == 200, "those who hung up made no room: {found}");
+    Ok(())
+}
