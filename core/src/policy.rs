@@ -49,8 +49,10 @@ pub struct TextGuard {
     pub of_a_prefix: Quota,
     /// To such a range, without a code coming back: every right code gives one back.
     pub unanswered: Quota,
-    /// Altogether.
+    /// Altogether, to prove numbers.
     pub altogether: Quota,
+    /// Altogether, for logins: roomy, for whoever fills it keeps others from theirs.
+    pub of_logins: Quota,
 }
 
 /// Everything an operator may decide about the stories.
@@ -110,6 +112,7 @@ impl Default for Policy {
                 of_a_prefix: Quota::new(200, Duration::from_secs(DAY)),
                 unanswered: Quota::new(50, Duration::from_secs(DAY)),
                 altogether: Quota::new(1000, Duration::from_secs(DAY)),
+                of_logins: Quota::new(20_000, Duration::from_secs(DAY)),
             },
             fresh_login: Duration::from_secs(15 * 60),
         }

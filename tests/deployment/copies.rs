@@ -237,7 +237,7 @@ pub async fn an_instance_without_redis_switches_copies_off() {
     // until somebody says that all have Redis
     drop(plain);
     let settings = portcullis_tests::settings(one.folder(), &one.wanted());
-    let told = portcullis_server::compose::migrate::run(&settings, Arc::new(OsRandomness)).await.unwrap();
+    let told = portcullis_server::compose::migrate::run(&settings, true, Arc::new(OsRandomness)).await.unwrap();
     assert!(told.contains("copies in Redis are on again"), "{told}");
     until_copies_answer(&one, &here).await;
 }

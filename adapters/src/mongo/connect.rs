@@ -164,7 +164,9 @@ async fn reach(settings: &MongoSettings, patience: Duration) -> Result<Database,
 
 async fn options(settings: &MongoSettings, patience: Duration) -> Result<ClientOptions, ConnectError> {
     let parsed = ClientOptions::parse(&settings.url).await;
-    let mut options = parsed.map_err(|error| ConnectError::Address(error.kind.to_string()))?;
+    // the driver's own words may quote a piece of a password that was not encoded
+    let unreadable = |_| ConnectError::Address("in it, user and password are percent-encoded (@ / ? : # %)".to_owned());
+    let mut options = parsed.map_err(unreadable)?;
     options.app_name.get_or_insert_with(|| "portcullis".to_owned());
     options.server_selection_timeout.get_or_insert(SELECTION);
     options.connect_timeout.get_or_insert(patience);

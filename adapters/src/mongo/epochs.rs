@@ -32,7 +32,7 @@ impl Mongo {
         if self.set_plain(true).await? {
             tracing::warn!(
                 "MONGO_URL: instances with Redis have used this database, and this one has none: copies in Redis are off \
-                 until all have the same REDIS_URL and `portcullis migrate` is called"
+                 until all have the same REDIS_URL and `portcullis migrate --with-copies` is called"
             );
             tokio::time::sleep(TRUST * 2).await;
         }

@@ -89,7 +89,8 @@ impl AuthService {
         if counted {
             return Ok(None);
         }
-        let buckets = if unproven { self.buckets_of_a_proof(user, phone) } else { self.buckets_of_a_login(user) };
+        let buckets =
+            if unproven { self.buckets_of_a_proof(user, phone) } else { self.buckets_of_a_login(user, phone) };
         let mut taken = Vec::new();
         for (refusal, bucket, quota) in buckets {
             let decision = self.take(&bucket, &quota).await;
@@ -131,12 +132,16 @@ impl AuthService {
         ]
     }
 
-    fn buckets_of_a_login(&self, user: &User) -> Vec<(TextRefusal, Bucket, Quota)> {
-        let guard = &self.policy.texts;
-        let bucket = |operation| Bucket { realm: user.realm.clone(), operation, who: self.account(user) };
+    /// By account, and by number: only accounts that have proven a number fill that, so that strangers keep nobody out.
+    fn buckets_of_a_login(&self, user: &User, phone: &Phone) -> Vec<(TextRefusal, Bucket, Quota)> {
+        let (guard, realm) = (&self.policy.texts, &user.realm);
+        let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
+        let (account, number) = (self.account(user), self.phone_digest(realm, phone.as_str()));
         vec![
-            (TextRefusal::CoolDown, bucket("text_login_at_once"), guard.cool_down),
-            (TextRefusal::Number, bucket("text_login_a_day"), guard.of_a_number),
+            (TextRefusal::CoolDown, bucket("text_login_at_once", account), guard.cool_down),
+            (TextRefusal::Account, bucket("text_login_a_day", account), guard.of_a_number),
+            (TextRefusal::Number, bucket("text_login_number", number), guard.of_a_number),
+            (TextRefusal::Altogether, bucket("text_login_altogether", self.phone_digest(realm, "")), guard.of_logins),
         ]
     }
 

@@ -43,7 +43,7 @@ fn command() -> Command {
         .subcommand(outbox)
         .subcommand(moving::command())
         .subcommand(doctor::command())
-        .subcommand(Command::new("migrate").about("Brings the database to this version, and exits"))
+        .subcommand(migrate::command())
         .subcommand(users::command())
         .subcommand(settings);
     #[cfg(feature = "testkit")]
@@ -77,7 +77,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags),
         Some(("doctor", wanted)) => doctor::run(wanted),
-        Some(("migrate", _)) => migrate::run(),
+        Some(("migrate", wanted)) => migrate::run(wanted),
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };

@@ -75,6 +75,7 @@ pub const KNOWN: &[Known] = &[
     open("SMS_PER_PREFIX", "200/day", "texts and calls to numbers that differ in their last four digits only"),
     open("SMS_UNANSWERED", "50/day", "of these, without their code coming back"),
     open("SMS_DAILY_CAP", "1000/day", "texts and calls to prove numbers altogether, in each realm; more than 1440/day starts anew with the processes"),
+    open("SMS_LOGIN_DAILY_CAP", "20000/day", "texts for logins altogether, in each realm"),
     open("Account_id", "none", "the Watchman account"),
     secret("Access_token", "none", "its token"),
     open("WATCHMAN_URL", "Watchman's own", "so that a stub can stand in"),

@@ -18,7 +18,10 @@ pub struct Scripts {
 impl Scripts {
     pub fn of(generation: &str) -> Self {
         let of = |code: &str| {
-            Script::new(&format!("-- {generation}\nif redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n{code}"))
+            // with its first line a replica refuses to run it
+            Script::new(&format!(
+                "#!lua\n-- {generation}\nif redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end\n{code}"
+            ))
         };
         Self {
             look: of(LOOK),

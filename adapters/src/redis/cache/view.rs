@@ -76,7 +76,7 @@ impl Looking {
                 if !std::mem::replace(&mut plain, true) {
                     tracing::warn!(
                         "REDIS_URL: instances without Redis have used this database, so that nothing is answered from copies. \
-                         Once all have it, `portcullis migrate` switches that on"
+                         Once all have it, `portcullis migrate --with-copies` switches that on"
                     );
                 }
                 continue;
@@ -110,22 +110,25 @@ impl Looking {
         let (key, scripts, generation) = (self.key(), scripts.clone(), generation.to_owned());
         let asked = self.redis.ask(async move |mut connection| {
             let mut question = redis::pipe();
-            question.cmd("GET").arg(key).cmd("SCRIPT").arg("EXISTS");
+            question.cmd("GET").arg(key).cmd("INFO").arg("replication").cmd("SCRIPT").arg("EXISTS");
             for script in scripts.all() {
                 question.arg(script.get_hash());
             }
-            question.query_async::<(Option<String>, Vec<i64>)>(&mut connection).await
+            question.query_async::<(Option<String>, String, Vec<i64>)>(&mut connection).await
         });
-        let (found, known) = asked.await?;
-        Some(found == Some(generation) && known.iter().all(|known| *known == 1))
+        let (found, told, known) = asked.await?;
+        // a server that became a replica, and perhaps a primary again, is not the one that the generation began on
+        let same = history(&told).is_some_and(|history| generation.ends_with(history));
+        Some(found == Some(generation) && same && known.iter().all(|known| *known == 1))
     }
 
     /// A new generation: in the store first, then, once nobody believes the one before, on the server at hand.
     async fn begin(&self, seen: &str) -> Result<(), PortError> {
         let mut name = [0; 16];
         self.randomness.fill(&mut name);
-        let fresh = format!("{:032x}", u128::from_be_bytes(name));
-        if !self.is_fit().await || !self.epochs.begin(seen, &fresh).await? {
+        let Some(history) = self.fit().await else { return Ok(()) };
+        let fresh = format!("{:032x}-{history}", u128::from_be_bytes(name));
+        if !self.epochs.begin(seen, &fresh).await? {
             return Ok(());
         }
         tokio::time::sleep(TRUST + Duration::from_millis(20)).await;
@@ -140,15 +143,28 @@ impl Looking {
         Ok(())
     }
 
-    /// Whether the server forgets scripts when it should: imitations and old versions do not.
-    async fn is_fit(&self) -> bool {
+    /// The history of the server's data, if it is one that forgets scripts when it should: imitations, old versions and
+    /// replicas do not.
+    async fn fit(&self) -> Option<String> {
         let told = self.redis.ask(async move |mut connection| {
-            redis::cmd("INFO").arg("server").query_async::<String>(&mut connection).await
+            let mut question = redis::pipe();
+            question.cmd("INFO").arg("server").cmd("INFO").arg("replication");
+            question.query_async::<(String, String)>(&mut connection).await
         });
-        let Some(told) = told.await else { return false };
-        let major = told.lines().find_map(|line| {
+        let (server, replication) = told.await?;
+        let major = server.lines().find_map(|line| {
             line.strip_prefix("redis_version:").and_then(|version| version.split('.').next()?.parse::<u32>().ok())
         });
-        major.is_some_and(|major| major >= OLDEST) && !told.contains("dragonfly_version")
+        let fit = major.is_some_and(|major| major >= OLDEST) && !server.contains("dragonfly_version");
+        history(&replication).filter(|_| fit).map(str::to_owned)
     }
+}
+
+/// What a primary calls the history of its data; it has another one after every change of primaries.
+fn history(told: &str) -> Option<&str> {
+    let of = |name: &str| told.lines().find_map(|line| line.strip_prefix(name));
+    if of("role:") != Some("master") {
+        return None;
+    }
+    of("master_replid:").filter(|history| !history.is_empty())
 }

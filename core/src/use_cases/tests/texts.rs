@@ -29,6 +29,7 @@ fn guarded(change: impl FnOnce(&mut TextGuard)) -> Play {
         of_a_prefix: ROOMY,
         unanswered: ROOMY,
         altogether: ROOMY,
+        of_logins: ROOMY,
     };
     change(&mut texts);
     Play::with(Policy { texts, ..Policy::default() })

@@ -89,6 +89,7 @@ pub(super) fn texts(reader: &mut Reader) -> TextGuard {
         of_a_prefix: of("SMS_PER_PREFIX", default.of_a_prefix),
         unanswered: of("SMS_UNANSWERED", default.unanswered),
         altogether: of("SMS_DAILY_CAP", default.altogether),
+        of_logins: of("SMS_LOGIN_DAILY_CAP", default.of_logins),
         countries: countries(reader),
     }
 }

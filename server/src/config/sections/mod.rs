@@ -71,13 +71,26 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         cors_origins: web::cors_origins(reader),
         log: log(reader),
         ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),
-        validate_certificates: reader.flag("VALIDATE_CERTS", true),
+        validate_certificates: validate_certificates(reader, production),
         warnings: std::mem::take(&mut reader.warnings),
         secrets: secrets?,
         secrets_file: secrets_file?,
         database: database?,
     };
     Some(settings)
+}
+
+/// For mail, as in the seed, and for MongoDB and Redis too.
+fn validate_certificates(reader: &mut Reader, production: bool) -> bool {
+    let validate = reader.flag("VALIDATE_CERTS", true);
+    if production && !validate {
+        reader.warnings.push(
+            "VALIDATE_CERTS: any certificate is taken, for mail, MongoDB and Redis alike: TLS_CA_FILE names an authority of \
+             your own instead"
+                .to_owned(),
+        );
+    }
+    validate
 }
 
 /// Beside the database.
