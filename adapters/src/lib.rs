@@ -9,6 +9,7 @@ pub mod mail;
 pub mod mongo;
 pub mod outbox;
 pub mod redis;
+pub mod rewrap;
 pub mod system;
 pub mod templates;
 pub mod text;

@@ -6,6 +6,9 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::{Domain, KeyedDigest};
 
+/// The name of the value that `ring_check` makes.
+pub const RING: &str = "encryption_key";
+
 const TEXT: &[u8] = b"portcullis";
 const RECORD: [u8; 16] = *b"portcullis-check";
 
@@ -42,6 +45,13 @@ pub fn ring_check(cipher: &dyn FieldCipher) -> Result<Vec<u8>, PortError> {
     let sealed = cipher.seal(&key, place, TEXT)?;
     let length = u8::try_from(wrapped.as_bytes().len()).map_err(|error| PortError::new("check_values", error))?;
     Ok([&[length], wrapped.as_bytes(), sealed.as_bytes()].concat())
+}
+
+/// The wrapped key in what `ring_check` made.
+#[must_use]
+pub fn wrapped_key(check: &[u8]) -> Option<WrappedKey> {
+    let (length, rest) = check.split_first()?;
+    rest.get(..usize::from(*length)).map(|wrapped| WrappedKey::from_bytes(wrapped.to_vec()))
 }
 
 /// Whether the ring can open what `ring_check` made.

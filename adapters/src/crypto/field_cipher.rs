@@ -76,24 +76,42 @@ fn decrypt(cipher: &Aes256Gcm, bytes: &[u8], place: &Place<'_>) -> Result<Zeroiz
     cipher.decrypt(&Nonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| refused())
 }
 
+/// Who wrapped it, and what.
+fn split(wrapped: &WrappedKey) -> Option<(u32, &[u8])> {
+    let (id, rest) = wrapped.as_bytes().strip_prefix(&[FORMAT])?.split_first_chunk::<4>()?;
+    Some((u32::from_be_bytes(*id), rest))
+}
+
 impl FieldCipher for AesGcmCipher {
     fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError> {
         let mut key = Zeroizing::new([0; 32]);
         self.randomness.fill(&mut *key);
+        let key = DataKey::from_bytes(*key);
+        let wrapped = self.wrap(&key, place)?;
+        Ok((key, wrapped))
+    }
+
+    fn wrap(&self, key: &DataKey, place: Place<'_>) -> Result<WrappedKey, PortError> {
         let (id, wrapping) = self.ring.first().ok_or_else(|| PortError::new(PORT, "the ring is empty"))?;
         let nonce = self.nonce();
         let mut wrapped = vec![FORMAT];
         wrapped.extend(id.to_be_bytes());
         wrapped.extend(nonce);
-        wrapped.extend(encrypt(wrapping, nonce, &Place { field: Field::Key, ..place }, &*key)?);
-        Ok((DataKey::from_bytes(*key), WrappedKey::from_bytes(wrapped)))
+        wrapped.extend(encrypt(wrapping, nonce, &Place { field: Field::Key, ..place }, key.as_bytes())?);
+        Ok(WrappedKey::from_bytes(wrapped))
+    }
+
+    fn ring(&self) -> Vec<u32> {
+        self.ring.iter().map(|(id, _)| *id).collect()
+    }
+
+    fn wrapping_key(&self, wrapped: &WrappedKey) -> Option<u32> {
+        split(wrapped).map(|(id, _)| id)
     }
 
     fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError> {
         let malformed = || PortError::new(PORT, "a wrapped key is malformed");
-        let rest = wrapped.as_bytes().strip_prefix(&[FORMAT]).ok_or_else(malformed)?;
-        let (id, rest) = rest.split_first_chunk::<4>().ok_or_else(malformed)?;
-        let id = u32::from_be_bytes(*id);
+        let (id, rest) = split(wrapped).ok_or_else(malformed)?;
         let known = self.ring.iter().find(|(known, _)| *known == id);
         let (_, wrapping) = known.ok_or_else(|| PortError::new(PORT, format!("key {id} is not in the ring")))?;
         let key = decrypt(wrapping, rest, &Place { field: Field::Key, ..place })?;
@@ -113,5 +131,31 @@ impl FieldCipher for AesGcmCipher {
         let bytes = sealed.as_bytes().strip_prefix(&[FORMAT]);
         let bytes = bytes.ok_or_else(|| PortError::new(PORT, "a sealed value is of a format that is not known"))?;
         decrypt(&cipher(key.as_bytes())?, bytes, &place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::randomness::OsRandomness;
+    use portcullis_core::testing::samples::realm;
+
+    fn with(ring: &[(u32, [u8; 32])]) -> AesGcmCipher {
+        AesGcmCipher::new(ring, Arc::new(OsRandomness)).unwrap()
+    }
+
+    #[test]
+    fn a_key_outlives_the_one_that_wrapped_it() {
+        let (realm, old, new) = (realm("User1"), (1, [1; 32]), (2, [2; 32]));
+        let place = Place { realm: &realm, record: &[7; 16], field: Field::Key };
+        let (key, wrapped) = with(&[old]).new_key(place).unwrap();
+        let both = with(&[new, old]);
+        assert_eq!((both.ring(), both.wrapping_key(&wrapped)), (vec![2, 1], Some(1)));
+        let anew = both.wrap(&both.unwrap(&wrapped, place).unwrap(), place).unwrap();
+        assert_eq!((both.wrapping_key(&anew), anew.as_bytes().len()), (Some(2), wrapped.as_bytes().len()));
+        assert_eq!(with(&[new]).unwrap(&anew, place).unwrap().as_bytes(), key.as_bytes());
+        assert!(with(&[new]).unwrap(&wrapped, place).is_err() && with(&[old]).unwrap(&anew, place).is_err());
+        // another key of the same number is another one
+        assert!(with(&[(2, [3; 32])]).unwrap(&anew, place).is_err());
     }
 }

@@ -105,6 +105,27 @@ impl Embedded {
         self.writer.write("checks", write).await
     }
 
+    /// Compare-and-swap of a check value. Whether it was the one that was seen.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn swap_check_value(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
+        let (name, seen, fresh) = (name.to_owned(), seen.to_vec(), fresh.to_vec());
+        let write = move |db: &Connection| {
+            let sql = "UPDATE checks SET value = ?3 WHERE name = ?1 AND value = ?2";
+            Ok(db.execute(sql, (&name, &seen, &fresh))? == 1)
+        };
+        self.writer.write("checks", write).await
+    }
+
+    /// Answers when nothing that was overwritten is in the log any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn settle(&self) -> Result<(), PortError> {
+        self.writer.erase("checks", |_| Ok(())).await
+    }
+
     /// How many bytes it holds.
     ///
     /// # Errors

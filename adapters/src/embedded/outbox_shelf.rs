@@ -1,16 +1,19 @@
 //! The development mailbox's [`Shelf`] on SQLite.
 
 use async_trait::async_trait;
+use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::error::PortError;
 use rusqlite::{Connection, Row, params};
 
+use crate::embedded::Embedded;
+use crate::embedded::keys::{self, Held};
 use crate::embedded::rows::Columns;
-use crate::embedded::{Embedded, keys};
 use crate::outbox::shelf::{Shelf, Shelved};
 
 const PORT: &str = "outbox";
+const HELD: Held = Held { port: PORT, table: "outbox", record: "job", part: "part" };
 /// Copies that are kept.
 const KEPT: i64 = 10_000;
 
@@ -56,6 +59,14 @@ impl Shelf for Embedded {
                  ORDER BY number DESC LIMIT ?1";
             db.prepare_cached(sql)?.query_map([limit], read)?.collect()
         })
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, behind, limit)
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.swap_keys_of(HELD, swaps).await
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {

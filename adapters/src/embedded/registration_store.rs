@@ -1,6 +1,7 @@
 //! [`RegistrationStore`] on SQLite.
 
 use async_trait::async_trait;
+use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -10,10 +11,12 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::{InsertRegistration, RegistrationStore};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::embedded::Embedded;
+use crate::embedded::keys::{self, Held};
 use crate::embedded::rows::{Columns, PERSON, PERSON_WITH_KEY};
-use crate::embedded::{Embedded, keys};
 
 const PORT: &str = "registration_store";
+const HELD: Held = Held { port: PORT, table: "registrations", record: "id", part: "0" };
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
     let mut columns = Columns::of(row);
@@ -135,6 +138,14 @@ impl RegistrationStore for Embedded {
             statement.query_map(which, |row| row.get(0).map(UserId::from_bytes))?.collect()
         };
         self.writer.write(PORT, write).await
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, behind, limit)
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.swap_keys_of(HELD, swaps).await
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

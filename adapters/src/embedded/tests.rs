@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::held_key::KeySwap;
 use portcullis_core::model::job::{About, Task};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
@@ -108,14 +109,14 @@ async fn a_deleted_key_is_in_no_file_however_the_pages_moved() {
 async fn a_key_that_was_wrapped_anew_leaves_no_old_one_behind() {
     let (folder, store) = fresh();
     store.users().insert(marked(1)).await.unwrap();
-    let mut again = User { version: 2, ..marked(1) };
-    again.person.key = marked_key(2, 1);
-    store.users().replace(again.clone(), 1).await.unwrap();
-    // of another size
-    let mut longer = User { version: 3, ..again };
-    longer.person.key = WrappedKey::from_bytes([marked_key(3, 1).as_bytes(), &[1; 200]].concat());
-    store.users().replace(longer.clone(), 2).await.unwrap();
-    assert_eq!(store.users().find(&realm("User1"), &user_id(1)).await.unwrap(), Some(longer));
+    // the last one of another size
+    let longer = WrappedKey::from_bytes([marked_key(3, 1).as_bytes(), &[1; 200]].concat());
+    for fresh in [marked_key(2, 1), longer.clone()] {
+        let seen = store.users().keys(None, 1).await.unwrap().keys.remove(0);
+        assert_eq!(store.users().swap_keys(vec![KeySwap { seen, fresh }]).await.unwrap(), 1);
+    }
+    let user = store.users().find(&realm("User1"), &user_id(1)).await.unwrap().unwrap();
+    assert_eq!((user.person.key, user.version), (longer, 1));
     let _store = reopen(&folder, store);
     assert_eq!(found(folder.path(), 1), BTreeSet::from([3]));
 }

@@ -1,6 +1,7 @@
 //! [`UserStore`] on SQLite.
 
 use async_trait::async_trait;
+use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed};
@@ -9,10 +10,12 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::embedded::Embedded;
+use crate::embedded::keys::{self, Held};
 use crate::embedded::rows::{Columns, PERSON, PERSON_WITH_KEY, signed};
-use crate::embedded::{Embedded, keys};
 
 const PORT: &str = "user_store";
+const HELD: Held = Held { port: PORT, table: "users", record: "id", part: "0" };
 const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, disabled, \
                     generation, version, created_at, updated_at";
 
@@ -79,12 +82,13 @@ pub fn insert(db: &Connection, user: &User) -> rusqlite::Result<()> {
     put(db, &sql, user, keys::keep(db, &user.person.key)?)
 }
 
+/// All of it but the key, which stays in its slot as it is.
 fn update(db: &Connection, user: &User, slot: i64) -> rusqlite::Result<()> {
     let sql = format!(
         "UPDATE users SET ({PERSON}, {REST}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
          ?18, ?19, ?20, ?21) WHERE realm = ?1 AND id = ?2"
     );
-    put(db, &sql, user, keys::replace(db, slot, &user.person.key)?)
+    put(db, &sql, user, slot)
 }
 
 fn exists(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<bool> {
@@ -149,6 +153,14 @@ impl UserStore for Embedded {
             }
         };
         self.writer.write(PORT, write).await
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, behind, limit)
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.swap_keys_of(HELD, swaps).await
     }
 
     async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {

@@ -47,6 +47,16 @@ impl Mongo {
         self.set_plain(false).await
     }
 
+    /// Answers when no instance believes a copy of what was read before: a copy may hold a key as it was wrapped before.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn settle(&self) -> Result<(), PortError> {
+        self.advance(Advance::Copies).await?;
+        tokio::time::sleep(TRUST * 2).await;
+        Ok(())
+    }
+
     /// Whether it was otherwise.
     async fn set_plain(&self, plain: bool) -> Result<bool, PortError> {
         let which = doc! {"_id": EPOCH, "plain": !plain};

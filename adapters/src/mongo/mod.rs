@@ -15,6 +15,7 @@ mod audit_log;
 mod connect;
 mod documents;
 mod epochs;
+mod held_keys;
 mod indexes;
 mod job_queue;
 mod login_guard;
@@ -88,6 +89,16 @@ impl Mongo {
         let found = run("checks", checks.find_one(doc! {"_id": name})).await?;
         let kept = found.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
         kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
+    }
+
+    /// Compare-and-swap of a check value. Whether it was the one that was seen.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn swap_check_value(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
+        let which = doc! {"_id": name, "value": binary(seen)};
+        let change = doc! {"$set": {"value": binary(fresh)}};
+        Ok(run("checks", self.collection("checks").update_one(which, change)).await?.matched_count == 1)
     }
 
     /// The names of the collections there are.

@@ -4,15 +4,24 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
+use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::error::PortError;
 
 use crate::mongo::documents::{Fields, key, sealed};
+use crate::mongo::held_keys::Held;
 use crate::mongo::{Mongo, binary, run};
 use crate::outbox::shelf::{Shelf, Shelved};
 
 const PORT: &str = "outbox";
+const HELD: Held = Held {
+    port: PORT,
+    collection: "outbox",
+    record: "job",
+    part: Some("part"),
+    id: |held| id_of(&JobId::from_bytes(held.record), held.part),
+};
 
 pub fn parse(document: &Document) -> Result<Shelved, PortError> {
     let fields = Fields::of(PORT, document);
@@ -28,7 +37,11 @@ pub fn parse(document: &Document) -> Result<Shelved, PortError> {
 }
 
 fn id(copy: &Shelved) -> String {
-    format!("{}/{}", copy.job, copy.part)
+    id_of(&copy.job, copy.part)
+}
+
+fn id_of(job: &JobId, part: u32) -> String {
+    format!("{job}/{part}")
 }
 
 /// A copy as a document; several within one millisecond are in the order of `order`.
@@ -66,6 +79,14 @@ impl Shelf for Mongo {
             outbox.find(doc! {}).sort(newest).limit(i64::from(limit)).await?.try_collect::<Vec<Document>>().await
         };
         run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, behind, limit).await
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.swap_keys_of(HELD, swaps).await
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
+use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -156,6 +157,36 @@ impl RegistrationStore for Mongo {
         let which = doc! {"_id": key(realm, hex(email))};
         let found = run(PORT, self.collection(COLLECTION).find_one_and_delete(which)).await?;
         Ok(waiting(found.as_ref())?.into_iter().map(|one| one.id).collect())
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        let found = self.documents_behind((PORT, COLLECTION), behind, limit, doc! {}).await?;
+        let mut keys = Vec::new();
+        for document in &found.0 {
+            keys.extend(waiting(Some(document))?.into_iter().map(|one| HeldKey {
+                record: *one.id.as_bytes(),
+                realm: one.realm,
+                part: 0,
+                key: one.person.key,
+            }));
+        }
+        Ok(KeyPage { keys, behind: found.1 })
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        let mut put = 0;
+        for KeySwap { seen, fresh } in swaps {
+            let Some(address) = self.address_of(&seen.realm, &UserId::from_bytes(seen.record)).await? else { continue };
+            let change = |found: Option<&Document>| {
+                let mut all = waiting(found)?;
+                let one = all.iter_mut().find(|one| *one.id.as_bytes() == seen.record && one.person.key == seen.key);
+                let Some(one) = one else { return Ok(Next::Keep(0)) };
+                one.person.key = fresh.clone();
+                Ok(with(&all, 1))
+            };
+            put += self.swap(PORT, COLLECTION, &address, change).await?;
+        }
+        Ok(put)
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

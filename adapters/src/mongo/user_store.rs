@@ -1,7 +1,8 @@
 //! [`UserStore`] on MongoDB.
 
 use async_trait::async_trait;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
+use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -10,9 +11,17 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 
 use crate::mongo::documents::{Fields, digest, key, person, sealed, signed};
+use crate::mongo::held_keys::Held;
 use crate::mongo::{Failure, Mongo, binary, run};
 
 const PORT: &str = "user_store";
+const HELD: Held = Held {
+    port: PORT,
+    collection: "users",
+    record: "id",
+    part: None,
+    id: |held| key(&held.realm, UserId::from_bytes(held.record)),
+};
 
 pub fn print(user: &User) -> Document {
     let mut document = doc! {
@@ -60,6 +69,21 @@ pub fn parse(document: &Document) -> Result<User, PortError> {
     })
 }
 
+/// A change that makes a document this one, all of it but the key.
+fn replacement(user: &User) -> Document {
+    let mut all = print(user);
+    all.remove("_id");
+    all.remove("key");
+    let absent =
+        ["pending_index", "pending_email", "previous_email"].into_iter().filter(|name| !all.contains_key(name));
+    let absent: Document = absent.map(|name| (name.to_owned(), Bson::String(String::new()))).collect();
+    if absent.is_empty() {
+        doc! {"$set": all}
+    } else {
+        doc! {"$set": all, "$unset": absent}
+    }
+}
+
 #[async_trait]
 impl UserStore for Mongo {
     async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
@@ -90,7 +114,7 @@ impl UserStore for Mongo {
         let id = key(&user.realm, user.id);
         let users = self.collection("users");
         let which = doc! {"_id": &id, "version": signed(expected)};
-        match run(PORT, users.replace_one(which, print(&user))).await {
+        match run(PORT, users.update_one(which, replacement(&user))).await {
             Ok(done) if done.matched_count == 1 => Ok(ReplaceUser::Replaced),
             Ok(_) => match run(PORT, users.find_one(doc! {"_id": &id})).await? {
                 Some(_) => Ok(ReplaceUser::Stale),
@@ -99,6 +123,14 @@ impl UserStore for Mongo {
             Err(Failure::Taken(_)) => Ok(ReplaceUser::EmailTaken),
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, behind, limit).await
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.swap_keys_of(HELD, swaps).await
     }
 
     /// The key is overwritten first, so that what a server keeps of deleted documents has none. Its journal and the

@@ -1,6 +1,7 @@
 //! Where the development mailbox keeps its copies: sealed, so that a store of it sees nobody's data.
 
 use async_trait::async_trait;
+use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
@@ -34,6 +35,12 @@ pub trait Shelf: Send + Sync {
 
     /// The newest copies first, `limit` at most.
     async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError>;
+
+    /// The wrapped keys of all copies, as `UserStore::keys` hands over those of accounts; `record` is the job.
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
+
+    /// Puts fresh keys where those that were seen still are, as `UserStore::swap_keys` does; how many.
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError>;
 
     /// Erasure: drops the copies about a subject.
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError>;

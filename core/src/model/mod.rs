@@ -5,6 +5,7 @@ pub mod code;
 pub mod country;
 pub mod email;
 pub mod event;
+pub mod held_key;
 pub mod ids;
 pub mod job;
 pub mod message;

@@ -14,6 +14,19 @@ pub trait FieldCipher: Send + Sync {
     /// When the library fails.
     fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError>;
 
+    /// Wraps an open key under the ring's first key, whichever wrapped it before. `place.field` is `Field::Key`.
+    ///
+    /// # Errors
+    /// When the library fails.
+    fn wrap(&self, key: &DataKey, place: Place<'_>) -> Result<WrappedKey, PortError>;
+
+    /// The ids of the ring's keys. The first wraps; all unwrap.
+    fn ring(&self) -> Vec<u32>;
+
+    /// The id of the key that wrapped this one, in the ring or not; `None` for what no version of ours wrapped. A look at
+    /// the first bytes: whether it can be unwrapped, only unwrapping says.
+    fn wrapping_key(&self, wrapped: &WrappedKey) -> Option<u32>;
+
     /// Opens a wrapped key with whichever key of the ring wrapped it.
     ///
     /// # Errors

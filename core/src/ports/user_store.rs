@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::model::held_key::{KeyPage, KeySwap};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -56,9 +57,19 @@ pub trait UserStore: Send + Sync {
         Ok(true)
     }
 
-    /// Compare-and-swap: stores `user` (which carries its new version) if the stored version is `expected`.
-    /// Of many racing replacements of one version, one is `Replaced`.
+    /// Compare-and-swap: stores `user` (which carries its new version) if the stored version is `expected`, all of it but
+    /// the wrapped key: a data key is for life, and who read the account before its key was wrapped anew must not put the
+    /// old wrapping back. Of many racing replacements of one version, one is `Replaced`.
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError>;
+
+    /// The wrapped keys of all accounts, some `limit` at a time, those behind a place that an earlier page named. What is there
+    /// all the while comes once; what comes or goes meanwhile may be missed.
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
+
+    /// Compare-and-swap of wrapped keys, one by one: puts the fresh one where the one that was seen still is, and changes
+    /// nothing else, not the version either. Where the account has gone, or its key is another one by now, nothing happens. How many
+    /// were put.
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError>;
 
     /// Removes the account. Its wrapped key is in no file of the store any more when this answers, so that whatever
     /// else of the record a file may still have is noise. Whether there was one; of many racing deletions one

@@ -158,8 +158,11 @@ impl Script {
 
 /// The ports of which something can break, and their methods that can.
 pub const PORTS: &[(&str, &[&str])] = &[
-    ("user_store", &["insert", "find", "find_by_email", "replace", "delete", "ping"]),
-    ("registration_store", &["insert", "find", "find_by_email", "extend", "remove", "remove_all", "purge_expired"]),
+    ("user_store", &["insert", "find", "find_by_email", "replace", "keys", "swap_keys", "delete", "ping"]),
+    (
+        "registration_store",
+        &["insert", "find", "find_by_email", "extend", "remove", "remove_all", "keys", "swap_keys", "purge_expired"],
+    ),
     (
         "one_time_token_store",
         &["put", "peek", "find", "consume", "arm", "try_code", "remove_all", "remove", "purge_expired"],
@@ -167,7 +170,7 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("session_store", &["insert", "find", "rotate", "list", "end", "end_all", "purge_expired"]),
     ("token_signer", &["sign"]),
     ("breached_passwords", &["contains"]),
-    ("field_cipher", &["new_key", "unwrap", "seal", "open"]),
+    ("field_cipher", &["new_key", "wrap", "unwrap", "seal", "open"]),
     ("password_hasher", &["hash", "verify"]),
     ("job_queue", &["enqueue", "claim", "complete", "retry_at", "bury", "dead", "revive", "forget", "depth"]),
     ("audit_log", &["of_user"]),

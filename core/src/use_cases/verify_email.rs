@@ -12,7 +12,7 @@ use crate::model::registration_form::parse_email;
 use crate::model::sealed::{Digest, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
-use crate::model::user::{Registration, User};
+use crate::model::user::{Registration, SealedPerson, User};
 use crate::ports::one_time_token_store::{CodeOf, TryCode};
 use crate::ports::user_store::{InsertUser, ReplaceUser};
 use crate::service::{AuthService, Ports};
@@ -172,10 +172,12 @@ impl AuthService {
     async fn begin_account(&self, registration: &Registration) -> Result<Verified, StoryError> {
         let Ports { users, registrations, one_time_tokens, mailer, clock, .. } = &self.ports;
         let (realm, now) = (&registration.realm, clock.now());
+        // whoever wraps keys anew may be past the registration, and sees no account yet
+        let key = self.wrapped_anew(realm, registration.id.as_bytes(), &registration.person.key)?;
         let user = User {
             realm: realm.clone(),
             id: registration.id,
-            person: registration.person.clone(),
+            person: SealedPerson { key, ..registration.person.clone() },
             pending_email: None,
             previous_email: None,
             password: registration.password.clone(),

@@ -16,7 +16,7 @@ use crate::http::app::KeyAge;
 
 /// The check values, by name.
 const SALT: &str = "email_salt";
-const RING: &str = "encryption_key";
+const RING: &str = check_values::RING;
 
 /// A store that keeps check values.
 pub trait Checked: Movable {

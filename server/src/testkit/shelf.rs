@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_adapters::outbox::shelf::{Shelf, Shelved};
+use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::error::PortError;
@@ -41,6 +42,36 @@ impl Shelf for MemoryShelf {
     async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Ok(self.lock().iter().rev().take(limit).cloned().collect())
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        let copies = self.lock();
+        let from = behind.and_then(|behind| behind.parse().ok()).unwrap_or(0_usize);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let held = |copy: &Shelved| HeldKey {
+            realm: copy.realm.clone(),
+            record: *copy.job.as_bytes(),
+            part: copy.part,
+            key: copy.key.clone(),
+        };
+        let keys = copies.iter().skip(from).take(limit).map(held).collect();
+        let next = from.saturating_add(limit);
+        Ok(KeyPage { keys, behind: (next < copies.len()).then(|| next.to_string()) })
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        let mut copies = self.lock();
+        let mut put = 0;
+        for KeySwap { seen, fresh } in swaps {
+            let same = |copy: &&mut Shelved| {
+                (&copy.realm, copy.job.as_bytes(), copy.part) == (&seen.realm, &seen.record, seen.part)
+            };
+            if let Some(copy) = copies.iter_mut().find(same).filter(|copy| copy.key == seen.key) {
+                copy.key = fresh;
+                put += 1;
+            }
+        }
+        Ok(put)
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {

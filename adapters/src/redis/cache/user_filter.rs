@@ -1,6 +1,7 @@
 //! [`UserStore`] with a filter of the registered addresses in front.
 
 use async_trait::async_trait;
+use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -51,6 +52,14 @@ impl UserStore for FilteredUsers {
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
         let email = user.person.email_index;
         self.filter.around(&email, self.store.replace(user, expected)).await
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.store.keys(behind, limit).await
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.store.swap_keys(swaps).await
     }
 
     async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {

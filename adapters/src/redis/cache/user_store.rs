@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -72,6 +73,16 @@ impl UserStore for CachedUsers {
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
         let place = Self::place(&user.realm, &user.id);
         self.cache.around(&[place], &[], self.store.replace(user, expected)).await
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.store.keys(behind, limit).await
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        let place = |swap: &KeySwap| Self::place(&swap.seen.realm, &UserId::from_bytes(swap.seen.record));
+        let places: Vec<String> = swaps.iter().map(place).collect();
+        self.cache.around(&places, &[], self.store.swap_keys(swaps)).await
     }
 
     async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 
 use super::{Backend, prove};
+use crate::model::held_key::{KeyPage, KeySwap};
 use crate::model::ids::{SessionId, UserId};
 use crate::model::one_time_token::{Holder, OneTimeToken, Purpose};
 use crate::model::realm::Realm;
@@ -193,6 +194,14 @@ impl UserStore for LosesTheSecondIndex {
 
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
         self.inner.replace(user, expected).await
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.inner.keys(behind, limit).await
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.inner.swap_keys(swaps).await
     }
 
     async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {

@@ -29,6 +29,8 @@ pub fn cases() -> Vec<Case<dyn FieldCipher>> {
         unwraps_nowhere_else,
         keys_and_values_never_stand_in_for_each_other,
         a_flipped_bit_of_a_wrapped_key_is_noticed,
+        wraps_an_open_key_anew,
+        says_which_key_wrapped,
         every_key_is_another,
         a_racing_crowd_gets_different_bytes,
     ]
@@ -179,6 +181,37 @@ async fn a_flipped_bit_of_a_wrapped_key_is_noticed(cipher: &Cipher) -> Outcome {
     for (bit, bytes) in flipped(wrapped.as_bytes()).into_iter().chain([Vec::new(), cut]).enumerate() {
         let opened = cipher.unwrap(&WrappedKey::from_bytes(bytes), at(&realm, Field::Key));
         assert!(opened.is_err(), "bit {bit} makes no difference");
+    }
+    Ok(())
+}
+
+async fn wraps_an_open_key_anew(cipher: &Cipher) -> Outcome {
+    let (here, there) = (realm("User1"), realm("User2"));
+    let (key, wrapped) = cipher.new_key(at(&here, Field::Key))?;
+    let sealed = cipher.seal(&key, at(&here, Field::Email), b"someone@example.com")?;
+    let mut seen = BTreeSet::from([wrapped.as_bytes().to_vec()]);
+    for _ in 0..100 {
+        let anew = cipher.wrap(&key, at(&here, Field::Key))?;
+        assert!(seen.insert(anew.as_bytes().to_vec()), "it came twice");
+        let again = cipher.unwrap(&anew, at(&here, Field::Key))?;
+        assert_eq!(cipher.open(&again, at(&here, Field::Email), &sealed)?.as_slice(), b"someone@example.com");
+        assert!(cipher.unwrap(&anew, at(&there, Field::Key)).is_err());
+    }
+    // the old wrapping is as good as before
+    assert_eq!(cipher.unwrap(&wrapped, at(&here, Field::Key))?.as_bytes(), key.as_bytes());
+    Ok(())
+}
+
+async fn says_which_key_wrapped(cipher: &Cipher) -> Outcome {
+    let realm = realm("User1");
+    let ring = cipher.ring();
+    let first = ring.first().copied();
+    assert!(first.is_some() && ring.iter().collect::<BTreeSet<_>>().len() == ring.len(), "{ring:?}");
+    let (key, wrapped) = cipher.new_key(at(&realm, Field::Key))?;
+    assert_eq!(cipher.wrapping_key(&wrapped), first);
+    assert_eq!(cipher.wrapping_key(&cipher.wrap(&key, at(&realm, Field::Key))?), first);
+    for nothing in [&b""[..], &[1], &[0; 3]] {
+        assert_eq!(cipher.wrapping_key(&WrappedKey::from_bytes(nothing.to_vec())), None);
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ macro_rules! cases {
 mod agreement;
 #[cfg(test)]
 mod broken_adapters;
+mod held_keys;
 mod suite;
 
 pub use suite::{AnyCase, Backend, Broken, all, prove};

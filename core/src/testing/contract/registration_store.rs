@@ -3,11 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use super::agreement::registration_store::agrees_with_the_fake;
+use super::held_keys::{
+    Holds, a_racing_swap_undoes_no_removal, hands_over_every_key_once, one_of_many_racing_swaps_wins,
+    swaps_keys_of_any_length, swaps_the_keys_that_were_seen_and_nothing_else,
+    what_changed_or_went_meanwhile_is_not_swapped,
+};
 use super::{Case, Outcome, Setup, count};
+use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
 use crate::model::realm::Realm;
-use crate::model::sealed::Sealed;
+use crate::model::sealed::{Sealed, WrappedKey};
 use crate::model::user::{PasswordHash, Registration};
+use crate::ports::error::PortError;
 use crate::ports::registration_store::{InsertRegistration, RegistrationStore};
 use crate::testing::samples::{LIFE, NOW, digest, person, realm, registration, user_id};
 
@@ -35,8 +44,55 @@ pub fn cases() -> Vec<Case<dyn RegistrationStore>> {
         one_of_many_racing_removals_answers_true,
         removes_all_of_an_address_even_the_expired,
         purges_what_has_expired_and_nothing_else,
+        hands_over_every_key_once,
+        swaps_the_keys_that_were_seen_and_nothing_else,
+        swaps_keys_of_any_length,
+        what_changed_or_went_meanwhile_is_not_swapped,
+        one_of_many_racing_swaps_wins,
+        a_racing_swap_undoes_no_removal,
+        swaps_one_of_an_address_alone,
         agrees_with_the_fake,
     ]
+}
+
+#[async_trait]
+impl Holds for dyn RegistrationStore {
+    type Record = Registration;
+
+    fn nth(realm: &Realm, n: u64) -> Registration {
+        registration(realm, n)
+    }
+
+    fn held(registration: &Registration) -> HeldKey {
+        let Registration { realm, id, person, .. } = registration;
+        HeldKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
+    }
+
+    fn with_key(registration: &Registration, key: WrappedKey) -> Registration {
+        let mut anew = registration.clone();
+        anew.person.key = key;
+        anew
+    }
+
+    async fn keep(&self, registration: &Registration) -> Result<(), PortError> {
+        self.insert(registration.clone(), 100, NOW).await.map(|_| ())
+    }
+
+    async fn found(&self, registration: &Registration) -> Result<Option<Registration>, PortError> {
+        self.find(&registration.realm, &registration.id, NOW).await
+    }
+
+    async fn gone(&self, registration: &Registration) -> Result<bool, PortError> {
+        self.remove(&registration.realm, &registration.id).await
+    }
+
+    async fn page(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys(behind, limit).await
+    }
+
+    async fn swap(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.swap_keys(swaps).await
+    }
 }
 
 /// The n-th registration, all of one address.
@@ -246,5 +302,24 @@ async fn purges_what_has_expired_and_nothing_else(pending: &Pending) -> Outcome 
     assert_eq!(pending.purge_expired(one.expires_at).await?, 0);
     assert_eq!(pending.find(&here, &one.id, NOW).await?, None);
     assert_eq!(pending.find(&here, &living.id, NOW).await?, Some(living));
+    Ok(())
+}
+
+async fn swaps_one_of_an_address_alone(pending: &Pending) -> Outcome {
+    let realm = realm("User1");
+    // one of them has expired: its key lies there all the same
+    let dead = Registration { expires_at: NOW, ..rival(&realm, 3) };
+    let all = [rival(&realm, 1), rival(&realm, 2), dead];
+    for one in &all {
+        insert(pending, one).await?;
+    }
+    let page = pending.keys(None, 100).await?;
+    let records: Vec<[u8; 16]> = page.keys.iter().map(|held| held.record).collect();
+    assert!(all.iter().all(|one| records.contains(one.id.as_bytes())) && records.len() == 3, "{records:?}");
+    let [first, second, dead] = &all;
+    let swap = |one, n| KeySwap { seen: <dyn RegistrationStore>::held(one), fresh: person(n).key };
+    assert_eq!(pending.swap_keys(vec![swap(second, 8), swap(dead, 9)]).await?, 2);
+    let second = <dyn RegistrationStore>::with_key(second, person(8).key);
+    assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?, vec![first.clone(), second]);
     Ok(())
 }

@@ -2,11 +2,21 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use super::agreement::user_store::agrees_with_the_fake;
+use super::held_keys::{
+    Holds, a_racing_swap_undoes_no_removal, hands_over_every_key_once, one_of_many_racing_swaps_wins,
+    swaps_keys_of_any_length, swaps_the_keys_that_were_seen_and_nothing_else,
+    what_changed_or_went_meanwhile_is_not_swapped,
+};
 use super::{Case, Outcome, Setup, count};
+use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
+use crate::model::realm::Realm;
 use crate::model::sealed::{Sealed, WrappedKey};
 use crate::model::time::Timestamp;
-use crate::model::user::{PasswordHash, PendingEmail, User};
+use crate::model::user::{PasswordHash, PendingEmail, SealedPerson, User};
+use crate::ports::error::PortError;
 use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 use crate::testing::samples::{NOW, digest, person, realm, sealed, user, user_id};
 
@@ -26,6 +36,7 @@ pub fn cases() -> Vec<Case<dyn UserStore>> {
         replaces_the_expected_version,
         a_stale_replacement_changes_nothing,
         a_replacement_moves_the_email,
+        a_replacement_leaves_the_key,
         a_replacement_may_not_take_an_email,
         never_denies_an_email_it_has,
         nobody_is_replaced_who_is_gone,
@@ -36,9 +47,60 @@ pub fn cases() -> Vec<Case<dyn UserStore>> {
         one_of_many_racing_replacements_wins,
         one_of_many_racing_deletions_answers_true,
         a_racing_replacement_undoes_no_deletion,
+        hands_over_every_key_once,
+        swaps_the_keys_that_were_seen_and_nothing_else,
+        swaps_keys_of_any_length,
+        what_changed_or_went_meanwhile_is_not_swapped,
+        one_of_many_racing_swaps_wins,
+        a_racing_swap_undoes_no_removal,
         answers_a_ping,
         agrees_with_the_fake,
     ]
+}
+
+#[async_trait]
+impl Holds for dyn UserStore {
+    type Record = User;
+
+    fn nth(realm: &Realm, n: u64) -> User {
+        user(realm, n)
+    }
+
+    fn held(user: &User) -> HeldKey {
+        let User { realm, id, person, .. } = user;
+        HeldKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
+    }
+
+    fn with_key(user: &User, key: WrappedKey) -> User {
+        let mut anew = user.clone();
+        anew.person.key = key;
+        anew
+    }
+
+    async fn keep(&self, user: &User) -> Result<(), PortError> {
+        self.insert(user.clone()).await.map(|_| ())
+    }
+
+    async fn found(&self, user: &User) -> Result<Option<User>, PortError> {
+        self.find(&user.realm, &user.id).await
+    }
+
+    async fn gone(&self, user: &User) -> Result<bool, PortError> {
+        self.delete(&user.realm, &user.id).await
+    }
+
+    async fn page(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys(behind, limit).await
+    }
+
+    async fn swap(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.swap_keys(swaps).await
+    }
+}
+
+/// Another person of the same key: what a replacement may change.
+fn replaced(key: u64, n: u64) -> SealedPerson {
+    SealedPerson { key: person(key).key, ..person(n) }
 }
 
 async fn an_empty_store_finds_nobody(users: &Users) -> Outcome {
@@ -91,7 +153,8 @@ async fn keeps_every_field(users: &Users) -> Outcome {
     let mut version = 1;
     users.insert(user(&realm, 1)).await?;
     for shape in in_every_shape() {
-        let next = User { version: version + 1, ..shape };
+        let person = SealedPerson { key: person(1).key, ..shape.person.clone() };
+        let next = User { version: version + 1, person, ..shape };
         assert_eq!(users.replace(next.clone(), version).await?, ReplaceUser::Replaced);
         assert_eq!(users.find(&realm, &next.id).await?, Some(next));
         version += 1;
@@ -176,11 +239,24 @@ async fn a_replacement_moves_the_email(users: &Users) -> Outcome {
     let realm = realm("User1");
     let before = user(&realm, 1);
     users.insert(before.clone()).await?;
-    let after = User { person: person(2), version: 2, ..before.clone() };
+    let after = User { person: replaced(1, 2), version: 2, ..before.clone() };
     assert_eq!(users.replace(after.clone(), 1).await?, ReplaceUser::Replaced);
     assert_eq!(users.find_by_email(&realm, &before.person.email_index).await?, None);
     assert_eq!(users.find_by_email(&realm, &after.person.email_index).await?, Some(after));
     assert_eq!(users.insert(User { id: user_id(3), ..before }).await?, InsertUser::Inserted);
+    Ok(())
+}
+
+/// Read before its key was wrapped anew, written after: the old wrapping must not come back.
+async fn a_replacement_leaves_the_key(users: &Users) -> Outcome {
+    let before = user(&realm("User1"), 1);
+    users.insert(before.clone()).await?;
+    let swap = KeySwap { seen: <dyn UserStore>::held(&before), fresh: person(9).key };
+    assert_eq!(users.swap_keys(vec![swap]).await?, 1);
+    let after = User { person: replaced(1, 2), version: 2, ..before };
+    assert_eq!(users.replace(after.clone(), 1).await?, ReplaceUser::Replaced);
+    let kept = User { person: replaced(9, 2), ..after };
+    assert_eq!(users.find(&kept.realm, &kept.id).await?, Some(kept));
     Ok(())
 }
 

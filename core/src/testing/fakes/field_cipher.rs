@@ -8,24 +8,29 @@ use crate::model::sealed::{DataKey, Place, Sealed, WrappedKey};
 use crate::ports::error::PortError;
 use crate::ports::field_cipher::FieldCipher;
 use crate::testing::faults::{FaultPlan, Faults};
+use crate::testing::locked::Locked;
 use crate::testing::mixer::{Mixer, mask};
 
 const NONCE: usize = 32;
 const TAG: usize = 32;
 
-/// A cipher under a ring of one key of 64 bits. A fake: anybody could break it.
+/// Bytes of a ring key's id.
+const ID: usize = 4;
+
+/// A cipher under a ring of keys of 64 bits. A fake: anybody could break it.
 #[derive(Debug)]
 pub struct FakeFieldCipher {
-    ring: u64,
+    seed: u64,
+    ring: Locked<Vec<u32>>,
     nonces: AtomicU64,
     faults: Faults,
 }
 
 impl FakeFieldCipher {
-    /// A cipher under that key that breaks as the plan says.
+    /// A cipher under a ring of one key, 1, that breaks as the plan says.
     #[must_use]
-    pub fn new(ring: u64, plan: &FaultPlan) -> Self {
-        Self { ring, nonces: AtomicU64::new(0), faults: Faults::new("field_cipher", plan) }
+    pub fn new(seed: u64, plan: &FaultPlan) -> Self {
+        Self { seed, ring: Locked::new(vec![1]), nonces: AtomicU64::new(0), faults: Faults::new("field_cipher", plan) }
     }
 
     /// What breaks.
@@ -34,14 +39,25 @@ impl FakeFieldCipher {
         &self.faults
     }
 
+    /// Another ring, by the ids of its keys; the first wraps.
+    pub fn rotate(&self, ring: &[u32]) {
+        *self.ring.lock() = ring.to_vec();
+    }
+
     /// Looks random, and never comes twice.
     fn fresh(&self, label: &[u8]) -> [u8; 32] {
         let count = self.nonces.fetch_add(1, Ordering::Relaxed);
-        Mixer::new(self.ring).part(label).part(&count.to_le_bytes()).finish()
+        Mixer::new(self.seed).part(label).part(&count.to_le_bytes()).finish()
     }
 
-    fn ring_key(&self) -> [u8; 32] {
-        Mixer::new(self.ring).part(b"ring").finish()
+    fn ring_key(&self, id: u32) -> [u8; 32] {
+        Mixer::new(self.seed).part(b"ring").part(&id.to_be_bytes()).finish()
+    }
+
+    fn wrap_under_first(&self, key: &[u8; 32], place: Place<'_>) -> WrappedKey {
+        let id = self.ring.lock().first().copied().unwrap_or_default();
+        let wrapped = self.close(&self.ring_key(id), place, key);
+        WrappedKey::from_bytes([&id.to_be_bytes()[..], &wrapped].concat())
     }
 
     fn close(&self, key: &[u8; 32], place: Place<'_>, value: &[u8]) -> Vec<u8> {
@@ -73,14 +89,28 @@ impl FieldCipher for FakeFieldCipher {
     fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError> {
         self.faults.call("new_key", || {
             let key = self.fresh(b"data key");
-            let wrapped = self.close(&self.ring_key(), place, &key);
-            (DataKey::from_bytes(key), WrappedKey::from_bytes(wrapped))
+            (DataKey::from_bytes(key), self.wrap_under_first(&key, place))
         })
+    }
+
+    fn wrap(&self, key: &DataKey, place: Place<'_>) -> Result<WrappedKey, PortError> {
+        self.faults.call("wrap", || self.wrap_under_first(key.as_bytes(), place))
+    }
+
+    fn ring(&self) -> Vec<u32> {
+        self.ring.lock().clone()
+    }
+
+    fn wrapping_key(&self, wrapped: &WrappedKey) -> Option<u32> {
+        wrapped.as_bytes().first_chunk::<ID>().map(|id| u32::from_be_bytes(*id))
     }
 
     fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError> {
         self.faults.call("unwrap", || {
-            let key = reopen(&self.ring_key(), place, wrapped.as_bytes())?;
+            let absent = || PortError::new("field_cipher", "its key is not in the ring");
+            let (id, rest) = wrapped.as_bytes().split_first_chunk::<ID>().ok_or_else(absent)?;
+            let id = Some(u32::from_be_bytes(*id)).filter(|id| self.ring.lock().contains(id)).ok_or_else(absent)?;
+            let key = reopen(&self.ring_key(id), place, rest)?;
             let key = key.first_chunk().copied();
             key.map(DataKey::from_bytes).ok_or_else(|| PortError::new("field_cipher", "a key has 32 bytes"))
         })?

@@ -1,6 +1,7 @@
 //! A fake for every port, under the port's file name: it holds state, keeps the contract, and breaks on demand.
 
 // users
+mod held_keys;
 pub mod registration_store;
 pub mod user_store;
 // tokens

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use crate::model::held_key::{KeyPage, KeySwap};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -11,6 +12,7 @@ use crate::model::time::Timestamp;
 use crate::model::user::Registration;
 use crate::ports::error::PortError;
 use crate::ports::registration_store::{InsertRegistration, RegistrationStore};
+use crate::testing::fakes::held_keys::page;
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
@@ -120,6 +122,28 @@ impl RegistrationStore for FakeRegistrationStore {
             let mut pending = self.pending.lock();
             let removed = pending.extract_if(.., |_, registration| is_of(registration, realm, email));
             removed.map(|((_, id), _)| id).collect()
+        })
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.faults.call("keys", || {
+            let all = self.pending.lock();
+            page(all.values().map(|one| (&one.realm, one.id, &one.person.key)), behind, limit)
+        })
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.faults.call("swap_keys", || {
+            let mut all = self.pending.lock();
+            let mut put = 0;
+            for KeySwap { seen, fresh } in swaps {
+                let one = all.get_mut(&(seen.realm, UserId::from_bytes(seen.record)));
+                if let Some(one) = one.filter(|one| one.person.key == seen.key) {
+                    one.person.key = fresh;
+                    put += 1;
+                }
+            }
+            put
         })
     }
 

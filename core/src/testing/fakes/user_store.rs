@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use crate::model::held_key::{KeyPage, KeySwap};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
-use crate::model::user::User;
+use crate::model::user::{SealedPerson, User};
 use crate::ports::error::PortError;
 use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+use crate::testing::fakes::held_keys::page;
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
@@ -88,11 +90,34 @@ impl UserStore for FakeUserStore {
                 None => ReplaceUser::Gone,
                 Some(stored) if stored.version != expected => ReplaceUser::Stale,
                 Some(_) if email_taken(&users, &user) => ReplaceUser::EmailTaken,
-                Some(_) => {
-                    users.insert(key, user);
+                Some(stored) => {
+                    let kept = stored.person.key.clone();
+                    users.insert(key, User { person: SealedPerson { key: kept, ..user.person }, ..user });
                     ReplaceUser::Replaced
                 }
             }
+        })
+    }
+
+    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.faults.call("keys", || {
+            let all = self.users.lock();
+            page(all.values().map(|one| (&one.realm, one.id, &one.person.key)), behind, limit)
+        })
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        self.faults.call("swap_keys", || {
+            let mut all = self.users.lock();
+            let mut put = 0;
+            for KeySwap { seen, fresh } in swaps {
+                let one = all.get_mut(&(seen.realm, UserId::from_bytes(seen.record)));
+                if let Some(one) = one.filter(|one| one.person.key == seen.key) {
+                    one.person.key = fresh;
+                    put += 1;
+                }
+            }
+            put
         })
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use crate::model::event::EventKind;
 use crate::model::message::Channel;
+use crate::ports::field_cipher::FieldCipher as _;
 use crate::testing::race::block_on;
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::introspect::ActiveToken;
@@ -186,4 +187,19 @@ fn a_hash_of_other_parameters_is_renewed() {
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
     assert_ne!(play.world.users.all()[0].password, before);
     assert!(play.caller(&pair).is_ok());
+}
+
+#[test]
+fn an_account_begins_under_the_newest_key_whatever_its_registration_lies_under() {
+    let play = Play::new();
+    play.register(EMAIL).unwrap();
+    play.deliver();
+    play.world.cipher.rotate(&[2, 1]);
+    play.verify(&play.link("mail_email_verify")).unwrap();
+    let keys = play.world.users.all().into_iter().map(|user| play.world.cipher.wrapping_key(&user.person.key));
+    assert_eq!(keys.collect::<Vec<_>>(), [Some(2)]);
+    // the old key may go, and the person is still there
+    play.world.cipher.rotate(&[2]);
+    let pair = play.log_in(EMAIL, PASSWORD).unwrap();
+    assert_eq!(play.service.show_profile(&play.caller(&pair).unwrap()).unwrap().first_name.as_str(), "Ada");
 }

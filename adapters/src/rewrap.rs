@@ -1,0 +1,266 @@
+//! Wrapping data keys anew, under the ring's first key: every key that a store holds, page by page, beside servers that
+//! go on meanwhile. Each key is swapped where it still is the one that was read, so that nothing that was changed or
+//! deleted is undone, and a call that was killed is gone on with by another. The check value is last: until it lies
+//! under the new key too, no server starts without the old one.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
+use portcullis_core::model::sealed::{Field, Place};
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::field_cipher::FieldCipher;
+use portcullis_core::ports::registration_store::RegistrationStore;
+use portcullis_core::ports::user_store::UserStore;
+
+use crate::crypto::check_values;
+use crate::embedded::Embedded;
+use crate::mongo::Mongo;
+use crate::outbox::shelf::Shelf;
+use crate::transfer::{Collection, Movable};
+
+const PORT: &str = "rewrap";
+/// Keys read and swapped at once.
+const AT_ONCE: u32 = 500;
+/// How often everything is gone through before those who still wrap under an old key are given up on.
+const PASSES: u32 = 5;
+/// How often a store that fails is asked again, a little later each time.
+const TRIES: u32 = 8;
+
+/// The collections whose records hold keys. Registrations become accounts: they come first.
+pub const HOLDERS: [Collection; 3] = [Collection::Registrations, Collection::Users, Collection::Outbox];
+
+/// A store whose keys can be wrapped anew.
+#[async_trait]
+pub trait KeyKeeper: UserStore + RegistrationStore + Shelf + Movable {
+    /// Compare-and-swap of a check value. Whether it was the one that was seen.
+    async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError>;
+
+    /// Answers when what was swapped away is in no log and no copy that anyone believes.
+    async fn settle_keys(&self) -> Result<(), PortError>;
+}
+
+#[async_trait]
+impl KeyKeeper for Embedded {
+    async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
+        self.swap_check_value(name, seen, fresh).await
+    }
+
+    async fn settle_keys(&self) -> Result<(), PortError> {
+        self.settle().await
+    }
+}
+
+#[async_trait]
+impl KeyKeeper for Mongo {
+    async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
+        self.swap_check_value(name, seen, fresh).await
+    }
+
+    async fn settle_keys(&self) -> Result<(), PortError> {
+        self.settle().await
+    }
+}
+
+/// How many records' keys lie under which key, by collection.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Census {
+    /// By the id of the wrapping key; `None` is what no version of ours wrapped.
+    pub by_key: BTreeMap<Option<u32>, BTreeMap<&'static str, u64>>,
+}
+
+impl Census {
+    fn count(&mut self, key: Option<u32>, of: Collection) {
+        *self.by_key.entry(key).or_default().entry(of.as_str()).or_default() += 1;
+    }
+
+    /// Of all collections.
+    #[must_use]
+    pub fn under(&self, key: Option<u32>) -> u64 {
+        self.by_key.get(&key).map_or(0, |counts| counts.values().sum())
+    }
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Keys that were wrapped anew.
+    pub rewrapped: u64,
+    /// What the last pass found, once it was through.
+    pub census: Census,
+    /// Keys that their own key of the ring does not open, by its id. Nothing can be read with them.
+    pub damaged: BTreeMap<u32, u64>,
+}
+
+impl Report {
+    /// Whether everything lies under the first key of this ring, but for what no key of it opens.
+    #[must_use]
+    pub fn left_of(&self, ring: &[u32]) -> Vec<(u32, u64)> {
+        let older = ring.iter().skip(1).map(|id| {
+            let damaged = self.damaged.get(id).copied().unwrap_or_default();
+            (*id, self.census.under(Some(*id)).saturating_sub(damaged))
+        });
+        older.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+/// How far it is: so many of about so many in a collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Which.
+    pub of: Collection,
+    /// How many were looked at.
+    pub done: u64,
+    /// Of how many; a record that holds several keys counts once.
+    pub all: u64,
+}
+
+/// A call.
+pub struct Rewrapper<'a> {
+    /// Whose keys.
+    pub store: &'a dyn KeyKeeper,
+    /// The ring.
+    pub cipher: &'a dyn FieldCipher,
+    /// Waits after each change as long as it took: for a store with one writer at a time, which is a server's too.
+    pub gives_way: bool,
+    /// Hears of every step.
+    pub told: &'a (dyn Fn(Step) + Send + Sync),
+}
+
+impl Rewrapper<'_> {
+    /// Looks, and changes nothing.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn census(&self) -> Result<Census, PortError> {
+        let mut report = Report::default();
+        self.pass(&mut report, false).await?;
+        let check = self.store.check_value(check_values::RING).await?;
+        if let Some(wrapped) = check.as_deref().and_then(check_values::wrapped_key) {
+            report.census.count(self.cipher.wrapping_key(&wrapped), Collection::Checks);
+        }
+        Ok(report.census)
+    }
+
+    /// Wraps everything anew that lies under an older key of the ring.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn run(&self) -> Result<Report, PortError> {
+        let mut report = Report::default();
+        for _ in 0..PASSES {
+            (report.census, report.damaged) = Default::default();
+            // who was changed meanwhile, or came, is seen by the next pass; the last one finds nothing to do
+            if self.pass(&mut report, true).await? == 0 {
+                break;
+            }
+        }
+        if report.left_of(&self.cipher.ring()).is_empty() {
+            self.again(|| self.store.settle_keys()).await?;
+            report.rewrapped += u64::from(self.swap_check().await?);
+        }
+        Ok(report)
+    }
+
+    /// Everything once; how many swaps were tried.
+    async fn pass(&self, report: &mut Report, swapping: bool) -> Result<u64, PortError> {
+        let mut tried = 0;
+        for of in HOLDERS {
+            let all = self.store.count(of).await?;
+            let (mut done, mut behind) = (0, None::<String>);
+            loop {
+                let page = self.again(|| self.page(of, behind.as_deref())).await?;
+                done += page.keys.len() as u64;
+                let swaps: Vec<KeySwap> =
+                    page.keys.into_iter().filter_map(|held| self.look(of, held, report, swapping)).collect();
+                tried += swaps.len() as u64;
+                if !swaps.is_empty() {
+                    report.rewrapped += self.swap(of, swaps).await?;
+                }
+                (self.told)(Step { of, done, all: all.max(done) });
+                behind = page.behind;
+                if behind.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(tried)
+    }
+
+    /// Counts a key; what is to be swapped for it, if anything is.
+    fn look(&self, of: Collection, held: HeldKey, report: &mut Report, swapping: bool) -> Option<KeySwap> {
+        if held.key.as_bytes().iter().all(|byte| *byte == 0) {
+            // of a record that is being deleted: its key has gone already
+            return None;
+        }
+        let (id, ring) = (self.cipher.wrapping_key(&held.key), self.cipher.ring());
+        report.census.count(id, of);
+        let older = id.filter(|id| ring.iter().skip(1).any(|older| older == id))?;
+        if !swapping {
+            return None;
+        }
+        let place = Place { realm: &held.realm, record: &held.record, field: Field::Key };
+        let anew = self.cipher.unwrap(&held.key, place).and_then(|key| self.cipher.wrap(&key, place));
+        if let Ok(fresh) = anew {
+            return Some(KeySwap { seen: held, fresh });
+        }
+        *report.damaged.entry(older).or_default() += 1;
+        None
+    }
+
+    async fn page(&self, of: Collection, behind: Option<&str>) -> Result<KeyPage, PortError> {
+        match of {
+            Collection::Registrations => RegistrationStore::keys(self.store, behind, AT_ONCE).await,
+            Collection::Users => UserStore::keys(self.store, behind, AT_ONCE).await,
+            Collection::Outbox => Shelf::keys(self.store, behind, AT_ONCE).await,
+            _ => Err(PortError::new(PORT, "a collection without keys")),
+        }
+    }
+
+    async fn swap(&self, of: Collection, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+        let began = Instant::now();
+        let put = self.again(|| {
+            let swaps = swaps.clone();
+            async move {
+                match of {
+                    Collection::Registrations => RegistrationStore::swap_keys(self.store, swaps).await,
+                    Collection::Users => UserStore::swap_keys(self.store, swaps).await,
+                    Collection::Outbox => Shelf::swap_keys(self.store, swaps).await,
+                    _ => Err(PortError::new(PORT, "a collection without keys")),
+                }
+            }
+        });
+        let put = put.await?;
+        if self.gives_way {
+            tokio::time::sleep(began.elapsed()).await;
+        }
+        Ok(put)
+    }
+
+    /// A store that a server is busy with may refuse, and one that loses its first server fails for a while. Everything
+    /// here can be asked twice.
+    async fn again<T, F: Future<Output = Result<T, PortError>>>(&self, ask: impl Fn() -> F) -> Result<T, PortError> {
+        let mut wait = Duration::from_millis(50);
+        for _ in 1..TRIES {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => tracing::debug!("asked again in {wait:?}: {error}"),
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        ask().await
+    }
+
+    /// The value by which the database knows its ring. Whether it was swapped.
+    async fn swap_check(&self) -> Result<bool, PortError> {
+        let Some(seen) = self.store.check_value(check_values::RING).await? else { return Ok(false) };
+        let wrapped = check_values::wrapped_key(&seen);
+        if wrapped.and_then(|wrapped| self.cipher.wrapping_key(&wrapped)) == self.cipher.ring().first().copied() {
+            return Ok(false);
+        }
+        let fresh = check_values::ring_check(self.cipher)?;
+        self.again(|| self.store.swap_check(check_values::RING, &seen, &fresh)).await
+    }
+}

@@ -1,0 +1,29 @@
+//! Pages of wrapped keys, for fakes that keep records in a map.
+
+use crate::model::held_key::{HeldKey, KeyPage};
+use crate::model::ids::UserId;
+use crate::model::realm::Realm;
+use crate::model::sealed::WrappedKey;
+
+/// Those behind a place, in the order of the places' texts.
+pub(super) fn page<'a>(
+    records: impl Iterator<Item = (&'a Realm, UserId, &'a WrappedKey)>,
+    behind: Option<&str>,
+    limit: u32,
+) -> KeyPage {
+    let at = |(realm, id, key)| (format!("{realm}/{id}"), realm, id, key);
+    let mut all: Vec<(String, &Realm, UserId, &WrappedKey)> = records.map(at).collect();
+    all.sort_by(|one, other| one.0.cmp(&other.0));
+    all.retain(|(place, ..)| behind.is_none_or(|behind| place.as_str() > behind));
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = all.len() > limit;
+    all.truncate(limit);
+    let behind = all.last().filter(|_| more).map(|(place, ..)| place.clone());
+    let held = |(_, realm, id, key): (String, &Realm, UserId, &WrappedKey)| HeldKey {
+        realm: realm.clone(),
+        record: *id.as_bytes(),
+        part: 0,
+        key: key.clone(),
+    };
+    KeyPage { keys: all.into_iter().map(held).collect(), behind }
+}
