@@ -5,6 +5,7 @@ mod command_line;
 mod copies;
 mod failures;
 mod instances;
+mod keys;
 mod moving;
 mod processes;
 
@@ -54,6 +55,8 @@ const STORIES: &[Story] = stories! {
         doctor_says_what_to_type,
         migrate_makes_what_is_missing_once,
         no_password_reaches_the_log_at_any_level;
+    keys:
+        nobody_is_lost_and_nobody_comes_back;
     moving:
         there_and_back_again,
         what_was_moved_there_and_back_is_the_same,

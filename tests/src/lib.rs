@@ -7,6 +7,7 @@ pub mod fault_proxy;
 pub mod filled;
 pub mod life_over_http;
 pub mod process;
+pub mod rotation;
 pub mod server;
 pub mod smtp_server;
 pub mod testkit;

@@ -1,8 +1,9 @@
-//! The command line: `portcullis serve`, `keys generate`, `settings`, `outbox`, `move`, `migrate`, `doctor` and `users`. Exit
+//! The command line: `portcullis serve`, `keys`, `settings`, `outbox`, `move`, `migrate`, `doctor` and `users`. Exit
 //! code 0 for success, 1 for what went wrong, 2 for a call that could not be understood.
 
 mod banner;
 mod doctor;
+mod keys;
 mod migrate;
 mod moving;
 mod outbox;
@@ -26,11 +27,6 @@ use crate::{serve, telemetry, worker};
 
 fn command() -> Command {
     let serve = Command::new("serve").about("Runs the server (the default)").args(config::flags());
-    let keys = Command::new("keys")
-        .about("Keys and secrets")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(Command::new("generate").about("Prints fresh secrets as lines for a .env file"));
     let outbox = outbox::command();
     let settings = Command::new("settings").about("Prints a reference of all settings");
     let command = Command::new("portcullis")
@@ -39,7 +35,7 @@ fn command() -> Command {
         .args(config::flags())
         .args_conflicts_with_subcommands(true)
         .subcommand(serve)
-        .subcommand(keys)
+        .subcommand(keys::command())
         .subcommand(outbox)
         .subcommand(moving::command())
         .subcommand(doctor::command())
@@ -62,11 +58,7 @@ pub fn run() -> ExitCode {
         }
     };
     let done = match matches.subcommand() {
-        Some(("keys", _)) => {
-            let randomness = OsRandomness;
-            print(&config::keys::generate(&|bytes| randomness.fill(bytes)));
-            Ok(())
-        }
+        Some(("keys", keys)) => keys::run(keys),
         Some(("settings", _)) => {
             print(&config::reference());
             Ok(())

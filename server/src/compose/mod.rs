@@ -1,6 +1,7 @@
 //! The one place that names concrete adapters: settings in, a server out.
 
 pub mod doctor;
+pub mod keyring;
 pub mod migrate;
 pub mod moving;
 mod post;

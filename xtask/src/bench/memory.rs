@@ -44,29 +44,60 @@ pub fn section(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Exports and deletions a second.
+/// Master keys, each for one round of its own.
+const KEYS: [&str; 4] = [
+    "uxm8uju31zxNIUvfI5S3LK6byxJpgPeihfPHfFeSaRw=",
+    "ygei8K-RIASRKnAaMcWAbzW05GB3DhcoucHHNFyfmhQ=",
+    "CcW4XeaT0CroPj7vwjLXgyVr_aWLlbc_F-Gg3jce2kI=",
+    "_l6kwAcIuuXyK48DvOh5x1DlhxfnAiCz44b7qiLWRfg=",
+];
+
+/// The ring of a round: its key, and the one before it.
+fn ring(round: usize) -> String {
+    let key = |round: usize| format!("{}:{}", round + 1, KEYS[round % KEYS.len()]);
+    if round == 0 { key(0) } else { format!("{},{}", key(round), key(round - 1)) }
+}
+
+/// Exports and deletions a second, the backends in turn; then keys wrapped anew a second, from ring to ring.
 pub fn accounts(bench: &mut Bench) -> Result<()> {
     let count = if bench.quick { 200 } else { 1000 };
-    for backend in Backend::ALL {
-        let (mut exports, mut deletions) = (Vec::new(), Vec::new());
-        for _ in 0..bench.rounds {
-            let server = Server::start(bench, &Wanted { name: "accounts", backend, users: USERS, settings: &[] })?;
-            let found = bench.tools.ask(&["accounts", &server.address(), PASSWORD, &count.to_string()])?;
-            exports.push(number(&found, "exports")?);
-            deletions.push(number(&found, "deletions")?);
-            drop(server);
-            if backend == Backend::MongoRedis {
-                // its database is not made anew, and a user is deleted once
-                break;
-            }
+    let mut found = Backend::ALL.map(|backend| (backend, Vec::new(), Vec::new()));
+    for round in 0..bench.rounds {
+        for (backend, exports, deletions) in &mut found {
+            // users are deleted once: a database of its own each round
+            let name = format!("accounts_{round}");
+            let server = Server::start(bench, &Wanted { name: &name, backend: *backend, users: USERS, settings: &[] })?;
+            let rates = bench.tools.ask(&["accounts", &server.address(), PASSWORD, &count.to_string()])?;
+            exports.push(number(&rates, "exports")?);
+            deletions.push(number(&rates, "deletions")?);
         }
-        bench.report.add(Row::new("accounts", format!("{}: exports, 8 connections", backend.name()), "/s", exports));
-        bench.report.add(Row::new(
-            "accounts",
-            format!("{}: deletions, 8 connections", backend.name()),
-            "/s",
-            deletions,
-        ));
+    }
+    for (backend, exports, deletions) in found {
+        for (what, rates) in [("exports", exports), ("deletions", deletions)] {
+            let name = format!("{}: {what}, 8 connections", backend.name());
+            bench.report.add(Row::new("accounts", name, "/s", rates));
+        }
+    }
+    rewrapping(bench)
+}
+
+/// Beside a server that is idle.
+fn rewrapping(bench: &mut Bench) -> Result<()> {
+    let users = if bench.quick { 2_000 } else { 20_000 };
+    let first = ring(0);
+    let mut servers = Vec::new();
+    for backend in Backend::ALL {
+        let settings = [("ENCRYPTION_KEY", first.as_str())];
+        servers.push((backend, Server::start(bench, &Wanted { name: "rewrap", backend, users, settings: &settings })?));
+    }
+    let mut found = vec![Vec::new(); servers.len()];
+    for round in 1..=bench.rounds {
+        for ((_, server), rates) in servers.iter().zip(&mut found) {
+            rates.push(server.rewrap(&ring(round))?);
+        }
+    }
+    for ((backend, _), rates) in servers.iter().zip(found) {
+        bench.report.add(Row::new("accounts", format!("{}: keys wrapped anew", backend.name()), "/s", rates));
     }
     Ok(())
 }

@@ -66,6 +66,7 @@ pub struct Server {
     process: Stopped,
     port: u16,
     folder: PathBuf,
+    settings: Vec<(String, String)>,
 }
 
 impl Server {
@@ -86,13 +87,13 @@ impl Server {
                 bail!("no made-up users could be made");
             }
         }
-        Self::open(folder, &settings)
+        Self::open(folder, settings)
     }
 
     /// Starts a server on a folder.
-    fn open(folder: PathBuf, settings: &[(String, String)]) -> Result<Self> {
+    fn open(folder: PathBuf, settings: Vec<(String, String)>) -> Result<Self> {
         let port = free_port()?;
-        let mut serve = command(&folder, settings)?;
+        let mut serve = command(&folder, &settings)?;
         // as it comes: every request is a line
         let log = std::fs::File::create(folder.join("log"))?;
         serve.args(["serve", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(log);
@@ -104,7 +105,23 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(Self { process, port, folder })
+        Ok(Self { process, port, folder, settings })
+    }
+
+    /// Wraps every key anew under the first key of a ring, beside the server: records a second, by its own count.
+    ///
+    /// # Errors
+    /// When it fails, or leaves something.
+    pub fn rewrap(&self, ring: &str) -> Result<f64> {
+        let mut rewrap = command(&self.folder, &self.settings)?;
+        let output = rewrap.args(["keys", "rewrap"]).env("ENCRYPTION_KEY", ring).output()?;
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            bail!("keys could not be wrapped anew: {told}{}", String::from_utf8_lossy(&output.stderr));
+        }
+        let rate =
+            told.lines().filter_map(|line| line.strip_suffix("/s")?.rsplit(' ').next()?.parse().ok()).next_back();
+        rate.context("no rate was told")
     }
 
     /// Where it is.

@@ -1,0 +1,227 @@
+//! `portcullis keys`: fresh secrets, what each key of the ring still holds, and wrapping it all under the newest.
+
+use std::io::IsTerminal as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use indicatif::{ProgressBar, ProgressStyle};
+use portcullis_adapters::rewrap::{Census, Report, Step};
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_adapters::transfer::Collection;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::randomness::Randomness as _;
+use serde_json::{Value, json};
+
+use super::{print, runtime, settings};
+use crate::compose::keyring::Keyring;
+use crate::config;
+
+/// The collections, in the order they are shown.
+const SHOWN: [Collection; 4] = [Collection::Users, Collection::Registrations, Collection::Outbox, Collection::Checks];
+
+/// Its arguments.
+pub fn command() -> Command {
+    let flag = |id: &'static str, help: &'static str| Arg::new(id).long(id).action(ArgAction::SetTrue).help(help);
+    let status = Command::new("status")
+        .about("How many records' keys lie under each key of ENCRYPTION_KEY")
+        .arg(flag("json", "For machines"));
+    let rewrap = Command::new("rewrap")
+        .about("Wraps every record's key under the first key of ENCRYPTION_KEY, beside running servers")
+        .after_help(
+            "Call it with the settings of the servers, once all of them run with the new key in front. Stopped in the \
+             middle, the same call goes on. Its exit code is 0 once nothing lies under an older key.",
+        )
+        .arg(flag("dry-run", "Counts, and changes nothing"));
+    Command::new("keys")
+        .about("Keys and secrets")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(Command::new("generate").about("Prints fresh secrets as lines for a .env file"))
+        .subcommand(status)
+        .subcommand(rewrap)
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// What went wrong, or is left.
+pub fn run(matches: &ArgMatches) -> Result<(), String> {
+    let looks = match matches.subcommand() {
+        Some(("status", status)) => Some(status.get_flag("json")),
+        Some(("rewrap", rewrap)) => rewrap.get_flag("dry-run").then_some(false),
+        _ => {
+            print(&config::keys::generate(&|bytes| OsRandomness.fill(bytes)));
+            return Ok(());
+        }
+    };
+    let settings = settings(std::collections::BTreeMap::new())?;
+    let ring: Vec<u32> = settings.secrets.encryption_ring.0.iter().map(|(id, _)| *id).collect();
+    runtime()?.block_on(async {
+        let keyring = Keyring::open(&settings, Arc::new(OsRandomness)).await?;
+        match looks {
+            Some(json) => look(&keyring, &ring, json).await,
+            None => rewrap(&keyring, &ring).await,
+        }
+    })
+}
+
+fn told(error: &PortError) -> String {
+    format!("{error}: {}", error.source)
+}
+
+async fn look(keyring: &Keyring, ring: &[u32], json: bool) -> Result<(), String> {
+    let census = keyring.rewrapper(&|_| {}).census().await.map_err(|error| told(&error))?;
+    if json {
+        print(&serde_json::to_string_pretty(&shown(&census, ring)).map_err(|error| error.to_string())?);
+    } else {
+        print(&format!("{}\n{}", table(&census, ring), advice(&census, ring)));
+    }
+    Ok(())
+}
+
+async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
+    let progress = Progress::new();
+    let began = Instant::now();
+    let done = keyring.rewrapper(&|step| progress.show(step)).run().await;
+    progress.end();
+    let report = done.map_err(|error| format!("{}. Mend: call it again, it goes on where it stopped", told(&error)))?;
+    let (first, seconds) = (ring.first().copied().unwrap_or_default(), began.elapsed().as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let rate = report.rewrapped as f64 / seconds.max(f64::MIN_POSITIVE);
+    print(&format!("{} wrapped anew under key {first} in {seconds:.1} s, {rate:.0}/s", records(report.rewrapped)));
+    match wrong(&report, ring) {
+        problems if problems.is_empty() => {
+            let older: Vec<String> = ring.iter().skip(1).map(u32::to_string).collect();
+            if !older.is_empty() {
+                print(&format!("nothing lies under {} any more: it may leave ENCRYPTION_KEY", older.join(", ")));
+            }
+            Ok(())
+        }
+        problems => Err(problems.join("; ")),
+    }
+}
+
+/// What is left that should not be.
+fn wrong(report: &Report, ring: &[u32]) -> Vec<String> {
+    let left = report.left_of(ring).into_iter().map(|(id, count)| {
+        format!(
+            "{} still under key {id}: a server wraps under it. Mend: restart all of them with the new key in front, \
+             then call this again",
+            records(count)
+        )
+    });
+    let damaged = report.damaged.iter().map(|(id, count)| {
+        format!("{} under key {id} that it does not open: damaged, or wrapped by another key {id}", records(*count))
+    });
+    left.chain(damaged).chain(strange(&report.census, ring)).collect()
+}
+
+/// What no key of the ring wrapped.
+fn strange(census: &Census, ring: &[u32]) -> Vec<String> {
+    let strange = census.by_key.keys().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
+    let line = |id: &Option<u32>| match id {
+        Some(id) => format!(
+            "{} under key {id}, which is not in the ring. Mend: add {id}:KEY to ENCRYPTION_KEY, or they stay unreadable",
+            records(census.under(Some(*id)))
+        ),
+        None => format!("{} with a key that cannot be read", records(census.under(None))),
+    };
+    strange.map(line).collect()
+}
+
+fn records(count: u64) -> String {
+    if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
+}
+
+/// Every key of the ring, then whatever else was found.
+fn rows(census: &Census, ring: &[u32]) -> Vec<Option<u32>> {
+    let known = ring.iter().copied().map(Some);
+    let others = census.by_key.keys().copied().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
+    known.chain(others).collect()
+}
+
+fn of(census: &Census, id: Option<u32>, collection: Collection) -> u64 {
+    census.by_key.get(&id).and_then(|counts| counts.get(collection.as_str())).copied().unwrap_or_default()
+}
+
+fn table(census: &Census, ring: &[u32]) -> String {
+    let head = SHOWN.map(|collection| format!("{:>14}", collection.as_str())).concat();
+    let line = |id: Option<u32>| {
+        let role = match id {
+            Some(id) if ring.first() == Some(&id) => "encrypts",
+            Some(id) if ring.contains(&id) => "decrypts",
+            _ => "NOT IN RING",
+        };
+        let name = id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+        let counts = SHOWN.map(|collection| format!("{:>14}", of(census, id, collection))).concat();
+        format!("{name:<11}{role:<11}{counts}")
+    };
+    let lines = rows(census, ring).into_iter().map(line);
+    std::iter::once(format!("{:<11}{:<11}{head}", "key", "")).chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+/// What may be done now.
+fn advice(census: &Census, ring: &[u32]) -> String {
+    let older = ring.iter().skip(1).map(|id| match census.under(Some(*id)) {
+        0 => format!("nothing lies under key {id}: it may leave ENCRYPTION_KEY"),
+        count => format!("{} under key {id}: `portcullis keys rewrap` wraps them anew", records(count)),
+    });
+    older.chain(strange(census, ring)).collect::<Vec<_>>().join("\n")
+}
+
+/// In the words of `/health/detailed`.
+fn shown(census: &Census, ring: &[u32]) -> Value {
+    let row = |id: Option<u32>| {
+        let counts = SHOWN.map(|collection| (collection.as_str().to_owned(), json!(of(census, id, collection))));
+        let mut row = json!({
+            "id": id,
+            "in_ring": id.is_some_and(|id| ring.contains(&id)),
+            "records": census.under(id),
+        });
+        if let Some(row) = row.as_object_mut() {
+            row.extend(counts);
+        }
+        row
+    };
+    let keys: Vec<Value> = rows(census, ring).into_iter().map(row).collect();
+    json!({"encrypting": ring.first(), "decrypting": ring, "keys": keys})
+}
+
+/// A bar on a terminal, a line each tenth elsewhere.
+struct Progress {
+    bar: Option<ProgressBar>,
+    line: Mutex<Option<(Collection, u64)>>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style =
+                ProgressStyle::with_template("{msg:<14} {bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left");
+            ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self { bar, line: Mutex::new(None) }
+    }
+
+    fn show(&self, Step { of, done, all }: Step) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(of.as_str());
+            bar.set_length(all);
+            bar.set_position(done);
+            return;
+        }
+        let tenths = done * 10 / all.max(1);
+        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        if all > 0 && *line != Some((of, tenths)) {
+            *line = Some((of, tenths));
+            print(&format!("{} {done}/{all}", of.as_str()));
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

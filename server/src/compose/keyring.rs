@@ -1,0 +1,71 @@
+//! The database of the settings and its ring, for whoever looks after keys: beside a server that may be running on it.
+
+use std::sync::Arc;
+
+use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
+use portcullis_adapters::crypto::keyed_digest::HmacDigest;
+use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::mongo::Mongo;
+use portcullis_adapters::rewrap::{KeyKeeper, Rewrapper, Step};
+use portcullis_adapters::transfer::mover::unfinished;
+use portcullis_core::ports::randomness::Randomness;
+
+use super::proof::Proof;
+use super::{shown, stores};
+use crate::config::{Database, Settings};
+
+/// A store, and the ring its keys lie under.
+pub struct Keyring {
+    store: Box<dyn KeyKeeper>,
+    cipher: AesGcmCipher,
+    /// One writer at a time: the server's, or this.
+    one_writer: bool,
+}
+
+impl Keyring {
+    /// Opens what is there; makes nothing.
+    ///
+    /// # Errors
+    /// What is wrong, by the setting's name, and the mend.
+    pub async fn open(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Self, String> {
+        let ring = &settings.secrets.encryption_ring.0;
+        let cipher = AesGcmCipher::new(ring, randomness).map_err(|error| shown(&error))?;
+        let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
+        let place = settings.database.shown();
+        let (setting, store): (_, Box<dyn KeyKeeper>) = match &settings.database {
+            Database::Sqlite { path } => {
+                if !path.exists() {
+                    return Err(format!(
+                        "DATABASE_URL: {} is not there. Mend: call this in the folder, and with the settings, of the server",
+                        path.display()
+                    ));
+                }
+                let store = Embedded::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+                ("DATABASE_URL", Box::new(store))
+            }
+            Database::Mongo { url, name } => {
+                let mongo = stores::mongo(settings, url.expose(), name);
+                let failed = |error| format!("MONGO_URL: {error}. Mend: {}", stores::mend(&error));
+                ("MONGO_URL", Box::new(Mongo::connect_for_long(&mongo).await.map_err(failed)?))
+            }
+        };
+        let failed = |error| format!("{setting}: {}", shown(&error));
+        if let Some(from) = unfinished(&*store).await.map_err(failed)? {
+            return Err(format!(
+                "{setting}: {place} is the target of an unfinished move from {from}. Mend: finish it with the same \
+                 `portcullis move` as before."
+            ));
+        }
+        let proof = Proof { setting, place: place.clone(), cipher: &cipher, digests: &digests };
+        if !proof.look(&*store).await? {
+            return Err(format!("{setting}: no server has used {place} yet. Mend: see that the name is right"));
+        }
+        let one_writer = matches!(settings.database, Database::Sqlite { .. });
+        Ok(Self { store, cipher, one_writer })
+    }
+
+    /// What looks, and wraps anew.
+    pub fn rewrapper<'a>(&'a self, told: &'a (dyn Fn(Step) + Send + Sync)) -> Rewrapper<'a> {
+        Rewrapper { store: &*self.store, cipher: &self.cipher, gives_way: self.one_writer, told }
+    }
+}

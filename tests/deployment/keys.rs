@@ -1,0 +1,13 @@
+//! Another master key on MongoDB, with copies in Redis of what lies under the old one.
+
+use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_tests::{on_servers, rotation};
+
+pub async fn nobody_is_lost_and_nobody_comes_back() {
+    let settings = on_servers().unwrap();
+    rotation::nobody_is_lost_and_nobody_comes_back(&settings).await;
+    let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
+    let (url, database) = (of("MONGO_URL"), of("MONGO_DB"));
+    let mongo = MongoSettings { url, database, validate_certificates: true, ca_file: None };
+    Mongo::connect(&mongo).await.unwrap().drop_database().await.unwrap();
+}

@@ -1,0 +1,134 @@
+//! Wrapping keys anew on the embedded store: what becomes of each kind of key, of a store that fails, and of everybody
+//! while a master key is changed. `tests/deployment` does the last on MongoDB.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portcullis_adapters::crypto::check_values;
+use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
+use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::rewrap::{Report, Rewrapper};
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_adapters::transfer::{Collection, Movable as _};
+use portcullis_core::model::sealed::{Field, Place, WrappedKey};
+use portcullis_core::model::user::User;
+use portcullis_core::ports::field_cipher::FieldCipher;
+use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::testing::samples::{realm, user, user_id};
+use portcullis_tests::process::call;
+use portcullis_tests::rotation;
+
+fn cipher(ring: &[u8]) -> AesGcmCipher {
+    let ring: Vec<(u32, [u8; 32])> = ring.iter().map(|id| (u32::from(*id), [*id; 32])).collect();
+    AesGcmCipher::new(&ring, Arc::new(OsRandomness)).unwrap()
+}
+
+/// The n-th user, with a key under the first one of a ring.
+fn under(cipher: &AesGcmCipher, n: u64) -> User {
+    let mut user = user(&realm("User1"), n);
+    let place = Place { realm: &user.realm, record: user.id.as_bytes(), field: Field::Key };
+    user.person.key = cipher.new_key(place).unwrap().1;
+    user
+}
+
+async fn key_of(store: &Embedded, n: u64) -> WrappedKey {
+    UserStore::find(store, &realm("User1"), &user_id(n)).await.unwrap().unwrap().person.key
+}
+
+async fn rewrapped(store: &Embedded, cipher: &AesGcmCipher) -> Report {
+    Rewrapper { store, cipher, gives_way: true, told: &|_| {} }.run().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_kind_of_key_fares_as_it_should() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(&folder.path().join("p.db")).unwrap();
+    let (old, both) = (cipher(&[1]), cipher(&[2, 1]));
+    let check = check_values::ring_check(&old).unwrap();
+    store.check_value_or_insert(check_values::RING, &check).await.unwrap();
+    let damaged = |mut user: User| {
+        let mut bytes = user.person.key.as_bytes().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        user.person.key = WrappedKey::from_bytes(bytes);
+        user
+    };
+    let with = |n, bytes: &[u8]| {
+        let mut user = user(&realm("User1"), n);
+        user.person.key = WrappedKey::from_bytes(bytes.to_vec());
+        user
+    };
+    let nowhere = under(&cipher(&[9]), 4);
+    let all =
+        [under(&old, 1), under(&both, 2), damaged(under(&old, 3)), nowhere, with(5, &[0; 64]), with(6, b"no key")];
+    for user in &all {
+        UserStore::insert(&store, user.clone()).await.unwrap();
+    }
+    for rewrapped_now in [2, 0] {
+        let report = rewrapped(&store, &both).await;
+        assert_eq!(report.rewrapped, rewrapped_now, "one user, and the check value");
+        assert_eq!(report.damaged, BTreeMap::from([(1, 1)]));
+        let of = |id| report.census.under(id);
+        assert_eq!((of(Some(2)), of(Some(1)), of(Some(9)), of(None)), (2, 1, 1, 1), "{:?}", report.census);
+        assert_eq!(report.left_of(&both.ring()), Vec::new());
+    }
+    // the same data key as before, and nobody else's was touched
+    let place = Place { realm: &all[0].realm, record: all[0].id.as_bytes(), field: Field::Key };
+    let (before, after) = (&all[0].person.key, key_of(&store, 1).await);
+    let opened = cipher(&[2]).unwrap(&after, place).unwrap();
+    assert_eq!(opened.as_bytes(), old.unwrap(before, place).unwrap().as_bytes());
+    for user in &all[1..] {
+        let kept = UserStore::find(&store, &user.realm, &user.id).await.unwrap();
+        assert_eq!(kept.as_ref(), Some(user));
+    }
+    let check = store.check_value(check_values::RING).await.unwrap().unwrap();
+    assert!(check_values::verify_ring_check(&cipher(&[2]), &check) && !check_values::verify_ring_check(&old, &check));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_beside_it_stays_one_and_no_old_key_stays_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.db");
+    // the server's, and the one of the command line
+    let (server, beside) = (Embedded::open(&path).unwrap(), Embedded::open_beside(&path).unwrap());
+    let (old, both) = (cipher(&[1]), cipher(&[2, 1]));
+    let users: Vec<User> = (0..1_200).map(|n| under(&old, n)).collect();
+    for user in &users {
+        UserStore::insert(&server, user.clone()).await.unwrap();
+    }
+    let deleting = async {
+        for user in users.iter().skip(1).step_by(40) {
+            assert!(UserStore::delete(&server, &user.realm, &user.id).await.unwrap());
+        }
+    };
+    let (report, ()) = tokio::join!(rewrapped(&beside, &both), deleting);
+    assert_eq!(report.left_of(&both.ring()), Vec::new());
+    assert_eq!(server.count(Collection::Users).await.unwrap(), 1_170);
+    drop((server, beside));
+    let bytes: Vec<u8> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+        .collect();
+    // format and id of an old wrapping, and what only this one has
+    for user in users.iter().step_by(97) {
+        let key = user.person.key.as_bytes();
+        assert!(!bytes.windows(24).any(|window| window == &key[..24]), "an old wrapping is in a file still");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_lost_and_nobody_comes_back() {
+    rotation::nobody_is_lost_and_nobody_comes_back(&[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_nothing_it_says_so_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [["keys", "status"], ["keys", "rewrap"]] {
+        let (code, _, error) = call(folder.path(), &[], &arguments);
+        assert!(code == 1 && error.contains("is not there. Mend: "), "{error}");
+    }
+    assert!(!folder.path().join("data/portcullis.db").exists());
+    let (code, out, _) = call(folder.path(), &[], &["keys", "generate"]);
+    assert!(code == 0 && out.contains("ENCRYPTION_KEY"), "{out}");
+    assert_eq!(call(folder.path(), &[], &["keys"]).0, 2);
+}

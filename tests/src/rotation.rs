@@ -1,0 +1,170 @@
+//! A rotation of the master key by the real binary, on whichever store the settings name.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use base64::Engine as _;
+use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::ports::randomness::Randomness as _;
+use serde_json::{Value, json};
+
+use crate::api::token_of;
+use crate::process::{Process, call, command};
+use crate::{Api, Person};
+
+type Settings = Vec<(String, String)>;
+
+/// Enough for several pages.
+const MANY: u64 = 2_200;
+/// What made-up users log in with.
+const PASSWORD: &str = "tern-Quartz-58-lantern";
+
+fn fresh_key() -> String {
+    let mut key = [0; 32];
+    OsRandomness.fill(&mut key);
+    base64::engine::general_purpose::URL_SAFE.encode(key)
+}
+
+fn under(settings: &[(String, String)], ring: &str) -> Settings {
+    // hashes as cheap as those of the servers
+    let more = [("ENCRYPTION_KEY", ring), ("ARGON2_MEMORY_KIB", "64"), ("ARGON2_ITERATIONS", "1")];
+    settings.iter().cloned().chain(more.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
+
+fn status(folder: &Path, settings: &Settings) -> Value {
+    let (code, out, error) = call(folder, settings, &["keys", "status", "--json"]);
+    assert_eq!(code, 0, "{out}{error}");
+    serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"))
+}
+
+/// How many records' keys lie under a key, of a collection or of all.
+fn count(status: &Value, id: u32, of: &str) -> u64 {
+    let keys = status["keys"].as_array().expect("keys");
+    keys.iter().find(|key| key["id"] == id).map_or(0, |key| key[of].as_u64().expect("a count"))
+}
+
+fn fake(number: u64) -> String {
+    format!("fake-{number}@example.org")
+}
+
+/// Kills a call as soon as it says that it is at users.
+fn killed_in_the_middle(folder: &Path, settings: &Settings) {
+    let mut child = command(folder, settings).args(["keys", "rewrap"]).stdout(Stdio::piped()).spawn().expect("it runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("users "))), "it never comes to the users");
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+}
+
+/// Made-up users log in, look at themselves and go, while keys are wrapped anew.
+async fn coming_and_going(api: Api, numbers: std::ops::Range<u64>) {
+    for number in numbers {
+        let pair = api.login(&fake(number), PASSWORD).await.expect(200);
+        let one = api.with_token(&pair.member("access_token"));
+        let _ = one.get("/").await.expect(200);
+        if number % 2 == 0 {
+            let changed = json!({"first_name": "Anew"});
+            let _ = one.json(reqwest::Method::PATCH, "/update", &changed).await.expect(200);
+        } else {
+            let _ = one.delete("/delete").await.expect(200);
+        }
+    }
+}
+
+/// The new key comes, everything is wrapped under it while people log in, change, and delete themselves, one call is
+/// killed, the old key goes: everybody is still there, but for those who left.
+///
+/// # Panics
+/// When it is otherwise.
+pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (old, new) = (fresh_key(), fresh_key());
+    let (one, both) = (under(servers, &format!("1:{old}")), under(servers, &format!("2:{new},1:{old}")));
+    let (code, out, error) = call(folder, &one, &["users", "fake", "--count", &MANY.to_string()]);
+    assert_eq!(code, 0, "{out}{error}");
+    let (john, waits) = (Person::john(), Person::named("waits@example.com"));
+    let server = Process::start(folder, &one);
+    let (api, _) = server.api.logged_in(&john).await;
+    let token = api.token.expect("a token");
+    let _ = server.api.post("/create", &waits.form).await.expect(201);
+    let link = token_of(&server.api.mail("mail_email_verify", &waits.email).await);
+    server.stop();
+
+    let server = Process::start(folder, &both);
+    let before = status(folder, &both);
+    assert_eq!((count(&before, 1, "users"), count(&before, 1, "registrations")), (MANY + 1, 1), "{before}");
+    assert!(count(&before, 1, "outbox") > 0 && count(&before, 1, "checks") == 1, "{before}");
+    assert_eq!((&before["encrypting"], &before["decrypting"]), (&json!(2), &json!([2, 1])));
+    let (code, out, error) = call(folder, &both, &["keys", "rewrap", "--dry-run"]);
+    assert!(code == 0 && out.contains("under key 1: `portcullis keys rewrap`"), "{out}{error}");
+    assert_eq!(status(folder, &both), before, "a rehearsal changes nothing");
+    // copies of what lies under the old key
+    let api = server.api.with_token(&token);
+    for _ in 0..100 {
+        let _ = api.get("/").await.expect(200);
+    }
+
+    killed_in_the_middle(folder, &both);
+    let half = status(folder, &both);
+    assert!(count(&half, 1, "users") > 0 && count(&half, 2, "users") > 0, "{half}");
+    // while anything is left, nothing starts without the old key
+    let (code, _, error) = call(folder, &under(servers, &format!("2:{new}")), &["keys", "status"]);
+    assert!(code == 1 && error.contains("ENCRYPTION_KEY: "), "{error}");
+
+    let working = tokio::spawn(coming_and_going(server.api.clone(), MANY - 40..MANY));
+    let (path, settings) = (folder.to_owned(), both.clone());
+    let rewrapping = tokio::task::spawn_blocking(move || call(&path, &settings, &["keys", "rewrap"]));
+    let (code, out, error) = rewrapping.await.expect("it runs");
+    working.await.expect("everybody was served");
+    assert!(code == 0 && out.contains("wrapped anew under key 2") && out.contains("/s"), "{out}{error}");
+    let (code, out, error) = call(folder, &both, &["keys", "rewrap"]);
+    assert!(code == 0 && out.contains("0 records wrapped anew"), "{out}{error}");
+    let after = status(folder, &both);
+    assert_eq!((count(&after, 1, "records"), count(&after, 2, "users")), (0, MANY + 1 - 20), "{after}");
+    assert_eq!((count(&after, 2, "registrations"), count(&after, 2, "checks")), (1, 1), "{after}");
+    let (code, out, _) = call(folder, &both, &["keys", "status"]);
+    assert!(code == 0 && out.contains("nothing lies under key 1: it may leave ENCRYPTION_KEY"), "{out}");
+    server.stop();
+
+    let alone = under(servers, &format!("2:{new}"));
+    let server = Process::start(folder, &alone);
+    let api = server.api.with_token(&token);
+    for _ in 0..100 {
+        assert_eq!(api.get("/").await.expect(200).json()["email"], "john.doe@example.com");
+    }
+    assert!(api.get("/export").await.expect(200).text.contains("john.doe@example.com"));
+    assert!(!server.api.mailbox().await.is_empty(), "the mailbox opens");
+    let _ = server.api.post("/verify", &json!({"token": link})).await.expect(200);
+    let _ = server.api.session(&waits).await;
+    for number in (1..40).chain(MANY - 40..MANY) {
+        let answer = server.api.login(&fake(number), PASSWORD).await;
+        if number >= MANY - 40 && number % 2 == 1 {
+            assert_eq!(answer.status, 401, "{number} is gone");
+            continue;
+        }
+        let one = server.api.with_token(&answer.expect(200).member("access_token"));
+        let _ = one.get("/").await.expect(200);
+    }
+    server.stop();
+    a_key_that_is_nowhere_is_told(folder, servers, &new, &john).await;
+}
+
+/// Somebody registered under a key that has been lost since.
+async fn a_key_that_is_nowhere_is_told(folder: &Path, servers: &[(String, String)], key: &str, john: &Person) {
+    let (lost, newest) = (fresh_key(), fresh_key());
+    let server = Process::start(folder, &under(servers, &format!("3:{lost},2:{key}")));
+    let _ = server.api.verified(&Person::named("lost@example.com")).await;
+    server.stop();
+    let ring = under(servers, &format!("4:{newest},2:{key}"));
+    let (code, out, error) = call(folder, &ring, &["keys", "rewrap"]);
+    assert!(code == 1 && out.contains("wrapped anew under key 4"), "{out}{error}");
+    assert!(error.contains("under key 3, which is not in the ring") && error.contains("3:KEY"), "{error}");
+    let told = status(folder, &ring);
+    assert_eq!((count(&told, 3, "users"), count(&told, 2, "records"), count(&told, 4, "checks")), (1, 0, 1), "{told}");
+    let server = Process::start(folder, &under(servers, &format!("4:{newest}")));
+    let (api, _) = server.api.session(john).await;
+    let _ = api.get("/").await.expect(200);
+    server.stop();
+}
