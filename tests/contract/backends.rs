@@ -14,7 +14,7 @@ use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::redis::cache::{
-    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+    Cache, CachedCallers, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
 };
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::clock::SystemClock;
@@ -56,7 +56,7 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "redis", ports: Some(&["job_queue", "rate_limiter"]), missing: no_redis, open: redis },
     Kind {
         name: "copies",
-        ports: Some(&["user_store", "session_store", "rate_limiter"]),
+        ports: Some(&["user_store", "session_store", "caller_store", "rate_limiter"]),
         missing: no_servers,
         open: copies,
     },
@@ -70,6 +70,7 @@ const STORES: &[&str] = &[
     "user_store",
     "registration_store",
     "session_store",
+    "caller_store",
     "one_time_token_store",
     "job_queue",
     "audit_log",
@@ -98,6 +99,7 @@ fn embedded() -> Result<Opened, Error> {
         user_store: Some(store.clone()),
         registration_store: Some(store.clone()),
         session_store: Some(store.clone()),
+        caller_store: Some(store.clone()),
         one_time_token_store: Some(store.clone()),
         job_queue: Some(store.clone()),
         audit_log: Some(store.clone()),
@@ -166,10 +168,13 @@ fn copies() -> Result<Opened, Error> {
     let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(database.clone())));
     let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(database.clone())));
     let users = FilteredUsers::new(addresses, database.clone());
+    let users = Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)));
+    let sessions = Arc::new(CachedSessions::new(cache.clone(), database.clone()));
     let backend = Backend {
-        user_store: Some(Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)))),
-        rate_limiter: Some(Arc::new(FilteredLimiter::new(takers, database.clone()))),
-        session_store: Some(Arc::new(CachedSessions::new(cache, database))),
+        caller_store: Some(Arc::new(CachedCallers::new(cache, sessions.clone(), users.clone()))),
+        user_store: Some(users),
+        rate_limiter: Some(Arc::new(FilteredLimiter::new(takers, database))),
+        session_store: Some(sessions),
         ..Backend::default()
     };
     Ok(Opened { backend, ..opened })
@@ -191,6 +196,7 @@ fn mongo() -> Result<Opened, Error> {
         user_store: Some(store.clone()),
         registration_store: Some(store.clone()),
         session_store: Some(store.clone()),
+        caller_store: Some(store.clone()),
         one_time_token_store: Some(store.clone()),
         job_queue: Some(store.clone()),
         audit_log: Some(store.clone()),

@@ -132,6 +132,7 @@ impl Server {
             users: stores.users,
             registrations: stores.registrations,
             sessions: stores.sessions,
+            callers: stores.callers,
             one_time_tokens: stores.one_time_tokens,
             signer: Arc::new(signer(settings, &public_url)?),
             breached: Arc::new(breached(settings)?),

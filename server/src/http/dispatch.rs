@@ -14,6 +14,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::model::client::Client;
 use portcullis_core::model::code::Code;
@@ -190,7 +191,12 @@ impl Route {
             Access::ServiceClient => self.authenticate_service(&parts.headers)?,
         }
         context.body = read(&parts.headers, body).await?;
-        to_its_end((endpoint.run)(context)).await.unwrap_or_else(|error| {
+        let run = (endpoint.run)(context);
+        if endpoint.reads {
+            // nothing is left half done where the client hangs up, and no task is worth it
+            return run.await;
+        }
+        to_its_end(run).await.unwrap_or_else(|error| {
             tracing::error!(operation = endpoint.id, "a request panicked: {error}");
             Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal))
         })
@@ -285,6 +291,9 @@ fn credentials(headers: &HeaderMap, scheme: &str) -> Option<String> {
 
 /// The whole body, within size and time.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
     let too_large = || {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge)
             .detail(format!("a body has at most {BODY_LIMIT} octets"))
