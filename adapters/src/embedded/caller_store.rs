@@ -14,7 +14,7 @@ use rusqlite::{OptionalExtension as _, params};
 use crate::embedded::rows::Columns;
 use crate::embedded::{Embedded, session_store, user_store};
 
-static SQL: LazyLock<String> = LazyLock::new(|| {
+pub static SQL: LazyLock<String> = LazyLock::new(|| {
     let (of_session, of_user) = (session_store::COLUMNS, user_store::columns());
     format!(
         "SELECT s.*, u.* FROM (SELECT realm, id, {of_session} FROM sessions WHERE realm = ?1 AND id = ?2) AS s, \

@@ -1,8 +1,9 @@
 //! The way of every request: limit, credentials, body, handler, headers. The limit sits on the operation and comes
 //! before any work; no personal word reaches a log.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -37,6 +38,9 @@ pub const BODY_LIMIT: usize = 65_536;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What counts answers, and what keeps how long they took.
+type Meters = (metrics::Counter, metrics::Histogram);
+
 /// All rows of one path.
 pub struct Route {
     /// What all share.
@@ -45,6 +49,7 @@ pub struct Route {
     pub realm: Option<Realm>,
     /// The rows.
     pub endpoints: Vec<Endpoint>,
+    meters: RwLock<HashMap<(&'static str, u16), Meters>>,
 }
 
 /// Answers one request for a path.
@@ -115,6 +120,12 @@ impl Limit {
 }
 
 impl Route {
+    /// The path's rows so far.
+    #[must_use]
+    pub fn new(app: Arc<App>, realm: Option<Realm>, endpoints: Vec<Endpoint>) -> Self {
+        Self { app, realm, endpoints, meters: RwLock::default() }
+    }
+
     fn endpoint(&self, method: &Method) -> Option<&Endpoint> {
         let find = |method: &Method| self.endpoints.iter().find(|endpoint| endpoint.methods.contains(method));
         // HEAD is GET without its body, where GET is safe: system endpoints and pages
@@ -231,6 +242,23 @@ impl Route {
         }
     }
 
+    /// What counts answers of that status, and what keeps how long they took: looked up by name once.
+    fn meters(&self, endpoint: &Endpoint, status: StatusCode) -> Meters {
+        let which = (endpoint.id, status.as_u16());
+        if let Some(meters) = self.meters.read().unwrap_or_else(PoisonError::into_inner).get(&which) {
+            return meters.clone();
+        }
+        let realm = self.realm.as_ref().map_or_else(String::new, ToString::to_string);
+        let meters = self.app.measured(|| {
+            let labels =
+                [("operation", endpoint.id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
+            let requests = metrics::counter!("portcullis_http_requests_total", &labels);
+            (requests, metrics::histogram!("portcullis_http_request_seconds", "operation" => endpoint.id))
+        });
+        self.meters.write().unwrap_or_else(PoisonError::into_inner).insert(which, meters.clone());
+        meters
+    }
+
     fn is_operator(&self, headers: &HeaderMap) -> bool {
         let Some(token) = credentials(headers, "bearer") else { return false };
         // every token is compared, so that time tells nothing of which one
@@ -262,14 +290,9 @@ impl Route {
     }
 
     fn count(&self, endpoint: &Endpoint, method: &Method, status: StatusCode, began: Instant) {
-        let realm = self.realm.as_ref().map_or_else(String::new, ToString::to_string);
-        self.app.measured(|| {
-            let labels =
-                [("operation", endpoint.id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
-            metrics::counter!("portcullis_http_requests_total", &labels).increment(1);
-            metrics::histogram!("portcullis_http_request_seconds", "operation" => endpoint.id)
-                .record(began.elapsed().as_secs_f64());
-        });
+        let (requests, seconds) = self.meters(endpoint, status);
+        requests.increment(1);
+        seconds.record(began.elapsed().as_secs_f64());
         // the operation, never the path's query: links carry tokens there
         tracing::info!(
             operation = endpoint.id,

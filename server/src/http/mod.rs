@@ -167,7 +167,7 @@ fn routes(app: &Arc<App>) -> Vec<(String, Route)> {
         .find(|(seen, _)| *seen == path)
     {
         Some((_, route)) => route.endpoints.push(endpoint),
-        None => routes.push((path, Route { app: app.clone(), realm: realm.cloned(), endpoints: vec![endpoint] })),
+        None => routes.push((path, Route::new(app.clone(), realm.cloned(), vec![endpoint]))),
     };
     for realm in &app.realms {
         for endpoint in REALM {
