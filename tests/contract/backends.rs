@@ -9,6 +9,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::crypto::verified_tokens::VerifiedTokens;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings, Takers};
@@ -62,6 +63,7 @@ pub const BACKENDS: &[Kind] = &[
     },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
+    Kind { name: "remembered", ports: Some(&["token_signer"]), missing: here, open: remembered },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
     Kind { name: "outbox", ports: Some(&["mailer", "texter"]), missing: here, open: outbox },
 ];
@@ -229,6 +231,11 @@ const ISSUER: &str = "https://portcullis.test";
 
 fn eddsa() -> Result<Opened, Error> {
     let signer = JwtSigner::eddsa("a secret of the contract that nobody else has", ISSUER)?;
+    Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
+}
+
+fn remembered() -> Result<Opened, Error> {
+    let signer = VerifiedTokens::new(JwtSigner::hs256("a secret of the contract that nobody else has", ISSUER)?);
     Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
 }
 

@@ -19,6 +19,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::crypto::verified_tokens::VerifiedTokens;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::outbox::{Outbox, Parts};
@@ -134,7 +135,7 @@ impl Server {
             sessions: stores.sessions,
             callers: stores.callers,
             one_time_tokens: stores.one_time_tokens,
-            signer: Arc::new(signer(settings, &public_url)?),
+            signer: Arc::new(VerifiedTokens::new(signer(settings, &public_url)?)),
             breached: Arc::new(breached(settings)?),
             cipher,
             digests,

@@ -218,14 +218,14 @@ impl Route {
         headers: &HeaderMap,
     ) -> Result<portcullis_core::use_cases::authenticate::Caller, Problem> {
         let realm = self.realm.as_ref().ok_or_else(Problem::not_found)?;
-        let challenge = format!("Bearer realm=\"{realm}\"");
+        let challenge = || format!("Bearer realm=\"{realm}\"");
         let Some(token) = credentials(headers, "bearer") else {
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge(&challenge));
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge(&challenge()));
         };
         let caller = self.app.service.authenticate(realm, &token).await;
         caller.map_err(|error| match Problem::from(error) {
             problem if problem.status == StatusCode::UNAUTHORIZED => {
-                problem.challenge(&format!("{challenge}, error=\"invalid_token\""))
+                problem.challenge(&format!("{}, error=\"invalid_token\"", challenge()))
             }
             problem => problem,
         })

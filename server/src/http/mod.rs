@@ -156,7 +156,8 @@ pub fn router(app: Arc<App>) -> Router {
         Problem::not_found().respond(Dialect::Problem, &id.0)
     };
     let router = router.fallback(fallback).layer(cors(&app));
-    router.layer(axum::middleware::from_fn_with_state(app, edge::edge))
+    // with its state a router puts its layers together now, and not for every request
+    router.layer(axum::middleware::from_fn_with_state(app, edge::edge)).with_state(())
 }
 
 /// The rows that share a path, once per realm.
