@@ -6,6 +6,9 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { standardSchemaResolver } from "@hookform/resolvers/standard-schema";
 import { FieldApi, FormApi } from "@tanstack/form-core";
+import { useForm } from "vee-validate";
+import { createSSRApp, h } from "vue";
+import { renderToString } from "vue/server-renderer";
 
 const entry = (name) => import(pathToFileURL(join(process.env.PACKAGE, "node", name)));
 const { ready, email, registration } = await entry("index.js");
@@ -34,4 +37,23 @@ test("TanStack Form", async () => {
   assert.ok(form.state.errors.length > 0);
   field.setValue("ada@example.com");
   assert.deepEqual(field.state.meta.errors, []);
+});
+
+test("vee-validate 5", async () => {
+  await ready();
+  let form;
+  const initialValues = { ...FORM, email: "nobody", phone: "1" };
+  const setup = () => {
+    form = useForm({ validationSchema: registration, initialValues });
+    return () => h("form");
+  };
+  await renderToString(createSSRApp({ setup }));
+  const bad = await form.validate();
+  assert.equal(bad.valid, false);
+  assert.deepEqual(Object.keys(bad.errors).sort(), ["email", "phone"]);
+  assert.match(String(bad.errors.email), /This is not an e-mail address/);
+  form.setValues(FORM, false);
+  const good = await form.validate();
+  assert.deepEqual([good.valid, good.errors], [true, {}]);
+  assert.equal(good.values.email.canonical, "ada@example.com");
 });
