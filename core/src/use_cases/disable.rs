@@ -65,7 +65,8 @@ impl AuthService {
     /// The account that an operator means: by its id, or by its address as its owner would type it. Never from a copy.
     async fn named(&self, realm: &Realm, who: &str) -> Result<User, StoryError> {
         let Ports { users, .. } = &self.ports;
-        let found = match UserId::parse(who.trim()) {
+        let who = who.trim();
+        let found = match UserId::parse(who) {
             Some(id) => users.find_at_source(realm, &id).await?,
             None => users.find_by_email(realm, &self.login_index(realm, who)).await?,
         };

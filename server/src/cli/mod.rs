@@ -20,6 +20,8 @@ use clap::{ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::ports::randomness::Randomness;
 
+#[cfg(any(feature = "testkit", debug_assertions))]
+pub use self::testkit::run_alone as run_testkit;
 use crate::compose::Server;
 use crate::config::{self, Database, Settings, Sources};
 use crate::{serve, telemetry, worker};
@@ -79,17 +81,6 @@ pub fn run() -> ExitCode {
         None => start(&matches),
     };
     finished(done)
-}
-
-/// Runs the test kit, and nothing else there is: `portcullis-testkit`, with `testkit` before its flags or without.
-#[cfg(any(feature = "testkit", debug_assertions))]
-#[must_use]
-pub fn run_testkit() -> ExitCode {
-    let matches = match testkit::alone().try_get_matches() {
-        Ok(matches) => matches,
-        Err(error) => return misunderstood(&error),
-    };
-    finished(testkit::run(matches.subcommand().map_or(&matches, |(_, flags)| flags)))
 }
 
 /// A call that could not be understood, or that asked for help.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, Command};
@@ -9,7 +10,7 @@ use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::testing::fakes::randomness::SeededRandomness;
 use serde_json::json;
 
-use super::{given, print};
+use super::{finished, given, misunderstood, print};
 use crate::compose::{Server, fakes_of_today};
 use crate::config::{self, Settings, Sources};
 use crate::{http, serve, telemetry, testkit};
@@ -36,12 +37,22 @@ pub fn command() -> Command {
 }
 
 /// The command of the binary that can do nothing else. `testkit` may be written, so that it stands in for `portcullis`.
-pub fn alone() -> Command {
+fn alone() -> Command {
     command()
         .name("portcullis-testkit")
         .version(env!("CARGO_PKG_VERSION"))
         .args_conflicts_with_subcommands(true)
         .subcommand(command())
+}
+
+/// Runs the test kit, and nothing else there is: `portcullis-testkit`.
+#[must_use]
+pub fn run_alone() -> ExitCode {
+    let matches = match alone().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return misunderstood(&error),
+    };
+    finished(run(matches.subcommand().map_or(&matches, |(_, flags)| flags)))
 }
 
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
