@@ -1,4 +1,4 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod demo;
@@ -12,7 +12,7 @@ mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         ["docs"] => steps::docs(),
         ["test"] => steps::test(),
         ["testkit"] => testkit::run(),
+        ["testkit", "build"] => testkit::build(),
         ["services"] => services::run(),
         ["wasm"] => wasm::build(),
         ["wasm", "check"] => wasm::check(),

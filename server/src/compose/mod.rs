@@ -6,7 +6,7 @@ pub mod moving;
 mod post;
 mod proof;
 mod stores;
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 mod testkit;
 
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ use portcullis_core::service::{AuthService, Ports};
 
 use self::post::{Post, watched};
 use self::stores::Stores;
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 pub use self::testkit::fakes_of_today;
 use crate::config::{Database, Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
@@ -189,6 +189,21 @@ pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) 
     Ok(Server::compose_when_free(settings, nowhere, world, Duration::ZERO).await?.service)
 }
 
+/// The same beside servers that may be running: on the embedded store too, for a single change.
+///
+/// # Errors
+/// What could not be opened or made, why, and the mend.
+pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
+    let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
+    let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness.clone());
+    let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
+    let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
+    let stores = Stores::beside(path, &*cipher, &*digests).await?;
+    let ground = Ground { world: World { clock: Arc::new(SystemClock::new()), randomness }, cipher, digests, stores };
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
+    Ok(Server::compose_on(settings, nowhere, ground, |_| {})?.service)
+}
+
 /// A queue and the time.
 pub struct Queue {
     /// The jobs.
@@ -247,7 +262,7 @@ fn app(
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
-        #[cfg(feature = "testkit")]
+        #[cfg(any(feature = "testkit", debug_assertions))]
         testkit: None,
         service,
     })

@@ -123,6 +123,18 @@ impl Stores {
         stores.shared_by(settings)
     }
 
+    /// The embedded store beside a server that may be running on it, where it is written with these secrets.
+    ///
+    /// # Errors
+    /// What is wrong, by the setting's name, and the mend.
+    pub async fn beside(path: &Path, cipher: &dyn FieldCipher, digests: &dyn KeyedDigest) -> Result<Self, String> {
+        let store = Embedded::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
+        proof.look(&store).await?;
+        let version = store.schema_version();
+        Ok(Self::of(Arc::new(store), "embedded", version, Vec::new()))
+    }
+
     /// With copies of sealed records in Redis, where both it and MongoDB are set: the embedded store is quicker itself.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub mod profile;
 pub mod registration;
 pub mod sessions;
 pub mod system;
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 pub mod test_control;
 
 use std::sync::Arc;
@@ -119,7 +119,7 @@ pub const DEVELOPMENT: &[Endpoint] = &[
 ];
 
 /// The control plane of `portcullis testkit`.
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 #[rustfmt::skip]
 pub const TESTKIT: &[Endpoint] = &[
     Endpoint::new("test_clock", GET, "/__test__/clock", handler!(test_control::clock)),
@@ -130,15 +130,16 @@ pub const TESTKIT: &[Endpoint] = &[
     Endpoint::new("test_limits", DELETE, "/__test__/limits", handler!(test_control::forget_limits)),
     Endpoint::new("test_snapshot", POST, "/__test__/snapshot", handler!(test_control::snapshot)),
     Endpoint::new("test_restore", POST, "/__test__/restore", handler!(test_control::restore)),
+    Endpoint::new("test_disabled", PUT, "/__test__/disabled", handler!(test_control::disabled)),
     Endpoint::new("test_seed", PUT, "/__test__/seed", handler!(test_control::seed)),
 ];
 
 /// What this server has besides: its mailbox, and what a test controls.
 pub fn besides(app: &App) -> impl Iterator<Item = &'static Endpoint> {
     let development = if app.mailbox.is_some() { DEVELOPMENT } else { &[] };
-    #[cfg(feature = "testkit")]
+    #[cfg(any(feature = "testkit", debug_assertions))]
     let controlled = if app.testkit.is_some() { TESTKIT } else { &[] };
-    #[cfg(not(feature = "testkit"))]
+    #[cfg(not(any(feature = "testkit", debug_assertions)))]
     let controlled: &[Endpoint] = &[];
     development.iter().chain(controlled)
 }
