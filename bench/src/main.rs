@@ -1,4 +1,4 @@
-//! What this machine could do at best (`hash`, `writes`, `serve`), and probes that a load generator has not got (`paced`,
+//! What this machine could do at best (`hash`, `writes`, `mongo-writes`, `serve`), and probes that a load generator has not got (`paced`,
 //! `timing`, `overload`, `accounts`). Each prints one line of JSON; `cargo xtask bench` calls them and puts them in a
 //! table.
 
@@ -20,6 +20,9 @@ fn main() -> Result<()> {
     let told = match words.as_slice() {
         ["hash", threads, seconds] => hash::run(number(threads)?, number(seconds)?)?,
         ["writes", folder, group, seconds] => writes::run(folder.as_ref(), number(group)?, number(seconds)?)?,
+        ["mongo-writes", url, tasks, seconds] => {
+            runtime.block_on(writes::mongo(url, number(tasks)?, number(seconds)?))?
+        }
         ["serve", port, secret, issuer] => runtime.block_on(serve::run(number(port)?, secret, issuer, None))?,
         ["serve", port, secret, issuer, redis] => {
             runtime.block_on(serve::run(number(port)?, secret, issuer, Some(redis)))?
@@ -32,7 +35,7 @@ fn main() -> Result<()> {
         }
         ["overload", address, password, count] => runtime.block_on(overload::run(address, password, number(count)?))?,
         ["accounts", address, password, count] => runtime.block_on(accounts::run(address, password, number(count)?))?,
-        _ => bail!("usage: portcullis-bench hash | writes | serve | paced | timing | overload | accounts …"),
+        _ => bail!("usage: portcullis-bench hash | writes | mongo-writes | serve | paced | timing | overload | accounts …"),
     };
     println!("{told}");
     Ok(())

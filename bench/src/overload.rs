@@ -61,16 +61,29 @@ async fn storm(server: &str, password: &str, count: usize) -> Result<Vec<Answer>
     Ok(answers)
 }
 
+/// Sends more than the queue takes, and one more; what that was answered, and those that wait.
+async fn fill(server: &str, password: &str, one: &mut Connection) -> Result<(Answer, Vec<Connection>)> {
+    let mut waiting = Vec::with_capacity(FILL);
+    for _ in 0..FILL {
+        waiting.push(Connection::open(server).await?);
+    }
+    for (number, connection) in (1..).zip(&mut waiting) {
+        connection.send(&login(&address(number), password)).await?;
+    }
+    Ok((one.ask(&login(&address(1), password)).await?, waiting))
+}
+
 /// Fills the queue, is refused, hangs up everything that waits, and is served.
 async fn hang_up(server: &str, password: &str) -> Result<(Answer, Answer)> {
     let mut one = Connection::open(server).await?;
-    let mut waiting = Vec::with_capacity(FILL);
-    for number in 1..=FILL {
-        let mut connection = Connection::open(server).await?;
-        connection.send(&login(&address(number), password)).await?;
-        waiting.push(connection);
+    let (mut refused, mut waiting) = fill(server, password, &mut one).await?;
+    // a hash that was done at that very moment has made room: once more
+    for _ in 0..5 {
+        if refused.status == 503 {
+            break;
+        }
+        (refused, waiting) = fill(server, password, &mut one).await?;
     }
-    let refused = one.ask(&login(&address(1), password)).await?;
     drop(waiting);
     // the server has to hear of it first
     let (began, mut last) = (Instant::now(), None);

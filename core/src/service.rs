@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::policy::Policy;
 use crate::ports::audit_log::AuditLog;
 use crate::ports::breached_passwords::BreachedPasswords;
+use crate::ports::caller_store::{CallerStore, OneAfterTheOther};
 use crate::ports::clock::Clock;
 use crate::ports::field_cipher::FieldCipher;
 use crate::ports::job_queue::JobQueue;
@@ -31,6 +32,8 @@ pub struct Ports {
     pub registrations: Arc<dyn RegistrationStore>,
     /// Sessions.
     pub sessions: Arc<dyn SessionStore>,
+    /// Sessions and accounts at once, where the store of both has a quicker way than one after the other.
+    pub callers: Option<Arc<dyn CallerStore>>,
     /// Links, codes and OTPs.
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
     /// Access tokens.
@@ -59,6 +62,15 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub randomness: Arc<dyn Randomness>,
+}
+
+impl Ports {
+    /// Whoever answers for sessions and accounts at once.
+    #[must_use]
+    pub fn callers(&self) -> Arc<dyn CallerStore> {
+        let both = || OneAfterTheOther { sessions: self.sessions.clone(), users: self.users.clone() };
+        self.callers.clone().unwrap_or_else(|| Arc::new(both()))
+    }
 }
 
 /// The stories of an account's life.

@@ -133,6 +133,11 @@ class Testkit:
         """What breaks from now on, and nothing else."""
         self.control("PUT", "/faults", {"faults": list(faults)})
 
+    def disable(self, user, disabled=True):
+        """What an operator's `portcullis users disable` does, and `enable` where `disabled` is false."""
+        body = {"realm": user.get("realm") or self.realms[0], "user": user["id"], "disabled": disabled}
+        self.control("PUT", "/disabled", body)
+
     def clear_limits(self):
         """Every limit begins anew."""
         self.control("DELETE", "/limits")

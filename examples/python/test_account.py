@@ -22,6 +22,14 @@ def test_a_stolen_refresh_token_ends_the_family(kit, session):
     session.request("GET", "/").expect(401)
 
 
+def test_an_operators_word_ends_every_session(kit, user, session):
+    kit.disable(user)
+    assert session.request("GET", "/").status == 401
+    kit.disable(user, False)
+    assert kit.login(user).request("GET", "/").status == 200
+    assert session.request("GET", "/").status == 401
+
+
 def test_a_reset_link_works_once_and_not_for_long(kit, user):
     for wait, status in [("29m", 200), ("31m", 400)]:
         kit.request("POST", "/forget_password", {"email": user["email"]}).expect(202)

@@ -6,6 +6,6 @@ pub mod config;
 pub mod http;
 pub mod serve;
 pub mod telemetry;
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 pub mod testkit;
 pub mod worker;

@@ -1,14 +1,20 @@
-//! `portcullis users fake`: makes as many as there are to be, and none among real people.
+//! `portcullis users fake`: makes as many as there are to be, and none among real people. `disable` and `enable`, beside a
+//! running server, are a story in `tests/http/disabled.rs`; here is what stands in their way.
 
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 fn fake(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
+    users(folder, environment, &[&["fake"], arguments].concat())
+}
+
+fn users(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
     command.env_clear().env("ARGON2_MEMORY_KIB", "64").env("ARGON2_ITERATIONS", "1").envs(environment.iter().copied());
-    let output = command.current_dir(folder).args(["users", "fake"]).args(arguments).output().unwrap();
+    let output = command.current_dir(folder).arg("users").args(arguments).output().unwrap();
     let (told, refused) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), format!("{told}{refused}"))
 }
@@ -49,4 +55,37 @@ fn not_among_real_people() {
     let (done, told) = fake(folder.path(), &settings, &["--count", "1"]);
     assert!(!done && told.contains("made-up users have no place"), "{told}");
     assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn a_store_that_is_not_there_or_not_ours_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let disable = |who: &str, environment: &[(&str, &str)]| {
+        users(folder.path(), environment, &["disable", who, "--realm", "User1"])
+    };
+    let (done, told) = disable("fake-1@example.org", &[]);
+    assert!(!done && told.contains("DATABASE_URL") && told.contains("is not there"), "{told}");
+    assert!(!folder.path().join("data/portcullis.db").exists());
+    assert!(fake(folder.path(), &[], &["--count", "1"]).0);
+    // with another salt nobody's address could be found, and it would look as if there were no such account
+    let (done, told) = disable("fake-1@example.org", &[("EMAIL_SALT", "another salt that is long enough to be one 7")]);
+    assert!(!done && told.contains("EMAIL_SALT") && !told.contains("no such account"), "{told}");
+    let (done, told) = disable("FAKE-1@example.org", &[]);
+    assert!(done && told.contains("in User1 is disabled: 0 sessions ended"), "{told}");
+    // the id that was told is one to go on with
+    let id = told.split_whitespace().next().unwrap();
+    let (done, told) = users(folder.path(), &[], &["enable", id, "--realm", "User1"]);
+    assert!(done && told.contains("is enabled"), "{told}");
+}
+
+#[test]
+fn an_address_need_not_stand_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(fake(folder.path(), &[], &["--count", "1"]).0);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.env_clear().current_dir(folder.path()).args(["users", "disable", "-", "--realm", "User1"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"fake-1@example.org\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("is disabled"));
 }

@@ -103,6 +103,11 @@ export declare class Testkit {
     now(): Promise<Date>;
     advance(time: Time): Promise<Date>;
   };
+  /** What an operator's `portcullis users disable` and `enable` do. */
+  readonly users: {
+    disable(user: { id?: string; email?: string; realm?: string }): Promise<void>;
+    enable(user: { id?: string; email?: string; realm?: string }): Promise<void>;
+  };
   readonly mail: {
     /** Newest first. */
     all(filter?: MessageFilter): Promise<Message[]>;

@@ -64,6 +64,9 @@ export class Testkit {
       set: (faults) => this.#control("PUT", "/faults", { faults }),
       clear: () => this.#control("PUT", "/faults", { faults: [] }),
     };
+    const switched = (user, disabled) =>
+      this.#control("PUT", "/disabled", { realm: user.realm ?? this.realms[0], user: user.id ?? user.email, disabled });
+    this.users = { disable: (user) => switched(user, true), enable: (user) => switched(user, false) };
     this.limits = { clear: () => this.#control("DELETE", "/limits") };
   }
 

@@ -9,12 +9,13 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::crypto::verified_tokens::VerifiedTokens;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::redis::cache::{
-    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+    Cache, CachedCallers, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
 };
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::clock::SystemClock;
@@ -56,12 +57,13 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "redis", ports: Some(&["job_queue", "rate_limiter"]), missing: no_redis, open: redis },
     Kind {
         name: "copies",
-        ports: Some(&["user_store", "session_store", "rate_limiter"]),
+        ports: Some(&["user_store", "session_store", "caller_store", "rate_limiter"]),
         missing: no_servers,
         open: copies,
     },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
+    Kind { name: "remembered", ports: Some(&["token_signer"]), missing: here, open: remembered },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
     Kind { name: "outbox", ports: Some(&["mailer", "texter"]), missing: here, open: outbox },
 ];
@@ -70,6 +72,7 @@ const STORES: &[&str] = &[
     "user_store",
     "registration_store",
     "session_store",
+    "caller_store",
     "one_time_token_store",
     "job_queue",
     "audit_log",
@@ -98,6 +101,7 @@ fn embedded() -> Result<Opened, Error> {
         user_store: Some(store.clone()),
         registration_store: Some(store.clone()),
         session_store: Some(store.clone()),
+        caller_store: Some(store.clone()),
         one_time_token_store: Some(store.clone()),
         job_queue: Some(store.clone()),
         audit_log: Some(store.clone()),
@@ -166,10 +170,13 @@ fn copies() -> Result<Opened, Error> {
     let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(database.clone())));
     let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(database.clone())));
     let users = FilteredUsers::new(addresses, database.clone());
+    let users = Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)));
+    let sessions = Arc::new(CachedSessions::new(cache.clone(), database.clone()));
     let backend = Backend {
-        user_store: Some(Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)))),
-        rate_limiter: Some(Arc::new(FilteredLimiter::new(takers, database.clone()))),
-        session_store: Some(Arc::new(CachedSessions::new(cache, database))),
+        caller_store: Some(Arc::new(CachedCallers::new(cache, sessions.clone(), users.clone()))),
+        user_store: Some(users),
+        rate_limiter: Some(Arc::new(FilteredLimiter::new(takers, database))),
+        session_store: Some(sessions),
         ..Backend::default()
     };
     Ok(Opened { backend, ..opened })
@@ -191,6 +198,7 @@ fn mongo() -> Result<Opened, Error> {
         user_store: Some(store.clone()),
         registration_store: Some(store.clone()),
         session_store: Some(store.clone()),
+        caller_store: Some(store.clone()),
         one_time_token_store: Some(store.clone()),
         job_queue: Some(store.clone()),
         audit_log: Some(store.clone()),
@@ -223,6 +231,11 @@ const ISSUER: &str = "https://portcullis.test";
 
 fn eddsa() -> Result<Opened, Error> {
     let signer = JwtSigner::eddsa("a secret of the contract that nobody else has", ISSUER)?;
+    Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
+}
+
+fn remembered() -> Result<Opened, Error> {
+    let signer = VerifiedTokens::new(JwtSigner::hs256("a secret of the contract that nobody else has", ISSUER)?);
     Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
 }
 

@@ -31,6 +31,32 @@ pub async fn a_logout_on_one_is_known_to_the_other_at_once() {
     let _ = here.get("/").await.expect(401);
 }
 
+pub async fn who_is_disabled_by_the_command_line_is_dead_on_all() {
+    let (one, other) = two(&[]).await;
+    let (api, john) = (one.realm("User1"), Person::john());
+    let (here, refresh) = api.logged_in(&john).await;
+    let there = other.realm("User1").with_token(here.token.as_deref().unwrap());
+    // copies are warm on both
+    for client in [&here, &there, &here, &there] {
+        let _ = client.get("/").await.expect(200);
+    }
+    let (code, out, error) = one.operator(&["users", "disable", &john.email, "--realm", "User1"]);
+    assert!(code == 0 && out.contains("1 session ended"), "{out}{error}");
+    for client in [&here, &there] {
+        let _ = client.get("/").await.expect(401);
+    }
+    for instance in [&one, &other] {
+        let api = instance.realm("User1");
+        let _ = api.refresh(&refresh).await.expect(400);
+        let _ = api.login(&john.email, &john.password).await.expect(401);
+    }
+    let (code, out, error) = other.operator(&["users", "enable", &john.email, "--realm", "User1"]);
+    assert!(code == 0 && out.contains("is enabled"), "{out}{error}");
+    let (again, _) = other.realm("User1").session(&john).await;
+    let _ = one.realm("User1").with_token(again.token.as_deref().unwrap()).get("/").await.expect(200);
+    let _ = here.get("/").await.expect(401);
+}
+
 pub async fn limits_are_shared() {
     let (one, other) = two(&[("RATE_LIMITS", "on")]).await;
     let mut refused = 0;

@@ -30,6 +30,7 @@ macro_rules! stories {
 const STORIES: &[Story] = stories! {
     instances:
         a_logout_on_one_is_known_to_the_other_at_once,
+        who_is_disabled_by_the_command_line_is_dead_on_all,
         limits_are_shared,
         a_link_is_spent_once,
         a_refresh_that_races_on_both_leaves_one_branch,

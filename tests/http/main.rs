@@ -1,5 +1,6 @@
 //! Stories over HTTP: the real server on a real socket.
 
+mod disabled;
 mod documents;
 mod edges;
 mod limits;

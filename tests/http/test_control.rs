@@ -29,7 +29,7 @@ async fn every_control_is_described() {
     let references = document.to_string();
     // left for the validator that `cargo xtask openapi` runs
     std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/openapi-testkit.json"), &references).unwrap();
-    for schema in ["TestClock", "TestAdvance", "TestFaults", "TestSnapshot", "TestSeed"] {
+    for schema in ["TestClock", "TestAdvance", "TestFaults", "TestSnapshot", "TestSeed", "TestDisabled"] {
         assert!(references.contains(&format!("#/components/schemas/{schema}\"")), "{schema}");
         assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
     }
@@ -103,6 +103,31 @@ async fn what_is_broken_breaks_and_is_mended() {
         assert_eq!(refused["errors"][0]["field"], "faults/0", "{refused}");
     }
     let _ = api.json(Method::PUT, "//__test__/faults", &json!({})).await.expect(422);
+}
+
+#[tokio::test]
+async fn an_operator_speaks_through_it() {
+    let (_kit, api) = kit().await;
+    let person = Person::named("ada@example.test");
+    let id = api.verified(&person).await;
+    let (user, _) = api.session(&person).await;
+    let _ = api.switch(&person.email, true).await.expect(204);
+    let _ = user.get("/").await.expect(401);
+    let _ = api.login(&person.email, &person.password).await.expect(401);
+    let _ = api.switch(&id, false).await.expect(204);
+    let _ = api.login(&person.email, &person.password).await.expect(200);
+    assert_eq!(api.switch("nobody@example.test", true).await.expect(404).code(), "not_found");
+    for (bad, status) in [
+        (json!({"realm": "User3", "user": id, "disabled": true}), 404),
+        (json!({"user": id, "disabled": true}), 422),
+        (json!({"realm": "User1", "disabled": true}), 422),
+        (json!({"realm": "User1", "user": id}), 422),
+        (json!({"realm": "User1", "user": id, "disabled": "yes"}), 422),
+        (json!([]), 400),
+    ] {
+        let _ = api.json(Method::PUT, "//__test__/disabled", &bad).await.expect(status);
+    }
+    let _ = api.login(&person.email, &person.password).await.expect(200);
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings};
-use portcullis_adapters::redis::cache::{Cache, CachedSessions, CachedUsers, FilteredUsers, SharedFilter};
+use portcullis_adapters::redis::cache::{
+    Cache, CachedCallers, CachedSessions, CachedUsers, FilteredUsers, SharedFilter,
+};
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::policy::Policy;
@@ -49,6 +51,7 @@ impl Stage for OverEmbedded {
         let store = Arc::new(Embedded::open(&folder.path().join("portcullis.db")).expect("a store"));
         let world = World::new(7);
         let ports = Ports {
+            callers: Some(store.clone()),
             users: store.clone(),
             registrations: store.clone(),
             sessions: store.clone(),
@@ -109,11 +112,14 @@ impl Stage for OverMongo {
         assert!(runtime().block_on(cache.in_step(Duration::from_secs(10))), "copies are never believed");
         let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(store.clone())));
         let users = FilteredUsers::new(addresses, store.clone());
+        let users = Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)));
+        let sessions = Arc::new(CachedSessions::new(cache.clone(), store.clone()));
         let world = World::new(7);
         let ports = Ports {
-            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(users))),
+            callers: Some(Arc::new(CachedCallers::new(cache, sessions.clone(), users.clone()))),
+            users,
             registrations: store.clone(),
-            sessions: Arc::new(CachedSessions::new(cache, store.clone())),
+            sessions,
             one_time_tokens: store.clone(),
             jobs: Arc::new(SharedQueue::new(redis.clone(), store.clone())),
             audit: store.clone(),

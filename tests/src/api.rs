@@ -173,6 +173,12 @@ impl Api {
         self.form("/token", &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }
 
+    /// Disables or enables an account, by the control plane of a test kit.
+    pub async fn switch(&self, user: &str, disabled: bool) -> Answer {
+        let body = json!({"realm": self.realm, "user": user, "disabled": disabled});
+        self.json(Method::PUT, "//__test__/disabled", &body).await
+    }
+
     /// Every message so far, newest first.
     pub async fn mailbox(&self) -> Vec<Value> {
         self.get("//dev/mailbox").await.expect(200).json().as_array().cloned().unwrap_or_default()

@@ -73,6 +73,8 @@ impl HttpDriver {
             Request::VerifyOtp { challenge, otp } => {
                 api.post("/verify_otp_phone", &json!({"token": challenge, "otp": otp})).await
             }
+            Request::Disable { email } => api.switch(email, true).await,
+            Request::Enable { email } => api.switch(email, false).await,
             Request::LogOut { access } => api.with_token(access).post("/logout", &json!({})).await,
             Request::LogOutEverywhere { access } => api.with_token(access).post("/logout_all", &json!({})).await,
             Request::ChangePassword { access, current, new } => {
@@ -107,6 +109,7 @@ fn refusal(answer: &api::Answer) -> Answer {
         ("wrong_password", Refusal::WrongPassword),
         ("reauthentication_required", Refusal::ReauthenticationRequired),
         ("phone_not_verified", Refusal::PhoneNotVerified),
+        ("not_found", Refusal::NotFound),
     ];
     let code = answer.code();
     let found = known.into_iter().find(|(known, _)| *known == code);

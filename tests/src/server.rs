@@ -214,6 +214,12 @@ impl TestServer {
         dump::empty_redis(url, &format!("portcullis:{database}:")).await.expect("Redis forgets");
     }
 
+    /// Calls the command line beside the running server, with its settings and in its folder.
+    #[must_use]
+    pub fn operator(&self, arguments: &[&str]) -> (i32, String, String) {
+        crate::process::call(self.folder.path(), &self.wanted, arguments)
+    }
+
     /// What an adapter has counted, by its metric's name.
     #[must_use]
     pub fn count(&self, name: &str) -> u64 {

@@ -15,9 +15,11 @@ const FOLDER: &str = "target/web-demo";
 /// What a browser needs of the package: not what Node, workers and type checkers do.
 const PARTS: [&str; 5] = ["api", "glue", "load/web.js", "wasm", "web"];
 /// What decides what the package is.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 10] = [
     "core/Cargo.toml",
     "core/src/model",
+    "idna_adapter/Cargo.toml",
+    "idna_adapter/src",
     "wasm/Cargo.toml",
     "wasm/npm/api",
     "wasm/npm/load/web.js",

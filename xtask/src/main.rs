@@ -1,4 +1,4 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod demo;
@@ -6,12 +6,13 @@ mod one_at_a_time;
 mod services;
 mod steps;
 mod testkit;
+mod unicode;
 mod wasm;
 mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | services | openapi | words | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         ["docs"] => steps::docs(),
         ["test"] => steps::test(),
         ["testkit"] => testkit::run(),
+        ["testkit", "build"] => testkit::build(),
         ["services"] => services::run(),
         ["wasm"] => wasm::build(),
         ["wasm", "check"] => wasm::check(),
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         ["demo"] => wasm::build().and_then(|()| demo::pack()),
         ["demo", "check"] => demo::check(),
         ["words"] => words::pack(),
+        ["unicode"] => unicode::pack(),
         ["coverage"] => steps::coverage(),
         ["bench", sections @ ..] => bench::run(sections),
         _ => {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{demo, services, testkit, wasm, words};
+use crate::{demo, services, testkit, unicode, wasm, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -18,6 +18,7 @@ const CORE_COVERAGE: &str = "90";
 pub fn ci() -> Result<()> {
     setup()?;
     words::check()?;
+    unicode::check()?;
     demo::check()?;
     fmt()?;
     clippy()?;

@@ -1,5 +1,5 @@
 //! What outsiders use is built and tested from outside: a crate of its own workspace, the npm package and the pytest
-//! fixtures against the binary that has the test kit.
+//! fixtures against the binary that has the test kit; and that a release has none of it.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use crate::steps::{cargo, step};
 
+const ARTEFACT: &str = "portcullis-testkit";
 const PYTEST: &str = "pytest==9.2.0";
 
 /// All of them.
@@ -15,10 +16,35 @@ const PYTEST: &str = "pytest==9.2.0";
 /// # Errors
 /// When one fails.
 pub fn run() -> Result<()> {
+    a_release_has_none()?;
     outside_crate()?;
     let binary = binary()?;
     npm(&binary)?;
     pytest(&binary)
+}
+
+/// The release artefact for testers, beside the production binary of the same folder and never in its place: a binary
+/// of another name, which can be nothing else.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn build() -> Result<()> {
+    let mut command = cargo(&["build", "--release", "--package", "portcullis-server", "--bin", ARTEFACT]);
+    command.args(["--features", "testkit"]);
+    step("the test kit as a release", command)?;
+    println!("{}", std::env::current_dir()?.join("target/release").join(ARTEFACT).display());
+    Ok(())
+}
+
+/// A release leaves out what a debug build has, by the word `debug_assertions` alone: so our crates are built without
+/// it, their dependencies stay as they are, and the binary says the rest. A release proper says the same and takes
+/// ten times as long.
+fn a_release_has_none() -> Result<()> {
+    let mut command = cargo(&["test", "--package", "portcullis-server", "--test", "testkit_cli"]);
+    for package in ["core", "adapters", "server"] {
+        command.arg("--config").arg(format!("profile.dev.package.portcullis-{package}.debug-assertions=false"));
+    }
+    step("a release has no test kit", command)
 }
 
 /// Its own workspace and lock file; what it builds is under our `target/`.

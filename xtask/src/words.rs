@@ -11,7 +11,7 @@ const PACKED: &str = "core/src/model/strength/words.bin";
 /// In the order of their numbers.
 const LISTS: [&str; 6] = ["PASSWORDS", "ENGLISH_WIKI", "FEMALE_NAMES", "SURNAMES", "US_TV_AND_FILM", "MALE_NAMES"];
 /// Significant bits of a rank after the first.
-const MANTISSA: u32 = 9;
+const MANTISSA: u32 = 8;
 
 /// Writes the file.
 ///

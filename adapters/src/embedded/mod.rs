@@ -2,6 +2,7 @@
 //! on the disk; readers stand beside it. A port a file, all of them on [`Embedded`].
 
 mod audit_log;
+mod caller_store;
 mod job_queue;
 mod keys;
 mod login_guard;

@@ -8,6 +8,8 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 use portcullis_core::ports::error::PortError;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::embedded::open::plan_once;
+
 const READERS: usize = 4;
 
 /// A few connections.
@@ -24,6 +26,7 @@ impl Readers {
             let connection = Connection::open_with_flags(path, flags)?;
             connection
                 .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 700; PRAGMA cache_size = -1024;")?;
+            plan_once(&connection)?;
             connection.set_prepared_statement_cache_capacity(64);
             Ok(Mutex::new(connection))
         };

@@ -17,7 +17,11 @@ pub const COLUMNS: &str = "user_id, generation, user_agent, address, authenticat
                        idle_expires_at, expires_at, current, previous, rotated_at, successor, version";
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
-    let mut columns = Columns::of(row);
+    read_next(&mut Columns::of(row))
+}
+
+/// From the next column on.
+pub fn read_next(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Session> {
     Ok(Session {
         realm: columns.realm()?,
         id: SessionId::from_bytes(columns.id()?),

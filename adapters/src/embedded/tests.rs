@@ -13,9 +13,12 @@ use portcullis_core::model::job::{About, Task};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::user::{Registration, User};
+use portcullis_core::ports::caller_store::CallerStore;
 use portcullis_core::ports::login_guard::Admission;
-use portcullis_core::ports::user_store::{InsertUser, ReplaceUser};
+use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 use portcullis_core::testing::samples::{self, LIFE, NOW, digest, job, job_id, realm, user_id};
+use rusqlite::StatementStatus;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
@@ -33,6 +36,29 @@ fn fresh() -> (TempDir, Arc<Embedded>) {
 fn reopen(folder: &TempDir, store: Arc<Embedded>) -> Arc<Embedded> {
     drop(Arc::into_inner(store).expect("nobody else has it"));
     Arc::new(Embedded::open(&folder.path().join("p.db")).unwrap())
+}
+
+/// Planning a statement costs twenty times what running it does. With statistics compiled in, SQLite would plan anew
+/// whenever another value is bound.
+#[tokio::test]
+async fn a_look_is_planned_once() {
+    let (_folder, store) = fresh();
+    let realm = realm("User1");
+    for n in 0..40 {
+        let (user, session) = (samples::user(&realm, n), samples::session(&realm, n, n));
+        store.find_caller(&realm, &session.id, &user.id).await.unwrap();
+        assert_eq!(UserStore::insert(&*store, user.clone()).await.unwrap(), InsertUser::Inserted);
+        SessionStore::insert(&*store, session.clone()).await.unwrap();
+        assert!(store.find_caller(&realm, &session.id, &user.id).await.unwrap().is_some());
+    }
+    for _ in 0..8 {
+        let planned = store.readers.read("test", |db| {
+            let statement = db.prepare_cached(&crate::embedded::caller_store::SQL)?;
+            Ok((statement.get_status(StatementStatus::Run), statement.get_status(StatementStatus::RePrepare)))
+        });
+        let (run, planned_again) = planned.unwrap();
+        assert!(run > 0 && planned_again == 0, "{planned_again} of {run}");
+    }
 }
 
 /// A wrapped key that can be told from everything else in a file.

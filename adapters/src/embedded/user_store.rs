@@ -25,7 +25,11 @@ pub fn columns() -> String {
 }
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<User> {
-    let mut columns = Columns::of(row);
+    read_next(&mut Columns::of(row))
+}
+
+/// From the next column on.
+pub fn read_next(columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
     let (realm, id, person) = (columns.realm()?, UserId::from_bytes(columns.id()?), columns.person()?);
     let (pending_index, pending_email) = (columns.digest_if_any()?, columns.sealed_if_any()?);
     Ok(User {

@@ -10,6 +10,8 @@ use portcullis_core::ports::error::PortError;
 use crate::mongo::documents::Fields;
 use crate::mongo::{Mongo, binary};
 
+/// Changes in one command: others have their turn between two.
+const AT_ONCE: usize = 32;
 /// How long a page or a batch may take: it is nobody's request.
 const LONG: Duration = Duration::from_secs(30);
 
@@ -75,11 +77,16 @@ impl Mongo {
         Ok(KeyPage { keys: found.iter().map(key).collect::<Result<_, _>>()?, behind })
     }
 
-    /// One command, each change of it a document's own: only where the one that was seen still is.
+    /// Each change a document's own: only where the one that was seen still is.
     pub(super) async fn swap_keys_of(&self, held: Held, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
-        if swaps.is_empty() {
-            return Ok(0);
+        let mut swapped = 0;
+        for some in swaps.chunks(AT_ONCE) {
+            swapped += self.swap_some_keys_of(held, some).await?;
         }
+        Ok(swapped)
+    }
+
+    async fn swap_some_keys_of(&self, held: Held, swaps: &[KeySwap]) -> Result<u64, PortError> {
         let change = |KeySwap { seen, fresh }: &KeySwap| {
             let which = doc! {"_id": (held.id)(seen), "key": binary(seen.key.as_bytes())};
             Bson::Document(doc! {"q": which, "u": {"$set": {"key": binary(fresh.as_bytes())}}})

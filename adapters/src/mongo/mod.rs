@@ -12,6 +12,7 @@
 //! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
 
 mod audit_log;
+mod caller_store;
 mod connect;
 mod documents;
 mod epochs;

@@ -27,7 +27,9 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::PhoneVerified
         | K::OtpFailed
         | K::MfaEnabled
-        | K::MfaDisabled => "authentication",
+        | K::MfaDisabled
+        | K::AccountDisabled
+        | K::AccountEnabled => "authentication",
     }
 }
 

@@ -53,6 +53,10 @@ pub enum EventKind {
     DataExported,
     /// The account is gone.
     AccountDeleted,
+    /// An operator has switched the account off.
+    AccountDisabled,
+    /// An operator has switched it on again.
+    AccountEnabled,
     /// A message was handed to a mail or text server.
     MessageSent,
     /// A message could not be delivered and waits for the operator.
@@ -69,7 +73,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -93,6 +97,8 @@ impl EventKind {
         Self::MfaDisabled,
         Self::DataExported,
         Self::AccountDeleted,
+        Self::AccountDisabled,
+        Self::AccountEnabled,
         Self::MessageSent,
         Self::MessageDead,
         Self::TextHeldBack,
@@ -128,6 +134,8 @@ impl EventKind {
             Self::MfaDisabled => "mfa_disabled",
             Self::DataExported => "data_exported",
             Self::AccountDeleted => "account_deleted",
+            Self::AccountDisabled => "account_disabled",
+            Self::AccountEnabled => "account_enabled",
             Self::MessageSent => "message_sent",
             Self::MessageDead => "message_dead",
             Self::TextHeldBack => "text_held_back",

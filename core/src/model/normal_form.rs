@@ -1,16 +1,6 @@
 //! Unicode's normal forms, by the tables that domain names need anyway: a page loads them once.
 
-use icu_normalizer::ComposingNormalizerBorrowed;
-
-/// NFC: one spelling for what is the same character.
-pub(crate) fn nfc(text: &str) -> String {
-    const { ComposingNormalizerBorrowed::new_nfc() }.normalize(text).into_owned()
-}
-
-/// NFKC: one spelling for what looks the same, too.
-pub(crate) fn nfkc(text: &str) -> String {
-    const { ComposingNormalizerBorrowed::new_nfkc() }.normalize(text).into_owned()
-}
+pub(crate) use idna_adapter::{nfc, nfkc};
 
 #[cfg(test)]
 mod tests {

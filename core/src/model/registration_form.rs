@@ -59,8 +59,9 @@ impl RegistrationForm<'_> {
     /// # Errors
     /// One violation for each thing that is wrong with each field, in the order of the fields.
     pub fn parse(&self, rules: &FormRules<'_>) -> Result<ParsedRegistration, Vec<Violation>> {
-        let judge = |text: &str, context: &StrengthContext| parse_password(text, rules.passwords, context);
-        self.parse_with(rules, judge)
+        self.parse_with(rules, |text, names| {
+            parse_password(text, rules.passwords, &StrengthContext::new(names, self.email, rules.app_name))
+        })
     }
 
     /// Reads all fields, of the password only its length: a page loads the lists of words later.
@@ -74,7 +75,7 @@ impl RegistrationForm<'_> {
     fn parse_with(
         &self,
         rules: &FormRules<'_>,
-        judge: impl FnOnce(&str, &StrengthContext) -> Result<Password, Vec<Violation>>,
+        judge: impl FnOnce(&str, &[&str]) -> Result<Password, Vec<Violation>>,
     ) -> Result<ParsedRegistration, Vec<Violation>> {
         let mut violations = Vec::new();
         let first_name = parse_name("first_name", self.first_name, &mut violations);
@@ -96,8 +97,7 @@ impl RegistrationForm<'_> {
         };
         violations.extend(country_violations);
         let names: Vec<&str> = [self.first_name, self.last_name].into_iter().flatten().collect();
-        let context = StrengthContext::new(&names, self.email, rules.app_name);
-        let password = field("password", self.password, &mut violations, |text| judge(text, &context));
+        let password = field("password", self.password, &mut violations, |text| judge(text, &names));
         match (first_name, last_name, email, phone, country_code, password) {
             (Some(first_name), Some(last_name), Some(email), Some(phone), Some(country_code), Some(password))
                 if violations.is_empty() =>

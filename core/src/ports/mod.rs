@@ -8,6 +8,7 @@ pub mod error;
 pub mod registration_store;
 pub mod user_store;
 // tokens
+pub mod caller_store;
 pub mod one_time_token_store;
 pub mod session_store;
 pub mod token_signer;

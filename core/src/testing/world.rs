@@ -133,6 +133,7 @@ impl World {
     pub fn ports(&self) -> Ports {
         let world = self.clone();
         Ports {
+            callers: None,
             users: world.users,
             registrations: world.registrations,
             sessions: world.sessions,

@@ -24,11 +24,11 @@ impl AuthService {
     /// # Errors
     /// `NotAuthenticated`.
     pub async fn authenticate(&self, realm: &Realm, access_token: &str) -> Result<Caller, StoryError> {
-        let Ports { signer, sessions, users, clock, .. } = &self.ports;
+        let Ports { signer, clock, .. } = &self.ports;
         let now = clock.now();
         let claims = signer.verify(realm, access_token, now).ok_or(StoryError::NotAuthenticated)?;
-        let session = sessions.find(realm, &claims.session).await?.ok_or(StoryError::NotAuthenticated)?;
-        let user = users.find(realm, &session.user).await?.ok_or(StoryError::NotAuthenticated)?;
+        let found = self.ports.callers().find_caller(realm, &claims.session, &claims.user).await?;
+        let (session, user) = found.ok_or(StoryError::NotAuthenticated)?;
         let alive = session.user == claims.user
             && session.generation == user.generation
             && !session.expired(now)

@@ -36,6 +36,8 @@ pub mod export;
 pub mod mfa;
 pub mod show_profile;
 pub mod update_profile;
+// an operator's
+pub mod disable;
 // behind the scenes
 pub mod deliver;
 pub mod fake_user;

@@ -162,7 +162,7 @@ impl AuthService {
         let found = found.ok_or(StoryError::InvalidToken)?;
         let user = users.find(realm, &found.holder.subject).await?.ok_or(StoryError::InvalidToken)?;
         let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
-        if waiting.is_none() || waiting != found.binding {
+        if user.disabled || waiting.is_none() || waiting != found.binding {
             return Err(StoryError::InvalidToken);
         }
         Ok(Followed::EmailChange(Box::new(user), digest))

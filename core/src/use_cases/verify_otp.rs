@@ -16,7 +16,7 @@ impl AuthService {
         let Ports { users, .. } = &self.ports;
         let token = self.try_otp(realm, Purpose::VerifyPhone, token, otp).await?;
         let user = users.find(realm, &token.holder.subject).await?.ok_or(StoryError::InvalidToken)?;
-        if !self.sent_to(&user, &token)? {
+        if user.disabled || !self.sent_to(&user, &token)? {
             return Err(StoryError::InvalidToken);
         }
         self.text_was_answered(&user).await?;

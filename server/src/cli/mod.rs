@@ -7,7 +7,7 @@ mod keys;
 mod migrate;
 mod moving;
 mod outbox;
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 mod testkit;
 mod users;
 
@@ -21,8 +21,10 @@ use clap::{ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::ports::randomness::Randomness;
 
+#[cfg(any(feature = "testkit", debug_assertions))]
+pub use self::testkit::run_alone as run_testkit;
 use crate::compose::Server;
-use crate::config::{self, Settings, Sources};
+use crate::config::{self, Database, Settings, Sources};
 use crate::{serve, telemetry, worker};
 
 fn command() -> Command {
@@ -42,7 +44,7 @@ fn command() -> Command {
         .subcommand(migrate::command())
         .subcommand(users::command())
         .subcommand(settings);
-    #[cfg(feature = "testkit")]
+    #[cfg(any(feature = "testkit", debug_assertions))]
     let command = command.subcommand(testkit::command());
     command
 }
@@ -52,10 +54,7 @@ fn command() -> Command {
 pub fn run() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => {
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return misunderstood(&error),
     };
     let done = match matches.subcommand() {
         Some(("keys", keys)) => keys::run(keys),
@@ -66,13 +65,23 @@ pub fn run() -> ExitCode {
         Some(("outbox", outbox)) => outbox::run(outbox),
         Some(("move", wanted)) => moving::run(wanted),
         Some(("users", users)) => users::run(users),
-        #[cfg(feature = "testkit")]
+        #[cfg(any(feature = "testkit", debug_assertions))]
         Some(("testkit", flags)) => testkit::run(flags),
         Some(("doctor", wanted)) => doctor::run(wanted),
         Some(("migrate", wanted)) => migrate::run(wanted),
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };
+    finished(done)
+}
+
+/// A call that could not be understood, or that asked for help.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+fn finished(done: Result<(), String>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
@@ -102,6 +111,17 @@ fn given(matches: &ArgMatches) -> BTreeMap<String, String> {
 fn settings(flags: BTreeMap<String, String>) -> Result<Settings, String> {
     let sources = Sources::from_process(flags).map_err(|problems| problems.to_string())?;
     Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).map_err(|problems| problems.to_string())
+}
+
+/// For commands about what is there: opening would make an empty one, and say that all is well.
+fn demand_store(settings: &Settings) -> Result<(), String> {
+    match &settings.database {
+        Database::Sqlite { path } if !path.exists() => Err(format!(
+            "DATABASE_URL: {} is not there. Mend: call this in the folder, and with the settings, of the server",
+            path.display()
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn start(matches: &ArgMatches) -> Result<(), String> {

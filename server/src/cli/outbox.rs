@@ -10,9 +10,8 @@ use portcullis_core::model::job::{About, DeadLetter};
 use portcullis_core::ports::error::PortError;
 use serde_json::{Value, json};
 
-use super::{print, runtime, settings};
+use super::{demand_store, print, runtime, settings};
 use crate::compose::{self, Queue};
-use crate::config::Database;
 
 /// Dead letters that are looked at.
 const MOST: u32 = 10_000;
@@ -42,15 +41,7 @@ fn parse_id(text: &str) -> Result<JobId, String> {
 /// What went wrong.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
-    if let Database::Sqlite { path } = &settings.database
-        && !path.exists()
-    {
-        // opening would make an empty one, and say that all is well
-        return Err(format!(
-            "DATABASE_URL: {} is not there. Mend: call this in the folder, and with the settings, of the server",
-            path.display()
-        ));
-    }
+    demand_store(&settings)?;
     runtime()?.block_on(async {
         let queue = compose::open_jobs(&settings, Arc::new(OsRandomness)).await?;
         act(&queue, matches).await

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, Command};
@@ -9,7 +10,7 @@ use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::testing::fakes::randomness::SeededRandomness;
 use serde_json::json;
 
-use super::{given, print};
+use super::{finished, given, misunderstood, print};
 use crate::compose::{Server, fakes_of_today};
 use crate::config::{self, Settings, Sources};
 use crate::{http, serve, telemetry, testkit};
@@ -17,7 +18,8 @@ use crate::{http, serve, telemetry, testkit};
 /// Where the keys come from, unless a seed is given.
 const SEED: &str = "1";
 
-/// Its own settings, where no flag says otherwise. Nothing else counts: no `.env` and no environment of the machine.
+/// Its own settings, where no flag says otherwise. Nothing else counts, no `.env` and no environment of the machine, but
+/// that one of them may say that it is production.
 const USUAL: &[(&str, &str)] =
     &[("PORT", "0"), ("APP_NAME", "Portcullis"), ("HASH_THREADS", "1"), ("LOG_LEVEL", "error")];
 
@@ -34,6 +36,25 @@ pub fn command() -> Command {
         .args(config::flags())
 }
 
+/// The command of the binary that can do nothing else. `testkit` may be written, so that it stands in for `portcullis`.
+fn alone() -> Command {
+    command()
+        .name("portcullis-testkit")
+        .version(env!("CARGO_PKG_VERSION"))
+        .args_conflicts_with_subcommands(true)
+        .subcommand(command())
+}
+
+/// Runs the test kit, and nothing else there is: `portcullis-testkit`.
+#[must_use]
+pub fn run_alone() -> ExitCode {
+    let matches = match alone().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return misunderstood(&error),
+    };
+    finished(run(matches.subcommand().map_or(&matches, |(_, flags)| flags)))
+}
+
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let seed = matches.get_one::<String>("seed").map_or(SEED, String::as_str);
     let seed: u64 = seed.parse().map_err(|_| format!("--seed {seed}: not a whole number"))?;
@@ -47,8 +68,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
 
 fn settings(flags: BTreeMap<String, String>, seed: u64) -> Result<Settings, String> {
     let process = Sources::from_process(flags.clone()).map_err(|problems| problems.to_string())?;
-    let named = [process.flags.get("ENVIRONMENT"), process.environment.get("ENVIRONMENT")];
-    if named.into_iter().flatten().any(|environment| environment == "production") {
+    if process.name_production() {
         return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
     }
     let randomness = SeededRandomness::new(seed);

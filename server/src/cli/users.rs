@@ -1,4 +1,5 @@
-//! `portcullis users fake`: made-up users, for whoever measures or demonstrates. Not where real ones are.
+//! `portcullis users`: `disable` and `enable` an account, for the person on call; `fake` makes made-up ones, for whoever
+//! measures or demonstrates, and not where real ones are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +8,16 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use indicatif::{ProgressBar, ProgressStyle};
 use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::event::EventKind;
 use portcullis_core::model::password::Password;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::service::AuthService;
+use portcullis_core::use_cases::disable::Switched;
 use portcullis_core::use_cases::errors::StoryError;
 use portcullis_core::use_cases::fake_user::fake_address;
 
-use super::{print, runtime, settings};
+use super::{demand_store, print, runtime, settings};
 use crate::compose;
 use crate::config::{Environment, Settings};
 
@@ -33,7 +36,24 @@ pub fn command() -> Command {
         .arg(count.help("How many there are to be: fake-1@example.org and so on"))
         .arg(realm)
         .arg(password.help("What all of them log in with"));
-    Command::new("users").about("Users").subcommand_required(true).arg_required_else_help(true).subcommand(fake)
+    let who = Arg::new("user").value_name("ID_OR_EMAIL").required(true);
+    let who = who.help("An id (usr_…), as the audit log has it, or an e-mail address; - reads it from standard input");
+    let of = Arg::new("realm").long("realm").value_name("REALM").required(true).help("One of REALMS");
+    let disable = Command::new("disable")
+        .about("Switches an account off: all its sessions and tokens end at once, and nobody can log in to it")
+        .after_help(
+            "A server may be running, on the embedded store too. Nothing tells the outside that the account is disabled: \
+             it answers as for a wrong password. Its e-mail address stays taken. Called again, it ends whatever is left.",
+        );
+    let enable =
+        Command::new("enable").about("Switches it on again: its owner may log in, with nothing older than that");
+    Command::new("users")
+        .about("Users")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(disable.args([who.clone(), of.clone()]))
+        .subcommand(enable.args([who, of]))
+        .subcommand(fake)
 }
 
 /// Does what the arguments say.
@@ -41,7 +61,64 @@ pub fn command() -> Command {
 /// # Errors
 /// What went wrong.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
-    let Some(("fake", fake)) = matches.subcommand() else { return Err("there is no such command".to_owned()) };
+    match matches.subcommand() {
+        Some(("fake", fake)) => make(fake),
+        Some(("disable", whom)) => switch(whom, true),
+        Some(("enable", whom)) => switch(whom, false),
+        _ => Err("there is no such command".to_owned()),
+    }
+}
+
+fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
+    let settings = settings(std::collections::BTreeMap::new())?;
+    let realm = realm(matches, &settings)?;
+    let who = match matches.get_one::<String>("user").map_or("", String::as_str) {
+        "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| format!("standard input: {error}"))?,
+        who => who.to_owned(),
+    };
+    demand_store(&settings)?;
+    runtime()?.block_on(async {
+        let service = compose::open_service_beside(&settings, Arc::new(OsRandomness)).await?;
+        let done = if disabled { service.disable(&realm, &who).await } else { service.enable(&realm, &who).await };
+        let done = done.map_err(|error| match error {
+            StoryError::NotFound => format!(
+                "{realm} has no such account. Mend: name it by its id (usr_…) or by the address it logs in with; one whose \
+                 address was never verified is no account yet"
+            ),
+            error => told(&error),
+        })?;
+        // what was recorded is written when this answers, and this process may end
+        let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
+        let evidence = service.ports.audit.of_user(&realm, &done.user, 1).await;
+        print(&said(&realm, &done, disabled));
+        match evidence {
+            Ok(events) if events.iter().any(|event| event.kind == kind) => Ok(()),
+            Ok(_) => Err(format!("it is so, but the audit log does not have {}", kind.as_str())),
+            Err(error) => Err(format!("it is so, but the audit log cannot be read: {}", error.source)),
+        }
+    })
+}
+
+fn said(realm: &Realm, done: &Switched, disabled: bool) -> String {
+    let Switched { user, changed, sessions } = done;
+    let was = if *changed { "" } else { " already" };
+    if disabled {
+        let sessions = if *sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
+        format!("{user} in {realm} is disabled{was}: {sessions} ended, and every token with them")
+    } else {
+        format!("{user} in {realm} is enabled{was}")
+    }
+}
+
+fn realm(matches: &ArgMatches, settings: &Settings) -> Result<Realm, String> {
+    let realm = matches.get_one::<String>("realm").or_else(|| settings.realms.first());
+    let realm = realm.filter(|realm| settings.realms.contains(realm)).ok_or_else(|| {
+        format!("--realm: there is no such realm. Mend: one of REALMS, which are {}", settings.realms.join(", "))
+    })?;
+    Realm::parse(realm).map_err(|error| format!("--realm {realm}: {error}"))
+}
+
+fn make(fake: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
     // a production that lacks its secrets has been refused by now, and this one is before anything is opened
     if settings.environment == Environment::Production {
@@ -63,13 +140,9 @@ struct Order {
 
 impl Order {
     fn read(matches: &ArgMatches, settings: &Settings) -> Result<Self, String> {
-        let realm = matches.get_one::<String>("realm").or_else(|| settings.realms.first());
-        let realm = realm.filter(|realm| settings.realms.contains(realm)).ok_or_else(|| {
-            format!("--realm: there is no such realm. Mend: one of REALMS, which are {}", settings.realms.join(", "))
-        })?;
         Ok(Self {
             count: matches.get_one::<u64>("count").copied().unwrap_or_default(),
-            realm: Realm::parse(realm).map_err(|error| format!("--realm {realm}: {error}"))?,
+            realm: realm(matches, settings)?,
             password: matches.get_one::<String>("password").cloned().unwrap_or_default(),
         })
     }

@@ -7,7 +7,7 @@ pub mod moving;
 mod post;
 mod proof;
 mod stores;
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 mod testkit;
 
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::crypto::verified_tokens::VerifiedTokens;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::outbox::{Outbox, Parts};
@@ -41,7 +42,7 @@ use portcullis_core::service::{AuthService, Ports};
 
 use self::post::{Post, watched};
 use self::stores::Stores;
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 pub use self::testkit::fakes_of_today;
 use crate::config::{Database, Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
@@ -133,8 +134,9 @@ impl Server {
             users: stores.users,
             registrations: stores.registrations,
             sessions: stores.sessions,
+            callers: stores.callers,
             one_time_tokens: stores.one_time_tokens,
-            signer: Arc::new(signer(settings, &public_url)?),
+            signer: Arc::new(VerifiedTokens::new(signer(settings, &public_url)?)),
             breached: Arc::new(breached(settings)?),
             cipher,
             digests,
@@ -186,6 +188,21 @@ pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) 
     let world = World { clock: Arc::new(SystemClock::new()), randomness };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
     Ok(Server::compose_when_free(settings, nowhere, world, Duration::ZERO).await?.service)
+}
+
+/// The same beside servers that may be running: on the embedded store too, for a single change.
+///
+/// # Errors
+/// What could not be opened or made, why, and the mend.
+pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
+    let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
+    let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness.clone());
+    let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
+    let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
+    let stores = Stores::beside(path, &*cipher, &*digests).await?;
+    let ground = Ground { world: World { clock: Arc::new(SystemClock::new()), randomness }, cipher, digests, stores };
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
+    Ok(Server::compose_on(settings, nowhere, ground, |_| {})?.service)
 }
 
 /// A queue and the time.
@@ -246,7 +263,7 @@ fn app(
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
-        #[cfg(feature = "testkit")]
+        #[cfg(any(feature = "testkit", debug_assertions))]
         testkit: None,
         service,
     })

@@ -8,12 +8,13 @@ use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mongo::{Addresses, ConnectError, Mongo, MongoSettings, Takers};
 use portcullis_adapters::outbox::shelf::Shelf;
 use portcullis_adapters::redis::cache::{
-    Cache, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+    Cache, CachedCallers, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
 };
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::caller_store::CallerStore;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
@@ -37,6 +38,7 @@ pub struct Stores {
     pub users: Arc<dyn UserStore>,
     pub registrations: Arc<dyn RegistrationStore>,
     pub sessions: Arc<dyn SessionStore>,
+    pub callers: Option<Arc<dyn CallerStore>>,
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
     pub jobs: Arc<dyn JobQueue>,
     pub audit: Arc<dyn AuditLog>,
@@ -58,6 +60,7 @@ impl Stores {
         S: UserStore
             + RegistrationStore
             + SessionStore
+            + CallerStore
             + OneTimeTokenStore
             + JobQueue
             + AuditLog
@@ -70,6 +73,7 @@ impl Stores {
             users: store.clone(),
             registrations: store.clone(),
             sessions: store.clone(),
+            callers: Some(store.clone()),
             one_time_tokens: store.clone(),
             jobs: store.clone(),
             audit: store.clone(),
@@ -119,6 +123,18 @@ impl Stores {
         stores.shared_by(settings)
     }
 
+    /// The embedded store beside a server that may be running on it, where it is written with these secrets.
+    ///
+    /// # Errors
+    /// What is wrong, by the setting's name, and the mend.
+    pub async fn beside(path: &Path, cipher: &dyn FieldCipher, digests: &dyn KeyedDigest) -> Result<Self, String> {
+        let store = Embedded::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
+        proof.look(&store).await?;
+        let version = store.schema_version();
+        Ok(Self::of(Arc::new(store), "embedded", version, Vec::new()))
+    }
+
     /// With copies of sealed records in Redis, where both it and MongoDB are set: the embedded store is quicker itself.
     ///
     /// # Errors
@@ -137,10 +153,13 @@ impl Stores {
         counts.push(("portcullis_filter_saved_users_total", addresses.saved()));
         counts.push(("portcullis_filter_saved_limits_total", takers.saved()));
         let users = FilteredUsers::new(addresses, self.users);
+        let users = Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)));
+        let sessions = Arc::new(CachedSessions::new(cache.clone(), self.sessions));
         Ok(Self {
-            users: Arc::new(CachedUsers::new(cache.clone(), Arc::new(users))),
+            callers: Some(Arc::new(CachedCallers::new(cache, sessions.clone(), users.clone()))),
+            users,
+            sessions,
             limiter: Arc::new(FilteredLimiter::new(takers, self.limiter)),
-            sessions: Arc::new(CachedSessions::new(cache, self.sessions)),
             counts,
             ..self
         })

@@ -38,6 +38,7 @@ impl Server {
             users: ports.users,
             registrations: ports.registrations,
             sessions: ports.sessions,
+            callers: ports.callers,
             one_time_tokens: ports.one_time_tokens,
             jobs: ports.jobs,
             audit: ports.audit,

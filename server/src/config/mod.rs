@@ -268,6 +268,23 @@ pub struct Settings {
     pub warnings: Vec<String>,
 }
 
+impl Sources {
+    /// Whether a flag, the environment or the `.env` file says that real people are served here. Each has its word: for
+    /// what must not be among them none outweighs another.
+    #[must_use]
+    pub fn name_production(&self) -> bool {
+        let places = [
+            Self { flags: self.flags.clone(), ..Self::default() },
+            Self { environment: self.environment.clone(), ..Self::default() },
+            Self { dotenv: self.dotenv.clone(), ..Self::default() },
+        ];
+        places.into_iter().any(|place| {
+            let named = parse::Reader::new(place).text("ENVIRONMENT");
+            named.is_some_and(|found| found.text.trim().eq_ignore_ascii_case(Environment::Production.as_str()))
+        })
+    }
+}
+
 impl Settings {
     /// Reads everything. Development generates the secrets it lacks, once; production generates nothing.
     ///

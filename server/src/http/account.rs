@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::http::context::{Accepts, Context, json};
 use crate::http::endpoint::Answer;
 use crate::http::pages::rfc3339;
-use crate::http::profile::profile_json;
+use crate::http::profile::OnTheWire;
 use crate::http::sessions::session_json;
 
 /// `GET /mfa`.
@@ -57,7 +57,7 @@ pub async fn export(context: Context) -> Answer {
         })
     });
     let body = json!({
-        "profile": profile_json(&export.profile),
+        "profile": OnTheWire::of(&export.profile),
         "previous_email": export.previous_email.as_ref().map(Email::as_str),
         "sessions": export.sessions.iter().map(session_json).collect::<Vec<Value>>(),
         "events": events.collect::<Vec<Value>>(),

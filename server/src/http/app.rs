@@ -62,7 +62,7 @@ pub struct App {
     /// The OpenAPI document, made when first asked for.
     pub openapi: std::sync::OnceLock<bytes::Bytes>,
     /// What a test controls; only `portcullis testkit` has it.
-    #[cfg(feature = "testkit")]
+    #[cfg(any(feature = "testkit", debug_assertions))]
     pub testkit: Option<Arc<crate::testkit::Testkit>>,
 }
 

@@ -12,7 +12,7 @@ use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::service::AuthService;
 use portcullis_core::use_cases::authenticate::Caller;
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::http::app::App;
 use crate::http::members::Members;
@@ -161,8 +161,12 @@ pub fn owned(params: &RawPathParams) -> Vec<(String, String)> {
 
 /// A JSON answer.
 #[must_use]
-pub fn json(status: StatusCode, body: &Value) -> Response {
-    with_type(status, "application/json", body.to_string())
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(body) => with_type(status, "application/json", body),
+        // of maps whose keys are no texts; there are none here
+        Err(_) => with_type(StatusCode::INTERNAL_SERVER_ERROR, "application/json", "{}"),
+    }
 }
 
 /// An answer of that type.

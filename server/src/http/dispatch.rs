@@ -1,8 +1,9 @@
 //! The way of every request: limit, credentials, body, handler, headers. The limit sits on the operation and comes
 //! before any work; no personal word reaches a log.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::model::client::Client;
 use portcullis_core::model::code::Code;
@@ -36,6 +38,9 @@ pub const BODY_LIMIT: usize = 65_536;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What counts answers, and what keeps how long they took.
+type Meters = (metrics::Counter, metrics::Histogram);
+
 /// All rows of one path.
 pub struct Route {
     /// What all share.
@@ -44,6 +49,7 @@ pub struct Route {
     pub realm: Option<Realm>,
     /// The rows.
     pub endpoints: Vec<Endpoint>,
+    meters: RwLock<HashMap<(&'static str, u16), Meters>>,
 }
 
 /// Answers one request for a path.
@@ -114,6 +120,12 @@ impl Limit {
 }
 
 impl Route {
+    /// The path's rows so far.
+    #[must_use]
+    pub fn new(app: Arc<App>, realm: Option<Realm>, endpoints: Vec<Endpoint>) -> Self {
+        Self { app, realm, endpoints, meters: RwLock::default() }
+    }
+
     fn endpoint(&self, method: &Method) -> Option<&Endpoint> {
         let find = |method: &Method| self.endpoints.iter().find(|endpoint| endpoint.methods.contains(method));
         // HEAD is GET without its body, where GET is safe: system endpoints and pages
@@ -190,7 +202,12 @@ impl Route {
             Access::ServiceClient => self.authenticate_service(&parts.headers)?,
         }
         context.body = read(&parts.headers, body).await?;
-        to_its_end((endpoint.run)(context)).await.unwrap_or_else(|error| {
+        let run = (endpoint.run)(context);
+        if endpoint.reads {
+            // nothing is left half done where the client hangs up, and no task is worth it
+            return run.await;
+        }
+        to_its_end(run).await.unwrap_or_else(|error| {
             tracing::error!(operation = endpoint.id, "a request panicked: {error}");
             Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal))
         })
@@ -201,14 +218,14 @@ impl Route {
         headers: &HeaderMap,
     ) -> Result<portcullis_core::use_cases::authenticate::Caller, Problem> {
         let realm = self.realm.as_ref().ok_or_else(Problem::not_found)?;
-        let challenge = format!("Bearer realm=\"{realm}\"");
+        let challenge = || format!("Bearer realm=\"{realm}\"");
         let Some(token) = credentials(headers, "bearer") else {
-            return Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge(&challenge));
+            return Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge(&challenge()));
         };
         let caller = self.app.service.authenticate(realm, &token).await;
         caller.map_err(|error| match Problem::from(error) {
             problem if problem.status == StatusCode::UNAUTHORIZED => {
-                problem.challenge(&format!("{challenge}, error=\"invalid_token\""))
+                problem.challenge(&format!("{}, error=\"invalid_token\"", challenge()))
             }
             problem => problem,
         })
@@ -223,6 +240,23 @@ impl Route {
             }
             _ => problem,
         }
+    }
+
+    /// What counts answers of that status, and what keeps how long they took: looked up by name once.
+    fn meters(&self, endpoint: &Endpoint, status: StatusCode) -> Meters {
+        let which = (endpoint.id, status.as_u16());
+        if let Some(meters) = self.meters.read().unwrap_or_else(PoisonError::into_inner).get(&which) {
+            return meters.clone();
+        }
+        let realm = self.realm.as_ref().map_or_else(String::new, ToString::to_string);
+        let meters = self.app.measured(|| {
+            let labels =
+                [("operation", endpoint.id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
+            let requests = metrics::counter!("portcullis_http_requests_total", &labels);
+            (requests, metrics::histogram!("portcullis_http_request_seconds", "operation" => endpoint.id))
+        });
+        self.meters.write().unwrap_or_else(PoisonError::into_inner).insert(which, meters.clone());
+        meters
     }
 
     fn is_operator(&self, headers: &HeaderMap) -> bool {
@@ -256,14 +290,9 @@ impl Route {
     }
 
     fn count(&self, endpoint: &Endpoint, method: &Method, status: StatusCode, began: Instant) {
-        let realm = self.realm.as_ref().map_or_else(String::new, ToString::to_string);
-        self.app.measured(|| {
-            let labels =
-                [("operation", endpoint.id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
-            metrics::counter!("portcullis_http_requests_total", &labels).increment(1);
-            metrics::histogram!("portcullis_http_request_seconds", "operation" => endpoint.id)
-                .record(began.elapsed().as_secs_f64());
-        });
+        let (requests, seconds) = self.meters(endpoint, status);
+        requests.increment(1);
+        seconds.record(began.elapsed().as_secs_f64());
         // the operation, never the path's query: links carry tokens there
         tracing::info!(
             operation = endpoint.id,
@@ -285,6 +314,9 @@ fn credentials(headers: &HeaderMap, scheme: &str) -> Option<String> {
 
 /// The whole body, within size and time.
 async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
     let too_large = || {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge)
             .detail(format!("a body has at most {BODY_LIMIT} octets"))

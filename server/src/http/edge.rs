@@ -44,6 +44,7 @@ pub async fn edge(State(app): State<Arc<App>>, mut request: Request<Body>, next:
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal).respond(Dialect::Problem, &id.0)
     });
     let headers = response.headers_mut();
+    headers.reserve(ALWAYS.len() + 4);
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -42,6 +42,8 @@ pub struct Endpoint {
     pub access: Access,
     /// How its errors look.
     pub dialect: Dialect,
+    /// Whether it changes nothing: such a request may be dropped wherever it is.
+    pub reads: bool,
     /// What it does.
     pub run: Handler,
 }
@@ -50,7 +52,7 @@ impl Endpoint {
     /// A row with the usual error dialect, open to anyone and without a limit.
     #[must_use]
     pub const fn new(id: &'static str, methods: &'static [Method], path: &'static str, run: Handler) -> Self {
-        Self { id, methods, path, limit: None, access: Access::Public, dialect: Dialect::Problem, run }
+        Self { id, methods, path, limit: None, access: Access::Public, dialect: Dialect::Problem, reads: false, run }
     }
 
     /// The path as OpenAPI writes it, which has no word for a parameter that spans slashes.
@@ -69,6 +71,12 @@ impl Endpoint {
     #[must_use]
     pub const fn access(self, access: Access) -> Self {
         Self { access, ..self }
+    }
+
+    /// Changes nothing, not even a log of evidence.
+    #[must_use]
+    pub const fn reads(self) -> Self {
+        Self { reads: true, ..self }
     }
 
     /// Speaks RFC 6749's errors too.

@@ -29,7 +29,7 @@ pub mod profile;
 pub mod registration;
 pub mod sessions;
 pub mod system;
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 pub mod test_control;
 
 use std::sync::Arc;
@@ -75,14 +75,14 @@ pub const REALM: &[Endpoint] = &[
     Endpoint::new("reset_password_form", GET, "/reset_password_form", handler!(passwords::reset_form)).limit("reset_password_form"),
     Endpoint::new("reset_password", POST, "/reset_password", handler!(passwords::reset)).limit("reset_password"),
 
-    Endpoint::new("profile", GET, "/", handler!(profile::show)).limit("profile").access(Access::User),
+    Endpoint::new("profile", GET, "/", handler!(profile::show)).limit("profile").access(Access::User).reads(),
     Endpoint::new("update", PUT_PATCH, "/update", handler!(profile::update)).limit("update").access(Access::User),
     Endpoint::new("change_password", POST, "/change_password", handler!(passwords::change)).limit("change_password").access(Access::User),
     Endpoint::new("logout", GET_POST, "/logout", handler!(sessions::logout)).limit("logout").access(Access::User),
     Endpoint::new("logout_all", POST, "/logout_all", handler!(sessions::logout_all)).limit("logout_all").access(Access::User),
-    Endpoint::new("sessions", GET, "/sessions", handler!(sessions::list)).limit("sessions").access(Access::User),
+    Endpoint::new("sessions", GET, "/sessions", handler!(sessions::list)).limit("sessions").access(Access::User).reads(),
     Endpoint::new("end_session", DELETE, "/sessions/{id}", handler!(sessions::end)).limit("sessions").access(Access::User),
-    Endpoint::new("mfa", GET, "/mfa", handler!(account::mfa)).limit("mfa").access(Access::User),
+    Endpoint::new("mfa", GET, "/mfa", handler!(account::mfa)).limit("mfa").access(Access::User).reads(),
     Endpoint::new("set_mfa", PUT, "/mfa", handler!(account::set_mfa)).limit("mfa").access(Access::User),
     Endpoint::new("export", GET, "/export", handler!(account::export)).limit("export").access(Access::User),
     Endpoint::new("delete", DELETE, "/delete", handler!(account::delete)).limit("delete").access(Access::User),
@@ -119,7 +119,7 @@ pub const DEVELOPMENT: &[Endpoint] = &[
 ];
 
 /// The control plane of `portcullis testkit`.
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 #[rustfmt::skip]
 pub const TESTKIT: &[Endpoint] = &[
     Endpoint::new("test_clock", GET, "/__test__/clock", handler!(test_control::clock)),
@@ -130,15 +130,16 @@ pub const TESTKIT: &[Endpoint] = &[
     Endpoint::new("test_limits", DELETE, "/__test__/limits", handler!(test_control::forget_limits)),
     Endpoint::new("test_snapshot", POST, "/__test__/snapshot", handler!(test_control::snapshot)),
     Endpoint::new("test_restore", POST, "/__test__/restore", handler!(test_control::restore)),
+    Endpoint::new("test_disabled", PUT, "/__test__/disabled", handler!(test_control::disabled)),
     Endpoint::new("test_seed", PUT, "/__test__/seed", handler!(test_control::seed)),
 ];
 
 /// What this server has besides: its mailbox, and what a test controls.
 pub fn besides(app: &App) -> impl Iterator<Item = &'static Endpoint> {
     let development = if app.mailbox.is_some() { DEVELOPMENT } else { &[] };
-    #[cfg(feature = "testkit")]
+    #[cfg(any(feature = "testkit", debug_assertions))]
     let controlled = if app.testkit.is_some() { TESTKIT } else { &[] };
-    #[cfg(not(feature = "testkit"))]
+    #[cfg(not(any(feature = "testkit", debug_assertions)))]
     let controlled: &[Endpoint] = &[];
     development.iter().chain(controlled)
 }
@@ -156,7 +157,8 @@ pub fn router(app: Arc<App>) -> Router {
         Problem::not_found().respond(Dialect::Problem, &id.0)
     };
     let router = router.fallback(fallback).layer(cors(&app));
-    router.layer(axum::middleware::from_fn_with_state(app, edge::edge))
+    // with its state a router puts its layers together now, and not for every request
+    router.layer(axum::middleware::from_fn_with_state(app, edge::edge)).with_state(())
 }
 
 /// The rows that share a path, once per realm.
@@ -167,7 +169,7 @@ fn routes(app: &Arc<App>) -> Vec<(String, Route)> {
         .find(|(seen, _)| *seen == path)
     {
         Some((_, route)) => route.endpoints.push(endpoint),
-        None => routes.push((path, Route { app: app.clone(), realm: realm.cloned(), endpoints: vec![endpoint] })),
+        None => routes.push((path, Route::new(app.clone(), realm.cloned(), vec![endpoint]))),
     };
     for realm in &app.realms {
         for endpoint in REALM {

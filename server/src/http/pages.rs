@@ -3,6 +3,7 @@
 use axum::response::Response;
 use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, StatusCode};
+use jiff::fmt::temporal::DateTimePrinter;
 use serde_json::Value;
 
 use crate::http::app::App;
@@ -38,7 +39,7 @@ pub fn people_time(at: portcullis_core::model::time::Timestamp) -> String {
 /// A moment as RFC 3339 has it, UTC, to the millisecond.
 #[must_use]
 pub fn rfc3339(at: portcullis_core::model::time::Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.as_millis())
-        .map(|at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
-        .unwrap_or_default()
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+    let at = jiff::Timestamp::from_millisecond(at.as_millis());
+    at.map(|at| PRINTER.timestamp_to_string(&at)).unwrap_or_default()
 }

@@ -4,9 +4,10 @@ use axum::response::Response;
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
+use portcullis_core::model::email::Email;
 use portcullis_core::model::user::Profile;
 use portcullis_core::use_cases::update_profile::ProfileChanges;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::http::context::{Accepts, Context, json};
 use crate::http::endpoint::Answer;
@@ -80,28 +81,51 @@ fn with_etag(mut response: Response, etag: &str) -> Response {
 }
 
 fn profile(profile: &Profile) -> Response {
-    with_etag(json(StatusCode::OK, &profile_json(profile)), &etag(profile.version))
+    with_etag(json(StatusCode::OK, &OnTheWire::of(profile)), &etag(profile.version))
 }
 
 /// A profile on the wire.
-#[must_use]
-pub fn profile_json(profile: &Profile) -> Value {
-    let mut body = json!({
-        "id": profile.id.to_string(),
-        "first_name": profile.first_name.as_str(),
-        "last_name": profile.last_name.as_str(),
-        "email": profile.email.as_str(),
-        "phone": profile.phone.as_str(),
-        "country_code": profile.country_code.to_string(),
-        "country": profile.country.as_str(),
-        "is_email_verified": true,
-        "is_phone_verified": profile.phone_verified,
-        "mfa": {"sms": profile.mfa_sms},
-        "created_at": rfc3339(profile.created_at),
-        "updated_at": rfc3339(profile.updated_at),
-    });
-    if let (Some(pending), Some(members)) = (&profile.pending_email, body.as_object_mut()) {
-        members.insert("pending_email".to_owned(), json!(pending.as_str()));
+#[derive(Debug, Serialize)]
+pub struct OnTheWire<'a> {
+    id: String,
+    first_name: &'a str,
+    last_name: &'a str,
+    email: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_email: Option<&'a str>,
+    phone: &'a str,
+    country_code: String,
+    country: &'a str,
+    is_email_verified: bool,
+    is_phone_verified: bool,
+    mfa: Factors,
+    created_at: String,
+    updated_at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Factors {
+    sms: bool,
+}
+
+impl<'a> OnTheWire<'a> {
+    /// As its owner sees it.
+    #[must_use]
+    pub fn of(profile: &'a Profile) -> Self {
+        Self {
+            id: profile.id.to_string(),
+            first_name: profile.first_name.as_str(),
+            last_name: profile.last_name.as_str(),
+            email: profile.email.as_str(),
+            pending_email: profile.pending_email.as_ref().map(Email::as_str),
+            phone: profile.phone.as_str(),
+            country_code: profile.country_code.to_string(),
+            country: profile.country.as_str(),
+            is_email_verified: true,
+            is_phone_verified: profile.phone_verified,
+            mfa: Factors { sms: profile.mfa_sms },
+            created_at: rfc3339(profile.created_at),
+            updated_at: rfc3339(profile.updated_at),
+        }
     }
-    body
 }

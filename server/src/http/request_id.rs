@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use portcullis_core::model::ids::AccessTokenId;
 use portcullis_core::ports::randomness::Randomness;
 
 /// The name of one request. Ours always: a name from outside could carry anything.
@@ -13,7 +12,8 @@ impl RequestId {
     /// A fresh one: 32 hexadecimal digits.
     #[must_use]
     pub fn random(randomness: &Arc<dyn Randomness>) -> Self {
-        let id = AccessTokenId::random(&**randomness).to_string();
-        Self(id.trim_start_matches(AccessTokenId::PREFIX).to_owned())
+        let mut bytes = [0; 16];
+        randomness.fill(&mut bytes);
+        Self(format!("{:032x}", u128::from_be_bytes(bytes)))
     }
 }

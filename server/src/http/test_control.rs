@@ -206,6 +206,24 @@ pub async fn restore(context: Context) -> Answer {
     if testkit.restore(name) { Ok(done()) } else { Err(Problem::not_found()) }
 }
 
+/// `PUT /__test__/disabled`.
+///
+/// # Errors
+/// As documented.
+pub async fn disabled(context: Context) -> Answer {
+    testkit(&context)?;
+    let members = members(&context)?;
+    let text = |name: &str| members.get(name).and_then(Value::as_str).ok_or_else(|| wrong(name, "must be a text"));
+    let (realm, user) = (text("realm")?, text("user")?);
+    let realm = context.app.realms.iter().find(|known| known.as_str() == realm).ok_or_else(Problem::not_found)?;
+    match members.get("disabled") {
+        Some(Value::Bool(true)) => context.service().disable(realm, user).await?,
+        Some(Value::Bool(false)) => context.service().enable(realm, user).await?,
+        _ => return Err(wrong("disabled", "must be true or false")),
+    };
+    Ok(done())
+}
+
 /// `PUT /__test__/seed`.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 //! `portcullis testkit`: the whole server in memory, on a clock that a test moves, with everything a test wants to
-//! control. Behind a cargo feature, so that a production build has none of it.
+//! control. In debug builds and behind a cargo feature, so that a production build has none of it.
 
 pub mod magic;
 pub mod shelf;

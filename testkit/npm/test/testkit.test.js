@@ -46,6 +46,18 @@ test("a reset link arrives, works once and ends every session", async () => {
   await kit.login({ ...ada, password: json.password });
 });
 
+test("an operator's word ends every session, until it is taken back", async () => {
+  const ada = await kit.verifiedUser();
+  const session = await kit.login(ada);
+  await kit.users.disable(ada);
+  assert.equal((await session.fetch("/")).status, 401);
+  await assert.rejects(kit.login(ada), (error) => error instanceof TestkitError && error.status === 401);
+  await kit.users.enable({ email: ada.email });
+  await kit.login(ada);
+  assert.equal((await session.fetch("/")).status, 401);
+  await assert.rejects(kit.users.disable({ email: "nobody@example.test" }), TestkitError);
+});
+
 test("what a test breaks is broken until it is mended", async () => {
   const ada = await kit.verifiedUser();
   await kit.faults.set([{ port: "user_store", method: "find_by_email", times: 100 }]);

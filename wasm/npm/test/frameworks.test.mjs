@@ -6,6 +6,10 @@ import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { standardSchemaResolver } from "@hookform/resolvers/standard-schema";
 import { FieldApi, FormApi } from "@tanstack/form-core";
+import { useForm } from "vee-validate";
+import { useForm as useForm4 } from "vee-validate-4";
+import { createSSRApp, h } from "vue";
+import { renderToString } from "vue/server-renderer";
 
 const entry = (name) => import(pathToFileURL(join(process.env.PACKAGE, "node", name)));
 const { ready, email, registration } = await entry("index.js");
@@ -34,4 +38,42 @@ test("TanStack Form", async () => {
   assert.ok(form.state.errors.length > 0);
   field.setValue("ada@example.com");
   assert.deepEqual(field.state.meta.errors, []);
+});
+
+/** What vee-validate says of a form, first with two wrong fields, then with none. */
+async function ofVue(use, validationSchema) {
+  let form;
+  const setup = () => {
+    form = use({ validationSchema, initialValues: { ...FORM, email: "nobody", phone: "1" } });
+    return () => h("form");
+  };
+  await renderToString(createSSRApp({ setup }));
+  const bad = await form.validate();
+  form.setValues(FORM, false);
+  return [bad, await form.validate()];
+}
+
+function judged([bad, good]) {
+  assert.equal(bad.valid, false);
+  assert.deepEqual(Object.keys(bad.errors).sort(), ["email", "phone"]);
+  assert.match(String(bad.errors.email), /This is not an e-mail address/);
+  assert.deepEqual([good.valid, good.errors], [true, {}]);
+  assert.equal(good.values.email.canonical, "ada@example.com");
+}
+
+test("vee-validate 5", async () => {
+  await ready();
+  judged(await ofVue(useForm, registration));
+});
+
+test("vee-validate 4, by the function of the README", async () => {
+  await ready();
+  const typed = (validator) => ({
+    __type: "VVTypedSchema",
+    async parse(values) {
+      const { ok, value, issues } = validator.parse(values);
+      return ok ? { value, errors: [] } : { errors: issues.map(({ path, message }) => ({ path: path.join("."), errors: [message] })) };
+    },
+  });
+  judged(await ofVue(useForm4, typed(registration)));
 });

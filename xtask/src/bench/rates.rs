@@ -82,21 +82,20 @@ pub fn rotations(bench: &Bench, server: &Server, users: u64, seconds: u32) -> Re
 /// Rotations a second, beside bare commits of eight changes each.
 pub fn refresh(bench: &mut Bench) -> Result<()> {
     let servers = both(bench, "refresh")?;
-    let seconds = bench.seconds();
-    let (mut writes, mut rates) = (Vec::new(), vec![Vec::new(); servers.len()]);
+    let (seconds, (mongo, _)) = (bench.seconds(), bench.services()?);
+    let (mut writes, mut changes, mut rates) = (Vec::new(), Vec::new(), vec![Vec::new(); servers.len()]);
     for _ in 0..bench.rounds {
         writes.push(bench.tools.writes(8, seconds)?);
+        changes.push(bench.tools.mongo_writes(&mongo, 8, seconds)?);
         for ((_, server), rates) in servers.iter().zip(&mut rates) {
             rates.push(rotations(bench, server, USERS, seconds)?);
         }
     }
     for ((backend, _), rates) in servers.iter().zip(rates) {
         let row = Row::new("refresh", format!("{}, 8 connections", backend.name()), "/s", rates);
-        // another database's commits are no bound of this one's
-        bench.report.add(if *backend == Backend::Embedded {
-            row.beside("writes/s, 8 a commit", writes.clone())
-        } else {
-            row
+        bench.report.add(match backend {
+            Backend::Embedded => row.beside("writes/s, 8 a commit", writes.clone()),
+            Backend::MongoRedis => row.beside("changes/s of its database, 8 at once", changes.clone()),
         });
     }
     Ok(())

@@ -76,6 +76,14 @@ impl Tools {
         number(&self.ask(&["writes", &folder, &group.to_string(), &seconds.to_string()])?, "rate")
     }
 
+    /// Bare changes of documents a second on a server of MongoDB's protocol, so many at once.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn mongo_writes(&self, url: &str, tasks: u32, seconds: u32) -> Result<f64> {
+        number(&self.ask(&["mongo-writes", url, &tasks.to_string(), &seconds.to_string()])?, "rate")
+    }
+
     /// A bare handler that checks the tokens of a server.
     ///
     /// # Errors

@@ -170,7 +170,7 @@ impl Of {
 
     /// Whether it is built. Of all instances one builds; the lock runs out by itself, so that trouble does not have
     /// everything read again and again.
-    async fn build(&self, members: &dyn Members, view: View) -> Result<bool, PortError> {
+    async fn build(&self, members: &dyn Members, view: Arc<View>) -> Result<bool, PortError> {
         let room = Bloom::sized(members.count().await?.saturating_mul(2).max(FEWEST), ONE_IN);
         // a name of its own; the size is a part of it: whoever adds reads it there
         let nonce = u128::from_be_bytes(self.cache.random());

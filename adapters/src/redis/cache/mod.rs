@@ -9,6 +9,7 @@
 //! Who finds no copy takes a lease, reads the store, and fills only if the lease is still there. A change takes copy and
 //! lease away, before and after.
 
+mod caller_store;
 mod copy;
 mod filter;
 mod rate_limiter;
@@ -34,6 +35,7 @@ use crate::bloom::Bloom;
 use crate::redis::Redis;
 use crate::redis::cache::view::{Looking, View, Views};
 
+pub use caller_store::CachedCallers;
 pub use copy::CopyKey;
 pub use filter::{Members, SharedFilter};
 pub use rate_limiter::FilteredLimiter;
@@ -89,6 +91,14 @@ pub trait Epochs: Send + Sync {
     async fn begin(&self, seen: &str, fresh: &str) -> Result<bool, PortError>;
 }
 
+/// What is looked for.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    place: &'a str,
+    /// What names a session in the filter of the ended ones.
+    ended: Option<&'a [u8]>,
+}
+
 /// What a look found.
 enum Look {
     /// A copy that may answer.
@@ -101,7 +111,7 @@ enum Look {
 
 /// The right to fill a place, until anything is changed there.
 struct Lease {
-    view: View,
+    view: Arc<View>,
     name: String,
 }
 
@@ -184,13 +194,22 @@ impl Cache {
         keys: &[String],
         arguments: impl FnOnce(&mut redis::Cmd) + Send,
     ) -> Option<T> {
-        let mut question = redis::cmd("EVALSHA");
-        question.arg(script(&view.scripts).get_hash()).arg(keys.len() + 1).arg(self.key("generation")).arg(keys);
-        question.arg(&view.epoch.generation);
+        let mut question = self.question(view, script(&view.scripts), keys);
         arguments(&mut question);
         let ask =
             async move |mut connection: ConnectionManager| known(question.query_async::<T>(&mut connection).await);
-        let answer = self.redis.ask(ask).await?;
+        self.believed(self.redis.ask(ask).await?)
+    }
+
+    fn question(&self, view: &View, script: &Script, keys: &[String]) -> redis::Cmd {
+        let mut question = redis::cmd("EVALSHA");
+        question.arg(script.get_hash()).arg(keys.len() + 1).arg(self.key("generation")).arg(keys);
+        question.arg(&view.epoch.generation);
+        question
+    }
+
+    /// An answer of a server that knew the script.
+    fn believed<T>(&self, answer: Option<T>) -> Option<T> {
         if answer.is_none() {
             self.views.set(None);
         }
@@ -203,37 +222,49 @@ impl Cache {
         bytes
     }
 
-    /// Looks for a copy. `ended` is what names a session in the filter of the ended ones.
-    async fn look(&self, place: &str, ended: Option<&[u8]>) -> Look {
-        let Some(view) = self.views.now() else { return Look::Closed };
-        let (header, name) = (view.header(), format!("L{:032x}", u128::from_be_bytes(self.random())));
-        let bits: Vec<u64> = ended.into_iter().flat_map(|random| self.revoked.positions(random)).collect();
-        let (filter, keys) = (self.key("revoked:"), [self.key(place)]);
-        let asked = self.ask_as::<Value>(
-            &view,
-            |scripts| &scripts.look,
-            &keys,
-            |question| {
-                question.arg(&header).arg(&name).arg(filter).arg(LEASE).arg(bits);
-            },
-        );
-        let found = match asked.await {
-            Some(Value::BulkString(value)) => match copy::open(&view.epoch.key, &header, place, &value) {
-                Some(copy) => Look::Hit(copy),
-                None => Look::Closed,
-            },
-            Some(Value::Int(1)) => Look::Miss(Lease { view, name }),
-            _ => Look::Closed,
+    /// Looks for a copy.
+    async fn look(&self, wanted: Wanted<'_>) -> Look {
+        self.look_for_all(&[wanted]).await.pop().unwrap_or(Look::Closed)
+    }
+
+    /// Looks for copies, all in one question.
+    async fn look_for_all(&self, wanted: &[Wanted<'_>]) -> Vec<Look> {
+        let closed = || wanted.iter().map(|_| Look::Closed).collect();
+        let Some(view) = self.views.now() else { return closed() };
+        let filter = self.key("revoked:");
+        let names: Vec<String> =
+            wanted.iter().map(|_| format!("L{:032x}", u128::from_be_bytes(self.random()))).collect();
+        let mut questions = redis::pipe();
+        for (Wanted { place, ended }, name) in wanted.iter().zip(&names) {
+            let mut question = self.question(&view, &view.scripts.look, &[self.key(place)]);
+            let bits: Vec<u64> = ended.iter().flat_map(|random| self.revoked.positions(random)).collect();
+            question.arg(&view.header).arg(name).arg(&filter).arg(LEASE).arg(bits);
+            questions.add_command(question);
+        }
+        let ask = async move |mut connection: ConnectionManager| {
+            known(questions.query_async::<Vec<Value>>(&mut connection).await)
         };
-        let count = if matches!(found, Look::Hit(_)) { &self.hits } else { &self.misses };
-        count.fetch_add(1, Ordering::Relaxed);
+        let answers = self.redis.ask(ask).await.and_then(|answers| self.believed(answers));
+        let Some(answers) = answers.filter(|answers| answers.len() == wanted.len()) else { return closed() };
+        let found = wanted.iter().zip(names).zip(answers).map(|((wanted, name), answer)| match answer {
+            Value::BulkString(value) => {
+                copy::open(&view.epoch.key, &view.header, wanted.place, &value).map_or(Look::Closed, Look::Hit)
+            }
+            Value::Int(1) => Look::Miss(Lease { view: view.clone(), name }),
+            _ => Look::Closed,
+        });
+        let found: Vec<Look> = found.collect();
+        for look in &found {
+            let count = if matches!(look, Look::Hit(_)) { &self.hits } else { &self.misses };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         found
     }
 
     /// Keeps what the store said, if nothing was changed since the lease was taken.
     async fn fill(&self, lease: Lease, place: &str, copy: &[u8]) {
         let Lease { view, name } = lease;
-        let sealed = copy::seal(&view.epoch.key, &view.header(), place, self.random(), copy);
+        let sealed = copy::seal(&view.epoch.key, &view.header, place, self.random(), copy);
         let Some(sealed) = sealed else { return };
         let keys = [self.key(place)];
         let filled = self.ask_as::<i64>(

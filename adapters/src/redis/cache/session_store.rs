@@ -12,7 +12,7 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::session_store::{RotateSession, SessionStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::{Advance, Cache, Look};
+use crate::redis::cache::{Advance, Cache, Look, Wanted};
 
 /// Sessions with copies of them in Redis.
 pub struct CachedSessions {
@@ -27,8 +27,32 @@ impl CachedSessions {
         Self { cache, store }
     }
 
-    fn place(realm: &Realm, id: &SessionId) -> String {
+    pub(super) fn place(realm: &Realm, id: &SessionId) -> String {
         format!("session:{realm}:{id}")
+    }
+
+    /// What a look found, or what the store says, which is kept where it may be.
+    pub(super) async fn answer(
+        &self,
+        look: Look,
+        place: &str,
+        realm: &Realm,
+        id: &SessionId,
+    ) -> Result<Option<Session>, PortError> {
+        let lease = match look {
+            Look::Hit(copy) => match stored::read_session(&copy) {
+                Some(session) => return Ok(Some(session)),
+                // of another version of this program
+                None => return self.store.find(realm, id).await,
+            },
+            Look::Miss(lease) => lease,
+            Look::Closed => return self.store.find(realm, id).await,
+        };
+        let found = self.store.find(realm, id).await?;
+        if let Some(copy) = found.as_ref().and_then(stored::write_session) {
+            self.cache.fill(lease, place, &copy).await;
+        }
+        Ok(found)
     }
 }
 
@@ -40,19 +64,8 @@ impl SessionStore for CachedSessions {
 
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         let place = Self::place(realm, id);
-        let lease = match self.cache.look(&place, Some(id.as_bytes())).await {
-            Look::Hit(copy) => match stored::read_session(&copy) {
-                Some(session) => return Ok(Some(session)),
-                None => return self.store.find(realm, id).await,
-            },
-            Look::Miss(lease) => lease,
-            Look::Closed => return self.store.find(realm, id).await,
-        };
-        let found = self.store.find(realm, id).await?;
-        if let Some(copy) = found.as_ref().and_then(stored::write_session) {
-            self.cache.fill(lease, &place, &copy).await;
-        }
-        Ok(found)
+        let look = self.cache.look(Wanted { place: &place, ended: Some(id.as_bytes()) }).await;
+        self.answer(look, &place, realm, id).await
     }
 
     async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {

@@ -12,7 +12,7 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::{Advance, Cache, Look};
+use crate::redis::cache::{Advance, Cache, Look, Wanted};
 
 /// Accounts with copies of them in Redis.
 pub struct CachedUsers {
@@ -27,8 +27,32 @@ impl CachedUsers {
         Self { cache, store }
     }
 
-    fn place(realm: &Realm, id: &UserId) -> String {
+    pub(super) fn place(realm: &Realm, id: &UserId) -> String {
         format!("user:{realm}:{id}")
+    }
+
+    /// What a look found, or what the store says, which is kept where it may be.
+    pub(super) async fn answer(
+        &self,
+        look: Look,
+        place: &str,
+        realm: &Realm,
+        id: &UserId,
+    ) -> Result<Option<User>, PortError> {
+        let lease = match look {
+            Look::Hit(copy) => match stored::read_user(&copy) {
+                Some(user) => return Ok(Some(user)),
+                // of another version of this program
+                None => return self.store.find(realm, id).await,
+            },
+            Look::Miss(lease) => lease,
+            Look::Closed => return self.store.find(realm, id).await,
+        };
+        let found = self.store.find(realm, id).await?;
+        if let Some(copy) = found.as_ref().and_then(stored::write_user) {
+            self.cache.fill(lease, place, &copy).await;
+        }
+        Ok(found)
     }
 }
 
@@ -41,20 +65,8 @@ impl UserStore for CachedUsers {
 
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         let place = Self::place(realm, id);
-        let lease = match self.cache.look(&place, None).await {
-            Look::Hit(copy) => match stored::read_user(&copy) {
-                Some(user) => return Ok(Some(user)),
-                // of another version of this program
-                None => return self.store.find(realm, id).await,
-            },
-            Look::Miss(lease) => lease,
-            Look::Closed => return self.store.find(realm, id).await,
-        };
-        let found = self.store.find(realm, id).await?;
-        if let Some(copy) = found.as_ref().and_then(stored::write_user) {
-            self.cache.fill(lease, &place, &copy).await;
-        }
-        Ok(found)
+        let look = self.cache.look(Wanted { place: &place, ended: None }).await;
+        self.answer(look, &place, realm, id).await
     }
 
     async fn find_at_source(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {

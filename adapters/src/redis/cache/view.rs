@@ -18,36 +18,30 @@ const OLDEST: u32 = 7;
 const BEGIN_AGAIN: Duration = Duration::from_secs(5);
 
 /// What is believed.
-#[derive(Clone)]
 pub struct View {
     pub epoch: Epoch,
     pub scripts: Arc<Scripts>,
-    until: Instant,
-}
-
-impl View {
     /// What stands in front of every copy.
-    pub fn header(&self) -> Vec<u8> {
-        header(self.epoch.copies, &self.epoch.generation)
-    }
+    pub header: Vec<u8>,
+    until: Instant,
 }
 
 /// The view, shared by all who ask.
 #[derive(Clone, Default)]
-pub struct Views(Arc<RwLock<Option<View>>>);
+pub struct Views(Arc<RwLock<Option<Arc<View>>>>);
 
 impl Views {
     /// What is believed right now.
-    pub fn now(&self) -> Option<View> {
+    pub fn now(&self) -> Option<Arc<View>> {
         self.last().filter(|view| Instant::now() < view.until)
     }
 
-    fn last(&self) -> Option<View> {
+    fn last(&self) -> Option<Arc<View>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn set(&self, view: Option<View>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = view;
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = view.map(Arc::new);
     }
 }
 
@@ -82,11 +76,14 @@ impl Looking {
                 continue;
             }
             let scripts = match self.views.last() {
-                Some(view) if view.epoch.generation == epoch.generation => view.scripts,
+                Some(view) if view.epoch.generation == epoch.generation => view.scripts.clone(),
                 _ => Arc::new(Scripts::of(&epoch.generation)),
             };
             match self.is_alive(&epoch.generation, &scripts).await {
-                Some(true) => self.views.set(Some(View { epoch, scripts, until })),
+                Some(true) => {
+                    let header = header(epoch.copies, &epoch.generation);
+                    self.views.set(Some(View { epoch, scripts, header, until }));
+                }
                 Some(false) if began.is_none_or(|began| began.elapsed() > BEGIN_AGAIN) => {
                     self.views.set(None);
                     began = Some(Instant::now());

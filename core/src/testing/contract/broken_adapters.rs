@@ -9,17 +9,15 @@ use async_trait::async_trait;
 use super::{Backend, prove};
 use crate::model::held_key::{KeyPage, KeySwap};
 use crate::model::ids::{SessionId, UserId};
-use crate::model::one_time_token::{Holder, OneTimeToken, Purpose};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::user::User;
 use crate::ports::error::PortError;
-use crate::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
 use crate::ports::session_store::{RotateSession, SessionStore};
 use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
-use crate::testing::fakes::one_time_token_store::FakeOneTimeTokenStore;
+use crate::testing::bent_tokens::BentTokens;
 use crate::testing::fakes::session_store::FakeSessionStore;
 use crate::testing::fakes::user_store::FakeUserStore;
 use crate::testing::locked::Locked;
@@ -98,69 +96,6 @@ impl SessionStore for Sessions {
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
         self.inner.purge_expired(now).await
-    }
-}
-
-/// One-time tokens whose end is left to a sweeper.
-struct IgnoresExpiry(FakeOneTimeTokenStore);
-
-const BEGINNING: Timestamp = Timestamp::from_millis(0);
-
-#[async_trait]
-impl OneTimeTokenStore for IgnoresExpiry {
-    async fn put(&self, token: OneTimeToken) -> Result<(), PortError> {
-        self.0.put(token).await
-    }
-
-    async fn peek(
-        &self,
-        realm: &Realm,
-        purpose: Purpose,
-        token: &Digest,
-        _now: Timestamp,
-    ) -> Result<Option<OneTimeToken>, PortError> {
-        self.0.peek(realm, purpose, token, BEGINNING).await
-    }
-
-    async fn find(&self, holder: &Holder, _now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
-        self.0.find(holder, BEGINNING).await
-    }
-
-    async fn consume(
-        &self,
-        realm: &Realm,
-        purpose: Purpose,
-        token: &Digest,
-        _now: Timestamp,
-    ) -> Result<Option<OneTimeToken>, PortError> {
-        self.0.consume(realm, purpose, token, BEGINNING).await
-    }
-
-    async fn arm(
-        &self,
-        holder: &Holder,
-        token: &Digest,
-        code: Digest,
-        tries: u8,
-        _now: Timestamp,
-    ) -> Result<bool, PortError> {
-        self.0.arm(holder, token, code, tries, BEGINNING).await
-    }
-
-    async fn try_code(&self, of: &CodeOf, code: &Digest, _now: Timestamp) -> Result<TryCode, PortError> {
-        self.0.try_code(of, code, BEGINNING).await
-    }
-
-    async fn remove_all(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
-        self.0.remove_all(realm, subject).await
-    }
-
-    async fn remove(&self, holder: &Holder) -> Result<(), PortError> {
-        self.0.remove(holder).await
-    }
-
-    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
-        self.0.purge_expired(now).await
     }
 }
 
@@ -246,12 +181,21 @@ fn one_that_mixes_realms_is_caught() {
 #[test]
 fn one_that_ignores_expiry_is_caught() {
     let caught = caught(|| Backend {
-        one_time_token_store: Some(Arc::new(IgnoresExpiry(FakeOneTimeTokenStore::default()))),
+        one_time_token_store: Some(Arc::new(BentTokens { ignores_expiry: true, ..BentTokens::default() })),
         ..Backend::default()
     });
     for case in ["lives_until_its_expiry_and_not_longer", "the_expired_are_not_consumed"] {
         assert!(names(&caught, &format!("one_time_token_store::{case}")), "{caught:?}");
     }
+}
+
+#[test]
+fn one_that_takes_nothing_is_caught() {
+    let caught = caught(|| Backend {
+        one_time_token_store: Some(Arc::new(BentTokens { takes_nothing: true, ..BentTokens::default() })),
+        ..Backend::default()
+    });
+    assert!(caught.len() > 1 && caught.iter().all(|case| case.starts_with("one_time_token_store::")), "{caught:?}");
 }
 
 #[test]

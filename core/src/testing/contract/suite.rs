@@ -8,9 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::caller_store::Accounts;
 use super::{Case, Outcome, Running, Setup};
 use crate::ports::audit_log::AuditLog;
 use crate::ports::breached_passwords::BreachedPasswords;
+use crate::ports::caller_store::CallerStore;
 use crate::ports::clock::Clock;
 use crate::ports::field_cipher::FieldCipher;
 use crate::ports::job_queue::JobQueue;
@@ -78,6 +80,8 @@ macro_rules! contracts {
         #[derive(Clone, Default)]
         pub struct Backend {
             $(#[doc = $doc] pub $port: Option<Arc<dyn $name>>,)*
+            /// Sessions and accounts at once: tried with the session store and the user store that stand behind it.
+            pub caller_store: Option<Arc<dyn CallerStore>>,
         }
 
         /// Every case of every contract.
@@ -93,6 +97,15 @@ macro_rules! contracts {
                     Some(Box::pin(async move { (case.run)(&setup).await }))
                 }),
             }));)*
+            all.extend(super::caller_store::cases().into_iter().map(|case: Case<Accounts>| AnyCase {
+                port: "caller_store",
+                name: case.name,
+                offered: |backend| Accounts::of(backend).is_some(),
+                run: Box::new(move |backend, racer| {
+                    let setup = Setup { port: Arc::new(Accounts::of(backend)?), racer };
+                    Some(Box::pin(async move { (case.run)(&setup).await }))
+                }),
+            }));
             all
         }
     };
@@ -122,6 +135,7 @@ impl Backend {
     /// Everything a service works with.
     #[must_use]
     pub fn of(ports: Ports) -> Self {
+        let callers = ports.callers();
         Self {
             registration_store: Some(ports.registrations),
             user_store: Some(ports.users),
@@ -140,6 +154,7 @@ impl Backend {
             rate_limiter: Some(ports.limiter),
             clock: Some(ports.clock),
             randomness: Some(ports.randomness),
+            caller_store: Some(callers),
         }
     }
 }

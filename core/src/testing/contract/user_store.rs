@@ -38,6 +38,7 @@ pub fn cases() -> Vec<Case<dyn UserStore>> {
         a_replacement_moves_the_email,
         a_replacement_leaves_the_key,
         a_replacement_may_not_take_an_email,
+        a_disabled_account_is_found_so_and_keeps_its_email,
         never_denies_an_email_it_has,
         nobody_is_replaced_who_is_gone,
         deletes_once,
@@ -257,6 +258,26 @@ async fn a_replacement_leaves_the_key(users: &Users) -> Outcome {
     assert_eq!(users.replace(after.clone(), 1).await?, ReplaceUser::Replaced);
     let kept = User { person: replaced(9, 2), ..after };
     assert_eq!(users.find(&kept.realm, &kept.id).await?, Some(kept));
+    Ok(())
+}
+
+async fn a_disabled_account_is_found_so_and_keeps_its_email(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let enabled = user(&realm, 1);
+    users.insert(enabled.clone()).await?;
+    // whoever keeps copies has one now
+    assert_eq!(users.find(&realm, &enabled.id).await?, Some(enabled.clone()));
+    let disabled = User { disabled: true, generation: 1, version: 2, ..enabled.clone() };
+    assert_eq!(users.replace(disabled.clone(), 1).await?, ReplaceUser::Replaced);
+    assert_eq!(users.find(&realm, &disabled.id).await?, Some(disabled.clone()));
+    assert_eq!(users.find_at_source(&realm, &disabled.id).await?, Some(disabled.clone()));
+    assert_eq!(users.find_by_email(&realm, &disabled.person.email_index).await?, Some(disabled.clone()));
+    assert!(users.may_have_email(&realm, &disabled.person.email_index).await?);
+    let another = User { id: user_id(2), ..enabled.clone() };
+    assert_eq!(users.insert(another).await?, InsertUser::EmailTaken);
+    let back = User { disabled: false, version: 3, ..disabled };
+    assert_eq!(users.replace(back.clone(), 2).await?, ReplaceUser::Replaced);
+    assert_eq!(users.find(&realm, &back.id).await?, Some(back));
     Ok(())
 }
 

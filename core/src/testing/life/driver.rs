@@ -75,6 +75,10 @@ pub enum Request {
     SetMfa { access: String, on: bool, password: Option<&'static str> },
     /// `DELETE /delete`.
     Delete { access: String, password: Option<&'static str> },
+    /// `portcullis users disable`, or `PUT /__test__/disabled` of a test kit.
+    Disable { email: &'static str },
+    /// `portcullis users enable`.
+    Enable { email: &'static str },
 }
 
 /// What came back.
@@ -117,6 +121,8 @@ pub enum Refusal {
     ReauthenticationRequired,
     /// A factor needs a phone.
     PhoneNotVerified,
+    /// An operator names nobody.
+    NotFound,
     /// Anything else; never right.
     Other,
 }

@@ -98,6 +98,8 @@ impl ServiceDriver {
                 Ok(Answer::Challenge(service.send_otp(realm, id, phone, Channel::Sms).await?.expose()))
             }
             Request::VerifyOtp { challenge, otp } => service.verify_otp(realm, challenge, otp).await.map(done),
+            Request::Disable { email } => service.disable(realm, email).await.map(|_| Answer::Done),
+            Request::Enable { email } => service.enable(realm, email).await.map(|_| Answer::Done),
             Request::LogOut { access }
             | Request::LogOutEverywhere { access }
             | Request::ChangePassword { access, .. }
@@ -162,6 +164,7 @@ fn refused(error: &StoryError) -> Answer {
         StoryError::WrongPassword => Refusal::WrongPassword,
         StoryError::ReauthenticationRequired => Refusal::ReauthenticationRequired,
         StoryError::PhoneNotVerified => Refusal::PhoneNotVerified,
+        StoryError::NotFound => Refusal::NotFound,
         _ => Refusal::Other,
     })
 }

@@ -18,10 +18,7 @@ impl Model {
                 sessions.any(|session: &Session| session.is_current(token))
             }
             Probe::Link(token) => {
-                let changes = people.accounts.iter().any(|account| {
-                    let bound = account.change.as_ref().map(|link| link.email);
-                    shows(&account.change, token) && account.pending.is_some() && account.pending == bound
-                });
+                let changes = people.accounts.iter().any(|account| account.changes_by(token));
                 changes || people.registrations.iter().any(|waiting| shows(&waiting.link, token))
             }
             Probe::Reset(token) => {

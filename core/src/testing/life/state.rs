@@ -99,6 +99,8 @@ pub struct Account {
     pub reset: Option<Link>,
     pub phone_verified: bool,
     pub mfa: bool,
+    /// By an operator: nothing of it answers.
+    pub disabled: bool,
     pub phone_challenge: Option<Challenge>,
     pub login_challenge: Option<Challenge>,
 }
@@ -192,6 +194,20 @@ impl Account {
             let shown = !session.access.is_empty() || session.tokens.iter().any(|token| token.text.is_some());
             shown && now < session.idle_expires && now < session.expires
         });
+    }
+
+    /// Every link and challenge is dead.
+    pub fn forget_rights(&mut self) {
+        self.change = None;
+        self.reset = None;
+        self.phone_challenge = None;
+        self.login_challenge = None;
+    }
+
+    /// Whether a link of that token makes the address that waits the address.
+    pub fn changes_by(&self, token: &str) -> bool {
+        let link = self.change.as_ref().filter(|link| link.token.as_deref() == Some(token) && !self.disabled);
+        link.is_some_and(|link| self.pending == Some(link.email))
     }
 
     /// Every token of the past is dead.

@@ -5,13 +5,16 @@ use proptest::sample::select;
 
 use super::driver::{Population, Request};
 use super::history::{History, LinkKind, newest};
-use super::state::{FRESH, Model, Seconds, Session};
+use super::state::{FRESH, IDLE, Model, Seconds, Session};
 use crate::testing::faults::When;
 
 const EMAILS: [&str; 3] = ["ada@example.com", "Bob.B@example.org", "eve@example.net"];
 const PASSWORDS: [&str; 2] = ["kq7!Zp2#vW9x-tulip", "Mj4$rB8?nL1c-garden"];
-/// Before and after everything that has an end.
-const PAUSES: [Seconds; 12] = [5, 57, 61, 180, 290, 310, 910, 1790, 1840, 86_390, 86_410, 31 * 86_400];
+/// Before and after everything that has an end; three weeks are less than a session may lie unused, and twice three
+/// weeks are more: what lives on was extended in between.
+const PAUSES: [Seconds; 13] = [5, 57, 61, 180, 290, 310, 910, 1790, 1840, 86_390, 86_410, 21 * 86_400, 31 * 86_400];
+/// A session that was left alone for so long matters: will a refresh extend it?
+const LEFT_ALONE: Seconds = 20 * 86_400;
 
 /// One step. `nth` counts back from the newest.
 #[derive(Debug, Clone)]
@@ -51,6 +54,10 @@ pub enum Step {
     SetMfa { nth: u8, on: bool, password: Option<&'static str> },
     /// The account is deleted.
     Delete { nth: u8, password: Option<&'static str> },
+    /// An operator disables the account of an address.
+    Disable { realm: Population, email: &'static str },
+    /// An operator enables it again.
+    Enable { realm: Population, email: &'static str },
     /// Time passes.
     Pass { seconds: Seconds },
     /// A port breaks at its call of that number, before or after it did its work.
@@ -118,6 +125,8 @@ fn request_step() -> BoxedStrategy<Step> {
         4 => nth().prop_map(|nth| Step::SendOtp { nth }),
         4 => (nth(), any::<bool>(), proof.clone()).prop_map(|(nth, on, password)| Step::SetMfa { nth, on, password }),
         1 => (nth(), proof).prop_map(|(nth, password)| Step::Delete { nth, password }),
+        1 => (realm(), email()).prop_map(|(realm, email)| Step::Disable { realm, email }),
+        1 => (realm(), email()).prop_map(|(realm, email)| Step::Enable { realm, email }),
     ];
     prop_oneof![4 => beginnings, 5 => logins, 4 => changes].boxed()
 }
@@ -142,6 +151,14 @@ pub fn apt_steps(model: &Model) -> Vec<Step> {
             let stale = |session: &Session| model.now - session.authenticated_at > FRESH && !session.access.is_empty();
             if account.sessions.iter().any(stale) {
                 apt.push(Step::Delete { nth: 0, password: None });
+            }
+            if account.disabled {
+                apt.push(Step::Enable { realm, email: account.email });
+            }
+            let alone = |session: &Session| session.idle_expires - model.now < IDLE - LEFT_ALONE;
+            if account.sessions.iter().any(alone) {
+                apt.push(Step::Refresh { nth: 0, lost: false, elsewhere: false });
+                apt.push(Step::Pass { seconds: LEFT_ALONE });
             }
             if account.reset.is_some() {
                 apt.push(Step::Reset { nth: 0, any: false, password: account.password });
@@ -201,6 +218,8 @@ impl Step {
                 let (realm, id, phone) = newest(&history.people, *nth)?.clone();
                 (realm, Request::SendOtp { id, phone })
             }
+            Self::Disable { realm, email } => (*realm, Request::Disable { email }),
+            Self::Enable { realm, email } => (*realm, Request::Enable { email }),
             Self::LogOut { nth }
             | Self::LogOutEverywhere { nth }
             | Self::ChangePassword { nth, .. }

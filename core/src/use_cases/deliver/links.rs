@@ -31,7 +31,7 @@ impl AuthService {
     pub(super) async fn deliver_confirmation(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
         let Ports { users, mailer, .. } = &self.ports;
         let realm = &job.realm;
-        let Some(user) = users.find(realm, id).await? else { return Ok(()) };
+        let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let Some(pending) = user.pending_email.clone() else { return Ok(()) };
         let owner = self.owner_of_address(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
         if let Some(owner) = owner {

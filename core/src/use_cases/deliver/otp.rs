@@ -22,7 +22,7 @@ impl AuthService {
     ) -> Result<(), Failure> {
         let Ports { users, one_time_tokens, texter, clock, randomness, .. } = &self.ports;
         let (realm, now) = (&job.realm, clock.now());
-        let Some(user) = users.find(realm, id).await? else { return Ok(()) };
+        let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let holder = Self::holder(realm, purpose, *id);
         let waiting = one_time_tokens.find(&holder, now).await?.filter(|token| token.token.matches(challenge));
         let Some(waiting) = waiting else { return Ok(()) };

@@ -182,10 +182,13 @@ fn sessions_are_listed_introspected_ended_and_swept() {
 fn a_hash_of_other_parameters_is_renewed() {
     let play = Play::new();
     let _ = play.user();
-    let before = play.world.users.all()[0].password.clone();
+    let before = play.world.users.all()[0].clone();
     play.world.hasher.set_parameters("dearer");
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
-    assert_ne!(play.world.users.all()[0].password, before);
+    let after = play.world.users.all()[0].clone();
+    assert_ne!(after.password, before.password);
+    // for whoever compares and swaps it is another version; for whoever is logged in it is nothing
+    assert_eq!((after.version, after.generation), (before.version + 1, before.generation));
     assert!(play.caller(&pair).is_ok());
 }
 
@@ -202,4 +205,30 @@ fn an_account_begins_under_the_newest_key_whatever_its_registration_lies_under()
     play.world.cipher.rotate(&[2]);
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
     assert_eq!(play.service.show_profile(&play.caller(&pair).unwrap()).unwrap().first_name.as_str(), "Ada");
+}
+
+/// A generation that came back would bring its tokens back: each change is the next number, never another one.
+#[test]
+fn generations_only_grow() {
+    let play = Play::new();
+    let pair = play.user();
+    let generation = || play.world.users.all()[0].generation;
+    let mut before = generation();
+    let mut is_next = |what: &str| {
+        assert_eq!(generation(), before + 1, "{what}");
+        before += 1;
+    };
+    block_on(play.service.change_password(&play.caller(&pair).unwrap(), PASSWORD, OTHER, &play.client)).unwrap();
+    is_next("changed");
+    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+    play.deliver();
+    block_on(play.service.reset_password(&play.realm, &play.link("mail_password_reset"), PASSWORD)).unwrap();
+    is_next("reset");
+    let pair = play.log_in(EMAIL, PASSWORD).unwrap();
+    block_on(play.service.log_out_everywhere(&play.caller(&pair).unwrap())).unwrap();
+    is_next("logged out everywhere");
+    block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+    is_next("disabled");
+    block_on(play.service.enable(&play.realm, EMAIL)).unwrap();
+    assert_eq!(generation(), before, "enabled");
 }

@@ -10,6 +10,7 @@ use crate::model::quota::{Bucket, Quota};
 use crate::model::registration_form::RegistrationForm;
 use crate::policy::Policy;
 use crate::testing::race::block_on;
+use crate::use_cases::disable::Switched;
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::update_profile::ProfileChanges;
 
@@ -53,9 +54,7 @@ fn too_long_disabled_and_overloaded() {
     assert!(matches!(play.register("x@example.com"), Err(StoryError::Overloaded)));
     play.world.hasher.set_overloaded(false);
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
-    let user = play.world.users.all()[0].clone();
-    block_on(play.service.change_user(user, crate::use_cases::log_out::Still::Anyone, |user| user.disabled = true))
-        .unwrap();
+    block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
     assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)));
     assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::InvalidCredentials)));
     assert!(matches!(
@@ -190,4 +189,72 @@ fn a_right_password_after_many_wrong_ones_of_its_address_is_remarkable() {
     play.world.clock.advance(Duration::from_secs(3600));
     assert!(play.log_in(EMAIL, PASSWORD).is_ok());
     assert_eq!(remarkable(), 1);
+}
+
+/// By id and by address, twice and back again; the address stays taken, and the audit log has every word.
+#[test]
+fn disabled_and_enabled() {
+    let play = Play::new();
+    let (one, _two) = (play.user(), play.log_in(EMAIL, PASSWORD).unwrap());
+    let id = one.user.to_string();
+    let caller = play.caller(&one).unwrap();
+    let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
+    block_on(play.service.update_profile(&caller, to, None, Vec::new())).unwrap();
+    play.deliver();
+    let change = play.link("email_change_confirm");
+    // one more, that a worker has yet to mail
+    block_on(play.service.update_profile(&caller, to, None, Vec::new())).unwrap();
+    let disabled = block_on(play.service.disable(&play.realm, &format!(" {id} "))).unwrap();
+    assert_eq!(disabled, Switched { user: one.user, changed: true, sessions: 2 });
+    assert!(play.world.sessions.all().is_empty() && play.world.tokens.all().is_empty());
+    let before = play.world.mailer.templates().len();
+    play.deliver();
+    assert!(!play.world.mailer.templates()[before..].contains(&"email_change_confirm"));
+    assert!(matches!(play.verify(&change), Err(StoryError::InvalidToken)));
+    assert!(matches!(block_on(play.service.preview_link(&play.realm, &change)), Err(StoryError::InvalidToken)));
+    assert!(matches!(block_on(play.service.log_out_everywhere(&caller)), Ok(())), "and it stays disabled");
+    assert!(play.world.users.all()[0].disabled);
+    let again = block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+    assert_eq!(again, Switched { user: one.user, changed: false, sessions: 0 });
+
+    // who registers the address gets no account of it
+    play.register(EMAIL).unwrap();
+    play.deliver();
+    assert_eq!(play.world.mailer.templates().last(), Some(&"already_registered"));
+    assert!(play.world.registrations.all().is_empty());
+
+    let enabled = block_on(play.service.enable(&play.realm, " ADA@example.com ")).unwrap();
+    assert_eq!(enabled, Switched { user: one.user, changed: true, sessions: 0 });
+    assert!(matches!(play.verify(&change), Err(StoryError::InvalidToken)));
+    assert!(play.caller(&one).is_err() && play.log_in(EMAIL, PASSWORD).is_ok());
+    let enabled = block_on(play.service.enable(&play.realm, &id)).unwrap();
+    assert!(!enabled.changed && play.log_in(EMAIL, PASSWORD).is_ok());
+    let kinds = play.world.audit.kinds();
+    let times = |kind| kinds.iter().filter(|other| **other == kind).count();
+    assert_eq!((times(EventKind::AccountDisabled), times(EventKind::AccountEnabled)), (2, 2));
+
+    let elsewhere = crate::testing::samples::realm("User2");
+    for (realm, who) in
+        [(&play.realm, "nobody@example.com"), (&play.realm, "x"), (&elsewhere, EMAIL), (&elsewhere, &*id)]
+    {
+        assert!(matches!(block_on(play.service.disable(realm, who)), Err(StoryError::NotFound)), "{who}");
+        assert!(matches!(block_on(play.service.enable(realm, who)), Err(StoryError::NotFound)), "{who}");
+    }
+}
+
+/// The right password of a disabled account costs what a wrong one of any account does, a hash that would be renewed too.
+#[test]
+fn a_disabled_account_is_no_less_work() {
+    let play = Play::new();
+    let _ = play.user();
+    let work = |password: &str| {
+        let before = play.world.faults.steps();
+        assert!(matches!(play.log_in(EMAIL, password), Err(StoryError::InvalidCredentials)));
+        play.world.faults.steps() - before
+    };
+    let wrong = work("wrong");
+    block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+    assert_eq!([work(PASSWORD), work("wrong")], [wrong, wrong]);
+    play.world.hasher.set_parameters("dearer");
+    assert_eq!(work(PASSWORD), wrong);
 }

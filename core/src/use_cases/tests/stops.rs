@@ -124,6 +124,48 @@ fn logging_out_everywhere() {
 }
 
 #[test]
+fn disabling() {
+    let prepare = || {
+        let (play, pair) = user();
+        block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+        play.deliver();
+        (play, pair)
+    };
+    let story = |play: &Play, _: &TokenPair| block_on(play.service.disable(&play.realm, EMAIL)).is_ok();
+    at_every_step(prepare, story, |play, pair, acknowledged| {
+        let disabled = play.log_in(EMAIL, PASSWORD).is_err();
+        assert!(disabled || !acknowledged);
+        // with the word all of it is dead, whatever was cut short
+        assert_eq!(play.caller(pair).is_err(), disabled);
+        assert_eq!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_err(), disabled);
+        let link = play.link("mail_password_reset");
+        assert_eq!(block_on(play.service.preview_reset(&play.realm, &link)).is_err(), disabled);
+        // asked for again it is done, and nothing older comes back
+        block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+        assert!(play.world.sessions.all().is_empty());
+        block_on(play.service.enable(&play.realm, EMAIL)).unwrap();
+        assert!(play.caller(pair).is_err() && play.log_in(EMAIL, PASSWORD).is_ok());
+        assert!(block_on(play.service.preview_reset(&play.realm, &link)).is_err());
+    });
+}
+
+#[test]
+fn enabling() {
+    let prepare = || {
+        let (play, pair) = user();
+        block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+        (play, pair)
+    };
+    let story = |play: &Play, _: &TokenPair| block_on(play.service.enable(&play.realm, EMAIL)).is_ok();
+    at_every_step(prepare, story, |play, pair, acknowledged| {
+        assert!(play.log_in(EMAIL, PASSWORD).is_ok() || !acknowledged);
+        assert!(play.caller(pair).is_err());
+        block_on(play.service.enable(&play.realm, EMAIL)).unwrap();
+        assert!(play.log_in(EMAIL, PASSWORD).is_ok());
+    });
+}
+
+#[test]
 fn deleting() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };

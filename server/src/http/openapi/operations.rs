@@ -215,14 +215,18 @@ fn describe_development(id: &str) -> Described {
 }
 
 /// The control plane of `portcullis testkit`. No other server has it, nor its description.
+#[cfg(not(any(feature = "testkit", debug_assertions)))]
+const fn test_control(_id: &str) -> Option<Described> {
+    None
+}
+
+/// The control plane of `portcullis testkit`.
+#[cfg(any(feature = "testkit", debug_assertions))]
+#[rustfmt::skip]
 fn test_control(id: &str) -> Option<Described> {
     let done = |about| Outcome { status: 204, about, media: None, schema: None, page_too: false, etag: false };
     Some(match id {
-        "test_clock" => Described::new(
-            "The server's clock",
-            "It stands still until it is moved.",
-            vec![ok(200, "The time.", "TestClock")],
-        ),
+        "test_clock" => Described::new("The server's clock", "It stands still until it is moved.", vec![ok(200, "The time.", "TestClock")]),
         "test_advance" => Described::new(
             "Let time pass",
             "Forward only. Whatever is due then is done before the answer.",
@@ -246,16 +250,8 @@ fn test_control(id: &str) -> Option<Described> {
             vec![done("From now on.")],
         )
         .body(&[JSON], "TestFaults"),
-        "test_limits" => Described::new(
-            "Forget the limits",
-            "Rate limits and counts of failed logins begin anew.",
-            vec![done("Forgotten.")],
-        ),
-        "test_snapshot" => Described::new(
-            "Put everything aside",
-            "Accounts, sessions, tokens, jobs and messages.",
-            vec![ok(201, "Its name.", "TestSnapshot")],
-        ),
+        "test_limits" => Described::new("Forget the limits", "Rate limits and counts of failed logins begin anew.", vec![done("Forgotten.")]),
+        "test_snapshot" => Described::new("Put everything aside", "Accounts, sessions, tokens, jobs and messages.", vec![ok(201, "Its name.", "TestSnapshot")]),
         "test_restore" => Described::new(
             "Take it back",
             "`empty` is the server as it began. Time does not run backwards.",
@@ -263,12 +259,8 @@ fn test_control(id: &str) -> Option<Described> {
         )
         .body(&[JSON], "TestSnapshot")
         .errors(&[Code::NotFound]),
-        "test_seed" => Described::new(
-            "Seed chance",
-            "From here on ids, tokens and codes come in the order of this seed.",
-            vec![done("Seeded.")],
-        )
-        .body(&[JSON], "TestSeed"),
+        "test_seed" => Described::new("Seed chance", "From here on ids, tokens and codes come in the order of this seed.", vec![done("Seeded.")]).body(&[JSON], "TestSeed"),
+        "test_disabled" => Described::new("Disable or enable an account", "What `portcullis users disable` and `users enable` do.", vec![done("It is so.")]).body(&[JSON], "TestDisabled").errors(&[Code::NotFound]),
         _ => return None,
     })
 }

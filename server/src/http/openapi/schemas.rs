@@ -196,13 +196,13 @@ fn system() -> Value {
 }
 
 /// Of the control plane of `portcullis testkit`; no other server names them.
-#[cfg(not(feature = "testkit"))]
+#[cfg(not(any(feature = "testkit", debug_assertions)))]
 fn test_control() -> Value {
     json!({})
 }
 
 /// Of the control plane of `portcullis testkit`.
-#[cfg(feature = "testkit")]
+#[cfg(any(feature = "testkit", debug_assertions))]
 fn test_control() -> Value {
     let number = |about: &str| json!({"type": "integer", "minimum": 1, "description": about});
     let fault = object(
@@ -221,6 +221,10 @@ fn test_control() -> Value {
         "TestAdvance": object(&["seconds"], json!({"seconds": {"type": "integer", "minimum": 0}})),
         "TestFaults": object(&["faults"], json!({"faults": {"type": "array", "items": fault}})),
         "TestSnapshot": object(&["snapshot"], json!({"snapshot": text("Its name.")})),
+        "TestDisabled": object(
+            &["realm", "user", "disabled"],
+            json!({"realm": text("Where."), "user": text("Their id or address."), "disabled": {"type": "boolean"}}),
+        ),
         "TestSeed": object(&["seed"], json!({"seed": {"type": "integer", "minimum": 0}})),
     })
 }

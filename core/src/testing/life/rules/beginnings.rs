@@ -40,11 +40,7 @@ impl Model {
             let name = registration.name.clone();
             return self.begin_account(begin.then(|stage| spend(stage, realm, &name)), registration);
         }
-        let changes = |account: &&Account| {
-            let bound = account.change.as_ref().map(|link| link.email);
-            shows(&account.change) && account.pending.is_some() && account.pending == bound
-        };
-        match people.accounts.iter().find(changes) {
+        match people.accounts.iter().find(|account| account.changes_by(token)) {
             Some(account) => self.change_address(begin.change(&account.name, |account| account.change = None), account),
             None => begin.refuse(Refusal::InvalidToken),
         }
@@ -156,6 +152,7 @@ fn account(registration: &Registration) -> Account {
         reset: None,
         phone_verified: false,
         mfa: false,
+        disabled: false,
         phone_challenge: None,
         login_challenge: None,
     }

@@ -11,7 +11,7 @@ impl Model {
             let waits = people.waiting(email).any(|waiting| waiting.password == password);
             return begin.refuse(if waits { Refusal::EmailNotVerified } else { Refusal::InvalidCredentials });
         };
-        if owner.password != password {
+        if owner.disabled || owner.password != password {
             return begin.refuse(Refusal::InvalidCredentials);
         }
         if !owner.mfa {
@@ -53,7 +53,8 @@ impl Model {
 
     pub(super) fn send_otp(&self, begin: Story, id: &str, phone: &str) -> Story {
         let mut accounts = self.people(begin.realm).accounts.iter();
-        match accounts.find(|account| account.id.as_deref() == Some(id) && account.phone == phone) {
+        let owns = |account: &&Account| account.id.as_deref() == Some(id) && account.phone == phone;
+        match accounts.find(|account| owns(account) && !account.disabled) {
             None => begin.end(Expected::Challenge(None)),
             Some(account) => {
                 let end = Expected::Challenge(Some(account.name.clone()));
@@ -67,6 +68,7 @@ impl Model {
             return begin.refuse(Refusal::InvalidToken);
         };
         match answer(begin, account, Right::Phone, otp) {
+            Ok(late) if account.disabled => late.refuse(Refusal::InvalidToken),
             Ok(right) => right.change(&account.name, |account| account.phone_verified = true),
             Err(wrong) => wrong,
         }

@@ -132,6 +132,8 @@ impl Model {
             Request::Reset { token, password } => self.reset(begin, token, password),
             Request::SendOtp { id, phone } => self.send_otp(begin, id, phone),
             Request::VerifyOtp { challenge, otp } => self.verify_otp(begin, challenge, otp),
+            Request::Disable { email } => self.disable(begin, email),
+            Request::Enable { email } => self.enable(begin, email),
             Request::LogOut { access }
             | Request::LogOutEverywhere { access }
             | Request::ChangePassword { access, .. }

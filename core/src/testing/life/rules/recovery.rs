@@ -6,7 +6,8 @@ use crate::testing::life::state::{Account, FRESH, Link, Model, RESET, VERIFY};
 
 impl Model {
     pub(super) fn request_reset(&self, begin: Story, email: &'static str) -> Story {
-        let Some(owner) = self.people(begin.realm).owner(email) else { return begin };
+        let owner = self.people(begin.realm).owner(email);
+        let Some(owner) = owner.filter(|owner| !owner.disabled) else { return begin };
         let link = Link { token: None, code: None, tries: 0, expires: self.now + RESET, email };
         let (realm, name) = (begin.realm, owner.name.clone());
         begin.then(|stage| {
@@ -41,21 +42,35 @@ impl Model {
         }
         let (name, email) = (&account.name, account.email);
         begin
-            .change(name, |account| {
-                account.change = None;
-                account.reset = None;
-                account.phone_challenge = None;
-                account.login_challenge = None;
-            })
+            .change(name, Account::forget_rights)
             .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
             .then(|stage| stage.model.people_mut(realm).accounts.retain(|account| account.name != *name))
+    }
+
+    /// All that it had is dead with the word; then its rights go, so that nothing of them comes back.
+    pub(super) fn disable(&self, begin: Story, email: &str) -> Story {
+        let Some(owner) = self.people(begin.realm).owner(email) else { return begin.refuse(Refusal::NotFound) };
+        let word = |account: &mut Account| {
+            account.disabled = true;
+            account.end_generation();
+        };
+        let disabled = if owner.disabled { begin } else { begin.change(&owner.name, word) };
+        disabled.change(&owner.name, Account::forget_rights)
+    }
+
+    pub(super) fn enable(&self, begin: Story, email: &str) -> Story {
+        let Some(owner) = self.people(begin.realm).owner(email) else { return begin.refuse(Refusal::NotFound) };
+        if !owner.disabled {
+            return begin;
+        }
+        begin.change(&owner.name, Account::forget_rights).change(&owner.name, |account| account.disabled = false)
     }
 }
 
 impl Account {
     /// The reset link, while the address it was mailed to is the account's.
     pub fn reset_link(&self) -> Option<&Link> {
-        self.reset.as_ref().filter(|link| link.email == self.email)
+        self.reset.as_ref().filter(|link| link.email == self.email && !self.disabled)
     }
 }
 
