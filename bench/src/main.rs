@@ -35,7 +35,9 @@ fn main() -> Result<()> {
         }
         ["overload", address, password, count] => runtime.block_on(overload::run(address, password, number(count)?))?,
         ["accounts", address, password, count] => runtime.block_on(accounts::run(address, password, number(count)?))?,
-        _ => bail!("usage: portcullis-bench hash | writes | mongo-writes | serve | paced | timing | overload | accounts …"),
+        _ => bail!(
+            "usage: portcullis-bench hash | writes | mongo-writes | serve | paced | timing | overload | accounts …"
+        ),
     };
     println!("{told}");
     Ok(())
