@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{EMAIL, PASSWORD, PHONE, Play};
+use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use crate::model::message::Channel;
 use crate::model::user::{PendingEmail, User};
 use crate::testing::race::block_on;
 use crate::testing::samples::{digest, sealed};
 use crate::use_cases::errors::StoryError;
+use crate::use_cases::log_in::LoggedIn;
 use crate::use_cases::log_out::Still;
 use crate::use_cases::mfa::Proof;
 use crate::use_cases::tokens::TokenPair;
@@ -157,4 +158,103 @@ fn a_login_is_fresh_for_a_quarter_of_an_hour_and_no_longer() {
         assert_eq!(deleted.is_ok(), fresh, "{seconds}");
         assert!(fresh || matches!(deleted, Err(StoryError::ReauthenticationRequired)));
     }
+}
+
+/// A login's code is for what the password was right for: an account that is enabled, with the factor on, of that
+/// generation. Each by itself refuses it, whatever a story that was stopped has left behind.
+#[test]
+fn a_code_does_not_outlive_what_its_password_was_shown_for() {
+    let changes: [fn(&mut User); 4] =
+        [|_| (), |user| user.disabled = true, |user| user.mfa_sms = false, |user| user.generation += 1];
+    for (place, change) in changes.into_iter().enumerate() {
+        let play = Play::new();
+        let pair = play.user();
+        let (challenge, code) = play.otp(&pair);
+        block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+        let caller = play.caller(&pair).unwrap();
+        block_on(play.service.set_mfa_sms(&caller, true, Proof::Nothing, &play.client)).unwrap();
+        let asked = block_on(play.service.log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
+        let LoggedIn::MfaRequired(challenge) = asked else { panic!("a second factor was expected") };
+        play.deliver();
+        let code = play.world.texter.last().unwrap().message.content.code.expose().to_owned();
+        play.stored(change);
+        let challenge = challenge.expose();
+        let answered = block_on(play.service.log_in_second_factor(&play.realm, &challenge, &code, &play.client));
+        assert_eq!(answered.is_ok(), place == 0, "{place}");
+        assert!(place == 0 || matches!(answered, Err(StoryError::InvalidToken)));
+    }
+}
+
+/// Who names another number, or a disabled account, gets a challenge that is nobody's: the owner's stays.
+#[test]
+fn who_asks_for_another_ones_code_takes_nothing_from_them() {
+    let play = Play::new();
+    let pair = play.user();
+    let (challenge, code) = play.otp(&pair);
+    let ask = |phone| block_on(play.service.send_otp(&play.realm, &pair.user.to_string(), phone, Channel::Sms));
+    let of_owner = || play.world.tokens.all().iter().filter(|token| token.holder.subject == pair.user).count();
+    let _ = ask("+1987654321").unwrap();
+    assert_eq!(play.world.tokens.all().len(), 2);
+    block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+    play.stored(|user| user.disabled = true);
+    let before = of_owner();
+    let _ = ask(PHONE).unwrap();
+    assert_eq!(of_owner(), before);
+    let texts = play.world.texter.sent().len();
+    play.deliver();
+    assert_eq!(play.world.texter.sent().len(), texts);
+}
+
+/// A caller whose copy of the account is old goes on with the newest one, unless they have been put out since.
+#[test]
+fn a_caller_that_is_out_of_date_goes_on_and_one_that_was_put_out_does_not() {
+    let changes: [fn(&mut User); 2] = [|user| user.phone_verified = true, |user| user.generation += 1];
+    for (change, goes_on) in changes.into_iter().zip([true, false]) {
+        let play = Play::new();
+        let old = play.caller(&play.user()).unwrap().user;
+        play.stored(change);
+        let changed = block_on(play.service.change_user(old, Still::TheCaller, |user| user.mfa_sms = true));
+        assert_eq!(changed.is_ok(), goes_on);
+        assert_eq!(play.world.users.all()[0].mfa_sms, goes_on);
+        assert!(goes_on || matches!(changed, Err(StoryError::NotAuthenticated)));
+        assert!(!goes_on || changed.is_ok_and(|user| user.phone_verified), "what another one changed stays");
+    }
+}
+
+#[test]
+fn the_session_that_changes_the_password_is_another_version_of_itself() {
+    let play = Play::new();
+    let pair = play.user();
+    let before = play.world.sessions.all()[0].clone();
+    block_on(play.service.change_password(&play.caller(&pair).unwrap(), PASSWORD, OTHER, &play.client)).unwrap();
+    let after = play.world.sessions.all()[0].clone();
+    assert_eq!((after.id, after.version, after.generation), (before.id, before.version + 1, before.generation + 1));
+    assert!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_ok());
+}
+
+#[test]
+fn a_new_address_that_is_anothers_gets_a_word_and_no_link() {
+    let play = Play::new();
+    let pair = play.user();
+    play.register("bob@example.com").unwrap();
+    play.deliver();
+    play.verify(&play.link("mail_email_verify")).unwrap();
+    let to = ProfileChanges { email: Some("bob@example.com"), ..Default::default() };
+    block_on(play.service.update_profile(&play.caller(&pair).unwrap(), to, None, Vec::new())).unwrap();
+    play.deliver();
+    let told = play.world.mailer.templates();
+    assert!(told.contains(&"already_registered") && !told.contains(&"email_change_confirm"), "{told:?}");
+}
+
+#[test]
+fn a_text_says_what_its_code_is_for() {
+    let play = Play::new();
+    let pair = play.user();
+    let (challenge, code) = play.otp(&pair);
+    assert!(!play.world.texter.last().unwrap().message.content.for_login);
+    block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+    block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Proof::Nothing, &play.client)).unwrap();
+    let _ = block_on(play.service.log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
+    play.deliver();
+    assert!(play.world.texter.last().unwrap().message.content.for_login);
 }
