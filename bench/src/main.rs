@@ -1,6 +1,6 @@
-//! What this machine could do at best (`hash`, `writes`, `mongo-writes`, `serve`), and probes that a load generator has not got (`paced`,
-//! `timing`, `overload`, `accounts`). Each prints one line of JSON; `cargo xtask bench` calls them and puts them in a
-//! table.
+//! What this machine could do at best (`hash`, `writes`, `mongo-writes`, `serve`), and probes that a load generator has
+//! not got (`paced`, `timing`, `overload`, `accounts`). Each prints one line of JSON; `cargo xtask bench` calls them and
+//! puts them in a table.
 
 mod accounts;
 mod client;
@@ -35,7 +35,9 @@ fn main() -> Result<()> {
         }
         ["overload", address, password, count] => runtime.block_on(overload::run(address, password, number(count)?))?,
         ["accounts", address, password, count] => runtime.block_on(accounts::run(address, password, number(count)?))?,
-        _ => bail!("usage: portcullis-bench hash | writes | mongo-writes | serve | paced | timing | overload | accounts …"),
+        _ => bail!(
+            "usage: portcullis-bench hash | writes | mongo-writes | serve | paced | timing | overload | accounts …"
+        ),
     };
     println!("{told}");
     Ok(())

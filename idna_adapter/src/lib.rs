@@ -134,7 +134,6 @@ impl BidiClassMask {
 #[non_exhaustive]
 pub struct Adapter {}
 
-#[expect(clippy::unused_self, reason = "the API of the crate that this one stands in for")]
 impl Adapter {
     /// One; all are the same.
     #[must_use]

@@ -3,6 +3,7 @@
 //! answers. To record anew, for another version of Unicode: comment out `[patch.crates-io]` in the workspace's
 //! `Cargo.toml`, and `RECORD_DOMAINS=1 cargo test -p idna_adapter --test domains`.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at the first surprise")]
 #![expect(clippy::disallowed_methods, reason = "a test may be asked to record")]
 
 use std::fmt::Write as _;

@@ -27,9 +27,14 @@ impl Write for Gathering {
     /// Called where no more lines wait.
     fn flush(&mut self) -> std::io::Result<()> {
         self.0.flush()?;
-        std::thread::sleep(NAP);
+        nap();
         Ok(())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a thread that has nothing else to do: nobody waits for it")]
+fn nap() {
+    std::thread::sleep(NAP);
 }
 
 /// Starts logging to standard error; the logs are flushed when the guard is dropped.

@@ -150,7 +150,8 @@ mod without_it {
     #[test]
     fn not_a_word_of_it_is_in_the_file() {
         assert!(says("/livez"));
-        for words in ["__test__", "a test kit is no server for people", "It stands still until it is moved."] {
+        // `__test__` alone is: no realm may be called so
+        for words in ["/__test__/clock", "a test kit is no server for people", "It stands still until it is moved."] {
             assert!(!says(words), "{words}");
         }
     }

@@ -11,9 +11,8 @@ use portcullis_adapters::redis::cache::{
 };
 use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_core::policy::Policy;
-use portcullis_core::service::{AuthService, Ports};
-use portcullis_core::testing::life::{Life, Post, ServiceDriver, Stage, Waiting};
+use portcullis_core::service::Ports;
+use portcullis_core::testing::life::{Life, ServiceDriver, Stage, Waiting};
 use portcullis_core::testing::world::World;
 use portcullis_tests::life_over_http::HttpDriver;
 use portcullis_tests::testkit::{RunningTestkit, SERVICE};
@@ -27,13 +26,7 @@ fn runtime() -> &'static Runtime {
 
 /// A service on stores of its own, beside fakes of whatever keeps nothing.
 fn on(world: &World, ports: Ports) -> Life<ServiceDriver> {
-    let post = Post {
-        mailer: world.mailer.clone(),
-        texter: world.texter.clone(),
-        clock: world.clock.clone(),
-        faults: Some(world.faults.clone()),
-    };
-    Life::new(ServiceDriver::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post))
+    Life::new(ServiceDriver::over_ports(world, ports))
 }
 
 /// A file of its own.

@@ -103,9 +103,13 @@ fn runs(packed: &mut Vec<u8>) -> Result<()> {
     // the most frequent first: small numbers pack better
     kinds.sort_by_key(|kind| std::cmp::Reverse(counts[kind]));
     number(packed, u32::try_from(kinds.len())?);
-    kinds.iter().for_each(|kind| number(packed, *kind));
+    for kind in &kinds {
+        number(packed, *kind);
+    }
     number(packed, u32::try_from(runs.len())?);
-    runs.iter().for_each(|(_, length)| number(packed, *length));
+    for (_, length) in &runs {
+        number(packed, *length);
+    }
     for (kind, _) in &runs {
         packed.push(u8::try_from(kinds.iter().position(|other| other == kind).context("a kind")?)?);
     }
@@ -168,12 +172,13 @@ fn canonical() -> (Map, Vec<u32>) {
 
 /// Decompositions in full, where they are not the canonical ones.
 fn compatible() -> Map {
-    let (nfd, nfkd) = (DecomposingNormalizerBorrowed::new_nfd(), DecomposingNormalizerBorrowed::new_nfkd());
+    let (canonical_form, compatible_form) =
+        (DecomposingNormalizerBorrowed::new_nfd(), DecomposingNormalizerBorrowed::new_nfkd());
     let mut map = Map::new();
     for c in characters() {
         let text = c.to_string();
-        let decomposed = nfkd.normalize(&text);
-        if decomposed != nfd.normalize(&text) {
+        let decomposed = compatible_form.normalize(&text);
+        if decomposed != canonical_form.normalize(&text) {
             map.insert(c, decomposed.chars().collect());
         }
     }
@@ -183,13 +188,15 @@ fn compatible() -> Map {
 /// What UTS 46 makes of characters, decomposed: of those that do not decompose, and of others where it is not what it
 /// makes of the characters that they decompose to.
 fn mapped(compatible: &Map) -> Map {
-    let (nfd, nfkd) = (DecomposingNormalizerBorrowed::new_nfd(), DecomposingNormalizerBorrowed::new_nfkd());
-    let target =
-        |c: char| uts46(c).filter(|mapped| !mapped.is_empty()).map(|mapped| nfd.normalize(&mapped).into_owned());
+    let (canonical_form, compatible_form) =
+        (DecomposingNormalizerBorrowed::new_nfd(), DecomposingNormalizerBorrowed::new_nfkd());
+    let target = |c: char| {
+        uts46(c).filter(|mapped| !mapped.is_empty()).map(|mapped| canonical_form.normalize(&mapped).into_owned())
+    };
     let mut map = Map::new();
     for c in characters() {
         let text = c.to_string();
-        if nfkd.normalize(&text) == text.as_str()
+        if compatible_form.normalize(&text) == text.as_str()
             && let Some(target) = target(c)
             && target != text
         {
@@ -200,9 +207,9 @@ fn mapped(compatible: &Map) -> Map {
     for c in characters().filter(|c| !map.contains_key(c)) {
         let Some(target) = target(c) else { continue };
         let text = c.to_string();
-        let pieces = compatible.get(&c).cloned().unwrap_or_else(|| nfd.normalize(&text).chars().collect());
+        let pieces = compatible.get(&c).cloned().unwrap_or_else(|| canonical_form.normalize(&text).chars().collect());
         let expected = pieces.into_iter().flat_map(|c| map.get(&c).cloned().unwrap_or_else(|| vec![c]));
-        if nfd.normalize(&expected.collect::<String>()) != target {
+        if canonical_form.normalize(&expected.collect::<String>()) != target {
             odd.insert(c, target.chars().collect());
         }
     }

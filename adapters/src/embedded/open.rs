@@ -151,8 +151,14 @@ pub fn beside(path: &Path) -> Result<Opened, OpenError> {
     if found != known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    connection.execute_batch(PRAGMAS).and_then(|()| plan_once(&connection)).map_err(failed)?;
+    set_up(&connection).map_err(failed)?;
     Ok(Opened { connection, schema_version: known, lock: None })
+}
+
+/// What every connection that writes is to be like.
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(PRAGMAS)?;
+    plan_once(connection)
 }
 
 /// A statement is planned when it is first prepared, not whenever other values are bound to it: planning costs twenty
@@ -222,7 +228,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
     look_through(path, connection)?;
-    connection.execute_batch(PRAGMAS).and_then(|()| plan_once(connection)).map_err(failed)?;
+    set_up(connection).map_err(failed)?;
     let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(failed)?;
     if mode != "wal" {
         return Err(OpenError::NoLog { path: path.to_owned() });

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use outside_crate::MySessions;
-use portcullis_core::policy::Policy;
-use portcullis_core::service::{AuthService, Ports};
-use portcullis_core::testing::life::{Life, Lives, Post, ServiceDriver, Stage, Waiting, lives};
+use portcullis_core::service::Ports;
+use portcullis_core::testing::life::{Life, Lives, ServiceDriver, Stage, Waiting, lives};
 use portcullis_core::testing::race::block_on;
 use portcullis_core::testing::world::World;
 use proptest::test_runner::Config;
@@ -19,9 +18,7 @@ impl Stage for OverMySessions {
     fn set_up() -> Self {
         let world = World::new(1);
         let ports = Ports { sessions: Arc::new(MySessions::default()), ..world.ports() };
-        let post = Post { mailer: world.mailer, texter: world.texter, clock: world.clock, faults: Some(world.faults) };
-        let policy = Policy { limits_on: false, ..Policy::default() };
-        Self(Life::new(ServiceDriver::new(AuthService::new(ports, policy), post)))
+        Self(Life::new(ServiceDriver::over_ports(&world, ports)))
     }
 
     fn life(&mut self) -> &mut Life<ServiceDriver> {

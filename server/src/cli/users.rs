@@ -23,6 +23,9 @@ use crate::config::{Environment, Settings};
 
 /// What all of them log in with, unless another one is given.
 const PASSWORD: &str = "tern-Quartz-58-lantern";
+/// Events that are looked through for what was just recorded: it is not the newest where the servers' clocks are ahead of
+/// this machine's.
+const EVIDENCE: u32 = 10_000;
 /// How many wait for the store at once: a few commits' worth, whatever the number in all.
 const AT_ONCE: usize = 512;
 
@@ -79,6 +82,7 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
     demand_store(&settings)?;
     runtime()?.block_on(async {
         let service = compose::open_service_beside(&settings, Arc::new(OsRandomness)).await?;
+        let began = service.ports.clock.now();
         let done = if disabled { service.disable(&realm, &who).await } else { service.enable(&realm, &who).await };
         let done = done.map_err(|error| match error {
             StoryError::NotFound => format!(
@@ -89,10 +93,10 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
         })?;
         // what was recorded is written when this answers, and this process may end
         let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
-        let evidence = service.ports.audit.of_user(&realm, &done.user, 1).await;
+        let evidence = service.ports.audit.of_user(&realm, &done.user, EVIDENCE).await;
         print(&said(&realm, &done, disabled));
         match evidence {
-            Ok(events) if events.iter().any(|event| event.kind == kind) => Ok(()),
+            Ok(events) if events.iter().any(|event| event.kind == kind && event.at >= began) => Ok(()),
             Ok(_) => Err(format!("it is so, but the audit log does not have {}", kind.as_str())),
             Err(error) => Err(format!("it is so, but the audit log cannot be read: {}", error.source)),
         }

@@ -94,9 +94,7 @@ impl Server {
         world: World,
         patience: Duration,
     ) -> Result<Self, String> {
-        let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, world.randomness.clone());
-        let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
-        let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
+        let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
         let now = world.clock.now();
         let stores = Stores::open(settings, &*cipher, &*digests, patience, now).await?.with_copies().await?;
         Self::compose_on(settings, address, Ground { world, cipher, digests, stores }, |_| {})
@@ -174,9 +172,8 @@ pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> 
         let store = Embedded::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
         return Ok(Queue { jobs: Arc::new(store), clock });
     }
-    let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness).map_err(|error| shown(&error))?;
-    let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
-    let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO, clock.now()).await?.jobs;
+    let (cipher, digests) = (cipher(settings, randomness)?, digests(settings));
+    let jobs = Stores::open(settings, &*cipher, &*digests, Duration::ZERO, clock.now()).await?.jobs;
     Ok(Queue { jobs, clock })
 }
 
@@ -196,9 +193,7 @@ pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) 
 /// What could not be opened or made, why, and the mend.
 pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
-    let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness.clone());
-    let cipher: Arc<dyn FieldCipher> = Arc::new(cipher.map_err(|error| shown(&error))?);
-    let digests: Arc<dyn KeyedDigest> = Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()));
+    let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
     let stores = Stores::beside(path, &*cipher, &*digests).await?;
     let ground = Ground { world: World { clock: Arc::new(SystemClock::new()), randomness }, cipher, digests, stores };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
@@ -283,6 +278,15 @@ fn about(settings: &Settings, stores: &Stores) -> About {
 
 fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
     settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}"))).collect()
+}
+
+fn cipher(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Arc<dyn FieldCipher>, String> {
+    let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
+    Ok(Arc::new(cipher.map_err(|error| shown(&error))?))
+}
+
+fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {
+    Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()))
 }
 
 fn breached(settings: &Settings) -> Result<BreachedList, String> {

@@ -37,10 +37,8 @@ impl CallerStore for CachedCallers {
     ) -> Result<Option<(Session, User)>, PortError> {
         let of_session = CachedSessions::place(realm, session);
         let of_user = CachedUsers::place(realm, user);
-        let wanted = [
-            Wanted { place: &of_session, ended: Some(session.as_bytes()) },
-            Wanted { place: &of_user, ended: None },
-        ];
+        let wanted =
+            [Wanted { place: &of_session, ended: Some(session.as_bytes()) }, Wanted { place: &of_user, ended: None }];
         let mut looks = self.cache.look_for_all(&wanted).await.into_iter();
         let mut look = || looks.next().unwrap_or(Look::Closed);
         let (session_look, user_look) = (look(), look());

@@ -229,8 +229,7 @@ impl Cache {
 
     /// Looks for copies, all in one question.
     async fn look_for_all(&self, wanted: &[Wanted<'_>]) -> Vec<Look> {
-        let closed = || wanted.iter().map(|_| Look::Closed).collect();
-        let Some(view) = self.views.now() else { return closed() };
+        let Some(view) = self.views.now() else { return wanted.iter().map(|_| Look::Closed).collect() };
         let filter = self.key("revoked:");
         let names: Vec<String> =
             wanted.iter().map(|_| format!("L{:032x}", u128::from_be_bytes(self.random()))).collect();
@@ -245,12 +244,12 @@ impl Cache {
             known(questions.query_async::<Vec<Value>>(&mut connection).await)
         };
         let answers = self.redis.ask(ask).await.and_then(|answers| self.believed(answers));
-        let Some(answers) = answers.filter(|answers| answers.len() == wanted.len()) else { return closed() };
-        let found = wanted.iter().zip(names).zip(answers).map(|((wanted, name), answer)| match answer {
-            Value::BulkString(value) => {
+        let mut answers = answers.unwrap_or_default().into_iter();
+        let found = wanted.iter().zip(names).map(|(wanted, name)| match answers.next() {
+            Some(Value::BulkString(value)) => {
                 copy::open(&view.epoch.key, &view.header, wanted.place, &value).map_or(Look::Closed, Look::Hit)
             }
-            Value::Int(1) => Look::Miss(Lease { view: view.clone(), name }),
+            Some(Value::Int(1)) => Look::Miss(Lease { view: view.clone(), name }),
             _ => Look::Closed,
         });
         let found: Vec<Look> = found.collect();

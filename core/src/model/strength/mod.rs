@@ -90,6 +90,8 @@ fn analyse(text: &[char], own: &[String]) -> (f64, Vec<patterns::Match>) {
     matches.extend(regularities::sequences(text));
     matches.extend(dates::recent_years(text));
     matches.extend(dates::dates(text));
+    // the cheapest way depends on the order: a way that costs more so far is dropped, even if it would cost less later
+    matches.sort_by_key(|found| found.start);
     cheapest::way(text, &matches)
 }
 
@@ -132,6 +134,12 @@ mod tests {
             prop_assume!(comparable(&password));
             prop_assert_eq!(estimate(&password, &StrengthContext::default()).score, oracle(&password));
         }
+    }
+
+    #[test]
+    fn an_earlier_start_is_looked_at_first() {
+        // the date 01900 keeps the year 1900 out, which would have been cheaper in the end
+        assert_eq!(estimate("01900-0006-", &StrengthContext::default()).score, 4);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::model::message::{Channel, EmailMessage};
 use crate::model::realm::Realm;
 use crate::model::registration_form::RegistrationForm;
 use crate::policy::Policy;
-use crate::service::AuthService;
+use crate::service::{AuthService, Ports};
 use crate::testing::fakes::clock::FixedClock;
 use crate::testing::fakes::mailer::MailOutbox;
 use crate::testing::fakes::outbox::Sent;
@@ -62,13 +62,19 @@ impl ServiceDriver {
     /// Plays on a world of fakes.
     #[must_use]
     pub fn over(world: &World) -> WorldDriver {
+        Self::over_ports(world, world.ports())
+    }
+
+    /// Plays on ports some of which are others than the world's own; mail, texts and time are the world's.
+    #[must_use]
+    pub fn over_ports(world: &World, ports: Ports) -> WorldDriver {
         let post = Post {
             mailer: world.mailer.clone(),
             texter: world.texter.clone(),
             clock: world.clock.clone(),
             faults: Some(world.faults.clone()),
         };
-        Self::new(AuthService::new(world.ports(), Policy { limits_on: false, ..Policy::default() }), post)
+        Self::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post)
     }
 
     async fn answer(&self, realm: &Realm, request: &Request) -> Result<Answer, StoryError> {

@@ -96,9 +96,7 @@ impl Stage for OverGenerous {
         let world = World::new(7);
         let tokens = BentTokens { inner: world.tokens.clone(), takes_nothing: true, ..BentTokens::default() };
         let ports = Ports { one_time_tokens: Arc::new(tokens), ..world.ports() };
-        let post = Post { mailer: world.mailer, texter: world.texter, clock: world.clock, faults: Some(world.faults) };
-        let policy = Policy { limits_on: false, ..Policy::default() };
-        Self(Life::new(ServiceDriver::new(AuthService::new(ports, policy), post)))
+        Self(Life::new(ServiceDriver::over_ports(&world, ports)))
     }
 
     fn life(&mut self) -> &mut Life<ServiceDriver> {

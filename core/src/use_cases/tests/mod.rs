@@ -1,6 +1,7 @@
 //! The stories over a world of fakes: lives from beginning to end, stops between any two steps, and refresh tokens
 //! against a model.
 
+mod close_calls;
 mod deliveries;
 mod fakes;
 mod life;
