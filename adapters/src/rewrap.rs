@@ -21,8 +21,10 @@ use crate::outbox::shelf::Shelf;
 use crate::transfer::{Collection, Movable};
 
 const PORT: &str = "rewrap";
-/// Keys read and swapped at once.
-const AT_ONCE: u32 = 500;
+/// Keys read at once.
+const A_PAGE: u32 = 500;
+/// Keys swapped at once.
+const AT_ONCE: usize = 32;
 /// How often everything is gone through before those who still wrap under an old key are given up on.
 const PASSES: u32 = 5;
 /// How often a store that fails is asked again, a little later each time.
@@ -122,8 +124,6 @@ pub struct Rewrapper<'a> {
     pub store: &'a dyn KeyKeeper,
     /// The ring.
     pub cipher: &'a dyn FieldCipher,
-    /// Waits after each change as long as it took: for a store with one writer at a time, which is a server's too.
-    pub gives_way: bool,
     /// Hears of every step.
     pub told: &'a (dyn Fn(Step) + Send + Sync),
 }
@@ -175,8 +175,8 @@ impl Rewrapper<'_> {
                 let swaps: Vec<KeySwap> =
                     page.keys.into_iter().filter_map(|held| self.look(of, held, report, swapping)).collect();
                 tried += swaps.len() as u64;
-                if !swaps.is_empty() {
-                    report.rewrapped += self.swap(of, swaps).await?;
+                for some in swaps.chunks(AT_ONCE) {
+                    report.rewrapped += self.swap(of, some).await?;
                 }
                 (self.told)(Step { of, done, all: all.max(done) });
                 behind = page.behind;
@@ -211,30 +211,26 @@ impl Rewrapper<'_> {
 
     async fn page(&self, of: Collection, behind: Option<&str>) -> Result<KeyPage, PortError> {
         match of {
-            Collection::Registrations => RegistrationStore::keys(self.store, behind, AT_ONCE).await,
-            Collection::Users => UserStore::keys(self.store, behind, AT_ONCE).await,
-            Collection::Outbox => Shelf::keys(self.store, behind, AT_ONCE).await,
+            Collection::Registrations => RegistrationStore::keys(self.store, behind, A_PAGE).await,
+            Collection::Users => UserStore::keys(self.store, behind, A_PAGE).await,
+            Collection::Outbox => Shelf::keys(self.store, behind, A_PAGE).await,
             _ => Err(PortError::new(PORT, "a collection without keys")),
         }
     }
 
-    async fn swap(&self, of: Collection, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    /// Swaps some, and waits as long as it took: people who log in meanwhile come first.
+    async fn swap(&self, of: Collection, swaps: &[KeySwap]) -> Result<u64, PortError> {
         let began = Instant::now();
-        let put = self.again(|| {
-            let swaps = swaps.clone();
-            async move {
-                match of {
-                    Collection::Registrations => RegistrationStore::swap_keys(self.store, swaps).await,
-                    Collection::Users => UserStore::swap_keys(self.store, swaps).await,
-                    Collection::Outbox => Shelf::swap_keys(self.store, swaps).await,
-                    _ => Err(PortError::new(PORT, "a collection without keys")),
-                }
+        let put = self.again(|| async move {
+            match of {
+                Collection::Registrations => RegistrationStore::swap_keys(self.store, swaps.to_vec()).await,
+                Collection::Users => UserStore::swap_keys(self.store, swaps.to_vec()).await,
+                Collection::Outbox => Shelf::swap_keys(self.store, swaps.to_vec()).await,
+                _ => Err(PortError::new(PORT, "a collection without keys")),
             }
         });
         let put = put.await?;
-        if self.gives_way {
-            tokio::time::sleep(began.elapsed()).await;
-        }
+        tokio::time::sleep(began.elapsed()).await;
         Ok(put)
     }
 

@@ -36,7 +36,7 @@ async fn key_of(store: &Embedded, n: u64) -> WrappedKey {
 }
 
 async fn rewrapped(store: &Embedded, cipher: &AesGcmCipher) -> Report {
-    Rewrapper { store, cipher, gives_way: true, told: &|_| {} }.run().await.unwrap()
+    Rewrapper { store, cipher, told: &|_| {} }.run().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

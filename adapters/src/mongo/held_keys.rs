@@ -10,8 +10,6 @@ use portcullis_core::ports::error::PortError;
 use crate::mongo::documents::Fields;
 use crate::mongo::{Mongo, binary};
 
-/// Changes in one command: others have their turn between two.
-const AT_ONCE: usize = 32;
 /// How long a page or a batch may take: it is nobody's request.
 const LONG: Duration = Duration::from_secs(30);
 
@@ -78,15 +76,7 @@ impl Mongo {
     }
 
     /// Each change a document's own: only where the one that was seen still is.
-    pub(super) async fn swap_keys_of(&self, held: Held, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
-        let mut swapped = 0;
-        for some in swaps.chunks(AT_ONCE) {
-            swapped += self.swap_some_keys_of(held, some).await?;
-        }
-        Ok(swapped)
-    }
-
-    async fn swap_some_keys_of(&self, held: Held, swaps: &[KeySwap]) -> Result<u64, PortError> {
+    pub(super) async fn swap_keys_of(&self, held: Held, swaps: &[KeySwap]) -> Result<u64, PortError> {
         let change = |KeySwap { seen, fresh }: &KeySwap| {
             let which = doc! {"_id": (held.id)(seen), "key": binary(seen.key.as_bytes())};
             Bson::Document(doc! {"q": which, "u": {"$set": {"key": binary(fresh.as_bytes())}}})

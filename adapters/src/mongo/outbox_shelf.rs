@@ -86,7 +86,7 @@ impl Shelf for Mongo {
     }
 
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
-        self.swap_keys_of(HELD, swaps).await
+        self.swap_keys_of(HELD, &swaps).await
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {

@@ -130,7 +130,7 @@ impl UserStore for Mongo {
     }
 
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
-        self.swap_keys_of(HELD, swaps).await
+        self.swap_keys_of(HELD, &swaps).await
     }
 
     /// The key is overwritten first, so that what a server keeps of deleted documents has none. Its journal and the

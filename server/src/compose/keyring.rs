@@ -18,8 +18,6 @@ use crate::config::{Database, Settings};
 pub struct Keyring {
     store: Box<dyn KeyKeeper>,
     cipher: AesGcmCipher,
-    /// One writer at a time: the server's, or this.
-    one_writer: bool,
 }
 
 impl Keyring {
@@ -60,12 +58,11 @@ impl Keyring {
         if !proof.look(&*store).await? {
             return Err(format!("{setting}: no server has used {place} yet. Mend: see that the name is right"));
         }
-        let one_writer = matches!(settings.database, Database::Sqlite { .. });
-        Ok(Self { store, cipher, one_writer })
+        Ok(Self { store, cipher })
     }
 
     /// What looks, and wraps anew.
     pub fn rewrapper<'a>(&'a self, told: &'a (dyn Fn(Step) + Send + Sync)) -> Rewrapper<'a> {
-        Rewrapper { store: &*self.store, cipher: &self.cipher, gives_way: self.one_writer, told }
+        Rewrapper { store: &*self.store, cipher: &self.cipher, told }
     }
 }
