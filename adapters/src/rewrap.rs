@@ -22,7 +22,7 @@ use crate::transfer::{Collection, Movable};
 
 const PORT: &str = "rewrap";
 /// Keys read at once.
-const A_PAGE: u32 = 500;
+const A_PAGE: u32 = 200;
 /// Keys swapped at once.
 const AT_ONCE: usize = 32;
 /// How often everything is gone through before those who still wrap under an old key are given up on.
@@ -171,12 +171,15 @@ impl Rewrapper<'_> {
             let (mut done, mut behind) = (0, None::<String>);
             loop {
                 let page = self.again(|| self.page(of, behind.as_deref())).await?;
-                done += page.keys.len() as u64;
+                let looked_at = page.keys.len() as u64;
                 let swaps: Vec<KeySwap> =
                     page.keys.into_iter().filter_map(|held| self.look(of, held, report, swapping)).collect();
                 tried += swaps.len() as u64;
+                done += looked_at - swaps.len() as u64;
                 for some in swaps.chunks(AT_ONCE) {
                     report.rewrapped += self.swap(of, some).await?;
+                    done += some.len() as u64;
+                    (self.told)(Step { of, done, all: all.max(done) });
                 }
                 (self.told)(Step { of, done, all: all.max(done) });
                 behind = page.behind;

@@ -15,8 +15,6 @@ use crate::{Api, Person};
 
 type Settings = Vec<(String, String)>;
 
-/// Enough for several pages.
-const MANY: u64 = 2_200;
 /// What made-up users log in with.
 const PASSWORD: &str = "tern-Quartz-58-lantern";
 
@@ -75,14 +73,16 @@ async fn coming_and_going(api: Api, numbers: std::ops::Range<u64>) {
 /// The new key comes, everything is wrapped under it while people log in, change, and delete themselves, one call is
 /// killed, the old key goes: everybody is still there, but for those who left.
 ///
+/// `many` made-up users are more than a page of keys.
+///
 /// # Panics
 /// When it is otherwise.
-pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)]) {
+pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)], many: u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let (old, new) = (fresh_key(), fresh_key());
     let (one, both) = (under(servers, &format!("1:{old}")), under(servers, &format!("2:{new},1:{old}")));
-    let (code, out, error) = call(folder, &one, &["users", "fake", "--count", &MANY.to_string()]);
+    let (code, out, error) = call(folder, &one, &["users", "fake", "--count", &many.to_string()]);
     assert_eq!(code, 0, "{out}{error}");
     let (john, waits) = (Person::john(), Person::named("waits@example.com"));
     let server = Process::start(folder, &one);
@@ -94,7 +94,7 @@ pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)]) 
 
     let server = Process::start(folder, &both);
     let before = status(folder, &both);
-    assert_eq!((count(&before, 1, "users"), count(&before, 1, "registrations")), (MANY + 1, 1), "{before}");
+    assert_eq!((count(&before, 1, "users"), count(&before, 1, "registrations")), (many + 1, 1), "{before}");
     assert!(count(&before, 1, "outbox") > 0 && count(&before, 1, "checks") == 1, "{before}");
     assert_eq!((&before["encrypting"], &before["decrypting"]), (&json!(2), &json!([2, 1])));
     let (code, out, error) = call(folder, &both, &["keys", "rewrap", "--dry-run"]);
@@ -113,7 +113,7 @@ pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)]) 
     let (code, _, error) = call(folder, &under(servers, &format!("2:{new}")), &["keys", "status"]);
     assert!(code == 1 && error.contains("ENCRYPTION_KEY: "), "{error}");
 
-    let working = tokio::spawn(coming_and_going(server.api.clone(), MANY - 40..MANY));
+    let working = tokio::spawn(coming_and_going(server.api.clone(), many - 40..many));
     let (path, settings) = (folder.to_owned(), both.clone());
     let rewrapping = tokio::task::spawn_blocking(move || call(&path, &settings, &["keys", "rewrap"]));
     let (code, out, error) = rewrapping.await.expect("it runs");
@@ -122,7 +122,7 @@ pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)]) 
     let (code, out, error) = call(folder, &both, &["keys", "rewrap"]);
     assert!(code == 0 && out.contains("0 records wrapped anew"), "{out}{error}");
     let after = status(folder, &both);
-    assert_eq!((count(&after, 1, "records"), count(&after, 2, "users")), (0, MANY + 1 - 20), "{after}");
+    assert_eq!((count(&after, 1, "records"), count(&after, 2, "users")), (0, many + 1 - 20), "{after}");
     assert_eq!((count(&after, 2, "registrations"), count(&after, 2, "checks")), (1, 1), "{after}");
     let (code, out, _) = call(folder, &both, &["keys", "status"]);
     assert!(code == 0 && out.contains("nothing lies under key 1: it may leave ENCRYPTION_KEY"), "{out}");
@@ -138,9 +138,9 @@ pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)]) 
     assert!(!server.api.mailbox().await.is_empty(), "the mailbox opens");
     let _ = server.api.post("/verify", &json!({"token": link})).await.expect(200);
     let _ = server.api.session(&waits).await;
-    for number in (1..40).chain(MANY - 40..MANY) {
+    for number in (1..40).chain(many - 40..many) {
         let answer = server.api.login(&fake(number), PASSWORD).await;
-        if number >= MANY - 40 && number % 2 == 1 {
+        if number >= many - 40 && number % 2 == 1 {
             assert_eq!(answer.status, 401, "{number} is gone");
             continue;
         }
