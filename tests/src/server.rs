@@ -14,8 +14,9 @@ use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::service::AuthService;
 use portcullis_server::compose::{Server, World};
 use portcullis_server::config::{Settings, Sources};
+use portcullis_server::http::site::Site;
 use portcullis_server::worker::Workers;
-use portcullis_server::{http, serve, worker};
+use portcullis_server::{serve, worker};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -140,8 +141,8 @@ impl TestServer {
         let world = World { clock: self.clock.clone(), randomness: Arc::new(OsRandomness) };
         let server = Server::compose_in(&settings, address, world).await.unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel();
-        let router = http::router(server.app.clone());
-        let serving = tokio::spawn(serve::run(listener, router, async move {
+        let site = Site::new(server.app.clone()).expect("paths of their own");
+        let serving = tokio::spawn(serve::run(listener, site, async move {
             let _ = stopped.await;
         }));
         let workers = worker::start(&server.app);

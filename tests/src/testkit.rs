@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use portcullis_core::testing::samples::NOW;
 use portcullis_core::testing::world::World;
 use portcullis_server::compose::Server;
-use portcullis_server::{http, serve, testkit};
+use portcullis_server::http::site::Site;
+use portcullis_server::{serve, testkit};
 use tempfile::TempDir;
 
 use crate::server::settings;
@@ -49,7 +50,8 @@ impl RunningTestkit {
         let address = listener.local_addr().expect("an address");
         let world = World::at(NOW, 7);
         let server = Server::compose_testkit(&settings, address, &world).unwrap_or_else(|error| panic!("{error}"));
-        tokio::spawn(serve::run(listener, http::router(server.app.clone()), std::future::pending()));
+        let site = Site::new(server.app.clone()).expect("paths of their own");
+        tokio::spawn(serve::run(listener, site, std::future::pending()));
         (Self { address, world, _folder: folder }, server)
     }
 }

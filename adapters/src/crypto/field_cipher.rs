@@ -56,8 +56,10 @@ fn cipher(key: &[u8; 32]) -> Result<Aes256Gcm, PortError> {
 
 /// Realm, record and field, framed by their lengths: a value opens in its own place only.
 fn associated_data(place: &Place<'_>) -> Vec<u8> {
-    let mut data = vec![FORMAT];
-    for part in [place.realm.as_str().as_bytes(), place.record, place.field.as_str().as_bytes()] {
+    let parts = [place.realm.as_str().as_bytes(), place.record, place.field.as_str().as_bytes()];
+    let mut data = Vec::with_capacity(1 + parts.iter().map(|part| 4 + part.len()).sum::<usize>());
+    data.push(FORMAT);
+    for part in parts {
         data.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
         data.extend(part);
     }

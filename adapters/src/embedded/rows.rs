@@ -38,7 +38,8 @@ impl<'a, 'b> Columns<'a, 'b> {
 
     pub fn realm(&mut self) -> rusqlite::Result<Realm> {
         let column = self.next;
-        Realm::parse(&self.value::<String>()?).map_err(|error| unreadable(column, &error.to_string()))
+        self.next += 1;
+        Realm::parse(self.row.get_ref(column)?.as_str()?).map_err(|error| unreadable(column, &error.to_string()))
     }
 
     pub fn id(&mut self) -> rusqlite::Result<[u8; 16]> {

@@ -1,6 +1,6 @@
 //! Sealing a person on the way in, opening one on the way out to the person.
 
-use crate::model::country::CountryCode;
+use crate::model::country::{Country, CountryCode};
 use crate::model::email::Email;
 use crate::model::ids::UserId;
 use crate::model::name::PersonName;
@@ -46,8 +46,9 @@ impl Opener<'_> {
     }
 
     pub(crate) fn open(&self, field: Field, sealed: &Sealed) -> Result<String, PortError> {
-        let bytes = self.service.ports.cipher.open(&self.key, self.place(field), sealed)?;
-        std::str::from_utf8(&bytes).map(str::to_owned).map_err(|error| PortError::new("field_cipher", error))
+        let mut bytes = self.service.ports.cipher.open(&self.key, self.place(field), sealed)?;
+        String::from_utf8(std::mem::take(&mut *bytes))
+            .map_err(|error| PortError::new("field_cipher", error.utf8_error()))
     }
 
     fn open_as<T>(&self, field: Field, sealed: &Sealed, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, PortError> {
@@ -61,12 +62,12 @@ impl Opener<'_> {
     }
 
     pub(crate) fn first_name(&self, person: &SealedPerson) -> Result<PersonName, PortError> {
-        self.open_as(Field::FirstName, &person.first_name, |text| PersonName::parse(text).ok())
+        self.open(Field::FirstName, &person.first_name).map(PersonName::from_stored)
     }
 
     pub(crate) fn phone(&self, person: &SealedPerson) -> Result<Phone, PortError> {
-        let country = self.open(Field::Country, &person.country)?;
-        self.open_as(Field::Phone, &person.phone, |text| Phone::from_stored(text, &country))
+        let country = self.open_as(Field::Country, &person.country, |text| Country::parse(text).ok())?;
+        self.open(Field::Phone, &person.phone).map(|number| Phone::from_stored(number, country))
     }
 
     const fn place(&self, field: Field) -> Place<'_> {
@@ -138,7 +139,7 @@ impl AuthService {
         Ok(Profile {
             id: user.id,
             first_name: opener.first_name(person)?,
-            last_name: opener.open_as(Field::LastName, &person.last_name, |text| PersonName::parse(text).ok())?,
+            last_name: opener.open(Field::LastName, &person.last_name).map(PersonName::from_stored)?,
             email: opener.email(Field::Email, &person.email)?,
             pending_email: pending.map(|waiting| opener.email(Field::PendingEmail, &waiting.email)).transpose()?,
             country: phone.country(),

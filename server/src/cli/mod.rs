@@ -25,6 +25,7 @@ use portcullis_core::ports::randomness::Randomness;
 pub use self::testkit::run_alone as run_testkit;
 use crate::compose::Server;
 use crate::config::{self, Database, Settings, Sources};
+use crate::http::site::Site;
 use crate::{serve, telemetry, worker};
 
 fn command() -> Command {
@@ -139,6 +140,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
     let listener = serve::bind(&settings.listen).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let server = Server::compose(&settings, address, randomness).await?;
+    let site = Site::new(server.app.clone())?;
     print(&banner::text(&settings, &server, address));
     let workers = worker::start(&server.app);
     let metrics = server.app.metrics.clone();
@@ -155,7 +157,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
         stop.await;
         let _ = told.send(true);
     };
-    let drained = serve::run(listener, crate::http::router(server.app.clone()), stop);
+    let drained = serve::run(listener, site, stop);
     tokio::join!(drained, workers.stop_when(stopping));
     tracing::info!("stopped");
     Ok(())

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::extract::RawPathParams;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
@@ -17,6 +16,7 @@ use serde::Serialize;
 use crate::http::app::App;
 use crate::http::members::Members;
 use crate::http::problem::Problem;
+use crate::http::site::PathParameters;
 
 /// A request on its way to a handler.
 pub struct Context {
@@ -37,7 +37,7 @@ pub struct Context {
     /// The body, all of it.
     pub body: Bytes,
     /// Parameters of the path.
-    pub path: Vec<(String, String)>,
+    pub path: PathParameters,
 }
 
 /// Which bodies an endpoint understands.
@@ -151,12 +151,6 @@ fn unsupported(accepts: Accepts) -> Problem {
 #[must_use]
 pub fn user_agent(headers: &HeaderMap) -> String {
     headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
-}
-
-/// The path's parameters, owned.
-#[must_use]
-pub fn owned(params: &RawPathParams) -> Vec<(String, String)> {
-    params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// A JSON answer.

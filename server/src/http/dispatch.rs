@@ -2,19 +2,18 @@
 //! before any work; no personal word reaches a log.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, RawPathParams};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use portcullis_core::model::client::Client;
@@ -26,12 +25,13 @@ use subtle::ConstantTimeEq;
 
 use crate::http::address::client_address;
 use crate::http::app::App;
-use crate::http::context::{Context, owned, user_agent};
+use crate::http::context::{Context, user_agent};
 use crate::http::endpoint::{Access, Answer, Endpoint};
 use crate::http::error::{seconds_up, too_many};
 use crate::http::hang_up::to_its_end;
 use crate::http::problem::{Dialect, Problem};
 use crate::http::request_id::RequestId;
+use crate::http::site::PathParameters;
 
 /// The largest body, in octets.
 pub const BODY_LIMIT: usize = 65_536;
@@ -53,18 +53,27 @@ pub struct Route {
 }
 
 /// Answers one request for a path.
-pub async fn dispatch(route: Arc<Route>, params: RawPathParams, request: Request<Body>) -> Response {
-    let (parts, body) = request.into_parts();
-    let request_id = parts.extensions.get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+pub async fn dispatch(
+    route: &Route,
+    path: PathParameters,
+    peer: IpAddr,
+    id: &RequestId,
+    parts: Parts,
+    body: Body,
+) -> Response {
     let Some(endpoint) = route.endpoint(&parts.method) else {
-        return route.no_such_method(&parts.method, &request_id);
+        return route.no_such_method(&parts.method, &id.0);
     };
     let began = Instant::now();
-    let (response, decision) = match route.limited(endpoint, &parts).await {
+    let method = parts.method.clone();
+    let address = client_address(peer, &parts.headers, &route.app.trusted_proxies);
+    let client = Client::new(address, &user_agent(&parts.headers));
+    let bears_token = credentials(&parts.headers, "bearer").is_some();
+    let (response, decision) = match route.limited(endpoint, &client, &parts.headers).await {
         Err(problem) => (Err(problem), None),
         Ok(Some(limit)) if !limit.decision.allowed => (Err(too_many(limit.decision.retry_after)), Some(limit)),
         Ok(limit) => {
-            let answer = route.answer(endpoint, &params, &parts, body).await;
+            let answer = route.answer(endpoint, path, client.clone(), parts, body).await;
             if let (Err(_), Some(limit)) = (&answer, &limit) {
                 limit.put_back_if_rare(&route.app).await;
             }
@@ -72,14 +81,14 @@ pub async fn dispatch(route: Arc<Route>, params: RawPathParams, request: Request
         }
     };
     if let Err(problem) = &response {
-        route.note_violation(endpoint, &parts, problem.status).await;
+        route.note_violation(endpoint, &client, bears_token, problem.status).await;
     }
-    let mut response = response
-        .unwrap_or_else(|problem| route.with_challenge(endpoint, problem).respond(endpoint.dialect, &request_id));
+    let mut response =
+        response.unwrap_or_else(|problem| route.with_challenge(endpoint, problem).respond(endpoint.dialect, &id.0));
     if let Some(limit) = decision {
         limit.write(response.headers_mut());
     }
-    route.count(endpoint, &parts.method, response.status(), began);
+    route.count(endpoint, &method, response.status(), began);
     response
 }
 
@@ -148,60 +157,61 @@ impl Route {
         Problem::method_not_allowed(&allow).respond(dialect, request_id)
     }
 
-    fn client(&self, parts: &Parts) -> Client {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-        let peer = peer.unwrap_or_else(|| std::net::Ipv6Addr::UNSPECIFIED.into());
-        let address = client_address(peer, &parts.headers, &self.app.trusted_proxies);
-        Client::new(address, &user_agent(&parts.headers))
-    }
-
     /// Refusals that the person on call wants to hear of: too much of something, and tokens that are not good.
-    async fn note_violation(&self, endpoint: &Endpoint, parts: &Parts, status: StatusCode) {
+    async fn note_violation(&self, endpoint: &Endpoint, client: &Client, bears_token: bool, status: StatusCode) {
         let Some(realm) = &self.realm else { return };
         let kind = match status {
             StatusCode::TOO_MANY_REQUESTS => EventKind::RateLimitExceeded,
-            StatusCode::UNAUTHORIZED
-                if endpoint.access == Access::User && credentials(&parts.headers, "bearer").is_some() =>
-            {
-                EventKind::TokenRefused
-            }
+            StatusCode::UNAUTHORIZED if endpoint.access == Access::User && bears_token => EventKind::TokenRefused,
             _ => return,
         };
-        let who = self.app.service.address_digest(realm, &self.client(parts).address);
+        let who = self.app.service.address_digest(realm, &client.address);
         self.app.service.note_violation(realm, kind, who).await;
     }
 
-    async fn limited(&self, endpoint: &Endpoint, parts: &Parts) -> Result<Option<Limit>, Problem> {
+    async fn limited(
+        &self,
+        endpoint: &Endpoint,
+        client: &Client,
+        headers: &HeaderMap,
+    ) -> Result<Option<Limit>, Problem> {
         let (Some(row), Some(realm)) = (endpoint.limit, &self.realm) else { return Ok(None) };
         if is_rare(row) {
-            self.authenticate(&parts.headers).await?;
+            self.authenticate(headers).await?;
         }
-        let who = self.app.service.address_digest(realm, &self.client(parts).address);
+        let who = self.app.service.address_digest(realm, &client.address);
         let bucket = Bucket { realm: realm.clone(), operation: row, who };
         let quota = (self.app.quotas)(row);
         let decision = self.app.service.take(&bucket, &quota).await?;
         Ok(decision.map(|decision| Limit { row, bucket, quota, decision }))
     }
 
-    async fn answer(&self, endpoint: &Endpoint, params: &RawPathParams, parts: &Parts, body: Body) -> Answer {
+    async fn answer(
+        &self,
+        endpoint: &Endpoint,
+        path: PathParameters,
+        client: Client,
+        parts: Parts,
+        body: Body,
+    ) -> Answer {
         let mut context = Context {
             app: self.app.clone(),
             realm: self.realm.clone(),
-            client: self.client(parts),
+            client,
             caller: None,
-            method: parts.method.clone(),
+            method: parts.method,
             query: parts.uri.query().unwrap_or_default().to_owned(),
-            headers: parts.headers.clone(),
+            headers: parts.headers,
             body: Bytes::new(),
-            path: owned(params),
+            path,
         };
         match endpoint.access {
             Access::Public => {}
-            Access::User => context.caller = Some(self.authenticate(&parts.headers).await?),
-            Access::Operator => self.authenticate_operator(&parts.headers)?,
-            Access::ServiceClient => self.authenticate_service(&parts.headers)?,
+            Access::User => context.caller = Some(self.authenticate(&context.headers).await?),
+            Access::Operator => self.authenticate_operator(&context.headers)?,
+            Access::ServiceClient => self.authenticate_service(&context.headers)?,
         }
-        context.body = read(&parts.headers, body).await?;
+        context.body = read(&context.headers, body).await?;
         let run = (endpoint.run)(context);
         if endpoint.reads {
             // nothing is left half done where the client hangs up, and no task is worth it
@@ -222,7 +232,7 @@ impl Route {
         let Some(token) = credentials(headers, "bearer") else {
             return Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge(&challenge()));
         };
-        let caller = self.app.service.authenticate(realm, &token).await;
+        let caller = self.app.service.authenticate(realm, token).await;
         caller.map_err(|error| match Problem::from(error) {
             problem if problem.status == StatusCode::UNAUTHORIZED => {
                 problem.challenge(&format!("{}, error=\"invalid_token\"", challenge()))
@@ -305,11 +315,11 @@ impl Route {
 }
 
 /// What follows the scheme in `Authorization`, of a single such header.
-fn credentials(headers: &HeaderMap, scheme: &str) -> Option<String> {
+fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
     let mut values = headers.get_all(AUTHORIZATION).into_iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (given, rest) = value.to_str().ok()?.split_once(' ')?;
-    given.eq_ignore_ascii_case(scheme).then(|| rest.trim().to_owned())
+    given.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
 /// The whole body, within size and time.

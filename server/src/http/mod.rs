@@ -15,6 +15,7 @@ pub mod openapi;
 pub mod pages;
 pub mod problem;
 pub mod request_id;
+pub mod site;
 
 // endpoint groups
 pub mod account;
@@ -34,20 +35,12 @@ pub mod test_control;
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::RawPathParams;
-use axum::routing::any;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, RETRY_AFTER};
-use http::{HeaderName, Method, Request};
-use tower_http::cors::{AllowOrigin, CorsLayer};
+use http::Method;
 
 use crate::handler;
 use crate::http::app::App;
-use crate::http::dispatch::{Route, dispatch};
+use crate::http::dispatch::Route;
 use crate::http::endpoint::{Access, Endpoint};
-use crate::http::problem::{Dialect, Problem};
-use crate::http::request_id::RequestId;
 
 const GET: &[Method] = &[Method::GET];
 const POST: &[Method] = &[Method::POST];
@@ -144,25 +137,8 @@ pub fn besides(app: &App) -> impl Iterator<Item = &'static Endpoint> {
     development.iter().chain(controlled)
 }
 
-/// The whole application.
-pub fn router(app: Arc<App>) -> Router {
-    let mut router = Router::new();
-    for (path, route) in routes(&app) {
-        let route = Arc::new(route);
-        let answer = move |params: RawPathParams, request: Request<Body>| dispatch(route.clone(), params, request);
-        router = router.route(&path, any(answer));
-    }
-    let fallback = |request: Request<Body>| async move {
-        let id = request.extensions().get::<RequestId>().cloned().unwrap_or_default();
-        Problem::not_found().respond(Dialect::Problem, &id.0)
-    };
-    let router = router.fallback(fallback).layer(cors(&app));
-    // with its state a router puts its layers together now, and not for every request
-    router.layer(axum::middleware::from_fn_with_state(app, edge::edge)).with_state(())
-}
-
 /// The rows that share a path, once per realm.
-fn routes(app: &Arc<App>) -> Vec<(String, Route)> {
+pub fn routes(app: &Arc<App>) -> Vec<(String, Route)> {
     let mut routes: Vec<(String, Route)> = Vec::new();
     let mut add = |path: String, realm: Option<&portcullis_core::model::realm::Realm>, endpoint: Endpoint| match routes
         .iter_mut()
@@ -183,20 +159,4 @@ fn routes(app: &Arc<App>) -> Vec<(String, Route)> {
         add(endpoint.path.to_owned(), None, *endpoint);
     }
     routes
-}
-
-/// Browsers of the listed origins may call; nobody else's, and never with ambient credentials.
-fn cors(app: &App) -> CorsLayer {
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(app.cors_origins.clone()))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
-        .expose_headers([
-            ETAG,
-            RETRY_AFTER,
-            HeaderName::from_static("ratelimit"),
-            HeaderName::from_static("ratelimit-policy"),
-            HeaderName::from_static("x-request-id"),
-        ])
-        .max_age(std::time::Duration::from_secs(600))
 }
