@@ -29,6 +29,7 @@ async fn every_answer_carries_its_headers() {
         assert!(answer.headers.get("server").is_none(), "{path}");
     }
     let plain = TestServer::start().await;
+    assert_eq!(plain.realm("User1").get("//problems/not%5Ffound").await.expect(200).header("vary"), "origin");
     assert!(plain.realm("User1").get("//health").await.headers.get("strict-transport-security").is_none());
 }
 
@@ -55,7 +56,15 @@ async fn bad_requests_get_their_status() {
     let wrong_method = api.get("/create").await.expect(405);
     assert!(wrong_method.header("allow").contains("POST"));
     assert_eq!(wrong_method.code(), "method_not_allowed");
-    for path in ["//nowhere", "/nowhere", "//User3/login", "//user1/login", "//User1//login", "//problems/nothing"] {
+    for path in [
+        "//nowhere",
+        "/nowhere",
+        "//User3/login",
+        "//user1/login",
+        "//User1//login",
+        "//problems/nothing",
+        "//problems/%ff",
+    ] {
         assert_eq!(api.get(path).await.expect(404).code(), "not_found", "{path}");
     }
     for authorization in ["Bearer", "Bearer x", "Basic x", "bearer  ", "Bearer ..", "Bearer \u{e9}"] {
