@@ -197,6 +197,12 @@ fn one_that_loses_the_second_index_is_caught() {
 }
 
 #[test]
+fn one_that_offers_nothing_has_proven_nothing() {
+    let nothing = block_on(prove(async || Ok(Backend::default()), Arc::new(Threads)));
+    assert!(nothing.unwrap_err().iter().any(|broken| broken.why.contains("nothing to prove")));
+}
+
+#[test]
 fn one_that_does_not_come_up_says_so() {
     let down = block_on(prove(async || Err("the server is away".into()), Arc::new(Threads)));
     assert!(down.unwrap_err().iter().all(|broken| broken.to_string().ends_with("the server is away")));
