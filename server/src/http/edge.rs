@@ -35,7 +35,7 @@ const ALWAYS: [(HeaderName, &str); 7] = [
 
 /// Wraps every request.
 pub async fn edge(State(app): State<Arc<App>>, mut request: Request<Body>, next: Next) -> Response {
-    let id = RequestId::random(&app.service.ports.randomness);
+    let id = RequestId::random(&app.request_ids);
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", id = %id.0);
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
