@@ -154,8 +154,8 @@ impl Testkit {
 
 /// Where the chance of a job begins: its id is as good as drawn, and another try is another draw.
 fn seed_of(job: &Job) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *job.id.as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ u64::from(job.attempts).rotate_right(16)
+    let drawn = job.id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    drawn ^ u64::from(job.attempts).rotate_right(16)
 }
 
 /// How often the background looks for work: clients that know nothing of the control plane want their mail too.
