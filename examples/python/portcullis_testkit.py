@@ -1,5 +1,6 @@
 """Drives `portcullis testkit` from tests: users, mail, time, faults. The standard library only."""
 
+import atexit
 import itertools
 import json
 import os
@@ -75,14 +76,18 @@ class Testkit:
         line = process.stdout.readline()
         if not line:
             raise RuntimeError(f"{binary} ended with {process.wait()}")
-        return cls(json.loads(line), process)
+        kit = cls(json.loads(line), process)
+        atexit.register(kit.stop)
+        return kit
 
     def stop(self):
         """Ends the server that `start` began."""
-        if self._process:
-            self._process.terminate()
-            self._process.wait()
-            self._process.stdout.close()
+        process, self._process = self._process, None
+        if process:
+            atexit.unregister(self.stop)
+            process.terminate()
+            process.wait()
+            process.stdout.close()
 
     def _send(self, method, url, body=None, form=None, token=None):
         headers, data = {"accept": "application/json"}, None
@@ -111,6 +116,10 @@ class Testkit:
         assert answer.status < 300, answer
         return answer.body
 
+    def now(self):
+        """The server's time, in seconds since 1970."""
+        return self.control("GET", "/clock")["seconds"]
+
     def advance(self, time):
         """Lets time pass."""
         return self.control("POST", "/clock/advance", {"seconds": seconds(time)})["now"]
@@ -129,6 +138,10 @@ class Testkit:
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(links[0]).query) if links else {}
         return {**found[0], "token": query.get("token", [None])[0]}
 
+    def clear_mails(self):
+        """Forgets the messages."""
+        self.control("DELETE", "/outbox")
+
     def set_faults(self, *faults):
         """What breaks from now on, and nothing else."""
         self.control("PUT", "/faults", {"faults": list(faults)})
@@ -141,6 +154,10 @@ class Testkit:
     def clear_limits(self):
         """Every limit begins anew."""
         self.control("DELETE", "/limits")
+
+    def seed(self, seed):
+        """Ids, tokens and codes come in the order of this seed from here on."""
+        self.control("PUT", "/seed", {"seed": seed})
 
     def snapshot(self):
         """Puts everything aside; the name takes it back."""
@@ -155,9 +172,9 @@ class Testkit:
         self.set_faults()
         self.restore()
 
-    def verified_user(self, realm=None, **wishes):
-        """Registers someone and follows the link of the mail."""
-        person = {
+    def person(self, **wishes):
+        """Someone who is nobody else, as `create` takes them."""
+        return {
             "first_name": "Ada",
             "last_name": "Lovelace",
             "email": f"ada+{next(self._serial)}@example.test",
@@ -166,6 +183,10 @@ class Testkit:
             "password": "kq7!Zp2#vW9x-tulip",
             **wishes,
         }
+
+    def verified_user(self, realm=None, **wishes):
+        """Registers someone and follows the link of the mail."""
+        person = self.person(**wishes)
         self.clear_limits()
         created = self.request("POST", "/create", person, realm=realm).expect(201).body
         mail = self.wait_for_mail(person["email"], "mail_email_verify")

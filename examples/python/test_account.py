@@ -41,6 +41,29 @@ def test_a_reset_link_works_once_and_not_for_long(kit, user):
         kit.request("POST", "/reset_password", body).expect(400)
 
 
+def test_a_snapshot_saves_a_long_beginning(kit, user):
+    beginning, now = kit.snapshot(), kit.now()
+    kit.login(user).request("DELETE", "/delete", {"password": user["password"]}).expect(200)
+    kit.advance("1h")
+    kit.restore(beginning)
+    kit.login(user)
+    assert kit.now() == now + 3600, "time goes on"
+
+
+def test_a_seed_brings_the_same_again(kit):
+    def codes():
+        kit.reset()
+        kit.seed(42)
+        for number in range(3):
+            person = kit.person(email=f"ada+{number}@example.test")
+            kit.request("POST", "/create", person).expect(201)
+        return [mail["code"] for mail in kit.mails(template="mail_email_verify")]
+
+    first = codes()
+    assert len(set(first)) == 3
+    assert codes() == first
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_lost_answer_gives_nobody_more_than_they_had(kit, user, session, when):
     kit.set_faults({"port": "session_store", "method": "end", "when": when})

@@ -66,6 +66,17 @@ mod with_it {
     }
 
     #[test]
+    fn its_help_tells_what_holds_here() {
+        let ask = |arguments: &[&str]| Command::new(BINARY).env_clear().args(arguments).output().unwrap();
+        let help = String::from_utf8(ask(&["testkit", "--help"]).stdout).unwrap();
+        assert!(help.contains("0 takes a free port [default: 0]") && help.contains("--rate-limits"), "{help}");
+        for absent in ["--database-url", "--mongo-db", "--redis-host", "--argon2-iterations", "--hash-threads"] {
+            assert!(!help.contains(absent), "{absent}");
+            assert_eq!(ask(&["testkit", absent, "1"]).status.code(), Some(2), "{absent}");
+        }
+    }
+
+    #[test]
     fn a_server_that_could_be_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let server = start(BINARY, folder.path(), &["serve", "--port", "0"]);

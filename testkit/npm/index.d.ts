@@ -1,5 +1,6 @@
 /** An answer that a helper had no use for. */
 export declare class TestkitError extends Error {
+  constructor(what: string, status: number, body: unknown);
   readonly status: number;
   readonly body: unknown;
 }
@@ -95,6 +96,8 @@ export declare class Testkit {
   static connect(url: string): Promise<Testkit>;
 
   readonly url: string;
+  /** Of the server that `start` began. */
+  readonly pid: number | null;
   readonly realms: string[];
   readonly operatorToken: string | null;
   readonly serviceClient: { id: string; secret: string } | null;
@@ -111,7 +114,7 @@ export declare class Testkit {
   readonly mail: {
     /** Newest first. */
     all(filter?: MessageFilter): Promise<Message[]>;
-    /** The newest that fits, as soon as there is one. */
+    /** The newest that fits, as soon as there is one; waits `timeout` milliseconds, 5000 where none is given, 30000 at most. */
     waitFor(filter?: MessageFilter & { timeout?: number }): Promise<Message>;
     clear(): Promise<void>;
   };

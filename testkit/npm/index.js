@@ -36,6 +36,7 @@ export class Testkit {
 
   constructor(line, process) {
     this.url = line.url;
+    this.pid = line.pid ?? null;
     this.realms = line.realms ?? ["User1", "User2"];
     this.operatorToken = line.operator_token ?? null;
     this.serviceClient = line.service_client ?? null;
@@ -81,7 +82,7 @@ export class Testkit {
     let complaint = "";
     child.stderr.setEncoding("utf8").on("data", (text) => (complaint += text));
     const failed = once(child, "error").then(([error]) => {
-      throw error;
+      throw new Error(`${binary} cannot be started (PORTCULLIS_BIN says where it is): ${error.message}`);
     });
     const ended = once(child, "exit").then(([code]) => {
       throw new Error(`${binary} ended with ${code}: ${complaint.trim()}`);
@@ -90,6 +91,11 @@ export class Testkit {
     failed.catch(() => {});
     ended.catch(() => {});
     const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), failed, ended]);
+    // whoever forgets to stop it neither waits for it nor leaves it behind
+    for (const handle of [child, child.stdout, child.stderr]) handle.unref();
+    const end = () => child.kill("SIGTERM");
+    process.once("exit", end);
+    child.once("exit", () => process.off("exit", end));
     return new Testkit(JSON.parse(line), child);
   }
 
@@ -103,7 +109,8 @@ export class Testkit {
   /** Ends the server that `start` began. */
   async stop() {
     const child = this.#process;
-    if (!child || child.exitCode !== null) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    child.ref();
     const ended = once(child, "exit");
     child.kill("SIGTERM");
     await ended;

@@ -207,3 +207,163 @@ async fn chance_comes_again_with_its_seed() {
     }
     assert_eq!(ids[0], ids[1]);
 }
+
+/// Messages as a client tells them apart.
+async fn told(api: &Api) -> Vec<String> {
+    let outbox = api.get("//__test__/outbox").await.expect(200).json();
+    let told = |message: &serde_json::Value| format!("{} {} {}", message["to"], message["code"], message["links"]);
+    let mut all: Vec<String> = outbox.as_array().unwrap().iter().map(told).collect();
+    all.sort();
+    all
+}
+
+#[tokio::test]
+async fn a_seed_decides_whatever_else_goes_on() {
+    let kit = RunningTestkit::start(&[]).await;
+    let api = Api::new(kit.address, "User1");
+    let mut runs = Vec::new();
+    for run in 0..4 {
+        let _ = api.post("//__test__/restore", &json!({"snapshot": "empty"})).await.expect(204);
+        let _ = api.json(Method::PUT, "//__test__/seed", &json!({"seed": 42})).await.expect(204);
+        let mut seen = Vec::new();
+        for n in 0..6 {
+            // one after the other, while the background mails the one before
+            let person = Person::named(&format!("ada+{n}@example.test"));
+            seen.push(api.post("/create", &person.form).await.expect(201).member("id"));
+            for _ in 0..run {
+                // what a page loads beside
+                let _ = api.get("//livez").await.expect(200);
+            }
+        }
+        seen.extend(told(&api).await);
+        assert_eq!(seen.len(), 12);
+        runs.push(seen);
+    }
+    assert!(runs.iter().all(|run| *run == runs[0]), "{runs:#?}");
+}
+
+#[tokio::test]
+async fn names_fare_the_same_in_every_test() {
+    let kit = RunningTestkit::start(&[]).await;
+    let api = Api::new(kit.address, "User1");
+    for _ in 0..2 {
+        let _ = api.post("//__test__/restore", &json!({"snapshot": "empty"})).await.expect(204);
+        let _ = api.json(Method::PUT, "//__test__/seed", &json!({"seed": 42})).await.expect(204);
+        let _ = api.post("/create", &Person::named("slow@example.test").form).await.expect(201);
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            seen.push(told(&api).await.len());
+            let _ = api.post("//__test__/clock/advance", &json!({"seconds": 5})).await.expect(200);
+        }
+        assert_eq!(seen, [0, 0, 1]);
+    }
+}
+
+#[tokio::test]
+async fn looking_for_work_is_no_call() {
+    let (_kit, api) = kit().await;
+    let _ = api.json(Method::PUT, "//__test__/faults", &json!({"faults": [{}]})).await.expect(204);
+    for _ in 0..3 {
+        let _ = api.get("//__test__/outbox").await.expect(200);
+    }
+    let person = Person::named("ada@example.test");
+    let _ = api.post("/create", &person.form).await.expect(503);
+    let _ = api.post("/create", &person.form).await.expect(201);
+}
+
+#[tokio::test]
+async fn nothing_of_before_comes_after_a_restore() {
+    let kit = RunningTestkit::start(&[]).await;
+    let api = Api::new(kit.address, "User1");
+    for n in 0..60 {
+        let _ = api.post("/create", &Person::named(&format!("ada+{n}@example.test")).form).await.expect(201);
+        let _ = api.post("//__test__/restore", &json!({"snapshot": "empty"})).await.expect(204);
+        assert_eq!(told(&api).await, [""; 0], "restored, {n}");
+        let _ = api.post("/create", &Person::named(&format!("ada+{n}@example.test")).form).await.expect(201);
+        let _ = api.delete("//__test__/outbox").await.expect(204);
+        assert_eq!(told(&api).await, [""; 0], "emptied, {n}");
+        let _ = api.post("//__test__/restore", &json!({"snapshot": "empty"})).await.expect(204);
+    }
+}
+
+#[tokio::test]
+async fn the_controls_answer_while_everything_is_broken() {
+    let (_kit, api) = kit().await;
+    let person = Person::named("ada@example.test");
+    let _ = api.post("/create", &person.form).await.expect(201);
+    let before = api.get("//__test__/clock").await.json()["seconds"].as_i64().unwrap();
+    let _ = api.json(Method::PUT, "//__test__/faults", &json!({"faults": [{"probability": 1}]})).await.expect(204);
+    let _ = api.post("/create", &person.form).await.expect(503);
+    let after = api.post("//__test__/clock/advance", &json!({"seconds": 90})).await.expect(200).json();
+    assert_eq!(after["seconds"].as_i64().unwrap() - before, 90);
+    let _ = api.get("//__test__/outbox?to=bob@example.test&wait=20").await.expect(200);
+    let name = api.post("//__test__/snapshot", &json!({})).await.expect(201).member("snapshot");
+    let _ = api.post("//__test__/restore", &json!({"snapshot": name})).await.expect(204);
+    let _ = api.delete("//__test__/limits").await.expect(204);
+    let _ = api.delete("//__test__/outbox").await.expect(204);
+}
+
+#[tokio::test]
+async fn what_contradicts_itself_is_refused() {
+    let (_kit, api) = kit().await;
+    for bad in [
+        json!({"nth": 0}),
+        json!({"times": 0}),
+        json!({"seed": 5}),
+        json!({"when": "after", "delay_seconds": 1}),
+        json!({"delay_seconds": 0}),
+        json!({"delay_seconds": 86_401}),
+        json!({"port": "keyed_digest"}),
+    ] {
+        let refused = api.json(Method::PUT, "//__test__/faults", &json!({"faults": [bad]})).await.expect(422).json();
+        assert_eq!(refused["errors"][0]["field"], "faults/0", "{bad}: {refused}");
+    }
+    for (method, path, body) in [
+        (Method::POST, "clock/advance", json!({"seconds": 1, "minutes": 1})),
+        (Method::POST, "restore", json!({"snapshot": "empty", "time": "then"})),
+        (Method::PUT, "seed", json!({"seed": 1, "of": "what"})),
+        (Method::PUT, "faults", json!({"faults": [], "for": 3})),
+        (Method::PUT, "disabled", json!({"realm": "User1", "user": "a@b.example", "disabled": true, "why": 1})),
+    ] {
+        let refused = api.json(method, &format!("//__test__/{path}"), &body).await.expect(422).json();
+        assert_eq!(refused["errors"][0]["code"], "unknown_field", "{path}: {refused}");
+    }
+    let twice = api.request(Method::POST, "//__test__/clock/advance").body(r#"{"seconds":1,"seconds":2}"#);
+    let _ = api.send(twice).await.expect(400);
+}
+
+#[tokio::test]
+async fn a_probability_ends_after_so_many_times() {
+    let (_kit, api) = kit().await;
+    let faults = json!({"faults": [{"port": "user_store", "probability": 1, "times": 2}]});
+    let _ = api.json(Method::PUT, "//__test__/faults", &faults).await.expect(204);
+    for status in [503, 503, 401] {
+        let _ = api.login("nobody@example.test", "x").await.expect(status);
+    }
+}
+
+#[tokio::test]
+async fn time_has_an_end_that_can_be_written() {
+    let (_kit, api) = kit().await;
+    let hundred_years = json!({"seconds": 100_u64 * 365 * 86_400});
+    let mut last = 200;
+    for _ in 0..82 {
+        last = api.post("//__test__/clock/advance", &hundred_years).await.status.as_u16();
+        assert_ne!(api.get("//__test__/clock").await.json()["now"], "");
+    }
+    assert_eq!(last, 422);
+}
+
+#[tokio::test]
+async fn a_mail_whose_answer_is_lost_was_sent() {
+    let (_kit, api) = kit().await;
+    for (when, at_once) in [("before", 0), ("after", 1)] {
+        let _ = api.post("//__test__/restore", &json!({"snapshot": "empty"})).await.expect(204);
+        let faults = json!({"faults": [{"port": "mailer", "method": "send", "when": when}]});
+        let _ = api.json(Method::PUT, "//__test__/faults", &faults).await.expect(204);
+        let _ = api.post("/create", &Person::named("ada@example.test").form).await.expect(201);
+        assert_eq!(told(&api).await.len(), at_once, "{when}");
+        let _ = api.post("//__test__/clock/advance", &json!({"seconds": 5})).await.expect(200);
+        assert_eq!(told(&api).await.len(), at_once + 1, "{when}, and once more");
+    }
+}

@@ -31,7 +31,7 @@ impl RunningTestkit {
     pub async fn start(wanted: &[(&str, &str)]) -> Self {
         let (running, server) = Self::without_background(wanted).await;
         let kit = server.app.testkit.clone().expect("a test kit");
-        tokio::spawn(testkit::keep_working(kit, server.service.clone()));
+        tokio::spawn(testkit::keep_working(kit));
         running
     }
 

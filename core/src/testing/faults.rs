@@ -93,7 +93,8 @@ impl Script {
         self.times(u64::MAX)
     }
 
-    /// Each call with this probability, for ever; the same calls for the same seed.
+    /// Each call with this probability, for ever or for so many [`Script::times`] as are said after it; the same calls
+    /// for the same seed.
     #[must_use]
     pub const fn chance(mut self, probability: f64, seed: u64) -> Self {
         self.chance = Some((probability, seed));
@@ -232,7 +233,15 @@ impl FaultPlan {
     }
 
     /// Adds a script to those that are played already.
+    ///
+    /// # Panics
+    /// If it is about a port or method that no fake breaks: it would never be played.
+    #[expect(clippy::panic, reason = "test kit: a script that breaks nothing is a failed test")]
+    #[track_caller]
     pub fn play(&self, script: Script) {
+        if let Err(wrong) = script.check() {
+            panic!("{wrong}");
+        }
         if script.hits > 0 {
             self.0.lock().scripts.push(script);
         }
@@ -301,6 +310,27 @@ impl Faults {
     /// # Errors
     /// As the plan says.
     pub fn call<T>(&self, method: &'static str, work: impl FnOnce() -> T) -> Result<T, PortError> {
+        let loses = self.begin(method)?;
+        let answer = work();
+        if loses { Err(self.error(method)) } else { Ok(answer) }
+    }
+
+    /// The same around work that is waited for.
+    ///
+    /// # Errors
+    /// As the plan says.
+    pub async fn call_async<T>(
+        &self,
+        method: &'static str,
+        work: impl Future<Output = T> + Send,
+    ) -> Result<T, PortError> {
+        let loses = self.begin(method)?;
+        let answer = work.await;
+        if loses { Err(self.error(method)) } else { Ok(answer) }
+    }
+
+    /// Breaks before the work, or says whether its answer gets lost.
+    fn begin(&self, method: &'static str) -> Result<bool, PortError> {
         let (verdict, clock) = {
             let mut plan = self.plan.0.lock();
             (plan.step(self.port, method), plan.clock.clone())
@@ -311,8 +341,7 @@ impl Faults {
         if verdict.breaks == Some(When::Before) {
             return Err(self.error(method));
         }
-        let answer = work();
-        if verdict.breaks == Some(When::After) { Err(self.error(method)) } else { Ok(answer) }
+        Ok(verdict.breaks == Some(When::After))
     }
 
     fn error(&self, method: &str) -> PortError {
@@ -393,5 +422,19 @@ mod tests {
         assert!(Script::next().port("sessions").check().unwrap_err().contains("session_store"));
         assert!(Script::next().port("session_store").method("turn").check().unwrap_err().contains("rotate"));
         assert!(Script::next().method("rotate").check().is_err());
+    }
+
+    #[test]
+    #[should_panic(expected = "there is no port sessions; there are user_store, ")]
+    fn a_script_that_breaks_nothing_is_no_script() {
+        FaultPlan::default().play(Script::next().port("sessions"));
+    }
+
+    #[test]
+    fn so_many_times_is_said_of_chance_too() {
+        let plan = FaultPlan::default();
+        plan.play(Script::next().port("user_store").chance(1.0, 1).times(2));
+        let faults = Faults::new("user_store", &plan);
+        assert_eq!((0..5).filter(|_| faults.call("find", || ()).is_err()).count(), 2);
     }
 }

@@ -61,6 +61,6 @@ kept! {
     guarded: states::Guarded, guard.emails;
     arrivals: states::Arrivals, limiter.arrivals;
     breached: states::Breached, breached.known;
-    mails: states::Mails, mailer.0;
-    texts: states::Texts, texter.0;
+    mails: states::Mails, mailer.inside;
+    texts: states::Texts, texter.inside;
 }

@@ -8,7 +8,7 @@ use portcullis_core::testing::life::{Life, Lives, ServiceDriver, Stage, Waiting,
 use portcullis_core::testing::race::block_on;
 use portcullis_core::testing::world::World;
 use proptest::test_runner::Config;
-use proptest_state_machine::{StateMachineTest as _, prop_state_machine};
+use proptest_state_machine::prop_state_machine;
 
 struct OverMySessions(Life<ServiceDriver>);
 

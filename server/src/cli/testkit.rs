@@ -24,6 +24,9 @@ const SEED: &str = "1";
 const USUAL: &[(&str, &str)] =
     &[("PORT", "0"), ("APP_NAME", "Portcullis"), ("HASH_THREADS", "1"), ("LOG_LEVEL", "error")];
 
+/// How settings begin that nothing here asks for: what is kept is kept in memory, and a hash is none.
+const ABSENT: [&str; 5] = ["DATABASE_", "MONGO_", "REDIS_", "ARGON2_", "HASH_"];
+
 pub fn command() -> Command {
     Command::new("testkit")
         .about("Runs a server in memory for tests, on a clock that they move")
@@ -34,7 +37,20 @@ pub fn command() -> Command {
                 .default_value(SEED)
                 .help("of keys, ids, tokens and codes"),
         )
-        .args(config::flags())
+        .args(flags())
+}
+
+/// The settings' flags, but for those of stores and hashes that are not there, with the defaults that hold here.
+fn flags() -> impl Iterator<Item = Arg> {
+    let known = config::flags().into_iter();
+    known.filter(|flag| !ABSENT.iter().any(|start| flag.get_id().as_str().starts_with(start))).map(|flag| {
+        let usual = USUAL.iter().find(|(name, _)| *name == flag.get_id().as_str());
+        let Some((_, value)) = usual else { return flag };
+        let about = flag.get_help().map(ToString::to_string).unwrap_or_default();
+        let meaning = about.split(" [default: ").next().unwrap_or_default();
+        let about = format!("{meaning} [default: {value}]");
+        flag.help(about)
+    })
 }
 
 /// The command of the binary that can do nothing else. `testkit` may be written, so that it stands in for `portcullis`.
@@ -98,7 +114,7 @@ async fn serve(settings: &Settings, seed: u64) -> Result<(), String> {
     });
     print(&line.to_string());
     if let Some(testkit) = server.app.testkit.clone() {
-        tokio::spawn(testkit::keep_working(testkit, server.service.clone()));
+        tokio::spawn(testkit::keep_working(testkit));
     }
     serve::run(listener, site, stop).await;
     Ok(())

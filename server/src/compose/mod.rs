@@ -260,6 +260,7 @@ fn app(
         openapi: std::sync::OnceLock::new(),
         #[cfg(any(feature = "testkit", debug_assertions))]
         testkit: None,
+        request_ids: service.ports.randomness.clone(),
         service,
     })
 }

@@ -7,13 +7,14 @@ use portcullis_adapters::system::clock::SystemClock;
 use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::texter::Texter;
+use portcullis_core::testing::fakes::randomness::SeededRandomness;
 use portcullis_core::testing::world::World as Fakes;
 
 use super::stores::Stores;
 use super::{Ground, Server, World};
 use crate::config::{Environment, Settings};
 use crate::testkit::Testkit;
-use crate::testkit::magic::Scripted;
+use crate::testkit::magic::{Scripted, Tries};
 use crate::testkit::shelf::MemoryShelf;
 
 /// A world whose clock stands at the machine's now: its tokens must look young to clients that have a clock of their
@@ -54,15 +55,18 @@ impl Server {
         };
         let world = World { clock: ports.clock, randomness: ports.randomness };
         let ground = Ground { world, cipher: ports.cipher, digests: ports.digests, stores };
-        let hasher = ports.hasher;
+        let (hasher, tries) = (ports.hasher, Tries::default());
         let mut server = Self::compose_on(settings, address, ground, |ports| {
             // a hash of nothing but time is what a test waits for longest
             ports.hasher = hasher;
-            ports.mailer = Arc::new(Scripted::<dyn Mailer>::new(ports.mailer.clone(), "mailer", &fakes.faults));
-            ports.texter = Arc::new(Scripted::<dyn Texter>::new(ports.texter.clone(), "texter", &fakes.faults));
+            let plan = &fakes.faults;
+            ports.mailer = Arc::new(Scripted::<dyn Mailer>::new(ports.mailer.clone(), "mailer", plan, &tries));
+            ports.texter = Arc::new(Scripted::<dyn Texter>::new(ports.texter.clone(), "texter", plan, &tries));
         })?;
         let app = Arc::get_mut(&mut server.app).ok_or("a fresh server has one owner")?;
-        app.testkit = Some(Arc::new(Testkit::new(fakes.clone(), shelf)));
+        app.testkit = Some(Arc::new(Testkit::new(fakes.clone(), shelf, tries, &server.service)));
+        // how often somebody asks, and what a page loads, decides nothing about ids, tokens and codes
+        app.request_ids = Arc::new(SeededRandomness::new(0));
         Ok(server)
     }
 }

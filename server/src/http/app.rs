@@ -13,6 +13,7 @@ use portcullis_adapters::templates::Renderer;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::AuthService;
 
 use crate::config::SecretText;
@@ -27,6 +28,8 @@ pub type Count = (&'static str, Arc<AtomicU64>);
 pub struct App {
     /// The stories.
     pub service: AuthService,
+    /// What requests are named from.
+    pub request_ids: Arc<dyn Randomness>,
     /// The populations.
     pub realms: Vec<Realm>,
     /// Pages.

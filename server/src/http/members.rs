@@ -76,6 +76,13 @@ impl Members {
         Ok(self)
     }
 
+    /// All of them, for who takes them otherwise.
+    #[cfg(any(feature = "testkit", debug_assertions))]
+    #[must_use]
+    pub fn into_map(self) -> serde_json::Map<String, Value> {
+        self.values.into_iter().collect()
+    }
+
     fn take(&mut self, name: &str) -> Option<Value> {
         let at = self.values.iter().position(|(seen, _)| seen == name)?;
         Some(self.values.swap_remove(at).1)

@@ -46,7 +46,7 @@ impl Site {
 
     /// Answers a request that came from there.
     pub async fn answer(&self, peer: SocketAddr, request: Request<Body>) -> Response {
-        let id = RequestId::random(&self.app.service.ports.randomness);
+        let id = RequestId::random(&self.app.request_ids);
         let answer = self.shared(peer.ip(), &id, request);
         edge(&self.app, &id, answer).await
     }

@@ -8,11 +8,13 @@ use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::time::Timestamp;
 use portcullis_core::testing::faults::{Script, When};
 use serde_json::{Map, Value, json};
 
 use crate::http::context::{Context, json};
 use crate::http::endpoint::Answer;
+use crate::http::members::Members;
 use crate::http::pages::rfc3339;
 use crate::http::problem::Problem;
 use crate::testkit::Testkit;
@@ -21,6 +23,8 @@ use crate::testkit::Testkit;
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// 9999-01-01: what comes after that year cannot be written.
+const LAST_YEAR: Timestamp = Timestamp::from_millis(253_370_764_800_000);
 /// How many messages are shown.
 const SHOWN: u32 = 10_000;
 
@@ -38,12 +42,12 @@ fn wrong(field: &str, message: impl Into<String>) -> Problem {
     Problem::invalid(vec![Violation::with_message(field.to_owned(), Code::ValueInvalid, message.into())])
 }
 
-/// The members of a JSON object.
-fn members(context: &Context) -> Result<Map<String, Value>, Problem> {
-    match serde_json::from_slice(&context.body) {
-        Ok(Value::Object(members)) => Ok(members),
-        _ => Err(Problem::malformed("the body must be a JSON object")),
-    }
+/// The members of a JSON object that may have these and no others, whatever type the request says it is of.
+fn members(context: &Context, known: &[&str]) -> Result<Map<String, Value>, Problem> {
+    let members = Members::from_json(&context.body)?.into_map();
+    let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
+    let unknown: Vec<Violation> = unknown.map(|name| Violation::new(name.clone(), Code::UnknownField)).collect();
+    if unknown.is_empty() { Ok(members) } else { Err(Problem::invalid(unknown)) }
 }
 
 fn number(members: &Map<String, Value>, name: &'static str) -> Result<u64, Problem> {
@@ -70,13 +74,17 @@ pub async fn clock(context: Context) -> Answer {
 /// As documented.
 pub async fn advance(context: Context) -> Answer {
     let testkit = testkit(&context)?;
-    let seconds = number(&members(&context)?, "seconds")?;
+    let seconds = number(&members(&context, &["seconds"])?, "seconds")?;
     // a hundred years are enough for every end there is
     if seconds > 100 * 365 * 86_400 {
-        return Err(wrong("seconds", "must be less than a hundred years"));
+        return Err(wrong("seconds", "must be no more than a hundred years"));
     }
-    testkit.advance(Duration::from_secs(seconds));
-    testkit.work(context.service()).await?;
+    let time = Duration::from_secs(seconds);
+    if testkit.now() + time >= LAST_YEAR {
+        return Err(wrong("seconds", "must not lead beyond the year 9998"));
+    }
+    testkit.advance(time);
+    testkit.work().await;
     Ok(told(&testkit))
 }
 
@@ -96,7 +104,7 @@ pub async fn outbox(context: Context) -> Answer {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
-        testkit.work(context.service()).await?;
+        testkit.work().await;
         let mut messages = mailbox.list(SHOWN).await?;
         messages.retain(|message| {
             to.as_ref().is_none_or(|to| message.to.eq_ignore_ascii_case(to))
@@ -113,7 +121,7 @@ pub async fn outbox(context: Context) -> Answer {
 /// # Errors
 /// As documented.
 pub async fn empty_outbox(context: Context) -> Answer {
-    testkit(&context)?.empty_outbox();
+    testkit(&context)?.empty_outbox().await;
     Ok(done())
 }
 
@@ -123,7 +131,7 @@ pub async fn empty_outbox(context: Context) -> Answer {
 /// As documented.
 pub async fn faults(context: Context) -> Answer {
     let testkit = testkit(&context)?;
-    let members = members(&context)?;
+    let members = members(&context, &["faults"])?;
     let faults = members.get("faults").and_then(Value::as_array).ok_or_else(|| wrong("faults", "must be a list"))?;
     let scripts = faults
         .iter()
@@ -148,11 +156,14 @@ fn script(fault: &Value) -> Result<Script, String> {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(format!("{name} must be a text")),
     };
-    let number = |name: &str| match members.get(name) {
+    let number = |name: &str, least: u64| match members.get(name) {
         None => Ok(None),
-        Some(value) => value.as_u64().map(Some).ok_or_else(|| format!("{name} must be a whole number, 0 or more")),
+        Some(value) => {
+            let number = value.as_u64().filter(|number| *number >= least).map(Some);
+            number.ok_or_else(|| format!("{name} must be a whole number, {least} or more"))
+        }
     };
-    let mut script = Script::next();
+    let mut script = Script::next().nth(number("nth", 1)?.unwrap_or(1));
     if let Some(port) = text("port")? {
         if REAL.contains(&port.as_str()) {
             return Err(format!("{port} is the real one here, and does not break"));
@@ -162,19 +173,28 @@ fn script(fault: &Value) -> Result<Script, String> {
     if let Some(method) = text("method")? {
         script = script.method(method);
     }
-    script = script.nth(number("nth")?.unwrap_or(1)).times(number("times")?.unwrap_or(1));
+    let seed = number("seed", 0)?;
     if let Some(probability) = members.get("probability") {
         let probability = probability.as_f64().filter(|share| (0.0..=1.0).contains(share));
-        script = script.chance(probability.ok_or("probability must be between 0 and 1")?, number("seed")?.unwrap_or(0));
+        script = script.chance(probability.ok_or("probability must be between 0 and 1")?, seed.unwrap_or(0));
+    } else if seed.is_some() {
+        return Err("seed is of a probability, and there is none".to_owned());
     }
-    script = match text("when")?.as_deref() {
-        None | Some("before") => script.breaks(When::Before),
-        Some("after") => script.breaks(When::After),
+    if let Some(times) = number("times", 1)? {
+        script = script.times(times);
+    }
+    let when = match text("when")?.as_deref() {
+        None => None,
+        Some("before") => Some(When::Before),
+        Some("after") => Some(When::After),
         Some(_) => return Err("when must be before or after".to_owned()),
     };
-    if let Some(seconds) = number("delay_seconds")? {
-        script = script.takes(Duration::from_secs(seconds.min(86_400)));
-    }
+    script = match (when, number("delay_seconds", 1)?) {
+        (Some(_), Some(_)) => return Err("when is of what breaks, and delay_seconds of what does not".to_owned()),
+        (_, Some(86_401..)) => return Err("delay_seconds must be no more than a day".to_owned()),
+        (_, Some(seconds)) => script.takes(Duration::from_secs(seconds)),
+        (when, None) => script.breaks(when.unwrap_or(When::Before)),
+    };
     script.check().map(|()| script)
 }
 
@@ -192,7 +212,7 @@ pub async fn forget_limits(context: Context) -> Answer {
 /// # Errors
 /// As documented.
 pub async fn snapshot(context: Context) -> Answer {
-    Ok(json(StatusCode::CREATED, &json!({"snapshot": testkit(&context)?.snapshot()})))
+    Ok(json(StatusCode::CREATED, &json!({"snapshot": testkit(&context)?.snapshot().await})))
 }
 
 /// `POST /__test__/restore`.
@@ -201,9 +221,9 @@ pub async fn snapshot(context: Context) -> Answer {
 /// As documented.
 pub async fn restore(context: Context) -> Answer {
     let testkit = testkit(&context)?;
-    let members = members(&context)?;
+    let members = members(&context, &["snapshot"])?;
     let name = members.get("snapshot").and_then(Value::as_str).ok_or_else(|| wrong("snapshot", "must be a name"))?;
-    if testkit.restore(name) { Ok(done()) } else { Err(Problem::not_found()) }
+    if testkit.restore(name).await { Ok(done()) } else { Err(Problem::not_found()) }
 }
 
 /// `PUT /__test__/disabled`.
@@ -212,7 +232,7 @@ pub async fn restore(context: Context) -> Answer {
 /// As documented.
 pub async fn disabled(context: Context) -> Answer {
     testkit(&context)?;
-    let members = members(&context)?;
+    let members = members(&context, &["realm", "user", "disabled"])?;
     let text = |name: &str| members.get(name).and_then(Value::as_str).ok_or_else(|| wrong(name, "must be a text"));
     let (realm, user) = (text("realm")?, text("user")?);
     let realm = context.app.realms.iter().find(|known| known.as_str() == realm).ok_or_else(Problem::not_found)?;
@@ -229,6 +249,6 @@ pub async fn disabled(context: Context) -> Answer {
 /// # Errors
 /// As documented.
 pub async fn seed(context: Context) -> Answer {
-    testkit(&context)?.seed(number(&members(&context)?, "seed")?);
+    testkit(&context)?.seed(number(&members(&context, &["seed"])?, "seed")?);
     Ok(done())
 }

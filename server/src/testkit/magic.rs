@@ -2,7 +2,7 @@
 //! bounce. All others are delivered at once. What follows a `+` in the local part is free.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_core::model::email::Email;
@@ -60,27 +60,52 @@ impl Fate {
     }
 }
 
+/// How often each job was tried. A clone is the same count: it is put aside and taken back with everything else.
+#[derive(Debug, Clone, Default)]
+pub struct Tries(Arc<Mutex<BTreeMap<JobId, u32>>>);
+
+impl Tries {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more of that job.
+    fn count(&self, job: JobId) -> u32 {
+        let mut tries = self.lock();
+        let tries = tries.entry(job).or_default();
+        *tries += 1;
+        *tries
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<JobId, u32> {
+        self.lock().clone()
+    }
+
+    /// These instead.
+    pub fn replace(&self, tries: BTreeMap<JobId, u32>) {
+        *self.lock() = tries;
+    }
+}
+
 /// The mailbox behind its fates, and behind what a test breaks.
 pub struct Scripted<P: ?Sized> {
     inner: Arc<P>,
     faults: Faults,
-    tries: Mutex<BTreeMap<JobId, u32>>,
+    tries: Tries,
 }
 
-impl<P: ?Sized> Scripted<P> {
+impl<P: ?Sized + Send + Sync> Scripted<P> {
     /// In front of a mailer or texter, under that port's name.
     #[must_use]
-    pub fn new(inner: Arc<P>, port: &'static str, plan: &FaultPlan) -> Self {
-        Self { inner, faults: Faults::new(port, plan), tries: Mutex::default() }
+    pub fn new(inner: Arc<P>, port: &'static str, plan: &FaultPlan, tries: &Tries) -> Self {
+        Self { inner, faults: Faults::new(port, plan), tries: tries.clone() }
     }
 
     /// Whether it is sent at all, and whether the reply is lost afterwards.
     fn decide(&self, fate: Fate, job: JobId) -> Result<bool, SendError> {
-        self.faults.call("send", || ()).map_err(|error| broken(&error))?;
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let tries = tries.entry(job).or_default();
-        *tries += 1;
-        match (fate, *tries) {
+        match (fate, self.tries.count(job)) {
             (Fate::Bounces, _) => Err(SendError::Never("nobody is there, by the name's own word".to_owned())),
             (Fate::NeverNow, _) | (Fate::ArrivesLate, ..3) => {
                 Err(SendError::Later("away, by the name's own word".to_owned()))
@@ -89,18 +114,28 @@ impl<P: ?Sized> Scripted<P> {
             _ => Ok(false),
         }
     }
-}
 
-fn reply(lost: bool) -> Result<(), SendError> {
-    if lost { Err(SendError::Later("the reply is lost, by the name's own word".to_owned())) } else { Ok(()) }
+    /// Sends as a test broke it and as the name says.
+    async fn fare(
+        &self,
+        fate: Fate,
+        job: JobId,
+        send: impl Future<Output = Result<(), SendError>> + Send,
+    ) -> Result<(), SendError> {
+        let sent = self.faults.call_async("send", async {
+            let lost = self.decide(fate, job)?;
+            send.await?;
+            if lost { Err(SendError::Later("the reply is lost, by the name's own word".to_owned())) } else { Ok(()) }
+        });
+        sent.await.unwrap_or_else(|error| Err(broken(&error)))
+    }
 }
 
 #[async_trait]
 impl Mailer for Scripted<dyn Mailer> {
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
-        let lost = self.decide(Fate::of_address(to.as_str()), envelope.job)?;
-        self.inner.send(envelope, to, message).await?;
-        reply(lost)
+        let send = self.inner.send(envelope, to, message);
+        self.fare(Fate::of_address(to.as_str()), envelope.job, send).await
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) {
@@ -121,9 +156,8 @@ impl Texter for Scripted<dyn Texter> {
         channel: Channel,
         message: &TextMessage,
     ) -> Result<(), SendError> {
-        let lost = self.decide(Fate::of_number(to.as_str()), envelope.job)?;
-        self.inner.send(envelope, to, channel, message).await?;
-        reply(lost)
+        let send = self.inner.send(envelope, to, channel, message);
+        self.fare(Fate::of_number(to.as_str()), envelope.job, send).await
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) {

@@ -10,16 +10,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use portcullis_adapters::outbox::shelf::Shelved;
+use portcullis_core::model::ids::JobId;
+use portcullis_core::model::job::Job;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::service::AuthService;
+use portcullis_core::service::{AuthService, Ports};
+use portcullis_core::testing::fakes::randomness::SeededRandomness;
 use portcullis_core::testing::faults::Script;
 use portcullis_core::testing::snapshot::Snapshot;
 use portcullis_core::testing::world::World;
-use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::errors::StoryError;
 
+use crate::testkit::magic::Tries;
 use crate::testkit::shelf::MemoryShelf;
 
 /// The snapshot that is always there: the server as it began.
@@ -31,19 +33,44 @@ const MOST_JOBS: usize = 10_000;
 pub struct Testkit {
     world: World,
     shelf: Arc<MemoryShelf>,
-    kept: Mutex<BTreeMap<String, (Snapshot, Vec<Shelved>)>>,
+    tries: Tries,
+    kept: Mutex<BTreeMap<String, Kept>>,
     number: AtomicU64,
-    /// One at a time: when the work is done, its messages are there.
+    /// The stories as the worker plays them.
+    worker: AuthService,
+    /// The worker's chance. It begins anew with each job, so that what a job draws does not depend on when it is done.
+    chance: Arc<SeededRandomness>,
+    /// One at a time: when the work is done its messages are there, and nothing is put aside or taken back in the
+    /// middle of a job.
     working: tokio::sync::Mutex<()>,
 }
 
+/// What is put aside.
+#[derive(Debug, Clone)]
+struct Kept {
+    world: Snapshot,
+    messages: Vec<Shelved>,
+    tries: BTreeMap<JobId, u32>,
+}
+
 impl Testkit {
-    /// Of a world.
+    /// Of a world, and of the service over it.
     #[must_use]
-    pub fn new(world: World, shelf: Arc<MemoryShelf>) -> Self {
-        let empty = (world.snapshot(), Vec::new());
-        let kept = Mutex::new(BTreeMap::from([(EMPTY.to_owned(), empty)]));
-        Self { world, shelf, kept, number: AtomicU64::new(0), working: tokio::sync::Mutex::new(()) }
+    pub fn new(world: World, shelf: Arc<MemoryShelf>, tries: Tries, service: &AuthService) -> Self {
+        let chance = Arc::new(SeededRandomness::new(0));
+        let ports = Ports { randomness: chance.clone(), ..service.ports.clone() };
+        let testkit = Self {
+            worker: AuthService::new(ports, service.policy.clone()),
+            world,
+            shelf,
+            tries,
+            kept: Mutex::default(),
+            number: AtomicU64::new(0),
+            chance,
+            working: tokio::sync::Mutex::new(()),
+        };
+        testkit.keep(EMPTY.to_owned());
+        testkit
     }
 
     /// The time.
@@ -57,22 +84,28 @@ impl Testkit {
         self.world.clock.advance(by);
     }
 
-    /// Does all work that is due.
-    ///
-    /// # Errors
-    /// When the queue fails.
-    pub async fn work(&self, service: &AuthService) -> Result<(), StoryError> {
+    /// Does all work that is due. Looking for it is no call of a port: what a test breaks is hit by what there is to do.
+    /// A queue that breaks leaves the rest for the next time.
+    pub async fn work(&self) {
         let _one = self.working.lock().await;
-        for _ in 0..MOST_JOBS {
-            if let Delivery::Idle = service.deliver_next().await? {
-                break;
-            }
-        }
-        Ok(())
+        self.work_alone().await;
     }
 
-    /// Forgets the messages.
-    pub fn empty_outbox(&self) {
+    async fn work_alone(&self) {
+        for _ in 0..MOST_JOBS {
+            let Some(job) = self.world.jobs.next_due(self.now()) else { return };
+            self.chance.reseed(seed_of(&job));
+            if let Err(error) = self.worker.deliver_next().await {
+                tracing::debug!("the queue is broken on purpose: {error}");
+                return;
+            }
+        }
+    }
+
+    /// Forgets the messages, those too that are due.
+    pub async fn empty_outbox(&self) {
+        let _one = self.working.lock().await;
+        self.work_alone().await;
         self.shelf.replace(Vec::new());
     }
 
@@ -90,20 +123,26 @@ impl Testkit {
     }
 
     /// Puts everything aside; the name to take it back by.
-    #[must_use]
-    pub fn snapshot(&self) -> String {
+    pub async fn snapshot(&self) -> String {
+        let _one = self.working.lock().await;
         let name = format!("snapshot-{}", self.number.fetch_add(1, Ordering::Relaxed) + 1);
-        let kept = (self.world.snapshot(), self.shelf.all());
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), kept);
+        self.keep(name.clone());
         name
     }
 
+    fn keep(&self, name: String) {
+        let kept = Kept { world: self.world.snapshot(), messages: self.shelf.all(), tries: self.tries.all() };
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, kept);
+    }
+
     /// Takes everything back; whether there is such a snapshot.
-    pub fn restore(&self, name: &str) -> bool {
+    pub async fn restore(&self, name: &str) -> bool {
+        let _one = self.working.lock().await;
         let found = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let Some((snapshot, messages)) = found else { return false };
-        self.world.restore(&snapshot);
-        self.shelf.replace(messages);
+        let Some(kept) = found else { return false };
+        self.world.restore(&kept.world);
+        self.shelf.replace(kept.messages);
+        self.tries.replace(kept.tries);
         true
     }
 
@@ -113,17 +152,21 @@ impl Testkit {
     }
 }
 
+/// Where the chance of a job begins: its id is as good as drawn, and another try is another draw.
+fn seed_of(job: &Job) -> u64 {
+    let drawn = job.id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    drawn ^ u64::from(job.attempts).rotate_right(16)
+}
+
 /// How often the background looks for work: clients that know nothing of the control plane want their mail too.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Does what is due, until the process ends.
-pub async fn keep_working(testkit: Arc<Testkit>, service: AuthService) {
+pub async fn keep_working(testkit: Arc<Testkit>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(error) = testkit.work(&service).await {
-            tracing::debug!("the queue is broken on purpose: {error}");
-        }
+        testkit.work().await;
     }
 }
 

@@ -1,7 +1,9 @@
 // Against the binary that PORTCULLIS_BIN names: what the README promises.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, beforeEach, test } from "node:test";
+import { promisify } from "node:util";
 
 import { Testkit, TestkitError, seconds } from "../index.js";
 
@@ -114,6 +116,29 @@ test("chance comes again with its seed", async () => {
     ids.push((await kit.verifiedUser()).id);
   }
   assert.equal(ids[0], ids[1]);
+});
+
+test("a binary that is not there is told", async () => {
+  await assert.rejects(Testkit.start({ binary: "/nowhere/portcullis" }), /nowhere.*PORTCULLIS_BIN/);
+});
+
+test("a server that fell is stopped already", async () => {
+  const fallen = await Testkit.start();
+  process.kill(fallen.pid, "SIGKILL");
+  await assert.rejects(async () => {
+    for (;;) await fallen.clock.now();
+  });
+  await fallen.stop();
+  await fallen.stop();
+});
+
+test("who forgets to stop it neither hangs nor leaves it behind", async () => {
+  const index = JSON.stringify(new URL("../index.js", import.meta.url).href);
+  const script = `import { Testkit } from ${index}; console.log((await Testkit.start()).url);`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
+  await assert.rejects(async () => {
+    for (;;) await Testkit.connect(stdout.trim());
+  });
 });
 
 test("times are read, and what is none is refused", () => {

@@ -3,21 +3,28 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Backend, prove};
 use crate::model::held_key::{KeyPage, KeySwap};
-use crate::model::ids::{SessionId, UserId};
+use crate::model::ids::{JobId, SessionId, UserId};
+use crate::model::job::{About, DeadLetter, Job};
+use crate::model::quota::{Bucket, Decision, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::user::User;
 use crate::ports::error::PortError;
+use crate::ports::job_queue::{JobQueue, QueueDepth};
+use crate::ports::rate_limiter::RateLimiter;
 use crate::ports::session_store::{RotateSession, SessionStore};
 use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 use crate::testing::bent_tokens::BentTokens;
+use crate::testing::fakes::job_queue::FakeJobQueue;
+use crate::testing::fakes::rate_limiter::FakeRateLimiter;
 use crate::testing::fakes::session_store::FakeSessionStore;
 use crate::testing::fakes::user_store::FakeUserStore;
 use crate::testing::locked::Locked;
@@ -148,6 +155,83 @@ impl UserStore for LosesTheSecondIndex {
     }
 }
 
+/// Limits that are looked at in one round trip and counted in the next.
+#[derive(Default)]
+struct CountsAfterwards {
+    inner: FakeRateLimiter,
+    looked: AtomicUsize,
+}
+
+#[async_trait]
+impl RateLimiter for CountsAfterwards {
+    async fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError> {
+        let exhausted = self.inner.is_exhausted(bucket, quota, now).await?;
+        let looked = self.looked.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut turns = 0;
+        while looked == 1 && self.looked.load(Ordering::SeqCst) <= 5 && turns < 200_000 {
+            std::thread::yield_now();
+            turns += 1;
+        }
+        let counted = self.inner.take(bucket, quota, now).await?;
+        Ok(Decision { allowed: !exhausted, ..counted })
+    }
+
+    async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
+        self.inner.is_exhausted(bucket, quota, now).await
+    }
+
+    async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
+        self.inner.give_back(bucket, quota, now).await
+    }
+}
+
+/// Jobs that whoever looks may have.
+#[derive(Default)]
+struct HandsOutTwice(FakeJobQueue);
+
+#[async_trait]
+impl JobQueue for HandsOutTwice {
+    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
+        self.0.enqueue(job).await
+    }
+
+    async fn claim(&self, now: Timestamp, _lease: Duration) -> Result<Option<Job>, PortError> {
+        self.0.claim(now, Duration::ZERO).await
+    }
+
+    async fn complete(&self, id: &JobId) -> Result<(), PortError> {
+        self.0.complete(id).await
+    }
+
+    async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
+        self.0.retry_at(id, at).await
+    }
+
+    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+        self.0.bury(id, reason, now).await
+    }
+
+    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        self.0.dead(limit).await
+    }
+
+    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+        self.0.revive(id, now).await
+    }
+
+    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError> {
+        self.0.forget(realm, about).await
+    }
+
+    async fn depth(&self) -> Result<QueueDepth, PortError> {
+        self.0.depth().await
+    }
+
+    async fn wait(&self, at_most: Duration) {
+        self.0.wait(at_most).await;
+    }
+}
+
 fn sessions(forgets_to_be_atomic: bool, mixes_realms: bool) -> Backend {
     let inner = FakeSessionStore::default();
     Backend {
@@ -203,6 +287,26 @@ fn one_that_loses_the_second_index_is_caught() {
     let caught =
         caught(|| Backend { user_store: Some(Arc::new(LosesTheSecondIndex::default())), ..Backend::default() });
     assert!(names(&caught, "user_store::a_replacement_moves_the_email"), "{caught:?}");
+}
+
+#[test]
+fn one_that_counts_after_it_looked_is_caught_by_the_race_alone() {
+    let caught = caught(|| Backend { rate_limiter: Some(Arc::new(CountsAfterwards::default())), ..Backend::default() });
+    assert_eq!(caught, ["rate_limiter::a_racing_crowd_gets_the_burst_and_no_more"]);
+}
+
+#[test]
+fn one_that_hands_a_job_to_two_is_caught() {
+    let caught = caught(|| Backend { job_queue: Some(Arc::new(HandsOutTwice::default())), ..Backend::default() });
+    for case in ["a_claimed_job_is_out_of_sight_until_its_lease_ends", "one_of_many_racing_claims_gets_it"] {
+        assert!(names(&caught, &format!("job_queue::{case}")), "{caught:?}");
+    }
+}
+
+#[test]
+fn one_that_offers_nothing_has_proven_nothing() {
+    let nothing = block_on(prove(async || Ok(Backend::default()), Arc::new(Threads)));
+    assert!(nothing.unwrap_err().iter().any(|broken| broken.why.contains("nothing to prove")));
 }
 
 #[test]

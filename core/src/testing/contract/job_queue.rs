@@ -236,6 +236,7 @@ async fn left_after_forgetting(
     let mut left: Vec<Job> = jobs.dead(100).await?.into_iter().map(|letter| letter.job).collect();
     while let Some(job) = jobs.claim(NOW + LEASE, LIFE).await? {
         left.push(job);
+        assert!(left.len() <= 16, "more jobs than there ever were");
     }
     assert_eq!(left.iter().filter(|job| job.realm == realm("User2")).count(), 8, "another realm lost jobs");
     Ok(left.into_iter().filter(|job| job.realm == realm("User1")).map(|job| job.task).collect())

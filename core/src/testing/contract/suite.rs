@@ -198,7 +198,7 @@ impl fmt::Display for Broken {
 /// ```
 ///
 /// # Errors
-/// Every case that it does not keep, by name, and what was seen instead.
+/// Every case that it does not keep, by name, and what was seen instead; that it offers no port at all.
 pub async fn prove(
     fresh: impl AsyncFn() -> Result<Backend, Box<dyn Error + Send + Sync>>,
     racer: Arc<dyn Racer>,
@@ -214,6 +214,12 @@ pub async fn prove(
             Ok(()) => kept += 1,
             Err(why) => broken.push(Broken { case: case.to_string(), why }),
         }
+    }
+    if kept == 0 && broken.is_empty() {
+        broken.push(Broken {
+            case: "backend".to_owned(),
+            why: "it offers no port: there is nothing to prove".to_owned(),
+        });
     }
     if broken.is_empty() { Ok(kept) } else { Err(broken) }
 }

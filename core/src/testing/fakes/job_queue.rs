@@ -35,6 +35,11 @@ impl Queue {
         self.next += 1;
         self.waiting.insert(job.id, Waiting { job, due, number });
     }
+
+    fn oldest_due(&mut self, now: Timestamp) -> Option<&mut Waiting> {
+        let due = self.waiting.values_mut().filter(|waiting| waiting.due <= now);
+        due.min_by_key(|waiting| (waiting.job.created_at, waiting.number))
+    }
 }
 
 /// Keeps jobs as long as it lives. Nobody waits for it: `wait` returns at once.
@@ -65,6 +70,12 @@ impl FakeJobQueue {
         waiting.sort_by_key(|waiting| (waiting.job.created_at, waiting.number));
         waiting.into_iter().map(|waiting| waiting.job.clone()).collect()
     }
+
+    /// The job that would be claimed now: a look, and no call of the port.
+    #[must_use]
+    pub fn next_due(&self, now: Timestamp) -> Option<Job> {
+        self.queue.lock().oldest_due(now).map(|waiting| waiting.job.clone())
+    }
 }
 
 impl Default for FakeJobQueue {
@@ -85,8 +96,7 @@ impl JobQueue for FakeJobQueue {
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
         self.faults.call("claim", || {
             let mut queue = self.queue.lock();
-            let due = queue.waiting.values_mut().filter(|waiting| waiting.due <= now);
-            let oldest = due.min_by_key(|waiting| (waiting.job.created_at, waiting.number))?;
+            let oldest = queue.oldest_due(now)?;
             oldest.due = now + lease;
             oldest.job.attempts += 1;
             Some(oldest.job.clone())

@@ -10,6 +10,7 @@ use crate::model::realm::Realm;
 use crate::model::secret::OpaqueToken;
 use crate::ports::mailer::{Envelope, Mailer, SendError};
 use crate::testing::fakes::outbox::{Outbox, Sent};
+use crate::testing::faults::FaultPlan;
 
 /// E-mails as they went out.
 pub type MailOutbox = Outbox<EmailMessage>;
@@ -37,6 +38,12 @@ impl Sent<EmailMessage> {
 }
 
 impl MailOutbox {
+    /// An empty one that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self::under("mailer", plan)
+    }
+
     /// The right in the newest link of a template.
     #[must_use]
     pub fn link_token(&self, template: &str) -> Option<OpaqueToken> {
@@ -57,6 +64,12 @@ impl MailOutbox {
     }
 }
 
+impl Default for MailOutbox {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
 #[async_trait]
 impl Mailer for MailOutbox {
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
@@ -74,11 +87,17 @@ impl Mailer for MailOutbox {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::model::message::{Channel, TextMessage};
+    use crate::ports::texter::Texter as _;
     use crate::testing::contract::mailer::every_message;
     use crate::testing::fakes::outbox::Refusal;
+    use crate::testing::faults::{Script, When};
     use crate::testing::race::block_on;
-    use crate::testing::samples::{email, job_id, realm, user_id};
+    use crate::testing::samples::{email, job_id, phone, realm, user_id};
+    use crate::testing::world::World;
 
     fn send(outbox: &MailOutbox, message: &EmailMessage) -> Result<(), SendError> {
         let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0 };
@@ -112,6 +131,26 @@ mod tests {
         assert!(matches!(send(&outbox, message), Err(SendError::Later(_))));
         assert_eq!((outbox.sent().len(), outbox.tries()), (1, 3));
         assert!(send(&outbox, message).is_ok());
+    }
+
+    #[test]
+    fn it_breaks_as_the_plan_of_its_world_says() {
+        let world = World::new(1);
+        let message = &every_message("Ada")[0];
+        world.faults.play(Script::next().port("mailer").breaks(When::After));
+        world.faults.play(Script::next().port("texter").method("send"));
+        assert!(matches!(send(&world.mailer, message), Err(SendError::Later(_))));
+        assert_eq!(world.mailer.sent().len(), 1, "sent, and the answer lost");
+        assert!(send(&world.mailer, message).is_ok());
+        let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0 };
+        let text = TextMessage {
+            for_login: false,
+            code: TypedCode::parse_digits("123456").unwrap(),
+            expires_in: Duration::from_secs(300),
+        };
+        let to = phone("+12025550100", "US");
+        assert!(block_on(world.texter.send(&envelope, &to, Channel::Sms, &text)).is_err());
+        assert!(world.texter.sent().is_empty());
     }
 
     #[test]

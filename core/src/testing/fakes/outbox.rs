@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::model::ids::{JobId, UserId};
 use crate::model::realm::Realm;
 use crate::ports::mailer::{Envelope, SendError};
+use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
 /// One message as it went out.
@@ -47,31 +48,39 @@ pub(crate) struct Inside<M> {
 
 /// Keeps what it is given to send.
 #[derive(Debug)]
-pub struct Outbox<M>(pub(crate) Locked<Inside<M>>);
-
-impl<M> Default for Outbox<M> {
-    fn default() -> Self {
-        Self(Locked::new(Inside { sent: Vec::new(), refusals: VecDeque::new(), tries: 0, healthy: Some(true) }))
-    }
+pub struct Outbox<M> {
+    pub(crate) inside: Locked<Inside<M>>,
+    faults: Faults,
 }
 
 impl<M: Clone> Outbox<M> {
+    pub(super) fn under(port: &'static str, plan: &FaultPlan) -> Self {
+        let inside = Inside { sent: Vec::new(), refusals: VecDeque::new(), tries: 0, healthy: Some(true) };
+        Self { inside: Locked::new(inside), faults: Faults::new(port, plan) }
+    }
+
+    /// What breaks; [`Outbox::refuse_next`] says it in the words of a mail server or a telephone service.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
     /// Everything sent, oldest first.
     #[must_use]
     pub fn sent(&self) -> Vec<Sent<M>> {
-        self.0.lock().sent.clone()
+        self.inside.lock().sent.clone()
     }
 
     /// What was sent to an address or number, oldest first.
     #[must_use]
     pub fn sent_to(&self, address: &str) -> Vec<Sent<M>> {
-        self.0.lock().sent.iter().filter(|sent| sent.to == address).cloned().collect()
+        self.inside.lock().sent.iter().filter(|sent| sent.to == address).cloned().collect()
     }
 
     /// The newest message.
     #[must_use]
     pub fn last(&self) -> Option<Sent<M>> {
-        self.0.lock().sent.last().cloned()
+        self.inside.lock().sent.last().cloned()
     }
 
     /// The newest message to an address or number.
@@ -83,30 +92,35 @@ impl<M: Clone> Outbox<M> {
     /// How often sending was tried, refused or not.
     #[must_use]
     pub fn tries(&self) -> u64 {
-        self.0.lock().tries
+        self.inside.lock().tries
     }
 
     /// Everything sent so far is taken out.
     pub fn take(&self) -> Vec<Sent<M>> {
-        std::mem::take(&mut self.0.lock().sent)
+        std::mem::take(&mut self.inside.lock().sent)
     }
 
     /// The next `n` sendings fail so.
     pub fn refuse_next(&self, n: usize, refusal: Refusal) {
-        self.0.lock().refusals.extend(std::iter::repeat_n(refusal, n));
+        self.inside.lock().refusals.extend(std::iter::repeat_n(refusal, n));
     }
 
     /// What it says of its health.
     pub fn set_healthy(&self, healthy: Option<bool>) {
-        self.0.lock().healthy = healthy;
+        self.inside.lock().healthy = healthy;
     }
 
     pub(super) fn health(&self) -> Option<bool> {
-        self.0.lock().healthy
+        self.inside.lock().healthy
     }
 
     pub(super) fn put(&self, envelope: &Envelope, to: &str, message: M) -> Result<(), SendError> {
-        let mut inside = self.0.lock();
+        let tried = self.faults.call("send", || self.try_to_put(envelope, to, message));
+        tried.unwrap_or_else(|error| Err(SendError::Later(format!("{}: {}", error.port, error.source))))
+    }
+
+    fn try_to_put(&self, envelope: &Envelope, to: &str, message: M) -> Result<(), SendError> {
+        let mut inside = self.inside.lock();
         inside.tries += 1;
         let refusal = inside.refusals.pop_front();
         if matches!(refusal, None | Some(Refusal::LostReply)) {
@@ -122,6 +136,6 @@ impl<M: Clone> Outbox<M> {
     }
 
     pub(super) fn drop_about(&self, realm: &Realm, subject: &UserId) {
-        self.0.lock().sent.retain(|sent| sent.realm != *realm || sent.subject != *subject);
+        self.inside.lock().sent.retain(|sent| sent.realm != *realm || sent.subject != *subject);
     }
 }

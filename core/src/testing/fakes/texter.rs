@@ -10,6 +10,7 @@ use crate::model::realm::Realm;
 use crate::ports::mailer::{Envelope, SendError};
 use crate::ports::texter::Texter;
 use crate::testing::fakes::outbox::Outbox;
+use crate::testing::faults::FaultPlan;
 
 /// A text or call as it went out.
 #[derive(Debug, Clone)]
@@ -24,10 +25,22 @@ pub struct Text {
 pub type TextOutbox = Outbox<Text>;
 
 impl TextOutbox {
+    /// An empty one that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self::under("texter", plan)
+    }
+
     /// The newest code.
     #[must_use]
     pub fn code(&self) -> Option<TypedCode> {
         Some(self.last()?.message.content.code)
+    }
+}
+
+impl Default for TextOutbox {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
     }
 }
 

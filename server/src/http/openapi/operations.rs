@@ -229,7 +229,7 @@ fn test_control(id: &str) -> Option<Described> {
         "test_clock" => Described::new("The server's clock", "It stands still until it is moved.", vec![ok(200, "The time.", "TestClock")]),
         "test_advance" => Described::new(
             "Let time pass",
-            "Forward only. Whatever is due then is done before the answer.",
+            "Forward only, and not beyond the year 9998. Whatever is due then is done before the answer.",
             vec![ok(200, "The time now.", "TestClock")],
         )
         .body(&[JSON], "TestAdvance"),
@@ -241,17 +241,17 @@ fn test_control(id: &str) -> Option<Described> {
         .query(&[
             ("to", false, "Only to this address or number."),
             ("template", false, "Only of this template."),
-            ("wait", false, "Milliseconds to wait for the first that fits."),
+            ("wait", false, "Milliseconds to wait for the first that fits; half a minute at most."),
         ]),
-        "test_empty_outbox" => Described::new("Forget the messages", "", vec![done("Forgotten.")]),
+        "test_empty_outbox" => Described::new("Forget the messages", "Those too that are due.", vec![done("Forgotten.")]),
         "test_faults" => Described::new(
             "What breaks",
-            "Replaces what was broken before; an empty list mends everything.",
+            "Replaces what was broken before; an empty list mends everything. Looking for work is no call.",
             vec![done("From now on.")],
         )
         .body(&[JSON], "TestFaults"),
         "test_limits" => Described::new("Forget the limits", "Rate limits and counts of failed logins begin anew.", vec![done("Forgotten.")]),
-        "test_snapshot" => Described::new("Put everything aside", "Accounts, sessions, tokens, jobs and messages.", vec![ok(201, "Its name.", "TestSnapshot")]),
+        "test_snapshot" => Described::new("Put everything aside", "Accounts, sessions, tokens, jobs, messages and limits.", vec![ok(201, "Its name.", "TestSnapshot")]),
         "test_restore" => Described::new(
             "Take it back",
             "`empty` is the server as it began. Time does not run backwards.",
@@ -259,7 +259,7 @@ fn test_control(id: &str) -> Option<Described> {
         )
         .body(&[JSON], "TestSnapshot")
         .errors(&[Code::NotFound]),
-        "test_seed" => Described::new("Seed chance", "From here on ids, tokens and codes come in the order of this seed.", vec![done("Seeded.")]).body(&[JSON], "TestSeed"),
+        "test_seed" => Described::new("Seed chance", "From here on ids, tokens and codes come in the order of this seed, for a client that asks one thing at a time. A seed that was used before brings the same ids again: restore before it.", vec![done("Seeded.")]).body(&[JSON], "TestSeed"),
         "test_disabled" => Described::new("Disable or enable an account", "What `portcullis users disable` and `users enable` do.", vec![done("It is so.")]).body(&[JSON], "TestDisabled").errors(&[Code::NotFound]),
         _ => return None,
     })

@@ -209,16 +209,16 @@ fn test_control() -> Value {
         &[],
         json!({
             "port": text("Of this port only, e.g. `session_store`."), "method": text("Of this method only, e.g. `rotate`."),
-            "nth": number("Begins with this call from now on; 1 where none is given."), "times": number("So many calls; 1 where none is given."),
-            "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "Each call with this probability, for ever, instead of the next ones."},
+            "nth": number("Begins with this call from now on; 1 where none is given."), "times": number("So many calls; where none is given 1, or with a probability no end."),
+            "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "Each such call with this probability, instead of the next ones."},
             "seed": {"type": "integer", "minimum": 0, "description": "Of the probability's dice."},
             "when": {"type": "string", "enum": ["before", "after"], "default": "before", "description": "Breaks before it did anything, or after it did it all."},
-            "delay_seconds": number("Does not break, but takes so long on the server's clock."),
+            "delay_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Does not break, but takes so long on the server's clock."},
         }),
     );
     json!({
         "TestClock": object(&["now", "seconds"], json!({"now": time(), "seconds": {"type": "integer", "description": "The same since 1970."}})),
-        "TestAdvance": object(&["seconds"], json!({"seconds": {"type": "integer", "minimum": 0}})),
+        "TestAdvance": object(&["seconds"], json!({"seconds": {"type": "integer", "minimum": 0, "maximum": 3_153_600_000_u64}})),
         "TestFaults": object(&["faults"], json!({"faults": {"type": "array", "items": fault}})),
         "TestSnapshot": object(&["snapshot"], json!({"snapshot": text("Its name.")})),
         "TestDisabled": object(
