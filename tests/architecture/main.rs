@@ -192,6 +192,8 @@ fn no_store_port_takes_a_plain_personal_type() {
         for line in code {
             // why a job is a dead letter is a sentence of ours, without anyone's data
             let line = line.replace("reason: &str", "");
+            // where a walk over keys goes on: an id or a digest, as the store wrote it down
+            let line = line.replace("behind: Option<&str>", "");
             for word in line.split(|c| !is_word(c)) {
                 assert!(!personal.contains(&word), "{store} takes {word}: {line}");
             }

@@ -1,6 +1,6 @@
-//! The contract of the user store.
+//! The contract of the user store: one at a time here, several at once in `races`.
 
-use std::sync::Arc;
+mod races;
 
 use async_trait::async_trait;
 
@@ -10,7 +10,7 @@ use super::held_keys::{
     swaps_keys_of_any_length, swaps_the_keys_that_were_seen_and_nothing_else,
     what_changed_or_went_meanwhile_is_not_swapped,
 };
-use super::{Case, Outcome, Setup, count};
+use super::{Case, Outcome, Setup};
 use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
 use crate::model::realm::Realm;
 use crate::model::sealed::{Sealed, WrappedKey};
@@ -19,6 +19,12 @@ use crate::model::user::{PasswordHash, PendingEmail, SealedPerson, User};
 use crate::ports::error::PortError;
 use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 use crate::testing::samples::{NOW, digest, person, realm, sealed, user, user_id};
+
+use races::{
+    a_racing_replacement_undoes_no_deletion, one_of_many_racing_deletions_answers_true,
+    one_of_many_racing_inserts_of_an_email_wins, one_of_many_racing_inserts_of_an_id_wins,
+    one_of_many_racing_replacements_wins,
+};
 
 type Users = Setup<dyn UserStore>;
 
@@ -337,79 +343,6 @@ async fn a_deleted_email_is_free_again(users: &Users) -> Outcome {
     let again = User { id: user_id(2), ..one };
     assert_eq!(users.insert(again.clone()).await?, InsertUser::Inserted);
     assert_eq!(users.find_by_email(&realm, &again.person.email_index).await?, Some(again));
-    Ok(())
-}
-
-async fn one_of_many_racing_inserts_of_an_email_wins(users: &Users) -> Outcome {
-    let realm = realm("User1");
-    let insert = |users: Arc<dyn UserStore>, n| {
-        let racing = User { person: person(1), ..user(&realm, n) };
-        async move { users.insert(racing).await }
-    };
-    let answers = users.race(50, insert).await?;
-    assert_eq!(count(&answers, &InsertUser::Inserted), 1);
-    assert_eq!(count(&answers, &InsertUser::EmailTaken), 49);
-    let found = users.find_by_email(&realm, &digest("email", 1)).await?.ok_or("nobody was stored")?;
-    assert_eq!(users.find(&realm, &found.id).await?, Some(found));
-    Ok(())
-}
-
-async fn one_of_many_racing_inserts_of_an_id_wins(users: &Users) -> Outcome {
-    let realm = realm("User1");
-    let insert = |users: Arc<dyn UserStore>, n| {
-        let racing = User { id: user_id(0), ..user(&realm, n) };
-        async move { users.insert(racing).await }
-    };
-    let answers = users.race(50, insert).await?;
-    assert_eq!(count(&answers, &InsertUser::Inserted), 1);
-    assert_eq!(count(&answers, &InsertUser::IdTaken), 49);
-    Ok(())
-}
-
-async fn one_of_many_racing_replacements_wins(users: &Users) -> Outcome {
-    let stored = user(&realm("User1"), 1);
-    users.insert(stored.clone()).await?;
-    let replace = |users: Arc<dyn UserStore>, n| {
-        let next = User { version: 2, generation: n + 1, ..stored.clone() };
-        async move { Ok((users.replace(next, 1).await?, n + 1)) }
-    };
-    let answers = users.race(50, replace).await?;
-    let won: Vec<u64> = answers.iter().filter(|(a, _)| *a == ReplaceUser::Replaced).map(|(_, n)| *n).collect();
-    assert_eq!(answers.iter().filter(|(a, _)| *a == ReplaceUser::Stale).count(), 49);
-    let kept = users.find(&stored.realm, &stored.id).await?.map(|user| user.generation);
-    assert_eq!(won, Vec::from_iter(kept));
-    Ok(())
-}
-
-async fn one_of_many_racing_deletions_answers_true(users: &Users) -> Outcome {
-    let stored = user(&realm("User1"), 1);
-    users.insert(stored.clone()).await?;
-    let delete = |users: Arc<dyn UserStore>, _| {
-        let (realm, id) = (stored.realm.clone(), stored.id);
-        async move { users.delete(&realm, &id).await }
-    };
-    let answers = users.race(50, delete).await?;
-    assert_eq!(count(&answers, &true), 1);
-    Ok(())
-}
-
-async fn a_racing_replacement_undoes_no_deletion(users: &Users) -> Outcome {
-    let realm = realm("User1");
-    for n in 0..10 {
-        let stored = user(&realm, n);
-        users.insert(stored.clone()).await?;
-        let either = |users: Arc<dyn UserStore>, runner: u64| {
-            let next = User { version: 2, ..stored.clone() };
-            async move {
-                if runner == 0 {
-                    return users.delete(&next.realm, &next.id).await;
-                }
-                users.replace(next, 1).await.map(|_| false)
-            }
-        };
-        assert_eq!(count(&users.race(4, either).await?, &true), 1);
-        assert_eq!(users.find(&realm, &stored.id).await?, None);
-    }
     Ok(())
 }
 
