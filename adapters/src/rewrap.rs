@@ -204,8 +204,7 @@ impl Rewrapper<'_> {
             return None;
         }
         let place = Place { realm: &held.realm, record: &held.record, field: Field::Key };
-        let anew = self.cipher.unwrap(&held.key, place).and_then(|key| self.cipher.wrap(&key, place));
-        if let Ok(fresh) = anew {
+        if let Ok(fresh) = self.cipher.rewrap(&held.key, place) {
             return Some(KeySwap { seen: held, fresh });
         }
         *report.damaged.entry(older).or_default() += 1;
@@ -255,8 +254,7 @@ impl Rewrapper<'_> {
     /// The value by which the database knows its ring. Whether it was swapped.
     async fn swap_check(&self) -> Result<bool, PortError> {
         let Some(seen) = self.store.check_value(check_values::RING).await? else { return Ok(false) };
-        let wrapped = check_values::wrapped_key(&seen);
-        if wrapped.and_then(|wrapped| self.cipher.wrapping_key(&wrapped)) == self.cipher.ring().first().copied() {
+        if check_values::wrapped_key(&seen).is_some_and(|wrapped| self.cipher.is_newest(&wrapped)) {
             return Ok(false);
         }
         let fresh = check_values::ring_check(self.cipher)?;

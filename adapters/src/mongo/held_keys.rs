@@ -8,7 +8,7 @@ use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
 use portcullis_core::ports::error::PortError;
 
 use crate::mongo::documents::Fields;
-use crate::mongo::{Mongo, binary};
+use crate::mongo::{Mongo, binary, within};
 
 /// How long a page or a batch may take: it is nobody's request.
 const LONG: Duration = Duration::from_secs(30);
@@ -23,17 +23,6 @@ pub struct Held {
     pub part: Option<&'static str>,
     /// The `_id` of a document.
     pub id: fn(&HeldKey) -> String,
-}
-
-/// Waits for an answer, for so long and no longer.
-pub async fn patiently<T>(
-    port: &'static str,
-    answer: impl Future<Output = Result<T, mongodb::error::Error>>,
-) -> Result<T, PortError> {
-    match tokio::time::timeout(LONG, answer).await {
-        Ok(answer) => answer.map_err(|error| PortError::new(port, error)),
-        Err(_) => Err(PortError::new(port, "MongoDB did not answer in time")),
-    }
 }
 
 impl Mongo {
@@ -51,7 +40,7 @@ impl Mongo {
             let found = documents.find(which).sort(doc! {"_id": 1}).limit(i64::from(limit)).projection(members);
             found.batch_size(limit).await?.try_collect::<Vec<Document>>().await
         };
-        let found = patiently(port, Box::pin(some)).await?;
+        let found = within(LONG, port, Box::pin(some)).await?;
         let full = found.len() == usize::try_from(limit).unwrap_or(usize::MAX);
         let last = found.last().filter(|_| full).and_then(|last| last.get_str("_id").ok());
         let last = last.map(ToOwned::to_owned);
@@ -88,7 +77,7 @@ impl Mongo {
             "ordered": false,
             "writeConcern": {"w": "majority", "j": true},
         };
-        let done = patiently(held.port, async { self.database.run_command(command).await }).await?;
+        let done = within(LONG, held.port, self.database.run_command(command)).await?;
         let refused = |error: &str| PortError::new(held.port, format!("keys could not be swapped: {error}"));
         if let Some(first) = done.get_array("writeErrors").ok().and_then(|errors| errors.first()) {
             return Err(refused(&first.to_string()));

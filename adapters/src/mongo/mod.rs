@@ -145,7 +145,15 @@ async fn run<T, F>(port: &'static str, operation: F) -> Result<T, Failure>
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
-    match tokio::time::timeout(PATIENCE, operation.into_future()).await {
+    within(PATIENCE, port, operation).await
+}
+
+/// The same, for as long as somebody waits who is nobody's request.
+async fn within<T, F>(patience: Duration, port: &'static str, operation: F) -> Result<T, Failure>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    match tokio::time::timeout(patience, operation.into_future()).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) if is_duplicate(&error) => Err(Failure::Taken(PortError::new(port, error))),
         Ok(Err(error)) => Err(Failure::Port(PortError::new(port, error))),

@@ -33,6 +33,20 @@ pub trait FieldCipher: Send + Sync {
     /// When no key of the ring did, or a bit or the place is another one.
     fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError>;
 
+    /// Whether a key lies under the ring's first key.
+    fn is_newest(&self, wrapped: &WrappedKey) -> bool {
+        let id = self.wrapping_key(wrapped);
+        id.is_some() && id == self.ring().first().copied()
+    }
+
+    /// The same data key under the ring's first key.
+    ///
+    /// # Errors
+    /// As `unwrap` and `wrap`.
+    fn rewrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<WrappedKey, PortError> {
+        self.wrap(&self.unwrap(wrapped, place)?, place)
+    }
+
     /// Seals a value. The same value never seals to the same bytes.
     ///
     /// # Errors

@@ -57,13 +57,13 @@ pub trait RegistrationStore: Send + Sync {
     /// Removes all of an address, expired ones too; their ids.
     async fn remove_all(&self, realm: &Realm, email: &Digest) -> Result<Vec<UserId>, PortError>;
 
-    /// The wrapped keys of all registrations, expired ones too, some `limit` at a time, those behind a place that an earlier page named. What is there
-    /// all the while comes once; what comes or goes meanwhile may be missed.
+    /// The wrapped keys of all registrations, expired ones too, some `limit` at a time, those behind a place that an
+    /// earlier page named. What is there all the while comes once; what comes or goes meanwhile may be missed.
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
 
     /// Compare-and-swap of wrapped keys, one by one: puts the fresh one where the one that was seen still is, and changes
-    /// nothing else. Where the registration has gone, or its key is another one by now, nothing
-    /// happens. How many were put.
+    /// nothing else. Where the registration has gone, or its key is another one by now, nothing happens. How many were
+    /// put.
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError>;
 
     /// Housekeeping: removes what has expired; how many.

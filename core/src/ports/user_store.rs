@@ -62,13 +62,13 @@ pub trait UserStore: Send + Sync {
     /// old wrapping back. Of many racing replacements of one version, one is `Replaced`.
     async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError>;
 
-    /// The wrapped keys of all accounts, some `limit` at a time, those behind a place that an earlier page named. What is there
-    /// all the while comes once; what comes or goes meanwhile may be missed.
+    /// The wrapped keys of all accounts, some `limit` at a time, those behind a place that an earlier page named. What is
+    /// there all the while comes once; what comes or goes meanwhile may be missed.
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
 
     /// Compare-and-swap of wrapped keys, one by one: puts the fresh one where the one that was seen still is, and changes
-    /// nothing else, not the version either. Where the account has gone, or its key is another one by now, nothing happens. How many
-    /// were put.
+    /// nothing else, not the version either. Where the account has gone, or its key is another one by now, nothing
+    /// happens. How many were put.
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError>;
 
     /// Removes the account. Its wrapped key is in no file of the store any more when this answers, so that whatever

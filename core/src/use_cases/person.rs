@@ -92,21 +92,6 @@ impl AuthService {
         self.opener(&user.realm, user.id.as_bytes(), &user.person.key)
     }
 
-    /// The key of a record under the ring's first key.
-    pub(crate) fn wrapped_anew(
-        &self,
-        realm: &Realm,
-        record: &[u8; 16],
-        key: &WrappedKey,
-    ) -> Result<WrappedKey, PortError> {
-        let cipher = &self.ports.cipher;
-        if cipher.wrapping_key(key) == cipher.ring().first().copied() {
-            return Ok(key.clone());
-        }
-        let place = Place { realm, record, field: Field::Key };
-        cipher.wrap(&cipher.unwrap(key, place)?, place)
-    }
-
     /// Seals a person under a fresh key of their own.
     pub(crate) fn seal_person(
         &self,

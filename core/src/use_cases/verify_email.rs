@@ -9,7 +9,7 @@ use crate::model::one_time_token::Purpose;
 use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
 use crate::model::registration_form::parse_email;
-use crate::model::sealed::{Digest, Field};
+use crate::model::sealed::{Digest, Field, Place};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
 use crate::model::user::{Registration, SealedPerson, User};
@@ -173,7 +173,9 @@ impl AuthService {
         let Ports { users, registrations, one_time_tokens, mailer, clock, .. } = &self.ports;
         let (realm, now) = (&registration.realm, clock.now());
         // whoever wraps keys anew may be past the registration, and sees no account yet
-        let key = self.wrapped_anew(realm, registration.id.as_bytes(), &registration.person.key)?;
+        let (cipher, key) = (&self.ports.cipher, &registration.person.key);
+        let place = Place { realm, record: registration.id.as_bytes(), field: Field::Key };
+        let key = if cipher.is_newest(key) { key.clone() } else { cipher.rewrap(key, place)? };
         let user = User {
             realm: realm.clone(),
             id: registration.id,

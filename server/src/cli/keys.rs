@@ -1,11 +1,9 @@
 //! `portcullis keys`: fresh secrets, what each key of the ring still holds, and wrapping it all under the newest.
 
-use std::io::IsTerminal as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use indicatif::{ProgressBar, ProgressStyle};
 use portcullis_adapters::rewrap::{Census, Report, Step};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_adapters::transfer::Collection;
@@ -13,7 +11,8 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::randomness::Randomness as _;
 use serde_json::{Value, json};
 
-use super::{print, runtime, settings};
+use super::progress::Progress;
+use super::{demand_store, print, runtime, settings};
 use crate::compose::keyring::Keyring;
 use crate::config;
 
@@ -56,6 +55,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
         }
     };
     let settings = settings(std::collections::BTreeMap::new())?;
+    demand_store(&settings)?;
     let ring: Vec<u32> = settings.secrets.encryption_ring.0.iter().map(|(id, _)| *id).collect();
     runtime()?.block_on(async {
         let keyring = Keyring::open(&settings, Arc::new(OsRandomness)).await?;
@@ -81,9 +81,9 @@ async fn look(keyring: &Keyring, ring: &[u32], json: bool) -> Result<(), String>
 }
 
 async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
-    let progress = Progress::new();
+    let progress = Progress::new(BAR);
     let began = Instant::now();
-    let done = keyring.rewrapper(&|step| progress.show(step)).run().await;
+    let done = keyring.rewrapper(&|step| show(&progress, step)).run().await;
     progress.end();
     let report = done.map_err(|error| format!("{}. Mend: call it again, it goes on where it stopped", told(&error)))?;
     let (first, seconds) = (ring.first().copied().unwrap_or_default(), began.elapsed().as_secs_f64());
@@ -188,40 +188,12 @@ fn shown(census: &Census, ring: &[u32]) -> Value {
     json!({"encrypting": ring.first(), "decrypting": ring, "keys": keys})
 }
 
-/// A bar on a terminal, a line each tenth elsewhere.
-struct Progress {
-    bar: Option<ProgressBar>,
-    line: Mutex<Option<(Collection, u64)>>,
-}
+/// How the bar looks.
+const BAR: &str = "{msg:<14} {bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left";
 
-impl Progress {
-    fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style =
-                ProgressStyle::with_template("{msg:<14} {bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left");
-            ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Self { bar, line: Mutex::new(None) }
-    }
-
-    fn show(&self, Step { of, done, all }: Step) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(of.as_str());
-            bar.set_length(all);
-            bar.set_position(done);
-            return;
-        }
-        let tenths = done * 10 / all.max(1);
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        if all > 0 && *line != Some((of, tenths)) {
-            *line = Some((of, tenths));
-            print(&format!("{} {done}/{all}", of.as_str()));
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+/// Of what there is any of.
+fn show(progress: &Progress, Step { of, done, all }: Step) {
+    if all > 0 {
+        progress.show(of.as_str(), done, all);
     }
 }

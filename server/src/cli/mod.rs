@@ -7,6 +7,7 @@ mod keys;
 mod migrate;
 mod moving;
 mod outbox;
+mod progress;
 #[cfg(any(feature = "testkit", debug_assertions))]
 mod testkit;
 mod users;

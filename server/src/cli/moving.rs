@@ -1,15 +1,14 @@
 //! `portcullis move`: everything from one database to another, sealed as it is, and the proof that it is there.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write as _;
+use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use indicatif::{ProgressBar, ProgressStyle};
 use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_adapters::transfer::Collection;
 use portcullis_adapters::transfer::mover::{MoveError, Mover, Proof, Step, survey};
 use portcullis_core::ports::randomness::Randomness as _;
 
+use super::progress::Progress;
 use super::{print, runtime};
 use crate::compose::moving::Ends;
 use crate::config::places::Wanted;
@@ -89,8 +88,8 @@ async fn rehearse(ends: &Ends, place: &str, to: &Database) -> Result<Vec<Proof>,
 async fn perform(ends: &Ends, place: &str, again: bool) -> Result<Vec<Proof>, MoveError> {
     // a target that is not a rehearsal's is always there
     let Some(to) = &ends.to else { return Ok(Vec::new()) };
-    let progress = Progress::new();
-    let told = |step| progress.show(step);
+    let progress = Progress::new(BAR);
+    let told = |step| show(&progress, step);
     let mover = Mover { from: &*ends.from, to: &**to, place, told: &told };
     if again {
         mover.empty().await?;
@@ -130,49 +129,13 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "portcullis: {text}");
 }
 
-/// A bar on a terminal, lines elsewhere.
-struct Progress {
-    bar: Option<ProgressBar>,
-    /// The collection of the last line, whether it was read, and how many tenths of it were told.
-    line: Mutex<Option<(Collection, bool, u64)>>,
-}
+/// How the bar looks.
+const BAR: &str = "{msg:<24} [{wide_bar}] {human_pos}/{human_len} {eta}";
 
-impl Progress {
-    fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let style = ProgressStyle::with_template("{msg:<24} [{wide_bar}] {human_pos}/{human_len} {eta}");
-            ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        });
-        Self { bar, line: Mutex::new(None) }
-    }
-
-    fn show(&self, step: Step) {
-        let (of, reads, done, all) = match step {
-            Step::Resumed(of) => {
-                let told = format!("goes on in {}, where an earlier call stopped", of.as_str());
-                return self.bar.as_ref().map_or_else(|| print(&told), |bar| bar.println(&told));
-            }
-            Step::Copied { of, done, all } => (of, false, done, all),
-            Step::Read { of, done, all } => (of, true, done, all),
-        };
-        let verb = if reads { "proving" } else { "copying" };
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("{verb} {}", of.as_str()));
-            bar.set_length(all);
-            bar.set_position(done);
-            return;
-        }
-        let tenths = done * 10 / all.max(1);
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        if *line != Some((of, reads, tenths)) {
-            *line = Some((of, reads, tenths));
-            print(&format!("{verb} {} {done}/{all}", of.as_str()));
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+fn show(progress: &Progress, step: Step) {
+    match step {
+        Step::Resumed(of) => progress.say(&format!("goes on in {}, where an earlier call stopped", of.as_str())),
+        Step::Copied { of, done, all } => progress.show(&format!("copying {}", of.as_str()), done, all),
+        Step::Read { of, done, all } => progress.show(&format!("proving {}", of.as_str()), done, all),
     }
 }

@@ -32,12 +32,6 @@ impl Keyring {
         let place = settings.database.shown();
         let (setting, store): (_, Box<dyn KeyKeeper>) = match &settings.database {
             Database::Sqlite { path } => {
-                if !path.exists() {
-                    return Err(format!(
-                        "DATABASE_URL: {} is not there. Mend: call this in the folder, and with the settings, of the server",
-                        path.display()
-                    ));
-                }
                 let store = Embedded::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
                 ("DATABASE_URL", Box::new(store))
             }

@@ -16,7 +16,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use portcullis_core::model::client::Client;
+use portcullis_core::model::client::{Client, ClientAddress};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::quota::{Bucket, Decision, Quota};
@@ -66,14 +66,15 @@ pub async fn dispatch(
     };
     let began = Instant::now();
     let method = parts.method.clone();
-    let address = client_address(peer, &parts.headers, &route.app.trusted_proxies);
-    let client = Client::new(address, &user_agent(&parts.headers));
+    let seen_from = client_address(peer, &parts.headers, &route.app.trusted_proxies);
+    let client = Client::new(seen_from, &user_agent(&parts.headers));
+    let address = client.address;
     let bears_token = credentials(&parts.headers, "bearer").is_some();
-    let (response, decision) = match route.limited(endpoint, &client, &parts.headers).await {
+    let (response, decision) = match route.limited(endpoint, &address, &parts.headers).await {
         Err(problem) => (Err(problem), None),
         Ok(Some(limit)) if !limit.decision.allowed => (Err(too_many(limit.decision.retry_after)), Some(limit)),
         Ok(limit) => {
-            let answer = route.answer(endpoint, path, client.clone(), parts, body).await;
+            let answer = route.answer(endpoint, path, client, parts, body).await;
             if let (Err(_), Some(limit)) = (&answer, &limit) {
                 limit.put_back_if_rare(&route.app).await;
             }
@@ -81,7 +82,7 @@ pub async fn dispatch(
         }
     };
     if let Err(problem) = &response {
-        route.note_violation(endpoint, &client, bears_token, problem.status).await;
+        route.note_violation(endpoint, &address, bears_token, problem.status).await;
     }
     let mut response =
         response.unwrap_or_else(|problem| route.with_challenge(endpoint, problem).respond(endpoint.dialect, &id.0));
@@ -158,28 +159,34 @@ impl Route {
     }
 
     /// Refusals that the person on call wants to hear of: too much of something, and tokens that are not good.
-    async fn note_violation(&self, endpoint: &Endpoint, client: &Client, bears_token: bool, status: StatusCode) {
+    async fn note_violation(
+        &self,
+        endpoint: &Endpoint,
+        address: &ClientAddress,
+        bears_token: bool,
+        status: StatusCode,
+    ) {
         let Some(realm) = &self.realm else { return };
         let kind = match status {
             StatusCode::TOO_MANY_REQUESTS => EventKind::RateLimitExceeded,
             StatusCode::UNAUTHORIZED if endpoint.access == Access::User && bears_token => EventKind::TokenRefused,
             _ => return,
         };
-        let who = self.app.service.address_digest(realm, &client.address);
+        let who = self.app.service.address_digest(realm, address);
         self.app.service.note_violation(realm, kind, who).await;
     }
 
     async fn limited(
         &self,
         endpoint: &Endpoint,
-        client: &Client,
+        address: &ClientAddress,
         headers: &HeaderMap,
     ) -> Result<Option<Limit>, Problem> {
         let (Some(row), Some(realm)) = (endpoint.limit, &self.realm) else { return Ok(None) };
         if is_rare(row) {
             self.authenticate(headers).await?;
         }
-        let who = self.app.service.address_digest(realm, &client.address);
+        let who = self.app.service.address_digest(realm, address);
         let bucket = Bucket { realm: realm.clone(), operation: row, who };
         let quota = (self.app.quotas)(row);
         let decision = self.app.service.take(&bucket, &quota).await?;

@@ -1,6 +1,8 @@
 //! Pages of wrapped keys, for fakes that keep records in a map.
 
-use crate::model::held_key::{HeldKey, KeyPage};
+use std::collections::BTreeMap;
+
+use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::WrappedKey;
@@ -26,4 +28,21 @@ pub(super) fn page<'a>(
         key: key.clone(),
     };
     KeyPage { keys: all.into_iter().map(held).collect(), behind }
+}
+
+/// Puts the fresh keys where those that were seen still are; how many.
+pub(super) fn swap<R>(
+    records: &mut BTreeMap<(Realm, UserId), R>,
+    key_of: fn(&mut R) -> &mut WrappedKey,
+    swaps: Vec<KeySwap>,
+) -> u64 {
+    let mut put = 0;
+    for KeySwap { seen, fresh } in swaps {
+        let key = records.get_mut(&(seen.realm, UserId::from_bytes(seen.record))).map(key_of);
+        if let Some(key) = key.filter(|key| **key == seen.key) {
+            *key = fresh;
+            put += 1;
+        }
+    }
+    put
 }

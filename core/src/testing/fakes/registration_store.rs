@@ -12,7 +12,7 @@ use crate::model::time::Timestamp;
 use crate::model::user::Registration;
 use crate::ports::error::PortError;
 use crate::ports::registration_store::{InsertRegistration, RegistrationStore};
-use crate::testing::fakes::held_keys::page;
+use crate::testing::fakes::held_keys::{page, swap};
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
@@ -133,18 +133,7 @@ impl RegistrationStore for FakeRegistrationStore {
     }
 
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
-        self.faults.call("swap_keys", || {
-            let mut all = self.pending.lock();
-            let mut put = 0;
-            for KeySwap { seen, fresh } in swaps {
-                let one = all.get_mut(&(seen.realm, UserId::from_bytes(seen.record)));
-                if let Some(one) = one.filter(|one| one.person.key == seen.key) {
-                    one.person.key = fresh;
-                    put += 1;
-                }
-            }
-            put
-        })
+        self.faults.call("swap_keys", || swap(&mut self.pending.lock(), |one| &mut one.person.key, swaps))
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

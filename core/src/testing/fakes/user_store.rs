@@ -11,7 +11,7 @@ use crate::model::sealed::Digest;
 use crate::model::user::{SealedPerson, User};
 use crate::ports::error::PortError;
 use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
-use crate::testing::fakes::held_keys::page;
+use crate::testing::fakes::held_keys::{page, swap};
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
@@ -107,18 +107,7 @@ impl UserStore for FakeUserStore {
     }
 
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
-        self.faults.call("swap_keys", || {
-            let mut all = self.users.lock();
-            let mut put = 0;
-            for KeySwap { seen, fresh } in swaps {
-                let one = all.get_mut(&(seen.realm, UserId::from_bytes(seen.record)));
-                if let Some(one) = one.filter(|one| one.person.key == seen.key) {
-                    one.person.key = fresh;
-                    put += 1;
-                }
-            }
-            put
-        })
+        self.faults.call("swap_keys", || swap(&mut self.users.lock(), |one| &mut one.person.key, swaps))
     }
 
     async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
