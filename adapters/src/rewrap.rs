@@ -136,7 +136,7 @@ impl Rewrapper<'_> {
     pub async fn census(&self) -> Result<Census, PortError> {
         let mut report = Report::default();
         self.pass(&mut report, false).await?;
-        let check = self.store.check_value(check_values::RING).await?;
+        let check = self.again(|| self.store.check_value(check_values::RING)).await?;
         if let Some(wrapped) = check.as_deref().and_then(check_values::wrapped_key) {
             report.census.count(self.cipher.wrapping_key(&wrapped), Collection::Checks);
         }
@@ -167,7 +167,7 @@ impl Rewrapper<'_> {
     async fn pass(&self, report: &mut Report, swapping: bool) -> Result<u64, PortError> {
         let mut tried = 0;
         for of in HOLDERS {
-            let all = self.store.count(of).await?;
+            let all = self.again(|| self.store.count(of)).await?;
             let (mut done, mut behind) = (0, None::<String>);
             loop {
                 let page = self.again(|| self.page(of, behind.as_deref())).await?;
@@ -253,7 +253,7 @@ impl Rewrapper<'_> {
 
     /// The value by which the database knows its ring. Whether it was swapped.
     async fn swap_check(&self) -> Result<bool, PortError> {
-        let Some(seen) = self.store.check_value(check_values::RING).await? else { return Ok(false) };
+        let Some(seen) = self.again(|| self.store.check_value(check_values::RING)).await? else { return Ok(false) };
         if check_values::wrapped_key(&seen).is_some_and(|wrapped| self.cipher.is_newest(&wrapped)) {
             return Ok(false);
         }

@@ -117,7 +117,7 @@ async fn a_deletion_beside_it_stays_one_and_no_old_key_stays_in_a_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_lost_and_nobody_comes_back() {
-    rotation::nobody_is_lost_and_nobody_comes_back(&[], 2_200).await;
+    rotation::nobody_is_lost_and_nobody_comes_back(&[], 2_200, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
