@@ -15,9 +15,9 @@ use crate::embedded::rows::Columns;
 use crate::embedded::{Embedded, session_store, user_store};
 
 pub static SQL: LazyLock<String> = LazyLock::new(|| {
-    let (of_session, of_user) = (session_store::COLUMNS, user_store::columns());
+    let (of_session, of_user) = (session_store::COLUMNS, user_store::other_columns());
     format!(
-        "SELECT s.*, u.* FROM (SELECT realm, id, {of_session} FROM sessions WHERE realm = ?1 AND id = ?2) AS s, \
+        "SELECT s.*, u.* FROM (SELECT {of_session} FROM sessions WHERE realm = ?1 AND id = ?2) AS s, \
          (SELECT {of_user} FROM users JOIN keys ON slot = key_slot WHERE realm = ?1 AND id = ?3) AS u"
     )
 });
@@ -35,7 +35,8 @@ impl CallerStore for Embedded {
             let mut statement = db.prepare_cached(&SQL)?;
             let both = statement.query_row(which, |row| {
                 let mut columns = Columns::of(row);
-                Ok((session_store::read_next(&mut columns)?, user_store::read_next(&mut columns)?))
+                let session = session_store::read_rest(realm.clone(), *session, &mut columns)?;
+                Ok((session, user_store::read_rest(realm.clone(), *user, &mut columns)?))
             });
             both.optional()
         })

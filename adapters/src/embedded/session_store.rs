@@ -17,14 +17,16 @@ pub const COLUMNS: &str = "user_id, generation, user_agent, address, authenticat
                        idle_expires_at, expires_at, current, previous, rotated_at, successor, version";
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
-    read_next(&mut Columns::of(row))
+    let mut columns = Columns::of(row);
+    let (realm, id) = (columns.realm()?, SessionId::from_bytes(columns.id()?));
+    read_rest(realm, id, &mut columns)
 }
 
-/// From the next column on.
-pub fn read_next(columns: &mut Columns<'_, '_>) -> rusqlite::Result<Session> {
+/// The other columns, from the next one on.
+pub fn read_rest(realm: Realm, id: SessionId, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Session> {
     Ok(Session {
-        realm: columns.realm()?,
-        id: SessionId::from_bytes(columns.id()?),
+        realm,
+        id,
         user: UserId::from_bytes(columns.id()?),
         generation: columns.number()?,
         user_agent: columns.sealed()?,

@@ -21,16 +21,23 @@ const REST: &str = "pending_index, pending_email, previous_email, password, phon
 
 /// What `read` reads, where `keys` is joined.
 pub fn columns() -> String {
-    format!("realm, id, {PERSON_WITH_KEY}, {REST}")
+    format!("realm, id, {}", other_columns())
+}
+
+/// What `read_rest` reads, where `keys` is joined.
+pub fn other_columns() -> String {
+    format!("{PERSON_WITH_KEY}, {REST}")
 }
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<User> {
-    read_next(&mut Columns::of(row))
+    let mut columns = Columns::of(row);
+    let (realm, id) = (columns.realm()?, UserId::from_bytes(columns.id()?));
+    read_rest(realm, id, &mut columns)
 }
 
-/// From the next column on.
-pub fn read_next(columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
-    let (realm, id, person) = (columns.realm()?, UserId::from_bytes(columns.id()?), columns.person()?);
+/// The other columns, from the next one on.
+pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
+    let person = columns.person()?;
     let (pending_index, pending_email) = (columns.digest_if_any()?, columns.sealed_if_any()?);
     Ok(User {
         realm,

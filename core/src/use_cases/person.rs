@@ -58,7 +58,7 @@ impl Opener<'_> {
     }
 
     pub(crate) fn email(&self, field: Field, sealed: &Sealed) -> Result<Email, PortError> {
-        self.open_as(field, sealed, |text| Email::parse(text).ok())
+        self.open(field, sealed).map(Email::from_stored)
     }
 
     pub(crate) fn first_name(&self, person: &SealedPerson) -> Result<PersonName, PortError> {
