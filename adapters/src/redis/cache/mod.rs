@@ -230,21 +230,23 @@ impl Cache {
     /// Looks for copies, all in one question.
     async fn look_for_all(&self, wanted: &[Wanted<'_>]) -> Vec<Look> {
         let Some(view) = self.views.now() else { return wanted.iter().map(|_| Look::Closed).collect() };
-        let filter = self.key("revoked:");
         let names: Vec<String> =
             wanted.iter().map(|_| format!("L{:032x}", u128::from_be_bytes(self.random()))).collect();
-        let mut questions = redis::pipe();
-        for (Wanted { place, ended }, name) in wanted.iter().zip(&names) {
-            let mut question = self.question(&view, &view.scripts.look, &[self.key(place)]);
-            let bits: Vec<u64> = ended.iter().flat_map(|random| self.revoked.positions(random)).collect();
-            question.arg(&view.header).arg(name).arg(&filter).arg(LEASE).arg(bits);
-            questions.add_command(question);
-        }
-        let ask = async move |mut connection: ConnectionManager| {
-            known(questions.query_async::<Vec<Value>>(&mut connection).await)
-        };
-        let answers = self.redis.ask(ask).await.and_then(|answers| self.believed(answers));
-        let mut answers = answers.unwrap_or_default().into_iter();
+        let places: Vec<String> = wanted.iter().map(|wanted| self.key(wanted.place)).collect();
+        let answer = self.ask_as::<Value>(
+            &view,
+            |scripts| &scripts.look,
+            &places,
+            |question| {
+                question.arg(&view.header).arg(self.key("revoked:")).arg(LEASE);
+                for (Wanted { ended, .. }, name) in wanted.iter().zip(&names) {
+                    let bits: Vec<u64> = ended.iter().flat_map(|random| self.revoked.positions(random)).collect();
+                    question.arg(name).arg(bits.len()).arg(bits);
+                }
+            },
+        );
+        let answers = if let Some(Value::Array(answers)) = answer.await { answers } else { Vec::new() };
+        let mut answers = answers.into_iter();
         let found = wanted.iter().zip(names).map(|(wanted, name)| match answers.next() {
             Some(Value::BulkString(value)) => {
                 copy::open(&view.epoch.key, &view.header, wanted.place, &value).map_or(Look::Closed, Look::Hit)

@@ -39,27 +39,38 @@ impl Scripts {
     }
 }
 
-/// 1: nothing there that counts, and the lease is taken: who holds it may fill. 2: ask the store, and leave it. Else the
-/// value. Ended sessions are in a filter of the day.
+/// For each place 1: nothing there that counts, and the lease is taken: who holds it may fill. 2: ask the store, and leave
+/// it. Else the value. A place comes with its lease and the bits of a session, in the filters of the day and the day
+/// before: what has ended is remembered there.
 const LOOK: &str = "
-local value = redis.call('GET', KEYS[2])
-local header, lease, filter = ARGV[2], ARGV[3], ARGV[4]
-if not value or (value ~= '' and string.sub(value, 1, 1) == 'C' and string.sub(value, 1, #header) ~= header) then
-    redis.call('SET', KEYS[2], lease, 'PX', ARGV[5])
-    return 1
-end
-if string.sub(value, 1, 1) ~= 'C' then return 2 end
-if #ARGV > 5 then
+local header, filter, life = ARGV[2], ARGV[3], ARGV[4]
+local function ended(first, bits)
+    if bits == 0 then return false end
     local day = math.floor(redis.call('TIME')[1] / 86400)
     for back = 0, 1 do
         local of_day, set = filter .. string.format('%d', day - back), true
-        for i = 6, #ARGV do
+        for i = first, first + bits - 1 do
             if redis.call('GETBIT', of_day, ARGV[i]) == 0 then set = false; break end
         end
-        if set then return 2 end
+        if set then return true end
     end
+    return false
 end
-return value";
+local found, at = {}, 5
+for k = 2, #KEYS do
+    local value, bits = redis.call('GET', KEYS[k]), tonumber(ARGV[at + 1])
+    local copy = value and string.sub(value, 1, 1) == 'C'
+    if not value or (copy and string.sub(value, 1, #header) ~= header) then
+        redis.call('SET', KEYS[k], ARGV[at], 'PX', life)
+        found[k - 1] = 1
+    elseif not copy or ended(at + 2, bits) then
+        found[k - 1] = 2
+    else
+        found[k - 1] = value
+    end
+    at = at + 2 + bits
+end
+return found";
 
 /// Keeps a value if the lease is still there: any change of the record takes it away.
 const FILL: &str = "
