@@ -47,7 +47,8 @@ impl Site {
     /// Answers a request that came from there.
     pub async fn answer(&self, peer: SocketAddr, request: Request<Body>) -> Response {
         let id = RequestId::random(&self.app.request_ids);
-        let answer = self.shared(peer.ip(), &id, request);
+        // boxed: it is some kilobytes large, and everything that is wrapped around it would move them
+        let answer = Box::pin(self.shared(peer.ip(), &id, request));
         edge(&self.app, &id, answer).await
     }
 
@@ -55,7 +56,7 @@ impl Site {
     async fn shared(&self, peer: IpAddr, id: &RequestId, request: Request<Body>) -> Response {
         if request.headers().contains_key(ORIGIN) {
             let route = |request| async move { Ok::<_, Infallible>(self.route(peer, id, request).await) };
-            let Ok(response) = self.cors.layer(service_fn(route)).oneshot(request).await;
+            let Ok(response) = Box::pin(self.cors.layer(service_fn(route)).oneshot(request)).await;
             return response;
         }
         let mut response = self.route(peer, id, request).await;
