@@ -11,6 +11,7 @@ mod open;
 mod outbox_shelf;
 mod rate_limiter;
 mod readers;
+mod recent;
 mod registration_store;
 mod rows;
 mod session_store;
@@ -34,6 +35,7 @@ use tokio::sync::Notify;
 pub use open::OpenError;
 
 use crate::embedded::readers::Readers;
+use crate::embedded::recent::Recent;
 use crate::embedded::writer::Writer;
 use crate::limits::Buckets;
 
@@ -42,9 +44,11 @@ const PURGED: u32 = 500;
 
 /// The store. Everything it answered with success is on the disk.
 pub struct Embedded {
-    // dropped in this order: the readers first, so that the writer can fold the log into the file, the lock last
+    // dropped in this order: the readers first, so that the writer can fold the log into the file, then what reads its
+    // index, the lock last
     readers: Readers,
     writer: Writer,
+    recent: Option<Arc<Recent>>,
     buckets: Buckets,
     enqueued: Notify,
     lost_events: Arc<AtomicU64>,
@@ -60,7 +64,9 @@ impl Embedded {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
         job_queue::release_leases(&opened.connection).map_err(|source| open::explain(path, source))?;
-        Self::on(path, opened)
+        // where the log has no index to be read, everybody is looked up
+        let recent = Recent::of(path).ok().map(Arc::new);
+        Self::on(path, opened, recent)
     }
 
     /// Opens a database that is there and of this version's schema, beside a server that may be running on it: for the
@@ -69,16 +75,21 @@ impl Embedded {
     /// # Errors
     /// What is wrong with the file, and the mend.
     pub fn open_beside(path: &Path) -> Result<Self, OpenError> {
-        Self::on(path, open::beside(path)?)
+        Self::on(path, open::beside(path)?, None)
     }
 
-    fn on(path: &Path, opened: open::Opened) -> Result<Self, OpenError> {
+    fn on(path: &Path, mut opened: open::Opened, recent: Option<Arc<Recent>>) -> Result<Self, OpenError> {
         let failed = |source| open::explain(path, source);
         let readers = Readers::open(path).map_err(failed)?;
+        if let Some(recent) = recent.clone() {
+            let hear = move |_, _: &str, table: &str, row| recent.changes(table, row);
+            opened.connection.update_hook(Some(hear)).map_err(failed)?;
+        }
         Ok(Self {
             readers,
-            writer: Writer::start(opened.connection)
+            writer: Writer::start(opened.connection, recent.clone())
                 .map_err(|source| OpenError::Io { path: path.to_owned(), source })?,
+            recent,
             buckets: Buckets::default(),
             enqueued: Notify::new(),
             lost_events: Arc::default(),

@@ -140,7 +140,8 @@ impl Movable for Embedded {
     async fn clear(&self, of: Collection) -> Result<(), PortError> {
         let sql = match of {
             Collection::Checks => format!("DELETE FROM checks WHERE name <> '{NOTE}'"),
-            of => format!("DELETE FROM {}", of.as_str()),
+            // with a condition, SQLite goes through the rows and tells of each
+            of => format!("DELETE FROM {} WHERE true", of.as_str()),
         };
         self.writer.erase(PORT, move |db| db.execute(&sql, []).map(|_| ())).await
     }

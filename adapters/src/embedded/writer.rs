@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -11,6 +12,8 @@ use std::time::Duration;
 use portcullis_core::ports::error::PortError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+
+use crate::embedded::recent::Recent;
 
 /// How long a caller waits for the disk. What was asked may still happen; nothing is promised of it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,11 +43,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub fn start(connection: Connection) -> std::io::Result<Self> {
+    /// Starts the thread. It keeps `recent` in step with what it commits.
+    pub fn start(connection: Connection, recent: Option<Arc<Recent>>) -> std::io::Result<Self> {
         let (orders, waiting) = mpsc::sync_channel(WAITING);
-        let thread =
-            thread::Builder::new().name("store-writer".to_owned()).spawn(move || run(&connection, &waiting))?;
+        let run = move || run(&connection, recent.as_deref(), &waiting);
+        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(run)?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
@@ -160,8 +163,11 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn run(connection: &Connection, orders: &Receiver<Order>) {
+fn run(connection: &Connection, recent: Option<&Recent>, orders: &Receiver<Order>) {
     connection.set_prepared_statement_cache_capacity(128);
+    if let Some(recent) = recent {
+        recent.catch_up(connection);
+    }
     // an erasure that readers kept in the log so far
     let mut unfolded = false;
     while let Ok(first) = orders.recv() {
@@ -171,10 +177,17 @@ fn run(connection: &Connection, orders: &Receiver<Order>) {
         {
             batch.push(order);
         }
-        unfolded |= batch.iter().any(|order| order.erases);
+        let erases = batch.iter().any(|order| order.erases);
+        unfolded |= erases;
         let (told, committed) = commit(connection, batch);
         if unfolded {
             unfolded = !fold(connection);
+        }
+        if let Some(recent) = recent {
+            recent.catch_up(connection);
+            if erases {
+                recent.forget_changed();
+            }
         }
         for tell in told {
             tell(committed.clone());
@@ -224,7 +237,7 @@ mod tests {
     fn writer(path: &Path) -> Writer {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (n INTEGER UNIQUE)").unwrap();
-        Writer::start(connection).unwrap()
+        Writer::start(connection, None).unwrap()
     }
 
     fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send {
