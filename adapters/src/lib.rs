@@ -3,6 +3,7 @@
 mod bloom;
 pub mod crypto;
 pub mod embedded;
+mod generations;
 mod job_text;
 pub mod limits;
 pub mod mail;

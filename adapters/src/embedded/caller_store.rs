@@ -68,7 +68,7 @@ impl CallerStore for Embedded {
         }
         let before = recent.before(session);
         let Some((rows, session, user)) = self.read_caller(realm, session, user)? else { return Ok(None) };
-        recent.keep(before, rows, &session, &user);
+        recent.keep(&before, rows, &session, &user);
         Ok(Some((session, user)))
     }
 }

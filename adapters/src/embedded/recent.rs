@@ -6,7 +6,6 @@
 //! Which rows its own commits changed the thread hears from SQLite; where another process committed, everything goes.
 //! Only sealed values are kept, and those of a row that was changed no longer than the answer to the change takes.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -19,6 +18,8 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::model::session::Session;
 use portcullis_core::model::user::User;
 use rusqlite::Connection;
+
+use crate::generations::Generations;
 
 /// How long the head of the index is, in octets.
 const HEAD: usize = 48;
@@ -57,26 +58,6 @@ struct Known {
     user: User,
 }
 
-/// The younger one is filled; then it is the older one, and the one that was goes.
-#[derive(Default)]
-struct Generations {
-    younger: HashMap<SessionId, Kept>,
-    older: HashMap<SessionId, Kept>,
-}
-
-impl Generations {
-    fn get(&self, id: &SessionId) -> Option<&Kept> {
-        self.younger.get(id).or_else(|| self.older.get(id))
-    }
-
-    fn keep(&mut self, id: SessionId, kept: Kept) {
-        if self.younger.len() >= MOST && !self.younger.contains_key(&id) {
-            self.older = mem::take(&mut self.younger);
-        }
-        self.younger.insert(id, kept);
-    }
-}
-
 /// What was known of a caller's rows before they are read.
 pub struct Before(Option<(Rows, Marks, u64)>);
 
@@ -87,7 +68,7 @@ pub struct Recent {
     seen: RwLock<Seen>,
     marks: Vec<AtomicU32>,
     changed: Mutex<Vec<usize>>,
-    kept: RwLock<Generations>,
+    kept: RwLock<Generations<SessionId, Kept>>,
     behind: AtomicBool,
 }
 
@@ -110,7 +91,7 @@ impl Recent {
             seen: RwLock::new(Seen { head: [0; HEAD], theirs: -1, epoch: 0 }),
             marks: iter::repeat_with(AtomicU32::default).take(MARKS).collect(),
             changed: Mutex::default(),
-            kept: RwLock::default(),
+            kept: RwLock::new(Generations::of(MOST)),
             behind: AtomicBool::new(false),
         })
     }
@@ -133,7 +114,7 @@ impl Recent {
     }
 
     /// Keeps what was read after `before`. The first time only its rows: what happened to them meanwhile nobody saw.
-    pub fn keep(&self, before: Before, rows: Rows, session: &Session, user: &User) {
+    pub fn keep(&self, before: &Before, rows: Rows, session: &Session, user: &User) {
         let known = before.0.filter(|(before, ..)| *before == rows);
         let caller =
             known.map(|(_, marks, epoch)| Known { marks, epoch, session: session.clone(), user: user.clone() });
@@ -177,14 +158,9 @@ impl Recent {
     pub fn forget_changed(&self) {
         let epoch = self.seen.read().unwrap_or_else(PoisonError::into_inner).epoch;
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        let same = |_: &SessionId, kept: &mut Kept| {
-            kept.caller
-                .as_ref()
-                .is_some_and(|caller| caller.epoch == epoch && caller.marks == self.marks_of(&kept.rows))
-        };
-        let Generations { younger, older } = &mut *kept;
-        younger.retain(same);
-        older.retain(same);
+        kept.retain(|Kept { rows, caller }| {
+            caller.as_ref().is_some_and(|caller| caller.epoch == epoch && caller.marks == self.marks_of(rows))
+        });
     }
 
     fn head(&self) -> Option<Head> {

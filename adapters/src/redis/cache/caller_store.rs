@@ -37,14 +37,18 @@ impl CallerStore for CachedCallers {
     ) -> Result<Option<(Session, User)>, PortError> {
         let of_session = CachedSessions::place(realm, session);
         let of_user = CachedUsers::place(realm, user);
-        let wanted =
-            [Wanted { place: &of_session, ended: Some(session.as_bytes()) }, Wanted { place: &of_user, ended: None }];
+        let (session_nonce, known_session) = self.sessions.known(&of_session);
+        let (user_nonce, known_user) = self.users.known(&of_user);
+        let wanted = [
+            Wanted { place: &of_session, ended: Some(session.as_bytes()), known: session_nonce },
+            Wanted { place: &of_user, ended: None, known: user_nonce },
+        ];
         let mut looks = self.cache.look_for_all(&wanted).await.into_iter();
         let mut look = || looks.next().unwrap_or(Look::Closed);
         let (session_look, user_look) = (look(), look());
         let (session, user) = tokio::try_join!(
-            self.sessions.answer(session_look, &of_session, realm, session),
-            self.users.answer(user_look, &of_user, realm, user),
+            self.sessions.answer(session_look, known_session, &of_session, realm, session),
+            self.users.answer(user_look, known_user, &of_user, realm, user),
         )?;
         Ok(session.zip(user))
     }

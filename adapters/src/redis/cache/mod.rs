@@ -12,6 +12,7 @@
 mod caller_store;
 mod copy;
 mod filter;
+mod known;
 mod rate_limiter;
 mod scripts;
 mod session_store;
@@ -36,7 +37,7 @@ use crate::redis::Redis;
 use crate::redis::cache::view::{Looking, View, Views};
 
 pub use caller_store::CachedCallers;
-pub use copy::CopyKey;
+pub use copy::{CopyKey, CopyNonce};
 pub use filter::{Members, SharedFilter};
 pub use rate_limiter::FilteredLimiter;
 pub use session_store::CachedSessions;
@@ -97,12 +98,16 @@ struct Wanted<'a> {
     place: &'a str,
     /// What names a session in the filter of the ended ones.
     ended: Option<&'a [u8]>,
+    /// The copy that need not be told again.
+    known: Option<CopyNonce>,
 }
 
 /// What a look found.
 enum Look {
     /// A copy that may answer.
-    Hit(Vec<u8>),
+    Hit(CopyNonce, Vec<u8>),
+    /// The copy that is known.
+    Same,
     /// None; what the store says may be kept.
     Miss(Lease),
     /// Ask the store.
@@ -239,9 +244,10 @@ impl Cache {
             &places,
             |question| {
                 question.arg(&view.header).arg(self.key("revoked:")).arg(LEASE);
-                for (Wanted { ended, .. }, name) in wanted.iter().zip(&names) {
+                for (Wanted { ended, known, .. }, name) in wanted.iter().zip(&names) {
                     let bits: Vec<u64> = ended.iter().flat_map(|random| self.revoked.positions(random)).collect();
-                    question.arg(name).arg(bits.len()).arg(bits);
+                    let known = known.as_ref().map_or(&[][..], |nonce| nonce);
+                    question.arg(name).arg(known).arg(bits.len()).arg(bits);
                 }
             },
         );
@@ -249,14 +255,16 @@ impl Cache {
         let mut answers = answers.into_iter();
         let found = wanted.iter().zip(names).map(|(wanted, name)| match answers.next() {
             Some(Value::BulkString(value)) => {
-                copy::open(&view.epoch.key, &view.header, wanted.place, &value).map_or(Look::Closed, Look::Hit)
+                let opened = copy::open(&view.epoch.key, &view.header, wanted.place, &value);
+                opened.map_or(Look::Closed, |(nonce, copy)| Look::Hit(nonce, copy))
             }
             Some(Value::Int(1)) => Look::Miss(Lease { view: view.clone(), name }),
+            Some(Value::Int(3)) => Look::Same,
             _ => Look::Closed,
         });
         let found: Vec<Look> = found.collect();
         for look in &found {
-            let count = if matches!(look, Look::Hit(_)) { &self.hits } else { &self.misses };
+            let count = if matches!(look, Look::Hit(..) | Look::Same) { &self.hits } else { &self.misses };
             count.fetch_add(1, Ordering::Relaxed);
         }
         found

@@ -40,8 +40,8 @@ impl Scripts {
 }
 
 /// For each place 1: nothing there that counts, and the lease is taken: who holds it may fill. 2: ask the store, and leave
-/// it. Else the value. A place comes with its lease and the bits of a session, in the filters of the day and the day
-/// before: what has ended is remembered there.
+/// it. 3: the copy that whoever asks has. Else the value. A place comes with its lease, the nonce of a copy that is known,
+/// and the bits of a session, in the filters of the day and the day before: what has ended is remembered there.
 const LOOK: &str = "
 local header, filter, life = ARGV[2], ARGV[3], ARGV[4]
 local function ended(first, bits)
@@ -58,17 +58,22 @@ local function ended(first, bits)
 end
 local found, at = {}, 5
 for k = 2, #KEYS do
-    local value, bits = redis.call('GET', KEYS[k]), tonumber(ARGV[at + 1])
-    local copy = value and string.sub(value, 1, 1) == 'C'
-    if not value or (copy and string.sub(value, 1, #header) ~= header) then
-        redis.call('SET', KEYS[k], ARGV[at], 'PX', life)
-        found[k - 1] = 1
-    elseif not copy or ended(at + 2, bits) then
-        found[k - 1] = 2
+    local known, bits = ARGV[at + 1], tonumber(ARGV[at + 2])
+    if known ~= '' and redis.call('GETRANGE', KEYS[k], 0, #header + #known - 1) == header .. known then
+        found[k - 1] = ended(at + 3, bits) and 2 or 3
     else
-        found[k - 1] = value
+        local value = redis.call('GET', KEYS[k])
+        local copy = value and string.sub(value, 1, 1) == 'C'
+        if not value or (copy and string.sub(value, 1, #header) ~= header) then
+            redis.call('SET', KEYS[k], ARGV[at], 'PX', life)
+            found[k - 1] = 1
+        elseif not copy or ended(at + 3, bits) then
+            found[k - 1] = 2
+        else
+            found[k - 1] = value
+        end
     end
-    at = at + 2 + bits
+    at = at + 3 + bits
 end
 return found";
 

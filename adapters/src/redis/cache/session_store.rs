@@ -12,41 +12,53 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::session_store::{RotateSession, SessionStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::{Advance, Cache, Look, Wanted};
+use crate::redis::cache::known::Known;
+use crate::redis::cache::{Advance, Cache, CopyNonce, Look, Wanted};
 
 /// Sessions with copies of them in Redis.
 pub struct CachedSessions {
     cache: Arc<Cache>,
     store: Arc<dyn SessionStore>,
+    known: Known<Session>,
 }
 
 impl CachedSessions {
     /// Copies of what `store` has.
     #[must_use]
     pub fn new(cache: Arc<Cache>, store: Arc<dyn SessionStore>) -> Self {
-        Self { cache, store }
+        Self { cache, store, known: Known::default() }
     }
 
     pub(super) fn place(realm: &Realm, id: &SessionId) -> String {
         format!("session:{realm}:{id}")
     }
 
+    /// The copy that is known, and what Redis knows it by.
+    pub(super) fn known(&self, place: &str) -> (Option<CopyNonce>, Option<Arc<Session>>) {
+        self.known.get(place).unzip()
+    }
+
     /// What a look found, or what the store says, which is kept where it may be.
     pub(super) async fn answer(
         &self,
         look: Look,
+        known: Option<Arc<Session>>,
         place: &str,
         realm: &Realm,
         id: &SessionId,
     ) -> Result<Option<Session>, PortError> {
         let lease = match look {
-            Look::Hit(copy) => match stored::read_session(&copy) {
-                Some(session) => return Ok(Some(session)),
+            Look::Same if let Some(known) = known => return Ok(Some((*known).clone())),
+            Look::Hit(nonce, copy) => match stored::read_session(&copy) {
+                Some(session) => {
+                    self.known.keep(&self.cache, place, nonce, Arc::new(session.clone()));
+                    return Ok(Some(session));
+                }
                 // of another version of this program
                 None => return self.store.find(realm, id).await,
             },
             Look::Miss(lease) => lease,
-            Look::Closed => return self.store.find(realm, id).await,
+            Look::Same | Look::Closed => return self.store.find(realm, id).await,
         };
         let found = self.store.find(realm, id).await?;
         if let Some(copy) = found.as_ref().and_then(stored::write_session) {
@@ -64,8 +76,9 @@ impl SessionStore for CachedSessions {
 
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         let place = Self::place(realm, id);
-        let look = self.cache.look(Wanted { place: &place, ended: Some(id.as_bytes()) }).await;
-        self.answer(look, &place, realm, id).await
+        let (nonce, known) = self.known(&place);
+        let look = self.cache.look(Wanted { place: &place, ended: Some(id.as_bytes()), known: nonce }).await;
+        self.answer(look, known, &place, realm, id).await
     }
 
     async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {

@@ -12,41 +12,53 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::{Advance, Cache, Look, Wanted};
+use crate::redis::cache::known::Known;
+use crate::redis::cache::{Advance, Cache, CopyNonce, Look, Wanted};
 
 /// Accounts with copies of them in Redis.
 pub struct CachedUsers {
     cache: Arc<Cache>,
     store: Arc<dyn UserStore>,
+    known: Known<User>,
 }
 
 impl CachedUsers {
     /// Copies of what `store` has.
     #[must_use]
     pub fn new(cache: Arc<Cache>, store: Arc<dyn UserStore>) -> Self {
-        Self { cache, store }
+        Self { cache, store, known: Known::default() }
     }
 
     pub(super) fn place(realm: &Realm, id: &UserId) -> String {
         format!("user:{realm}:{id}")
     }
 
+    /// The copy that is known, and what Redis knows it by.
+    pub(super) fn known(&self, place: &str) -> (Option<CopyNonce>, Option<Arc<User>>) {
+        self.known.get(place).unzip()
+    }
+
     /// What a look found, or what the store says, which is kept where it may be.
     pub(super) async fn answer(
         &self,
         look: Look,
+        known: Option<Arc<User>>,
         place: &str,
         realm: &Realm,
         id: &UserId,
     ) -> Result<Option<User>, PortError> {
         let lease = match look {
-            Look::Hit(copy) => match stored::read_user(&copy) {
-                Some(user) => return Ok(Some(user)),
+            Look::Same if let Some(known) = known => return Ok(Some((*known).clone())),
+            Look::Hit(nonce, copy) => match stored::read_user(&copy) {
+                Some(user) => {
+                    self.known.keep(&self.cache, place, nonce, Arc::new(user.clone()));
+                    return Ok(Some(user));
+                }
                 // of another version of this program
                 None => return self.store.find(realm, id).await,
             },
             Look::Miss(lease) => lease,
-            Look::Closed => return self.store.find(realm, id).await,
+            Look::Same | Look::Closed => return self.store.find(realm, id).await,
         };
         let found = self.store.find(realm, id).await?;
         if let Some(copy) = found.as_ref().and_then(stored::write_user) {
@@ -65,8 +77,9 @@ impl UserStore for CachedUsers {
 
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         let place = Self::place(realm, id);
-        let look = self.cache.look(Wanted { place: &place, ended: None }).await;
-        self.answer(look, &place, realm, id).await
+        let (nonce, known) = self.known(&place);
+        let look = self.cache.look(Wanted { place: &place, ended: None, known: nonce }).await;
+        self.answer(look, known, &place, realm, id).await
     }
 
     async fn find_at_source(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
