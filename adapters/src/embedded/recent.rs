@@ -48,7 +48,7 @@ struct Seen {
 struct Kept {
     rows: Rows,
     /// Once it was read with its rows known before.
-    caller: Option<Known>,
+    caller: Option<Box<Known>>,
 }
 
 struct Known {
@@ -116,8 +116,8 @@ impl Recent {
     /// Keeps what was read after `before`. The first time only its rows: what happened to them meanwhile nobody saw.
     pub fn keep(&self, before: &Before, rows: Rows, session: &Session, user: &User) {
         let known = before.0.filter(|(before, ..)| *before == rows);
-        let caller =
-            known.map(|(_, marks, epoch)| Known { marks, epoch, session: session.clone(), user: user.clone() });
+        let caller = known
+            .map(|(_, marks, epoch)| Box::new(Known { marks, epoch, session: session.clone(), user: user.clone() }));
         self.kept.write().unwrap_or_else(PoisonError::into_inner).keep(session.id, Kept { rows, caller });
     }
 
