@@ -64,8 +64,8 @@ impl Embedded {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
         job_queue::release_leases(&opened.connection).map_err(|source| open::explain(path, source))?;
-        // where the log has no index to be read, everybody is looked up
-        let recent = Recent::of(path).ok().map(Arc::new);
+        // where the head of the log cannot be seen, everybody is looked up
+        let recent = Recent::of(path, &opened.connection).ok().map(Arc::new);
         Self::on(path, opened, recent)
     }
 

@@ -4,14 +4,16 @@
 //! SQLite keeps an index of its log in memory that all processes share, and every commit changes the head of it. What is
 //! kept here counts only while that head is the one the writing thread saw last; to know, a request reads 48 octets.
 //! Which rows its own commits changed the thread hears from SQLite; where another process committed, everything goes.
-//! Only sealed values are kept, and those of a row that was changed no longer than the answer to the change takes.
+//! Only sealed values are kept, and what was erased goes before the erasure is answered.
 
-use std::fs::File;
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::os::fd::IntoRawFd as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
-use std::{iter, mem};
+use std::{io, iter, mem};
 
 use portcullis_core::model::ids::{SessionId, UserId};
 use portcullis_core::model::realm::Realm;
@@ -67,7 +69,8 @@ pub struct Recent {
     index: File,
     seen: RwLock<Seen>,
     marks: Vec<AtomicU32>,
-    changed: Mutex<Vec<usize>>,
+    /// The marks of rows that the transaction at hand changes.
+    changed: Mutex<HashSet<usize>>,
     kept: RwLock<Generations<SessionId, Kept>>,
     behind: AtomicBool,
 }
@@ -79,21 +82,36 @@ fn mark(table: usize, row: i64) -> usize {
 }
 
 impl Recent {
-    /// Of a database that is open.
+    /// Of a database that this connection is to write to.
     ///
     /// # Errors
-    /// When the log has no index that can be read.
-    pub fn of(database: &Path) -> std::io::Result<Self> {
-        let mut name = database.as_os_str().to_owned();
+    /// When a commit cannot be seen in what should be the index of its log.
+    pub fn of(database: &Path, connection: &Connection) -> io::Result<Self> {
+        // as SQLite does: the index lies beside the file, not beside what points to it
+        let mut name = fs::canonicalize(database)?.into_os_string();
         name.push("-shm");
-        Ok(Self {
+        let recent = Self {
             index: File::open(name)?,
             seen: RwLock::new(Seen { head: [0; HEAD], theirs: -1, epoch: 0 }),
             marks: iter::repeat_with(AtomicU32::default).take(MARKS).collect(),
             changed: Mutex::default(),
             kept: RwLock::new(Generations::of(MOST)),
             behind: AtomicBool::new(false),
-        })
+        };
+        let before = recent.head();
+        let commit = || {
+            let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+            connection.pragma_update(None, "user_version", version)
+        };
+        if let Err(error) = commit() {
+            tracing::debug!("callers are not kept in memory: {error}");
+        }
+        if before.is_some() && recent.head().is_some_and(|after| Some(after) != before) {
+            return Ok(recent);
+        }
+        // never closed: SQLite's locks on it would go
+        let _ = recent.index.into_raw_fd();
+        Err(io::Error::other("a commit is not seen in the index of its log"))
     }
 
     /// The caller, if it is certain that the file has the same.
@@ -108,7 +126,7 @@ impl Recent {
 
     /// To be called before the caller is read.
     pub fn before(&self, session: &SessionId) -> Before {
-        let epoch = self.seen.read().unwrap_or_else(PoisonError::into_inner).epoch;
+        let epoch = self.epoch();
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         Before(kept.get(session).map(|kept| (kept.rows, self.marks_of(&kept.rows), epoch)))
     }
@@ -116,9 +134,12 @@ impl Recent {
     /// Keeps what was read after `before`. The first time only its rows: what happened to them meanwhile nobody saw.
     pub fn keep(&self, before: &Before, rows: Rows, session: &Session, user: &User) {
         let known = before.0.filter(|(before, ..)| *before == rows);
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        // what was changed in between must not come back after it was let go of
+        let known = known.filter(|(rows, marks, epoch)| *epoch == self.epoch() && *marks == self.marks_of(rows));
         let caller = known
             .map(|(_, marks, epoch)| Box::new(Known { marks, epoch, session: session.clone(), user: user.clone() }));
-        self.kept.write().unwrap_or_else(PoisonError::into_inner).keep(session.id, Kept { rows, caller });
+        kept.keep(session.id, Kept { rows, caller });
     }
 
     /// Whether the writing thread should look, and nobody has told it so yet.
@@ -129,7 +150,7 @@ impl Recent {
     /// A row was changed, in a transaction that has not ended.
     pub fn changes(&self, table: &str, row: i64) {
         if let Some(table) = TABLES.iter().position(|known| *known == table) {
-            self.changed.lock().unwrap_or_else(PoisonError::into_inner).push(mark(table, row));
+            self.changed.lock().unwrap_or_else(PoisonError::into_inner).insert(mark(table, row));
         }
     }
 
@@ -149,18 +170,26 @@ impl Recent {
             && self.head() == Some(head)
         {
             let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-            let epoch = seen.epoch + u64::from(seen.theirs != theirs);
-            *seen = Seen { head, theirs, epoch };
+            let others = seen.theirs != theirs;
+            *seen = Seen { head, theirs, epoch: seen.epoch + u64::from(others) };
+            drop(seen);
+            if others {
+                self.forget_changed();
+            }
         }
     }
 
-    /// Lets go of everything that has been changed: after something was erased.
+    /// Lets go of everything that may have been changed.
     pub fn forget_changed(&self) {
-        let epoch = self.seen.read().unwrap_or_else(PoisonError::into_inner).epoch;
+        let epoch = self.epoch();
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|Kept { rows, caller }| {
             caller.as_ref().is_some_and(|caller| caller.epoch == epoch && caller.marks == self.marks_of(rows))
         });
+    }
+
+    fn epoch(&self) -> u64 {
+        self.seen.read().unwrap_or_else(PoisonError::into_inner).epoch
     }
 
     fn head(&self) -> Option<Head> {
@@ -300,6 +329,49 @@ mod tests {
         let kept = store.recent.as_ref().unwrap().kept.read().unwrap();
         assert!(kept.get(&session.id).is_none());
         assert!(kept.get(&samples::session(&user.realm, 2, 2).id).is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_read_before_a_change_is_not_kept_after_it() {
+        let (_folder, store) = fresh();
+        let (session, user) = known(&store, 1).await;
+        let recent = store.recent.as_ref().unwrap();
+        let before = recent.before(&session.id);
+        let (rows, ..) = store.read_caller(&user.realm, &session.id, &user.id).unwrap().unwrap();
+        assert!(UserStore::delete(&*store, &user.realm, &user.id).await.unwrap());
+        recent.keep(&before, rows, &session, &user);
+        let kept = recent.kept.read().unwrap();
+        assert!(kept.get(&session.id).is_none_or(|kept| kept.caller.is_none()), "it is in memory again");
+    }
+
+    /// SQLite's index lies beside the file that a link points to; another one, left there, says nothing.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_link_to_the_database_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("p.db"), folder.path().join("link.db"));
+        drop(Embedded::open(&file).unwrap());
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        fs::write(folder.path().join("link.db-shm"), vec![7; 32768]).unwrap();
+        let store = Embedded::open(&link).unwrap();
+        let (_, user) = known(&store, 1).await;
+        let beside = Embedded::open_beside(&link).unwrap();
+        let next = User { version: user.version + 1, disabled: true, ..user.clone() };
+        assert_eq!(UserStore::replace(&beside, next.clone(), user.version).await.unwrap(), ReplaceUser::Replaced);
+        assert_eq!(found(&store, 1).await.unwrap().1, next);
+    }
+
+    /// Another file than the one that SQLite has.
+    #[test]
+    fn an_index_in_which_no_commit_is_seen_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, other) = (folder.path().join("p.db"), folder.path().join("other.db"));
+        let connection = Connection::open(&file).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (n)").unwrap();
+        assert!(Recent::of(&other, &connection).is_err(), "there is none");
+        fs::write(&other, []).unwrap();
+        fs::write(folder.path().join("other.db-shm"), vec![7; 32768]).unwrap();
+        assert!(Recent::of(&other, &connection).is_err());
+        assert!(Recent::of(&file, &connection).is_ok());
     }
 
     /// As a command does beside a server.

@@ -31,7 +31,8 @@ type Change = Box<dyn FnOnce(Result<&Connection, String>) -> Told + Send>;
 type Told = Box<dyn FnOnce(Result<(), String>) + Send>;
 
 struct Order {
-    change: Change,
+    /// None where the thread only has to look at what others committed.
+    change: Option<Change>,
     /// Afterwards the log is folded into the file, before anyone is told, so that what was erased is in neither.
     erases: bool,
 }
@@ -92,6 +93,13 @@ impl Writer {
         }
     }
 
+    /// Has the thread look at what others committed. It does so after every change: where these wait, no more is needed.
+    pub fn look(&self) {
+        if let Some(orders) = &self.orders {
+            let _ = orders.try_send(Order { change: None, erases: false });
+        }
+    }
+
     async fn change<T: Send + 'static>(
         &self,
         port: &'static str,
@@ -122,7 +130,7 @@ impl Writer {
             })
         });
         let orders = self.orders.as_ref().ok_or_else(|| gone(port))?;
-        orders.try_send(Order { change, erases }).map_err(|refused| match refused {
+        orders.try_send(Order { change: Some(change), erases }).map_err(|refused| match refused {
             TrySendError::Full(_) => PortError::new(port, "too many changes are waiting for the disk"),
             TrySendError::Disconnected(_) => gone(port),
         })
@@ -179,7 +187,8 @@ fn run(connection: &Connection, recent: Option<&Recent>, orders: &Receiver<Order
         }
         let erases = batch.iter().any(|order| order.erases);
         unfolded |= erases;
-        let (told, committed) = commit(connection, batch);
+        let changes: Vec<Change> = batch.into_iter().filter_map(|order| order.change).collect();
+        let (told, committed) = if changes.is_empty() { (Vec::new(), Ok(())) } else { commit(connection, changes) };
         if unfolded {
             unfolded = !fold(connection);
         }
@@ -197,12 +206,12 @@ fn run(connection: &Connection, recent: Option<&Recent>, orders: &Receiver<Order
 }
 
 /// One transaction for all of them. Nothing of it is told before the end of it is known.
-fn commit(connection: &Connection, batch: Vec<Order>) -> (Vec<Told>, Result<(), String>) {
+fn commit(connection: &Connection, changes: Vec<Change>) -> (Vec<Told>, Result<(), String>) {
     let mut state = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
-    let mut told = Vec::with_capacity(batch.len());
-    for order in batch {
+    let mut told = Vec::with_capacity(changes.len());
+    for change in changes {
         let usable = state.clone().map(|()| connection);
-        told.push((order.change)(usable));
+        told.push(change(usable));
         if state.is_ok() && connection.is_autocommit() {
             state = Err("the transaction was rolled back".to_owned());
         }

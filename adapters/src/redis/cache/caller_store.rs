@@ -37,11 +37,11 @@ impl CallerStore for CachedCallers {
     ) -> Result<Option<(Session, User)>, PortError> {
         let of_session = CachedSessions::place(realm, session);
         let of_user = CachedUsers::place(realm, user);
-        let (session_nonce, known_session) = self.sessions.known(&of_session);
-        let (user_nonce, known_user) = self.users.known(&of_user);
+        let (session_stamp, known_session) = self.sessions.known(&of_session);
+        let (user_stamp, known_user) = self.users.known(&of_user);
         let wanted = [
-            Wanted { place: &of_session, ended: Some(session.as_bytes()), known: session_nonce },
-            Wanted { place: &of_user, ended: None, known: user_nonce },
+            Wanted { place: &of_session, ended: Some(session.as_bytes()), known: session_stamp },
+            Wanted { place: &of_user, ended: None, known: user_stamp },
         ];
         let mut looks = self.cache.look_for_all(&wanted).await.into_iter();
         let mut look = || looks.next().unwrap_or(Look::Closed);

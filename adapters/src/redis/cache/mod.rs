@@ -34,6 +34,7 @@ use tokio::task::AbortHandle;
 
 use crate::bloom::Bloom;
 use crate::redis::Redis;
+use crate::redis::cache::known::{Known, Stamp};
 use crate::redis::cache::view::{Looking, View, Views};
 
 pub use caller_store::CachedCallers;
@@ -99,13 +100,13 @@ struct Wanted<'a> {
     /// What names a session in the filter of the ended ones.
     ended: Option<&'a [u8]>,
     /// The copy that need not be told again.
-    known: Option<CopyNonce>,
+    known: Option<Stamp>,
 }
 
 /// What a look found.
 enum Look {
     /// A copy that may answer.
-    Hit(CopyNonce, Vec<u8>),
+    Hit(Stamp, Vec<u8>),
     /// The copy that is known.
     Same,
     /// None; what the store says may be kept.
@@ -227,6 +228,11 @@ impl Cache {
         bytes
     }
 
+    /// The copy of a place that is known.
+    fn known<T>(&self, of: &Known<T>, place: &str) -> Option<(Stamp, Arc<T>)> {
+        of.get(self.views.now()?.epoch.copies, place)
+    }
+
     /// Looks for a copy.
     async fn look(&self, wanted: Wanted<'_>) -> Look {
         self.look_for_all(&[wanted]).await.pop().unwrap_or(Look::Closed)
@@ -246,7 +252,8 @@ impl Cache {
                 question.arg(&view.header).arg(self.key("revoked:")).arg(LEASE);
                 for (Wanted { ended, known, .. }, name) in wanted.iter().zip(&names) {
                     let bits: Vec<u64> = ended.iter().flat_map(|random| self.revoked.positions(random)).collect();
-                    let known = known.as_ref().map_or(&[][..], |nonce| nonce);
+                    let known = known.as_ref().filter(|known| known.epoch == view.epoch.copies);
+                    let known = known.map_or(&[][..], |known| &known.nonce);
                     question.arg(name).arg(known).arg(bits.len()).arg(bits);
                 }
             },
@@ -256,7 +263,8 @@ impl Cache {
         let found = wanted.iter().zip(names).map(|(wanted, name)| match answers.next() {
             Some(Value::BulkString(value)) => {
                 let opened = copy::open(&view.epoch.key, &view.header, wanted.place, &value);
-                opened.map_or(Look::Closed, |(nonce, copy)| Look::Hit(nonce, copy))
+                let stamp = |nonce| Stamp { epoch: view.epoch.copies, nonce };
+                opened.map_or(Look::Closed, |(nonce, copy)| Look::Hit(stamp(nonce), copy))
             }
             Some(Value::Int(1)) => Look::Miss(Lease { view: view.clone(), name }),
             Some(Value::Int(3)) => Look::Same,

@@ -12,8 +12,8 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::session_store::{RotateSession, SessionStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::known::Known;
-use crate::redis::cache::{Advance, Cache, CopyNonce, Look, Wanted};
+use crate::redis::cache::known::{Known, Stamp};
+use crate::redis::cache::{Advance, Cache, Look, Wanted};
 
 /// Sessions with copies of them in Redis.
 pub struct CachedSessions {
@@ -34,8 +34,8 @@ impl CachedSessions {
     }
 
     /// The copy that is known, and what Redis knows it by.
-    pub(super) fn known(&self, place: &str) -> (Option<CopyNonce>, Option<Arc<Session>>) {
-        self.known.get(place).unzip()
+    pub(super) fn known(&self, place: &str) -> (Option<Stamp>, Option<Arc<Session>>) {
+        self.cache.known(&self.known, place).unzip()
     }
 
     /// What a look found, or what the store says, which is kept where it may be.
@@ -49,9 +49,9 @@ impl CachedSessions {
     ) -> Result<Option<Session>, PortError> {
         let lease = match look {
             Look::Same if let Some(known) = known => return Ok(Some((*known).clone())),
-            Look::Hit(nonce, copy) => match stored::read_session(&copy) {
+            Look::Hit(stamp, copy) => match stored::read_session(&copy) {
                 Some(session) => {
-                    self.known.keep(&self.cache, place, nonce, Arc::new(session.clone()));
+                    self.known.keep(place, stamp, Arc::new(session.clone()));
                     return Ok(Some(session));
                 }
                 // of another version of this program
@@ -76,8 +76,8 @@ impl SessionStore for CachedSessions {
 
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         let place = Self::place(realm, id);
-        let (nonce, known) = self.known(&place);
-        let look = self.cache.look(Wanted { place: &place, ended: Some(id.as_bytes()), known: nonce }).await;
+        let (stamp, known) = self.known(&place);
+        let look = self.cache.look(Wanted { place: &place, ended: Some(id.as_bytes()), known: stamp }).await;
         self.answer(look, known, &place, realm, id).await
     }
 

@@ -12,8 +12,8 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::known::Known;
-use crate::redis::cache::{Advance, Cache, CopyNonce, Look, Wanted};
+use crate::redis::cache::known::{Known, Stamp};
+use crate::redis::cache::{Advance, Cache, Look, Wanted};
 
 /// Accounts with copies of them in Redis.
 pub struct CachedUsers {
@@ -34,8 +34,8 @@ impl CachedUsers {
     }
 
     /// The copy that is known, and what Redis knows it by.
-    pub(super) fn known(&self, place: &str) -> (Option<CopyNonce>, Option<Arc<User>>) {
-        self.known.get(place).unzip()
+    pub(super) fn known(&self, place: &str) -> (Option<Stamp>, Option<Arc<User>>) {
+        self.cache.known(&self.known, place).unzip()
     }
 
     /// What a look found, or what the store says, which is kept where it may be.
@@ -49,9 +49,9 @@ impl CachedUsers {
     ) -> Result<Option<User>, PortError> {
         let lease = match look {
             Look::Same if let Some(known) = known => return Ok(Some((*known).clone())),
-            Look::Hit(nonce, copy) => match stored::read_user(&copy) {
+            Look::Hit(stamp, copy) => match stored::read_user(&copy) {
                 Some(user) => {
-                    self.known.keep(&self.cache, place, nonce, Arc::new(user.clone()));
+                    self.known.keep(place, stamp, Arc::new(user.clone()));
                     return Ok(Some(user));
                 }
                 // of another version of this program
@@ -77,8 +77,8 @@ impl UserStore for CachedUsers {
 
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         let place = Self::place(realm, id);
-        let (nonce, known) = self.known(&place);
-        let look = self.cache.look(Wanted { place: &place, ended: None, known: nonce }).await;
+        let (stamp, known) = self.known(&place);
+        let look = self.cache.look(Wanted { place: &place, ended: None, known: stamp }).await;
         self.answer(look, known, &place, realm, id).await
     }
 
