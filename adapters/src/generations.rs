@@ -32,6 +32,12 @@ impl<K: Eq + Hash, V> Generations<K, V> {
         self.younger.insert(key, value);
     }
 
+    /// How many there are of the younger and of the older.
+    #[cfg(test)]
+    pub fn sizes(&self) -> [usize; 2] {
+        [self.younger.len(), self.older.len()]
+    }
+
     /// Lets go of the others.
     pub fn retain(&mut self, mut wanted: impl FnMut(&V) -> bool) {
         self.younger.retain(|_, value| wanted(value));

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use portcullis_core::testing::fakes::token_signer::FakeTokenSigner;
     use portcullis_core::testing::faults::FaultPlan;
-    use portcullis_core::testing::samples::{self, realm};
+    use portcullis_core::testing::samples::{self, NOW, realm};
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -149,5 +149,15 @@ mod tests {
         assert!(signer.verify(&realm, token.expose(), claims.issued_at + Duration::from_mins(1)).is_some());
         let before = Timestamp::from_millis(claims.issued_at.as_millis() - 3_600_000);
         assert_eq!(signer.verify(&realm, token.expose(), before), None);
+    }
+
+    #[test]
+    fn never_holds_more_than_two_generations() {
+        let (signer, realm) = (signer(), realm("User1"));
+        for n in 0..(MOST as u64 * 3) {
+            let token = signer.sign(&samples::claims(&realm, n)).unwrap();
+            assert!(signer.verify(&realm, token.expose(), NOW).is_some(), "{n}");
+        }
+        assert!(signer.kept.read().unwrap().sizes().iter().all(|size| *size <= MOST));
     }
 }
