@@ -223,6 +223,7 @@ pub async fn an_instance_without_redis_switches_copies_off() {
     let (one, _other) = two(&[], &[]).await;
     let (here, _) = one.realm("User1").logged_in(&Person::john()).await;
     until_copies_answer(&one, &here).await;
+    let ended = at(&one, &here);
     // it would take nothing back
     let plain = one.twin_with(&[("REDIS_URL", "")]).await;
     let there = at(&plain, &here);
@@ -240,4 +241,6 @@ pub async fn an_instance_without_redis_switches_copies_off() {
     let told = portcullis_server::compose::migrate::run(&settings, true, Arc::new(OsRandomness)).await.unwrap();
     assert!(told.contains("copies in Redis are on again"), "{told}");
     until_copies_answer(&one, &here).await;
+    // and what it ended meanwhile has ended
+    let _ = ended.get("/").await.expect(401);
 }

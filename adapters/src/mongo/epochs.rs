@@ -29,22 +29,28 @@ impl Mongo {
     /// When the database fails.
     pub async fn forbid_copies(&self) -> Result<(), PortError> {
         self.begin_epoch(true).await?;
-        if self.set_plain(true).await? {
+        if self.switch(true).await? {
             tracing::warn!(
                 "MONGO_URL: instances with Redis have used this database, and this one has none: copies in Redis are off \
                  until all have the same REDIS_URL and `portcullis migrate --with-copies` is called"
             );
+        }
+        // another instance may have done the same a moment ago, and be waiting still
+        let versions = self.collection("versions");
+        if run(PORT, versions.find_one(doc! {"_id": EPOCH, "settled": true})).await?.is_none() {
             tokio::time::sleep(TRUST * 2).await;
+            let settled = versions.update_one(doc! {"_id": EPOCH, "plain": true}, doc! {"$set": {"settled": true}});
+            run(PORT, settled).await?;
         }
         Ok(())
     }
 
-    /// All instances have Redis. Whether some had not.
+    /// All instances have Redis. Whether some had not: what there is from before is not believed, for they took nothing back.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn allow_copies(&self) -> Result<bool, PortError> {
-        self.set_plain(false).await
+        self.switch(false).await
     }
 
     /// Answers when no instance believes a copy of what was read before: a copy may hold a key as it was wrapped before.
@@ -58,9 +64,12 @@ impl Mongo {
     }
 
     /// Whether it was otherwise.
-    async fn set_plain(&self, plain: bool) -> Result<bool, PortError> {
+    async fn switch(&self, plain: bool) -> Result<bool, PortError> {
         let which = doc! {"_id": EPOCH, "plain": !plain};
-        let change = doc! {"$set": {"plain": plain}};
+        let change = doc! {
+            "$set": {"plain": plain, "settled": false, "key": binary(&fresh_key())},
+            "$inc": {"copies": 1_i64, "filters": 1_i64},
+        };
         Ok(run(PORT, self.collection("versions").update_one(which, change)).await?.matched_count == 1)
     }
 
@@ -69,7 +78,8 @@ impl Mongo {
     async fn begin_epoch(&self, plain: bool) -> Result<(), PortError> {
         let start = ObjectId::new().bytes().first_chunk().map_or(0, |first| i64::from_be_bytes(*first) >> 1);
         let first = doc! {
-            "_id": EPOCH, "copies": start, "filters": start, "generation": "", "plain": plain, "key": binary(&fresh_key()),
+            "_id": EPOCH, "copies": start, "filters": start, "generation": "", "plain": plain, "settled": plain,
+            "key": binary(&fresh_key()),
         };
         match run(PORT, self.collection("versions").insert_one(first)).await {
             Ok(_) | Err(Failure::Taken(_)) => Ok(()),
