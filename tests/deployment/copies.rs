@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_tests::fault_proxy::{FaultProxy, Line};
 use portcullis_tests::{Api, Person, TestServer, on_servers};
+use redis::FromRedisValue;
 use reqwest::Method;
 use serde_json::json;
 
@@ -151,11 +152,32 @@ impl OwnRedis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    async fn save(&self) {
+    async fn tell<T: FromRedisValue>(&self, command: &redis::Cmd) -> T {
         let client = redis::Client::open(self.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let _: String = redis::cmd("SAVE").query_async(&mut connection).await.unwrap();
+        command.query_async(&mut connection).await.unwrap()
     }
+
+    /// Forgets keys, as when they were evicted. How many there were.
+    async fn forget(&self, pattern: &str) -> usize {
+        let keys: Vec<String> = self.tell(redis::cmd("KEYS").arg(pattern)).await;
+        if !keys.is_empty() {
+            let _: u64 = self.tell(redis::cmd("DEL").arg(&keys)).await;
+        }
+        keys.len()
+    }
+
+    /// How often a command was run, by scripts too.
+    async fn calls(&self, command: &str) -> u64 {
+        let told: String = self.tell(redis::cmd("INFO").arg("commandstats")).await;
+        let name = format!("cmdstat_{command}:calls=");
+        let calls = told.lines().find_map(|line| line.strip_prefix(name.as_str()));
+        calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Drop for OwnRedis {
@@ -167,7 +189,7 @@ impl Drop for OwnRedis {
 
 pub async fn what_redis_remembers_from_before_its_death_is_not_believed() {
     let folder = tempfile::tempdir().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let server = OwnRedis::start(folder.path(), port);
     let url = server.url();
     let (one, other) = two(&[("REDIS_URL", &url)], &[]).await;
@@ -175,7 +197,7 @@ pub async fn what_redis_remembers_from_before_its_death_is_not_believed() {
     let there = at(&other, &here);
     until_copies_answer(&other, &there).await;
     // the file has the copies; the logout comes after it; the server dies and comes back with the file
-    server.save().await;
+    let _: String = server.tell(&redis::cmd("SAVE")).await;
     let _ = here.post("/logout", &json!({})).await.expect(200);
     drop(server);
     let reborn = OwnRedis::start(folder.path(), port);
@@ -187,6 +209,158 @@ pub async fn what_redis_remembers_from_before_its_death_is_not_believed() {
     let (here, _) = one.realm("User1").session(&Person::john()).await;
     until_copies_answer(&one, &here).await;
     drop(reborn);
+}
+
+/// Reads until copies of session and account answer, and once more.
+async fn until_nothing_is_looked_up(server: &TestServer, api: &Api) {
+    let began = Instant::now();
+    for _ in 0..2 {
+        loop {
+            let hits = server.count(HITS);
+            let _ = api.get("/").await.expect(200);
+            if server.count(HITS) == hits + 2 {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(15), "the store is asked again and again");
+        }
+    }
+}
+
+/// Reads of all at once, each answered with the name of who asks.
+async fn read_at_once(people: &[(Api, String)], times: usize) {
+    let readers: Vec<_> = people
+        .iter()
+        .map(|(api, name)| {
+            let (api, name) = (api.clone(), name.clone());
+            tokio::spawn(async move {
+                for _ in 0..times {
+                    assert_eq!(api.get("/").await.expect(200).json()["first_name"], *name);
+                }
+            })
+        })
+        .collect();
+    for reader in readers {
+        reader.await.unwrap();
+    }
+}
+
+/// Somebody with an account and a session, who is called like nobody else.
+async fn called(server: &TestServer, name: &str) -> (Api, String) {
+    let person = Person::named(&format!("{name}@example.com"));
+    let (api, _) = server.realm("User1").logged_in(&person).await;
+    let changed = json!({"first_name": name});
+    let _ = api.json(Method::PATCH, "/update", &changed).await.expect(200);
+    (api, name.to_owned())
+}
+
+pub async fn those_who_ask_at_once_are_asked_for_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = OwnRedis::start(folder.path(), free_port());
+    let (one, other) = two(&[("REDIS_URL", &redis.url())], &[]).await;
+    let mut people = Vec::new();
+    for name in ["Anna", "Bert", "Cleo", "Dora"] {
+        people.push(called(&one, name).await);
+    }
+    let (stranger, _) = called(&other, "Emil").await;
+    for (api, _) in &people {
+        until_nothing_is_looked_up(&one, api).await;
+    }
+    // and each with a session that nobody has read
+    for name in ["Anna", "Bert", "Cleo", "Dora"] {
+        let person = Person::named(&format!("{name}@example.com"));
+        let (api, _) = other.realm("User1").session(&person).await;
+        people.push((at(&one, &api), name.to_owned()));
+    }
+    // while the server holds its answers back, everybody comes
+    let many: Vec<(Api, String)> = (0..4).flat_map(|_| people.clone()).collect();
+    let questions = redis.calls("evalsha").await;
+    let _: String = redis.tell(redis::cmd("CLIENT").arg("PAUSE").arg(150).arg("ALL")).await;
+    read_at_once(&many, 1).await;
+    let questions = redis.calls("evalsha").await - questions;
+    assert!(questions < 16, "{questions} questions for 32 reads of which 4 filled");
+    // a change of something else has everyone looked at again, once
+    for (api, _) in &people {
+        until_nothing_is_looked_up(&one, api).await;
+    }
+    let (hits, looked_at) = (one.count(HITS), redis.calls("getrange").await);
+    read_at_once(&many, 30).await;
+    let _ = stranger.post("/logout", &json!({})).await.expect(200);
+    read_at_once(&many, 30).await;
+    let (hits, looked_at) = (one.count(HITS) - hits, redis.calls("getrange").await - looked_at);
+    assert!(hits > 3600, "of 3840 looks {hits} were answered by copies");
+    assert!(looked_at < hits / 2, "{looked_at} of {hits} copies were looked at");
+}
+
+pub async fn every_change_is_known_by_a_name_of_its_own() {
+    let (one, other) = two(&[], &[]).await;
+    let _ = one.realm("User1").logged_in(&Person::john()).await;
+    for _ in 0..3 {
+        let (here, _) = one.realm("User1").session(&Person::john()).await;
+        let there = at(&other, &here);
+        until_nothing_is_looked_up(&other, &there).await;
+        let _ = here.post("/logout", &json!({})).await.expect(200);
+        let _ = there.get("/").await.expect(401);
+    }
+}
+
+/// As when a server comes back at once, with its file of a moment before.
+pub async fn the_name_of_an_old_file_is_not_the_last_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = OwnRedis::start(folder.path(), free_port());
+    let (one, other) = two(&[("REDIS_URL", &redis.url())], &[]).await;
+    let (here, _) = one.realm("User1").logged_in(&Person::john()).await;
+    let there = at(&other, &here);
+    // the next generation begins at once only when the last one did not begin a moment ago
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    // seen this moment, by a name that was not there before
+    until_nothing_is_looked_up(&other, &there).await;
+    let _ = redis.forget("*cache:change*").await;
+    until_nothing_is_looked_up(&other, &there).await;
+    let keys: Vec<String> = redis.tell(redis::cmd("KEYS").arg("*cache:change*")).await;
+    let [key] = &keys[..] else { panic!("{keys:?}") };
+    let name: Vec<u8> = redis.tell(redis::cmd("GET").arg(key)).await;
+    let _ = here.post("/logout", &json!({})).await.expect(200);
+    let _: String = redis.tell(redis::cmd("SET").arg(key).arg(name)).await;
+    assert_eq!(redis.forget("*cache:generation").await, 1);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_millis(1500) {
+        let _ = there.get("/").await.expect(401);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+pub async fn a_forgotten_name_of_the_last_change_hides_no_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = OwnRedis::start(folder.path(), free_port());
+    let (one, other) = two(&[("REDIS_URL", &redis.url())], &[]).await;
+    let _ = one.realm("User1").logged_in(&Person::john()).await;
+    for _ in 0..3 {
+        let (here, _) = one.realm("User1").session(&Person::john()).await;
+        let there = at(&other, &here);
+        until_nothing_is_looked_up(&other, &there).await;
+        // it has another name now, and is seen with that
+        assert_ne!(redis.forget("*cache:change:*").await, 0);
+        until_nothing_is_looked_up(&other, &there).await;
+        assert_ne!(redis.forget("*cache:change:*").await, 0);
+        let _ = here.post("/logout", &json!({})).await.expect(200);
+        let _ = redis.forget("*cache:change:*").await;
+        let _ = there.get("/").await.expect(401);
+    }
+}
+
+pub async fn what_redis_no_longer_has_ends_in_memory_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let redis = OwnRedis::start(folder.path(), free_port());
+    let (one, _other) = two(&[("REDIS_URL", &redis.url())], &[]).await;
+    let (here, _) = one.realm("User1").logged_in(&Person::john()).await;
+    until_copies_answer(&one, &here).await;
+    let missed = || one.count("portcullis_cache_misses_total");
+    let before = missed();
+    // they run out there without any change
+    assert_eq!(redis.forget("*cache:session:*").await + redis.forget("*cache:user:*").await, 2);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let _ = here.get("/").await.expect(200);
+    assert_eq!(missed(), before + 2, "the store was asked");
 }
 
 pub async fn what_certainly_is_not_there_is_not_looked_up() {

@@ -10,7 +10,7 @@ use portcullis_core::model::user::User;
 use portcullis_core::ports::caller_store::CallerStore;
 use portcullis_core::ports::error::PortError;
 
-use crate::redis::cache::{Cache, CachedSessions, CachedUsers, Look, Wanted};
+use crate::redis::cache::{Cache, CachedSessions, CachedUsers};
 
 /// Sessions and accounts with copies of them in Redis.
 pub struct CachedCallers {
@@ -35,20 +35,16 @@ impl CallerStore for CachedCallers {
         session: &SessionId,
         user: &UserId,
     ) -> Result<Option<(Session, User)>, PortError> {
+        let (sessions, users) = (&self.sessions, &self.users);
         let of_session = CachedSessions::place(realm, session);
-        let of_user = CachedUsers::place(realm, user);
-        let (session_stamp, known_session) = self.sessions.known(&of_session);
-        let (user_stamp, known_user) = self.users.known(&of_user);
-        let wanted = [
-            Wanted { place: &of_session, ended: Some(session.as_bytes()), known: session_stamp },
-            Wanted { place: &of_user, ended: None, known: user_stamp },
-        ];
-        let mut looks = self.cache.look_for_all(&wanted).await.into_iter();
-        let mut look = || looks.next().unwrap_or(Look::Closed);
-        let (session_look, user_look) = (look(), look());
+        let (of_session, known_session) = sessions.copies.wanted(of_session, Some(*session.as_bytes()));
+        let (of_user, known_user) = users.copies.wanted(CachedUsers::place(realm, user), None);
+        let [session_look, user_look] = self.cache.looks.look([of_session, of_user]).await;
+        let session_of_store = async || sessions.store.find(realm, session).await;
+        let user_of_store = async || users.store.find(realm, user).await;
         let (session, user) = tokio::try_join!(
-            self.sessions.answer(session_look, known_session, &of_session, realm, session),
-            self.users.answer(user_look, known_user, &of_user, realm, user),
+            sessions.copies.answer(session_look, known_session, session_of_store),
+            users.copies.answer(user_look, known_user, user_of_store),
         )?;
         Ok(session.zip(user))
     }

@@ -90,16 +90,16 @@ impl SharedFilter {
     }
 
     async fn add(&self, member: &Digest) -> bool {
-        let Some(view) = self.of.cache.views.now() else { return false };
+        let Some(view) = self.of.cache.server.views.now() else { return false };
         self.of.add(&view, &["current", "building"], &[*member]).await
     }
 
     /// Whether the store has certainly no such member.
     pub(super) async fn certainly_absent(&self, member: &Digest) -> bool {
-        let Some(view) = self.of.cache.views.now() else { return false };
+        let Some(view) = self.of.cache.server.views.now() else { return false };
         let [start, step] = Bloom::seeds(member.as_bytes());
         let keys = [self.of.key("of"), self.of.key("current")];
-        let absent = self.of.cache.ask_as::<i64>(
+        let absent = self.of.cache.server.ask_as::<i64>(
             &view,
             |scripts| &scripts.absent,
             &keys,
@@ -128,7 +128,7 @@ async fn keep_built(of: Arc<Of>, members: Arc<dyn Members>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let Some(view) = of.cache.views.now() else { continue };
+        let Some(view) = of.cache.server.views.now() else { continue };
         if of.is_current(&view).await {
             continue;
         }
@@ -143,14 +143,14 @@ async fn keep_built(of: Arc<Of>, members: Arc<dyn Members>) {
 
 impl Of {
     fn key(&self, rest: &str) -> String {
-        self.cache.key(&format!("{}:{rest}", self.what))
+        self.cache.server.key(&format!("{}:{rest}", self.what))
     }
 
     /// Adds to the filters that pointers name. Whether the server of the generation was told.
     async fn add(&self, view: &View, pointers: &[&str], members: &[Digest]) -> bool {
         let seeds: Vec<u64> = members.iter().flat_map(|member| Bloom::seeds(member.as_bytes())).collect();
         let keys: Vec<String> = pointers.iter().map(|pointer| self.key(pointer)).collect();
-        let told = self.cache.ask_as::<i64>(
+        let told = self.cache.server.ask_as::<i64>(
             view,
             |scripts| &scripts.add,
             &keys,
@@ -165,7 +165,7 @@ impl Of {
         let key = self.key("of");
         let question = async move |mut c| redis::cmd("GET").arg(key).query_async::<Option<String>>(&mut c).await;
         // with Redis away there is nothing to build in
-        self.cache.redis.ask(question).await.is_none_or(|found| found == Some(times(view)))
+        self.cache.server.redis.ask(question).await.is_none_or(|found| found == Some(times(view)))
     }
 
     /// Whether it is built. Of all instances one builds; the lock runs out by itself, so that trouble does not have
@@ -173,10 +173,10 @@ impl Of {
     async fn build(&self, members: &dyn Members, view: Arc<View>) -> Result<bool, PortError> {
         let room = Bloom::sized(members.count().await?.saturating_mul(2).max(FEWEST), ONE_IN);
         // a name of its own; the size is a part of it: whoever adds reads it there
-        let nonce = u128::from_be_bytes(self.cache.random());
+        let nonce = u128::from_be_bytes(self.cache.server.random());
         let name = self.key(&format!("{nonce:032x}:{}", room.bits));
         let keys = ["of", "building", "lock"].map(|key| self.key(key));
-        let begun = self.cache.ask_as::<i64>(
+        let begun = self.cache.server.ask_as::<i64>(
             &view,
             |scripts| &scripts.begin,
             &keys,
@@ -188,7 +188,7 @@ impl Of {
             return Ok(false);
         }
         let keys = ["of", "current", "building"].map(|key| self.key(key));
-        let finished = self.cache.ask_as::<i64>(
+        let finished = self.cache.server.ask_as::<i64>(
             &view,
             |scripts| &scripts.finish,
             &keys,

@@ -39,41 +39,50 @@ impl Scripts {
     }
 }
 
-/// For each place 1: nothing there that counts, and the lease is taken: who holds it may fill. 2: ask the store, and leave
-/// it. 3: the copy that whoever asks has. Else the value. A place comes with its lease, the nonce of a copy that is known,
-/// and the bits of a session, in the filters of the day and the day before: what has ended is remembered there.
+/// The name of the last change, and for each place 1: nothing there that counts, and the lease is taken: who holds it may
+/// fill. 2: ask the store, and leave it. 3: the copy that whoever asks has. 4: it was there when the last change was made,
+/// and so it is now. Else the value. A place comes with the change that a copy was seen after, the copy's nonce, and the
+/// bits of a session in the filters of the day and the day before: what has ended is remembered there. Where no change
+/// has a name, as after its key was evicted, one that was never given is.
 const LOOK: &str = "
-local header, filter, life = ARGV[2], ARGV[3], ARGV[4]
-local function ended(first, bits)
-    if bits == 0 then return false end
-    local day = math.floor(redis.call('TIME')[1] / 86400)
+local change = redis.call('GET', KEYS[2])
+if not change then
+    change = ARGV[2]
+    redis.call('SET', KEYS[2], change, 'EX', 172800)
+end
+local header, filter, life, lease = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local today
+local function ended(bits)
+    if bits == '' then return false end
+    today = today or math.floor(redis.call('TIME')[1] / 86400)
     for back = 0, 1 do
-        local of_day, set = filter .. string.format('%d', day - back), true
-        for i = first, first + bits - 1 do
-            if redis.call('GETBIT', of_day, ARGV[i]) == 0 then set = false; break end
+        local of_day, set = filter .. string.format('%d', today - back), true
+        for at = 1, #bits, 4 do
+            if redis.call('GETBIT', of_day, (struct.unpack('>I4', bits, at))) == 0 then set = false; break end
         end
         if set then return true end
     end
     return false
 end
-local found, at = {}, 5
-for k = 2, #KEYS do
-    local known, bits = ARGV[at + 1], tonumber(ARGV[at + 2])
-    if known ~= '' and redis.call('GETRANGE', KEYS[k], 0, #header + #known - 1) == header .. known then
-        found[k - 1] = ended(at + 3, bits) and 2 or 3
+local found = {change}
+for k = 3, #KEYS do
+    local seen, known, bits = ARGV[3 * k - 2], ARGV[3 * k - 1], ARGV[3 * k]
+    if seen == change then
+        found[k - 1] = 4
+    elseif known ~= '' and redis.call('GETRANGE', KEYS[k], 0, #header + #known - 1) == header .. known then
+        found[k - 1] = ended(bits) and 2 or 3
     else
         local value = redis.call('GET', KEYS[k])
         local copy = value and string.sub(value, 1, 1) == 'C'
         if not value or (copy and string.sub(value, 1, #header) ~= header) then
-            redis.call('SET', KEYS[k], ARGV[at], 'PX', life)
+            redis.call('SET', KEYS[k], lease .. ':' .. (k - 2), 'PX', life)
             found[k - 1] = 1
-        elseif not copy or ended(at + 3, bits) then
+        elseif not copy or ended(bits) then
             found[k - 1] = 2
         else
             found[k - 1] = value
         end
     end
-    at = at + 3 + bits
 end
 return found";
 
@@ -83,12 +92,15 @@ if redis.call('GET', KEYS[2]) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
 return 1";
 
-/// Marks records as changed: copies and leases go, and for a while nobody fills. Ended sessions are remembered besides.
+/// Marks records as changed: copies and leases go, for a while nobody fills, and the last change has another name. Ended
+/// sessions are remembered besides.
 const BURY: &str = "
-for i = 2, #KEYS do redis.call('SET', KEYS[i], '', 'PX', ARGV[2]) end
-if #ARGV > 3 then
-    local filter = ARGV[3] .. string.format('%d', math.floor(redis.call('TIME')[1] / 86400))
-    for i = 4, #ARGV do redis.call('SETBIT', filter, ARGV[i], 1) end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', 172800)
+for i = 3, #KEYS do redis.call('SET', KEYS[i], '', 'PX', ARGV[3]) end
+local bits = ARGV[5]
+if bits ~= '' then
+    local filter = ARGV[4] .. string.format('%d', math.floor(redis.call('TIME')[1] / 86400))
+    for at = 1, #bits, 4 do redis.call('SETBIT', filter, (struct.unpack('>I4', bits, at)), 1) end
     redis.call('EXPIRE', filter, 172800)
 end
 return 1";

@@ -12,59 +12,26 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::session_store::{RotateSession, SessionStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::known::{Known, Stamp};
-use crate::redis::cache::{Advance, Cache, Look, Wanted};
+use crate::redis::cache::copies::{Copies, Written};
+use crate::redis::cache::{Advance, Cache};
 
 /// Sessions with copies of them in Redis.
 pub struct CachedSessions {
     cache: Arc<Cache>,
-    store: Arc<dyn SessionStore>,
-    known: Known<Session>,
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) copies: Copies<Session>,
 }
 
 impl CachedSessions {
     /// Copies of what `store` has.
     #[must_use]
     pub fn new(cache: Arc<Cache>, store: Arc<dyn SessionStore>) -> Self {
-        Self { cache, store, known: Known::default() }
+        let written = Written { read: stored::read_session, write: stored::write_session };
+        Self { copies: Copies::new(cache.clone(), written), cache, store }
     }
 
     pub(super) fn place(realm: &Realm, id: &SessionId) -> String {
         format!("session:{realm}:{id}")
-    }
-
-    /// The copy that is known, and what Redis knows it by.
-    pub(super) fn known(&self, place: &str) -> (Option<Stamp>, Option<Arc<Session>>) {
-        self.cache.known(&self.known, place).unzip()
-    }
-
-    /// What a look found, or what the store says, which is kept where it may be.
-    pub(super) async fn answer(
-        &self,
-        look: Look,
-        known: Option<Arc<Session>>,
-        place: &str,
-        realm: &Realm,
-        id: &SessionId,
-    ) -> Result<Option<Session>, PortError> {
-        let lease = match look {
-            Look::Same if let Some(known) = known => return Ok(Some((*known).clone())),
-            Look::Hit(stamp, copy) => match stored::read_session(&copy) {
-                Some(session) => {
-                    self.known.keep(place, stamp, Arc::new(session.clone()));
-                    return Ok(Some(session));
-                }
-                // of another version of this program
-                None => return self.store.find(realm, id).await,
-            },
-            Look::Miss(lease) => lease,
-            Look::Same | Look::Closed => return self.store.find(realm, id).await,
-        };
-        let found = self.store.find(realm, id).await?;
-        if let Some(copy) = found.as_ref().and_then(stored::write_session) {
-            self.cache.fill(lease, place, &copy).await;
-        }
-        Ok(found)
     }
 }
 
@@ -75,10 +42,7 @@ impl SessionStore for CachedSessions {
     }
 
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
-        let place = Self::place(realm, id);
-        let (stamp, known) = self.known(&place);
-        let look = self.cache.look(Wanted { place: &place, ended: Some(id.as_bytes()), known: stamp }).await;
-        self.answer(look, known, &place, realm, id).await
+        self.copies.find(Self::place(realm, id), Some(*id.as_bytes()), async || self.store.find(realm, id).await).await
     }
 
     async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {

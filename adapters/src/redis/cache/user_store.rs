@@ -12,59 +12,26 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 
 use crate::mongo::stored;
-use crate::redis::cache::known::{Known, Stamp};
-use crate::redis::cache::{Advance, Cache, Look, Wanted};
+use crate::redis::cache::copies::{Copies, Written};
+use crate::redis::cache::{Advance, Cache};
 
 /// Accounts with copies of them in Redis.
 pub struct CachedUsers {
     cache: Arc<Cache>,
-    store: Arc<dyn UserStore>,
-    known: Known<User>,
+    pub(super) store: Arc<dyn UserStore>,
+    pub(super) copies: Copies<User>,
 }
 
 impl CachedUsers {
     /// Copies of what `store` has.
     #[must_use]
     pub fn new(cache: Arc<Cache>, store: Arc<dyn UserStore>) -> Self {
-        Self { cache, store, known: Known::default() }
+        let written = Written { read: stored::read_user, write: stored::write_user };
+        Self { copies: Copies::new(cache.clone(), written), cache, store }
     }
 
     pub(super) fn place(realm: &Realm, id: &UserId) -> String {
         format!("user:{realm}:{id}")
-    }
-
-    /// The copy that is known, and what Redis knows it by.
-    pub(super) fn known(&self, place: &str) -> (Option<Stamp>, Option<Arc<User>>) {
-        self.cache.known(&self.known, place).unzip()
-    }
-
-    /// What a look found, or what the store says, which is kept where it may be.
-    pub(super) async fn answer(
-        &self,
-        look: Look,
-        known: Option<Arc<User>>,
-        place: &str,
-        realm: &Realm,
-        id: &UserId,
-    ) -> Result<Option<User>, PortError> {
-        let lease = match look {
-            Look::Same if let Some(known) = known => return Ok(Some((*known).clone())),
-            Look::Hit(stamp, copy) => match stored::read_user(&copy) {
-                Some(user) => {
-                    self.known.keep(place, stamp, Arc::new(user.clone()));
-                    return Ok(Some(user));
-                }
-                // of another version of this program
-                None => return self.store.find(realm, id).await,
-            },
-            Look::Miss(lease) => lease,
-            Look::Same | Look::Closed => return self.store.find(realm, id).await,
-        };
-        let found = self.store.find(realm, id).await?;
-        if let Some(copy) = found.as_ref().and_then(stored::write_user) {
-            self.cache.fill(lease, place, &copy).await;
-        }
-        Ok(found)
     }
 }
 
@@ -76,10 +43,7 @@ impl UserStore for CachedUsers {
     }
 
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
-        let place = Self::place(realm, id);
-        let (stamp, known) = self.known(&place);
-        let look = self.cache.look(Wanted { place: &place, ended: None, known: stamp }).await;
-        self.answer(look, known, &place, realm, id).await
+        self.copies.find(Self::place(realm, id), None, async || self.store.find(realm, id).await).await
     }
 
     async fn find_at_source(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
