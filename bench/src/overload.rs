@@ -16,7 +16,7 @@ const FILL: usize = 200;
 
 /// So many logins at once, with connections that are open already.
 pub async fn run(server: &str, password: &str, count: usize) -> Result<Value> {
-    let token = Connection::open(server).await?.ask(&login(&address(1), password)).await?.text("access_token")?;
+    let token = token(server, password).await?;
     let reads = {
         let (server, token) = (server.to_owned(), token.clone());
         tokio::spawn(async move { paced::reads(&server, &token, 100.0, 2.0).await })
@@ -24,7 +24,7 @@ pub async fn run(server: &str, password: &str, count: usize) -> Result<Value> {
     tokio::time::sleep(Duration::from_millis(300)).await;
     let answers = storm(server, password, count).await?;
     let mut reads = reads.await??;
-    reads.sort_by(f64::total_cmp);
+    reads.times.sort_by(f64::total_cmp);
     let times = |status: u16| {
         let mut times: Vec<f64> = answers.iter().filter(|one| one.status == status).map(|one| one.ms).collect();
         times.sort_by(f64::total_cmp);
@@ -38,9 +38,22 @@ pub async fn run(server: &str, password: &str, count: usize) -> Result<Value> {
         "shed_with_retry_after": told,
         "shed_ms": {"p50": paced::percentile(&shed, 0.5), "p99": paced::percentile(&shed, 0.99), "max": paced::percentile(&shed, 1.0)},
         "last_served_ms": paced::percentile(&through, 1.0),
-        "reads_ms": {"p50": paced::percentile(&reads, 0.5), "p99": paced::percentile(&reads, 0.99)},
+        "reads_ms": {"p50": paced::percentile(&reads.times, 0.5), "p99": paced::percentile(&reads.times, 0.99)},
+        "reads_refused": reads.refused,
         "full_then": refused.status, "after_hang_up": freed.status, "after_hang_up_ms": freed.ms,
     }))
+}
+
+/// Somebody's token. The round before may have left a database with more to do than it can within a moment.
+async fn token(server: &str, password: &str) -> Result<String> {
+    let began = Instant::now();
+    loop {
+        let answer = Connection::open(server).await?.ask(&login(&address(1), password)).await?;
+        if answer.status != 503 || began.elapsed() > Duration::from_secs(60) {
+            return answer.text("access_token");
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 async fn storm(server: &str, password: &str, count: usize) -> Result<Vec<Answer>> {

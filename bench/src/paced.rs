@@ -13,16 +13,25 @@ const CONNECTIONS: u32 = 8;
 
 /// So many reads a second for so long.
 pub async fn run(address: &str, token: &str, rate: f64, seconds: f64) -> Result<Value> {
-    let mut times = reads(address, token, rate, seconds).await?;
+    let Reads { mut times, refused } = reads(address, token, rate, seconds).await?;
     times.sort_by(f64::total_cmp);
     Ok(json!({
-        "reads": times.len(), "p50": percentile(&times, 0.5), "p99": percentile(&times, 0.99),
+        "reads": times.len(), "refused": refused, "p50": percentile(&times, 0.5), "p99": percentile(&times, 0.99),
         "max": percentile(&times, 1.0),
     }))
 }
 
+/// Reads as they came.
+#[derive(Default)]
+pub struct Reads {
+    /// How long each took, refused or not, in milliseconds.
+    pub times: Vec<f64>,
+    /// How many were answered with 503, as when a database does not answer in time.
+    pub refused: u32,
+}
+
 /// The same, as they came.
-pub async fn reads(address: &str, token: &str, rate: f64, seconds: f64) -> Result<Vec<f64>> {
+pub async fn reads(address: &str, token: &str, rate: f64, seconds: f64) -> Result<Reads> {
     let request = with_token("GET", "/User1/", token);
     let between = Duration::from_secs_f64(f64::from(CONNECTIONS) / rate);
     let began = Instant::now() + Duration::from_millis(50);
@@ -33,24 +42,27 @@ pub async fn reads(address: &str, token: &str, rate: f64, seconds: f64) -> Resul
             tokio::spawn(async move {
                 let mut connection = Connection::open(&address).await?;
                 let mut due = began + between * number / CONNECTIONS;
-                let mut times = Vec::new();
+                let mut reads = Reads::default();
                 while due < until {
                     wait_until(due).await?;
                     connection.send(&request).await?;
                     let answer = connection.answer(due).await?;
-                    ensure!(answer.status == 200, "a profile read was answered with {}", answer.status);
-                    times.push(answer.ms);
+                    ensure!(matches!(answer.status, 200 | 503), "a profile read was answered with {}", answer.status);
+                    reads.refused += u32::from(answer.status == 503);
+                    reads.times.push(answer.ms);
                     due += between;
                 }
-                Ok::<_, anyhow::Error>(times)
+                Ok::<_, anyhow::Error>(reads)
             })
         })
         .collect();
-    let mut times = Vec::new();
+    let mut all = Reads::default();
     for reader in readers {
-        times.extend(reader.await??);
+        let Reads { times, refused } = reader.await??;
+        all.times.extend(times);
+        all.refused += refused;
     }
-    Ok(times)
+    Ok(all)
 }
 
 /// To the tenth of a millisecond, which the runtime's own clock does not know: it counts whole ones.

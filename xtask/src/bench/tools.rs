@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use super::server::{Server, Stopped, free_port};
@@ -154,13 +154,23 @@ pub fn begin(load: &Load<'_>) -> Result<Child> {
 /// # Errors
 /// When it failed, or something was refused.
 pub fn result(child: Child) -> Result<Value> {
+    let found = counted(child)?;
+    if found["refused"] != 0 || found["broken"] != 0 {
+        bail!("wrk was refused: {found}");
+    }
+    Ok(found)
+}
+
+/// The same, of a load that may be refused: `refused` and `broken` say how much of it was.
+///
+/// # Errors
+/// When nothing was asked.
+pub fn counted(child: Child) -> Result<Value> {
     let output = child.wait_with_output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find_map(|line| line.strip_prefix("RESULT ")).with_context(|| text.clone().into_owned())?;
     let found: Value = serde_json::from_str(line)?;
-    if found["refused"] != 0 || found["broken"] != 0 || found["requests"] == 0 {
-        bail!("wrk was refused: {found}");
-    }
+    ensure!(found["requests"] != 0, "wrk asked nothing: {found}");
     Ok(found)
 }
 
