@@ -105,6 +105,29 @@ pub async fn mongo_away_is_503_within_two_seconds_and_heals_by_itself() {
     }
 }
 
+pub async fn a_crowd_that_waited_in_vain_stands_in_nobodys_way() {
+    let (server, mongo, _redis) = behind_proxies(&[]).await;
+    let api = server.realm("User1");
+    let (john, _) = api.logged_in(&Person::john()).await;
+    mongo.set(Line::Slow(Duration::from_millis(400)));
+    let crowd: Vec<_> = (0..400)
+        .map(|_| {
+            let john = john.clone();
+            tokio::spawn(async move { john.get("/sessions").await.status })
+        })
+        .collect();
+    let mut crowded = 0;
+    for one in crowd {
+        crowded += u32::from(one.await.unwrap() == 503);
+    }
+    assert!(crowded > 300, "{crowded} of 400 waited in vain");
+    mongo.set(Line::Up);
+    let began = Instant::now();
+    while john.get("/sessions").await.status != 200 {
+        assert!(began.elapsed() < Duration::from_secs(10), "what nobody waits for any more is still waited for");
+    }
+}
+
 pub async fn a_slow_mongo_is_only_slow() {
     let (server, mongo, _redis) = behind_proxies(&[]).await;
     let api = server.realm("User1");

@@ -52,6 +52,7 @@ const STORIES: &[Story] = stories! {
         redis_away_is_degraded_and_nothing_stops,
         a_redis_that_hangs_is_left_alone,
         mongo_away_is_503_within_two_seconds_and_heals_by_itself,
+        a_crowd_that_waited_in_vain_stands_in_nobodys_way,
         a_slow_mongo_is_only_slow;
     processes:
         a_killed_instance_loses_nothing,

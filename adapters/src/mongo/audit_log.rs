@@ -17,6 +17,7 @@ use portcullis_core::ports::error::PortError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::mongo::documents::{Fields, key};
+use crate::mongo::pool::Pool;
 use crate::mongo::{Failure, Mongo, PATIENCE, binary, run};
 
 const PORT: &str = "audit_log";
@@ -40,14 +41,14 @@ pub struct Recorder {
 
 impl Recorder {
     /// Starts the task. It ends, when all is written, with the recorder.
-    pub fn start(audit: Collection<Document>, lost: Arc<AtomicU64>) -> Self {
+    pub fn start(pool: Arc<Pool>, lost: Arc<AtomicU64>) -> Self {
         let (events, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(write(audit, waiting, lost));
+        tokio::spawn(write(pool, waiting, lost));
         Self { events }
     }
 }
 
-async fn write(audit: Collection<Document>, mut waiting: mpsc::Receiver<Message>, lost: Arc<AtomicU64>) {
+async fn write(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Message>, lost: Arc<AtomicU64>) {
     let mut messages = Vec::with_capacity(AT_ONCE);
     while waiting.recv_many(&mut messages, AT_ONCE).await > 0 {
         let (mut events, mut flushed) = (Vec::new(), Vec::new());
@@ -57,7 +58,7 @@ async fn write(audit: Collection<Document>, mut waiting: mpsc::Receiver<Message>
                 Message::Flush(answer) => flushed.push(answer),
             }
         }
-        write_all(&audit, events, &waiting, &lost).await;
+        write_all(&pool, events, &waiting, &lost).await;
         for answer in flushed {
             // who asked may have gone
             let _ = answer.send(());
@@ -66,13 +67,9 @@ async fn write(audit: Collection<Document>, mut waiting: mpsc::Receiver<Message>
 }
 
 /// Until it is written. Ids make a second attempt harmless: what the first one wrote is there already.
-async fn write_all(
-    audit: &Collection<Document>,
-    mut events: Vec<Document>,
-    waiting: &mpsc::Receiver<Message>,
-    lost: &AtomicU64,
-) {
+async fn write_all(pool: &Pool, mut events: Vec<Document>, waiting: &mpsc::Receiver<Message>, lost: &AtomicU64) {
     while !events.is_empty() {
+        let audit = pool.database().collection("audit");
         match run(PORT, audit.insert_many(&events).ordered(false)).await {
             Ok(_) => return,
             Err(Failure::Port(error)) if waiting.is_closed() => {
@@ -82,7 +79,7 @@ async fn write_all(
             }
             Err(_) => {
                 tokio::time::sleep(PAUSE).await;
-                events = missing(audit, events).await;
+                events = missing(&audit, events).await;
             }
         }
     }

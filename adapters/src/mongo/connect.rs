@@ -11,8 +11,9 @@ use mongodb::{Client, Database};
 use tokio::sync::Notify;
 
 use crate::mongo::audit_log::Recorder;
+use crate::mongo::pool::Pool;
 use crate::mongo::swap::Lanes;
-use crate::mongo::{Mongo, SCHEMA_VERSION, indexes};
+use crate::mongo::{Mongo, SCHEMA_VERSION, indexes, pool};
 
 /// How long to look for a server that can be written to.
 const SELECTION: Duration = Duration::from_millis(1200);
@@ -99,7 +100,7 @@ impl Mongo {
     /// Why not.
     pub async fn connect(settings: &MongoSettings) -> Result<Self, ConnectError> {
         let store = Self::connect_as_is(settings).await?;
-        warn_of_imitations(&store.database).await;
+        warn_of_imitations(&store.pool.database()).await;
         store.prepare().await?;
         Ok(store)
     }
@@ -109,9 +110,7 @@ impl Mongo {
     /// # Errors
     /// Why not.
     pub async fn connect_as_is(settings: &MongoSettings) -> Result<Self, ConnectError> {
-        let database = reach(settings, SELECTION).await?;
-        check_version(&database).await?;
-        Ok(Self::on(database))
+        Self::reached(settings, SELECTION).await
     }
 
     /// The same for a move, which has time: long answers must not look like a server that has gone.
@@ -119,14 +118,12 @@ impl Mongo {
     /// # Errors
     /// Why not.
     pub async fn connect_for_long(settings: &MongoSettings) -> Result<Self, ConnectError> {
-        let database = reach(settings, LONG).await?;
-        check_version(&database).await?;
-        Ok(Self::on(database))
+        Self::reached(settings, LONG).await
     }
 
     /// How many indexes there are.
     pub async fn indexes(&self) -> usize {
-        indexes::count(&self.database).await
+        indexes::count(&self.pool.database()).await
     }
 
     /// Makes what a database of this version has: its version, and the indexes.
@@ -134,26 +131,29 @@ impl Mongo {
     /// # Errors
     /// Why not.
     pub async fn prepare(&self) -> Result<(), ConnectError> {
-        write_version(&self.database).await?;
-        indexes::create(&self.database).await?;
+        write_version(&self.pool.database()).await?;
+        indexes::create(&self.pool.database()).await?;
         Ok(())
     }
 
-    fn on(database: Database) -> Self {
-        let lost_events = Arc::new(AtomicU64::new(0));
-        Self {
-            recorder: Recorder::start(database.collection("audit"), lost_events.clone()),
-            database,
+    async fn reached(settings: &MongoSettings, patience: Duration) -> Result<Self, ConnectError> {
+        let options = options(settings, patience).await?;
+        let database = reach(settings, options.clone()).await?;
+        check_version(&database).await?;
+        let (lost_events, pool) = (Arc::new(AtomicU64::new(0)), Pool::of(database, options));
+        Ok(Self {
+            recorder: Recorder::start(pool.clone(), lost_events.clone()),
+            pool,
             lanes: Lanes::default(),
             enqueued: Notify::new(),
             lost_events,
-        }
+        })
     }
 }
 
 /// A database on a server that is new enough.
-async fn reach(settings: &MongoSettings, patience: Duration) -> Result<Database, ConnectError> {
-    let client = Client::with_options(options(settings, patience).await?)?;
+async fn reach(settings: &MongoSettings, options: ClientOptions) -> Result<Database, ConnectError> {
+    let client = Client::with_options(options)?;
     let database = client.database(&settings.database);
     let hello = database.run_command(doc! {"hello": 1}).await?;
     if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
@@ -170,6 +170,7 @@ async fn options(settings: &MongoSettings, patience: Duration) -> Result<ClientO
     options.app_name.get_or_insert_with(|| "portcullis".to_owned());
     options.server_selection_timeout.get_or_insert(SELECTION);
     options.connect_timeout.get_or_insert(patience);
+    pool::prepare(&mut options);
     options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
     // an answer promises that a majority has it on its disks, whatever the address says
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());

@@ -77,7 +77,7 @@ impl Mongo {
             "ordered": false,
             "writeConcern": {"w": "majority", "j": true},
         };
-        let done = within(LONG, held.port, self.database.run_command(command)).await?;
+        let done = within(LONG, held.port, self.pool.database().run_command(command)).await?;
         let refused = |error: &str| PortError::new(held.port, format!("keys could not be swapped: {error}"));
         if let Some(first) = done.get_array("writeErrors").ok().and_then(|errors| errors.first()) {
             return Err(refused(&first.to_string()));

@@ -22,6 +22,7 @@ mod job_queue;
 mod login_guard;
 mod one_time_token_store;
 mod outbox_shelf;
+mod pool;
 mod rate_limiter;
 mod registration_store;
 mod session_store;
@@ -36,9 +37,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use mongodb::Collection;
 use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
-use mongodb::{Collection, Database};
 use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
 
@@ -46,6 +47,7 @@ pub use connect::{ConnectError, MongoSettings};
 pub use epochs::{Addresses, Takers};
 
 use crate::mongo::audit_log::Recorder;
+use crate::mongo::pool::Pool;
 use crate::mongo::swap::Lanes;
 
 /// How long an operation may take: with the database away everything is answered within two seconds.
@@ -55,7 +57,7 @@ const SCHEMA_VERSION: u32 = 1;
 
 /// The store. Everything it answered with success is on the disks of a majority.
 pub struct Mongo {
-    database: Database,
+    pool: Arc<Pool>,
     recorder: Recorder,
     lanes: Lanes,
     enqueued: Notify,
@@ -107,7 +109,7 @@ impl Mongo {
     /// # Errors
     /// When the database fails.
     pub async fn collections(&self) -> Result<Vec<String>, PortError> {
-        Ok(run("checks", self.database.list_collection_names()).await?)
+        Ok(run("checks", self.pool.database().list_collection_names()).await?)
     }
 
     /// Removes everything. For tests that had a database of their own.
@@ -115,11 +117,11 @@ impl Mongo {
     /// # Errors
     /// When the database fails.
     pub async fn drop_database(&self) -> Result<(), PortError> {
-        Ok(run("checks", self.database.drop()).await?)
+        Ok(run("checks", self.pool.database().drop()).await?)
     }
 
     fn collection(&self, name: &str) -> Collection<Document> {
-        self.database.collection(name)
+        self.pool.database().collection(name)
     }
 }
 
@@ -153,11 +155,18 @@ async fn within<T, F>(patience: Duration, port: &'static str, operation: F) -> R
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
-    match tokio::time::timeout(patience, operation.into_future()).await {
+    let in_turn = async {
+        let _place = pool::place().await;
+        operation.await
+    };
+    match tokio::time::timeout(patience, in_turn).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) if is_duplicate(&error) => Err(Failure::Taken(PortError::new(port, error))),
         Ok(Err(error)) => Err(Failure::Port(PortError::new(port, error))),
-        Err(_) => Err(Failure::Port(PortError::new(port, "MongoDB did not answer in time"))),
+        Err(_) => {
+            pool::forsake();
+            Err(Failure::Port(PortError::new(port, "MongoDB did not answer in time")))
+        }
     }
 }
 

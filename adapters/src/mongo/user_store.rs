@@ -143,7 +143,7 @@ impl UserStore for Mongo {
     }
 
     async fn ping(&self) -> Result<(), PortError> {
-        run(PORT, self.database.run_command(doc! {"ping": 1})).await?;
+        run(PORT, self.pool.database().run_command(doc! {"ping": 1})).await?;
         Ok(())
     }
 }
