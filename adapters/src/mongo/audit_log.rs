@@ -69,7 +69,7 @@ async fn write(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Message>, lost: Arc<
 /// Until it is written. Ids make a second attempt harmless: what the first one wrote is there already.
 async fn write_all(pool: &Pool, mut events: Vec<Document>, waiting: &mpsc::Receiver<Message>, lost: &AtomicU64) {
     while !events.is_empty() {
-        let audit = pool.database().collection("audit");
+        let audit = pool.database().collection::<Document>("audit");
         match run(PORT, audit.insert_many(&events).ordered(false)).await {
             Ok(_) => return,
             Err(Failure::Port(error)) if waiting.is_closed() => {
@@ -79,7 +79,7 @@ async fn write_all(pool: &Pool, mut events: Vec<Document>, waiting: &mpsc::Recei
             }
             Err(_) => {
                 tokio::time::sleep(PAUSE).await;
-                events = missing(&audit, events).await;
+                events = missing(&pool.database().collection("audit"), events).await;
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::job_text::unhex;
 use crate::mongo::documents::Fields;
-use crate::mongo::{Failure, Mongo, binary, run};
+use crate::mongo::{Failure, Mongo, PATIENCE, at_once, binary, run};
 use crate::redis::cache::{Advance, CopyKey, Epoch, Epochs, Members, TRUST};
 use crate::system::randomness::OsRandomness;
 
@@ -37,10 +37,12 @@ impl Mongo {
         }
         // another instance may have done the same a moment ago, and be waiting still
         let versions = self.collection("versions");
-        if run(PORT, versions.find_one(doc! {"_id": EPOCH, "settled": true})).await?.is_none() {
+        let unsettled = doc! {"_id": EPOCH, "settled": {"$ne": true}};
+        if let Some(found) = run(PORT, versions.find_one(unsettled)).await? {
             tokio::time::sleep(TRUST * 2).await;
-            let settled = versions.update_one(doc! {"_id": EPOCH, "plain": true}, doc! {"$set": {"settled": true}});
-            run(PORT, settled).await?;
+            // of that switch and no later one
+            let which = doc! {"_id": EPOCH, "plain": true, "key": found.get("key")};
+            run(PORT, versions.update_one(which, doc! {"$set": {"settled": true}})).await?;
         }
         Ok(())
     }
@@ -97,7 +99,7 @@ fn fresh_key() -> [u8; 32] {
 #[async_trait]
 impl Epochs for Mongo {
     async fn current(&self) -> Result<Epoch, PortError> {
-        let found = run(PORT, self.collection("versions").find_one(doc! {"_id": EPOCH})).await?;
+        let found = at_once(PATIENCE, PORT, self.collection("versions").find_one(doc! {"_id": EPOCH})).await?;
         let Some(found) = found else {
             self.begin_epoch(false).await?;
             return Err(PortError::new(PORT, "the epoch has only begun"));
@@ -119,7 +121,7 @@ impl Epochs for Mongo {
             Advance::Filters => doc! {"$inc": {"filters": 1_i64}},
         };
         // where there is none yet, nobody believes anything
-        run(PORT, self.collection("versions").update_one(doc! {"_id": EPOCH}, change)).await?;
+        at_once(PATIENCE, PORT, self.collection("versions").update_one(doc! {"_id": EPOCH}, change)).await?;
         Ok(())
     }
 

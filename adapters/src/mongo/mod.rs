@@ -35,7 +35,7 @@ mod user_store;
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mongodb::Collection;
 use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
@@ -47,7 +47,7 @@ pub use connect::{ConnectError, MongoSettings};
 pub use epochs::{Addresses, Takers};
 
 use crate::mongo::audit_log::Recorder;
-use crate::mongo::pool::Pool;
+use crate::mongo::pool::{Pool, Waiting};
 use crate::mongo::swap::Lanes;
 
 /// How long an operation may take: with the database away everything is answered within two seconds.
@@ -155,19 +155,32 @@ async fn within<T, F>(patience: Duration, port: &'static str, operation: F) -> R
 where
     F: IntoFuture<Output = Result<T, Error>>,
 {
-    let in_turn = async {
-        let _place = pool::place().await;
-        operation.await
-    };
-    match tokio::time::timeout(patience, in_turn).await {
+    let began = Instant::now();
+    // whoever has no time left to be answered in asks nothing
+    let Some(_place) = pool::place(patience / 2).await else { return Err(late(port)) };
+    at_once(patience.saturating_sub(began.elapsed()), port, operation).await
+}
+
+/// The same, without a place: what others would wait for.
+async fn at_once<T, F>(patience: Duration, port: &'static str, operation: F) -> Result<T, Failure>
+where
+    F: IntoFuture<Output = Result<T, Error>>,
+{
+    let waiting = Waiting;
+    let answer = tokio::time::timeout(patience, operation.into_future()).await;
+    if answer.is_ok() {
+        waiting.answered();
+    }
+    match answer {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) if is_duplicate(&error) => Err(Failure::Taken(PortError::new(port, error))),
         Ok(Err(error)) => Err(Failure::Port(PortError::new(port, error))),
-        Err(_) => {
-            pool::forsake();
-            Err(Failure::Port(PortError::new(port, "MongoDB did not answer in time")))
-        }
+        Err(_) => Err(late(port)),
     }
+}
+
+fn late(port: &'static str) -> Failure {
+    Failure::Port(PortError::new(port, "MongoDB did not answer in time"))
 }
 
 fn is_duplicate(error: &Error) -> bool {
