@@ -64,7 +64,7 @@ export function password(app) {
   const made = form({ name: "password", fields, submit: "Change the password", send: async (values) => {
     await api.changePassword(values.current_password, values.password);
     app.expectMail();
-    app.show("Changed. Every other session was ended; this one goes on.");
+    app.show("Changed. Every other session has ended.");
   } });
   return page("Change your password", "Length beats tricks: four odd words are better than one word in costume.", made.root);
 }

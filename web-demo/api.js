@@ -171,8 +171,9 @@ export async function secondFactor(mfaToken, otp) {
 export const profile = () => authorised("GET", `${realm}/`);
 export const update = (changes, etag) =>
   authorised("PATCH", `${realm}/update`, { json: changes, headers: etag ? { "if-match": etag } : {} });
-export const changePassword = (current, password) =>
-  authorised("POST", `${realm}/change_password`, { json: { current_password: current, password } });
+export async function changePassword(current, password) {
+  keep((await authorised("POST", `${realm}/change_password`, { json: { current_password: current, password } })).body);
+}
 export const sendOtp = (id, phone, channel = "sms") => send("POST", `${realm}/otp_phone`, { json: { id, phone, channel } });
 export const verifyOtp = (token, otp) => send("POST", `${realm}/verify_otp_phone`, { json: { token, otp } });
 export const setFactor = (sms, proof = {}) => authorised("PUT", `${realm}/mfa`, { json: { sms, ...proof } });

@@ -35,13 +35,6 @@ impl Bloom {
         let (start, step) = (half(0), half(8) | 1);
         (0..u64::from(self.hashes)).map(move |i| start.wrapping_add(i.wrapping_mul(step)) % self.bits)
     }
-    /// The same as two numbers that a script makes the bits of: `start + i * step`, exact in Lua's arithmetic.
-    pub fn seeds(random: &[u8]) -> [u64; 2] {
-        let number = |from: usize, to: usize| {
-            random.get(from..to).into_iter().flatten().fold(0, |number, byte| number << 8 | u64::from(*byte))
-        };
-        [number(0, 6), number(6, 11) | 1]
-    }
 }
 
 /// A filter in memory, of numbers that are random already.

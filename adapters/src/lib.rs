@@ -3,7 +3,6 @@
 mod bloom;
 pub mod crypto;
 pub mod embedded;
-mod generations;
 mod job_text;
 pub mod limits;
 pub mod mail;

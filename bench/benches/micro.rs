@@ -18,7 +18,7 @@ use portcullis_core::model::phone::{Phone, PhoneValidation};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::registration_form::{FormRules, RegistrationForm};
-use portcullis_core::model::sealed::{Field, Place};
+use portcullis_core::model::sealed::{AadContext, Field};
 use portcullis_core::model::strength::{StrengthContext, estimate};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::field_cipher::FieldCipher as _;
@@ -35,7 +35,7 @@ fn realm() -> Realm {
 fn sealing(c: &mut Criterion) {
     let cipher = AesGcmCipher::new(&[(1, [7; 32])], Arc::new(OsRandomness)).expect("a cipher");
     let (realm, record) = (realm(), [9; 16]);
-    let place = |field| Place { realm: &realm, record: &record, field };
+    let place = |field| AadContext { realm: &realm, record: &record, field };
     let (key, wrapped) = cipher.new_key(place(Field::Key)).expect("a key");
     let sealed = cipher.seal(&key, place(Field::Email), b"ada.lovelace@example.org").expect("sealed");
     c.bench_function("new data key", |b| b.iter(|| cipher.new_key(place(Field::Key))));

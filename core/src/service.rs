@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::policy::Policy;
 use crate::ports::audit_log::AuditLog;
 use crate::ports::breached_passwords::BreachedPasswords;
-use crate::ports::caller_store::{CallerStore, OneAfterTheOther};
 use crate::ports::clock::Clock;
+use crate::ports::database::Database;
 use crate::ports::field_cipher::FieldCipher;
 use crate::ports::job_queue::JobQueue;
 use crate::ports::keyed_digest::KeyedDigest;
@@ -26,14 +26,14 @@ use crate::ports::user_store::UserStore;
 /// Everything the stories ask of the world.
 #[derive(Clone)]
 pub struct Ports {
+    /// Commits: what a use case changes, its jobs and its audit events together.
+    pub database: Arc<dyn Database>,
     /// Accounts.
     pub users: Arc<dyn UserStore>,
     /// Registrations that wait.
     pub registrations: Arc<dyn RegistrationStore>,
     /// Sessions.
     pub sessions: Arc<dyn SessionStore>,
-    /// Sessions and accounts at once, where the store of both has a quicker way than one after the other.
-    pub callers: Option<Arc<dyn CallerStore>>,
     /// Links, codes and OTPs.
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
     /// Access tokens.
@@ -62,15 +62,6 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub randomness: Arc<dyn Randomness>,
-}
-
-impl Ports {
-    /// Whoever answers for sessions and accounts at once.
-    #[must_use]
-    pub fn callers(&self) -> Arc<dyn CallerStore> {
-        let both = || OneAfterTheOther { sessions: self.sessions.clone(), users: self.users.clone() };
-        self.callers.clone().unwrap_or_else(|| Arc::new(both()))
-    }
 }
 
 /// The stories of an account's life.

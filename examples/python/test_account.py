@@ -66,7 +66,7 @@ def test_a_seed_brings_the_same_again(kit):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_lost_answer_gives_nobody_more_than_they_had(kit, user, session, when):
-    kit.set_faults({"port": "session_store", "method": "end", "when": when})
+    kit.set_faults({"port": "database", "method": "commit", "when": when})
     session.request("POST", "/logout").expect(503)
     kit.set_faults()
     session.request("GET", "/").expect(200 if when == "before" else 401)

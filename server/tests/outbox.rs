@@ -11,6 +11,7 @@ use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::database::{Database as _, UnitOfWork};
 use portcullis_core::ports::job_queue::JobQueue as _;
 
 fn portcullis(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
@@ -28,7 +29,8 @@ async fn with_dead_letter(folder: &Path) -> JobId {
     let realm = Realm::parse("User1").unwrap();
     let now = Timestamp::from_millis(1_798_804_800_000);
     let task = Task::Welcome(UserId::from_bytes([9; 16]));
-    store.enqueue(Job { id, realm, task, attempts: 12, created_at: now }).await.unwrap();
+    let jobs = vec![Job { id, realm, task, attempts: 12, created_at: now }];
+    store.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await.unwrap().unwrap();
     store.bury(&id, "the mail server refused (550)", now).await.unwrap();
     id
 }

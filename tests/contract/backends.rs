@@ -9,15 +9,13 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
-use portcullis_adapters::crypto::verified_tokens::VerifiedTokens;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
-use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings, Takers};
+use portcullis_adapters::mongo::{Mongo, MongoSettings};
 use portcullis_adapters::outbox::{Outbox, Parts};
-use portcullis_adapters::redis::cache::{
-    Cache, CachedCallers, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+use portcullis_adapters::redis::{
+    CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
-use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_adapters::templates::Renderer;
@@ -55,24 +53,21 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "embedded", ports: Some(STORES), missing: here, open: embedded },
     Kind { name: "mongo", ports: Some(STORES), missing: no_mongo, open: mongo },
     Kind { name: "redis", ports: Some(&["job_queue", "rate_limiter"]), missing: no_redis, open: redis },
-    Kind {
-        name: "copies",
-        ports: Some(&["user_store", "session_store", "caller_store", "rate_limiter"]),
-        missing: no_servers,
-        open: copies,
-    },
+    Kind { name: "cache", ports: Some(CACHED), missing: no_servers, open: cache },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
-    Kind { name: "remembered", ports: Some(&["token_signer"]), missing: here, open: remembered },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
     Kind { name: "outbox", ports: Some(&["mailer", "texter"]), missing: here, open: outbox },
 ];
 
+/// What the session cache stands in front of, and what commits beside it.
+const CACHED: &[&str] = &["database", "session_store", "job_queue"];
+
 const STORES: &[&str] = &[
+    "database",
     "user_store",
     "registration_store",
     "session_store",
-    "caller_store",
     "one_time_token_store",
     "job_queue",
     "audit_log",
@@ -98,10 +93,10 @@ fn embedded() -> Result<Opened, Error> {
     let folder = tempfile::tempdir()?;
     let store = Arc::new(Embedded::open(&folder.path().join("portcullis.db"))?);
     let backend = Backend {
+        database: Some(store.clone()),
         user_store: Some(store.clone()),
         registration_store: Some(store.clone()),
         session_store: Some(store.clone()),
-        caller_store: Some(store.clone()),
         one_time_token_store: Some(store.clone()),
         job_queue: Some(store.clone()),
         audit_log: Some(store.clone()),
@@ -138,6 +133,7 @@ fn redis() -> Result<Opened, Error> {
     })?);
     let kept = World::new(1).ports();
     let backend = Backend {
+        database: Some(Arc::new(SharedDatabase::new(redis.clone(), kept.database, Duration::from_secs(5)))),
         job_queue: Some(Arc::new(SharedQueue::new(redis.clone(), kept.jobs))),
         rate_limiter: Some(Arc::new(SharedLimiter::new(redis, kept.limiter))),
         ..Backend::default()
@@ -149,35 +145,29 @@ fn no_servers() -> Option<String> {
     no_mongo().or_else(no_redis)
 }
 
-/// MongoDB with copies of its records in Redis.
-fn copies() -> Result<Opened, Error> {
+/// MongoDB with the session cache in front.
+fn cache() -> Result<Opened, Error> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let opened = mongo()?;
-    let database = opened.database.clone().ok_or("a database")?;
-    let prefix = format!("copies:{}:{number}:", std::process::id());
+    let store = opened.database.clone().ok_or("a database")?;
     let redis = Arc::new(Redis::prepare(&RedisSettings {
         url: server("REDIS_TEST_URL")?,
-        prefix,
+        prefix: format!("cache:{}:{number}:", std::process::id()),
         validate_certificates: true,
         ca_file: None,
     })?);
-    let cache = Cache::start(redis, database.clone(), Arc::new(OsRandomness));
-    let in_step = tokio::task::block_in_place(|| Handle::current().block_on(cache.in_step(Duration::from_secs(10))));
-    if !in_step {
-        return Err("copies are never believed".into());
-    }
-    let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(database.clone())));
-    let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(database.clone())));
-    let users = FilteredUsers::new(addresses, database.clone());
-    let users = Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)));
-    let sessions = Arc::new(CachedSessions::new(cache.clone(), database.clone()));
+    let time_to_live = Duration::from_secs(5);
+    let settings = CacheSettings {
+        time_to_live,
+        cipher: cipher()?,
+        digests: Arc::new(HmacDigest::new(b"another secret of the contract")),
+        clock: Arc::new(SystemClock::new()),
+    };
     let backend = Backend {
-        caller_store: Some(Arc::new(CachedCallers::new(cache, sessions.clone(), users.clone()))),
-        user_store: Some(users),
-        rate_limiter: Some(Arc::new(FilteredLimiter::new(takers, database))),
-        session_store: Some(sessions),
-        ..Backend::default()
+        database: Some(Arc::new(SharedDatabase::new(redis.clone(), store.clone(), time_to_live))),
+        session_store: Some(Arc::new(CachedSessions::new(redis, store, settings))),
+        ..opened.backend.clone()
     };
     Ok(Opened { backend, ..opened })
 }
@@ -195,10 +185,10 @@ fn mongo() -> Result<Opened, Error> {
     let store = tokio::task::block_in_place(|| Handle::current().block_on(Mongo::connect(&settings)))?;
     let store = Arc::new(store);
     let backend = Backend {
+        database: Some(store.clone()),
         user_store: Some(store.clone()),
         registration_store: Some(store.clone()),
         session_store: Some(store.clone()),
-        caller_store: Some(store.clone()),
         one_time_token_store: Some(store.clone()),
         job_queue: Some(store.clone()),
         audit_log: Some(store.clone()),
@@ -231,11 +221,6 @@ const ISSUER: &str = "https://portcullis.test";
 
 fn eddsa() -> Result<Opened, Error> {
     let signer = JwtSigner::eddsa("a secret of the contract that nobody else has", ISSUER)?;
-    Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
-}
-
-fn remembered() -> Result<Opened, Error> {
-    let signer = VerifiedTokens::new(JwtSigner::hs256("a secret of the contract that nobody else has", ISSUER)?);
     Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_test_services::mongodb::primary_of;
 use portcullis_tests::on_servers;
 use portcullis_tests::process::{call, command};
 use portcullis_tests::smtp_server::{PASSWORD, SmtpServer, USER};
@@ -53,11 +54,11 @@ pub async fn certificates_must_be_good_unless_told_otherwise() {
     std::fs::write(folder.path().join("ca.pem"), &authority.pem).unwrap();
     std::fs::write(folder.path().join("other.pem"), Authority::new().pem).unwrap();
     for (name, is_right) in [("127.0.0.1", true), ("elsewhere.example.com", false)] {
-        let mongo = authority.before(address(&of(&servers, "MONGO_URL")), name).await;
+        let mongo = authority.before(primary_of(&of(&servers, "MONGO_URL")).unwrap(), name).await;
         let redis = authority.before(address(&of(&servers, "REDIS_URL")), name).await;
         let mail = authority.before(smtp.address, name).await;
         let settings = vec![
-            ("MONGO_URL".to_owned(), format!("mongodb://{mongo}/?tls=true")),
+            ("MONGO_URL".to_owned(), format!("mongodb://{mongo}/?tls=true&directConnection=true")),
             ("MONGO_DB".to_owned(), of(&servers, "MONGO_DB")),
             ("REDIS_URL".to_owned(), format!("rediss://{redis}")),
             ("MAIL_SERVER".to_owned(), "127.0.0.1".to_owned()),

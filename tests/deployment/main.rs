@@ -2,7 +2,6 @@
 //! servers the stories are reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for `mongo`.
 
 mod command_line;
-mod copies;
 mod failures;
 mod instances;
 mod keys;
@@ -36,18 +35,6 @@ const STORIES: &[Story] = stories! {
         a_refresh_that_races_on_both_leaves_one_branch,
         every_message_is_sent_once,
         an_emptied_redis_changes_no_answer;
-    copies:
-        they_answer_and_end_with_what_they_copy,
-        no_copy_outlives_a_logout_while_redis_is_emptied_again_and_again,
-        who_cannot_reach_redis_takes_copies_back_all_the_same,
-        what_redis_remembers_from_before_its_death_is_not_believed,
-        those_who_ask_at_once_are_asked_for_together,
-        every_change_is_known_by_a_name_of_its_own,
-        a_forgotten_name_of_the_last_change_hides_no_change,
-        the_name_of_an_old_file_is_not_the_last_change,
-        what_redis_no_longer_has_ends_in_memory_too,
-        what_certainly_is_not_there_is_not_looked_up,
-        an_instance_without_redis_switches_copies_off;
     failures:
         redis_away_is_degraded_and_nothing_stops,
         a_redis_that_hangs_is_left_alone,

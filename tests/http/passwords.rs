@@ -71,7 +71,7 @@ async fn links_come_from_configuration_and_never_from_a_request() {
 }
 
 #[tokio::test]
-async fn changing_the_password_keeps_this_session_only() {
+async fn changing_the_password_ends_every_session_and_opens_a_new_one() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let person = Person::john();
@@ -80,9 +80,12 @@ async fn changing_the_password_keeps_this_session_only() {
     let wrong = here.post("/change_password", &json!({"current_password": "x", "password": NEW})).await.expect(403);
     assert_eq!(wrong.code(), "wrong_password");
     let body = json!({"current_password": person.password, "password": NEW});
-    let _ = here.post("/change_password", &body).await.expect(200);
-    let _ = here.get("/").await.expect(200);
-    let _ = api.refresh(&here_refresh).await.expect(200);
+    let new = here.post("/change_password", &body).await.expect(200);
+    let (access, refresh) = (new.member("access_token"), new.member("refresh_token"));
+    let _ = api.with_token(&access).get("/").await.expect(200);
+    let _ = api.refresh(&refresh).await.expect(200);
+    let _ = here.get("/").await.expect(401);
+    let _ = api.refresh(&here_refresh).await.expect(400);
     let _ = there.get("/").await.expect(401);
     let _ = api.refresh(&there_refresh).await.expect(400);
     let _ = api.login(&person.email, NEW).await.expect(200);

@@ -62,7 +62,8 @@ async fn a_new_address_counts_once_its_link_is_followed() {
     let _ = api.mail("email_changed", old).await;
     let _ = api.login(old, &person.password).await.expect(401);
     let _ = api.login("johnny@example.org", &person.password).await.expect(200);
-    let profile = john.get("/").await.expect(200).json();
+    let _ = john.get("/").await.expect(401);
+    let profile = api.session(&Person::named("johnny@example.org")).await.0.get("/").await.expect(200).json();
     assert_eq!(profile["email"], new);
     assert!(profile.get("pending_email").is_none());
     let _ = api.post("/verify", &json!({"token": token})).await.expect(400);

@@ -3,6 +3,7 @@
 use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::ports::database::UnitOfWork;
 use portcullis_tests::api::token_of;
 use portcullis_tests::{Person, TestServer};
 use serde_json::json;
@@ -37,7 +38,8 @@ async fn a_restart_keeps_everything() {
         attempts: 0,
         created_at: service.ports.clock.now(),
     };
-    service.ports.jobs.enqueue(job).await.unwrap();
+    let work = UnitOfWork { jobs: vec![job], ..UnitOfWork::default() };
+    service.ports.database.commit(work).await.unwrap().unwrap();
     drop(service);
     server.boot().await;
 

@@ -76,7 +76,7 @@ async fn what_is_broken_breaks_and_is_mended() {
         let api = api.clone();
         async move { api.json(Method::PUT, "//__test__/faults", &json!({"faults": faults})).await }
     };
-    let _ = put(json!([{"port": "session_store", "method": "insert", "when": "after"}])).await.expect(204);
+    let _ = put(json!([{"port": "database", "method": "commit", "when": "after"}])).await.expect(204);
     assert_eq!(api.login(&person.email, &person.password).await.expect(503).code(), "unavailable");
     assert_eq!(kit.world.sessions.all().len(), 1, "done, and the answer lost");
     let _ = put(json!([{"port": "password_hasher", "probability": 1, "seed": 3}])).await.expect(204);

@@ -10,8 +10,9 @@ use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::rewrap::{Report, Rewrapper};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_adapters::transfer::{Collection, Movable as _};
-use portcullis_core::model::sealed::{Field, Place, WrappedKey};
+use portcullis_core::model::sealed::{AadContext, Field, WrappedKey};
 use portcullis_core::model::user::User;
+use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_core::testing::samples::{realm, user, user_id};
@@ -26,7 +27,7 @@ fn cipher(ring: &[u8]) -> AesGcmCipher {
 /// The n-th user, with a key under the first one of a ring.
 fn under(cipher: &AesGcmCipher, n: u64) -> User {
     let mut user = user(&realm("User1"), n);
-    let place = Place { realm: &user.realm, record: user.id.as_bytes(), field: Field::Key };
+    let place = AadContext { realm: &user.realm, record: user.id.as_bytes(), field: Field::Key };
     user.person.key = cipher.new_key(place).unwrap().1;
     user
 }
@@ -37,6 +38,10 @@ async fn key_of(store: &Embedded, n: u64) -> WrappedKey {
 
 async fn rewrapped(store: &Embedded, cipher: &AesGcmCipher) -> Report {
     Rewrapper { store, cipher, told: &|_| {} }.run().await.unwrap()
+}
+
+async fn commit(store: &Embedded, change: Change) {
+    store.commit(UnitOfWork::of(change)).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,7 +66,7 @@ async fn each_kind_of_key_fares_as_it_should() {
     let all =
         [under(&old, 1), under(&both, 2), damaged(under(&old, 3)), nowhere, with(5, &[0; 64]), with(6, b"no key")];
     for user in &all {
-        UserStore::insert(&store, user.clone()).await.unwrap();
+        commit(&store, Change::InsertUser(Box::new(user.clone()))).await;
     }
     for rewrapped_now in [2, 0] {
         let report = rewrapped(&store, &both).await;
@@ -72,7 +77,7 @@ async fn each_kind_of_key_fares_as_it_should() {
         assert_eq!(report.left_of(&both.ring()), Vec::new());
     }
     // the same data key as before, and nobody else's was touched
-    let place = Place { realm: &all[0].realm, record: all[0].id.as_bytes(), field: Field::Key };
+    let place = AadContext { realm: &all[0].realm, record: all[0].id.as_bytes(), field: Field::Key };
     let (before, after) = (&all[0].person.key, key_of(&store, 1).await);
     let opened = cipher(&[2]).unwrap(&after, place).unwrap();
     assert_eq!(opened.as_bytes(), old.unwrap(before, place).unwrap().as_bytes());
@@ -93,11 +98,12 @@ async fn a_deletion_beside_it_stays_one_and_no_old_key_stays_in_a_file() {
     let (old, both) = (cipher(&[1]), cipher(&[2, 1]));
     let users: Vec<User> = (0..1_200).map(|n| under(&old, n)).collect();
     for user in &users {
-        UserStore::insert(&server, user.clone()).await.unwrap();
+        commit(&server, Change::InsertUser(Box::new(user.clone()))).await;
     }
     let deleting = async {
         for user in users.iter().skip(1).step_by(40) {
-            assert!(UserStore::delete(&server, &user.realm, &user.id).await.unwrap());
+            let (realm, id) = (user.realm.clone(), user.id);
+            commit(&server, Change::DeleteUser { realm, id, expected: user.version }).await;
         }
     };
     let (report, ()) = tokio::join!(rewrapped(&beside, &both), deleting);

@@ -5,12 +5,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::mongo::{Addresses, Mongo, MongoSettings};
-use portcullis_adapters::redis::cache::{
-    Cache, CachedCallers, CachedSessions, CachedUsers, FilteredUsers, SharedFilter,
+use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::redis::{
+    CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
-use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
-use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::service::Ports;
 use portcullis_core::testing::life::{Life, ServiceDriver, Stage, Waiting};
 use portcullis_core::testing::world::World;
@@ -44,7 +42,7 @@ impl Stage for OverEmbedded {
         let store = Arc::new(Embedded::open(&folder.path().join("portcullis.db")).expect("a store"));
         let world = World::new(7);
         let ports = Ports {
-            callers: Some(store.clone()),
+            database: store.clone(),
             users: store.clone(),
             registrations: store.clone(),
             sessions: store.clone(),
@@ -101,18 +99,15 @@ impl Stage for OverMongo {
         let prefix = format!("portcullis:{name}:");
         let redis = Redis::prepare(&RedisSettings { url, prefix, validate_certificates: true, ca_file: None });
         let redis = Arc::new(redis.expect("Redis"));
-        let cache = Cache::start(redis.clone(), store.clone(), Arc::new(OsRandomness));
-        assert!(runtime().block_on(cache.in_step(Duration::from_secs(10))), "copies are never believed");
-        let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(store.clone())));
-        let users = FilteredUsers::new(addresses, store.clone());
-        let users = Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)));
-        let sessions = Arc::new(CachedSessions::new(cache.clone(), store.clone()));
         let world = World::new(7);
+        let fakes = world.ports();
+        let time_to_live = Duration::from_secs(5);
+        let cache = CacheSettings { time_to_live, cipher: fakes.cipher, digests: fakes.digests, clock: fakes.clock };
         let ports = Ports {
-            callers: Some(Arc::new(CachedCallers::new(cache, sessions.clone(), users.clone()))),
-            users,
+            database: Arc::new(SharedDatabase::new(redis.clone(), store.clone(), time_to_live)),
+            users: store.clone(),
             registrations: store.clone(),
-            sessions,
+            sessions: Arc::new(CachedSessions::new(redis.clone(), store.clone(), cache)),
             one_time_tokens: store.clone(),
             jobs: Arc::new(SharedQueue::new(redis.clone(), store.clone())),
             audit: store.clone(),

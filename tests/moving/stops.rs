@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::transfer::mover::{MoveError, Mover, Step};
 use portcullis_adapters::transfer::{Collection, Movable, NOTE, Pages, Record};
+use portcullis_core::ports::database::{Change, Database as _, UnitOfWork};
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::user_store::UserStore as _;
 use portcullis_core::testing::samples::{realm, user, user_id};
 use portcullis_tests::filled::fill;
 
@@ -100,7 +100,8 @@ async fn what_came_into_the_source_meanwhile_fails_the_proof() {
     let target = Target { store: &to, batches: AtomicUsize::new(8), changes: false };
     assert!(matches!(moved(&from, &target).await, Err(MoveError::Store { .. })));
     // the server ran again between two calls
-    assert!(from.delete(&realm("User1"), &user_id(1)).await.unwrap());
+    let gone = Change::DeleteUser { realm: realm("User1"), id: user_id(1), expected: 1 };
+    from.commit(UnitOfWork::of(gone)).await.unwrap().unwrap();
     assert!(matches!(moved(&from, &to).await, Err(MoveError::Differs(_))));
 }
 
@@ -110,7 +111,8 @@ async fn targets_of_others_stay_as_they_are() {
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
     fill(&from, 0..20).await;
     // somebody's
-    to.insert(user(&realm("User1"), 1)).await.unwrap();
+    let new = Change::InsertUser(Box::new(user(&realm("User1"), 1)));
+    to.commit(UnitOfWork::of(new)).await.unwrap().unwrap();
     let refused = moved(&from, &to).await.unwrap_err();
     assert!(matches!(refused, MoveError::Occupied { collection: Collection::Users, count: 1 }), "{refused}");
     // --again is no way around it

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use portcullis_adapters::watchman::{Watched, WatchmanSettings};
+use portcullis_adapters::watchman::{WatchmanAuditLog, WatchmanSettings};
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
@@ -22,8 +22,9 @@ async fn until(what: &str, reached: impl Fn() -> bool) {
     assert!(tokio::time::timeout(Duration::from_secs(10), reached).await.is_ok(), "{what}");
 }
 
-fn watched(url: &str) -> (Watched, Arc<dyn AuditLog>) {
-    let log = World::new(1).ports().audit;
+fn watched(url: &str) -> (WatchmanAuditLog, Arc<dyn AuditLog>) {
+    let ports = World::new(1).ports();
+    let log = ports.audit;
     let settings = WatchmanSettings {
         account: "acc-1".to_owned(),
         token: KEY.to_owned(),
@@ -31,7 +32,7 @@ fn watched(url: &str) -> (Watched, Arc<dyn AuditLog>) {
         service: "Portcullis".to_owned(),
         first_wait: Duration::from_millis(10),
     };
-    (Watched::start(settings, log.clone()).unwrap(), log)
+    (WatchmanAuditLog::start(settings, log.clone(), ports.database).unwrap(), log)
 }
 
 fn event(kind: EventKind) -> Event {

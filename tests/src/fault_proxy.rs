@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use portcullis_test_services::mongodb::primary_of;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -42,11 +43,17 @@ impl FaultProxy {
         Self { address, line }
     }
 
-    /// A line to the server of a URL, and the URL through the line.
+    /// A line to the server of a URL, and the URL through the line. Of a MongoDB replica set it is the primary, and the
+    /// driver is told not to look for the others.
     ///
     /// # Panics
     /// When the URL has no address and port.
     pub async fn before(url: &str) -> (Self, String) {
+        if url.starts_with("mongodb://") {
+            let proxy = Self::to(primary_of(url).expect("a primary")).await;
+            let through = format!("mongodb://{}/?directConnection=true", proxy.address);
+            return (proxy, through);
+        }
         let (scheme, rest) = url.split_once("://").expect("a URL");
         let (server, path) = rest.split_once('/').unwrap_or((rest, ""));
         let proxy = Self::to(server.parse().expect("an address and port")).await;

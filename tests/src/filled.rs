@@ -13,6 +13,7 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::model::session::Rotated;
 use portcullis_core::model::user::PendingEmail;
 use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::login_guard::LoginGuard;
@@ -27,7 +28,8 @@ use portcullis_core::testing::samples::{
 
 /// Whatever a store of a deployment is.
 pub trait Everything:
-    UserStore
+    Database
+    + UserStore
     + RegistrationStore
     + SessionStore
     + OneTimeTokenStore
@@ -40,7 +42,8 @@ pub trait Everything:
 }
 
 impl<S> Everything for S where
-    S: UserStore
+    S: Database
+        + UserStore
         + RegistrationStore
         + SessionStore
         + OneTimeTokenStore
@@ -69,6 +72,8 @@ pub async fn fill(store: &impl Everything, numbers: Range<u64>) {
 }
 
 async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortError> {
+    let insert = |registration| Change::InsertRegistration { registration: Box::new(registration), limit: 5, now: NOW };
+    let mut changes = Vec::new();
     let rare = n.is_multiple_of(10);
     let mut account = user(realm, n);
     let mut login = session(realm, n, n);
@@ -76,21 +81,23 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
         account.pending_email = Some(PendingEmail { index: digest("pending", n), email: sealed("pending", n) });
         account.previous_email = Some(sealed("previous", n));
         (account.phone_verified, account.mfa_sms, account.disabled) = (true, true, true);
-        (account.generation, account.version) = (n, n + 1);
+        (account.credentials_version, account.version) = (n, n + 1);
         login.previous = Some(Rotated { token: digest("before", n), at: NOW, successor: [7; 16] });
         let mut waiting = registration(realm, n + 1_000_000);
         waiting.person = person(n + 1_000_000);
-        RegistrationStore::insert(store, waiting.clone(), 5, NOW).await?;
+        changes.push(insert(waiting.clone()));
         waiting.id = user_id(n + 2_000_000);
-        RegistrationStore::insert(store, waiting, 5, NOW).await?;
+        changes.push(insert(waiting));
     }
-    UserStore::insert(store, account).await?;
-    SessionStore::insert(store, login).await?;
+    changes.push(Change::InsertUser(Box::new(account)));
+    changes.push(Change::InsertSession(Box::new(login)));
     let mut link = token(realm, if rare { Purpose::VerifyPhone } else { Purpose::ResetPassword }, n);
     (link.code, link.binding) = if rare { (link.code, Some(digest("phone", n))) } else { (None, None) };
-    OneTimeTokenStore::put(store, link).await?;
+    changes.push(Change::PutToken(Box::new(link)));
     let task = if rare { Task::ResetPassword(digest("email", n)) } else { Task::Welcome(user_id(n)) };
-    store.enqueue(job(realm, n, task)).await?;
+    let jobs = vec![job(realm, n, task)];
+    let stored = store.commit(UnitOfWork { changes, jobs, ..UnitOfWork::default() }).await?;
+    stored.map_err(|refusal| PortError::new("database", refusal))?;
     if n.is_multiple_of(50) {
         store.bury(&job_id(n), "the mail server refused (550)", NOW).await?;
     }

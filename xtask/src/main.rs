@@ -2,8 +2,6 @@
 
 mod bench;
 mod demo;
-mod one_at_a_time;
-mod services;
 mod steps;
 mod testkit;
 mod unicode;
@@ -28,7 +26,7 @@ fn main() -> ExitCode {
         ["test"] => steps::test(),
         ["testkit"] => testkit::run(),
         ["testkit", "build"] => testkit::build(),
-        ["services"] => services::run(),
+        ["services"] => steps::services(),
         ["wasm"] => wasm::build(),
         ["wasm", "check"] => wasm::check(),
         #[cfg(feature = "bindgen")]

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{demo, services, testkit, unicode, wasm, words};
+use portcullis_test_services::{Services, has};
+
+use crate::{demo, testkit, unicode, wasm, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -34,7 +36,7 @@ pub fn ci() -> Result<()> {
 }
 
 /// What the tests need of the machine: a browser, Node and Python for clients and the npm packages, Python for a
-/// validator, Redis, and Go for a server that speaks MongoDB's protocol.
+/// validator, Redis, and the libraries of `mongod`.
 ///
 /// # Errors
 /// When something cannot be installed.
@@ -42,23 +44,26 @@ pub fn setup() -> Result<()> {
     let venv =
         Command::new("python3").args(["-c", "import ensurepip"]).output().is_ok_and(|output| output.status.success());
     let mut missing = Vec::new();
-    if !services::has("chromium") {
+    if !has("chromium") {
         missing.push("chromium");
     }
-    if !services::has("node") {
+    if !has("node") {
         missing.push("nodejs");
     }
-    if !services::has("npm") {
+    if !has("npm") {
         missing.push("npm");
     }
     if !venv {
         missing.extend(["python3", "python3-venv"]);
     }
-    if std::env::var_os("REDIS_TEST_URL").is_none() && !services::has("redis-server") {
+    if std::env::var_os("REDIS_TEST_URL").is_none() && !has("redis-server") {
         missing.push("redis-server");
     }
-    if std::env::var_os("MONGO_TEST_URL").is_none() && !services::has("mongod") && services::go().is_none() {
-        missing.push("golang-go");
+    if std::env::var_os("MONGO_TEST_URL").is_none() {
+        let libraries = ["libcurl.so.4", "liblzma.so.5"].into_iter().zip(["libcurl4", "liblzma5"]);
+        let known = Command::new("/sbin/ldconfig").arg("-p").output().map(|output| output.stdout).unwrap_or_default();
+        let known = String::from_utf8_lossy(&known).into_owned();
+        missing.extend(libraries.filter(|(file, _)| !known.contains(file)).map(|(_, package)| package));
     }
     if !missing.is_empty() {
         install(&missing)?;
@@ -162,7 +167,7 @@ pub fn portable() -> Result<()> {
 /// # Errors
 /// When one fails.
 pub fn test() -> Result<()> {
-    let services = services::start()?;
+    let services = Services::start(3)?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     command.env("REQUIRE_BACKENDS", "fake,embedded,mongo,redis");
     command.env("MONGO_TEST_URL", &services.mongo_url).env("REDIS_TEST_URL", &services.redis_url);
@@ -171,6 +176,19 @@ pub fn test() -> Result<()> {
     stories.env("TEST_DEPLOYMENT", "mongo");
     stories.env("MONGO_TEST_URL", &services.mongo_url).env("REDIS_TEST_URL", &services.redis_url);
     step("the stories over MongoDB and Redis", stories)
+}
+
+/// Starts MongoDB and Redis, prints their addresses and waits to be stopped.
+///
+/// # Errors
+/// When one does not start.
+pub fn services() -> Result<()> {
+    setup()?;
+    let services = Services::start(3)?;
+    println!("MONGO_TEST_URL='{}'\nREDIS_TEST_URL='{}'\n\nCtrl-C stops them.", services.mongo_url, services.redis_url);
+    loop {
+        std::thread::park();
+    }
 }
 
 /// Line coverage of core by its own tests.

@@ -1,7 +1,7 @@
 //! The values by which a database recognises the secrets it was written with.
 
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::{Field, Place, Sealed, WrappedKey};
+use portcullis_core::model::sealed::{AadContext, Field, Sealed, WrappedKey};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::{Domain, KeyedDigest};
@@ -40,7 +40,7 @@ pub fn fingerprint(digests: &dyn KeyedDigest, secret: &[u8]) -> Result<String, P
 /// When the cipher fails.
 pub fn ring_check(cipher: &dyn FieldCipher) -> Result<Vec<u8>, PortError> {
     let realm = realm()?;
-    let place = Place { realm: &realm, record: &RECORD, field: Field::Check };
+    let place = AadContext { realm: &realm, record: &RECORD, field: Field::Check };
     let (key, wrapped) = cipher.new_key(place)?;
     let sealed = cipher.seal(&key, place, TEXT)?;
     let length = u8::try_from(wrapped.as_bytes().len()).map_err(|error| PortError::new("check_values", error))?;
@@ -58,7 +58,7 @@ pub fn wrapped_key(check: &[u8]) -> Option<WrappedKey> {
 #[must_use]
 pub fn verify_ring_check(cipher: &dyn FieldCipher, check: &[u8]) -> bool {
     let Ok(realm) = realm() else { return false };
-    let place = Place { realm: &realm, record: &RECORD, field: Field::Check };
+    let place = AadContext { realm: &realm, record: &RECORD, field: Field::Check };
     let Some((length, rest)) = check.split_first() else { return false };
     let Some((wrapped, sealed)) = rest.split_at_checked(usize::from(*length)) else { return false };
     let opened = cipher

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hkdf::Hkdf;
-use portcullis_core::model::sealed::{DataKey, Field, Place, Sealed, WrappedKey};
+use portcullis_core::model::sealed::{AadContext, DataKey, Field, Sealed, WrappedKey};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::randomness::Randomness;
@@ -55,7 +55,7 @@ fn cipher(key: &[u8; 32]) -> Result<Aes256Gcm, PortError> {
 }
 
 /// Realm, record and field, framed by their lengths: a value opens in its own place only.
-fn associated_data(place: &Place<'_>) -> Vec<u8> {
+fn associated_data(place: &AadContext<'_>) -> Vec<u8> {
     let parts = [place.realm.as_str().as_bytes(), place.record, place.field.as_str().as_bytes()];
     let mut data = Vec::with_capacity(1 + parts.iter().map(|part| 4 + part.len()).sum::<usize>());
     data.push(FORMAT);
@@ -66,12 +66,12 @@ fn associated_data(place: &Place<'_>) -> Vec<u8> {
     data
 }
 
-fn encrypt(cipher: &Aes256Gcm, nonce: [u8; NONCE], place: &Place<'_>, plain: &[u8]) -> Result<Vec<u8>, PortError> {
+fn encrypt(cipher: &Aes256Gcm, nonce: [u8; NONCE], place: &AadContext<'_>, plain: &[u8]) -> Result<Vec<u8>, PortError> {
     let payload = Payload { msg: plain, aad: &associated_data(place) };
     cipher.encrypt(&Nonce::from(nonce), payload).map_err(|_| PortError::new(PORT, "a value could not be sealed"))
 }
 
-fn decrypt(cipher: &Aes256Gcm, bytes: &[u8], place: &Place<'_>) -> Result<Zeroizing<Vec<u8>>, PortError> {
+fn decrypt(cipher: &Aes256Gcm, bytes: &[u8], place: &AadContext<'_>) -> Result<Zeroizing<Vec<u8>>, PortError> {
     let refused = || PortError::new(PORT, format!("a {} could not be opened", place.field.as_str()));
     let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(refused)?;
     let payload = Payload { msg: sealed, aad: &associated_data(place) };
@@ -85,7 +85,7 @@ fn split(wrapped: &WrappedKey) -> Option<(u32, &[u8])> {
 }
 
 impl FieldCipher for AesGcmCipher {
-    fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError> {
+    fn new_key(&self, place: AadContext<'_>) -> Result<(DataKey, WrappedKey), PortError> {
         let mut key = Zeroizing::new([0; 32]);
         self.randomness.fill(&mut *key);
         let key = DataKey::from_bytes(*key);
@@ -93,13 +93,13 @@ impl FieldCipher for AesGcmCipher {
         Ok((key, wrapped))
     }
 
-    fn wrap(&self, key: &DataKey, place: Place<'_>) -> Result<WrappedKey, PortError> {
+    fn wrap(&self, key: &DataKey, place: AadContext<'_>) -> Result<WrappedKey, PortError> {
         let (id, wrapping) = self.ring.first().ok_or_else(|| PortError::new(PORT, "the ring is empty"))?;
         let nonce = self.nonce();
         let mut wrapped = vec![FORMAT];
         wrapped.extend(id.to_be_bytes());
         wrapped.extend(nonce);
-        wrapped.extend(encrypt(wrapping, nonce, &Place { field: Field::Key, ..place }, key.as_bytes())?);
+        wrapped.extend(encrypt(wrapping, nonce, &AadContext { field: Field::Key, ..place }, key.as_bytes())?);
         Ok(WrappedKey::from_bytes(wrapped))
     }
 
@@ -111,17 +111,17 @@ impl FieldCipher for AesGcmCipher {
         split(wrapped).map(|(id, _)| id)
     }
 
-    fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError> {
+    fn unwrap(&self, wrapped: &WrappedKey, place: AadContext<'_>) -> Result<DataKey, PortError> {
         let malformed = || PortError::new(PORT, "a wrapped key is malformed");
         let (id, rest) = split(wrapped).ok_or_else(malformed)?;
         let known = self.ring.iter().find(|(known, _)| *known == id);
         let (_, wrapping) = known.ok_or_else(|| PortError::new(PORT, format!("key {id} is not in the ring")))?;
-        let key = decrypt(wrapping, rest, &Place { field: Field::Key, ..place })?;
+        let key = decrypt(wrapping, rest, &AadContext { field: Field::Key, ..place })?;
         let key: [u8; 32] = key.as_slice().try_into().map_err(|_| malformed())?;
         Ok(DataKey::from_bytes(key))
     }
 
-    fn seal(&self, key: &DataKey, place: Place<'_>, value: &[u8]) -> Result<Sealed, PortError> {
+    fn seal(&self, key: &DataKey, place: AadContext<'_>, value: &[u8]) -> Result<Sealed, PortError> {
         let nonce = self.nonce();
         let mut sealed = vec![FORMAT];
         sealed.extend(nonce);
@@ -129,7 +129,7 @@ impl FieldCipher for AesGcmCipher {
         Ok(Sealed::from_bytes(sealed))
     }
 
-    fn open(&self, key: &DataKey, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError> {
+    fn open(&self, key: &DataKey, place: AadContext<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError> {
         let bytes = sealed.as_bytes().strip_prefix(&[FORMAT]);
         let bytes = bytes.ok_or_else(|| PortError::new(PORT, "a sealed value is of a format that is not known"))?;
         decrypt(&cipher(key.as_bytes())?, bytes, &place)
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_key_outlives_the_one_that_wrapped_it() {
         let (realm, old, new) = (realm("User1"), (1, [1; 32]), (2, [2; 32]));
-        let place = Place { realm: &realm, record: &[7; 16], field: Field::Key };
+        let place = AadContext { realm: &realm, record: &[7; 16], field: Field::Key };
         let (key, wrapped) = with(&[old]).new_key(place).unwrap();
         let both = with(&[new, old]);
         assert_eq!((both.ring(), both.wrapping_key(&wrapped)), (vec![2, 1], Some(1)));

@@ -25,11 +25,13 @@ const fn name(domain: Domain) -> &'static str {
         Domain::Phone => "phone",
         Domain::OneTimeToken => "one-time-token",
         Domain::TypedCode => "typed-code",
+        Domain::TokenBinding => "token-binding",
         Domain::RefreshProof => "refresh-proof",
         Domain::RefreshToken => "refresh-token",
         Domain::RefreshSuccessor => "refresh-successor",
         Domain::RegistrationSalt => "registration-salt",
         Domain::ClientAddress => "client-address",
+        Domain::SessionCache => "session-cache",
         Domain::MailQuota => "mail-quota",
     }
 }

@@ -6,4 +6,3 @@ pub mod field_cipher;
 pub mod keyed_digest;
 pub mod password_hasher;
 pub mod token_signer;
-pub mod verified_tokens;

@@ -25,21 +25,23 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Event>> {
     Ok(EventKind::parse(&kind).map(|kind| Event { at, realm, kind, user, session }))
 }
 
+pub fn insert(db: &Connection, event: &Event) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO audit (at, realm, kind, user_id, session_id) VALUES (?1, ?2, ?3, ?4, ?5)";
+    db.prepare_cached(sql)?.execute(params![
+        event.at.as_millis(),
+        event.realm.as_str(),
+        event.kind.as_str(),
+        event.user.map(|id| *id.as_bytes()),
+        event.session.map(|id| *id.as_bytes()),
+    ])?;
+    Ok(())
+}
+
 #[async_trait]
 impl AuditLog for Embedded {
     fn record(&self, event: Event) {
         let kind = event.kind;
-        let write = move |db: &Connection| {
-            let sql = "INSERT INTO audit (at, realm, kind, user_id, session_id) VALUES (?1, ?2, ?3, ?4, ?5)";
-            db.prepare_cached(sql)?.execute(params![
-                event.at.as_millis(),
-                event.realm.as_str(),
-                event.kind.as_str(),
-                event.user.map(|id| *id.as_bytes()),
-                event.session.map(|id| *id.as_bytes()),
-            ])?;
-            Ok(())
-        };
+        let write = move |db: &Connection| insert(db, &event);
         let count = Arc::clone(&self.lost_events);
         self.writer.write_later(PORT, write, move |error| {
             let lost = count.fetch_add(1, Ordering::Relaxed) + 1;

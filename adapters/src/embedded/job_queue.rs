@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::model::ids::JobId;
-use portcullis_core::model::job::{About, DeadLetter, Job};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
@@ -65,26 +65,31 @@ pub fn release_leases(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("UPDATE jobs SET due_at = created_at, leased = 0 WHERE leased = 1", [])
 }
 
+/// Stores a job, due from its creation on.
+pub fn insert(db: &Connection, job: &Job) -> rusqlite::Result<()> {
+    let (subject, address) = match job.task.about() {
+        JobSubject::Subject(user) => (Some(*user.as_bytes()), None),
+        JobSubject::Address(index) => (None, Some(*index.as_bytes())),
+    };
+    let sql = "INSERT INTO jobs (id, realm, subject, address, task, attempts, created_at, due_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
+    let (id, realm, created_at) = (job.id.as_bytes(), job.realm.as_str(), job.created_at.as_millis());
+    let task = job_text::print(&job.task);
+    db.prepare_cached(sql)?.execute(params![id, realm, subject, address, task, job.attempts, created_at])?;
+    Ok(())
+}
+
+/// Removes every job about a person or an address.
+pub fn forget(db: &Connection, realm: &Realm, subject: &JobSubject) -> rusqlite::Result<()> {
+    let (sql, key): (_, &[u8]) = match subject {
+        JobSubject::Subject(user) => ("DELETE FROM jobs WHERE realm = ?1 AND subject = ?2", user.as_bytes()),
+        JobSubject::Address(index) => ("DELETE FROM jobs WHERE realm = ?1 AND address = ?2", index.as_bytes()),
+    };
+    db.prepare_cached(sql)?.execute(params![realm.as_str(), key]).map(|_| ())
+}
+
 #[async_trait]
 impl JobQueue for Embedded {
-    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
-        let (subject, address) = match job.task.about() {
-            About::Subject(user) => (Some(*user.as_bytes()), None),
-            About::Address(index) => (None, Some(*index.as_bytes())),
-        };
-        let write = move |db: &Connection| {
-            let sql = "INSERT INTO jobs (id, realm, subject, address, task, attempts, created_at, due_at) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
-            let (id, realm, created_at) = (job.id.as_bytes(), job.realm.as_str(), job.created_at.as_millis());
-            let task = job_text::print(&job.task);
-            db.prepare_cached(sql)?.execute(params![id, realm, subject, address, task, job.attempts, created_at])?;
-            Ok(())
-        };
-        self.writer.write(PORT, write).await?;
-        self.enqueued.notify_one();
-        Ok(())
-    }
-
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
         // a look first: an idle worker must not make the disk write
         let due = self.readers.read(PORT, |db| {
@@ -145,22 +150,6 @@ impl JobQueue for Embedded {
         let revived = self.writer.write(PORT, write).await?;
         self.enqueued.notify_one();
         Ok(revived)
-    }
-
-    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError> {
-        let (realm, about) = (realm.clone(), *about);
-        let write = move |db: &Connection| {
-            match about {
-                About::Subject(user) => db
-                    .prepare_cached("DELETE FROM jobs WHERE realm = ?1 AND subject = ?2")?
-                    .execute(params![realm.as_str(), user.as_bytes()]),
-                About::Address(index) => db
-                    .prepare_cached("DELETE FROM jobs WHERE realm = ?1 AND address = ?2")?
-                    .execute(params![realm.as_str(), index.as_bytes()]),
-            }
-            .map(|_| ())
-        };
-        self.writer.write(PORT, write).await
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

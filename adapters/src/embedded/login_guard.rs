@@ -54,6 +54,12 @@ fn forget_idle(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute([(now - IDLE).as_millis()]).map(|_| ())
 }
 
+/// Removes what is counted about an address.
+pub fn forget(db: &Connection, realm: &Realm, email: &Digest) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached("DELETE FROM login_counts WHERE realm = ?1 AND email = ?2")?;
+    statement.execute(params![realm.as_str(), email.as_bytes()]).map(|_| ())
+}
+
 #[async_trait]
 impl LoginGuard for Embedded {
     async fn admit(
@@ -97,15 +103,6 @@ impl LoginGuard for Embedded {
                         ORDER BY touched_at DESC LIMIT ?3)";
             let which = params![realm.as_str(), email.as_bytes(), KNOWN_ADDRESSES];
             db.prepare_cached(sql)?.execute(which).map(|_| ())
-        };
-        self.writer.write(PORT, write).await
-    }
-
-    async fn forget(&self, realm: &Realm, email: &Digest) -> Result<(), PortError> {
-        let (realm, email) = (realm.clone(), *email);
-        let write = move |db: &Connection| {
-            let mut statement = db.prepare_cached("DELETE FROM login_counts WHERE realm = ?1 AND email = ?2")?;
-            statement.execute(params![realm.as_str(), email.as_bytes()]).map(|_| ())
         };
         self.writer.write(PORT, write).await
     }

@@ -2,7 +2,7 @@
 //! on the disk; readers stand beside it. A port a file, all of them on [`Embedded`].
 
 mod audit_log;
-mod caller_store;
+mod database;
 mod job_queue;
 mod keys;
 mod login_guard;
@@ -11,7 +11,6 @@ mod open;
 mod outbox_shelf;
 mod rate_limiter;
 mod readers;
-mod recent;
 mod registration_store;
 mod rows;
 mod session_store;
@@ -35,7 +34,6 @@ use tokio::sync::Notify;
 pub use open::OpenError;
 
 use crate::embedded::readers::Readers;
-use crate::embedded::recent::Recent;
 use crate::embedded::writer::Writer;
 use crate::limits::Buckets;
 
@@ -48,7 +46,6 @@ pub struct Embedded {
     // index, the lock last
     readers: Readers,
     writer: Writer,
-    recent: Option<Arc<Recent>>,
     buckets: Buckets,
     enqueued: Notify,
     lost_events: Arc<AtomicU64>,
@@ -64,9 +61,7 @@ impl Embedded {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
         job_queue::release_leases(&opened.connection).map_err(|source| open::explain(path, source))?;
-        // where the head of the log cannot be seen, everybody is looked up
-        let recent = Recent::of(path, &opened.connection).ok().map(Arc::new);
-        Self::on(path, opened, recent)
+        Self::on(path, opened)
     }
 
     /// Opens a database that is there and of this version's schema, beside a server that may be running on it: for the
@@ -75,21 +70,16 @@ impl Embedded {
     /// # Errors
     /// What is wrong with the file, and the mend.
     pub fn open_beside(path: &Path) -> Result<Self, OpenError> {
-        Self::on(path, open::beside(path)?, None)
+        Self::on(path, open::beside(path)?)
     }
 
-    fn on(path: &Path, mut opened: open::Opened, recent: Option<Arc<Recent>>) -> Result<Self, OpenError> {
+    fn on(path: &Path, opened: open::Opened) -> Result<Self, OpenError> {
         let failed = |source| open::explain(path, source);
         let readers = Readers::open(path).map_err(failed)?;
-        if let Some(recent) = recent.clone() {
-            let hear = move |_, _: &str, table: &str, row| recent.changes(table, row);
-            opened.connection.update_hook(Some(hear)).map_err(failed)?;
-        }
         Ok(Self {
             readers,
-            writer: Writer::start(opened.connection, recent.clone())
+            writer: Writer::start(opened.connection)
                 .map_err(|source| OpenError::Io { path: path.to_owned(), source })?,
-            recent,
             buckets: Buckets::default(),
             enqueued: Notify::new(),
             lost_events: Arc::default(),

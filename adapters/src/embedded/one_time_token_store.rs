@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 use portcullis_core::model::ids::UserId;
-use portcullis_core::model::one_time_token::{Holder, OneTimeToken, Purpose};
+use portcullis_core::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
+use portcullis_core::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::embedded::Embedded;
@@ -21,7 +22,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<OneTimeToken> {
     let realm = columns.realm()?;
     let purpose = Purpose::parse(&columns.value::<String>()?).ok_or_else(|| unreadable(1, "an unknown purpose"))?;
     Ok(OneTimeToken {
-        holder: Holder { realm, purpose, subject: UserId::from_bytes(columns.id()?) },
+        holder: TokenOwner { realm, purpose, subject: UserId::from_bytes(columns.id()?) },
         token: columns.digest()?,
         code: columns.digest_if_any()?,
         tries_left: columns.value()?,
@@ -45,7 +46,7 @@ fn by_token(
     db.prepare_cached(&sql)?.query_row(which, read).optional()
 }
 
-fn by_holder(db: &Connection, holder: &Holder, now: Timestamp) -> rusqlite::Result<Option<OneTimeToken>> {
+fn by_holder(db: &Connection, holder: &TokenOwner, now: Timestamp) -> rusqlite::Result<Option<OneTimeToken>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM one_time_tokens WHERE realm = ?1 AND subject = ?2 AND purpose = ?3 AND expires_at > ?4"
     );
@@ -71,19 +72,58 @@ pub fn put(db: &Connection, token: &OneTimeToken) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn remove(db: &Connection, holder: &Holder) -> rusqlite::Result<()> {
+pub fn remove(db: &Connection, holder: &TokenOwner) -> rusqlite::Result<()> {
     let sql = "DELETE FROM one_time_tokens WHERE realm = ?1 AND subject = ?2 AND purpose = ?3";
     let which = params![holder.realm.as_str(), holder.subject.as_bytes(), holder.purpose.as_str()];
     db.prepare_cached(sql)?.execute(which).map(|_| ())
 }
 
+/// Removes every token of a user or registration.
+pub fn remove_all(db: &Connection, realm: &Realm, subject: &UserId) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached("DELETE FROM one_time_tokens WHERE realm = ?1 AND subject = ?2")?;
+    statement.execute(params![realm.as_str(), subject.as_bytes()]).map(|_| ())
+}
+
+/// The unexpired token of an owner, if it is the one of that digest.
+fn owned(
+    db: &Connection,
+    owner: &TokenOwner,
+    token: &Digest,
+    now: Timestamp,
+) -> rusqlite::Result<Result<OneTimeToken, Refusal>> {
+    let found = by_holder(db, owner, now)?.filter(|found| found.token.matches(token));
+    Ok(found.ok_or(Refusal::TokenGone))
+}
+
+/// Uses a token up.
+pub fn consume(
+    db: &Connection,
+    owner: &TokenOwner,
+    token: &Digest,
+    now: Timestamp,
+) -> rusqlite::Result<Result<(), Refusal>> {
+    match owned(db, owner, token, now)? {
+        Ok(_) => remove(db, owner).map(Ok),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// Sets the code of a token.
+pub fn set_code(
+    db: &Connection,
+    (owner, token): (&TokenOwner, &Digest),
+    (code, tries): (Digest, u8),
+    now: Timestamp,
+) -> rusqlite::Result<Result<(), Refusal>> {
+    match owned(db, owner, token, now)? {
+        Ok(found) => put(db, &OneTimeToken { code: Some(code), tries_left: tries, ..found }).map(Ok),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
 #[async_trait]
 impl OneTimeTokenStore for Embedded {
-    async fn put(&self, token: OneTimeToken) -> Result<(), PortError> {
-        self.writer.write(PORT, move |db| put(db, &token)).await
-    }
-
-    async fn peek(
+    async fn find_valid(
         &self,
         realm: &Realm,
         purpose: Purpose,
@@ -93,80 +133,26 @@ impl OneTimeTokenStore for Embedded {
         self.readers.read(PORT, |db| by_token(db, realm, purpose, token, now))
     }
 
-    async fn find(&self, holder: &Holder, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
+    async fn find(&self, holder: &TokenOwner, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
         self.readers.read(PORT, |db| by_holder(db, holder, now))
     }
 
-    async fn consume(
-        &self,
-        realm: &Realm,
-        purpose: Purpose,
-        token: &Digest,
-        now: Timestamp,
-    ) -> Result<Option<OneTimeToken>, PortError> {
-        let (realm, token) = (realm.clone(), *token);
-        let write = move |db: &Connection| {
-            let found = by_token(db, &realm, purpose, &token, now)?;
-            if let Some(found) = &found {
-                remove(db, &found.holder)?;
-            }
-            Ok(found)
-        };
-        self.writer.write(PORT, write).await
-    }
-
-    async fn arm(
-        &self,
-        holder: &Holder,
-        token: &Digest,
-        code: Digest,
-        tries: u8,
-        now: Timestamp,
-    ) -> Result<bool, PortError> {
-        let (holder, token) = (holder.clone(), *token);
-        let write = move |db: &Connection| {
-            let Some(found) = by_holder(db, &holder, now)?.filter(|found| found.token.matches(&token)) else {
-                return Ok(false);
-            };
-            put(db, &OneTimeToken { code: Some(code), tries_left: tries, ..found })?;
-            Ok(true)
-        };
-        self.writer.write(PORT, write).await
-    }
-
-    async fn try_code(&self, of: &CodeOf, code: &Digest, now: Timestamp) -> Result<TryCode, PortError> {
+    async fn try_code(&self, of: &CodeLookup, code: &Digest, now: Timestamp) -> Result<CodeAttempt, PortError> {
         let (of, code) = (of.clone(), *code);
         let write = move |db: &Connection| {
             let found = match &of {
-                CodeOf::Token(realm, purpose, token) => by_token(db, realm, *purpose, token, now)?,
-                CodeOf::Holder(holder) => by_holder(db, holder, now)?,
+                CodeLookup::Token(realm, purpose, token) => by_token(db, realm, *purpose, token, now)?,
+                CodeLookup::Owner(holder) => by_holder(db, holder, now)?,
             };
             let Some(mut found) = found.filter(|found| found.code.is_some() && found.tries_left > 0) else {
-                return Ok(TryCode::Dead);
+                return Ok(CodeAttempt::Dead);
             };
             found.tries_left -= 1;
-            if found.code.is_some_and(|right| right.matches(&code)) {
-                remove(db, &found.holder)?;
-                return Ok(TryCode::Right(found));
-            }
             put(db, &found)?;
-            Ok(TryCode::Wrong(found.holder))
+            let right = found.code.is_some_and(|right| right.matches(&code));
+            Ok(if right { CodeAttempt::Right(found) } else { CodeAttempt::Wrong(found.holder) })
         };
         self.writer.write(PORT, write).await
-    }
-
-    async fn remove_all(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
-        let (realm, subject) = (realm.clone(), *subject);
-        let write = move |db: &Connection| {
-            let mut statement = db.prepare_cached("DELETE FROM one_time_tokens WHERE realm = ?1 AND subject = ?2")?;
-            statement.execute(params![realm.as_str(), subject.as_bytes()]).map(|_| ())
-        };
-        self.writer.write(PORT, write).await
-    }
-
-    async fn remove(&self, holder: &Holder) -> Result<(), PortError> {
-        let holder = holder.clone();
-        self.writer.write(PORT, move |db| remove(db, &holder)).await
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

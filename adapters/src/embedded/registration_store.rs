@@ -3,17 +3,19 @@
 use async_trait::async_trait;
 use portcullis_core::model::held_key::{KeyPage, KeySwap};
 use portcullis_core::model::ids::UserId;
+use portcullis_core::model::job::JobSubject;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
+use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::registration_store::{InsertRegistration, RegistrationStore};
+use portcullis_core::ports::registration_store::RegistrationStore;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::embedded::Embedded;
 use crate::embedded::keys::{self, Held};
 use crate::embedded::rows::{Columns, PERSON, PERSON_WITH_KEY};
+use crate::embedded::{Embedded, job_queue, one_time_token_store};
 
 const PORT: &str = "registration_store";
 const HELD: Held = Held { port: PORT, table: "registrations", record: "id", part: "0" };
@@ -55,28 +57,64 @@ pub fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<
     Ok(())
 }
 
+/// Stores a registration unless `limit` unexpired ones of its address are pending.
+pub fn insert_new(
+    db: &Connection,
+    registration: &Registration,
+    limit: u32,
+    now: Timestamp,
+) -> rusqlite::Result<Result<(), Refusal>> {
+    let pending = "SELECT count(*) FROM registrations WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3";
+    let of = params![registration.realm.as_str(), registration.person.email_index.as_bytes(), now.as_millis()];
+    let pending: i64 = db.prepare_cached(pending)?.query_row(of, |row| row.get(0))?;
+    if pending >= i64::from(limit) {
+        return Ok(Err(Refusal::RegistrationsFull));
+    }
+    insert(db, registration).map(Ok)
+}
+
+/// Moves the expiry of an unexpired registration.
+pub fn extend(
+    db: &Connection,
+    realm: &Realm,
+    id: &UserId,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<Result<(), Refusal>> {
+    let sql = "UPDATE registrations SET expires_at = ?3 WHERE realm = ?1 AND id = ?2 AND expires_at > ?4";
+    let which = params![realm.as_str(), id.as_bytes(), expires_at.as_millis(), now.as_millis()];
+    let extended = db.prepare_cached(sql)?.execute(which)? > 0;
+    Ok(if extended { Ok(()) } else { Err(Refusal::RegistrationGone) })
+}
+
+/// Removes the one-time tokens and jobs of a registration.
+fn forget(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<()> {
+    one_time_token_store::remove_all(db, realm, id)?;
+    job_queue::forget(db, realm, &JobSubject::Subject(*id))
+}
+
+/// Removes a registration with its one-time tokens and jobs.
+pub fn remove(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<()> {
+    forget(db, realm, id)?;
+    let mut statement = db.prepare_cached("DELETE FROM registrations WHERE realm = ?1 AND id = ?2")?;
+    statement.execute(params![realm.as_str(), id.as_bytes()]).map(|_| ())
+}
+
+/// Removes every registration of an address with their one-time tokens and jobs; their ids.
+pub fn remove_all(db: &Connection, realm: &Realm, email: &Digest) -> rusqlite::Result<Vec<UserId>> {
+    let sql = "DELETE FROM registrations WHERE realm = ?1 AND email_index = ?2 RETURNING id";
+    let mut statement = db.prepare_cached(sql)?;
+    let which = params![realm.as_str(), email.as_bytes()];
+    let removed = statement.query_map(which, |row| row.get(0).map(UserId::from_bytes))?;
+    let removed = removed.collect::<rusqlite::Result<Vec<UserId>>>()?;
+    for id in &removed {
+        forget(db, realm, id)?;
+    }
+    Ok(removed)
+}
+
 #[async_trait]
 impl RegistrationStore for Embedded {
-    async fn insert(
-        &self,
-        registration: Registration,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<InsertRegistration, PortError> {
-        let write = move |db: &Connection| {
-            let waiting =
-                "SELECT count(*) FROM registrations WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3";
-            let of = params![registration.realm.as_str(), registration.person.email_index.as_bytes(), now.as_millis()];
-            let waiting: i64 = db.prepare_cached(waiting)?.query_row(of, |row| row.get(0))?;
-            if waiting >= i64::from(limit) {
-                return Ok(InsertRegistration::Full);
-            }
-            insert(db, &registration)?;
-            Ok(InsertRegistration::Inserted)
-        };
-        self.writer.write(PORT, write).await
-    }
-
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
@@ -102,42 +140,6 @@ impl RegistrationStore for Embedded {
             let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
             db.prepare_cached(&sql)?.query_map(which, read)?.collect()
         })
-    }
-
-    async fn extend(
-        &self,
-        realm: &Realm,
-        id: &UserId,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, PortError> {
-        let (realm, id) = (realm.clone(), *id);
-        let write = move |db: &Connection| {
-            let sql = "UPDATE registrations SET expires_at = ?3 WHERE realm = ?1 AND id = ?2 AND expires_at > ?4";
-            let which = params![realm.as_str(), id.as_bytes(), expires_at.as_millis(), now.as_millis()];
-            Ok(db.prepare_cached(sql)?.execute(which)? > 0)
-        };
-        self.writer.write(PORT, write).await
-    }
-
-    async fn remove(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
-        let (realm, id) = (realm.clone(), *id);
-        let write = move |db: &Connection| {
-            let mut statement = db.prepare_cached("DELETE FROM registrations WHERE realm = ?1 AND id = ?2")?;
-            Ok(statement.execute(params![realm.as_str(), id.as_bytes()])? > 0)
-        };
-        self.writer.write(PORT, write).await
-    }
-
-    async fn remove_all(&self, realm: &Realm, email: &Digest) -> Result<Vec<UserId>, PortError> {
-        let (realm, email) = (realm.clone(), *email);
-        let write = move |db: &Connection| {
-            let sql = "DELETE FROM registrations WHERE realm = ?1 AND email_index = ?2 RETURNING id";
-            let mut statement = db.prepare_cached(sql)?;
-            let which = params![realm.as_str(), email.as_bytes()];
-            statement.query_map(which, |row| row.get(0).map(UserId::from_bytes))?.collect()
-        };
-        self.writer.write(PORT, write).await
     }
 
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {

@@ -9,14 +9,12 @@ use std::time::Duration;
 
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::held_key::KeySwap;
-use portcullis_core::model::job::{About, Task};
+use portcullis_core::model::job::{JobSubject, Task};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::user::{Registration, User};
-use portcullis_core::ports::caller_store::CallerStore;
+use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::login_guard::Admission;
-use portcullis_core::ports::session_store::SessionStore;
-use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
 use portcullis_core::testing::samples::{self, LIFE, NOW, digest, job, job_id, realm, user_id};
 use rusqlite::StatementStatus;
 use tempfile::TempDir;
@@ -38,6 +36,15 @@ fn reopen(folder: &TempDir, store: Arc<Embedded>) -> Arc<Embedded> {
     Arc::new(Embedded::open(&folder.path().join("p.db")).unwrap())
 }
 
+/// Commits one change that nothing refuses.
+async fn change(store: &Embedded, change: Change) {
+    store.commit(UnitOfWork::of(change)).await.unwrap().unwrap();
+}
+
+async fn register(store: &Embedded, registration: Registration) {
+    change(store, Change::InsertRegistration { registration: Box::new(registration), limit: 1, now: NOW }).await;
+}
+
 /// Planning a statement costs twenty times what running it does. With statistics compiled in, SQLite would plan anew
 /// whenever another value is bound.
 #[tokio::test]
@@ -46,14 +53,14 @@ async fn a_look_is_planned_once() {
     let realm = realm("User1");
     for n in 0..40 {
         let (user, session) = (samples::user(&realm, n), samples::session(&realm, n, n));
-        store.find_caller(&realm, &session.id, &user.id).await.unwrap();
-        assert_eq!(UserStore::insert(&*store, user.clone()).await.unwrap(), InsertUser::Inserted);
-        SessionStore::insert(&*store, session.clone()).await.unwrap();
-        assert!(store.find_caller(&realm, &session.id, &user.id).await.unwrap().is_some());
+        store.sessions().find_with_account(&realm, &session.id, &user.id).await.unwrap();
+        change(&store, Change::InsertUser(Box::new(user.clone()))).await;
+        change(&store, Change::InsertSession(Box::new(session.clone()))).await;
+        assert!(store.sessions().find_with_account(&realm, &session.id, &user.id).await.unwrap().is_some());
     }
     for _ in 0..8 {
         let planned = store.readers.read("test", |db| {
-            let statement = db.prepare_cached(&crate::embedded::caller_store::SQL)?;
+            let statement = db.prepare_cached(&crate::embedded::session_store::WITH_ACCOUNT)?;
             Ok((statement.get_status(StatementStatus::Run), statement.get_status(StatementStatus::RePrepare)))
         });
         let (run, planned_again) = planned.unwrap();
@@ -100,19 +107,23 @@ async fn a_deleted_key_is_in_no_file_however_the_pages_moved() {
     let (folder, store) = fresh();
     let insert = |n: u64| {
         let store = store.clone();
-        async move { assert_eq!(store.users().insert(marked(n)).await.unwrap(), InsertUser::Inserted) }
+        async move { change(&store, Change::InsertUser(Box::new(marked(n)))).await }
     };
     let grow = |n: u64| {
         let store = store.clone();
         async move {
             let mut user = User { version: 2, ..marked(n) };
             user.previous_email = Some(Sealed::from_bytes(vec![0xcc; usize::try_from(n % 7).unwrap() * 60]));
-            assert_eq!(store.users().replace(user, 1).await.unwrap(), ReplaceUser::Replaced);
+            change(&store, Change::ReplaceUser { user: Box::new(user), expected: 1 }).await;
         }
     };
     let delete = |n: u64| {
         let store = store.clone();
-        async move { assert!(store.users().delete(&realm("User1"), &user_id(n)).await.unwrap()) }
+        async move {
+            let (realm, id) = (realm("User1"), user_id(n));
+            let expected = if n % 2 == 0 { 2 } else { 1 };
+            change(&store, Change::DeleteUser { realm, id, expected }).await;
+        }
     };
     for round in 0..30 {
         let (begin, end) = (round * 100, round * 100 + 100);
@@ -134,7 +145,7 @@ async fn a_deleted_key_is_in_no_file_however_the_pages_moved() {
 #[tokio::test]
 async fn a_key_that_was_wrapped_anew_leaves_no_old_one_behind() {
     let (folder, store) = fresh();
-    store.users().insert(marked(1)).await.unwrap();
+    change(&store, Change::InsertUser(Box::new(marked(1)))).await;
     // the last one of another size
     let longer = WrappedKey::from_bytes([marked_key(3, 1).as_bytes(), &[1; 200]].concat());
     for fresh in [marked_key(2, 1), longer.clone()] {
@@ -157,13 +168,9 @@ async fn expired_registrations_go_in_batches_and_leave_no_key() {
     };
     for n in 0..1200 {
         let registration = Registration { expires_at: NOW + LIFE, ..registration(n) };
-        store.registrations().insert(registration, 1, NOW).await.unwrap();
+        register(&store, registration).await;
     }
-    store
-        .registrations()
-        .insert(Registration { expires_at: NOW + LIFE * 2, ..registration(5000) }, 1, NOW)
-        .await
-        .unwrap();
+    register(&store, Registration { expires_at: NOW + LIFE * 2, ..registration(5000) }).await;
     assert_eq!(store.registrations().purge_expired(NOW + LIFE).await.unwrap(), 1200);
     assert_eq!(store.registrations().purge_expired(NOW + LIFE).await.unwrap(), 0);
     assert_eq!(found(folder.path(), 2), BTreeSet::from([5000]));
@@ -173,7 +180,7 @@ async fn expired_registrations_go_in_batches_and_leave_no_key() {
 async fn what_was_answered_survives_a_power_cut() {
     let (folder, store) = fresh();
     for n in 0..20 {
-        store.users().insert(marked(n)).await.unwrap();
+        change(&store, Change::InsertUser(Box::new(marked(n)))).await;
     }
     // the files as they are at this moment, log and all: nothing was closed or folded
     let after = tempfile::tempdir().unwrap();
@@ -209,15 +216,16 @@ async fn long_buckets_survive_a_restart_and_short_ones_do_not() {
 async fn jobs_of_a_later_version_are_in_nobodys_way() {
     let (folder, store) = fresh();
     for n in [1, 2, 3, 4] {
-        store.jobs().enqueue(job(&realm("User1"), n, Task::Welcome(user_id(n)))).await.unwrap();
+        let jobs = vec![job(&realm("User1"), n, Task::Welcome(user_id(n)))];
+        store.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await.unwrap().unwrap();
     }
     store.jobs().bury(&job_id(4), "no reason", NOW).await.unwrap();
     store.jobs().bury(&job_id(3), "no reason", NOW).await.unwrap();
-    let change = |db: &rusqlite::Connection| {
+    let rewrite = |db: &rusqlite::Connection| {
         let sql = "UPDATE jobs SET task = '{\"kind\":\"of_the_future\"}' WHERE id IN (?1, ?2)";
         db.execute(sql, [job_id(1).as_bytes(), job_id(4).as_bytes()])
     };
-    assert_eq!(store.writer.write("t", change).await.unwrap(), 2);
+    assert_eq!(store.writer.write("t", rewrite).await.unwrap(), 2);
     let claimed = store.jobs().claim(NOW + LEASE, LEASE).await.unwrap();
     assert_eq!(claimed.map(|job| job.id), Some(job_id(2)), "the one behind it is claimed");
     assert_eq!(store.jobs().claim(NOW + LEASE, LEASE).await.unwrap(), None);
@@ -226,7 +234,8 @@ async fn jobs_of_a_later_version_are_in_nobodys_way() {
     let store = reopen(&folder, store);
     let depth = store.jobs().depth().await.unwrap();
     assert_eq!((depth.waiting, depth.dead), (2, 2), "they are still there");
-    store.jobs().forget(&realm("User1"), &About::Subject(user_id(1))).await.unwrap();
+    let subject = JobSubject::Subject(user_id(1));
+    change(&store, Change::ForgetJobs { realm: realm("User1"), subject }).await;
     assert_eq!(store.jobs().depth().await.unwrap().waiting, 1, "and can be forgotten");
 }
 
@@ -312,7 +321,7 @@ async fn expired_sessions_go_by_whichever_end_comes_first() {
     idle.idle_expires_at = NOW + LEASE;
     absolute.expires_at = NOW + LEASE;
     for session in [&idle, &absolute, &living] {
-        store.sessions().insert(session.clone()).await.unwrap();
+        change(&store, Change::InsertSession(Box::new(session.clone()))).await;
     }
     assert_eq!(store.sessions().purge_expired(NOW + LEASE).await.unwrap(), 2);
     assert_eq!(store.sessions().list(&realm("User1"), &user_id(1)).await.unwrap(), [living]);

@@ -6,8 +6,9 @@ use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed};
 use portcullis_core::model::user::{PendingEmail, User};
+use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+use portcullis_core::ports::user_store::UserStore;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::embedded::Embedded;
@@ -17,7 +18,7 @@ use crate::embedded::rows::{Columns, PERSON, PERSON_WITH_KEY, signed};
 const PORT: &str = "user_store";
 const HELD: Held = Held { port: PORT, table: "users", record: "id", part: "0" };
 const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, disabled, \
-                    generation, version, created_at, updated_at";
+                    credentials_version, version, created_at, updated_at";
 
 /// What `read` reads, where `keys` is joined.
 pub fn columns() -> String {
@@ -49,7 +50,7 @@ pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rus
         phone_verified: columns.value()?,
         mfa_sms: columns.value()?,
         disabled: columns.value()?,
-        generation: columns.number()?,
+        credentials_version: columns.number()?,
         version: columns.number()?,
         created_at: columns.time()?,
         updated_at: columns.time()?,
@@ -77,7 +78,7 @@ fn put(db: &Connection, sql: &str, user: &User, slot: i64) -> rusqlite::Result<(
         user.phone_verified,
         user.mfa_sms,
         user.disabled,
-        signed(user.generation),
+        signed(user.credentials_version),
         signed(user.version),
         user.created_at.as_millis(),
         user.updated_at.as_millis(),
@@ -114,21 +115,52 @@ fn email_taken(db: &Connection, user: &User) -> rusqlite::Result<bool> {
     db.prepare_cached(sql)?.exists(who)
 }
 
+/// Stores a new account, unless its id or its e-mail is taken.
+pub fn insert_new(db: &Connection, user: &User) -> rusqlite::Result<Result<(), Refusal>> {
+    if exists(db, &user.realm, &user.id)? {
+        return Ok(Err(Refusal::IdTaken));
+    }
+    if email_taken(db, user)? {
+        return Ok(Err(Refusal::EmailTaken));
+    }
+    insert(db, user).map(Ok)
+}
+
+/// The version and the slot of the key, if the version is the expected one.
+fn expect(db: &Connection, realm: &Realm, id: &UserId, expected: u64) -> rusqlite::Result<Result<i64, Refusal>> {
+    let mut statement = db.prepare_cached("SELECT version, key_slot FROM users WHERE realm = ?1 AND id = ?2")?;
+    let who = params![realm.as_str(), id.as_bytes()];
+    let stored: Option<(i64, i64)> = statement.query_row(who, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(match stored {
+        None => Err(Refusal::UserGone),
+        Some((version, _)) if version != signed(expected) => Err(Refusal::UserStale),
+        Some((_, slot)) => Ok(slot),
+    })
+}
+
+/// Compare-and-swap of an account by its version.
+pub fn replace(db: &Connection, user: &User, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
+    let slot = match expect(db, &user.realm, &user.id, expected)? {
+        Ok(slot) => slot,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if email_taken(db, user)? {
+        return Ok(Err(Refusal::EmailTaken));
+    }
+    update(db, user, slot).map(Ok)
+}
+
+/// Removes an account of the expected version. A trigger overwrites the slot of its key.
+pub fn delete(db: &Connection, realm: &Realm, id: &UserId, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
+    if let Err(refusal) = expect(db, realm, id, expected)? {
+        return Ok(Err(refusal));
+    }
+    let mut statement = db.prepare_cached("DELETE FROM users WHERE realm = ?1 AND id = ?2")?;
+    statement.execute(params![realm.as_str(), id.as_bytes()]).map(|_| Ok(()))
+}
+
 #[async_trait]
 impl UserStore for Embedded {
-    async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
-        let write = move |db: &Connection| {
-            if exists(db, &user.realm, &user.id)? {
-                return Ok(InsertUser::IdTaken);
-            }
-            if email_taken(db, &user)? {
-                return Ok(InsertUser::EmailTaken);
-            }
-            insert(db, &user).map(|()| InsertUser::Inserted)
-        };
-        self.writer.write(PORT, write).await
-    }
-
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
@@ -149,39 +181,12 @@ impl UserStore for Embedded {
         })
     }
 
-    async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
-        let write = move |db: &Connection| {
-            let mut statement =
-                db.prepare_cached("SELECT version, key_slot FROM users WHERE realm = ?1 AND id = ?2")?;
-            let who = params![user.realm.as_str(), user.id.as_bytes()];
-            let stored: Option<(i64, i64)> =
-                statement.query_row(who, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-            match stored {
-                None => Ok(ReplaceUser::Gone),
-                Some((version, _)) if version != signed(expected) => Ok(ReplaceUser::Stale),
-                Some(_) if email_taken(db, &user)? => Ok(ReplaceUser::EmailTaken),
-                Some((_, slot)) => update(db, &user, slot).map(|()| ReplaceUser::Replaced),
-            }
-        };
-        self.writer.write(PORT, write).await
-    }
-
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
         self.keys_of(HELD, behind, limit)
     }
 
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
         self.swap_keys_of(HELD, swaps).await
-    }
-
-    async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
-        let (realm, id) = (realm.clone(), *id);
-        let write = move |db: &Connection| {
-            let mut statement = db.prepare_cached("DELETE FROM users WHERE realm = ?1 AND id = ?2")?;
-            Ok(statement.execute(params![realm.as_str(), id.as_bytes()])? > 0)
-        };
-        // the key's slot is overwritten; answered when the log has let go of it too
-        self.writer.erase(PORT, write).await
     }
 
     async fn ping(&self) -> Result<(), PortError> {

@@ -4,7 +4,6 @@
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -12,8 +11,6 @@ use std::time::Duration;
 use portcullis_core::ports::error::PortError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
-
-use crate::embedded::recent::Recent;
 
 /// How long a caller waits for the disk. What was asked may still happen; nothing is promised of it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,8 +28,7 @@ type Change = Box<dyn FnOnce(Result<&Connection, String>) -> Told + Send>;
 type Told = Box<dyn FnOnce(Result<(), String>) + Send>;
 
 struct Order {
-    /// None where the thread only has to look at what others committed.
-    change: Option<Change>,
+    change: Change,
     /// Afterwards the log is folded into the file, before anyone is told, so that what was erased is in neither.
     erases: bool,
 }
@@ -44,10 +40,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. It keeps `recent` in step with what it commits.
-    pub fn start(connection: Connection, recent: Option<Arc<Recent>>) -> std::io::Result<Self> {
+    /// Starts the thread.
+    pub fn start(connection: Connection) -> std::io::Result<Self> {
         let (orders, waiting) = mpsc::sync_channel(WAITING);
-        let run = move || run(&connection, recent.as_deref(), &waiting);
+        let run = move || run(&connection, &waiting);
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(run)?;
         Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
@@ -70,6 +66,16 @@ impl Writer {
         self.change(port, true, change).await
     }
 
+    /// Makes a change that may be refused, which undoes it; answered as `erase` is where it erases.
+    pub async fn write_unless_refused<T: Send + 'static, R: Send + 'static>(
+        &self,
+        port: &'static str,
+        erases: bool,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, R>> + Send + 'static,
+    ) -> Result<Result<T, R>, PortError> {
+        self.change_if(port, erases, Result::is_ok, change).await
+    }
+
     /// Answers when everything that was handed over before is on the disk.
     pub async fn flush(&self, port: &'static str) -> Result<(), PortError> {
         self.change(port, false, |_| Ok(())).await
@@ -88,15 +94,8 @@ impl Writer {
                 told(&error);
             }
         };
-        if let Err(error) = self.submit(port, false, change, tell) {
+        if let Err(error) = self.submit(port, false, |()| true, change, tell) {
             lost(&error);
-        }
-    }
-
-    /// Has the thread look at what others committed. It does so after every change: where these wait, no more is needed.
-    pub fn look(&self) {
-        if let Some(orders) = &self.orders {
-            let _ = orders.try_send(Order { change: None, erases: false });
         }
     }
 
@@ -106,8 +105,19 @@ impl Writer {
         erases: bool,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, PortError> {
+        self.change_if(port, erases, |_| true, change).await
+    }
+
+    /// Makes a change, and undoes it where `keeps` says so of its outcome.
+    async fn change_if<T: Send + 'static>(
+        &self,
+        port: &'static str,
+        erases: bool,
+        keeps: fn(&T) -> bool,
+        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, PortError> {
         let (tell, answer) = oneshot::channel();
-        self.submit(port, erases, change, move |outcome| {
+        self.submit(port, erases, keeps, change, move |outcome| {
             // whoever asked may be gone
             let _ = tell.send(outcome);
         })?;
@@ -119,18 +129,20 @@ impl Writer {
         &self,
         port: &'static str,
         erases: bool,
+        keeps: fn(&T) -> bool,
         change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         tell: impl FnOnce(Result<T, PortError>) + Send + 'static,
     ) -> Result<(), PortError> {
         let change: Change = Box::new(move |connection| {
-            let outcome = connection.map_err(Failure::from).and_then(|connection| in_savepoint(connection, change));
+            let outcome =
+                connection.map_err(Failure::from).and_then(|connection| in_savepoint(connection, keeps, change));
             Box::new(move |committed: Result<(), String>| {
                 let outcome = outcome.and_then(|value| committed.map(|()| value).map_err(Failure::from));
                 tell(outcome.map_err(|error| PortError::new(port, error)));
             })
         });
         let orders = self.orders.as_ref().ok_or_else(|| gone(port))?;
-        orders.try_send(Order { change: Some(change), erases }).map_err(|refused| match refused {
+        orders.try_send(Order { change, erases }).map_err(|refused| match refused {
             TrySendError::Full(_) => PortError::new(port, "too many changes are waiting for the disk"),
             TrySendError::Disconnected(_) => gone(port),
         })
@@ -154,6 +166,7 @@ fn gone(port: &'static str) -> PortError {
 /// A change that fails or panics is undone alone.
 fn in_savepoint<T>(
     connection: &Connection,
+    keeps: fn(&T) -> bool,
     change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Result<T, Failure> {
     connection.prepare_cached("SAVEPOINT change")?.execute([])?;
@@ -163,7 +176,7 @@ fn in_savepoint<T>(
     };
     // a full disk ends the whole transaction: then there is no savepoint any more, and the first error is the one to tell
     if !connection.is_autocommit() {
-        if outcome.is_err() {
+        if !outcome.as_ref().is_ok_and(keeps) {
             connection.prepare_cached("ROLLBACK TO change")?.execute([])?;
         }
         connection.prepare_cached("RELEASE change")?.execute([])?;
@@ -171,11 +184,8 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn run(connection: &Connection, recent: Option<&Recent>, orders: &Receiver<Order>) {
+fn run(connection: &Connection, orders: &Receiver<Order>) {
     connection.set_prepared_statement_cache_capacity(128);
-    if let Some(recent) = recent {
-        recent.catch_up(connection);
-    }
     // an erasure that readers kept in the log so far
     let mut unfolded = false;
     while let Ok(first) = orders.recv() {
@@ -185,18 +195,11 @@ fn run(connection: &Connection, recent: Option<&Recent>, orders: &Receiver<Order
         {
             batch.push(order);
         }
-        let erases = batch.iter().any(|order| order.erases);
-        unfolded |= erases;
-        let changes: Vec<Change> = batch.into_iter().filter_map(|order| order.change).collect();
-        let (told, committed) = if changes.is_empty() { (Vec::new(), Ok(())) } else { commit(connection, changes) };
+        unfolded |= batch.iter().any(|order| order.erases);
+        let changes: Vec<Change> = batch.into_iter().map(|order| order.change).collect();
+        let (told, committed) = commit(connection, changes);
         if unfolded {
             unfolded = !fold(connection);
-        }
-        if let Some(recent) = recent {
-            recent.catch_up(connection);
-            if erases {
-                recent.forget_changed();
-            }
         }
         for tell in told {
             tell(committed.clone());
@@ -246,7 +249,7 @@ mod tests {
     fn writer(path: &Path) -> Writer {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (n INTEGER UNIQUE)").unwrap();
-        Writer::start(connection, None).unwrap()
+        Writer::start(connection).unwrap()
     }
 
     fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send {

@@ -98,6 +98,19 @@ async fn missing(audit: &Collection<Document>, mut events: Vec<Document>) -> Vec
     events
 }
 
+/// An event's document.
+pub fn print(event: &Event) -> Document {
+    doc! {
+        "_id": ObjectId::new(),
+        "at": event.at.as_millis(),
+        "realm": event.realm.as_str(),
+        "kind": event.kind.as_str(),
+        "user": event.user.map(|user| key(&event.realm, user)),
+        "user_id": event.user.map(|user| binary(user.as_bytes())),
+        "session_id": event.session.map(|session| binary(session.as_bytes())),
+    }
+}
+
 /// `None` for an event that a later version wrote.
 fn parse(document: &Document) -> Result<Option<Event>, PortError> {
     let fields = Fields::of(PORT, document);
@@ -116,15 +129,7 @@ fn parse(document: &Document) -> Result<Option<Event>, PortError> {
 #[async_trait]
 impl AuditLog for Mongo {
     fn record(&self, event: Event) {
-        let document = doc! {
-            "_id": ObjectId::new(),
-            "at": event.at.as_millis(),
-            "realm": event.realm.as_str(),
-            "kind": event.kind.as_str(),
-            "user": event.user.map(|user| key(&event.realm, user)),
-            "user_id": event.user.map(|user| binary(user.as_bytes())),
-            "session_id": event.session.map(|session| binary(session.as_bytes())),
-        };
+        let document = print(&event);
         if self.recorder.events.try_send(Message::Event(Box::new(document))).is_err() {
             let lost = self.lost_events.fetch_add(1, Ordering::Relaxed) + 1;
             if lost.is_power_of_two() {

@@ -100,7 +100,6 @@ impl Mongo {
     /// Why not.
     pub async fn connect(settings: &MongoSettings) -> Result<Self, ConnectError> {
         let store = Self::connect_as_is(settings).await?;
-        warn_of_imitations(&store.pool.database()).await;
         store.prepare().await?;
         Ok(store)
     }
@@ -185,17 +184,6 @@ async fn options(settings: &MongoSettings, patience: Duration) -> Result<ClientO
         }
     }
     Ok(options)
-}
-
-/// MongoDB promises that a change of one document is one step, and everything here stands on it.
-async fn warn_of_imitations(database: &Database) {
-    let built = database.run_command(doc! {"buildInfo": 1}).await;
-    if built.is_ok_and(|built| built.contains_key("ferretdbVersion")) {
-        tracing::warn!(
-            "MONGO_URL: this is FerretDB, whose version 1 does not change a document in one step: two changes at once may \
-             both succeed. Good for trying things out, not for production"
-        );
-    }
 }
 
 /// The database's version is written down by whoever comes first.

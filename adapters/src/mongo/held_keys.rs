@@ -66,6 +66,10 @@ impl Mongo {
 
     /// Each change a document's own: only where the one that was seen still is.
     pub(super) async fn swap_keys_of(&self, held: Held, swaps: &[KeySwap]) -> Result<u64, PortError> {
+        // MongoDB refuses an empty batch
+        if swaps.is_empty() {
+            return Ok(0);
+        }
         let change = |KeySwap { seen, fresh }: &KeySwap| {
             let which = doc! {"_id": (held.id)(seen), "key": binary(seen.key.as_bytes())};
             Bson::Document(doc! {"q": which, "u": {"$set": {"key": binary(fresh.as_bytes())}}})

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 use portcullis_core::model::ids::JobId;
-use portcullis_core::model::job::{About, DeadLetter, Job};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
@@ -24,10 +24,10 @@ const PUT_OFF: Duration = Duration::from_hours(1);
 /// Says so once.
 static UNKNOWN: Once = Once::new();
 
-fn about(realm: &Realm, about: &About) -> String {
+pub fn about(realm: &Realm, about: &JobSubject) -> String {
     match about {
-        About::Subject(user) => key(realm, user),
-        About::Address(index) => key(realm, hex(index)),
+        JobSubject::Subject(user) => key(realm, user),
+        JobSubject::Address(index) => key(realm, hex(index)),
     }
 }
 
@@ -52,6 +52,21 @@ fn which(id: &JobId) -> Document {
     doc! {"_id": id.to_string()}
 }
 
+/// A job's document.
+pub fn print(job: &Job) -> Document {
+    doc! {
+        "_id": job.id.to_string(),
+        "id": binary(job.id.as_bytes()),
+        "realm": job.realm.as_str(),
+        "about": about(&job.realm, &job.task.about()),
+        "task": job_text::print(&job.task),
+        "attempts": i64::from(job.attempts),
+        "created_at": job.created_at.as_millis(),
+        "due_at": job.created_at.as_millis(),
+        "dead_at": Bson::Null,
+    }
+}
+
 impl Mongo {
     /// Tells this process's workers that there is work: another process has some for them.
     pub fn wake(&self) {
@@ -65,23 +80,6 @@ impl Mongo {
 
 #[async_trait]
 impl JobQueue for Mongo {
-    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
-        let document = doc! {
-            "_id": job.id.to_string(),
-            "id": binary(job.id.as_bytes()),
-            "realm": job.realm.as_str(),
-            "about": about(&job.realm, &job.task.about()),
-            "task": job_text::print(&job.task),
-            "attempts": i64::from(job.attempts),
-            "created_at": job.created_at.as_millis(),
-            "due_at": job.created_at.as_millis(),
-            "dead_at": Bson::Null,
-        };
-        run(PORT, self.collection("jobs").insert_one(document)).await?;
-        self.enqueued.notify_one();
-        Ok(())
-    }
-
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
         let jobs = self.collection("jobs");
         loop {
@@ -140,11 +138,6 @@ impl JobQueue for Mongo {
         let done = run(PORT, self.collection("jobs").update_one(dead, doc! {"$set": fresh})).await?;
         self.enqueued.notify_one();
         Ok(done.matched_count == 1)
-    }
-
-    async fn forget(&self, realm: &Realm, whom: &About) -> Result<(), PortError> {
-        run(PORT, self.collection("jobs").delete_many(doc! {"about": about(realm, whom)})).await?;
-        Ok(())
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

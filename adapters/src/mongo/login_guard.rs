@@ -17,7 +17,7 @@ use crate::mongo::{Mongo, run};
 use crate::transfer::Count;
 
 const PORT: &str = "login_guard";
-const COLLECTION: &str = "login_counts";
+pub const COLLECTION: &str = "login_counts";
 /// Known addresses an e-mail keeps; the ones not used for longest fall off.
 const KNOWN_ADDRESSES: usize = 32;
 /// A count that nobody added to for this long is forgotten, if no address of its owner stands beside it.
@@ -118,12 +118,6 @@ impl LoginGuard for Mongo {
         self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
         let idle = doc! {"touched_at": {"$lt": (now - IDLE).as_millis()}};
         run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
-        Ok(())
-    }
-
-    async fn forget(&self, realm: &Realm, email: &Digest) -> Result<(), PortError> {
-        let which = doc! {"_id": key(realm, hex(email))};
-        run(PORT, self.collection(COLLECTION).delete_one(which)).await?;
         Ok(())
     }
 }

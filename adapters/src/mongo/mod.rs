@@ -1,5 +1,5 @@
-//! The ports on MongoDB. Every change is one change of one document, decided by the server: no transaction is needed,
-//! so that any deployment that speaks the protocol will do. A port a file, all of them on [`Mongo`].
+//! The ports on MongoDB, a replica set of at least one node: a unit of work is one transaction. A file for each port, all
+//! of them on [`Mongo`].
 //!
 //! Sharding, for those who need it (`_id` begins with the realm and ends with random digits, so it spreads):
 //!
@@ -12,10 +12,9 @@
 //! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
 
 mod audit_log;
-mod caller_store;
 mod connect;
+mod database;
 mod documents;
-mod epochs;
 mod held_keys;
 mod indexes;
 mod job_queue;
@@ -44,7 +43,6 @@ use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
 
 pub use connect::{ConnectError, MongoSettings};
-pub use epochs::{Addresses, Takers};
 
 use crate::mongo::audit_log::Recorder;
 use crate::mongo::pool::{Pool, Waiting};
@@ -185,11 +183,8 @@ fn late(port: &'static str) -> Failure {
 
 fn is_duplicate(error: &Error) -> bool {
     const DUPLICATE_KEY: i32 = 11_000;
-    /// What FerretDB calls the same at an update.
-    const INTERNAL: i32 = 1;
     match &*error.kind {
         ErrorKind::Write(WriteFailure::WriteError(refused)) => refused.code == DUPLICATE_KEY,
-        ErrorKind::Command(refused) if refused.code == INTERNAL => refused.message.contains("UNIQUE constraint failed"),
         ErrorKind::Command(refused) => refused.code == DUPLICATE_KEY,
         _ => false,
     }

@@ -10,16 +10,16 @@ use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::registration_store::{InsertRegistration, RegistrationStore};
+use portcullis_core::ports::registration_store::RegistrationStore;
 
 use crate::mongo::documents::{Fields, hex, key, person};
 use crate::mongo::swap::Next;
 use crate::mongo::{Mongo, binary, run};
 
 const PORT: &str = "registration_store";
-const COLLECTION: &str = "registrations";
+pub const COLLECTION: &str = "registrations";
 /// Expired ones are housekeeping's, unless an address has this many: a document stays small.
-const MOST: usize = 32;
+pub const MOST: usize = 32;
 /// Addresses a step of housekeeping looks at.
 const SWEPT: i64 = 500;
 
@@ -67,7 +67,7 @@ pub fn document(all: &[Registration]) -> Option<Document> {
 }
 
 /// The address's document with those who wait, or none at all.
-fn with<T>(all: &[Registration], answer: T) -> Next<T> {
+pub fn with<T>(all: &[Registration], answer: T) -> Next<T> {
     match document(all) {
         Some(document) => Next::Put(document, answer),
         None => Next::Remove(answer),
@@ -84,28 +84,6 @@ impl Mongo {
 
 #[async_trait]
 impl RegistrationStore for Mongo {
-    async fn insert(
-        &self,
-        registration: Registration,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<InsertRegistration, PortError> {
-        let id = key(&registration.realm, hex(&registration.person.email_index));
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let change = |found: Option<&Document>| {
-            let mut all = waiting(found)?;
-            if all.len() >= MOST {
-                all.retain(|other| other.expires_at > now);
-            }
-            if all.iter().filter(|other| other.expires_at > now).count() >= limit {
-                return Ok(Next::Keep(InsertRegistration::Full));
-            }
-            all.push(registration.clone());
-            Ok(with(&all, InsertRegistration::Inserted))
-        };
-        self.swap(PORT, COLLECTION, &id, change).await
-    }
-
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
         let found = run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
         let mut all = waiting(found.as_ref())?.into_iter();
@@ -121,42 +99,6 @@ impl RegistrationStore for Mongo {
         let which = doc! {"_id": key(realm, hex(email))};
         let found = run(PORT, self.collection(COLLECTION).find_one(which)).await?;
         Ok(waiting(found.as_ref())?.into_iter().filter(|one| one.expires_at > now).collect())
-    }
-
-    async fn extend(
-        &self,
-        realm: &Realm,
-        id: &UserId,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, PortError> {
-        let Some(address) = self.address_of(realm, id).await? else { return Ok(false) };
-        let change = |found: Option<&Document>| {
-            let mut all = waiting(found)?;
-            let Some(one) = all.iter_mut().find(|one| one.id == *id && one.expires_at > now) else {
-                return Ok(Next::Keep(false));
-            };
-            one.expires_at = expires_at;
-            Ok(with(&all, true))
-        };
-        self.swap(PORT, COLLECTION, &address, change).await
-    }
-
-    async fn remove(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
-        let Some(address) = self.address_of(realm, id).await? else { return Ok(false) };
-        let change = |found: Option<&Document>| {
-            let mut all = waiting(found)?;
-            let before = all.len();
-            all.retain(|one| one.id != *id);
-            Ok(if all.len() == before { Next::Keep(false) } else { with(&all, true) })
-        };
-        self.swap(PORT, COLLECTION, &address, change).await
-    }
-
-    async fn remove_all(&self, realm: &Realm, email: &Digest) -> Result<Vec<UserId>, PortError> {
-        let which = doc! {"_id": key(realm, hex(email))};
-        let found = run(PORT, self.collection(COLLECTION).find_one_and_delete(which)).await?;
-        Ok(waiting(found.as_ref())?.into_iter().map(|one| one.id).collect())
     }
 
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {

@@ -7,8 +7,10 @@ use portcullis_core::model::ids::{SessionId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::session::{Rotated, Session};
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::user::User;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::session_store::{RotateSession, SessionStore};
+use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::user_store::UserStore;
 
 use crate::mongo::documents::{Fields, date, digest, key, sealed, signed};
 use crate::mongo::{Mongo, binary, run};
@@ -23,7 +25,7 @@ pub fn print(session: &Session) -> Document {
         "id": binary(session.id.as_bytes()),
         "user": key(&session.realm, session.user),
         "user_id": binary(session.user.as_bytes()),
-        "generation": signed(session.generation),
+        "credentials_version": signed(session.credentials_version),
         "user_agent": sealed(&session.user_agent),
         "address": sealed(&session.address),
         "authenticated_at": session.authenticated_at.as_millis(),
@@ -54,7 +56,7 @@ pub fn parse(document: &Document) -> Result<Session, PortError> {
         realm: fields.realm()?,
         id: fields.id("id").map(SessionId::from_bytes)?,
         user: fields.id("user_id").map(UserId::from_bytes)?,
-        generation: fields.number("generation")?,
+        credentials_version: fields.number("credentials_version")?,
         user_agent: fields.sealed("user_agent")?,
         address: fields.sealed("address")?,
         authenticated_at: fields.time("authenticated_at")?,
@@ -70,25 +72,20 @@ pub fn parse(document: &Document) -> Result<Session, PortError> {
 
 #[async_trait]
 impl SessionStore for Mongo {
-    async fn insert(&self, session: Session) -> Result<(), PortError> {
-        run(PORT, self.collection("sessions").insert_one(print(&session))).await?;
-        Ok(())
-    }
-
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         let found = run(PORT, self.collection("sessions").find_one(doc! {"_id": key(realm, id)})).await?;
         found.as_ref().map(parse).transpose()
     }
 
-    async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {
-        let id = key(&session.realm, session.id);
-        let sessions = self.collection("sessions");
-        let which = doc! {"_id": &id, "version": signed(expected)};
-        if run(PORT, sessions.replace_one(which, print(&session))).await?.matched_count == 1 {
-            return Ok(RotateSession::Rotated);
-        }
-        let found = run(PORT, sessions.find_one(doc! {"_id": &id})).await?;
-        Ok(if found.is_some() { RotateSession::Stale } else { RotateSession::Gone })
+    async fn find_with_account(
+        &self,
+        realm: &Realm,
+        session: &SessionId,
+        user: &UserId,
+    ) -> Result<Option<(Session, User)>, PortError> {
+        let (session, user) =
+            tokio::try_join!(SessionStore::find(self, realm, session), UserStore::find(self, realm, user))?;
+        Ok(session.zip(user))
     }
 
     async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Session>, PortError> {
@@ -99,19 +96,6 @@ impl SessionStore for Mongo {
             found.try_collect::<Vec<Document>>().await
         };
         run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
-    }
-
-    async fn end(&self, realm: &Realm, id: &SessionId) -> Result<bool, PortError> {
-        let which = doc! {"_id": key(realm, id)};
-        Ok(run(PORT, self.collection("sessions").delete_one(which)).await?.deleted_count == 1)
-    }
-
-    async fn end_all(&self, realm: &Realm, user: &UserId, except: Option<SessionId>) -> Result<u64, PortError> {
-        let mut which = doc! {"user": key(realm, user)};
-        if let Some(except) = except {
-            which.insert("_id", doc! {"$ne": key(realm, except)});
-        }
-        Ok(run(PORT, self.collection("sessions").delete_many(which)).await?.deleted_count)
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

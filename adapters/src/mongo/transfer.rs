@@ -9,7 +9,6 @@ use mongodb::error::{Error, ErrorKind};
 use portcullis_core::ports::error::PortError;
 
 use crate::mongo::{Mongo, binary, is_duplicate, shapes};
-use crate::redis::cache::{Advance, Epochs as _};
 use crate::transfer::{AT_ONCE, Collection, Movable, NOTE, Page, Pages, Record};
 
 const PORT: &str = "move";
@@ -141,9 +140,6 @@ impl Movable for Mongo {
     }
 
     async fn remove_note(&self) -> Result<(), PortError> {
-        // copies and filters of what this database had before must not be taken for what it has now
-        self.advance(Advance::Copies).await?;
-        self.advance(Advance::Filters).await?;
         self.collection("checks").delete_one(doc! {"_id": NOTE}).await.map_err(failed)?;
         Ok(())
     }

@@ -8,11 +8,11 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+use portcullis_core::ports::user_store::UserStore;
 
 use crate::mongo::documents::{Fields, digest, key, person, sealed, signed};
 use crate::mongo::held_keys::Held;
-use crate::mongo::{Failure, Mongo, binary, run};
+use crate::mongo::{Mongo, binary, run};
 
 const PORT: &str = "user_store";
 const HELD: Held = Held {
@@ -32,7 +32,7 @@ pub fn print(user: &User) -> Document {
         "phone_verified": user.phone_verified,
         "mfa_sms": user.mfa_sms,
         "disabled": user.disabled,
-        "generation": signed(user.generation),
+        "credentials_version": signed(user.credentials_version),
         "version": signed(user.version),
         "created_at": user.created_at.as_millis(),
         "updated_at": user.updated_at.as_millis(),
@@ -62,7 +62,7 @@ pub fn parse(document: &Document) -> Result<User, PortError> {
         phone_verified: fields.flag("phone_verified")?,
         mfa_sms: fields.flag("mfa_sms")?,
         disabled: fields.flag("disabled")?,
-        generation: fields.number("generation")?,
+        credentials_version: fields.number("credentials_version")?,
         version: fields.number("version")?,
         created_at: fields.time("created_at")?,
         updated_at: fields.time("updated_at")?,
@@ -70,7 +70,7 @@ pub fn parse(document: &Document) -> Result<User, PortError> {
 }
 
 /// A change that makes a document this one, all of it but the key.
-fn replacement(user: &User) -> Document {
+pub fn replacement(user: &User) -> Document {
     let mut all = print(user);
     all.remove("_id");
     all.remove("key");
@@ -86,19 +86,6 @@ fn replacement(user: &User) -> Document {
 
 #[async_trait]
 impl UserStore for Mongo {
-    async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
-        let users = self.collection("users");
-        match run(PORT, users.insert_one(print(&user))).await {
-            Ok(_) => Ok(InsertUser::Inserted),
-            // which of the two indexes it was, no server says in a way that all do
-            Err(Failure::Taken(_)) => match self.find(&user.realm, &user.id).await? {
-                Some(_) => Ok(InsertUser::IdTaken),
-                None => Ok(InsertUser::EmailTaken),
-            },
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         let found = run(PORT, self.collection("users").find_one(doc! {"_id": key(realm, id)})).await?;
         found.as_ref().map(parse).transpose()
@@ -110,36 +97,12 @@ impl UserStore for Mongo {
         found.as_ref().map(parse).transpose()
     }
 
-    async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
-        let id = key(&user.realm, user.id);
-        let users = self.collection("users");
-        let which = doc! {"_id": &id, "version": signed(expected)};
-        match run(PORT, users.update_one(which, replacement(&user))).await {
-            Ok(done) if done.matched_count == 1 => Ok(ReplaceUser::Replaced),
-            Ok(_) => match run(PORT, users.find_one(doc! {"_id": &id})).await? {
-                Some(_) => Ok(ReplaceUser::Stale),
-                None => Ok(ReplaceUser::Gone),
-            },
-            Err(Failure::Taken(_)) => Ok(ReplaceUser::EmailTaken),
-            Err(failure) => Err(failure.into()),
-        }
-    }
-
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
         self.keys_of(HELD, behind, limit).await
     }
 
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
         self.swap_keys_of(HELD, &swaps).await
-    }
-
-    /// The key is overwritten first, so that what a server keeps of deleted documents has none. Its journal and the
-    /// log of its replicas forget in their own time.
-    async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
-        let users = self.collection("users");
-        let which = doc! {"_id": key(realm, id)};
-        run(PORT, users.update_one(which.clone(), doc! {"$set": {"key": binary(&[0; 64])}})).await?;
-        Ok(run(PORT, users.delete_one(which)).await?.deleted_count == 1)
     }
 
     async fn ping(&self) -> Result<(), PortError> {

@@ -7,7 +7,7 @@ pub mod texter;
 
 use std::sync::Arc;
 
-use portcullis_core::model::sealed::{Field, Place};
+use portcullis_core::model::sealed::{AadContext, Field};
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
@@ -84,7 +84,7 @@ impl Outbox {
     }
 
     fn open(&self, copy: &Shelved) -> Result<MailboxEntry, PortError> {
-        let place = Place { realm: &copy.realm, record: copy.job.as_bytes(), field: Field::Message };
+        let place = AadContext { realm: &copy.realm, record: copy.job.as_bytes(), field: Field::Message };
         let key = self.parts.cipher.unwrap(&copy.key, place)?;
         let message = self.parts.cipher.open(&key, place, &copy.message)?;
         serde_json::from_slice(&message).map_err(|error| PortError::new("outbox", error))
@@ -95,7 +95,7 @@ impl Outbox {
         let at = self.parts.clock.now();
         entry.at = crate::mail::rfc3339(at);
         let (cipher, record) = (&self.parts.cipher, envelope.job.as_bytes());
-        let place = Place { realm: &envelope.realm, record, field: Field::Message };
+        let place = AadContext { realm: &envelope.realm, record, field: Field::Message };
         let (key, wrapped) = cipher.new_key(place)?;
         let plain = serde_json::to_vec(&entry).map_err(|error| PortError::new("outbox", error))?;
         let copy = Shelved {

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::model::ids::JobId;
-use portcullis_core::model::job::{About, DeadLetter, Job};
-use portcullis_core::model::realm::Realm;
+use portcullis_core::model::job::{DeadLetter, Job};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 
-use crate::redis::{Redis, channel};
+use crate::redis::Redis;
 
 /// A queue with a bell.
 pub struct SharedQueue {
@@ -25,25 +24,10 @@ impl SharedQueue {
     pub fn new(redis: Arc<Redis>, store: Arc<dyn JobQueue>) -> Self {
         Self { redis, store }
     }
-
-    async fn ring(&self) {
-        let channel = channel(&self.redis.prefix);
-        // away: the others look by themselves in a second
-        let question = async move |mut connection| {
-            redis::cmd("PUBLISH").arg(channel).arg("").query_async::<i64>(&mut connection).await
-        };
-        let _ = self.redis.ask(question).await;
-    }
 }
 
 #[async_trait]
 impl JobQueue for SharedQueue {
-    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
-        self.store.enqueue(job).await?;
-        self.ring().await;
-        Ok(())
-    }
-
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
         self.store.claim(now, lease).await
     }
@@ -66,12 +50,8 @@ impl JobQueue for SharedQueue {
 
     async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
         let revived = self.store.revive(id, now).await?;
-        self.ring().await;
+        self.redis.wake_workers().await;
         Ok(revived)
-    }
-
-    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError> {
-        self.store.forget(realm, about).await
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

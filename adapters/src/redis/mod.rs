@@ -1,10 +1,10 @@
 //! Redis: what several instances share, and never the only copy of anything. Away, empty or restarted it changes no
 //! answer: limits fall back to stricter ones of this process, workers look for work by themselves.
 
-pub mod cache;
 mod job_queue;
 pub mod probe;
 mod rate_limiter;
+mod session_cache;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 
 pub use job_queue::SharedQueue;
 pub use rate_limiter::SharedLimiter;
+pub use session_cache::{CacheSettings, CachedSessions, SharedDatabase};
 
 /// How long an answer may take: a request waits that long once, and then nobody does for a while.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -89,6 +90,15 @@ impl Redis {
         let mut connection = self.connection.clone();
         let ping = async move { redis::cmd("PING").query_async::<String>(&mut connection).await };
         matches!(tokio::time::timeout(PATIENCE, ping).await, Ok(Ok(_)))
+    }
+
+    /// Tells the workers of every instance that there are jobs. Without an answer they find them within a second.
+    async fn wake_workers(&self) {
+        let channel = channel(&self.prefix);
+        let publish = async move |mut connection| {
+            redis::cmd("PUBLISH").arg(channel).arg("").query_async::<i64>(&mut connection).await
+        };
+        let _ = self.ask(publish).await;
     }
 
     /// Asks, unless it has just failed to answer. `None` is "away": whoever asks does without.

@@ -1,7 +1,7 @@
 //! Records as bytes that are the same for the same record, whatever store it is in, and sums of them that do not
 //! depend on an order. Every member is named in a pattern, so that one that is added to a record must be added here.
 
-use portcullis_core::model::one_time_token::{Holder, OneTimeToken};
+use portcullis_core::model::one_time_token::{OneTimeToken, TokenOwner};
 use portcullis_core::model::sealed::{Digest, Sealed};
 use portcullis_core::model::session::{Rotated, Session};
 use portcullis_core::model::time::Timestamp;
@@ -133,7 +133,7 @@ impl Canon {
             phone_verified,
             mfa_sms,
             disabled,
-            generation,
+            credentials_version,
             version,
             created_at,
             updated_at,
@@ -150,7 +150,7 @@ impl Canon {
         for flag in [phone_verified, mfa_sms, disabled] {
             self.flag(*flag);
         }
-        self.counter(*generation);
+        self.counter(*credentials_version);
         self.counter(*version);
         self.time(*created_at);
         self.time(*updated_at);
@@ -171,7 +171,7 @@ impl Canon {
             realm,
             id,
             user,
-            generation,
+            credentials_version,
             user_agent,
             address,
             authenticated_at,
@@ -186,7 +186,7 @@ impl Canon {
         self.text(realm.as_str());
         self.bytes(id.as_bytes());
         self.bytes(user.as_bytes());
-        self.counter(*generation);
+        self.counter(*credentials_version);
         self.sealed(user_agent);
         self.sealed(address);
         for at in [authenticated_at, created_at, last_used_at, idle_expires_at, expires_at] {
@@ -203,7 +203,7 @@ impl Canon {
 
     fn one_time_token(&mut self, token: &OneTimeToken) {
         let OneTimeToken { holder, token, code, tries_left, binding, created_at, expires_at } = token;
-        let Holder { realm, purpose, subject } = holder;
+        let TokenOwner { realm, purpose, subject } = holder;
         self.text(realm.as_str());
         self.text(purpose.as_str());
         self.bytes(subject.as_bytes());
@@ -300,7 +300,7 @@ mod tests {
         let changes: [fn(&mut User); 6] = [
             |user| user.disabled = true,
             |user| user.mfa_sms = true,
-            |user| user.generation += 1,
+            |user| user.credentials_version += 1,
             |user| user.person.phone = Sealed::from_bytes(vec![1]),
             |user| user.previous_email = Some(Sealed::from_bytes(Vec::new())),
             |user| user.updated_at = Timestamp::from_millis(1),

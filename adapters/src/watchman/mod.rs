@@ -15,6 +15,7 @@ use portcullis_core::model::event::Event;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::database::{Committed, Database, Refusal, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 use reqwest::{Client, redirect};
 use serde_json::json;
@@ -53,26 +54,37 @@ impl fmt::Debug for WatchmanSettings {
     }
 }
 
-/// An [`AuditLog`] that tells Watchman besides.
-pub struct Watched {
+/// Sends every audit event to Watchman too: those that are appended and those that are committed with a change.
+pub struct WatchmanAuditLog {
     log: Arc<dyn AuditLog>,
+    database: Arc<dyn Database>,
     events: mpsc::Sender<Event>,
     dropped: Arc<AtomicU64>,
 }
 
-impl Watched {
+impl WatchmanAuditLog {
     /// Everything `log` takes goes to Watchman too. The task ends with this.
     ///
     /// # Errors
     /// When there is no TLS to be had.
-    pub fn start(settings: WatchmanSettings, log: Arc<dyn AuditLog>) -> Result<Self, String> {
+    pub fn start(
+        settings: WatchmanSettings,
+        log: Arc<dyn AuditLog>,
+        database: Arc<dyn Database>,
+    ) -> Result<Self, String> {
         // a redirect would carry the key elsewhere
         let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
         let client = client.map_err(|_| "WATCHMAN_URL: no TLS connection can be made".to_owned())?;
         let (events, waiting) = mpsc::channel(WAITING);
         let dropped = Arc::new(AtomicU64::new(0));
         tokio::spawn(tell(Teller { client, settings, dropped: dropped.clone() }, waiting));
-        Ok(Self { log, events, dropped })
+        Ok(Self { log, database, events, dropped })
+    }
+
+    fn send_later(&self, event: Event) {
+        if self.events.try_send(event).is_err() {
+            count(&self.dropped);
+        }
     }
 
     /// Counts the events that Watchman was not told since the start.
@@ -145,15 +157,25 @@ fn count(dropped: &AtomicU64) {
 }
 
 #[async_trait]
-impl AuditLog for Watched {
+impl AuditLog for WatchmanAuditLog {
     fn record(&self, event: Event) {
         self.log.record(event.clone());
-        if self.events.try_send(event).is_err() {
-            count(&self.dropped);
-        }
+        self.send_later(event);
     }
 
     async fn of_user(&self, realm: &Realm, user: &UserId, limit: u32) -> Result<Vec<Event>, PortError> {
         self.log.of_user(realm, user, limit).await
+    }
+}
+
+#[async_trait]
+impl Database for WatchmanAuditLog {
+    async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
+        let events = work.events.clone();
+        let outcome = self.database.commit(work).await?;
+        if outcome.is_ok() {
+            events.into_iter().for_each(|event| self.send_later(event));
+        }
+        Ok(outcome)
     }
 }

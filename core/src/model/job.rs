@@ -69,7 +69,7 @@ pub enum Task {
 
 /// Whom a job is about, so that an erasure finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum About {
+pub enum JobSubject {
     /// A user or registration.
     Subject(UserId),
     /// An address, by its blind index.
@@ -79,17 +79,17 @@ pub enum About {
 impl Task {
     /// Whom it is about.
     #[must_use]
-    pub const fn about(&self) -> About {
+    pub const fn about(&self) -> JobSubject {
         match self {
             Self::VerifyRegistration(user) | Self::Welcome(user) | Self::ConfirmEmailChange(user) => {
-                About::Subject(*user)
+                JobSubject::Subject(*user)
             }
-            Self::ResendVerification(index) | Self::ResetPassword(index) => About::Address(*index),
+            Self::ResendVerification(index) | Self::ResetPassword(index) => JobSubject::Address(*index),
             Self::PasswordChanged { user, .. }
             | Self::EmailChangeRequested { user, .. }
             | Self::EmailChanged { user, .. }
             | Self::MfaChanged { user, .. }
-            | Self::SendOtp { user, .. } => About::Subject(*user),
+            | Self::SendOtp { user, .. } => JobSubject::Subject(*user),
         }
     }
 

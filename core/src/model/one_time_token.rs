@@ -50,7 +50,7 @@ impl Purpose {
 
 /// Whose token it is: at most one lives per holder.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Holder {
+pub struct TokenOwner {
     /// The population.
     pub realm: Realm,
     /// What it is good for.
@@ -63,7 +63,7 @@ pub struct Holder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneTimeToken {
     /// Whose it is.
-    pub holder: Holder,
+    pub holder: TokenOwner,
     /// Digest of the opaque token.
     pub token: Digest,
     /// Digest of the typed code, where there is one. For an OTP it is set when the message is made.

@@ -36,7 +36,7 @@ macro_rules! opaque_bytes {
 }
 
 opaque_bytes! {
-    /// One personal value, encrypted under its owner's data key and bound to its [`Place`].
+    /// One personal value, encrypted under its owner's data key and bound to its [`AadContext`].
     Sealed;
     /// A data key, encrypted under the server's ring. Destroying it erases everything sealed with the key.
     WrappedKey;
@@ -122,6 +122,8 @@ pub enum Field {
     UserAgent,
     /// A session's coarse address.
     Address,
+    /// A session and its account in the cache.
+    CachedSession,
     /// A copy of a message in the development mailbox.
     Message,
     /// The check value by which a database recognises its key.
@@ -144,6 +146,7 @@ impl Field {
             Self::Country => "country",
             Self::UserAgent => "user_agent",
             Self::Address => "address",
+            Self::CachedSession => "cached_session",
             Self::Message => "message",
             Self::Check => "check",
         }
@@ -152,7 +155,7 @@ impl Field {
 
 /// Where a sealed value belongs. Opening it anywhere else fails.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct AadContext<'a> {
     /// The realm of the record.
     pub realm: &'a Realm,
     /// The sixteen bytes of the record's id.

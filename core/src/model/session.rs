@@ -23,8 +23,8 @@ pub struct Session {
     pub id: SessionId,
     /// Whose it is.
     pub user: UserId,
-    /// The user's generation when it was opened; another one means dead.
-    pub generation: u64,
+    /// The user's credentials_version when it was opened; another one means dead.
+    pub credentials_version: u64,
     /// The client's `User-Agent`, under the user's key.
     pub user_agent: Sealed,
     /// The client's coarse address, under the user's key.
@@ -60,7 +60,7 @@ pub struct Rotated {
 
 /// What to do with a genuine refresh token of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presented {
+pub enum RefreshDecision {
     /// The current one: exchange it.
     Rotate,
     /// A lost reply: hand out the same successor once more.
@@ -80,19 +80,19 @@ impl Session {
 
     /// What presenting a genuine token of this session means.
     #[must_use]
-    pub fn present(&self, token: &Digest, now: Timestamp) -> Presented {
+    pub fn evaluate_refresh_token(&self, token: &Digest, now: Timestamp) -> RefreshDecision {
         if self.current.matches(token) {
-            return Presented::Rotate;
+            return RefreshDecision::Rotate;
         }
         match &self.previous {
             Some(previous) if previous.token.matches(token) => {
                 if now.since(previous.at) < REISSUE_WINDOW {
-                    Presented::Reissue(previous.successor)
+                    RefreshDecision::Reissue(previous.successor)
                 } else {
-                    Presented::Replace
+                    RefreshDecision::Replace
                 }
             }
-            _ => Presented::Theft,
+            _ => RefreshDecision::Theft,
         }
     }
 }

@@ -107,14 +107,23 @@ pub struct User {
     pub mfa_sms: bool,
     /// An operator has switched the account off.
     pub disabled: bool,
-    /// Sessions of another generation are dead: one number ends them all.
-    pub generation: u64,
+    /// Sessions of another credentials_version are dead: one number ends them all.
+    pub credentials_version: u64,
     /// Counts changes; what compare-and-swap and `ETag` go by.
     pub version: u64,
     /// When the address was proven.
     pub created_at: Timestamp,
     /// When anything last changed.
     pub updated_at: Timestamp,
+}
+
+impl User {
+    /// Ends every right that was given before: sessions, tokens, links, codes and a pending e-mail change are valid for
+    /// one credentials version only.
+    pub fn end_rights(&mut self) {
+        self.credentials_version += 1;
+        self.pending_email = None;
+    }
 }
 
 /// A user's own data, open. Goes to the user and to nobody else.

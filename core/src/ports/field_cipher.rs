@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::model::sealed::{DataKey, Place, Sealed, WrappedKey};
+use crate::model::sealed::{AadContext, DataKey, Sealed, WrappedKey};
 use crate::ports::error::PortError;
 
 /// AES-256-GCM with a random nonce; the key's id stands in front; realm, record and field are associated data, so
@@ -12,13 +12,13 @@ pub trait FieldCipher: Send + Sync {
     ///
     /// # Errors
     /// When the library fails.
-    fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError>;
+    fn new_key(&self, place: AadContext<'_>) -> Result<(DataKey, WrappedKey), PortError>;
 
     /// Wraps an open key under the ring's first key, whichever wrapped it before. `place.field` is `Field::Key`.
     ///
     /// # Errors
     /// When the library fails.
-    fn wrap(&self, key: &DataKey, place: Place<'_>) -> Result<WrappedKey, PortError>;
+    fn wrap(&self, key: &DataKey, place: AadContext<'_>) -> Result<WrappedKey, PortError>;
 
     /// The ids of the ring's keys. The first wraps; all unwrap.
     fn ring(&self) -> Vec<u32>;
@@ -31,7 +31,7 @@ pub trait FieldCipher: Send + Sync {
     ///
     /// # Errors
     /// When no key of the ring did, or a bit or the place is another one.
-    fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError>;
+    fn unwrap(&self, wrapped: &WrappedKey, place: AadContext<'_>) -> Result<DataKey, PortError>;
 
     /// Whether a key lies under the ring's first key.
     fn is_newest(&self, wrapped: &WrappedKey) -> bool {
@@ -43,7 +43,7 @@ pub trait FieldCipher: Send + Sync {
     ///
     /// # Errors
     /// As `unwrap` and `wrap`.
-    fn rewrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<WrappedKey, PortError> {
+    fn rewrap(&self, wrapped: &WrappedKey, place: AadContext<'_>) -> Result<WrappedKey, PortError> {
         self.wrap(&self.unwrap(wrapped, place)?, place)
     }
 
@@ -51,11 +51,11 @@ pub trait FieldCipher: Send + Sync {
     ///
     /// # Errors
     /// When the library fails.
-    fn seal(&self, key: &DataKey, place: Place<'_>, value: &[u8]) -> Result<Sealed, PortError>;
+    fn seal(&self, key: &DataKey, place: AadContext<'_>, value: &[u8]) -> Result<Sealed, PortError>;
 
     /// Opens a value.
     ///
     /// # Errors
     /// When a bit of it, its key or its place is another one.
-    fn open(&self, key: &DataKey, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError>;
+    fn open(&self, key: &DataKey, place: AadContext<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError>;
 }

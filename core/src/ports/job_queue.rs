@@ -5,8 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::model::ids::JobId;
-use crate::model::job::{About, DeadLetter, Job};
-use crate::model::realm::Realm;
+use crate::model::job::{DeadLetter, Job};
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
 
@@ -23,9 +22,6 @@ pub struct QueueDepth {
 /// nothing.
 #[async_trait]
 pub trait JobQueue: Send + Sync {
-    /// Stores a job, durably, to be done from now on; wakes a waiting worker.
-    async fn enqueue(&self, job: Job) -> Result<(), PortError>;
-
     /// Takes the oldest job that is due, for `lease`; its `attempts` counts this one. Of many racing claims, one
     /// gets it.
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError>;
@@ -44,9 +40,6 @@ pub trait JobQueue: Send + Sync {
 
     /// A dead letter's second life: due at `now`, attempts from zero. Whether there was one.
     async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError>;
-
-    /// Erasure: forgets every job about them, dead letters too.
-    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError>;
 
     /// How many jobs are where.
     async fn depth(&self) -> Result<QueueDepth, PortError>;

@@ -14,6 +14,8 @@ pub enum Domain {
     OneTimeToken,
     /// Typed code and its holder → what is stored of it.
     TypedCode,
+    /// Purpose, address or number, and credentials version → what a one-time token is bound to.
+    TokenBinding,
     /// Session and nonce → the proof inside a refresh token.
     RefreshProof,
     /// Refresh token → what is stored of it.
@@ -24,6 +26,8 @@ pub enum Domain {
     RegistrationSalt,
     /// Client address → who fills a bucket.
     ClientAddress,
+    /// Nothing → the key of the session cache.
+    SessionCache,
     /// What a mail quota counts by.
     MailQuota,
 }

@@ -34,7 +34,4 @@ pub trait LoginGuard: Send + Sync {
 
     /// The try succeeded: its count starts anew, and `from` is an address that did.
     async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError>;
-
-    /// Erasure: forgets the e-mail.
-    async fn forget(&self, realm: &Realm, email: &Digest) -> Result<(), PortError>;
 }

@@ -2,13 +2,13 @@
 //! domain must tell apart is a variant, everything else is one [`error::PortError`]. What must happen once is one
 //! method. Expiry is decided by the `now` that is handed in, never by the store's own clock.
 
+pub mod database;
 pub mod error;
 
 // users
 pub mod registration_store;
 pub mod user_store;
 // tokens
-pub mod caller_store;
 pub mod one_time_token_store;
 pub mod session_store;
 pub mod token_signer;

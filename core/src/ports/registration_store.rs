@@ -10,27 +10,9 @@ use crate::model::time::Timestamp;
 use crate::model::user::Registration;
 use crate::ports::error::PortError;
 
-/// What became of an insert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InsertRegistration {
-    /// Stored, durably.
-    Inserted,
-    /// The address has `limit` pending registrations already; nothing changed.
-    Full,
-}
-
 /// Pending registrations. Several may wait for one address; an expired one is as good as absent.
 #[async_trait]
 pub trait RegistrationStore: Send + Sync {
-    /// Stores a registration unless `limit` unexpired ones of the same realm and address wait already.
-    /// Of many racing inserts never more than `limit` succeed.
-    async fn insert(
-        &self,
-        registration: Registration,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<InsertRegistration, PortError>;
-
     /// The unexpired registration of that id.
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError>;
 
@@ -41,21 +23,6 @@ pub trait RegistrationStore: Send + Sync {
         email: &Digest,
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError>;
-
-    /// Moves the expiry of an unexpired registration. Whether there was one.
-    async fn extend(
-        &self,
-        realm: &Realm,
-        id: &UserId,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, PortError>;
-
-    /// Removes one. Whether there was one.
-    async fn remove(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError>;
-
-    /// Removes all of an address, expired ones too; their ids.
-    async fn remove_all(&self, realm: &Realm, email: &Digest) -> Result<Vec<UserId>, PortError>;
 
     /// The wrapped keys of all registrations, expired ones too, some `limit` at a time, those behind a place that an
     /// earlier page named. What is there all the while comes once; what comes or goes meanwhile may be missed.

@@ -34,8 +34,8 @@ enum Effect {
 /// use portcullis_core::testing::world::World;
 ///
 /// let world = World::new(1);
-/// // the third rotation does its work, and its answer gets lost
-/// world.faults.play(Script::next().port("session_store").method("rotate").nth(3).breaks(When::After));
+/// // the third listing does its work, and its answer gets lost
+/// world.faults.play(Script::next().port("session_store").method("list").nth(3).breaks(When::After));
 /// // every tenth look at an account fails, the same ones for the same seed
 /// world.faults.play(Script::next().port("user_store").chance(0.1, 42));
 /// // hashing takes two seconds from now on, on the world's own clock
@@ -67,7 +67,7 @@ impl Script {
         Self { port: Some(port.into()), ..self }
     }
 
-    /// Of this method only, e.g. `rotate`.
+    /// Of this method only, e.g. `list`.
     #[must_use]
     pub fn method(self, method: impl Into<String>) -> Self {
         Self { method: Some(method.into()), ..self }
@@ -159,23 +159,18 @@ impl Script {
 
 /// The ports of which something can break, and their methods that can.
 pub const PORTS: &[(&str, &[&str])] = &[
-    ("user_store", &["insert", "find", "find_by_email", "replace", "keys", "swap_keys", "delete", "ping"]),
-    (
-        "registration_store",
-        &["insert", "find", "find_by_email", "extend", "remove", "remove_all", "keys", "swap_keys", "purge_expired"],
-    ),
-    (
-        "one_time_token_store",
-        &["put", "peek", "find", "consume", "arm", "try_code", "remove_all", "remove", "purge_expired"],
-    ),
-    ("session_store", &["insert", "find", "rotate", "list", "end", "end_all", "purge_expired"]),
+    ("database", &["commit"]),
+    ("user_store", &["find", "find_by_email", "keys", "swap_keys", "ping"]),
+    ("registration_store", &["find", "find_by_email", "keys", "swap_keys", "purge_expired"]),
+    ("one_time_token_store", &["find_valid", "find", "try_code", "purge_expired"]),
+    ("session_store", &["find", "find_with_account", "list", "purge_expired"]),
     ("token_signer", &["sign"]),
     ("breached_passwords", &["contains"]),
     ("field_cipher", &["new_key", "wrap", "unwrap", "seal", "open"]),
     ("password_hasher", &["hash", "verify"]),
-    ("job_queue", &["enqueue", "claim", "complete", "retry_at", "bury", "dead", "revive", "forget", "depth"]),
+    ("job_queue", &["claim", "complete", "retry_at", "bury", "dead", "revive", "depth"]),
     ("audit_log", &["of_user"]),
-    ("login_guard", &["admit", "succeeded", "forget"]),
+    ("login_guard", &["admit", "succeeded"]),
     ("rate_limiter", &["take", "is_exhausted", "give_back"]),
     ("mailer", &["send"]),
     ("texter", &["send"]),
@@ -357,20 +352,20 @@ mod tests {
     fn the_nth_call_breaks_and_no_other() {
         let plan = FaultPlan::default();
         let faults = Faults::new("user_store", &plan);
-        faults.fail("insert", 2, When::Before);
+        faults.fail("find", 2, When::Before);
         let mut done = 0;
-        let mut insert = || faults.call("insert", || done += 1).is_ok();
-        assert_eq!([insert(), insert(), insert()], [true, false, true]);
-        assert_eq!((done, faults.calls("insert"), plan.tripped()), (2, 3, 1));
+        let mut find = || faults.call("find", || done += 1).is_ok();
+        assert_eq!([find(), find(), find()], [true, false, true]);
+        assert_eq!((done, faults.calls("find"), plan.tripped()), (2, 3, 1));
     }
 
     #[test]
     fn a_lost_answer_leaves_its_work_behind() {
         let plan = FaultPlan::default();
         let faults = Faults::new("user_store", &plan);
-        faults.fail_after_write("insert");
+        faults.fail_after_write("find");
         let mut done = false;
-        assert!(faults.call("insert", || done = true).is_err());
+        assert!(faults.call("find", || done = true).is_err());
         assert!(done);
     }
 
@@ -418,14 +413,14 @@ mod tests {
     #[test]
     fn names_that_no_fake_has_are_told() {
         assert_eq!(Script::next().check(), Ok(()));
-        assert_eq!(Script::next().port("session_store").method("rotate").check(), Ok(()));
+        assert_eq!(Script::next().port("session_store").method("list").check(), Ok(()));
         assert!(Script::next().port("sessions").check().unwrap_err().contains("session_store"));
-        assert!(Script::next().port("session_store").method("turn").check().unwrap_err().contains("rotate"));
-        assert!(Script::next().method("rotate").check().is_err());
+        assert!(Script::next().port("session_store").method("turn").check().unwrap_err().contains("list"));
+        assert!(Script::next().method("list").check().is_err());
     }
 
     #[test]
-    #[should_panic(expected = "there is no port sessions; there are user_store, ")]
+    #[should_panic(expected = "there is no port sessions; there are database, user_store, ")]
     fn a_script_that_breaks_nothing_is_no_script() {
         FaultPlan::default().play(Script::next().port("sessions"));
     }

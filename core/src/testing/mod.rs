@@ -8,7 +8,7 @@
 struct Guide;
 
 #[cfg(test)]
-pub(crate) mod bent_tokens;
+pub(crate) mod faulty_token_store;
 mod locked;
 mod mixer;
 

@@ -9,7 +9,7 @@ use crate::model::email::Email;
 use crate::model::ids::{AccessTokenId, JobId, SessionId, UserId};
 use crate::model::job::{Job, Task};
 use crate::model::name::PersonName;
-use crate::model::one_time_token::{CODE_TRIES, Holder, OneTimeToken, Purpose};
+use crate::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose, TokenOwner};
 use crate::model::password::Password;
 use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
@@ -106,7 +106,7 @@ pub fn user(realm: &Realm, n: u64) -> User {
         phone_verified: false,
         mfa_sms: false,
         disabled: false,
-        generation: 0,
+        credentials_version: 0,
         version: 1,
         created_at: NOW,
         updated_at: NOW,
@@ -136,7 +136,7 @@ pub fn session(realm: &Realm, user: u64, n: u64) -> Session {
         realm: realm.clone(),
         id: session_id(n),
         user: user_id(user),
-        generation: 0,
+        credentials_version: 0,
         user_agent: sealed("user agent", n),
         address: sealed("address", n),
         authenticated_at: created_at,
@@ -152,8 +152,8 @@ pub fn session(realm: &Realm, user: u64, n: u64) -> Session {
 
 /// The n-th subject's holder.
 #[must_use]
-pub fn holder(realm: &Realm, purpose: Purpose, n: u64) -> Holder {
-    Holder { realm: realm.clone(), purpose, subject: user_id(n) }
+pub fn holder(realm: &Realm, purpose: Purpose, n: u64) -> TokenOwner {
+    TokenOwner { realm: realm.clone(), purpose, subject: user_id(n) }
 }
 
 /// The n-th subject's one-time token with a code, made at [`NOW`], alive for [`LIFE`]. Its digests are

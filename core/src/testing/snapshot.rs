@@ -29,18 +29,15 @@ mod states {
     use std::collections::{BTreeMap, BTreeSet, HashMap};
 
     use crate::model::event::Event;
-    use crate::model::ids::{SessionId, UserId};
     use crate::model::message::EmailMessage;
     use crate::model::quota::Bucket;
     use crate::model::realm::Realm;
     use crate::model::sealed::Digest;
-    use crate::model::session::Session;
-    use crate::model::user::{Registration, User};
     use crate::testing::fakes;
 
-    pub(super) type Users = BTreeMap<(Realm, UserId), User>;
-    pub(super) type Registrations = BTreeMap<(Realm, UserId), Registration>;
-    pub(super) type Sessions = BTreeMap<(Realm, SessionId), Session>;
+    pub(super) type Users = fakes::user_store::Users;
+    pub(super) type Registrations = fakes::registration_store::Registrations;
+    pub(super) type Sessions = fakes::session_store::Sessions;
     pub(super) type Tokens = fakes::one_time_token_store::Tokens;
     pub(super) type Jobs = fakes::job_queue::Queue;
     pub(super) type Events = Vec<Event>;

@@ -7,6 +7,7 @@ use crate::service::Ports;
 use crate::testing::fakes::audit_log::FakeAuditLog;
 use crate::testing::fakes::breached_passwords::FakeBreachedPasswords;
 use crate::testing::fakes::clock::FixedClock;
+use crate::testing::fakes::database::{FakeDatabase, FakeRecords};
 use crate::testing::fakes::field_cipher::FakeFieldCipher;
 use crate::testing::fakes::job_queue::FakeJobQueue;
 use crate::testing::fakes::keyed_digest::FakeKeyedDigest;
@@ -28,6 +29,8 @@ use crate::testing::snapshot::Snapshot;
 /// All fakes, wired to one plan of faults. A clone is the same world.
 #[derive(Debug, Clone)]
 pub struct World {
+    /// Commits.
+    pub database: Arc<FakeDatabase>,
     /// Accounts.
     pub users: Arc<FakeUserStore>,
     /// Registrations that wait.
@@ -78,21 +81,32 @@ impl World {
     pub fn at(start: Timestamp, seed: u64) -> Self {
         let clock = Arc::new(FixedClock::new(start));
         let faults = FaultPlan::on(clock.clone());
-        Self {
-            users: Arc::new(FakeUserStore::new(&faults)),
+        let users = Arc::new(FakeUserStore::new(&faults));
+        let records = FakeRecords {
             registrations: Arc::new(FakeRegistrationStore::new(&faults)),
-            sessions: Arc::new(FakeSessionStore::new(&faults)),
+            sessions: Arc::new(FakeSessionStore::new(users.clone(), &faults)),
+            users,
             tokens: Arc::new(FakeOneTimeTokenStore::new(&faults)),
+            jobs: Arc::new(FakeJobQueue::new(&faults)),
+            audit: Arc::new(FakeAuditLog::new(&faults)),
+            guard: Arc::new(FakeLoginGuard::new(&faults)),
+        };
+        Self {
+            database: Arc::new(FakeDatabase::new(records.clone(), &faults)),
+            users: records.users,
+            registrations: records.registrations,
+            sessions: records.sessions,
+            tokens: records.tokens,
             signer: Arc::new(FakeTokenSigner::new(seed, &faults)),
             breached: Arc::new(FakeBreachedPasswords::new(&faults)),
             cipher: Arc::new(FakeFieldCipher::new(seed, &faults)),
             digests: Arc::new(FakeKeyedDigest::new(seed)),
             hasher: Arc::new(FakePasswordHasher::new(&faults)),
-            jobs: Arc::new(FakeJobQueue::new(&faults)),
+            jobs: records.jobs,
             mailer: Arc::new(MailOutbox::new(&faults)),
             texter: Arc::new(TextOutbox::new(&faults)),
-            audit: Arc::new(FakeAuditLog::new(&faults)),
-            guard: Arc::new(FakeLoginGuard::new(&faults)),
+            audit: records.audit,
+            guard: records.guard,
             limiter: Arc::new(FakeRateLimiter::new(&faults)),
             clock,
             randomness: Arc::new(SeededRandomness::new(seed)),
@@ -104,10 +118,11 @@ impl World {
     ///
     /// ```
     /// # use portcullis_core::testing::{race::block_on, samples, world::World};
-    /// # use portcullis_core::ports::user_store::UserStore;
+    /// # use portcullis_core::ports::database::{Change, Database, UnitOfWork};
     /// let world = World::new(1);
+    /// let user = samples::user(&samples::realm("User1"), 1);
     /// let empty = world.snapshot();
-    /// block_on(world.users.insert(samples::user(&samples::realm("User1"), 1)))?;
+    /// block_on(world.database.commit(UnitOfWork::of(Change::InsertUser(user.into()))))?.unwrap();
     /// world.restore(&empty);
     /// assert!(world.users.all().is_empty());
     /// # Ok::<(), portcullis_core::ports::error::PortError>(())
@@ -133,7 +148,7 @@ impl World {
     pub fn ports(&self) -> Ports {
         let world = self.clone();
         Ports {
-            callers: None,
+            database: world.database,
             users: world.users,
             registrations: world.registrations,
             sessions: world.sessions,

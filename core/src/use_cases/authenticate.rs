@@ -19,18 +19,18 @@ pub struct Caller {
 }
 
 impl AuthService {
-    /// Who an access token stands for. Revocation is exact: the session must be there, and of the user's generation.
+    /// Who an access token stands for. Revocation is exact: the session must be there, and of the user's credentials_version.
     ///
     /// # Errors
     /// `NotAuthenticated`.
     pub async fn authenticate(&self, realm: &Realm, access_token: &str) -> Result<Caller, StoryError> {
-        let Ports { signer, clock, .. } = &self.ports;
+        let Ports { signer, sessions, clock, .. } = &self.ports;
         let now = clock.now();
         let claims = signer.verify(realm, access_token, now).ok_or(StoryError::NotAuthenticated)?;
-        let found = self.ports.callers().find_caller(realm, &claims.session, &claims.user).await?;
+        let found = sessions.find_with_account(realm, &claims.session, &claims.user).await?;
         let (session, user) = found.ok_or(StoryError::NotAuthenticated)?;
         let alive = session.user == claims.user
-            && session.generation == user.generation
+            && session.credentials_version == user.credentials_version
             && !session.expired(now)
             && !user.disabled;
         if alive { Ok(Caller { user, session, claims }) } else { Err(StoryError::NotAuthenticated) }

@@ -1,21 +1,21 @@
-//! Change the password: by the person logged in. Every other session ends, this one stays.
+//! Change the password: by the person logged in. Every session ends; the caller gets a new one.
 
 use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
-use crate::model::one_time_token::Purpose;
 use crate::model::password::Password;
 use crate::model::registration_form::parse_password;
 use crate::model::session::Session;
 use crate::model::user::{PasswordHash, User};
-use crate::ports::session_store::RotateSession;
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
-use crate::use_cases::log_out::Still;
+use crate::use_cases::shared::commit::VersionCheck;
+use crate::use_cases::tokens::TokenPair;
 
 impl AuthService {
-    /// Changes the caller's password.
+    /// Changes the caller's password, ends every session and opens a new one for the caller.
     ///
     /// # Errors
     /// `Invalid`, `WrongPassword`, `TooMany`, `Overloaded`.
@@ -25,18 +25,32 @@ impl AuthService {
         current: &str,
         new: &str,
         client: &Client,
-    ) -> Result<(), StoryError> {
-        let Ports { sessions, clock, .. } = &self.ports;
+    ) -> Result<TokenPair, StoryError> {
+        let Ports { clock, .. } = &self.ports;
         let user = &caller.user;
         let password = self.acceptable_password(user, new).await?;
         self.confirm_password(user, current, client).await?;
-        let hash = self.hash_anew(password).await?;
+        let hash = self.hash_new_password(password).await?;
 
-        let changed = self.change_credentials(user.clone(), Still::TheCaller, &hash).await?;
-        self.adopt_generation(&caller.session, changed.generation).await?;
-        sessions.end_all(&user.realm, &user.id, Some(caller.session.id)).await?;
-        self.record(&user.realm, EventKind::PasswordChanged, Some(user.id), Some(caller.session.id));
-        self.enqueue(&user.realm, Task::PasswordChanged { user: user.id, at: clock.now(), by_reset: false }).await
+        let (session, pair) = self.new_session(user, client)?;
+        let change = |user: &mut User| {
+            user.password = hash.clone();
+            user.end_rights();
+            Ok(())
+        };
+        let task = Task::PasswordChanged { user: user.id, at: clock.now(), by_reset: false };
+        let effects = |user: &User| {
+            let opened = Session { credentials_version: user.credentials_version, ..session.clone() };
+            let mut changes = Self::rights_ended(user, None);
+            changes.push(Change::InsertSession(Box::new(opened)));
+            UnitOfWork {
+                changes,
+                jobs: vec![self.job(&user.realm, task.clone())],
+                events: vec![self.event(&user.realm, EventKind::PasswordChanged, Some(user.id), Some(session.id))],
+            }
+        };
+        self.update_account(user.clone(), VersionCheck::MustMatch, change, effects).await?;
+        Ok(pair)
     }
 
     /// A new password for this user, or all that is wrong with it.
@@ -58,44 +72,10 @@ impl AuthService {
     }
 
     /// A hash with a salt of its own.
-    pub(crate) async fn hash_anew(&self, password: Password) -> Result<PasswordHash, StoryError> {
+    pub(crate) async fn hash_new_password(&self, password: Password) -> Result<PasswordHash, StoryError> {
         let Ports { hasher, randomness, .. } = &self.ports;
         let mut salt = [0; 16];
         randomness.fill(&mut salt);
         Ok(hasher.hash(password, salt).await?)
-    }
-
-    /// Another password and another generation, in one step; the links and challenges of the old one die.
-    pub(crate) async fn change_credentials(
-        &self,
-        user: User,
-        still: Still,
-        hash: &PasswordHash,
-    ) -> Result<User, StoryError> {
-        let Ports { one_time_tokens, .. } = &self.ports;
-        let changed = self
-            .change_user(user, still, |user| {
-                user.password = hash.clone();
-                user.generation += 1;
-            })
-            .await?;
-        for purpose in [Purpose::ResetPassword, Purpose::LoginMfa] {
-            one_time_tokens.remove(&Self::holder(&changed.realm, purpose, changed.id)).await?;
-        }
-        Ok(changed)
-    }
-
-    /// The current session moves to the new generation, unless it has ended meanwhile.
-    async fn adopt_generation(&self, session: &Session, generation: u64) -> Result<(), StoryError> {
-        let Ports { sessions, .. } = &self.ports;
-        let mut current = Some(session.clone());
-        while let Some(session) = current {
-            let moved = Session { generation, version: session.version + 1, ..session.clone() };
-            match sessions.rotate(moved, session.version).await? {
-                RotateSession::Rotated | RotateSession::Gone => return Ok(()),
-                RotateSession::Stale => current = sessions.find(&session.realm, &session.id).await?,
-            }
-        }
-        Ok(())
     }
 }

@@ -3,8 +3,11 @@
 
 use crate::model::client::Client;
 use crate::model::event::EventKind;
-use crate::model::job::About;
+use crate::model::ids::UserId;
+use crate::model::job::JobSubject;
+use crate::model::realm::Realm;
 use crate::model::user::User;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
@@ -20,47 +23,59 @@ impl AuthService {
         password: Option<&str>,
         client: &Client,
     ) -> Result<(), StoryError> {
-        let Ports { users, sessions, clock, .. } = &self.ports;
+        let Ports { clock, .. } = &self.ports;
         let user = &caller.user;
         match password {
             Some(password) => self.confirm_password(user, password, client).await?,
             None if clock.now().since(caller.session.authenticated_at) <= self.policy.fresh_login => {}
             None => return Err(StoryError::ReauthenticationRequired),
         }
-        let newest = users.find(&user.realm, &user.id).await?;
-        if newest.is_none_or(|newest| newest.generation != user.generation) {
-            return Err(StoryError::NotAuthenticated);
-        }
-        self.forget(user).await?;
-        if !users.delete(&user.realm, &user.id).await? {
-            return Err(StoryError::NotAuthenticated);
-        }
-        sessions.end_all(&user.realm, &user.id, None).await?;
-        // whatever came in between the two
-        self.forget(user).await?;
-        self.record(&user.realm, EventKind::AccountDeleted, Some(user.id), None);
-        Ok(())
+        self.erase(user).await
     }
 
-    /// Everything about a user that is not the user.
-    async fn forget(&self, user: &User) -> Result<(), StoryError> {
-        let Ports { one_time_tokens, registrations, jobs, guard, mailer, texter, .. } = &self.ports;
-        let realm = &user.realm;
-        one_time_tokens.remove_all(realm, &user.id).await?;
-        jobs.forget(realm, &About::Subject(user.id)).await?;
-        let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
-        for index in [Some(user.person.email_index), waiting].into_iter().flatten() {
-            jobs.forget(realm, &About::Address(index)).await?;
+    /// One commit removes the account and everything about it; the messages that were kept for development go too.
+    async fn erase(&self, user: &User) -> Result<(), StoryError> {
+        let Ports { users, database, .. } = &self.ports;
+        let (realm, id) = (&user.realm, &user.id);
+        loop {
+            let newest = users.find(realm, id).await?;
+            let newest = newest.filter(|newest| newest.credentials_version == user.credentials_version);
+            let newest = newest.ok_or(StoryError::NotAuthenticated)?;
+            self.forget_messages(realm, id).await;
+            match database.commit(self.erasure(&newest)).await? {
+                Ok(committed) => {
+                    self.forget_messages(realm, id).await;
+                    for registration in &committed.registrations {
+                        self.forget_messages(realm, registration).await;
+                    }
+                    return Ok(());
+                }
+                Err(Refusal::UserStale) => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
         }
-        // an address that was never proven may be somebody else's: only their own registrations go
-        for dead in registrations.remove_all(realm, &user.person.email_index).await? {
-            one_time_tokens.remove_all(realm, &dead).await?;
-            jobs.forget(realm, &About::Subject(dead)).await?;
-            mailer.forget(realm, &dead).await;
-        }
-        guard.forget(realm, &user.person.email_index).await?;
-        mailer.forget(realm, &user.id).await;
-        texter.forget(realm, &user.id).await;
-        Ok(())
+    }
+
+    fn erasure(&self, user: &User) -> UnitOfWork {
+        let (realm, id) = (&user.realm, user.id);
+        let forget_jobs = |subject| Change::ForgetJobs { realm: realm.clone(), subject };
+        let pending = user.pending_email.as_ref().map(|pending| pending.index);
+        let addresses = [Some(user.person.email_index), pending].into_iter().flatten();
+        let email = user.person.email_index;
+        let mut changes = vec![Change::DeleteUser { realm: realm.clone(), id, expected: user.version }];
+        changes.extend(Self::rights_ended(user, None));
+        changes.push(forget_jobs(JobSubject::Subject(id)));
+        changes.extend(addresses.map(|index| forget_jobs(JobSubject::Address(index))));
+        // an address that was never proven may be somebody else's: only registrations of the proven one are removed
+        changes.push(Change::RemoveRegistrations { realm: realm.clone(), email });
+        changes.push(Change::ForgetLogins { realm: realm.clone(), email });
+        let events = vec![self.event(realm, EventKind::AccountDeleted, Some(id), None)];
+        UnitOfWork { changes, events, ..UnitOfWork::default() }
+    }
+
+    async fn forget_messages(&self, realm: &Realm, id: &UserId) {
+        let Ports { mailer, texter, .. } = &self.ports;
+        mailer.forget(realm, id).await;
+        texter.forget(realm, id).await;
     }
 }

@@ -28,6 +28,12 @@ impl AuthService {
         }
     }
 
+    /// What a one-time token of a user is bound to: where it was sent, and the credentials version of that moment.
+    pub(crate) fn token_binding(&self, realm: &Realm, purpose: Purpose, sent_to: &[u8], version: u64) -> Digest {
+        let parts = [purpose.as_str().as_bytes(), sent_to, &version.to_be_bytes()];
+        self.ports.digests.digest(Domain::TokenBinding, realm, &parts)
+    }
+
     pub(crate) fn phone_digest(&self, realm: &Realm, e164: &str) -> Digest {
         self.ports.digests.digest(Domain::Phone, realm, &[e164.as_bytes()])
     }

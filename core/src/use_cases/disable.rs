@@ -5,9 +5,10 @@ use crate::model::event::EventKind;
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::user::User;
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
-use crate::use_cases::log_out::Still;
+use crate::use_cases::shared::commit::VersionCheck;
 
 /// What an operator's word did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,22 +28,25 @@ impl AuthService {
     /// # Errors
     /// `NotFound`; when a port fails.
     pub async fn disable(&self, realm: &Realm, who: &str) -> Result<Switched, StoryError> {
-        let Ports { sessions, one_time_tokens, .. } = &self.ports;
         let user = self.named(realm, who).await?;
-        let (id, changed) = (user.id, !user.disabled);
-        if changed {
-            let switch = |user: &mut User| {
-                user.disabled = true;
-                user.generation += 1;
-            };
-            self.change_user(user, Still::Anyone, switch).await.map_err(gone)?;
+        let event = |user: &User| self.event(realm, EventKind::AccountDisabled, Some(user.id), None);
+        if user.disabled {
+            // a call that repeats one whose answer was lost is recorded too
+            self.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
+            return Ok(Switched { user: user.id, changed: false, sessions: 0 });
         }
-        // a call that repeats one whose answer was lost is evidence too
-        self.record(realm, EventKind::AccountDisabled, Some(id), None);
-        // dead by now, all of them: the generation has passed
-        let ended = sessions.end_all(realm, &id, None).await?;
-        one_time_tokens.remove_all(realm, &id).await?;
-        Ok(Switched { user: id, changed, sessions: ended })
+        let change = |user: &mut User| {
+            user.disabled = true;
+            user.end_rights();
+            Ok(())
+        };
+        let effects = |user: &User| UnitOfWork {
+            changes: Self::rights_ended(user, None),
+            events: vec![event(user)],
+            ..UnitOfWork::default()
+        };
+        let done = self.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(gone)?;
+        Ok(Switched { user: done.user.id, changed: true, sessions: done.committed.sessions })
     }
 
     /// Takes the word back: its owner may log in again.
@@ -50,24 +54,32 @@ impl AuthService {
     /// # Errors
     /// `NotFound`; when a port fails.
     pub async fn enable(&self, realm: &Realm, who: &str) -> Result<Switched, StoryError> {
-        let Ports { one_time_tokens, .. } = &self.ports;
         let user = self.named(realm, who).await?;
-        let (id, changed) = (user.id, user.disabled);
-        if changed {
-            // a link that a worker was making while the account was disabled
-            one_time_tokens.remove_all(realm, &id).await?;
-            self.change_user(user, Still::Anyone, |user| user.disabled = false).await.map_err(gone)?;
+        let event = |user: &User| self.event(realm, EventKind::AccountEnabled, Some(user.id), None);
+        if !user.disabled {
+            self.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
+            return Ok(Switched { user: user.id, changed: false, sessions: 0 });
         }
-        self.record(realm, EventKind::AccountEnabled, Some(id), None);
-        Ok(Switched { user: id, changed, sessions: 0 })
+        let change = |user: &mut User| {
+            user.disabled = false;
+            Ok(())
+        };
+        // a worker may have stored a link while the account was disabled
+        let effects = |user: &User| UnitOfWork {
+            changes: vec![Change::RemoveTokens { realm: realm.clone(), subject: user.id }],
+            events: vec![event(user)],
+            ..UnitOfWork::default()
+        };
+        let done = self.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(gone)?;
+        Ok(Switched { user: done.user.id, changed: true, sessions: 0 })
     }
 
-    /// The account that an operator means: by its id, or by its address as its owner would type it. Never from a copy.
+    /// The account that an operator means: by its id, or by its address as its owner would type it.
     async fn named(&self, realm: &Realm, who: &str) -> Result<User, StoryError> {
         let Ports { users, .. } = &self.ports;
         let who = who.trim();
         let found = match UserId::parse(who) {
-            Some(id) => users.find_at_source(realm, &id).await?,
+            Some(id) => users.find(realm, &id).await?,
             None => users.find_by_email(realm, &self.login_index(realm, who)).await?,
         };
         found.ok_or(StoryError::NotFound)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::code::Violation;
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
 use crate::ports::password_hasher::HashError;
 
@@ -57,6 +58,22 @@ pub enum StoryError {
     /// A port failed.
     #[error(transparent)]
     Port(#[from] PortError),
+}
+
+impl From<Refusal> for StoryError {
+    /// What a refused commit means where a use case does not decide it itself.
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::TokenGone | Refusal::RegistrationGone | Refusal::EmailTaken | Refusal::IdTaken => {
+                Self::InvalidToken
+            }
+            Refusal::UserGone => Self::NotAuthenticated,
+            Refusal::SessionGone => Self::NotFound,
+            Refusal::UserStale | Refusal::SessionStale | Refusal::RegistrationsFull => {
+                Self::Port(PortError::new("database", refusal))
+            }
+        }
+    }
 }
 
 impl From<HashError> for StoryError {

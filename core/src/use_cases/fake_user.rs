@@ -8,8 +8,8 @@ use crate::model::name::PersonName;
 use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
 use crate::model::user::{PasswordHash, User};
+use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::error::PortError;
-use crate::ports::user_store::InsertUser;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::person::Person;
@@ -26,7 +26,7 @@ impl AuthService {
     /// # Errors
     /// When a port fails.
     pub async fn fake_user(&self, realm: &Realm, number: u64, password: &PasswordHash) -> Result<bool, StoryError> {
-        let Ports { users, clock, randomness, .. } = &self.ports;
+        let Ports { database, clock, randomness, .. } = &self.ports;
         let person = fake_person(number).ok_or_else(|| PortError::new("fake_user", "a made-up person is not valid"))?;
         let (id, now) = (UserId::random(&**randomness), clock.now());
         let email_index = self.email_index(realm, &person.email);
@@ -40,12 +40,12 @@ impl AuthService {
             phone_verified: false,
             mfa_sms: false,
             disabled: false,
-            generation: 1,
+            credentials_version: 1,
             version: 1,
             created_at: now,
             updated_at: now,
         };
-        Ok(users.insert(user).await? == InsertUser::Inserted)
+        Ok(database.commit(UnitOfWork::of(Change::InsertUser(Box::new(user)))).await?.is_ok())
     }
 }
 

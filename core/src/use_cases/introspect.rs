@@ -2,7 +2,7 @@
 
 use crate::model::ids::{SessionId, UserId};
 use crate::model::realm::Realm;
-use crate::model::session::Presented;
+use crate::model::session::RefreshDecision;
 use crate::model::time::Timestamp;
 use crate::ports::token_signer::AccessClaims;
 use crate::service::{AuthService, Ports};
@@ -43,8 +43,10 @@ impl AuthService {
         let now = clock.now();
         let Some(session) = sessions.find(realm, &refresh.session).await? else { return Ok(None) };
         let Some(user) = users.find(realm, &session.user).await? else { return Ok(None) };
-        let alive = !session.expired(now) && session.generation == user.generation && !user.disabled;
-        if !alive || session.present(&self.refresh_digest(realm, &refresh), now) != Presented::Rotate {
+        let alive = !session.expired(now) && session.credentials_version == user.credentials_version && !user.disabled;
+        if !alive
+            || session.evaluate_refresh_token(&self.refresh_digest(realm, &refresh), now) != RefreshDecision::Rotate
+        {
             return Ok(None);
         }
         Ok(Some(ActiveToken::Refresh {

@@ -11,8 +11,8 @@ use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::OpaqueToken;
 use crate::model::user::{Registration, User};
+use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::password_hasher::Verdict;
-use crate::ports::user_store::ReplaceUser;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::tokens::TokenPair;
@@ -54,7 +54,8 @@ impl AuthService {
             return self.challenge(&user).await.map(LoggedIn::MfaRequired);
         }
         self.admitted_rightly(realm, &email, &from).await?;
-        self.open_session(&user, client).await.map(LoggedIn::Session)
+        let opened = self.new_session(&user, client)?;
+        self.open_session(opened, Vec::new()).await.map(LoggedIn::Session)
     }
 
     /// One hash, whoever it is. `None` for a wrong password.
@@ -93,39 +94,39 @@ impl AuthService {
 
     /// The operator's parameters have changed since this hash was made. Best effort: a login never fails for it.
     async fn renew_hash(&self, user: User, password: &str) -> Result<User, StoryError> {
-        let Ports { users, hasher, randomness, .. } = &self.ports;
+        let Ports { database, hasher, randomness, .. } = &self.ports;
         let Some(password) = Password::presented(password) else { return Ok(user) };
         let mut salt = [0; 16];
         randomness.fill(&mut salt);
         let Ok(hash) = hasher.hash(password, salt).await else { return Ok(user) };
         let renewed = User { password: hash, version: user.version + 1, ..user.clone() };
-        match users.replace(renewed.clone(), user.version).await? {
-            ReplaceUser::Replaced => Ok(renewed),
-            ReplaceUser::Stale | ReplaceUser::EmailTaken | ReplaceUser::Gone => Ok(user),
-        }
+        let change = Change::ReplaceUser { user: Box::new(renewed.clone()), expected: user.version };
+        Ok(if database.commit(UnitOfWork::of(change)).await?.is_ok() { renewed } else { user })
     }
 
     /// A challenge that the code of a text answers; the worker makes the code.
     async fn challenge(&self, user: &User) -> Result<OpaqueToken, StoryError> {
-        let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
+        let Ports { clock, randomness, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let token = OpaqueToken::random(&**randomness);
         let challenge = self.token_digest(realm, Purpose::LoginMfa, &token);
         let phone = self.opener_of(user)?.phone(&user.person)?;
-        one_time_tokens
-            .put(OneTimeToken {
-                holder: Self::holder(realm, Purpose::LoginMfa, user.id),
-                token: challenge,
-                code: None,
-                tries_left: 0,
-                binding: Some(self.otp_binding(user, Purpose::LoginMfa, phone.as_str())),
-                created_at: now,
-                expires_at: now + self.policy.lifetimes.otp,
-            })
-            .await?;
+        let stored = OneTimeToken {
+            holder: Self::holder(realm, Purpose::LoginMfa, user.id),
+            token: challenge,
+            code: None,
+            tries_left: 0,
+            binding: Some(self.otp_binding(user, Purpose::LoginMfa, phone.as_str())),
+            created_at: now,
+            expires_at: now + self.policy.lifetimes.otp,
+        };
         let (purpose, channel) = (Purpose::LoginMfa, Channel::Sms);
-        self.enqueue(realm, Task::SendOtp { user: user.id, purpose, challenge, channel }).await?;
-        self.record(realm, EventKind::MfaChallenged, Some(user.id), None);
+        let work = UnitOfWork {
+            jobs: vec![self.job(realm, Task::SendOtp { user: user.id, purpose, challenge, channel })],
+            events: vec![self.event(realm, EventKind::MfaChallenged, Some(user.id), None)],
+            ..UnitOfWork::of(Change::PutToken(Box::new(stored)))
+        };
+        self.commit(work).await?;
         Ok(token)
     }
 }

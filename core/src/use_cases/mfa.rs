@@ -3,11 +3,13 @@
 use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
-use crate::model::one_time_token::Purpose;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::user::User;
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
-use crate::use_cases::log_out::Still;
+use crate::use_cases::shared::commit::VersionCheck;
 
 /// What the caller shows to switch a factor off.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,7 @@ impl AuthService {
         proof: Proof<'_>,
         client: &Client,
     ) -> Result<(), StoryError> {
-        let Ports { one_time_tokens, clock, .. } = &self.ports;
+        let Ports { clock, .. } = &self.ports;
         let user = &caller.user;
         if let Proof::Password(password) = proof {
             self.confirm_password(user, password, client).await?;
@@ -48,28 +50,37 @@ impl AuthService {
         if on && !user.phone_verified {
             return Err(StoryError::PhoneNotVerified);
         }
-        if !on {
-            self.prove_off(caller, proof).await?;
-        }
-        let changed =
-            self.change_user(user.clone(), Still::TheCaller, |user| user.mfa_sms = on && user.phone_verified).await?;
-        if changed.mfa_sms != on {
-            return Err(StoryError::PhoneNotVerified);
-        }
-        one_time_tokens.remove(&Self::holder(&user.realm, Purpose::LoginMfa, user.id)).await?;
+        let shown = if on { None } else { self.prove_off(caller, proof).await? };
+        let change = |user: &mut User| {
+            if on && !user.phone_verified {
+                return Err(StoryError::PhoneNotVerified);
+            }
+            user.mfa_sms = on;
+            Ok(())
+        };
         let kind = if on { EventKind::MfaEnabled } else { EventKind::MfaDisabled };
-        self.record(&user.realm, kind, Some(user.id), Some(caller.session.id));
-        self.enqueue(&user.realm, Task::MfaChanged { user: user.id, at: clock.now(), enabled: on }).await
+        let task = Task::MfaChanged { user: user.id, at: clock.now(), enabled: on };
+        let effects = |user: &User| {
+            let mut changes: Vec<Change> = shown.iter().map(|token| self.use_up(token)).collect();
+            changes.push(Change::RemoveToken(Self::holder(&user.realm, Purpose::LoginMfa, user.id)));
+            UnitOfWork {
+                changes,
+                jobs: vec![self.job(&user.realm, task.clone())],
+                events: vec![self.event(&user.realm, kind, Some(user.id), Some(caller.session.id))],
+            }
+        };
+        self.update_account(user.clone(), VersionCheck::MustMatch, change, effects).await.map(|_| ())
     }
 
-    async fn prove_off(&self, caller: &Caller, proof: Proof<'_>) -> Result<(), StoryError> {
+    /// What shows that the caller may switch the factor off: the one-time token of a code, where it is a code.
+    async fn prove_off(&self, caller: &Caller, proof: Proof<'_>) -> Result<Option<OneTimeToken>, StoryError> {
         match proof {
             Proof::Nothing => Err(StoryError::ReauthenticationRequired),
-            Proof::Password(_) => Ok(()),
+            Proof::Password(_) => Ok(None),
             Proof::Otp { token, otp } => {
                 let shown = self.try_otp(&caller.user.realm, Purpose::VerifyPhone, token, otp).await?;
                 if shown.holder.subject == caller.user.id && self.sent_to(&caller.user, &shown)? {
-                    Ok(())
+                    Ok(Some(shown))
                 } else {
                     Err(StoryError::InvalidToken)
                 }

@@ -1,11 +1,12 @@
 //! The stories: one a file, read from top to bottom. A story names its ports in its first line; its steps are in an
 //! order that is safe to stop between any two of them.
 
-// what several stories share
+// what several use cases share
 pub mod digests;
 pub mod errors;
 pub mod limits;
 pub mod person;
+pub mod shared;
 pub mod tokens;
 pub mod violations;
 

@@ -6,7 +6,7 @@ use crate::model::ids::UserId;
 use crate::model::name::PersonName;
 use crate::model::phone::Phone;
 use crate::model::realm::Realm;
-use crate::model::sealed::{DataKey, Digest, Field, Place, Sealed, WrappedKey};
+use crate::model::sealed::{AadContext, DataKey, Digest, Field, Sealed, WrappedKey};
 use crate::model::strength::StrengthContext;
 use crate::model::user::{Profile, SealedPerson, User};
 use crate::ports::error::PortError;
@@ -70,8 +70,8 @@ impl Opener<'_> {
         self.open(Field::Phone, &person.phone).map(|number| Phone::from_stored(number, country))
     }
 
-    const fn place(&self, field: Field) -> Place<'_> {
-        Place { realm: self.realm, record: self.record, field }
+    const fn place(&self, field: Field) -> AadContext<'_> {
+        AadContext { realm: self.realm, record: self.record, field }
     }
 }
 
@@ -83,7 +83,7 @@ impl AuthService {
         record: &'a [u8; 16],
         key: &WrappedKey,
     ) -> Result<Opener<'a>, PortError> {
-        let key = self.ports.cipher.unwrap(key, Place { realm, record, field: Field::Key })?;
+        let key = self.ports.cipher.unwrap(key, AadContext { realm, record, field: Field::Key })?;
         Ok(Opener { service: self, realm, record, key })
     }
 
@@ -101,7 +101,7 @@ impl AuthService {
         email_index: Digest,
     ) -> Result<SealedPerson, PortError> {
         let record = id.as_bytes();
-        let (key, wrapped) = self.ports.cipher.new_key(Place { realm, record, field: Field::Key })?;
+        let (key, wrapped) = self.ports.cipher.new_key(AadContext { realm, record, field: Field::Key })?;
         let opener = Opener { service: self, realm, record, key };
         Ok(SealedPerson {
             email_index,

@@ -3,9 +3,9 @@
 
 use crate::model::event::EventKind;
 use crate::model::realm::Realm;
-use crate::model::session::{Presented, Rotated, Session};
+use crate::model::session::{RefreshDecision, Rotated, Session};
 use crate::model::time::Timestamp;
-use crate::ports::session_store::RotateSession;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::tokens::{RefreshToken, TokenPair};
@@ -16,7 +16,7 @@ impl AuthService {
     /// # Errors
     /// `InvalidGrant`; after theft the session is gone.
     pub async fn refresh(&self, realm: &Realm, refresh_token: &str) -> Result<TokenPair, StoryError> {
-        let Ports { sessions, users, clock, .. } = &self.ports;
+        let Ports { database, sessions, users, clock, .. } = &self.ports;
         let token = self.parse_refresh(realm, refresh_token).ok_or(StoryError::InvalidGrant)?;
         let digest = self.refresh_digest(realm, &token);
         // Each turn loses only to a rotation that someone else has made meanwhile.
@@ -24,23 +24,28 @@ impl AuthService {
             let now = clock.now();
             let session = sessions.find(realm, &token.session).await?.ok_or(StoryError::InvalidGrant)?;
             let user = users.find(realm, &session.user).await?.ok_or(StoryError::InvalidGrant)?;
-            if session.expired(now) || user.disabled || session.generation != user.generation {
+            if session.expired(now) || user.disabled || session.credentials_version != user.credentials_version {
                 return Err(StoryError::InvalidGrant);
             }
-            match session.present(&digest, now) {
-                Presented::Rotate | Presented::Replace => {
+            match session.evaluate_refresh_token(&digest, now) {
+                RefreshDecision::Rotate | RefreshDecision::Replace => {
                     if let Some(pair) = self.rotate(&session, &token, now).await? {
                         return Ok(pair);
                     }
                 }
-                Presented::Reissue(masked) => {
+                RefreshDecision::Reissue(masked) => {
                     let nonce = self.mask_successor(realm, &token, masked);
                     let successor = RefreshToken { session: session.id, nonce };
                     return Ok(self.issue(&session, &successor, now)?);
                 }
-                Presented::Theft => {
-                    sessions.end(realm, &session.id).await?;
-                    self.record(realm, EventKind::RefreshTokenStolen, Some(session.user), Some(session.id));
+                RefreshDecision::Theft => {
+                    let (id, user) = (session.id, session.user);
+                    let work = UnitOfWork {
+                        events: vec![self.event(realm, EventKind::RefreshTokenStolen, Some(user), Some(id))],
+                        ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id, user })
+                    };
+                    // refused: another request has ended it for the same reason
+                    let _ = database.commit(work).await?;
                     return Err(StoryError::InvalidGrant);
                 }
             }
@@ -54,7 +59,7 @@ impl AuthService {
         token: &RefreshToken,
         now: Timestamp,
     ) -> Result<Option<TokenPair>, StoryError> {
-        let Ports { sessions, .. } = &self.ports;
+        let Ports { database, .. } = &self.ports;
         let realm = &session.realm;
         let successor = self.new_refresh(session.id);
         let next = Session {
@@ -70,10 +75,11 @@ impl AuthService {
             ..session.clone()
         };
         let pair = self.issue(&next, &successor, now)?;
-        match sessions.rotate(next, session.version).await? {
-            RotateSession::Rotated => Ok(Some(pair)),
-            RotateSession::Stale => Ok(None),
-            RotateSession::Gone => Err(StoryError::InvalidGrant),
+        let change = Change::ReplaceSession { session: Box::new(next), expected: session.version };
+        match database.commit(UnitOfWork::of(change)).await? {
+            Ok(_) => Ok(Some(pair)),
+            Err(Refusal::SessionStale) => Ok(None),
+            Err(_) => Err(StoryError::InvalidGrant),
         }
     }
 }

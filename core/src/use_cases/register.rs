@@ -9,7 +9,7 @@ use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::registration_form::{FormRules, ParsedRegistration, RegistrationForm};
 use crate::model::user::Registration;
-use crate::ports::registration_store::InsertRegistration;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::person::Person;
@@ -26,7 +26,7 @@ impl AuthService {
         form: RegistrationForm<'_>,
         known: Vec<Violation>,
     ) -> Result<UserId, StoryError> {
-        let Ports { registrations, users, hasher, clock, randomness, .. } = &self.ports;
+        let Ports { database, users, hasher, clock, randomness, .. } = &self.ports;
         let ParsedRegistration { first_name, last_name, email, phone, country_code, password } =
             self.check_form(&form, known).await?;
 
@@ -47,10 +47,20 @@ impl AuthService {
             created_at: now,
             expires_at: now + self.policy.lifetimes.verify,
         };
-        let inserted = registrations.insert(registration, self.policy.pending_per_address, now).await?;
-        self.enqueue(realm, Task::VerifyRegistration(id)).await?;
-        if inserted == InsertRegistration::Inserted {
-            self.record(realm, EventKind::Registered, Some(id), None);
+        let limit = self.policy.pending_per_address;
+        let jobs = vec![self.job(realm, Task::VerifyRegistration(id))];
+        let work = UnitOfWork {
+            jobs: jobs.clone(),
+            events: vec![self.event(realm, EventKind::Registered, Some(id), None)],
+            ..UnitOfWork::of(Change::InsertRegistration { registration: Box::new(registration), limit, now })
+        };
+        match database.commit(work).await? {
+            Ok(_) => {}
+            // the answer is the same; the job finds nothing to send
+            Err(Refusal::RegistrationsFull) => {
+                self.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await?;
+            }
+            Err(refusal) => return Err(refusal.into()),
         }
         Ok(id)
     }

@@ -3,6 +3,7 @@
 
 use crate::model::event::EventKind;
 use crate::model::realm::Realm;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
 
@@ -12,16 +13,20 @@ impl AuthService {
     /// # Errors
     /// When a port fails.
     pub async fn revoke(&self, realm: &Realm, token: &str) -> Result<(), StoryError> {
-        let Ports { sessions, signer, clock, .. } = &self.ports;
+        let Ports { database, sessions, signer, clock, .. } = &self.ports;
         let session = match self.parse_refresh(realm, token) {
             Some(refresh) => Some(refresh.session),
             None => signer.verify(realm, token, clock.now()).map(|claims| claims.session),
         };
         let Some(id) = session else { return Ok(()) };
         let Some(session) = sessions.find(realm, &id).await? else { return Ok(()) };
-        if sessions.end(realm, &id).await? {
-            self.record(realm, EventKind::LoggedOut, Some(session.user), Some(id));
+        let work = UnitOfWork {
+            events: vec![self.event(realm, EventKind::LoggedOut, Some(session.user), Some(id))],
+            ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id, user: session.user })
+        };
+        match database.commit(work).await? {
+            Ok(_) | Err(Refusal::SessionGone) => Ok(()),
+            Err(refusal) => Err(refusal.into()),
         }
-        Ok(())
     }
 }

@@ -8,8 +8,7 @@ use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
-use crate::ports::keyed_digest::Domain;
-use crate::ports::one_time_token_store::{CodeOf, TryCode};
+use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::tokens::TokenPair;
@@ -34,10 +33,11 @@ impl AuthService {
         }
         let from = self.address_digest(realm, &client.address);
         self.admitted_rightly(realm, &user.person.email_index, &from).await?;
-        self.open_session(&user, client).await
+        let opened = self.new_session(&user, client)?;
+        self.open_session(opened, vec![self.use_up(&token)]).await
     }
 
-    /// Tries an OTP against its challenge; a right one uses both up.
+    /// Compares an OTP with that of its challenge. The commit of what it is good for uses the challenge up.
     pub(crate) async fn try_otp(
         &self,
         realm: &Realm,
@@ -49,17 +49,18 @@ impl AuthService {
         let token = OpaqueToken::parse(token).ok_or(StoryError::InvalidToken)?;
         let code = TypedCode::parse_digits(otp).ok_or(StoryError::InvalidToken)?;
         let (challenge, now) = (self.token_digest(realm, purpose, &token), clock.now());
-        let waiting = one_time_tokens.peek(realm, purpose, &challenge, now).await?.ok_or(StoryError::InvalidToken)?;
+        let waiting =
+            one_time_tokens.find_valid(realm, purpose, &challenge, now).await?.ok_or(StoryError::InvalidToken)?;
         let subject = waiting.holder.subject;
         let digest = self.code_digest(realm, purpose, &subject, &code);
-        let of = CodeOf::Token(realm.clone(), purpose, challenge);
+        let of = CodeLookup::Token(realm.clone(), purpose, challenge);
         match one_time_tokens.try_code(&of, &digest, now).await? {
-            TryCode::Right(token) => Ok(token),
-            TryCode::Wrong(holder) => {
+            CodeAttempt::Right(token) => Ok(token),
+            CodeAttempt::Wrong(holder) => {
                 self.record(realm, EventKind::OtpFailed, Some(holder.subject), None);
                 Err(StoryError::InvalidToken)
             }
-            TryCode::Dead => Err(StoryError::InvalidToken),
+            CodeAttempt::Dead => Err(StoryError::InvalidToken),
         }
     }
 
@@ -72,12 +73,6 @@ impl AuthService {
 
     /// What an OTP is bound to.
     pub(crate) fn otp_binding(&self, user: &User, purpose: Purpose, phone: &str) -> Digest {
-        match purpose {
-            Purpose::LoginMfa => {
-                let parts = [phone.as_bytes(), &user.generation.to_be_bytes()];
-                self.ports.digests.digest(Domain::Phone, &user.realm, &parts)
-            }
-            _ => self.phone_digest(&user.realm, phone),
-        }
+        self.token_binding(&user.realm, purpose, phone.as_bytes(), user.credentials_version)
     }
 }

@@ -8,6 +8,8 @@ use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::phone;
 use crate::model::realm::Realm;
 use crate::model::secret::OpaqueToken;
+use crate::model::user::User;
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
 
@@ -23,37 +25,38 @@ impl AuthService {
         phone: &str,
         channel: Channel,
     ) -> Result<OpaqueToken, StoryError> {
-        let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
+        let Ports { clock, randomness, .. } = &self.ports;
         let decoy = UserId::random(&**randomness);
         let asked = phone::strip_separators(phone);
         self.demand_served_country(&asked)?;
         // a stranger who names the wrong number gets a holder of their own, so that the owner's challenge lives on
-        let subject = self.owner_of(realm, id, &asked).await?.unwrap_or(decoy);
+        let owner = self.owner_of(realm, id, &asked).await?;
+        let (subject, version) = owner.map_or((decoy, 0), |owner| (owner.id, owner.credentials_version));
 
         let token = OpaqueToken::random(&**randomness);
         let (purpose, now) = (Purpose::VerifyPhone, clock.now());
         let challenge = self.token_digest(realm, purpose, &token);
-        one_time_tokens
-            .put(OneTimeToken {
-                holder: Self::holder(realm, purpose, subject),
-                token: challenge,
-                code: None,
-                tries_left: 0,
-                binding: Some(self.phone_digest(realm, &asked)),
-                created_at: now,
-                expires_at: now + self.policy.lifetimes.otp,
-            })
-            .await?;
-        self.enqueue(realm, Task::SendOtp { user: subject, purpose, challenge, channel }).await?;
+        let stored = OneTimeToken {
+            holder: Self::holder(realm, purpose, subject),
+            token: challenge,
+            code: None,
+            tries_left: 0,
+            binding: Some(self.token_binding(realm, purpose, asked.as_bytes(), version)),
+            created_at: now,
+            expires_at: now + self.policy.lifetimes.otp,
+        };
+        let task = Task::SendOtp { user: subject, purpose, challenge, channel };
+        let jobs = vec![self.job(realm, task)];
+        self.commit(UnitOfWork { jobs, ..UnitOfWork::of(Change::PutToken(Box::new(stored))) }).await?;
         Ok(token)
     }
 
     /// The user of that id, if that is their number.
-    async fn owner_of(&self, realm: &Realm, id: &str, phone: &str) -> Result<Option<UserId>, StoryError> {
+    async fn owner_of(&self, realm: &Realm, id: &str, phone: &str) -> Result<Option<User>, StoryError> {
         let Ports { users, .. } = &self.ports;
         let Some(id) = UserId::parse(id) else { return Ok(None) };
-        let Some(user) = users.find_at_source(realm, &id).await? else { return Ok(None) };
+        let Some(user) = users.find(realm, &id).await? else { return Ok(None) };
         let on_record = self.opener_of(&user)?.phone(&user.person)?;
-        Ok((on_record.as_str() == phone && !user.disabled).then_some(user.id))
+        Ok((on_record.as_str() == phone && !user.disabled).then_some(user))
     }
 }

@@ -7,6 +7,7 @@ use crate::model::sealed::Field;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::user::User;
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
@@ -33,9 +34,9 @@ pub struct SessionView {
 }
 
 impl AuthService {
-    /// Opens a session for a user who has shown what was asked.
-    pub(crate) async fn open_session(&self, user: &User, client: &Client) -> Result<TokenPair, StoryError> {
-        let Ports { sessions, clock, randomness, .. } = &self.ports;
+    /// A new session of a user, and its tokens. Nothing is stored yet.
+    pub(crate) fn new_session(&self, user: &User, client: &Client) -> Result<(Session, TokenPair), StoryError> {
+        let Ports { clock, randomness, .. } = &self.ports;
         let now = clock.now();
         let id = SessionId::random(&**randomness);
         let refresh = self.new_refresh(id);
@@ -46,7 +47,7 @@ impl AuthService {
             realm: user.realm.clone(),
             id,
             user: user.id,
-            generation: user.generation,
+            credentials_version: user.credentials_version,
             user_agent: fields.seal(Field::UserAgent, &client.user_agent)?,
             address: fields.seal(Field::Address, &client.address.coarse())?,
             authenticated_at: now,
@@ -59,12 +60,27 @@ impl AuthService {
             version: 1,
         };
         let pair = self.issue(&session, &refresh, now)?;
-        sessions.insert(session).await?;
-        let all = sessions.list(&user.realm, &user.id).await?;
+        Ok((session, pair))
+    }
+
+    /// Opens a session for a user who has shown what was asked, in one commit with `changes`. Beyond the most that a
+    /// user may have, the oldest end.
+    pub(crate) async fn open_session(
+        &self,
+        (session, pair): (Session, TokenPair),
+        mut changes: Vec<Change>,
+    ) -> Result<TokenPair, StoryError> {
+        let Ports { sessions, database, .. } = &self.ports;
+        let (realm, user) = (session.realm.clone(), session.user);
+        let events = vec![self.event(&realm, EventKind::LoggedIn, Some(user), Some(session.id))];
+        changes.push(Change::InsertSession(Box::new(session)));
+        self.commit(UnitOfWork { changes, events, ..UnitOfWork::default() }).await?;
+        let all = sessions.list(&realm, &user).await?;
         for oldest in all.iter().take(all.len().saturating_sub(SESSIONS)) {
-            sessions.end(&user.realm, &oldest.id).await?;
+            let change = Change::EndSession { realm: realm.clone(), id: oldest.id, user };
+            // refused: it has ended meanwhile
+            let _ = database.commit(UnitOfWork::of(change)).await?;
         }
-        self.record(&user.realm, EventKind::LoggedIn, Some(user.id), Some(id));
         Ok(pair)
     }
 
@@ -77,7 +93,9 @@ impl AuthService {
         let (user, now) = (&caller.user, clock.now());
         let opener = self.opener_of(user)?;
         let stored = sessions.list(&user.realm, &user.id).await?;
-        let alive = stored.iter().filter(|session| !session.expired(now) && session.generation == user.generation);
+        let alive = stored
+            .iter()
+            .filter(|session| !session.expired(now) && session.credentials_version == user.credentials_version);
         alive
             .map(|session| {
                 let fields = opener.at(session.id.as_bytes());
@@ -99,14 +117,14 @@ impl AuthService {
     /// `NotFound` for an unknown id and for another user's alike.
     pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<(), StoryError> {
         let Ports { sessions, .. } = &self.ports;
-        let realm = &caller.user.realm;
+        let (realm, user) = (&caller.user.realm, caller.user.id);
         let id = SessionId::parse(id).ok_or(StoryError::NotFound)?;
         let session = sessions.find(realm, &id).await?.filter(|session| session.user == caller.user.id);
         let session = session.ok_or(StoryError::NotFound)?;
-        if !sessions.end(realm, &session.id).await? {
-            return Err(StoryError::NotFound);
-        }
-        self.record(realm, EventKind::LoggedOut, Some(caller.user.id), Some(id));
-        Ok(())
+        let work = UnitOfWork {
+            events: vec![self.event(realm, EventKind::LoggedOut, Some(user), Some(id))],
+            ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id: session.id, user })
+        };
+        self.commit(work).await.map(|_| ())
     }
 }

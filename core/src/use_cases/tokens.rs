@@ -4,10 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use crate::model::event::{Event, EventKind};
-use crate::model::ids::{AccessTokenId, JobId, SessionId, UserId};
-use crate::model::job::{Job, Task};
-use crate::model::one_time_token::{Holder, Purpose};
+use crate::model::ids::{AccessTokenId, SessionId, UserId};
+use crate::model::one_time_token::{Purpose, TokenOwner};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::SecretString;
@@ -18,7 +16,6 @@ use crate::ports::keyed_digest::Domain;
 use crate::ports::token_signer::AccessClaims;
 use crate::service::AuthService;
 use crate::use_cases::digests::first_half;
-use crate::use_cases::errors::StoryError;
 
 /// What a login or a refresh answers with.
 #[derive(Debug, Clone)]
@@ -115,19 +112,7 @@ impl AuthService {
     }
 
     /// Who holds one-time tokens of a purpose.
-    pub(crate) fn holder(realm: &Realm, purpose: Purpose, subject: UserId) -> Holder {
-        Holder { realm: realm.clone(), purpose, subject }
-    }
-
-    /// Queues work.
-    pub(crate) async fn enqueue(&self, realm: &Realm, task: Task) -> Result<(), StoryError> {
-        let id = JobId::random(&*self.ports.randomness);
-        let job = Job { id, realm: realm.clone(), task, attempts: 0, created_at: self.ports.clock.now() };
-        Ok(self.ports.jobs.enqueue(job).await?)
-    }
-
-    /// Writes a line of evidence.
-    pub(crate) fn record(&self, realm: &Realm, kind: EventKind, user: Option<UserId>, session: Option<SessionId>) {
-        self.ports.audit.record(Event { at: self.ports.clock.now(), realm: realm.clone(), kind, user, session });
+    pub(crate) fn holder(realm: &Realm, purpose: Purpose, subject: UserId) -> TokenOwner {
+        TokenOwner { realm: realm.clone(), purpose, subject }
     }
 }

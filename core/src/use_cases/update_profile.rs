@@ -11,7 +11,7 @@ use crate::model::phone::{Phone, is_e164};
 use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
 use crate::model::sealed::Field;
 use crate::model::user::{PendingEmail, Profile, User};
-use crate::ports::user_store::ReplaceUser;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
@@ -51,7 +51,7 @@ impl AuthService {
         expected: Option<u64>,
         known: Vec<Violation>,
     ) -> Result<Profile, StoryError> {
-        let Ports { users, .. } = &self.ports;
+        let Ports { users, database, .. } = &self.ports;
         let mut user = caller.user.clone();
         loop {
             if expected.is_some_and(|version| version != user.version) {
@@ -66,18 +66,17 @@ impl AuthService {
             }
             let version = user.version;
             let next = User { version: version + 1, updated_at: self.ports.clock.now(), ..next };
-            match users.replace(next.clone(), version).await? {
-                ReplaceUser::Replaced => {
-                    self.tell(&user, &next).await?;
-                    return Ok(self.open_profile(&next)?);
-                }
-                ReplaceUser::EmailTaken | ReplaceUser::Gone => return Err(StoryError::NotAuthenticated),
-                ReplaceUser::Stale => {
+            let mut work = self.profile_effects(&user, &next);
+            work.changes.insert(0, Change::ReplaceUser { user: Box::new(next.clone()), expected: version });
+            match database.commit(work).await? {
+                Ok(_) => return Ok(self.open_profile(&next)?),
+                Err(Refusal::UserStale) => {
                     let newest = users.find(&user.realm, &user.id).await?;
                     // not once the caller has been put out
-                    let same = |newest: &User| newest.generation == caller.user.generation;
+                    let same = |newest: &User| newest.credentials_version == caller.user.credentials_version;
                     user = newest.filter(same).ok_or(StoryError::NotAuthenticated)?;
                 }
+                Err(_) => return Err(StoryError::NotAuthenticated),
             }
         }
     }
@@ -165,23 +164,26 @@ impl AuthService {
         Ok(())
     }
 
-    /// What a stored change leads to.
-    async fn tell(&self, before: &User, after: &User) -> Result<(), StoryError> {
-        let Ports { one_time_tokens, clock, .. } = &self.ports;
+    /// What follows from a changed profile.
+    fn profile_effects(&self, before: &User, after: &User) -> UnitOfWork {
         let (realm, id) = (&after.realm, after.id);
-        self.record(realm, EventKind::ProfileUpdated, Some(id), None);
+        let mut work = UnitOfWork {
+            events: vec![self.event(realm, EventKind::ProfileUpdated, Some(id), None)],
+            ..UnitOfWork::default()
+        };
         if before.person.phone != after.person.phone {
-            one_time_tokens.remove(&Self::holder(realm, Purpose::VerifyPhone, id)).await?;
+            work.changes.push(Change::RemoveToken(Self::holder(realm, Purpose::VerifyPhone, id)));
         }
         if before.pending_email == after.pending_email {
-            return Ok(());
+            return work;
         }
-        one_time_tokens.remove(&Self::holder(realm, Purpose::ChangeEmail, id)).await?;
+        work.changes.push(Change::RemoveToken(Self::holder(realm, Purpose::ChangeEmail, id)));
         if after.pending_email.is_some() {
-            self.enqueue(realm, Task::ConfirmEmailChange(id)).await?;
-            self.enqueue(realm, Task::EmailChangeRequested { user: id, at: clock.now() }).await?;
-            self.record(realm, EventKind::EmailChangeRequested, Some(id), None);
+            let at = self.ports.clock.now();
+            work.jobs.push(self.job(realm, Task::ConfirmEmailChange(id)));
+            work.jobs.push(self.job(realm, Task::EmailChangeRequested { user: id, at }));
+            work.events.push(self.event(realm, EventKind::EmailChangeRequested, Some(id), None));
         }
-        Ok(())
+        work
     }
 }

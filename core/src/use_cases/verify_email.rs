@@ -5,19 +5,19 @@ use crate::model::event::EventKind;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
 use crate::model::name::PersonName;
-use crate::model::one_time_token::Purpose;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
 use crate::model::registration_form::parse_email;
-use crate::model::sealed::{Digest, Field, Place};
+use crate::model::sealed::{AadContext, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
-use crate::model::user::{Registration, SealedPerson, User};
-use crate::ports::one_time_token_store::{CodeOf, TryCode};
-use crate::ports::user_store::{InsertUser, ReplaceUser};
+use crate::model::user::{PendingEmail, Registration, SealedPerson, User};
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
-use crate::use_cases::log_out::Still;
+use crate::use_cases::shared::commit::VersionCheck;
 
 /// What a link would do, for the page with the button.
 #[derive(Debug, Clone)]
@@ -47,10 +47,10 @@ pub enum Verified {
     EmailChange(UserId),
 }
 
-/// Whose link it is.
-enum Followed {
-    Registration(Box<Registration>, Digest),
-    EmailChange(Box<User>, Digest),
+/// What a valid link belongs to, and the link itself.
+enum ResolvedLink {
+    Registration(Box<Registration>, OneTimeToken),
+    EmailChange(Box<User>, OneTimeToken),
 }
 
 impl AuthService {
@@ -59,13 +59,13 @@ impl AuthService {
     /// # Errors
     /// `InvalidToken`.
     pub async fn preview_link(&self, realm: &Realm, token: &str) -> Result<LinkPreview, StoryError> {
-        match self.follow(realm, token).await? {
-            Followed::Registration(registration, _) => {
+        match self.resolve_link(realm, token).await? {
+            ResolvedLink::Registration(registration, _) => {
                 let opener = self.opener(realm, registration.id.as_bytes(), &registration.person.key)?;
                 let first_name = opener.first_name(&registration.person)?;
                 Ok(LinkPreview::Registration { first_name, at: registration.created_at })
             }
-            Followed::EmailChange(user, _) => {
+            ResolvedLink::EmailChange(user, _) => {
                 let first_name = self.opener_of(&user)?.first_name(&user.person)?;
                 Ok(LinkPreview::EmailChange { first_name, at: user.updated_at })
             }
@@ -77,24 +77,18 @@ impl AuthService {
     /// # Errors
     /// `InvalidToken`: also for all but one of many who use it at once.
     pub async fn verify_link(&self, realm: &Realm, token: &str) -> Result<Verified, StoryError> {
-        let Ports { one_time_tokens, clock, .. } = &self.ports;
-        let (purpose, digest, followed) = match self.follow(realm, token).await? {
-            Followed::Registration(registration, digest) => {
-                (Purpose::VerifyEmail, digest, Followed::Registration(registration, digest))
+        loop {
+            let outcome = match self.resolve_link(realm, token).await? {
+                ResolvedLink::Registration(registration, link) => {
+                    return self.activate_registration(&registration, &link).await;
+                }
+                ResolvedLink::EmailChange(user, link) => self.change_email(&user, &link).await?,
+            };
+            // another change of the account came first: the link is judged anew
+            if let Some(verified) = outcome {
+                return Ok(verified);
             }
-            Followed::EmailChange(user, digest) => (Purpose::ChangeEmail, digest, Followed::EmailChange(user, digest)),
-        };
-        let used = one_time_tokens.consume(realm, purpose, &digest, clock.now()).await?;
-        let used = used.ok_or(StoryError::InvalidToken)?;
-        let outcome = match followed {
-            Followed::Registration(registration, _) => self.begin_account(&registration).await,
-            Followed::EmailChange(user, _) => self.change_email(&user).await,
-        };
-        if let Err(StoryError::Port(_)) = &outcome {
-            // the store failed, not the person: the link stays good
-            one_time_tokens.put(used).await?;
         }
-        outcome
     }
 
     /// Throws the registration of a link away: its reader did not make it.
@@ -102,25 +96,26 @@ impl AuthService {
     /// # Errors
     /// `InvalidToken`; a link of an e-mail change throws the change away.
     pub async fn reject_link(&self, realm: &Realm, token: &str) -> Result<(), StoryError> {
-        let Ports { registrations, one_time_tokens, mailer, clock, .. } = &self.ports;
-        match self.follow(realm, token).await? {
-            Followed::Registration(registration, digest) => {
-                let used = one_time_tokens.consume(realm, Purpose::VerifyEmail, &digest, clock.now()).await?;
-                used.ok_or(StoryError::InvalidToken)?;
-                registrations.remove(realm, &registration.id).await?;
-                mailer.forget(realm, &registration.id).await;
-                self.record(realm, EventKind::RegistrationRejected, Some(registration.id), None);
+        let Ports { mailer, .. } = &self.ports;
+        match self.resolve_link(realm, token).await? {
+            ResolvedLink::Registration(registration, link) => {
+                let id = registration.id;
+                let work =
+                    UnitOfWork::of(self.use_up(&link)).with(Change::RemoveRegistration { realm: realm.clone(), id });
+                let events = vec![self.event(realm, EventKind::RegistrationRejected, Some(id), None)];
+                self.commit(UnitOfWork { events, ..work }).await?;
+                mailer.forget(realm, &id).await;
             }
-            Followed::EmailChange(user, digest) => {
-                let used = one_time_tokens.consume(realm, Purpose::ChangeEmail, &digest, clock.now()).await?;
-                used.ok_or(StoryError::InvalidToken)?;
-                let waiting = user.pending_email.clone();
-                self.change_user(*user, Still::Anyone, |user| {
-                    if user.pending_email == waiting {
+            ResolvedLink::EmailChange(user, link) => {
+                let pending = user.pending_email.clone();
+                let change = |user: &mut User| {
+                    if user.pending_email == pending {
                         user.pending_email = None;
                     }
-                })
-                .await?;
+                    Ok(())
+                };
+                let effects = |_: &User| UnitOfWork::of(self.use_up(&link));
+                self.update_account(*user, VersionCheck::Ignore, change, effects).await?;
             }
         }
         Ok(())
@@ -138,43 +133,51 @@ impl AuthService {
         for registration in registrations.find_by_email(realm, &self.email_index(realm, &email), now).await? {
             let holder = Self::holder(realm, Purpose::VerifyEmail, registration.id);
             let digest = self.code_digest(realm, Purpose::VerifyEmail, &registration.id, &code);
-            if let TryCode::Right(_) = one_time_tokens.try_code(&CodeOf::Holder(holder), &digest, now).await? {
-                return self.begin_account(&registration).await;
+            if let CodeAttempt::Right(found) =
+                one_time_tokens.try_code(&CodeLookup::Owner(holder), &digest, now).await?
+            {
+                return self.activate_registration(&registration, &found).await;
             }
         }
         Err(StoryError::InvalidToken)
     }
 
     /// Finds what a link is for, without using it.
-    async fn follow(&self, realm: &Realm, token: &str) -> Result<Followed, StoryError> {
+    async fn resolve_link(&self, realm: &Realm, token: &str) -> Result<ResolvedLink, StoryError> {
         let Ports { registrations, one_time_tokens, users, clock, .. } = &self.ports;
         let token = OpaqueToken::parse(token).ok_or(StoryError::InvalidToken)?;
         let now = clock.now();
         let digest = self.token_digest(realm, Purpose::VerifyEmail, &token);
-        if let Some(found) = one_time_tokens.peek(realm, Purpose::VerifyEmail, &digest, now).await? {
+        if let Some(found) = one_time_tokens.find_valid(realm, Purpose::VerifyEmail, &digest, now).await? {
             let registration = registrations.find(realm, &found.holder.subject, now).await?;
-            return registration
-                .map(|registration| Followed::Registration(Box::new(registration), digest))
-                .ok_or(StoryError::InvalidToken);
+            let registration = registration.ok_or(StoryError::InvalidToken)?;
+            return Ok(ResolvedLink::Registration(Box::new(registration), found));
         }
         let digest = self.token_digest(realm, Purpose::ChangeEmail, &token);
-        let found = one_time_tokens.peek(realm, Purpose::ChangeEmail, &digest, now).await?;
+        let found = one_time_tokens.find_valid(realm, Purpose::ChangeEmail, &digest, now).await?;
         let found = found.ok_or(StoryError::InvalidToken)?;
         let user = users.find(realm, &found.holder.subject).await?.ok_or(StoryError::InvalidToken)?;
-        let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
-        if user.disabled || waiting.is_none() || waiting != found.binding {
+        let bound = |pending: &PendingEmail| {
+            self.token_binding(realm, Purpose::ChangeEmail, pending.index.as_bytes(), user.credentials_version)
+        };
+        let pending = user.pending_email.as_ref().map(bound);
+        if user.disabled || pending.is_none() || pending != found.binding {
             return Err(StoryError::InvalidToken);
         }
-        Ok(Followed::EmailChange(Box::new(user), digest))
+        Ok(ResolvedLink::EmailChange(Box::new(user), found))
     }
 
     /// The registration becomes the account. The store's unique index decides between many.
-    async fn begin_account(&self, registration: &Registration) -> Result<Verified, StoryError> {
-        let Ports { users, registrations, one_time_tokens, mailer, clock, .. } = &self.ports;
+    async fn activate_registration(
+        &self,
+        registration: &Registration,
+        link: &OneTimeToken,
+    ) -> Result<Verified, StoryError> {
+        let Ports { mailer, clock, .. } = &self.ports;
         let (realm, now) = (&registration.realm, clock.now());
         // whoever wraps keys anew may be past the registration, and sees no account yet
         let (cipher, key) = (&self.ports.cipher, &registration.person.key);
-        let place = Place { realm, record: registration.id.as_bytes(), field: Field::Key };
+        let place = AadContext { realm, record: registration.id.as_bytes(), field: Field::Key };
         let key = if cipher.is_newest(key) { key.clone() } else { cipher.rewrap(key, place)? };
         let user = User {
             realm: realm.clone(),
@@ -186,29 +189,31 @@ impl AuthService {
             phone_verified: false,
             mfa_sms: false,
             disabled: false,
-            generation: 1,
+            credentials_version: 1,
             version: 1,
             created_at: now,
             updated_at: now,
         };
-        match users.insert(user).await? {
-            InsertUser::Inserted => {}
-            InsertUser::EmailTaken | InsertUser::IdTaken => return Err(StoryError::InvalidToken),
+        let id = registration.id;
+        let work = UnitOfWork {
+            jobs: vec![self.job(realm, Task::Welcome(id))],
+            events: vec![self.event(realm, EventKind::EmailVerified, Some(id), None)],
+            ..UnitOfWork::of(self.use_up(link))
+        };
+        let email = registration.person.email_index;
+        let work = work
+            .with(Change::InsertUser(Box::new(user)))
+            .with(Change::RemoveRegistrations { realm: realm.clone(), email });
+        let committed = self.commit(work).await?;
+        for other in committed.registrations.iter().filter(|other| **other != id) {
+            mailer.forget(realm, other).await;
         }
-        for dead in registrations.remove_all(realm, &registration.person.email_index).await? {
-            if dead != registration.id {
-                one_time_tokens.remove_all(realm, &dead).await?;
-                mailer.forget(realm, &dead).await;
-            }
-        }
-        self.record(realm, EventKind::EmailVerified, Some(registration.id), None);
-        self.enqueue(realm, Task::Welcome(registration.id)).await?;
-        Ok(Verified::Account(registration.id))
+        Ok(Verified::Account(id))
     }
 
     /// The address that waits becomes the address. The old one is told.
-    async fn change_email(&self, user: &User) -> Result<Verified, StoryError> {
-        let Ports { users, registrations, guard, clock, .. } = &self.ports;
+    async fn change_email(&self, user: &User, link: &OneTimeToken) -> Result<Option<Verified>, StoryError> {
+        let Ports { database, clock, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let pending = user.pending_email.as_ref().ok_or(StoryError::InvalidToken)?;
         let opener = self.opener_of(user)?;
@@ -218,17 +223,31 @@ impl AuthService {
         changed.person.email = opener.seal(Field::Email, new.as_str())?;
         changed.person.email_index = pending.index;
         changed.previous_email = Some(opener.seal(Field::PreviousEmail, old.as_str())?);
-        changed.pending_email = None;
+        changed.end_rights();
         changed.version += 1;
         changed.updated_at = now;
-        match users.replace(changed, user.version).await? {
-            ReplaceUser::Replaced => {}
-            ReplaceUser::Stale | ReplaceUser::EmailTaken | ReplaceUser::Gone => return Err(StoryError::InvalidToken),
+        let mut work = UnitOfWork {
+            jobs: vec![self.job(realm, Task::EmailChanged { user: user.id, at: now })],
+            events: vec![self.event(realm, EventKind::EmailChanged, Some(user.id), None)],
+            ..UnitOfWork::of(self.use_up(link))
+        };
+        work.changes.extend([
+            Change::ReplaceUser { user: Box::new(changed), expected: user.version },
+            Change::RemoveRegistrations { realm: realm.clone(), email: pending.index },
+            Change::ForgetLogins { realm: realm.clone(), email: user.person.email_index },
+        ]);
+        work.changes.extend(Self::rights_ended(user, None));
+        match database.commit(work).await? {
+            Ok(_) => Ok(Some(Verified::EmailChange(user.id))),
+            Err(Refusal::UserStale) => Ok(None),
+            // another account took the address first, or this one is gone
+            Err(Refusal::UserGone) => Err(StoryError::InvalidToken),
+            Err(refusal) => Err(refusal.into()),
         }
-        registrations.remove_all(realm, &pending.index).await?;
-        guard.forget(realm, &user.person.email_index).await?;
-        self.record(realm, EventKind::EmailChanged, Some(user.id), None);
-        self.enqueue(realm, Task::EmailChanged { user: user.id, at: now }).await?;
-        Ok(Verified::EmailChange(user.id))
+    }
+
+    /// Uses up a one-time token, in the commit of what it is good for.
+    pub(crate) fn use_up(&self, token: &OneTimeToken) -> Change {
+        Change::UseToken { owner: token.holder.clone(), token: token.token, now: self.ports.clock.now() }
     }
 }

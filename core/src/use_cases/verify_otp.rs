@@ -3,9 +3,11 @@
 use crate::model::event::EventKind;
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
+use crate::model::user::User;
+use crate::ports::database::UnitOfWork;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::errors::StoryError;
-use crate::use_cases::log_out::Still;
+use crate::use_cases::shared::commit::VersionCheck;
 
 impl AuthService {
     /// Answers a challenge; the phone on record is proven.
@@ -19,12 +21,22 @@ impl AuthService {
         if user.disabled || !self.sent_to(&user, &token)? {
             return Err(StoryError::InvalidToken);
         }
-        self.text_was_answered(&user).await?;
         // only while the number is the very one that was sealed then
         let phone = user.person.phone.clone();
-        let changed =
-            self.change_user(user, Still::Anyone, |user| user.phone_verified |= user.person.phone == phone).await?;
-        self.record(realm, EventKind::PhoneVerified, Some(changed.id), None);
+        let change = |user: &mut User| {
+            user.phone_verified |= user.person.phone == phone;
+            Ok(())
+        };
+        let effects = |user: &User| UnitOfWork {
+            events: vec![self.event(realm, EventKind::PhoneVerified, Some(user.id), None)],
+            ..UnitOfWork::of(self.use_up(&token))
+        };
+        let done = self.update_account(user, VersionCheck::MustMatch, change, effects).await;
+        let done = done.map_err(|error| match error {
+            StoryError::NotAuthenticated => StoryError::InvalidToken,
+            error => error,
+        })?;
+        self.text_was_answered(&done.user).await?;
         Ok(())
     }
 }

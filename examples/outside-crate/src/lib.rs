@@ -1,74 +1,45 @@
-//! Sessions in memory, by someone who knows Portcullis by its documentation only.
+//! A rate limiter in memory, by someone who knows Portcullis by its documentation only.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use portcullis_core::model::ids::{SessionId, UserId};
-use portcullis_core::model::realm::Realm;
-use portcullis_core::model::session::Session;
+use portcullis_core::model::quota::{Bucket, Decision, Quota, gcra};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::session_store::{RotateSession, SessionStore};
+use portcullis_core::ports::rate_limiter::RateLimiter;
 
-type Key = (Realm, SessionId);
-
-/// Each call is one turn under the lock: that is all the atomicity the contract asks for.
+/// The theoretical arrival time of each bucket. A call holds the lock to its end: that is all the atomicity that the
+/// contract asks for.
 #[derive(Debug, Default)]
-pub struct MySessions(Mutex<HashMap<Key, Session>>);
+pub struct MyLimiter(Mutex<HashMap<Bucket, i64>>);
 
-impl MySessions {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Session>> {
+impl MyLimiter {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Bucket, i64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drop_where(&self, gone: impl Fn(&Session) -> bool) -> u64 {
-        let mut sessions = self.lock();
-        let before = sessions.len();
-        sessions.retain(|_, session| !gone(session));
-        (before - sessions.len()) as u64
     }
 }
 
 #[async_trait]
-impl SessionStore for MySessions {
-    async fn insert(&self, session: Session) -> Result<(), PortError> {
-        self.lock().insert((session.realm.clone(), session.id), session);
+impl RateLimiter for MyLimiter {
+    async fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError> {
+        let mut arrivals = self.lock();
+        let arrival = arrivals.entry(bucket.clone()).or_default();
+        let (decision, next) = gcra(*arrival, now.as_millis(), quota);
+        *arrival = next;
+        Ok(decision)
+    }
+
+    async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
+        let arrival = self.lock().get(bucket).copied().unwrap_or_default();
+        Ok(!gcra(arrival, now.as_millis(), quota).0.allowed)
+    }
+
+    async fn give_back(&self, bucket: &Bucket, quota: &Quota, _now: Timestamp) -> Result<(), PortError> {
+        if let Some(arrival) = self.lock().get_mut(bucket) {
+            let interval = i64::try_from(quota.interval().as_millis()).unwrap_or(i64::MAX).max(1);
+            *arrival = arrival.saturating_sub(interval);
+        }
         Ok(())
-    }
-
-    async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
-        Ok(self.lock().get(&(realm.clone(), *id)).cloned())
-    }
-
-    async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {
-        Ok(match self.lock().get_mut(&(session.realm.clone(), session.id)) {
-            None => RotateSession::Gone,
-            Some(stored) if stored.version != expected => RotateSession::Stale,
-            Some(stored) => {
-                *stored = session;
-                RotateSession::Rotated
-            }
-        })
-    }
-
-    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Session>, PortError> {
-        let sessions = self.lock();
-        let of_user = sessions.values().filter(|session| session.realm == *realm && session.user == *user);
-        let mut of_user: Vec<Session> = of_user.cloned().collect();
-        of_user.sort_by_key(|session| session.created_at);
-        Ok(of_user)
-    }
-
-    async fn end(&self, realm: &Realm, id: &SessionId) -> Result<bool, PortError> {
-        Ok(self.lock().remove(&(realm.clone(), *id)).is_some())
-    }
-
-    async fn end_all(&self, realm: &Realm, user: &UserId, except: Option<SessionId>) -> Result<u64, PortError> {
-        Ok(self.drop_where(|session| session.realm == *realm && session.user == *user && Some(session.id) != except))
-    }
-
-    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
-        Ok(self.drop_where(|session| session.expired(now)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use outside_crate::MySessions;
+use outside_crate::MyLimiter;
 use portcullis_core::service::Ports;
 use portcullis_core::testing::life::{Life, Lives, ServiceDriver, Stage, Waiting, lives};
 use portcullis_core::testing::race::block_on;
@@ -10,14 +10,14 @@ use portcullis_core::testing::world::World;
 use proptest::test_runner::Config;
 use proptest_state_machine::prop_state_machine;
 
-struct OverMySessions(Life<ServiceDriver>);
+struct OverMyLimiter(Life<ServiceDriver>);
 
-impl Stage for OverMySessions {
+impl Stage for OverMyLimiter {
     type Driver = ServiceDriver;
 
     fn set_up() -> Self {
         let world = World::new(1);
-        let ports = Ports { sessions: Arc::new(MySessions::default()), ..world.ports() };
+        let ports = Ports { limiter: Arc::new(MyLimiter::default()), ..world.ports() };
         Self(Life::new(ServiceDriver::over_ports(&world, ports)))
     }
 
@@ -32,7 +32,7 @@ impl Stage for OverMySessions {
 
 #[test]
 fn lives_go_as_the_contract_says() {
-    let tally = lives::<OverMySessions>(30, 100, 1).unwrap_or_else(|story| panic!("{story}"));
+    let tally = lives::<OverMyLimiter>(30, 100, 1).unwrap_or_else(|story| panic!("{story}"));
     println!("{tally}");
 }
 
@@ -41,5 +41,5 @@ prop_state_machine! {
 
     /// The same by proptest's own macro: what is found is cut down there.
     #[test]
-    fn by_the_macro(sequential 1..60 => Lives<OverMySessions>);
+    fn by_the_macro(sequential 1..60 => Lives<OverMyLimiter>);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use outside_crate::MySessions;
+use outside_crate::MyLimiter;
 use portcullis_core::model::client::Client;
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::policy::Policy;
@@ -23,7 +23,7 @@ const EMAIL: &str = "ada@example.test";
 const PASSWORD: &str = "kq7!Zp2#vW9x-tulip";
 
 fn service(world: &World) -> AuthService {
-    let ports = Ports { sessions: Arc::new(MySessions::default()), ..world.ports() };
+    let ports = Ports { limiter: Arc::new(MyLimiter::default()), ..world.ports() };
     AuthService::new(ports, Policy::default())
 }
 

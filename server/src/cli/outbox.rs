@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use portcullis_adapters::mail::rfc3339;
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::ids::JobId;
-use portcullis_core::model::job::{About, DeadLetter};
+use portcullis_core::model::job::{DeadLetter, JobSubject};
 use portcullis_core::ports::error::PortError;
 use serde_json::{Value, json};
 
@@ -92,9 +92,9 @@ fn table(dead: &[DeadLetter]) -> String {
 fn shown(letter: &DeadLetter) -> Value {
     let job = &letter.job;
     let user = match job.task.about() {
-        About::Subject(user) => Some(user.to_string()),
+        JobSubject::Subject(user) => Some(user.to_string()),
         // an address's index is no business of a terminal
-        About::Address(_) => None,
+        JobSubject::Address(_) => None,
     };
     json!({
         "id": job.id.to_string(),

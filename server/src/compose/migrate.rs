@@ -16,7 +16,7 @@ use crate::config::{Database, Settings};
 ///
 /// # Errors
 /// What is wrong, by the setting's name, and the mend.
-pub async fn run(settings: &Settings, with_copies: bool, randomness: Arc<dyn Randomness>) -> Result<String, String> {
+pub async fn run(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<String, String> {
     let ring = &settings.secrets.encryption_ring.0;
     let cipher = AesGcmCipher::new(ring, randomness).map_err(|error| shown(&error))?;
     let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
@@ -37,10 +37,7 @@ pub async fn run(settings: &Settings, with_copies: bool, randomness: Arc<dyn Ran
             let before = store.indexes().await;
             store.prepare().await.map_err(failed)?;
             let (all, version) = (store.indexes().await, store.schema_version());
-            let made =
-                format!("{place} is at schema {version}; {} of {all} indexes were made", all.saturating_sub(before));
-            let allowed = with_copies && store.allow_copies().await.map_err(|error| shown(&error))?;
-            Ok(if allowed { format!("{made}; copies in Redis are on again") } else { made })
+            Ok(format!("{place} is at schema {version}; {} of {all} indexes were made", all.saturating_sub(before)))
         }
     }
 }

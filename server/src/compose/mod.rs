@@ -20,7 +20,6 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
-use portcullis_adapters::crypto::verified_tokens::VerifiedTokens;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::outbox::{Outbox, Parts};
@@ -40,7 +39,7 @@ use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
-use self::post::{Post, watched};
+use self::post::{Post, with_watchman};
 use self::stores::Stores;
 #[cfg(any(feature = "testkit", debug_assertions))]
 pub use self::testkit::fakes_of_today;
@@ -95,8 +94,7 @@ impl Server {
         patience: Duration,
     ) -> Result<Self, String> {
         let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
-        let now = world.clock.now();
-        let stores = Stores::open(settings, &*cipher, &*digests, patience, now).await?.with_copies().await?;
+        let stores = Stores::open(settings, &cipher, &digests, patience, &world.clock).await?;
         Self::compose_on(settings, address, Ground { world, cipher, digests, stores }, |_| {})
     }
 
@@ -128,13 +126,14 @@ impl Server {
         let Post { mailer, texter, outbox } = Post::new(settings, parts)?;
         let about = about(settings, &stores);
         let mut counts = stores.counts;
+        let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
         let mut ports = Ports {
+            database,
             users: stores.users,
             registrations: stores.registrations,
             sessions: stores.sessions,
-            callers: stores.callers,
             one_time_tokens: stores.one_time_tokens,
-            signer: Arc::new(VerifiedTokens::new(signer(settings, &public_url)?)),
+            signer: Arc::new(signer(settings, &public_url)?),
             breached: Arc::new(breached(settings)?),
             cipher,
             digests,
@@ -142,7 +141,7 @@ impl Server {
             jobs: stores.jobs,
             mailer,
             texter,
-            audit: watched(settings, stores.audit, &mut counts)?,
+            audit,
             guard: stores.guard,
             limiter: stores.limiter,
             clock,
@@ -173,7 +172,7 @@ pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> 
         return Ok(Queue { jobs: Arc::new(store), clock });
     }
     let (cipher, digests) = (cipher(settings, randomness)?, digests(settings));
-    let jobs = Stores::open(settings, &*cipher, &*digests, Duration::ZERO, clock.now()).await?.jobs;
+    let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO, &clock).await?.jobs;
     Ok(Queue { jobs, clock })
 }
 
@@ -269,7 +268,7 @@ fn app(
 fn about(settings: &Settings, stores: &Stores) -> About {
     About {
         environment: settings.environment.as_str(),
-        database: stores.database,
+        database: stores.engine,
         key_ids: settings.secrets.encryption_ring.0.iter().map(|(id, _)| *id).collect(),
         schema_version: stores.schema_version,
         sms_configured: settings.texts.is_some(),

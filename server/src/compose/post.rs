@@ -8,8 +8,9 @@ use portcullis_adapters::mail::smtp::{Protection, SmtpMailer, SmtpSettings};
 use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::templates::Renderer;
 use portcullis_adapters::text::twilio::{TwilioSettings, TwilioTexter};
-use portcullis_adapters::watchman::{Watched, WatchmanSettings};
+use portcullis_adapters::watchman::{WatchmanAuditLog, WatchmanSettings};
 use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::database::Database;
 use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::texter::Texter;
 
@@ -44,13 +45,14 @@ impl Post {
     }
 }
 
-/// The audit log, and Watchman told of it where it is set.
-pub fn watched(
+/// The audit log and the database, whose events go to Watchman too where it is set.
+pub fn with_watchman(
     settings: &Settings,
     log: Arc<dyn AuditLog>,
+    database: Arc<dyn Database>,
     counts: &mut Vec<Count>,
-) -> Result<Arc<dyn AuditLog>, String> {
-    let Some(watchman) = &settings.watchman else { return Ok(log) };
+) -> Result<(Arc<dyn AuditLog>, Arc<dyn Database>), String> {
+    let Some(watchman) = &settings.watchman else { return Ok((log, database)) };
     let watchman = WatchmanSettings {
         account: watchman.account.clone(),
         token: watchman.token.expose().to_owned(),
@@ -58,9 +60,10 @@ pub fn watched(
         service: settings.app.name.clone(),
         first_wait: Duration::from_secs(1),
     };
-    let watched = Watched::start(watchman, log)?;
+    let watched = WatchmanAuditLog::start(watchman, log, database)?;
     counts.push(("portcullis_watchman_dropped_total", watched.dropped()));
-    Ok(Arc::new(watched))
+    let watched = Arc::new(watched);
+    Ok((watched.clone(), watched))
 }
 
 pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<TwilioTexter, String> {

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_adapters::embedded::{Embedded, OpenError};
-use portcullis_adapters::mongo::{Addresses, ConnectError, Mongo, MongoSettings, Takers};
+use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
 use portcullis_adapters::outbox::shelf::Shelf;
-use portcullis_adapters::redis::cache::{
-    Cache, CachedCallers, CachedSessions, CachedUsers, FilteredLimiter, FilteredUsers, SharedFilter,
+use portcullis_adapters::redis::{
+    CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
-use portcullis_adapters::redis::{Redis, RedisSettings, SharedLimiter, SharedQueue};
-use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
-use portcullis_core::ports::caller_store::CallerStore;
+use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::database::Database;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
@@ -26,8 +24,7 @@ use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
 use super::proof::{Keys, Proof};
-use super::shown;
-use crate::config::{Database, Settings};
+use crate::config::{self, Settings};
 use crate::http::app::{Count, KeyAge};
 
 /// Events the audit log could not take.
@@ -35,10 +32,10 @@ const LOST_EVENTS: &str = "portcullis_audit_lost_total";
 
 /// What keeps things.
 pub struct Stores {
+    pub database: Arc<dyn Database>,
     pub users: Arc<dyn UserStore>,
     pub registrations: Arc<dyn RegistrationStore>,
     pub sessions: Arc<dyn SessionStore>,
-    pub callers: Option<Arc<dyn CallerStore>>,
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
     pub jobs: Arc<dyn JobQueue>,
     pub audit: Arc<dyn AuditLog>,
@@ -46,21 +43,20 @@ pub struct Stores {
     pub limiter: Arc<dyn RateLimiter>,
     pub shelf: Arc<dyn Shelf>,
     pub redis: Option<Arc<Redis>>,
-    pub mongo: Option<Arc<Mongo>>,
     /// What the database is called in reports.
-    pub database: &'static str,
+    pub engine: &'static str,
     pub schema_version: u32,
     pub key_ages: Vec<KeyAge>,
     pub counts: Vec<Count>,
 }
 
 impl Stores {
-    fn of<S>(store: Arc<S>, database: &'static str, schema_version: u32, key_ages: Vec<KeyAge>) -> Self
+    fn of<S>(store: Arc<S>, engine: &'static str, schema_version: u32, key_ages: Vec<KeyAge>) -> Self
     where
-        S: UserStore
+        S: Database
+            + UserStore
             + RegistrationStore
             + SessionStore
-            + CallerStore
             + OneTimeTokenStore
             + JobQueue
             + AuditLog
@@ -70,10 +66,10 @@ impl Stores {
             + 'static,
     {
         Self {
+            database: store.clone(),
             users: store.clone(),
             registrations: store.clone(),
             sessions: store.clone(),
-            callers: Some(store.clone()),
             one_time_tokens: store.clone(),
             jobs: store.clone(),
             audit: store.clone(),
@@ -81,8 +77,7 @@ impl Stores {
             limiter: store.clone(),
             shelf: store,
             redis: None,
-            mongo: None,
-            database,
+            engine,
             schema_version,
             key_ages,
             counts: Vec::new(),
@@ -95,32 +90,39 @@ impl Stores {
     /// What is wrong, by the setting's name, and the mend.
     pub async fn open(
         settings: &Settings,
-        cipher: &dyn FieldCipher,
-        digests: &dyn KeyedDigest,
+        cipher: &Arc<dyn FieldCipher>,
+        digests: &Arc<dyn KeyedDigest>,
         patience: Duration,
-        now: Timestamp,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, String> {
-        let keys = Keys::of(settings, now);
+        let keys = Keys::of(settings, clock.now());
+        let (of_cipher, of_digests) = (cipher.clone(), digests.clone());
+        let (cipher, digests): (&dyn FieldCipher, &dyn KeyedDigest) = (&**cipher, &**digests);
         let stores = match &settings.database {
-            Database::Sqlite { path } => {
+            config::Database::Sqlite { path } => {
                 let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
                 let ages = proof.demand(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
                 Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
             }
-            Database::Mongo { url, name } => {
+            config::Database::Mongo { url, name } => {
                 let mongo = mongo(settings, url.expose(), name);
                 let store = connect_when_there(&mongo, patience).await?;
                 let place = format!("the database {name}");
                 let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
-                let store = Arc::new(store);
-                let of_store = Self::of(store.clone(), "mongodb", version, ages);
-                Self { counts: vec![(LOST_EVENTS, lost)], mongo: Some(store), ..of_store }
+                let of_store = Self::of(Arc::new(store), "mongodb", version, ages);
+                Self { counts: vec![(LOST_EVENTS, lost)], ..of_store }
             }
         };
-        stores.shared_by(settings)
+        let cache = CacheSettings {
+            time_to_live: settings.session_cache_ttl,
+            cipher: of_cipher,
+            digests: of_digests,
+            clock: clock.clone(),
+        };
+        stores.shared_by(settings, cache)
     }
 
     /// The embedded store beside a server that may be running on it, where it is written with these secrets.
@@ -135,42 +137,24 @@ impl Stores {
         Ok(Self::of(Arc::new(store), "embedded", version, Vec::new()))
     }
 
-    /// With copies of sealed records in Redis, where both it and MongoDB are set: the embedded store is quicker itself.
-    ///
-    /// # Errors
-    /// When MongoDB cannot be told that this instance takes no copies back.
-    pub async fn with_copies(self) -> Result<Self, String> {
-        let Some(mongo) = self.mongo.clone() else { return Ok(self) };
-        let Some(redis) = self.redis.clone() else {
-            mongo.forbid_copies().await.map_err(|error| format!("MONGO_URL: {}", shown(&error)))?;
-            return Ok(self);
-        };
-        let cache = Cache::start(redis, mongo.clone(), Arc::new(OsRandomness));
-        let addresses = SharedFilter::start(cache.clone(), "addresses", Arc::new(Addresses(mongo.clone())));
-        let takers = SharedFilter::start(cache.clone(), "takers", Arc::new(Takers(mongo)));
-        let mut counts = self.counts;
-        counts.extend(cache.counts());
-        counts.push(("portcullis_filter_saved_users_total", addresses.saved()));
-        counts.push(("portcullis_filter_saved_limits_total", takers.saved()));
-        let users = FilteredUsers::new(addresses, self.users);
-        let users = Arc::new(CachedUsers::new(cache.clone(), Arc::new(users)));
-        let sessions = Arc::new(CachedSessions::new(cache.clone(), self.sessions));
-        Ok(Self {
-            callers: Some(Arc::new(CachedCallers::new(cache, sessions.clone(), users.clone()))),
-            users,
-            sessions,
-            limiter: Arc::new(FilteredLimiter::new(takers, self.limiter)),
-            counts,
-            ..self
-        })
-    }
-
     /// With Redis, where it is set, in front of what instances share.
-    fn shared_by(self, settings: &Settings) -> Result<Self, String> {
+    fn shared_by(self, settings: &Settings, cache: CacheSettings) -> Result<Self, String> {
         let Some(redis) = redis(settings) else { return Ok(self) };
         let redis = Redis::prepare(&redis);
         let redis = Arc::new(redis.map_err(|error| format!("REDIS_URL: {error}"))?);
+        let database = SharedDatabase::new(redis.clone(), self.database, cache.time_to_live);
+        // SQLite is quicker than a round trip to Redis
+        let caches = matches!(settings.database, config::Database::Mongo { .. }) && !cache.time_to_live.is_zero();
+        let (mut sessions, mut counts) = (self.sessions, self.counts);
+        if caches {
+            let cached = CachedSessions::new(redis.clone(), sessions, cache);
+            counts.push(("portcullis_session_cache_hits_total", cached.hits()));
+            sessions = Arc::new(cached);
+        }
         Ok(Self {
+            database: Arc::new(database),
+            sessions,
+            counts,
             jobs: Arc::new(SharedQueue::new(redis.clone(), self.jobs)),
             limiter: Arc::new(SharedLimiter::new(redis.clone(), self.limiter)),
             redis: Some(redis),
@@ -193,8 +177,8 @@ pub fn mongo(settings: &Settings, url: &str, name: &str) -> MongoSettings {
 pub fn redis(settings: &Settings) -> Option<RedisSettings> {
     // deployments that share a Redis do not meet
     let prefix = match &settings.database {
-        Database::Sqlite { .. } => "portcullis:".to_owned(),
-        Database::Mongo { name, .. } => format!("portcullis:{name}:"),
+        config::Database::Sqlite { .. } => "portcullis:".to_owned(),
+        config::Database::Mongo { name, .. } => format!("portcullis:{name}:"),
     };
     let url = settings.redis.as_ref()?.expose().to_owned();
     let (validate_certificates, ca_file) = (settings.validate_certificates, settings.ca_file.clone());

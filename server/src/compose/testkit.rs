@@ -36,10 +36,10 @@ impl Server {
         let shelf = Arc::new(MemoryShelf::default());
         let ports = fakes.ports();
         let stores = Stores {
+            database: ports.database,
             users: ports.users,
             registrations: ports.registrations,
             sessions: ports.sessions,
-            callers: ports.callers,
             one_time_tokens: ports.one_time_tokens,
             jobs: ports.jobs,
             audit: ports.audit,
@@ -47,8 +47,7 @@ impl Server {
             limiter: ports.limiter,
             shelf: shelf.clone(),
             redis: None,
-            mongo: None,
-            database: "memory",
+            engine: "memory",
             schema_version: 0,
             key_ages: Vec::new(),
             counts: Vec::new(),

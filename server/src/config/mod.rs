@@ -220,6 +220,8 @@ pub struct Settings {
     pub realms: Vec<String>,
     /// Where accounts live.
     pub database: Database,
+    /// `SESSION_CACHE_TTL`.
+    pub session_cache_ttl: Duration,
     /// `REDIS_URL` or `REDIS_HOST` and `REDIS_PORT`.
     pub redis: Option<SecretText>,
     /// `VALIDATE_CERTS`: certificates of servers must be good.

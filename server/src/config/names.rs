@@ -44,6 +44,7 @@ pub const KNOWN: &[Known] = &[
     secret("MONGO_URL", "none", "a MongoDB server instead of the embedded store"),
     open("MONGO_DB", "portcullis", "the database there"),
     secret("REDIS_URL", "none", "a Redis server"),
+    open("SESSION_CACHE_TTL", "5s", "how long Redis may answer for MongoDB about a session; 0s is never, 30s the most"),
     open("REDIS_HOST", "none", "the same, by host"),
     open("REDIS_PORT", "6379", "and port"),
     secret("JWT_SECRET", "generated in development", "signs access tokens; at least 32 characters"),

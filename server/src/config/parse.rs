@@ -188,6 +188,13 @@ impl Reader {
         self.choice(name, default, &words)
     }
 
+    /// The same, where zero means "off".
+    pub fn duration_or_zero(&mut self, name: &str, default: Duration) -> Duration {
+        let zero = |text: &str| ["0", "0s"].contains(&text).then_some(Duration::ZERO);
+        let mend = "write it as 5s or 1m; 0s switches it off";
+        self.parsed(name, mend, |text| zero(text).map_or_else(|| duration(text), Ok)).unwrap_or(default)
+    }
+
     /// `1800s`, `30m`, `24h`, `30d`, or a number of seconds.
     pub fn duration(&mut self, name: &str, default: Duration) -> Duration {
         self.parsed(name, "write it as 1800s, 30m, 24h or 30d, a year at most", duration).unwrap_or(default)

@@ -44,7 +44,7 @@ pub async fn token(context: Context) -> Answer {
         Some("refresh_token") => {
             let refresh_token = required(&mut members, "refresh_token")?;
             let pair = context.service().refresh(context.realm()?, &refresh_token).await?;
-            Ok(answer(&pair))
+            Ok(token_answer(&pair))
         }
         Some(_) => {
             Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type"))
@@ -66,12 +66,12 @@ pub async fn login_mfa(context: Context) -> Answer {
     let (mfa_token, otp) = (members.required_text("mfa_token"), members.required_text("otp"));
     members.finish()?;
     let pair = context.service().log_in_second_factor(context.realm()?, &mfa_token, &otp, &context.client).await?;
-    Ok(answer(&pair))
+    Ok(token_answer(&pair))
 }
 
 async fn password_grant(context: &Context, username: &str, password: &str) -> Answer {
     match context.service().log_in(context.realm()?, username, password, &context.client).await? {
-        LoggedIn::Session(pair) => Ok(answer(&pair)),
+        LoggedIn::Session(pair) => Ok(token_answer(&pair)),
         LoggedIn::MfaRequired(token) => Err(Problem::new(StatusCode::FORBIDDEN, Code::MfaRequired)
             .oauth("mfa_required")
             .member("mfa_token", token.expose())
@@ -84,7 +84,8 @@ fn required(members: &mut Members, name: &'static str) -> Result<String, Problem
     members.text(name).ok_or_else(|| Problem::malformed(format!("{name} is missing")))
 }
 
-fn answer(pair: &TokenPair) -> Response {
+/// The answer to a login, a refresh or a changed password.
+pub fn token_answer(pair: &TokenPair) -> Response {
     let body = json!({
         "access_token": pair.access.expose(),
         "token_type": "bearer",

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::http::context::{Accepts, Context, json};
 use crate::http::endpoint::Answer;
+use crate::http::logins::token_answer;
 use crate::http::negotiation::{Wants, wants};
 use crate::http::pages::page;
 use crate::http::problem::Problem;
@@ -72,8 +73,8 @@ pub async fn change(context: Context) -> Answer {
     let mut members = context.body(Accepts::Json)?;
     let (current, new) = (members.required_text("current_password"), members.required_text("password"));
     members.finish()?;
-    context.service().change_password(context.caller()?, &current, &new, &context.client).await?;
-    Ok(json(StatusCode::OK, &json!({"message": "Password changed successfully"})))
+    let pair = context.service().change_password(context.caller()?, &current, &new, &context.client).await?;
+    Ok(token_answer(&pair))
 }
 
 fn form(context: &Context, status: StatusCode, token: &str, messages: &[String]) -> Answer {

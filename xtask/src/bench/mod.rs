@@ -18,8 +18,8 @@ use anyhow::{Context as _, Result, bail};
 
 use self::report::Report;
 use self::tools::Tools;
-use crate::services::{self, Services};
 use crate::steps::{cargo, step};
+use portcullis_test_services::Services;
 
 /// The sections, in the order in which they run.
 const SECTIONS: &[(&str, Section, &str)] = &[
@@ -62,7 +62,7 @@ impl Bench {
     /// MongoDB's protocol and Redis.
     fn services(&mut self) -> Result<(String, String)> {
         if self.services.is_none() {
-            self.services = Some(services::start()?);
+            self.services = Some(Services::start(3)?);
         }
         let services = self.services.as_ref().context("they have just been started")?;
         Ok((services.mongo_url.clone(), services.redis_url.clone()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Case, Outcome, Setup};
 use crate::model::realm::Realm;
-use crate::model::sealed::{DataKey, Field, Place, Sealed, WrappedKey};
+use crate::model::sealed::{AadContext, DataKey, Field, Sealed, WrappedKey};
 use crate::ports::field_cipher::FieldCipher;
 use crate::testing::samples::realm;
 
@@ -36,16 +36,16 @@ pub fn cases() -> Vec<Case<dyn FieldCipher>> {
     ]
 }
 
-const fn at(realm: &Realm, field: Field) -> Place<'_> {
-    Place { realm, record: &RECORD, field }
+const fn at(realm: &Realm, field: Field) -> AadContext<'_> {
+    AadContext { realm, record: &RECORD, field }
 }
 
 /// Every place that differs from that of a value in one thing.
-fn elsewhere<'a>(other_realm: &'a Realm, realm: &'a Realm, field: Field, other: Field) -> [Place<'a>; 3] {
+fn elsewhere<'a>(other_realm: &'a Realm, realm: &'a Realm, field: Field, other: Field) -> [AadContext<'a>; 3] {
     [
-        Place { realm: other_realm, record: &RECORD, field },
-        Place { realm, record: &OTHER_RECORD, field },
-        Place { realm, record: &RECORD, field: other },
+        AadContext { realm: other_realm, record: &RECORD, field },
+        AadContext { realm, record: &OTHER_RECORD, field },
+        AadContext { realm, record: &RECORD, field: other },
     ]
 }
 

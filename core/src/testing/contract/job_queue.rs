@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Case, Outcome, Setup};
-use crate::model::job::{About, DeadLetter, Job, Task};
+use super::{Case, Outcome, Records, Setup};
+use crate::model::job::{DeadLetter, Job, JobSubject, Task};
 use crate::model::message::Channel;
 use crate::model::one_time_token::Purpose;
 use crate::ports::job_queue::{JobQueue, QueueDepth};
 use crate::testing::samples::{LIFE, NOW, digest, job, job_id, realm, user_id};
 
-type Jobs = Setup<dyn JobQueue>;
+type Jobs = Setup<Records<dyn JobQueue>>;
 
 const MILLI: Duration = Duration::from_millis(1);
 const LEASE: Duration = Duration::from_mins(1);
 
 /// All cases.
 #[must_use]
-pub fn cases() -> Vec<Case<dyn JobQueue>> {
+pub fn cases() -> Vec<Case<Records<dyn JobQueue>>> {
     cases![
         an_empty_queue_has_nothing_to_do,
         keeps_every_task,
@@ -61,7 +61,7 @@ async fn an_empty_queue_has_nothing_to_do(jobs: &Jobs) -> Outcome {
     jobs.complete(&job_id(1)).await?;
     jobs.retry_at(&job_id(1), NOW).await?;
     jobs.bury(&job_id(1), "unknown", NOW).await?;
-    jobs.forget(&realm("User1"), &About::Subject(user_id(1))).await?;
+    jobs.forget(&realm("User1"), &JobSubject::Subject(user_id(1))).await?;
     assert_eq!(jobs.depth().await?, QueueDepth::default());
     Ok(())
 }
@@ -160,7 +160,7 @@ async fn a_retry_waits_for_its_time(jobs: &Jobs) -> Outcome {
 
 async fn one_of_many_racing_claims_gets_it(jobs: &Jobs) -> Outcome {
     jobs.enqueue(welcome(1)).await?;
-    let claim = |jobs: Arc<dyn JobQueue>, _| async move { jobs.claim(NOW + MILLI, LEASE).await };
+    let claim = |jobs: Arc<Records<dyn JobQueue>>, _| async move { jobs.claim(NOW + MILLI, LEASE).await };
     let got: Vec<Job> = jobs.race(50, claim).await?.into_iter().flatten().collect();
     assert_eq!(got, vec![begun(&welcome(1), 1)]);
     Ok(())
@@ -170,7 +170,7 @@ async fn racing_claims_share_the_work(jobs: &Jobs) -> Outcome {
     for n in 0..20 {
         jobs.enqueue(welcome(n)).await?;
     }
-    let claim = |jobs: Arc<dyn JobQueue>, _| async move { jobs.claim(NOW + LEASE, LEASE).await };
+    let claim = |jobs: Arc<Records<dyn JobQueue>>, _| async move { jobs.claim(NOW + LEASE, LEASE).await };
     let mut got: Vec<_> = jobs.race(30, claim).await?.into_iter().flatten().map(|job| job.id).collect();
     let mut all: Vec<_> = (0..20).map(job_id).collect();
     got.sort();
@@ -222,7 +222,7 @@ async fn a_dead_letter_can_be_revived_once(jobs: &Jobs) -> Outcome {
 async fn left_after_forgetting(
     jobs: &Jobs,
     tasks: [Task; 4],
-    about: About,
+    about: JobSubject,
 ) -> Result<Vec<Task>, crate::ports::error::PortError> {
     for (n, task) in (0..).zip(tasks) {
         for (m, realm) in (0..).zip([realm("User1"), realm("User2")]) {
@@ -247,7 +247,7 @@ async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
     let other = Task::Welcome(user_id(2));
     let address = Task::ResetPassword(digest("email", 1));
     let tasks = [Task::Welcome(user_id(1)), changed, other.clone(), address.clone()];
-    let left = left_after_forgetting(jobs, tasks, About::Subject(user_id(1))).await?;
+    let left = left_after_forgetting(jobs, tasks, JobSubject::Subject(user_id(1))).await?;
     assert_eq!(left.len(), 4);
     assert!(left.iter().all(|task| *task == other || *task == address), "{left:?}");
     Ok(())
@@ -258,7 +258,7 @@ async fn forgets_what_is_about_an_address(jobs: &Jobs) -> Outcome {
     let subject = Task::Welcome(user_id(1));
     let email = digest("email", 1);
     let tasks = [Task::ResetPassword(email), Task::ResendVerification(email), other.clone(), subject.clone()];
-    let left = left_after_forgetting(jobs, tasks, About::Address(email)).await?;
+    let left = left_after_forgetting(jobs, tasks, JobSubject::Address(email)).await?;
     assert_eq!(left.len(), 4);
     assert!(left.iter().all(|task| *task == other || *task == subject), "{left:?}");
     Ok(())
@@ -293,7 +293,7 @@ async fn tells_how_many_are_where(jobs: &Jobs) -> Outcome {
 async fn a_waiter_wakes_for_a_job(jobs: &Jobs) -> Outcome {
     let patience = Duration::from_secs(30);
     let began = Instant::now();
-    let either = |jobs: Arc<dyn JobQueue>, runner: u64| async move {
+    let either = |jobs: Arc<Records<dyn JobQueue>>, runner: u64| async move {
         if runner == 0 {
             jobs.wait(patience).await;
             return Ok(());

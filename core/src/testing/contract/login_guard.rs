@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use super::{Case, Outcome, Setup, count};
+use super::{Case, Outcome, Records, Setup, count};
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
 use crate::ports::login_guard::{Admission, FREE_FAILURES, LoginGuard, THROTTLE};
 use crate::testing::samples::{NOW, digest, realm};
 
-type Guard = Setup<dyn LoginGuard>;
+type Guard = Setup<Records<dyn LoginGuard>>;
 
 const MILLI: Duration = Duration::from_millis(1);
 const JUST_LESS: Duration = THROTTLE.saturating_sub(MILLI);
 
 /// All cases.
 #[must_use]
-pub fn cases() -> Vec<Case<dyn LoginGuard>> {
+pub fn cases() -> Vec<Case<Records<dyn LoginGuard>>> {
     cases![
         ten_failures_are_free,
         then_one_try_a_minute_passes,

@@ -21,17 +21,20 @@ macro_rules! cases {
 
 mod agreement;
 #[cfg(test)]
-mod broken_adapters;
+mod faulty_adapters;
 mod held_keys;
+mod records;
 mod suite;
 
+pub use records::Records;
 pub use suite::{AnyCase, Backend, Broken, all, prove};
 
+// commits
+pub mod database;
 // users
 pub mod registration_store;
 pub mod user_store;
 // tokens
-pub mod caller_store;
 pub mod one_time_token_store;
 pub mod session_store;
 pub mod token_signer;

@@ -11,22 +11,23 @@ use super::held_keys::{
     swaps_keys_of_any_length, swaps_the_keys_that_were_seen_and_nothing_else,
     what_changed_or_went_meanwhile_is_not_swapped,
 };
-use super::{Case, Outcome, Setup, count};
+use super::{Case, Outcome, Records, Setup, count};
 use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
 use crate::model::realm::Realm;
 use crate::model::sealed::{Sealed, WrappedKey};
 use crate::model::user::{PasswordHash, Registration};
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
-use crate::ports::registration_store::{InsertRegistration, RegistrationStore};
+use crate::ports::registration_store::RegistrationStore;
 use crate::testing::samples::{LIFE, NOW, digest, person, realm, registration, user_id};
 
-type Pending = Setup<dyn RegistrationStore>;
+type Pending = Setup<Records<dyn RegistrationStore>>;
 
 const MILLI: Duration = Duration::from_millis(1);
 
 /// All cases.
 #[must_use]
-pub fn cases() -> Vec<Case<dyn RegistrationStore>> {
+pub fn cases() -> Vec<Case<Records<dyn RegistrationStore>>> {
     cases![
         an_empty_store_finds_nothing,
         finds_what_was_inserted,
@@ -41,7 +42,6 @@ pub fn cases() -> Vec<Case<dyn RegistrationStore>> {
         extends_what_lives,
         does_not_extend_what_is_dead,
         removes_once,
-        one_of_many_racing_removals_answers_true,
         removes_all_of_an_address_even_the_expired,
         purges_what_has_expired_and_nothing_else,
         hands_over_every_key_once,
@@ -56,7 +56,7 @@ pub fn cases() -> Vec<Case<dyn RegistrationStore>> {
 }
 
 #[async_trait]
-impl Holds for dyn RegistrationStore {
+impl Holds for Records<dyn RegistrationStore> {
     type Record = Registration;
 
     fn nth(realm: &Realm, n: u64) -> Registration {
@@ -102,7 +102,7 @@ fn rival(realm: &Realm, n: u64) -> Registration {
 
 async fn insert(pending: &Pending, registration: &Registration) -> Outcome {
     let answer = pending.insert(registration.clone(), 100, registration.created_at).await?;
-    assert_eq!(answer, InsertRegistration::Inserted);
+    assert_eq!(answer, Ok(()));
     Ok(())
 }
 
@@ -186,42 +186,42 @@ async fn lives_until_its_expiry_and_not_longer(pending: &Pending) -> Outcome {
 async fn refuses_more_than_the_limit(pending: &Pending) -> Outcome {
     let realm = realm("User1");
     for n in 1..=3 {
-        assert_eq!(pending.insert(rival(&realm, n), 3, NOW).await?, InsertRegistration::Inserted);
+        assert_eq!(pending.insert(rival(&realm, n), 3, NOW).await?, Ok(()));
     }
-    assert_eq!(pending.insert(rival(&realm, 4), 3, NOW).await?, InsertRegistration::Full);
+    assert_eq!(pending.insert(rival(&realm, 4), 3, NOW).await?, Err(Refusal::RegistrationsFull));
     assert_eq!(pending.find(&realm, &user_id(4), NOW).await?, None);
     assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?.len(), 3);
     assert!(pending.remove(&realm, &user_id(2)).await?);
-    assert_eq!(pending.insert(rival(&realm, 4), 3, NOW).await?, InsertRegistration::Inserted);
+    assert_eq!(pending.insert(rival(&realm, 4), 3, NOW).await?, Ok(()));
     Ok(())
 }
 
 async fn the_expired_do_not_count(pending: &Pending) -> Outcome {
     let realm = realm("User1");
     let old = rival(&realm, 1);
-    assert_eq!(pending.insert(old.clone(), 1, NOW).await?, InsertRegistration::Inserted);
+    assert_eq!(pending.insert(old.clone(), 1, NOW).await?, Ok(()));
     let next = || Registration { expires_at: old.expires_at + LIFE, ..rival(&realm, 2) };
-    assert_eq!(pending.insert(next(), 1, old.expires_at - MILLI).await?, InsertRegistration::Full);
-    assert_eq!(pending.insert(next(), 1, old.expires_at).await?, InsertRegistration::Inserted);
+    assert_eq!(pending.insert(next(), 1, old.expires_at - MILLI).await?, Err(Refusal::RegistrationsFull));
+    assert_eq!(pending.insert(next(), 1, old.expires_at).await?, Ok(()));
     Ok(())
 }
 
 async fn another_address_or_realm_does_not_count(pending: &Pending) -> Outcome {
     let (here, there) = (realm("User1"), realm("User2"));
     for one in [registration(&here, 1), registration(&here, 2), registration(&there, 1)] {
-        assert_eq!(pending.insert(one, 1, NOW).await?, InsertRegistration::Inserted);
+        assert_eq!(pending.insert(one, 1, NOW).await?, Ok(()));
     }
     Ok(())
 }
 
 async fn a_racing_crowd_stays_within_the_limit(pending: &Pending) -> Outcome {
     let realm = realm("User1");
-    let insert = |pending: Arc<dyn RegistrationStore>, n| {
+    let insert = |pending: Arc<Records<dyn RegistrationStore>>, n| {
         let racing = rival(&realm, n);
         async move { pending.insert(racing, 5, NOW).await }
     };
     let answers = pending.race(100, insert).await?;
-    assert_eq!(count(&answers, &InsertRegistration::Inserted), 5);
+    assert_eq!(count(&answers, &Ok(())), 5);
     assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?.len(), 5);
     Ok(())
 }
@@ -256,17 +256,6 @@ async fn removes_once(pending: &Pending) -> Outcome {
     assert!(!pending.remove(&realm, &one.id).await?);
     assert_eq!(pending.find(&realm, &one.id, NOW).await?, None);
     assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?, vec![two]);
-    Ok(())
-}
-
-async fn one_of_many_racing_removals_answers_true(pending: &Pending) -> Outcome {
-    let one = registration(&realm("User1"), 1);
-    insert(pending, &one).await?;
-    let remove = |pending: Arc<dyn RegistrationStore>, _| {
-        let (realm, id) = (one.realm.clone(), one.id);
-        async move { pending.remove(&realm, &id).await }
-    };
-    assert_eq!(count(&pending.race(50, remove).await?, &true), 1);
     Ok(())
 }
 
@@ -317,9 +306,9 @@ async fn swaps_one_of_an_address_alone(pending: &Pending) -> Outcome {
     let records: Vec<[u8; 16]> = page.keys.iter().map(|held| held.record).collect();
     assert!(all.iter().all(|one| records.contains(one.id.as_bytes())) && records.len() == 3, "{records:?}");
     let [first, second, dead] = &all;
-    let swap = |one, n| KeySwap { seen: <dyn RegistrationStore>::held(one), fresh: person(n).key };
+    let swap = |one, n| KeySwap { seen: <Records<dyn RegistrationStore>>::held(one), fresh: person(n).key };
     assert_eq!(pending.swap_keys(vec![swap(second, 8), swap(dead, 9)]).await?, 2);
-    let second = <dyn RegistrationStore>::with_key(second, person(8).key);
+    let second = <Records<dyn RegistrationStore>>::with_key(second, person(8).key);
     assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?, vec![first.clone(), second]);
     Ok(())
 }

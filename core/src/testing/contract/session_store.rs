@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::agreement::session_store::agrees_with_the_fake;
-use super::{Case, Outcome, Setup, count};
+use super::{Case, Outcome, Records, Setup, count};
 use crate::model::sealed::Sealed;
 use crate::model::session::{Rotated, Session};
 use crate::model::time::Timestamp;
-use crate::ports::session_store::{RotateSession, SessionStore};
+use crate::ports::database::Refusal;
+use crate::ports::session_store::SessionStore;
 use crate::testing::samples::{LIFE, NOW, digest, realm, session, session_id, user_id};
 
-type Sessions = Setup<dyn SessionStore>;
+type Sessions = Setup<Records<dyn SessionStore>>;
 
 const MILLI: Duration = Duration::from_millis(1);
 
 /// All cases.
 #[must_use]
-pub fn cases() -> Vec<Case<dyn SessionStore>> {
+pub fn cases() -> Vec<Case<Records<dyn SessionStore>>> {
     cases![
         an_empty_store_finds_nothing,
         finds_what_was_inserted,
@@ -55,7 +56,7 @@ async fn an_empty_store_finds_nothing(sessions: &Sessions) -> Outcome {
     let realm = realm("User1");
     assert_eq!(sessions.find(&realm, &session_id(1)).await?, None);
     assert_eq!(sessions.list(&realm, &user_id(1)).await?, Vec::new());
-    assert_eq!(sessions.rotate(session(&realm, 1, 1), 1).await?, RotateSession::Gone);
+    assert_eq!(sessions.replace(session(&realm, 1, 1), 1).await?, Err(Refusal::SessionGone));
     assert_eq!(sessions.find(&realm, &session_id(1)).await?, None);
     assert!(!sessions.end(&realm, &session_id(1)).await?);
     assert_eq!(sessions.end_all(&realm, &user_id(1), None).await?, 0);
@@ -81,7 +82,7 @@ async fn keeps_every_field(sessions: &Sessions) -> Outcome {
     let shapes = [
         plain(),
         rotated(&plain()),
-        Session { generation: i64::MAX.cast_unsigned(), ..plain() },
+        Session { credentials_version: i64::MAX.cast_unsigned(), ..plain() },
         Session { version: i64::MAX.cast_unsigned(), ..plain() },
         Session { user_agent: Sealed::from_bytes(Vec::new()), ..plain() },
         Session { address: Sealed::from_bytes((0..=u8::MAX).cycle().take(5000).collect()), ..plain() },
@@ -103,7 +104,7 @@ async fn another_realm_is_another_world(sessions: &Sessions) -> Outcome {
     sessions.insert(mine.clone()).await?;
     assert_eq!(sessions.find(&there, &mine.id).await?, None);
     assert_eq!(sessions.list(&there, &mine.user).await?, Vec::new());
-    assert_eq!(sessions.rotate(rotated(&theirs), 1).await?, RotateSession::Gone);
+    assert_eq!(sessions.replace(rotated(&theirs), 1).await?, Err(Refusal::SessionGone));
     assert!(!sessions.end(&there, &mine.id).await?);
     assert_eq!(sessions.end_all(&there, &mine.user, None).await?, 0);
     sessions.insert(theirs.clone()).await?;
@@ -128,10 +129,10 @@ async fn rotates_the_expected_version(sessions: &Sessions) -> Outcome {
     let first = session(&realm("User1"), 1, 1);
     sessions.insert(first.clone()).await?;
     let second = rotated(&first);
-    assert_eq!(sessions.rotate(second.clone(), 1).await?, RotateSession::Rotated);
+    assert_eq!(sessions.replace(second.clone(), 1).await?, Ok(()));
     assert_eq!(sessions.find(&first.realm, &first.id).await?, Some(second.clone()));
     let third = rotated(&second);
-    assert_eq!(sessions.rotate(third.clone(), 2).await?, RotateSession::Rotated);
+    assert_eq!(sessions.replace(third.clone(), 2).await?, Ok(()));
     assert_eq!(sessions.list(&first.realm, &first.user).await?, vec![third]);
     Ok(())
 }
@@ -140,7 +141,7 @@ async fn a_stale_rotation_changes_nothing(sessions: &Sessions) -> Outcome {
     let stored = Session { version: 5, ..session(&realm("User1"), 1, 1) };
     sessions.insert(stored.clone()).await?;
     for expected in [0, 4, 6] {
-        assert_eq!(sessions.rotate(rotated(&stored), expected).await?, RotateSession::Stale);
+        assert_eq!(sessions.replace(rotated(&stored), expected).await?, Err(Refusal::SessionStale));
     }
     assert_eq!(sessions.find(&stored.realm, &stored.id).await?, Some(stored));
     Ok(())
@@ -149,14 +150,14 @@ async fn a_stale_rotation_changes_nothing(sessions: &Sessions) -> Outcome {
 async fn one_of_many_racing_rotations_wins(sessions: &Sessions) -> Outcome {
     let stored = session(&realm("User1"), 1, 1);
     sessions.insert(stored.clone()).await?;
-    let rotate = |sessions: Arc<dyn SessionStore>, n| {
+    let rotate = |sessions: Arc<Records<dyn SessionStore>>, n| {
         let current = digest("racing", n);
         let next = Session { current, ..rotated(&stored) };
-        async move { Ok((sessions.rotate(next, 1).await?, current)) }
+        async move { Ok((sessions.replace(next, 1).await?, current)) }
     };
     let answers = sessions.race(50, rotate).await?;
-    let won: Vec<_> = answers.iter().filter(|(a, _)| *a == RotateSession::Rotated).map(|(_, token)| *token).collect();
-    assert_eq!(answers.iter().filter(|(a, _)| *a == RotateSession::Stale).count(), 49);
+    let won: Vec<_> = answers.iter().filter(|(a, _)| *a == Ok(())).map(|(_, token)| *token).collect();
+    assert_eq!(answers.iter().filter(|(a, _)| *a == Err(Refusal::SessionStale)).count(), 49);
     let kept = sessions.find(&stored.realm, &stored.id).await?.map(|session| session.current);
     assert_eq!(won, Vec::from_iter(kept));
     Ok(())
@@ -177,7 +178,7 @@ async fn ends_once(sessions: &Sessions) -> Outcome {
 async fn one_of_many_racing_endings_answers_true(sessions: &Sessions) -> Outcome {
     let one = session(&realm("User1"), 1, 1);
     sessions.insert(one.clone()).await?;
-    let end = |sessions: Arc<dyn SessionStore>, _| {
+    let end = |sessions: Arc<Records<dyn SessionStore>>, _| {
         let (realm, id) = (one.realm.clone(), one.id);
         async move { sessions.end(&realm, &id).await }
     };
@@ -190,7 +191,7 @@ async fn an_ended_session_never_comes_back(sessions: &Sessions) -> Outcome {
     sessions.insert(one.clone()).await?;
     sessions.end(&one.realm, &one.id).await?;
     for expected in [0, 1, 2] {
-        assert_eq!(sessions.rotate(rotated(&one), expected).await?, RotateSession::Gone);
+        assert_eq!(sessions.replace(rotated(&one), expected).await?, Err(Refusal::SessionGone));
     }
     assert_eq!(sessions.find(&one.realm, &one.id).await?, None);
     assert_eq!(sessions.list(&one.realm, &one.user).await?, Vec::new());
@@ -202,13 +203,13 @@ async fn a_racing_rotation_brings_no_ended_session_back(sessions: &Sessions) -> 
     for n in 0..10 {
         let one = session(&realm, 1, n);
         sessions.insert(one.clone()).await?;
-        let either = |sessions: Arc<dyn SessionStore>, runner: u64| {
+        let either = |sessions: Arc<Records<dyn SessionStore>>, runner: u64| {
             let next = rotated(&one);
             async move {
                 match runner {
                     0 if n % 2 == 0 => sessions.end(&next.realm, &next.id).await,
                     0 => sessions.end_all(&next.realm, &next.user, None).await.map(|ended| ended == 1),
-                    _ => sessions.rotate(next, 1).await.map(|_| false),
+                    _ => sessions.replace(next, 1).await.map(|_| false),
                 }
             }
         };
@@ -251,7 +252,7 @@ async fn keeps_the_expired_until_they_are_purged(sessions: &Sessions) -> Outcome
     sessions.insert(expired.clone()).await?;
     assert_eq!(sessions.find(&realm, &expired.id).await?, Some(expired.clone()));
     assert_eq!(sessions.list(&realm, &expired.user).await?, vec![expired.clone()]);
-    assert_eq!(sessions.rotate(rotated(&expired), 1).await?, RotateSession::Rotated);
+    assert_eq!(sessions.replace(rotated(&expired), 1).await?, Ok(()));
     assert_eq!(sessions.purge_expired(NOW).await?, 1);
     assert_eq!(sessions.find(&realm, &expired.id).await?, None);
     Ok(())

@@ -8,12 +8,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::caller_store::Accounts;
-use super::{Case, Outcome, Running, Setup};
+use super::database::AllRecords;
+use super::{Case, Outcome, Records, Running, Setup};
 use crate::ports::audit_log::AuditLog;
 use crate::ports::breached_passwords::BreachedPasswords;
-use crate::ports::caller_store::CallerStore;
 use crate::ports::clock::Clock;
+use crate::ports::database::Database;
 use crate::ports::field_cipher::FieldCipher;
 use crate::ports::job_queue::JobQueue;
 use crate::ports::keyed_digest::KeyedDigest;
@@ -75,19 +75,30 @@ impl fmt::Debug for AnyCase {
 }
 
 macro_rules! contracts {
-    ($($port:ident: $name:ident, $doc:literal;)*) => {
+    (records { $($record:ident: $of:ident, $about:literal;)* } others { $($port:ident: $name:ident, $doc:literal;)* }) => {
         /// What a backend offers. Ports it leaves out are not tried on it.
         #[derive(Clone, Default)]
         pub struct Backend {
+            $(#[doc = $about] pub $record: Option<Arc<dyn $of>>,)*
             $(#[doc = $doc] pub $port: Option<Arc<dyn $name>>,)*
-            /// Sessions and accounts at once: tried with the session store and the user store that stand behind it.
-            pub caller_store: Option<Arc<dyn CallerStore>>,
+            /// Commits. Stores whose records it changes are tried together with it.
+            pub database: Option<Arc<dyn Database>>,
         }
 
         /// Every case of every contract.
         #[must_use]
         pub fn all() -> Vec<AnyCase> {
             let mut all = Vec::new();
+            $(all.extend(super::$record::cases().into_iter().map(|case: Case<Records<dyn $of>>| AnyCase {
+                port: stringify!($record),
+                name: case.name,
+                offered: |backend| backend.$record.is_some() && backend.database.is_some(),
+                run: Box::new(move |backend, racer| {
+                    let (port, database) = (Arc::clone(backend.$record.as_ref()?), backend.database.clone()?);
+                    let setup = Setup { port: Arc::new(Records { port, database }), racer };
+                    Some(Box::pin(async move { (case.run)(&setup).await }))
+                }),
+            }));)*
             $(all.extend(super::$port::cases().into_iter().map(|case: Case<dyn $name>| AnyCase {
                 port: stringify!($port),
                 name: case.name,
@@ -97,12 +108,12 @@ macro_rules! contracts {
                     Some(Box::pin(async move { (case.run)(&setup).await }))
                 }),
             }));)*
-            all.extend(super::caller_store::cases().into_iter().map(|case: Case<Accounts>| AnyCase {
-                port: "caller_store",
+            all.extend(super::database::cases().into_iter().map(|case: Case<AllRecords>| AnyCase {
+                port: "database",
                 name: case.name,
-                offered: |backend| Accounts::of(backend).is_some(),
+                offered: |backend| AllRecords::of(backend).is_some(),
                 run: Box::new(move |backend, racer| {
-                    let setup = Setup { port: Arc::new(Accounts::of(backend)?), racer };
+                    let setup = Setup { port: Arc::new(AllRecords::of(backend)?), racer };
                     Some(Box::pin(async move { (case.run)(&setup).await }))
                 }),
             }));
@@ -112,30 +123,33 @@ macro_rules! contracts {
 }
 
 contracts! {
+    records {
     registration_store: RegistrationStore, "Pending registrations.";
     user_store: UserStore, "Accounts.";
     one_time_token_store: OneTimeTokenStore, "Links, codes and OTPs.";
     session_store: SessionStore, "Sessions.";
+    job_queue: JobQueue, "Work outside requests.";
+    login_guard: LoginGuard, "Slows guessing down.";
+    }
+    others {
     token_signer: TokenSigner, "Access tokens.";
     breached_passwords: BreachedPasswords, "Known bad passwords.";
     field_cipher: FieldCipher, "Sealing.";
     keyed_digest: KeyedDigest, "Keyed digests.";
     password_hasher: PasswordHasher, "Password hashes.";
-    job_queue: JobQueue, "Work outside requests.";
     mailer: Mailer, "E-mail.";
     texter: Texter, "Texts and calls.";
     audit_log: AuditLog, "Evidence.";
-    login_guard: LoginGuard, "Slows guessing down.";
     rate_limiter: RateLimiter, "Rate limits.";
     clock: Clock, "The time.";
     randomness: Randomness, "Chance.";
+    }
 }
 
 impl Backend {
     /// Everything a service works with.
     #[must_use]
     pub fn of(ports: Ports) -> Self {
-        let callers = ports.callers();
         Self {
             registration_store: Some(ports.registrations),
             user_store: Some(ports.users),
@@ -154,7 +168,7 @@ impl Backend {
             rate_limiter: Some(ports.limiter),
             clock: Some(ports.clock),
             randomness: Some(ports.randomness),
-            caller_store: Some(callers),
+            database: Some(ports.database),
         }
     }
 }
@@ -185,13 +199,14 @@ impl fmt::Display for Broken {
 ///
 /// ```
 /// use portcullis_core::testing::contract::{Backend, prove};
-/// use portcullis_core::testing::fakes::session_store::FakeSessionStore;
+/// use portcullis_core::testing::world::World;
 /// use portcullis_core::testing::race::{Threads, block_on};
 /// use std::sync::Arc;
 ///
 /// // yours instead of the fake; a runtime of yours instead of threads, where it needs one
 /// let fresh = async || {
-///     Ok(Backend { session_store: Some(Arc::new(FakeSessionStore::default())), ..Backend::default() })
+///     let ports = World::new(1).ports();
+///     Ok(Backend { session_store: Some(ports.sessions), database: Some(ports.database), ..Backend::default() })
 /// };
 /// let kept = block_on(prove(fresh, Arc::new(Threads))).expect("it keeps the contract");
 /// assert!(kept > 10);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
-use crate::model::sealed::{DataKey, Place, Sealed, WrappedKey};
+use crate::model::sealed::{AadContext, DataKey, Sealed, WrappedKey};
 use crate::ports::error::PortError;
 use crate::ports::field_cipher::FieldCipher;
 use crate::testing::faults::{FaultPlan, Faults};
@@ -54,13 +54,13 @@ impl FakeFieldCipher {
         Mixer::new(self.seed).part(b"ring").part(&id.to_be_bytes()).finish()
     }
 
-    fn wrap_under_first(&self, key: &[u8; 32], place: Place<'_>) -> WrappedKey {
+    fn wrap_under_first(&self, key: &[u8; 32], place: AadContext<'_>) -> WrappedKey {
         let id = self.ring.lock().first().copied().unwrap_or_default();
         let wrapped = self.close(&self.ring_key(id), place, key);
         WrappedKey::from_bytes([&id.to_be_bytes()[..], &wrapped].concat())
     }
 
-    fn close(&self, key: &[u8; 32], place: Place<'_>, value: &[u8]) -> Vec<u8> {
+    fn close(&self, key: &[u8; 32], place: AadContext<'_>, value: &[u8]) -> Vec<u8> {
         let nonce = self.fresh(b"nonce");
         let body = mask(key, &nonce, value);
         let tag = tag(key, place, &nonce, &body);
@@ -68,13 +68,13 @@ impl FakeFieldCipher {
     }
 }
 
-fn tag(key: &[u8], place: Place<'_>, nonce: &[u8], body: &[u8]) -> [u8; 32] {
-    let Place { realm, record, field } = place;
+fn tag(key: &[u8], place: AadContext<'_>, nonce: &[u8], body: &[u8]) -> [u8; 32] {
+    let AadContext { realm, record, field } = place;
     let bound = Mixer::new(0).part(b"tag").part(key).part(realm.as_str().as_bytes()).part(record);
     bound.part(field.as_str().as_bytes()).part(nonce).part(body).finish()
 }
 
-fn reopen(key: &[u8; 32], place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, PortError> {
+fn reopen(key: &[u8; 32], place: AadContext<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, PortError> {
     let parts = sealed.split_at_checked(NONCE).and_then(|(nonce, rest)| {
         let (body, kept) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;
         Some((nonce, body, kept))
@@ -86,14 +86,14 @@ fn reopen(key: &[u8; 32], place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<V
 }
 
 impl FieldCipher for FakeFieldCipher {
-    fn new_key(&self, place: Place<'_>) -> Result<(DataKey, WrappedKey), PortError> {
+    fn new_key(&self, place: AadContext<'_>) -> Result<(DataKey, WrappedKey), PortError> {
         self.faults.call("new_key", || {
             let key = self.fresh(b"data key");
             (DataKey::from_bytes(key), self.wrap_under_first(&key, place))
         })
     }
 
-    fn wrap(&self, key: &DataKey, place: Place<'_>) -> Result<WrappedKey, PortError> {
+    fn wrap(&self, key: &DataKey, place: AadContext<'_>) -> Result<WrappedKey, PortError> {
         self.faults.call("wrap", || self.wrap_under_first(key.as_bytes(), place))
     }
 
@@ -105,7 +105,7 @@ impl FieldCipher for FakeFieldCipher {
         wrapped.as_bytes().first_chunk::<ID>().map(|id| u32::from_be_bytes(*id))
     }
 
-    fn unwrap(&self, wrapped: &WrappedKey, place: Place<'_>) -> Result<DataKey, PortError> {
+    fn unwrap(&self, wrapped: &WrappedKey, place: AadContext<'_>) -> Result<DataKey, PortError> {
         self.faults.call("unwrap", || {
             let absent = || PortError::new("field_cipher", "its key is not in the ring");
             let (id, rest) = wrapped.as_bytes().split_first_chunk::<ID>().ok_or_else(absent)?;
@@ -116,11 +116,11 @@ impl FieldCipher for FakeFieldCipher {
         })?
     }
 
-    fn seal(&self, key: &DataKey, place: Place<'_>, value: &[u8]) -> Result<Sealed, PortError> {
+    fn seal(&self, key: &DataKey, place: AadContext<'_>, value: &[u8]) -> Result<Sealed, PortError> {
         self.faults.call("seal", || Sealed::from_bytes(self.close(key.as_bytes(), place, value)))
     }
 
-    fn open(&self, key: &DataKey, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError> {
+    fn open(&self, key: &DataKey, place: AadContext<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, PortError> {
         self.faults.call("open", || reopen(key.as_bytes(), place, sealed.as_bytes()))?
     }
 }

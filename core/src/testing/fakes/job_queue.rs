@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::model::ids::JobId;
-use crate::model::job::{About, DeadLetter, Job};
+use crate::model::job::{DeadLetter, Job, JobSubject};
 use crate::model::realm::Realm;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
@@ -30,10 +30,16 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    fn put(&mut self, job: Job, due: Timestamp) {
+    pub(super) fn put(&mut self, job: Job, due: Timestamp) {
         let number = self.next;
         self.next += 1;
         self.waiting.insert(job.id, Waiting { job, due, number });
+    }
+
+    pub(super) fn forget(&mut self, realm: &Realm, subject: &JobSubject) {
+        let stays = |job: &Job| job.realm != *realm || job.task.about() != *subject;
+        self.waiting.retain(|_, waiting| stays(&waiting.job));
+        self.dead.retain(|letter| stays(&letter.job));
     }
 
     fn oldest_due(&mut self, now: Timestamp) -> Option<&mut Waiting> {
@@ -86,13 +92,6 @@ impl Default for FakeJobQueue {
 
 #[async_trait]
 impl JobQueue for FakeJobQueue {
-    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
-        self.faults.call("enqueue", || {
-            let due = job.created_at;
-            self.queue.lock().put(job, due);
-        })
-    }
-
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
         self.faults.call("claim", || {
             let mut queue = self.queue.lock();
@@ -142,15 +141,6 @@ impl JobQueue for FakeJobQueue {
             let job = Job { attempts: 0, ..queue.dead.remove(place).job };
             queue.put(job, now);
             true
-        })
-    }
-
-    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError> {
-        self.faults.call("forget", || {
-            let mut queue = self.queue.lock();
-            let stays = |job: &Job| job.realm != *realm || job.task.about() != *about;
-            queue.waiting.retain(|_, waiting| stays(&waiting.job));
-            queue.dead.retain(|letter| stays(&letter.job));
         })
     }
 

@@ -26,11 +26,13 @@ const fn name(domain: Domain) -> &'static [u8] {
         Domain::Phone => b"phone",
         Domain::OneTimeToken => b"one-time token",
         Domain::TypedCode => b"typed code",
+        Domain::TokenBinding => b"token binding",
         Domain::RefreshProof => b"refresh proof",
         Domain::RefreshToken => b"refresh token",
         Domain::RefreshSuccessor => b"refresh successor",
         Domain::RegistrationSalt => b"registration salt",
         Domain::ClientAddress => b"client address",
+        Domain::SessionCache => b"session cache",
         Domain::MailQuota => b"mail quota",
     }
 }

@@ -96,10 +96,4 @@ impl LoginGuard for FakeLoginGuard {
             }
         })
     }
-
-    async fn forget(&self, realm: &Realm, email: &Digest) -> Result<(), PortError> {
-        self.faults.call("forget", || {
-            self.emails.lock().remove(&(realm.clone(), *email));
-        })
-    }
 }

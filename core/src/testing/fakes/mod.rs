@@ -1,5 +1,7 @@
 //! A fake for every port, under the port's file name: it holds state, keeps the contract, and breaks on demand.
 
+// all records at once
+pub mod database;
 // users
 mod held_keys;
 pub mod registration_store;

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 
-use crate::model::ids::UserId;
-use crate::model::one_time_token::{Holder, OneTimeToken, Purpose};
+use crate::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
-use crate::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
+use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
-pub(crate) type Tokens = HashMap<Holder, OneTimeToken>;
+pub(crate) type Tokens = HashMap<TokenOwner, OneTimeToken>;
 
 /// Keeps tokens as long as it lives.
 #[derive(Debug)]
@@ -70,93 +70,51 @@ fn by_digest<'a>(
     tokens.values().find(is_it)
 }
 
+/// The unexpired token of an owner, if it is the one of that digest.
+pub(super) fn owned<'a>(
+    tokens: &'a mut Tokens,
+    owner: &TokenOwner,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<&'a mut OneTimeToken, Refusal> {
+    let found = tokens.get_mut(owner).filter(|token| lives(token, now) && token.token.matches(digest));
+    found.ok_or(Refusal::TokenGone)
+}
+
 #[async_trait]
 impl OneTimeTokenStore for FakeOneTimeTokenStore {
-    async fn put(&self, token: OneTimeToken) -> Result<(), PortError> {
-        self.faults.call("put", || {
-            self.tokens.lock().insert(token.holder.clone(), token);
-        })
-    }
-
-    async fn peek(
+    async fn find_valid(
         &self,
         realm: &Realm,
         purpose: Purpose,
         token: &Digest,
         now: Timestamp,
     ) -> Result<Option<OneTimeToken>, PortError> {
-        self.faults.call("peek", || by_digest(&self.tokens.lock(), (realm, purpose, token), now).cloned())
+        self.faults.call("find_valid", || by_digest(&self.tokens.lock(), (realm, purpose, token), now).cloned())
     }
 
-    async fn find(&self, holder: &Holder, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
+    async fn find(&self, holder: &TokenOwner, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
         self.faults.call("find", || self.tokens.lock().get(holder).filter(|token| lives(token, now)).cloned())
     }
 
-    async fn consume(
-        &self,
-        realm: &Realm,
-        purpose: Purpose,
-        token: &Digest,
-        now: Timestamp,
-    ) -> Result<Option<OneTimeToken>, PortError> {
-        self.faults.call("consume", || {
-            let mut tokens = self.tokens.lock();
-            let holder = by_digest(&tokens, (realm, purpose, token), now)?.holder.clone();
-            tokens.remove(&holder)
-        })
-    }
-
-    async fn arm(
-        &self,
-        holder: &Holder,
-        token: &Digest,
-        code: Digest,
-        tries: u8,
-        now: Timestamp,
-    ) -> Result<bool, PortError> {
-        self.faults.call("arm", || {
-            let mut tokens = self.tokens.lock();
-            let Some(stored) =
-                tokens.get_mut(holder).filter(|stored| lives(stored, now) && stored.token.matches(token))
-            else {
-                return false;
-            };
-            stored.code = Some(code);
-            stored.tries_left = tries;
-            true
-        })
-    }
-
-    async fn try_code(&self, of: &CodeOf, code: &Digest, now: Timestamp) -> Result<TryCode, PortError> {
+    async fn try_code(&self, of: &CodeLookup, code: &Digest, now: Timestamp) -> Result<CodeAttempt, PortError> {
         self.faults.call("try_code", || {
             let mut tokens = self.tokens.lock();
             let holder = match of {
-                CodeOf::Holder(holder) => Some(holder.clone()),
-                CodeOf::Token(realm, purpose, digest) => {
+                CodeLookup::Owner(holder) => Some(holder.clone()),
+                CodeLookup::Token(realm, purpose, digest) => {
                     by_digest(&tokens, (realm, *purpose, digest), now).map(|token| token.holder.clone())
                 }
             };
             let living = holder.and_then(|holder| tokens.get_mut(&holder)).filter(|token| lives(token, now));
-            let Some(token) = living.filter(|token| token.tries_left > 0) else { return TryCode::Dead };
-            let Some(right) = token.code else { return TryCode::Dead };
+            let Some(token) = living.filter(|token| token.tries_left > 0) else { return CodeAttempt::Dead };
+            let Some(right) = token.code else { return CodeAttempt::Dead };
             token.tries_left -= 1;
             let holder = token.holder.clone();
             if !right.matches(code) {
-                return TryCode::Wrong(holder);
+                return CodeAttempt::Wrong(holder);
             }
-            tokens.remove(&holder).map_or(TryCode::Dead, TryCode::Right)
-        })
-    }
-
-    async fn remove_all(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
-        self.faults.call("remove_all", || {
-            self.tokens.lock().retain(|holder, _| holder.realm != *realm || holder.subject != *subject);
-        })
-    }
-
-    async fn remove(&self, holder: &Holder) -> Result<(), PortError> {
-        self.faults.call("remove", || {
-            self.tokens.lock().remove(holder);
+            CodeAttempt::Right(token.clone())
         })
     }
 

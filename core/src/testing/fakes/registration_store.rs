@@ -10,16 +10,20 @@ use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
 use crate::model::user::Registration;
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
-use crate::ports::registration_store::{InsertRegistration, RegistrationStore};
+use crate::ports::registration_store::RegistrationStore;
 use crate::testing::fakes::held_keys::{page, swap};
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
+/// Registrations by realm and id.
+pub(crate) type Registrations = BTreeMap<(Realm, UserId), Registration>;
+
 /// Keeps registrations as long as it lives.
 #[derive(Debug)]
 pub struct FakeRegistrationStore {
-    pub(crate) pending: Locked<BTreeMap<(Realm, UserId), Registration>>,
+    pub(crate) pending: Locked<Registrations>,
     faults: Faults,
 }
 
@@ -49,7 +53,7 @@ impl Default for FakeRegistrationStore {
     }
 }
 
-fn is_of(registration: &Registration, realm: &Realm, email: &Digest) -> bool {
+pub(super) fn is_of(registration: &Registration, realm: &Realm, email: &Digest) -> bool {
     registration.realm == *realm && registration.person.email_index == *email
 }
 
@@ -57,26 +61,34 @@ fn waits(registration: &Registration, now: Timestamp) -> bool {
     now < registration.expires_at
 }
 
+pub(super) fn insert(
+    pending: &mut Registrations,
+    registration: Registration,
+    limit: u32,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let (realm, email) = (&registration.realm, &registration.person.email_index);
+    let waiting = pending.values().filter(|other| is_of(other, realm, email) && waits(other, now)).count();
+    if waiting >= usize::try_from(limit).unwrap_or(usize::MAX) {
+        return Err(Refusal::RegistrationsFull);
+    }
+    pending.insert((registration.realm.clone(), registration.id), registration);
+    Ok(())
+}
+
+pub(super) fn extend(
+    pending: &mut Registrations,
+    key: &(Realm, UserId),
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let found = pending.get_mut(key).filter(|registration| waits(registration, now));
+    found.ok_or(Refusal::RegistrationGone)?.expires_at = expires_at;
+    Ok(())
+}
+
 #[async_trait]
 impl RegistrationStore for FakeRegistrationStore {
-    async fn insert(
-        &self,
-        registration: Registration,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<InsertRegistration, PortError> {
-        self.faults.call("insert", || {
-            let mut pending = self.pending.lock();
-            let (realm, email) = (&registration.realm, &registration.person.email_index);
-            let waiting = pending.values().filter(|other| is_of(other, realm, email) && waits(other, now)).count();
-            if waiting >= usize::try_from(limit).unwrap_or(usize::MAX) {
-                return InsertRegistration::Full;
-            }
-            pending.insert((registration.realm.clone(), registration.id), registration);
-            InsertRegistration::Inserted
-        })
-    }
-
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
         self.faults.call("find", || {
             let pending = self.pending.lock();
@@ -96,32 +108,6 @@ impl RegistrationStore for FakeRegistrationStore {
             let mut found: Vec<Registration> = found.cloned().collect();
             found.sort_by_key(|registration| registration.created_at);
             found
-        })
-    }
-
-    async fn extend(
-        &self,
-        realm: &Realm,
-        id: &UserId,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, PortError> {
-        self.faults.call("extend", || {
-            let mut pending = self.pending.lock();
-            let found = pending.get_mut(&(realm.clone(), *id)).filter(|registration| waits(registration, now));
-            found.map(|registration| registration.expires_at = expires_at).is_some()
-        })
-    }
-
-    async fn remove(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
-        self.faults.call("remove", || self.pending.lock().remove(&(realm.clone(), *id)).is_some())
-    }
-
-    async fn remove_all(&self, realm: &Realm, email: &Digest) -> Result<Vec<UserId>, PortError> {
-        self.faults.call("remove_all", || {
-            let mut pending = self.pending.lock();
-            let removed = pending.extract_if(.., |_, registration| is_of(registration, realm, email));
-            removed.map(|((_, id), _)| id).collect()
         })
     }
 

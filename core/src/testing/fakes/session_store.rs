@@ -1,6 +1,7 @@
 //! Sessions in a map.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -8,23 +9,30 @@ use crate::model::ids::{SessionId, UserId};
 use crate::model::realm::Realm;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
+use crate::model::user::User;
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
-use crate::ports::session_store::{RotateSession, SessionStore};
+use crate::ports::session_store::SessionStore;
+use crate::testing::fakes::user_store::FakeUserStore;
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
+
+/// Sessions by realm and id.
+pub(crate) type Sessions = BTreeMap<(Realm, SessionId), Session>;
 
 /// Keeps sessions as long as it lives.
 #[derive(Debug)]
 pub struct FakeSessionStore {
-    pub(crate) sessions: Locked<BTreeMap<(Realm, SessionId), Session>>,
+    pub(crate) sessions: Locked<Sessions>,
+    users: Arc<FakeUserStore>,
     faults: Faults,
 }
 
 impl FakeSessionStore {
-    /// An empty store that breaks as the plan says.
+    /// An empty store beside that of the accounts; it breaks as the plan says.
     #[must_use]
-    pub fn new(plan: &FaultPlan) -> Self {
-        Self { sessions: Locked::default(), faults: Faults::new("session_store", plan) }
+    pub fn new(users: Arc<FakeUserStore>, plan: &FaultPlan) -> Self {
+        Self { users, sessions: Locked::default(), faults: Faults::new("session_store", plan) }
     }
 
     /// What breaks.
@@ -42,37 +50,43 @@ impl FakeSessionStore {
 
 impl Default for FakeSessionStore {
     fn default() -> Self {
-        Self::new(&FaultPlan::default())
+        Self::new(Arc::default(), &FaultPlan::default())
     }
 }
 
 /// Keeps what is `kept` and counts the rest.
-fn retain(sessions: &mut BTreeMap<(Realm, SessionId), Session>, kept: impl Fn(&Session) -> bool) -> u64 {
+pub(super) fn retain(sessions: &mut Sessions, kept: impl Fn(&Session) -> bool) -> u64 {
     let before = sessions.len();
     sessions.retain(|_, session| kept(session));
     (before - sessions.len()) as u64
 }
 
+pub(super) fn replace(sessions: &mut Sessions, session: Session, expected: u64) -> Result<(), Refusal> {
+    match sessions.get_mut(&(session.realm.clone(), session.id)) {
+        None => Err(Refusal::SessionGone),
+        Some(stored) if stored.version != expected => Err(Refusal::SessionStale),
+        Some(stored) => {
+            *stored = session;
+            Ok(())
+        }
+    }
+}
+
 #[async_trait]
 impl SessionStore for FakeSessionStore {
-    async fn insert(&self, session: Session) -> Result<(), PortError> {
-        self.faults.call("insert", || {
-            self.sessions.lock().insert((session.realm.clone(), session.id), session);
-        })
-    }
-
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         self.faults.call("find", || self.sessions.lock().get(&(realm.clone(), *id)).cloned())
     }
 
-    async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {
-        self.faults.call("rotate", || match self.sessions.lock().get_mut(&(session.realm.clone(), session.id)) {
-            None => RotateSession::Gone,
-            Some(stored) if stored.version != expected => RotateSession::Stale,
-            Some(stored) => {
-                *stored = session;
-                RotateSession::Rotated
-            }
+    async fn find_with_account(
+        &self,
+        realm: &Realm,
+        session: &SessionId,
+        user: &UserId,
+    ) -> Result<Option<(Session, User)>, PortError> {
+        self.faults.call("find_with_account", || {
+            let session = self.sessions.lock().get(&(realm.clone(), *session)).cloned();
+            session.zip(self.users.users.lock().get(&(realm.clone(), *user)).cloned())
         })
     }
 
@@ -83,18 +97,6 @@ impl SessionStore for FakeSessionStore {
             let mut of_user: Vec<Session> = of_user.cloned().collect();
             of_user.sort_by_key(|session| session.created_at);
             of_user
-        })
-    }
-
-    async fn end(&self, realm: &Realm, id: &SessionId) -> Result<bool, PortError> {
-        self.faults.call("end", || self.sessions.lock().remove(&(realm.clone(), *id)).is_some())
-    }
-
-    async fn end_all(&self, realm: &Realm, user: &UserId, except: Option<SessionId>) -> Result<u64, PortError> {
-        self.faults.call("end_all", || {
-            let ends =
-                |session: &Session| session.realm == *realm && session.user == *user && Some(session.id) != except;
-            retain(&mut self.sessions.lock(), |session| !ends(session))
         })
     }
 

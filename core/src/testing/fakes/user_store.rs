@@ -9,16 +9,20 @@ use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::user::{SealedPerson, User};
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
-use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+use crate::ports::user_store::UserStore;
 use crate::testing::fakes::held_keys::{page, swap};
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
 
+/// Accounts by realm and id.
+pub(crate) type Users = BTreeMap<(Realm, UserId), User>;
+
 /// Keeps accounts as long as it lives.
 #[derive(Debug)]
 pub struct FakeUserStore {
-    pub(crate) users: Locked<BTreeMap<(Realm, UserId), User>>,
+    pub(crate) users: Locked<Users>,
     faults: Faults,
 }
 
@@ -49,28 +53,50 @@ impl Default for FakeUserStore {
 }
 
 /// Whether another user of the realm than `user` has its e-mail.
-fn email_taken(users: &BTreeMap<(Realm, UserId), User>, user: &User) -> bool {
+fn email_taken(users: &Users, user: &User) -> bool {
     let same_email = |other: &User| other.realm == user.realm && other.person.email_index == user.person.email_index;
     users.values().any(|other| other.id != user.id && same_email(other))
 }
 
+pub(super) fn insert(users: &mut Users, user: User) -> Result<(), Refusal> {
+    let key = (user.realm.clone(), user.id);
+    if users.contains_key(&key) {
+        return Err(Refusal::IdTaken);
+    }
+    if email_taken(users, &user) {
+        return Err(Refusal::EmailTaken);
+    }
+    users.insert(key, user);
+    Ok(())
+}
+
+pub(super) fn replace(users: &mut Users, user: User, expected: u64) -> Result<(), Refusal> {
+    let key = (user.realm.clone(), user.id);
+    match users.get(&key) {
+        None => Err(Refusal::UserGone),
+        Some(stored) if stored.version != expected => Err(Refusal::UserStale),
+        Some(_) if email_taken(users, &user) => Err(Refusal::EmailTaken),
+        Some(stored) => {
+            let kept = stored.person.key.clone();
+            users.insert(key, User { person: SealedPerson { key: kept, ..user.person }, ..user });
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn delete(users: &mut Users, key: (Realm, UserId), expected: u64) -> Result<(), Refusal> {
+    match users.get(&key) {
+        None => Err(Refusal::UserGone),
+        Some(stored) if stored.version != expected => Err(Refusal::UserStale),
+        Some(_) => {
+            users.remove(&key);
+            Ok(())
+        }
+    }
+}
+
 #[async_trait]
 impl UserStore for FakeUserStore {
-    async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
-        self.faults.call("insert", || {
-            let mut users = self.users.lock();
-            let key = (user.realm.clone(), user.id);
-            if users.contains_key(&key) {
-                return InsertUser::IdTaken;
-            }
-            if email_taken(&users, &user) {
-                return InsertUser::EmailTaken;
-            }
-            users.insert(key, user);
-            InsertUser::Inserted
-        })
-    }
-
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         self.faults.call("find", || self.users.lock().get(&(realm.clone(), *id)).cloned())
     }
@@ -79,23 +105,6 @@ impl UserStore for FakeUserStore {
         self.faults.call("find_by_email", || {
             let users = self.users.lock();
             users.values().find(|user| user.realm == *realm && user.person.email_index == *email).cloned()
-        })
-    }
-
-    async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
-        self.faults.call("replace", || {
-            let mut users = self.users.lock();
-            let key = (user.realm.clone(), user.id);
-            match users.get(&key) {
-                None => ReplaceUser::Gone,
-                Some(stored) if stored.version != expected => ReplaceUser::Stale,
-                Some(_) if email_taken(&users, &user) => ReplaceUser::EmailTaken,
-                Some(stored) => {
-                    let kept = stored.person.key.clone();
-                    users.insert(key, User { person: SealedPerson { key: kept, ..user.person }, ..user });
-                    ReplaceUser::Replaced
-                }
-            }
         })
     }
 
@@ -108,10 +117,6 @@ impl UserStore for FakeUserStore {
 
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
         self.faults.call("swap_keys", || swap(&mut self.users.lock(), |one| &mut one.person.key, swaps))
-    }
-
-    async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
-        self.faults.call("delete", || self.users.lock().remove(&(realm.clone(), *id)).is_some())
     }
 
     async fn ping(&self) -> Result<(), PortError> {

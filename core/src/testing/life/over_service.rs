@@ -104,11 +104,14 @@ impl ServiceDriver {
                 Ok(Answer::Challenge(service.send_otp(realm, id, phone, Channel::Sms).await?.expose()))
             }
             Request::VerifyOtp { challenge, otp } => service.verify_otp(realm, challenge, otp).await.map(done),
+            Request::ChangePassword { access, current, new } => {
+                let caller = service.authenticate(realm, access).await?;
+                Ok(pair(&service.change_password(&caller, current, new, &self.client).await?))
+            }
             Request::Disable { email } => service.disable(realm, email).await.map(|_| Answer::Done),
             Request::Enable { email } => service.enable(realm, email).await.map(|_| Answer::Done),
             Request::LogOut { access }
             | Request::LogOutEverywhere { access }
-            | Request::ChangePassword { access, .. }
             | Request::ChangeEmail { access, .. }
             | Request::SetMfa { access, .. }
             | Request::Delete { access, .. } => self.answer_caller(realm, access, request).await.map(done),
@@ -121,9 +124,6 @@ impl ServiceDriver {
         match request {
             Request::LogOut { .. } => service.log_out(&caller).await,
             Request::LogOutEverywhere { .. } => service.log_out_everywhere(&caller).await,
-            Request::ChangePassword { current, new, .. } => {
-                service.change_password(&caller, current, new, client).await
-            }
             Request::ChangeEmail { email, .. } => {
                 let changes = ProfileChanges { email: Some(email), ..ProfileChanges::default() };
                 service.update_profile(&caller, changes, None, Vec::new()).await.map(|_| ())

@@ -46,7 +46,7 @@ pub struct Challenge {
     pub otp: Option<String>,
     pub tries: u8,
     pub expires: Seconds,
-    pub generation: u32,
+    pub credentials_version: u32,
 }
 
 /// Someone who waits for a mail.
@@ -89,7 +89,7 @@ pub struct Account {
     pub id: Option<String>,
     pub email: &'static str,
     pub password: &'static str,
-    pub generation: u32,
+    pub credentials_version: u32,
     pub sessions: Vec<Session>,
     /// A new address that waits for its link.
     pub pending: Option<&'static str>,
@@ -210,10 +210,12 @@ impl Account {
         link.is_some_and(|link| self.pending == Some(link.email))
     }
 
-    /// Every token of the past is dead.
-    pub fn end_generation(&mut self) {
-        self.generation += 1;
+    /// Every right that was given before has ended.
+    pub fn end_rights(&mut self) {
+        self.credentials_version += 1;
         self.sessions.clear();
+        self.pending = None;
+        self.forget_rights();
     }
 }
 

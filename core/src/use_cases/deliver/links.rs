@@ -11,17 +11,18 @@ use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::sealed::{Digest, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
-use crate::ports::error::PortError;
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
 
 impl AuthService {
     pub(super) async fn deliver_reset(&self, job: &Job, email: &Digest) -> Result<(), Failure> {
-        let Some(user) = self.owner_of_address(&job.realm, email).await? else { return Ok(()) };
+        let Some(user) = self.ports.users.find_by_email(&job.realm, email).await? else { return Ok(()) };
         if user.disabled || !self.may_mail(job, "mail_password_reset", user.id.as_bytes(), email).await? {
             return Ok(());
         }
         let expires_in = self.policy.lifetimes.reset;
-        let token = self.new_link(&user, Purpose::ResetPassword, *email, expires_in).await?;
+        let token = self.new_link(&user, Purpose::ResetPassword, self.reset_binding(&user), expires_in).await?;
         let first_name = self.opener_of(&user)?.first_name(&user.person)?;
         self.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
         self.mail_now(job, &user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
@@ -33,7 +34,7 @@ impl AuthService {
         let realm = &job.realm;
         let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let Some(pending) = user.pending_email.clone() else { return Ok(()) };
-        let owner = self.owner_of_address(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
+        let owner = self.ports.users.find_by_email(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
         if let Some(owner) = owner {
             let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
             return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
@@ -42,7 +43,9 @@ impl AuthService {
             return Ok(());
         }
         let expires_in = self.policy.lifetimes.verify;
-        let token = self.new_link(&user, Purpose::ChangeEmail, pending.index, expires_in).await?;
+        let index = pending.index.as_bytes();
+        let binding = self.token_binding(realm, Purpose::ChangeEmail, index, user.credentials_version);
+        let token = self.new_link(&user, Purpose::ChangeEmail, binding, expires_in).await?;
         let opener = self.opener_of(&user)?;
         let to = opener.email(Field::PendingEmail, &pending.email)?;
         let first_name = opener.first_name(&user.person)?;
@@ -59,21 +62,20 @@ impl AuthService {
         purpose: Purpose,
         binding: Digest,
         lifetime: Duration,
-    ) -> Result<OpaqueToken, PortError> {
-        let Ports { one_time_tokens, clock, randomness, .. } = &self.ports;
+    ) -> Result<OpaqueToken, StoryError> {
+        let Ports { clock, randomness, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let token = OpaqueToken::random(&**randomness);
-        one_time_tokens
-            .put(OneTimeToken {
-                holder: Self::holder(realm, purpose, user.id),
-                token: self.token_digest(realm, purpose, &token),
-                code: None,
-                tries_left: 0,
-                binding: Some(binding),
-                created_at: now,
-                expires_at: now + lifetime,
-            })
-            .await?;
+        let stored = OneTimeToken {
+            holder: Self::holder(realm, purpose, user.id),
+            token: self.token_digest(realm, purpose, &token),
+            code: None,
+            tries_left: 0,
+            binding: Some(binding),
+            created_at: now,
+            expires_at: now + lifetime,
+        };
+        self.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
         Ok(token)
     }
 }

@@ -134,12 +134,6 @@ impl AuthService {
         }
     }
 
-    /// Whose address it is. Out here nobody measures how long that takes, so that a hint may save the look.
-    async fn owner_of_address(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
-        let Ports { users, .. } = &self.ports;
-        if users.may_have_email(realm, email).await? { users.find_by_email(realm, email).await } else { Ok(None) }
-    }
-
     /// To a user's address, within the quotas.
     async fn mail(&self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
         if self.may_mail(job, message.template(), user.id.as_bytes(), &user.person.email_index).await? {

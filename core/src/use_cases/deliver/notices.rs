@@ -7,9 +7,11 @@ use crate::model::job::{Job, Task};
 use crate::model::message::EmailMessage;
 use crate::model::sealed::Field;
 use crate::model::time::Timestamp;
+use crate::model::user::User;
+use crate::ports::database::UnitOfWork;
 use crate::ports::mailer::Envelope;
 use crate::service::{AuthService, Ports};
-use crate::use_cases::log_out::Still;
+use crate::use_cases::shared::commit::VersionCheck;
 
 impl AuthService {
     /// To the address that counts no more; then it is forgotten.
@@ -22,12 +24,13 @@ impl AuthService {
         let first_name = opener.first_name(&user.person)?;
         mailer.send(&envelope(job, user.id), &to, &EmailMessage::EmailChanged { first_name, at }).await?;
         self.record(&job.realm, EventKind::MessageSent, Some(user.id), None);
-        self.change_user(user, Still::Anyone, |user| {
+        let change = |user: &mut User| {
             if user.previous_email.as_ref() == Some(&previous) {
                 user.previous_email = None;
             }
-        })
-        .await?;
+            Ok(())
+        };
+        self.update_account(user, VersionCheck::Ignore, change, |_| UnitOfWork::default()).await?;
         Ok(())
     }
 

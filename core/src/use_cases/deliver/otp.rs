@@ -8,6 +8,7 @@ use crate::model::message::{Channel, TextMessage};
 use crate::model::one_time_token::{CODE_TRIES, Purpose};
 use crate::model::otp::TypedCode;
 use crate::model::sealed::Digest;
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 
 impl AuthService {
@@ -20,7 +21,7 @@ impl AuthService {
         challenge: &Digest,
         channel: Channel,
     ) -> Result<(), Failure> {
-        let Ports { users, one_time_tokens, texter, clock, randomness, .. } = &self.ports;
+        let Ports { database, users, one_time_tokens, texter, clock, randomness, .. } = &self.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let holder = Self::holder(realm, purpose, *id);
@@ -35,7 +36,9 @@ impl AuthService {
         }
         let code = TypedCode::digits(&**randomness);
         let digest = self.code_digest(realm, purpose, id, &code);
-        if !one_time_tokens.arm(&holder, challenge, digest, CODE_TRIES, now).await? {
+        let owner = holder;
+        let set_code = Change::SetCode { owner, token: *challenge, code: digest, tries: CODE_TRIES, now };
+        if database.commit(UnitOfWork::of(set_code)).await?.is_err() {
             return Ok(());
         }
         let expires_in = waiting.expires_at.since(now);

@@ -10,18 +10,19 @@ use crate::model::otp::TypedCode;
 use crate::model::sealed::{Digest, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::user::Registration;
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 
 impl AuthService {
     /// The link and code of a registration; or, if the address has an account, a word to its owner.
     pub(super) async fn deliver_verification(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
-        let Ports { registrations, clock, .. } = &self.ports;
+        let Ports { registrations, users, clock, .. } = &self.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(registration) = registrations.find(realm, id, now).await? else { return Ok(()) };
-        if let Some(owner) = self.owner_of_address(realm, &registration.person.email_index).await? {
+        if let Some(owner) = users.find_by_email(realm, &registration.person.email_index).await? {
             let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
             self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await?;
-            registrations.remove(realm, id).await?;
+            self.commit(UnitOfWork::of(Change::RemoveRegistration { realm: realm.clone(), id: *id })).await?;
             return Ok(());
         }
         if !self.may_mail(job, "mail_email_verify", id.as_bytes(), &registration.person.email_index).await? {
@@ -31,23 +32,25 @@ impl AuthService {
     }
 
     async fn mail_verification(&self, job: &Job, registration: &Registration) -> Result<(), Failure> {
-        let Ports { registrations, one_time_tokens, mailer, clock, randomness, .. } = &self.ports;
+        let Ports { database, mailer, clock, randomness, .. } = &self.ports;
         let (realm, now, lifetime) = (&job.realm, clock.now(), self.policy.lifetimes.verify);
         let (purpose, id) = (Purpose::VerifyEmail, registration.id);
         let (token, code) = (OpaqueToken::random(&**randomness), TypedCode::letters(&**randomness));
         let expires_at = now + lifetime;
-        one_time_tokens
-            .put(OneTimeToken {
-                holder: Self::holder(realm, purpose, id),
-                token: self.token_digest(realm, purpose, &token),
-                code: Some(self.code_digest(realm, purpose, &id, &code)),
-                tries_left: CODE_TRIES,
-                binding: Some(registration.person.email_index),
-                created_at: now,
-                expires_at,
-            })
-            .await?;
-        registrations.extend(realm, &id, expires_at, now).await?;
+        let stored = OneTimeToken {
+            holder: Self::holder(realm, purpose, id),
+            token: self.token_digest(realm, purpose, &token),
+            code: Some(self.code_digest(realm, purpose, &id, &code)),
+            tries_left: CODE_TRIES,
+            binding: Some(registration.person.email_index),
+            created_at: now,
+            expires_at,
+        };
+        let extended = Change::ExtendRegistration { realm: realm.clone(), id, expires_at, now };
+        if database.commit(UnitOfWork::of(Change::PutToken(Box::new(stored))).with(extended)).await?.is_err() {
+            // the registration has gone meanwhile
+            return Ok(());
+        }
         let opener = self.opener(realm, id.as_bytes(), &registration.person.key)?;
         let to = opener.email(Field::Email, &registration.person.email)?;
         let first_name = opener.first_name(&registration.person)?;

@@ -92,7 +92,7 @@ fn whom_a_job_is_about_may_be_gone() {
     let pair = play.user();
     let caller = play.caller(&pair).unwrap();
     block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
-    block_on(play.service.change_password(&caller, PASSWORD, super::OTHER, &play.client)).unwrap();
+    let pair = block_on(play.service.change_password(&caller, PASSWORD, super::OTHER, &play.client)).unwrap();
     let caller = play.caller(&pair).unwrap();
     block_on(play.service.delete_account(&caller, None, &play.client)).unwrap();
     play.world.mailer.take();

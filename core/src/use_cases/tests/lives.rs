@@ -47,6 +47,8 @@ fn register_verify_log_in_change_and_delete() {
         ["mail_email_verify", "registration", "email_change_confirm", "email_change_requested", "email_changed"]
     );
 
+    assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)), "a new address ends every session");
+    let pair = play.log_in("augusta@example.org", PASSWORD).unwrap();
     let caller = play.caller(&pair).unwrap();
     let export = block_on(play.service.export(&caller)).unwrap();
     assert_eq!((export.sessions.len(), export.profile.first_name.as_str()), (1, "Augusta"));
@@ -80,8 +82,9 @@ fn passwords_are_changed_and_reset() {
     let play = Play::new();
     let (here, there) = (play.user(), play.log_in(EMAIL, PASSWORD).unwrap());
     let caller = play.caller(&here).unwrap();
-    block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client)).unwrap();
-    assert!(play.caller(&here).is_ok());
+    let new = block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client)).unwrap();
+    assert!(play.caller(&new).is_ok());
+    assert!(matches!(play.caller(&here), Err(StoryError::NotAuthenticated)));
     assert!(matches!(play.caller(&there), Err(StoryError::NotAuthenticated)));
     assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::InvalidCredentials)));
 
@@ -188,7 +191,7 @@ fn a_hash_of_other_parameters_is_renewed() {
     let after = play.world.users.all()[0].clone();
     assert_ne!(after.password, before.password);
     // for whoever compares and swaps it is another version; for whoever is logged in it is nothing
-    assert_eq!((after.version, after.generation), (before.version + 1, before.generation));
+    assert_eq!((after.version, after.credentials_version), (before.version + 1, before.credentials_version));
     assert!(play.caller(&pair).is_ok());
 }
 
@@ -207,15 +210,15 @@ fn an_account_begins_under_the_newest_key_whatever_its_registration_lies_under()
     assert_eq!(play.service.show_profile(&play.caller(&pair).unwrap()).unwrap().first_name.as_str(), "Ada");
 }
 
-/// A generation that came back would bring its tokens back: each change is the next number, never another one.
+/// A credentials_version that came back would bring its tokens back: each change is the next number, never another one.
 #[test]
 fn generations_only_grow() {
     let play = Play::new();
     let pair = play.user();
-    let generation = || play.world.users.all()[0].generation;
-    let mut before = generation();
+    let credentials_version = || play.world.users.all()[0].credentials_version;
+    let mut before = credentials_version();
     let mut is_next = |what: &str| {
-        assert_eq!(generation(), before + 1, "{what}");
+        assert_eq!(credentials_version(), before + 1, "{what}");
         before += 1;
     };
     block_on(play.service.change_password(&play.caller(&pair).unwrap(), PASSWORD, OTHER, &play.client)).unwrap();
@@ -230,5 +233,5 @@ fn generations_only_grow() {
     block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
     is_next("disabled");
     block_on(play.service.enable(&play.realm, EMAIL)).unwrap();
-    assert_eq!(generation(), before, "enabled");
+    assert_eq!(credentials_version(), before, "enabled");
 }

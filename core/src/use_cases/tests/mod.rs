@@ -1,14 +1,14 @@
 //! The stories over a world of fakes: lives from beginning to end, stops between any two steps, and refresh tokens
 //! against a model.
 
-mod close_calls;
+mod crash_points;
 mod deliveries;
+mod edge_cases;
 mod fakes;
 mod life;
 mod lives;
 mod refresh_model;
 mod refusals;
-mod stops;
 mod texts;
 
 use crate::model::client::Client;

@@ -42,6 +42,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
     let realms = realms(reader);
     let listen = Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) };
     let redis = stores::redis(reader, production);
+    let session_cache_ttl = stores::session_cache_ttl(reader);
     let settings = Settings {
         environment,
         listen,
@@ -49,6 +50,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         app,
         realms,
         redis,
+        session_cache_ttl,
         signing: signing(reader),
         mail,
         texts,

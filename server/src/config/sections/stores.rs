@@ -1,6 +1,7 @@
 //! Where accounts, counters and jobs live.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::config::parse::Reader;
 use crate::config::{Database, SecretText};
@@ -33,6 +34,17 @@ pub fn sqlite_path(url: &str) -> Result<PathBuf, String> {
         return Err("names no file".to_owned());
     }
     Ok(PathBuf::from(path))
+}
+
+/// The most that `SESSION_CACHE_TTL` may be.
+const LONGEST_CACHE_TTL: Duration = Duration::from_secs(30);
+
+pub fn session_cache_ttl(reader: &mut Reader) -> Duration {
+    let ttl = reader.duration_or_zero("SESSION_CACHE_TTL", Duration::from_secs(5));
+    if ttl > LONGEST_CACHE_TTL {
+        reader.refuse("SESSION_CACHE_TTL", "is over 30s", "choose 30s or less; 0s switches the cache off");
+    }
+    ttl
 }
 
 pub fn redis(reader: &mut Reader, production: bool) -> Option<SecretText> {

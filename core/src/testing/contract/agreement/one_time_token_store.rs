@@ -2,19 +2,18 @@
 
 use super::{Dice, Model, after, agree};
 use crate::model::ids::UserId;
-use crate::model::one_time_token::{Holder, OneTimeToken, Purpose};
+use crate::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
-use crate::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
-use crate::testing::contract::{Outcome, Setup};
-use crate::testing::fakes::one_time_token_store::FakeOneTimeTokenStore;
+use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
+use crate::testing::contract::{Outcome, Records, Setup};
 use crate::testing::samples::{digest, token};
 
 /// The port answers whatever its fake answers.
-pub async fn agrees_with_the_fake(tokens: &Setup<dyn OneTimeTokenStore>) -> Outcome {
-    agree::<Tokens>(&*tokens.port, &FakeOneTimeTokenStore::default()).await
+pub async fn agrees_with_the_fake(tokens: &Setup<Records<dyn OneTimeTokenStore>>) -> Outcome {
+    agree::<Tokens>(&*tokens.port, &Records::of_fakes(|ports| ports.one_time_tokens.clone())).await
 }
 
 struct Tokens;
@@ -23,12 +22,12 @@ struct Tokens;
 enum Call {
     Put(OneTimeToken),
     Peek(Realm, Purpose, Digest, Timestamp),
-    Find(Holder, Timestamp),
+    Find(TokenOwner, Timestamp),
     Consume(Realm, Purpose, Digest, Timestamp),
-    Arm(Holder, Digest, Digest, Timestamp),
-    Try(CodeOf, Digest, Timestamp),
+    Arm(TokenOwner, Digest, Digest, Timestamp),
+    Try(CodeLookup, Digest, Timestamp),
     RemoveAll(Realm, UserId),
-    Remove(Holder),
+    Remove(TokenOwner),
     Purge(Timestamp),
 }
 
@@ -37,7 +36,7 @@ enum Answer {
     Done,
     Found(Option<OneTimeToken>),
     Armed(bool),
-    Tried(TryCode),
+    Tried(CodeAttempt),
     Purged(u64),
 }
 
@@ -56,7 +55,7 @@ fn some_token(dice: &Dice) -> OneTimeToken {
 }
 
 impl Model for Tokens {
-    type Port = dyn OneTimeTokenStore;
+    type Port = Records<dyn OneTimeTokenStore>;
     type Call = Call;
     type Answer = Answer;
 
@@ -74,8 +73,8 @@ impl Model for Tokens {
             9 => Call::Find(one.holder, now),
             10..=11 => Call::Consume(realm, purpose, recent, now),
             12..=14 => Call::Arm(one.holder, recent, guess, now),
-            15..=17 => Call::Try(CodeOf::Token(realm, purpose, recent), guess, now),
-            18..=20 => Call::Try(CodeOf::Holder(one.holder), guess, now),
+            15..=17 => Call::Try(CodeLookup::Token(realm, purpose, recent), guess, now),
+            18..=20 => Call::Try(CodeLookup::Owner(one.holder), guess, now),
             21 => Call::RemoveAll(realm, one.holder.subject),
             22 => Call::Remove(one.holder),
             _ => Call::Purge(now),
@@ -92,15 +91,19 @@ impl Model for Tokens {
                 tokens.put(one.clone()).await?;
                 Answer::Done
             }
-            Call::Peek(realm, purpose, digest, now) => Answer::Found(tokens.peek(realm, *purpose, digest, *now).await?),
+            Call::Peek(realm, purpose, digest, now) => {
+                Answer::Found(tokens.find_valid(realm, *purpose, digest, *now).await?)
+            }
             Call::Find(holder, now) => Answer::Found(tokens.find(holder, *now).await?),
             Call::Consume(realm, purpose, digest, now) => {
                 Answer::Found(tokens.consume(realm, *purpose, digest, *now).await?)
             }
-            Call::Arm(holder, digest, code, now) => Answer::Armed(tokens.arm(holder, digest, *code, 2, *now).await?),
+            Call::Arm(holder, digest, code, now) => {
+                Answer::Armed(tokens.set_code(holder, digest, *code, 2, *now).await?)
+            }
             Call::Try(of, code, now) => Answer::Tried(match tokens.try_code(of, code, *now).await? {
                 // How many tries a used-up token had left is nobody's business.
-                TryCode::Right(right) => TryCode::Right(OneTimeToken { tries_left: 0, ..right }),
+                CodeAttempt::Right(right) => CodeAttempt::Right(OneTimeToken { tries_left: 0, ..right }),
                 answer => answer,
             }),
             Call::RemoveAll(realm, subject) => {

@@ -6,15 +6,15 @@ use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
 use crate::model::user::Registration;
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
-use crate::ports::registration_store::{InsertRegistration, RegistrationStore};
-use crate::testing::contract::{Outcome, Setup};
-use crate::testing::fakes::registration_store::FakeRegistrationStore;
+use crate::ports::registration_store::RegistrationStore;
+use crate::testing::contract::{Outcome, Records, Setup};
 use crate::testing::samples::{digest, person, registration, user_id};
 
 /// The port answers whatever its fake answers.
-pub async fn agrees_with_the_fake(pending: &Setup<dyn RegistrationStore>) -> Outcome {
-    agree::<Pending>(&*pending.port, &FakeRegistrationStore::default()).await
+pub async fn agrees_with_the_fake(pending: &Setup<Records<dyn RegistrationStore>>) -> Outcome {
+    agree::<Pending>(&*pending.port, &Records::of_fakes(|ports| ports.registrations.clone())).await
 }
 
 struct Pending;
@@ -32,7 +32,7 @@ enum Call {
 
 #[derive(Debug, PartialEq)]
 enum Answer {
-    Inserted(InsertRegistration),
+    Inserted(Result<(), Refusal>),
     Found(Vec<Registration>),
     Was(bool),
     Removed(Vec<UserId>),
@@ -40,7 +40,7 @@ enum Answer {
 }
 
 impl Model for Pending {
-    type Port = dyn RegistrationStore;
+    type Port = Records<dyn RegistrationStore>;
     type Call = Call;
     type Answer = Answer;
 

@@ -5,15 +5,15 @@ use crate::model::ids::{SessionId, UserId};
 use crate::model::realm::Realm;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
-use crate::ports::session_store::{RotateSession, SessionStore};
-use crate::testing::contract::{Outcome, Setup};
-use crate::testing::fakes::session_store::FakeSessionStore;
+use crate::ports::session_store::SessionStore;
+use crate::testing::contract::{Outcome, Records, Setup};
 use crate::testing::samples::{digest, session, session_id, user_id};
 
 /// The port answers whatever its fake answers.
-pub async fn agrees_with_the_fake(sessions: &Setup<dyn SessionStore>) -> Outcome {
-    agree::<Sessions>(&*sessions.port, &FakeSessionStore::default()).await
+pub async fn agrees_with_the_fake(sessions: &Setup<Records<dyn SessionStore>>) -> Outcome {
+    agree::<Sessions>(&*sessions.port, &Records::of_fakes(|ports| ports.sessions.clone())).await
 }
 
 struct Sessions;
@@ -33,13 +33,13 @@ enum Call {
 enum Answer {
     Done,
     Found(Vec<Session>),
-    Rotated(RotateSession),
+    Rotated(Result<(), Refusal>),
     Ended(bool),
     Counted(u64),
 }
 
 impl Model for Sessions {
-    type Port = dyn SessionStore;
+    type Port = Records<dyn SessionStore>;
     type Call = Call;
     type Answer = Answer;
 
@@ -81,7 +81,7 @@ impl Model for Sessions {
                 Answer::Done
             }
             Call::Find(realm, id) => Answer::Found(Vec::from_iter(sessions.find(realm, id).await?)),
-            Call::Rotate(next, expected) => Answer::Rotated(sessions.rotate(Session::clone(next), *expected).await?),
+            Call::Rotate(next, expected) => Answer::Rotated(sessions.replace(Session::clone(next), *expected).await?),
             Call::List(realm, user) => Answer::Found(sessions.list(realm, user).await?),
             Call::End(realm, id) => Answer::Ended(sessions.end(realm, id).await?),
             Call::EndAll(realm, user, except) => Answer::Counted(sessions.end_all(realm, user, *except).await?),

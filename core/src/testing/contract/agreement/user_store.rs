@@ -5,15 +5,15 @@ use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::user::User;
+use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
-use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
-use crate::testing::contract::{Outcome, Setup};
-use crate::testing::fakes::user_store::FakeUserStore;
+use crate::ports::user_store::UserStore;
+use crate::testing::contract::{Outcome, Records, Setup};
 use crate::testing::samples::{digest, person, user, user_id};
 
 /// The port answers whatever its fake answers.
-pub async fn agrees_with_the_fake(users: &Setup<dyn UserStore>) -> Outcome {
-    agree::<Users>(&*users.port, &FakeUserStore::default()).await
+pub async fn agrees_with_the_fake(users: &Setup<Records<dyn UserStore>>) -> Outcome {
+    agree::<Users>(&*users.port, &Records::of_fakes(|ports| ports.users.clone())).await
 }
 
 struct Users;
@@ -29,16 +29,16 @@ enum Call {
 
 #[derive(Debug, PartialEq)]
 enum Answer {
-    Inserted(InsertUser),
+    Inserted(Result<(), Refusal>),
     /// Both the id and the e-mail are taken: which of them is told is the store's choice.
     DoublyRefused,
     Found(Box<Option<User>>),
-    Replaced(ReplaceUser),
+    Replaced(Result<(), Refusal>),
     Deleted(bool),
 }
 
 impl Model for Users {
-    type Port = dyn UserStore;
+    type Port = Records<dyn UserStore>;
     type Call = Call;
     type Answer = Answer;
 
@@ -49,7 +49,7 @@ impl Model for Users {
     fn call(dice: &Dice) -> Call {
         let ([id, email, other], realm) = (dice.three(3), dice.realm());
         let version = dice.number(2);
-        let one = User { person: person(email), version, generation: other, ..user(&realm, id) };
+        let one = User { person: person(email), version, credentials_version: other, ..user(&realm, id) };
         match dice.call(10) {
             0..=3 => Call::Insert(Box::new(one)),
             4 => Call::Find(realm, user_id(id)),
@@ -69,7 +69,9 @@ impl Model for Users {
                 let id_taken = users.find(&user.realm, &user.id).await?.is_some();
                 let email_taken = users.find_by_email(&user.realm, &user.person.email_index).await?.is_some();
                 match users.insert(User::clone(user)).await? {
-                    InsertUser::EmailTaken | InsertUser::IdTaken if id_taken && email_taken => Answer::DoublyRefused,
+                    Err(Refusal::EmailTaken) | Err(Refusal::IdTaken) if id_taken && email_taken => {
+                        Answer::DoublyRefused
+                    }
                     answer => Answer::Inserted(answer),
                 }
             }

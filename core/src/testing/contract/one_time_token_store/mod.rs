@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::agreement::one_time_token_store::agrees_with_the_fake;
-use super::{Case, Outcome, Setup};
+use super::{Case, Outcome, Records, Setup};
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::time::Timestamp;
 use crate::ports::one_time_token_store::OneTimeTokenStore;
 use crate::testing::samples::{LIFE, NOW, digest, holder, realm, token, user_id};
 
-type Tokens = Setup<dyn OneTimeTokenStore>;
+type Tokens = Setup<Records<dyn OneTimeTokenStore>>;
 
 const MILLI: Duration = Duration::from_millis(1);
 const RESET: Purpose = Purpose::ResetPassword;
 
 /// All cases.
 #[must_use]
-pub fn cases() -> Vec<Case<dyn OneTimeTokenStore>> {
+pub fn cases() -> Vec<Case<Records<dyn OneTimeTokenStore>>> {
     let mut cases = cases![
         an_empty_store_finds_nothing,
         finds_what_was_put,
@@ -47,7 +47,7 @@ async fn is_found(
     token: &OneTimeToken,
     now: Timestamp,
 ) -> Result<bool, crate::ports::error::PortError> {
-    let peeked = tokens.peek(&token.holder.realm, token.holder.purpose, &token.token, now).await?;
+    let peeked = tokens.find_valid(&token.holder.realm, token.holder.purpose, &token.token, now).await?;
     let found = tokens.find(&token.holder, now).await?.filter(|found| found.token == token.token);
     assert_eq!(peeked, found, "peek and find disagree");
     assert!(peeked.as_ref().is_none_or(|peeked| peeked == token), "another token was found");
@@ -59,7 +59,7 @@ async fn an_empty_store_finds_nothing(tokens: &Tokens) -> Outcome {
     let absent = token(&realm, RESET, 1);
     assert!(!is_found(tokens, &absent, NOW).await?);
     assert_eq!(tokens.consume(&realm, RESET, &absent.token, NOW).await?, None);
-    assert!(!tokens.arm(&absent.holder, &absent.token, digest("code", 1), 5, NOW).await?);
+    assert!(!tokens.set_code(&absent.holder, &absent.token, digest("code", 1), 5, NOW).await?);
     tokens.remove(&absent.holder).await?;
     tokens.remove_all(&realm, &absent.holder.subject).await?;
     assert_eq!(tokens.purge_expired(NOW).await?, 0);
@@ -73,7 +73,7 @@ async fn finds_what_was_put(tokens: &Tokens) -> Outcome {
     tokens.put(two.clone()).await?;
     assert!(is_found(tokens, &one, NOW).await?);
     assert!(is_found(tokens, &two, NOW).await?);
-    assert_eq!(tokens.peek(&realm, RESET, &digest("token", 3), NOW).await?, None);
+    assert_eq!(tokens.find_valid(&realm, RESET, &digest("token", 3), NOW).await?, None);
     assert_eq!(tokens.find(&holder(&realm, RESET, 3), NOW).await?, None);
     Ok(())
 }
@@ -121,7 +121,7 @@ async fn purposes_never_mix(tokens: &Tokens) -> Outcome {
         let one = token(&realm, stored, 1);
         tokens.put(one.clone()).await?;
         for asked in Purpose::ALL.into_iter().filter(|&asked| asked != stored) {
-            assert_eq!(tokens.peek(&realm, asked, &one.token, NOW).await?, None);
+            assert_eq!(tokens.find_valid(&realm, asked, &one.token, NOW).await?, None);
             assert_eq!(tokens.find(&holder(&realm, asked, 1), NOW).await?, None);
             assert_eq!(tokens.consume(&realm, asked, &one.token, NOW).await?, None);
             tokens.remove(&holder(&realm, asked, 1)).await?;
@@ -138,7 +138,7 @@ async fn realms_never_mix(tokens: &Tokens) -> Outcome {
     tokens.put(mine.clone()).await?;
     assert!(!is_found(tokens, &theirs, NOW).await?);
     assert_eq!(tokens.consume(&there, RESET, &mine.token, NOW).await?, None);
-    assert!(!tokens.arm(&theirs.holder, &mine.token, digest("code", 9), 5, NOW).await?);
+    assert!(!tokens.set_code(&theirs.holder, &mine.token, digest("code", 9), 5, NOW).await?);
     tokens.put(theirs.clone()).await?;
     tokens.remove_all(&there, &user_id(1)).await?;
     assert!(is_found(tokens, &mine, NOW).await?);
@@ -181,7 +181,7 @@ async fn is_consumed_once(tokens: &Tokens) -> Outcome {
 async fn one_of_many_racing_calls_consumes_it(tokens: &Tokens) -> Outcome {
     let one = token(&realm("User1"), RESET, 1);
     tokens.put(one.clone()).await?;
-    let consume = |tokens: Arc<dyn OneTimeTokenStore>, _| {
+    let consume = |tokens: Arc<Records<dyn OneTimeTokenStore>>, _| {
         let one = one.clone();
         async move { tokens.consume(&one.holder.realm, RESET, &one.token, NOW).await }
     };

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::{MILLI, Tokens, is_found};
 use crate::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose};
-use crate::ports::one_time_token_store::{CodeOf, OneTimeTokenStore, TryCode};
+use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
+use crate::testing::contract::Records;
 use crate::testing::contract::{Case, Outcome, count};
 use crate::testing::samples::{NOW, digest, holder, realm, token};
 
 const OTP: Purpose = Purpose::VerifyPhone;
 
 /// The cases of typed codes.
-pub(super) fn cases() -> Vec<Case<dyn OneTimeTokenStore>> {
+pub(super) fn cases() -> Vec<Case<Records<dyn OneTimeTokenStore>>> {
     cases![
         a_right_code_uses_the_token_up,
         a_wrong_code_spends_a_try,
@@ -30,9 +31,9 @@ pub(super) fn cases() -> Vec<Case<dyn OneTimeTokenStore>> {
 }
 
 /// Both ways to address a token's code.
-fn addresses(token: &OneTimeToken) -> [CodeOf; 2] {
+fn addresses(token: &OneTimeToken) -> [CodeLookup; 2] {
     let holder = token.holder.clone();
-    [CodeOf::Token(holder.realm.clone(), holder.purpose, token.token), CodeOf::Holder(holder)]
+    [CodeLookup::Token(holder.realm.clone(), holder.purpose, token.token), CodeLookup::Owner(holder)]
 }
 
 /// A token but for the tries it has left.
@@ -45,8 +46,11 @@ async fn a_right_code_uses_the_token_up(tokens: &Tokens) -> Outcome {
     for of in addresses(&one) {
         tokens.put(one.clone()).await?;
         let answer = tokens.try_code(&of, &digest("code", 1), NOW).await?;
-        assert!(matches!(&answer, TryCode::Right(right) if but_for_tries(right) == but_for_tries(&one)), "{answer:?}");
-        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Dead);
+        assert!(
+            matches!(&answer, CodeAttempt::Right(right) if but_for_tries(right) == but_for_tries(&one)),
+            "{answer:?}"
+        );
+        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Dead);
         assert!(!is_found(tokens, &one, NOW).await?);
         assert_eq!(tokens.consume(&one.holder.realm, OTP, &one.token, NOW).await?, None);
     }
@@ -58,12 +62,12 @@ async fn a_wrong_code_spends_a_try(tokens: &Tokens) -> Outcome {
     for of in addresses(&one) {
         tokens.put(one.clone()).await?;
         for left in (1..CODE_TRIES).rev() {
-            assert_eq!(tokens.try_code(&of, &digest("code", 2), NOW).await?, TryCode::Wrong(one.holder.clone()));
+            assert_eq!(tokens.try_code(&of, &digest("code", 2), NOW).await?, CodeAttempt::Wrong(one.holder.clone()));
             let stored = tokens.find(&one.holder, NOW).await?;
             assert_eq!(stored, Some(OneTimeToken { tries_left: left, ..one.clone() }));
         }
         assert!(
-            matches!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Right(_)),
+            matches!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Right(_)),
             "the last try is one"
         );
     }
@@ -75,9 +79,9 @@ async fn a_code_is_dead_after_five_wrong_tries_and_its_link_is_not(tokens: &Toke
     for of in addresses(&one) {
         tokens.put(one.clone()).await?;
         for _ in 0..CODE_TRIES {
-            assert_eq!(tokens.try_code(&of, &digest("code", 2), NOW).await?, TryCode::Wrong(one.holder.clone()));
+            assert_eq!(tokens.try_code(&of, &digest("code", 2), NOW).await?, CodeAttempt::Wrong(one.holder.clone()));
         }
-        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Dead);
+        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Dead);
         let spent = OneTimeToken { tries_left: 0, ..one.clone() };
         let consumed = tokens.consume(&one.holder.realm, Purpose::VerifyEmail, &one.token, NOW).await?;
         assert_eq!(consumed, Some(spent));
@@ -87,7 +91,7 @@ async fn a_code_is_dead_after_five_wrong_tries_and_its_link_is_not(tokens: &Toke
 
 async fn a_code_of_nobody_is_dead(tokens: &Tokens) -> Outcome {
     for of in addresses(&token(&realm("User1"), OTP, 1)) {
-        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Dead);
+        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Dead);
     }
     Ok(())
 }
@@ -96,10 +100,10 @@ async fn an_expired_code_is_dead(tokens: &Tokens) -> Outcome {
     let one = token(&realm("User1"), OTP, 1);
     for of in addresses(&one) {
         tokens.put(one.clone()).await?;
-        assert_eq!(tokens.try_code(&of, &digest("code", 1), one.expires_at).await?, TryCode::Dead);
+        assert_eq!(tokens.try_code(&of, &digest("code", 1), one.expires_at).await?, CodeAttempt::Dead);
         tokens.put(one.clone()).await?;
         let answer = tokens.try_code(&of, &digest("code", 1), one.expires_at - MILLI).await?;
-        assert!(matches!(answer, TryCode::Right(_)), "{answer:?}");
+        assert!(matches!(answer, CodeAttempt::Right(_)), "{answer:?}");
     }
     Ok(())
 }
@@ -108,7 +112,7 @@ async fn a_token_without_a_code_has_none_to_try(tokens: &Tokens) -> Outcome {
     let one = OneTimeToken { code: None, ..token(&realm("User1"), OTP, 1) };
     tokens.put(one.clone()).await?;
     for of in addresses(&one) {
-        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Dead);
+        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Dead);
     }
     assert!(is_found(tokens, &one, NOW).await?, "trying changed it");
     Ok(())
@@ -119,7 +123,7 @@ async fn codes_of_other_purposes_and_realms_are_dead(tokens: &Tokens) -> Outcome
     tokens.put(one.clone()).await?;
     for other in [token(&realm("User1"), Purpose::LoginMfa, 1), token(&realm("User2"), OTP, 1)] {
         for of in addresses(&other) {
-            assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Dead);
+            assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Dead);
         }
     }
     assert!(is_found(tokens, &one, NOW).await?, "trying another's changed it");
@@ -130,14 +134,14 @@ async fn arms_the_token_it_was_made_for(tokens: &Tokens) -> Outcome {
     let bare = OneTimeToken { code: None, tries_left: 0, ..token(&realm("User1"), OTP, 1) };
     tokens.put(bare.clone()).await?;
     let end = bare.expires_at - MILLI;
-    assert!(tokens.arm(&bare.holder, &bare.token, digest("code", 7), CODE_TRIES, end).await?);
+    assert!(tokens.set_code(&bare.holder, &bare.token, digest("code", 7), CODE_TRIES, end).await?);
     let armed = OneTimeToken { code: Some(digest("code", 7)), tries_left: CODE_TRIES, ..bare };
     assert_eq!(tokens.find(&armed.holder, NOW).await?, Some(armed.clone()));
     for of in addresses(&armed) {
-        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Wrong(armed.holder.clone()));
+        assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Wrong(armed.holder.clone()));
     }
-    let answer = tokens.try_code(&CodeOf::Holder(armed.holder.clone()), &digest("code", 7), NOW).await?;
-    assert!(matches!(answer, TryCode::Right(_)), "{answer:?}");
+    let answer = tokens.try_code(&CodeLookup::Owner(armed.holder.clone()), &digest("code", 7), NOW).await?;
+    assert!(matches!(answer, CodeAttempt::Right(_)), "{answer:?}");
     Ok(())
 }
 
@@ -146,24 +150,24 @@ async fn does_not_arm_a_newer_token_or_a_dead_one(tokens: &Tokens) -> Outcome {
     let newer = OneTimeToken { code: None, tries_left: 0, ..token(&realm, OTP, 1) };
     tokens.put(newer.clone()).await?;
     let code = digest("code", 7);
-    assert!(!tokens.arm(&newer.holder, &digest("older", 1), code, 5, NOW).await?);
-    assert!(!tokens.arm(&holder(&realm, OTP, 2), &newer.token, code, 5, NOW).await?);
-    assert!(!tokens.arm(&holder(&realm, Purpose::LoginMfa, 1), &newer.token, code, 5, NOW).await?);
+    assert!(!tokens.set_code(&newer.holder, &digest("older", 1), code, 5, NOW).await?);
+    assert!(!tokens.set_code(&holder(&realm, OTP, 2), &newer.token, code, 5, NOW).await?);
+    assert!(!tokens.set_code(&holder(&realm, Purpose::LoginMfa, 1), &newer.token, code, 5, NOW).await?);
     assert!(is_found(tokens, &newer, NOW).await?, "a refused arming changed it");
-    assert!(!tokens.arm(&newer.holder, &newer.token, code, 5, newer.expires_at).await?);
+    assert!(!tokens.set_code(&newer.holder, &newer.token, code, 5, newer.expires_at).await?);
     Ok(())
 }
 
 async fn arming_gives_all_tries_anew(tokens: &Tokens) -> Outcome {
     let one = token(&realm("User1"), OTP, 1);
     tokens.put(one.clone()).await?;
-    let of = CodeOf::Holder(one.holder.clone());
+    let of = CodeLookup::Owner(one.holder.clone());
     for _ in 0..CODE_TRIES {
         tokens.try_code(&of, &digest("code", 2), NOW).await?;
     }
-    assert!(tokens.arm(&one.holder, &one.token, digest("code", 3), CODE_TRIES, NOW).await?);
-    assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Wrong(one.holder.clone()));
-    assert!(matches!(tokens.try_code(&of, &digest("code", 3), NOW).await?, TryCode::Right(_)));
+    assert!(tokens.set_code(&one.holder, &one.token, digest("code", 3), CODE_TRIES, NOW).await?);
+    assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Wrong(one.holder.clone()));
+    assert!(matches!(tokens.try_code(&of, &digest("code", 3), NOW).await?, CodeAttempt::Right(_)));
     Ok(())
 }
 
@@ -171,8 +175,8 @@ async fn one_of_many_racing_right_codes_wins(tokens: &Tokens) -> Outcome {
     let one = token(&realm("User1"), OTP, 1);
     tokens.put(one.clone()).await?;
     let answers = tokens.race(50, |tokens, n| try_one(tokens, &one, n, 1)).await?;
-    assert_eq!(answers.iter().filter(|answer| matches!(answer, TryCode::Right(_))).count(), 1);
-    assert_eq!(count(&answers, &TryCode::Dead), 49);
+    assert_eq!(answers.iter().filter(|answer| matches!(answer, CodeAttempt::Right(_))).count(), 1);
+    assert_eq!(count(&answers, &CodeAttempt::Dead), 49);
     Ok(())
 }
 
@@ -180,10 +184,10 @@ async fn never_more_than_the_tries_are_compared(tokens: &Tokens) -> Outcome {
     let one = token(&realm("User1"), OTP, 1);
     tokens.put(one.clone()).await?;
     let answers = tokens.race(50, |tokens, n| try_one(tokens, &one, n, n + 100)).await?;
-    assert_eq!(count(&answers, &TryCode::Wrong(one.holder.clone())), usize::from(CODE_TRIES));
-    assert_eq!(count(&answers, &TryCode::Dead), 50 - usize::from(CODE_TRIES));
-    let of = CodeOf::Holder(one.holder.clone());
-    assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, TryCode::Dead);
+    assert_eq!(count(&answers, &CodeAttempt::Wrong(one.holder.clone())), usize::from(CODE_TRIES));
+    assert_eq!(count(&answers, &CodeAttempt::Dead), 50 - usize::from(CODE_TRIES));
+    let of = CodeLookup::Owner(one.holder.clone());
+    assert_eq!(tokens.try_code(&of, &digest("code", 1), NOW).await?, CodeAttempt::Dead);
     Ok(())
 }
 
@@ -193,8 +197,8 @@ async fn a_racing_right_code_is_right_at_most_once(tokens: &Tokens) -> Outcome {
         tokens.put(one.clone()).await?;
         let guess = |runner: u64| if runner.is_multiple_of(3) { n } else { n + 100 };
         let answers = tokens.race(12, |tokens, runner| try_one(tokens, &one, runner, guess(runner))).await?;
-        let right = answers.iter().filter(|answer| matches!(answer, TryCode::Right(_))).count();
-        let wrong = count(&answers, &TryCode::Wrong(one.holder.clone()));
+        let right = answers.iter().filter(|answer| matches!(answer, CodeAttempt::Right(_))).count();
+        let wrong = count(&answers, &CodeAttempt::Wrong(one.holder.clone()));
         assert!(right <= 1 && right + wrong <= usize::from(CODE_TRIES), "{right} right, {wrong} wrong");
         assert_eq!(tokens.find(&one.holder, NOW).await?.is_none(), right == 1);
     }
@@ -203,11 +207,11 @@ async fn a_racing_right_code_is_right_at_most_once(tokens: &Tokens) -> Outcome {
 
 /// One runner's try of the code `guess`, addressed this way or that.
 fn try_one(
-    tokens: Arc<dyn OneTimeTokenStore>,
+    tokens: Arc<Records<dyn OneTimeTokenStore>>,
     token: &OneTimeToken,
     runner: u64,
     guess: u64,
-) -> impl Future<Output = Result<TryCode, crate::ports::error::PortError>> + Send + use<> {
+) -> impl Future<Output = Result<CodeAttempt, crate::ports::error::PortError>> + Send + use<> {
     let [by_token, by_holder] = addresses(token);
     let of = if runner.is_multiple_of(2) { by_token } else { by_holder };
     async move { tokens.try_code(&of, &digest("code", guess), NOW).await }

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use super::Users;
 use crate::model::user::User;
-use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
+use crate::ports::database::Refusal;
+use crate::ports::user_store::UserStore;
+use crate::testing::contract::Records;
 use crate::testing::contract::{Outcome, count};
 use crate::testing::samples::{digest, person, realm, user, user_id};
 
 pub(super) async fn one_of_many_racing_inserts_of_an_email_wins(users: &Users) -> Outcome {
     let realm = realm("User1");
-    let insert = |users: Arc<dyn UserStore>, n| {
+    let insert = |users: Arc<Records<dyn UserStore>>, n| {
         let racing = User { person: person(1), ..user(&realm, n) };
         async move { users.insert(racing).await }
     };
     let answers = users.race(50, insert).await?;
-    assert_eq!(count(&answers, &InsertUser::Inserted), 1);
-    assert_eq!(count(&answers, &InsertUser::EmailTaken), 49);
+    assert_eq!(count(&answers, &Ok(())), 1);
+    assert_eq!(count(&answers, &Err(Refusal::EmailTaken)), 49);
     let found = users.find_by_email(&realm, &digest("email", 1)).await?.ok_or("nobody was stored")?;
     assert_eq!(users.find(&realm, &found.id).await?, Some(found));
     Ok(())
@@ -24,35 +26,35 @@ pub(super) async fn one_of_many_racing_inserts_of_an_email_wins(users: &Users) -
 
 pub(super) async fn one_of_many_racing_inserts_of_an_id_wins(users: &Users) -> Outcome {
     let realm = realm("User1");
-    let insert = |users: Arc<dyn UserStore>, n| {
+    let insert = |users: Arc<Records<dyn UserStore>>, n| {
         let racing = User { id: user_id(0), ..user(&realm, n) };
         async move { users.insert(racing).await }
     };
     let answers = users.race(50, insert).await?;
-    assert_eq!(count(&answers, &InsertUser::Inserted), 1);
-    assert_eq!(count(&answers, &InsertUser::IdTaken), 49);
+    assert_eq!(count(&answers, &Ok(())), 1);
+    assert_eq!(count(&answers, &Err(Refusal::IdTaken)), 49);
     Ok(())
 }
 
 pub(super) async fn one_of_many_racing_replacements_wins(users: &Users) -> Outcome {
     let stored = user(&realm("User1"), 1);
-    users.insert(stored.clone()).await?;
-    let replace = |users: Arc<dyn UserStore>, n| {
-        let next = User { version: 2, generation: n + 1, ..stored.clone() };
+    users.insert(stored.clone()).await??;
+    let replace = |users: Arc<Records<dyn UserStore>>, n| {
+        let next = User { version: 2, credentials_version: n + 1, ..stored.clone() };
         async move { Ok((users.replace(next, 1).await?, n + 1)) }
     };
     let answers = users.race(50, replace).await?;
-    let won: Vec<u64> = answers.iter().filter(|(a, _)| *a == ReplaceUser::Replaced).map(|(_, n)| *n).collect();
-    assert_eq!(answers.iter().filter(|(a, _)| *a == ReplaceUser::Stale).count(), 49);
-    let kept = users.find(&stored.realm, &stored.id).await?.map(|user| user.generation);
+    let won: Vec<u64> = answers.iter().filter(|(a, _)| *a == Ok(())).map(|(_, n)| *n).collect();
+    assert_eq!(answers.iter().filter(|(a, _)| *a == Err(Refusal::UserStale)).count(), 49);
+    let kept = users.find(&stored.realm, &stored.id).await?.map(|user| user.credentials_version);
     assert_eq!(won, Vec::from_iter(kept));
     Ok(())
 }
 
 pub(super) async fn one_of_many_racing_deletions_answers_true(users: &Users) -> Outcome {
     let stored = user(&realm("User1"), 1);
-    users.insert(stored.clone()).await?;
-    let delete = |users: Arc<dyn UserStore>, _| {
+    users.insert(stored.clone()).await??;
+    let delete = |users: Arc<Records<dyn UserStore>>, _| {
         let (realm, id) = (stored.realm.clone(), stored.id);
         async move { users.delete(&realm, &id).await }
     };
@@ -65,8 +67,8 @@ pub(super) async fn a_racing_replacement_undoes_no_deletion(users: &Users) -> Ou
     let realm = realm("User1");
     for n in 0..10 {
         let stored = user(&realm, n);
-        users.insert(stored.clone()).await?;
-        let either = |users: Arc<dyn UserStore>, runner: u64| {
+        users.insert(stored.clone()).await??;
+        let either = |users: Arc<Records<dyn UserStore>>, runner: u64| {
             let next = User { version: 2, ..stored.clone() };
             async move {
                 if runner == 0 {

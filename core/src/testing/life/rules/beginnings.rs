@@ -37,55 +37,51 @@ impl Model {
         let people = self.people(realm);
         let shows = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.token.as_deref() == Some(token));
         if let Some(registration) = people.registrations.iter().find(|registration| shows(&registration.link)) {
-            let name = registration.name.clone();
-            return self.begin_account(begin.then(|stage| spend(stage, realm, &name)), registration);
+            return self.begin_account(begin, registration);
         }
         match people.accounts.iter().find(|account| account.changes_by(token)) {
-            Some(account) => self.change_address(begin.change(&account.name, |account| account.change = None), account),
+            Some(account) => self.change_address(begin, account),
             None => begin.refuse(Refusal::InvalidToken),
         }
     }
 
     /// A registration whose link or code was shown becomes an account, unless its address has one.
-    fn begin_account(&self, spent: Story, registration: &Registration) -> Story {
-        let realm = spent.realm;
+    fn begin_account(&self, begin: Story, registration: &Registration) -> Story {
+        let realm = begin.realm;
         let people = self.people(realm);
         let (name, email) = (&registration.name, registration.email);
         if people.owner(email).is_some() || people.account(name).is_some() {
-            return spent.refuse(Refusal::InvalidToken);
+            return begin.refuse(Refusal::InvalidToken);
         }
-        let link = registration.link.clone();
-        spent
+        begin
             .then(|stage| {
                 let people = stage.model.people_mut(realm);
                 people.accounts.push(account(registration));
-                // the link is given back to whom a broken store let down: a used one does not come back
-                if let Some(registration) = people.registration_mut(name) {
-                    registration.link = link;
-                }
+                people.drop_waiting(email);
             })
-            .then(|stage| spend(stage, realm, name))
-            .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
-            .notice(name, "registration")
+            .notice_in_last_stage(name, "registration")
             .end(Expected::Verified(name.clone()))
     }
 
     /// The address that waits becomes the address, unless somebody else has it by now.
-    fn change_address(&self, spent: Story, account: &Account) -> Story {
-        let realm = spent.realm;
-        let Some(new) = account.pending else { return spent };
+    fn change_address(&self, begin: Story, account: &Account) -> Story {
+        let realm = begin.realm;
+        let Some(new) = account.pending else { return begin };
         if self.people(realm).owner(new).is_some_and(|owner| owner.name != account.name) {
-            return spent.refuse(Refusal::InvalidToken);
+            return begin.refuse(Refusal::InvalidToken);
         }
         let (name, old) = (account.name.clone(), account.email);
         let told = Awaited { to: old.to_owned(), template: "email_changed", name: name.clone(), right: Right::None };
-        spent
-            .change(&name, |account| {
-                account.email = new;
-                account.pending = None;
-                account.previous = Some(old);
+        begin
+            .then(|stage| {
+                let people = stage.model.people_mut(realm);
+                people.drop_waiting(new);
+                if let Some(account) = people.account_mut(&name) {
+                    account.email = new;
+                    account.previous = Some(old);
+                    account.end_rights();
+                }
             })
-            .then(|stage| stage.model.people_mut(realm).drop_waiting(new))
             .then(|stage| {
                 stage.messages.push(told);
                 if let Some(account) = stage.model.people_mut(realm).account_mut(&name) {
@@ -105,13 +101,14 @@ impl Model {
         let of_token = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.token.as_deref() == Some(token));
         if let Some(registration) = people.registrations.iter().find(|registration| of_token(&registration.link)) {
             let name = &registration.name;
-            return begin.then(|stage| spend(stage, realm, name)).then(|stage| forget(stage, realm, name));
+            return begin.then(|stage| forget(stage, realm, name));
         }
         let owner = people.accounts.iter().find(|account| of_token(&account.change));
         match owner {
-            Some(account) => begin
-                .change(&account.name, |account| account.change = None)
-                .change(&account.name, |account| account.pending = None),
+            Some(account) => begin.change(&account.name, |account| {
+                account.change = None;
+                account.pending = None;
+            }),
             None => begin,
         }
     }
@@ -123,15 +120,15 @@ impl Model {
         for registration in self.people(realm).waiting(email) {
             let name = &registration.name;
             let Some(link) = registration.link.as_ref().filter(|link| link.tries > 0) else { continue };
-            if link.code.as_deref().is_some_and(|right| right.eq_ignore_ascii_case(code)) {
-                return self.begin_account(story.then(|stage| spend(stage, realm, name)), registration);
-            }
             story = story.then(|stage| {
                 let link = stage.model.people_mut(realm).registration_mut(name).and_then(|r| r.link.as_mut());
                 if let Some(link) = link {
                     link.tries -= 1;
                 }
             });
+            if link.code.as_deref().is_some_and(|right| right.eq_ignore_ascii_case(code)) {
+                return self.begin_account(story, registration);
+            }
         }
         story.refuse(Refusal::InvalidToken)
     }
@@ -144,7 +141,7 @@ fn account(registration: &Registration) -> Account {
         id: registration.id.clone(),
         email: registration.email,
         password: registration.password,
-        generation: 1,
+        credentials_version: 1,
         sessions: Vec::new(),
         pending: None,
         previous: None,
@@ -155,12 +152,6 @@ fn account(registration: &Registration) -> Account {
         disabled: false,
         phone_challenge: None,
         login_challenge: None,
-    }
-}
-
-fn spend(stage: &mut StageOf, realm: Population, name: &str) {
-    if let Some(registration) = stage.model.people_mut(realm).registration_mut(name) {
-        registration.link = None;
     }
 }
 

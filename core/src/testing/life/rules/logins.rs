@@ -29,8 +29,13 @@ impl Model {
 
     /// A fresh challenge, then its text: the older one of its kind is dead.
     fn challenge(&self, before: Story, account: &Account, right: Right) -> Story {
-        let challenge =
-            Challenge { token: None, otp: None, tries: TRIES, expires: self.now + OTP, generation: account.generation };
+        let challenge = Challenge {
+            token: None,
+            otp: None,
+            tries: TRIES,
+            expires: self.now + OTP,
+            credentials_version: account.credentials_version,
+        };
         let (to, name) = (account.phone.clone(), account.name.clone());
         let text = Awaited { to, template: SentMessage::TEXT, name, right };
         before
@@ -43,9 +48,15 @@ impl Model {
             return begin.refuse(Refusal::InvalidToken);
         };
         let still = account.mfa
-            && account.login_challenge.as_ref().is_some_and(|waiting| waiting.generation == account.generation);
+            && account
+                .login_challenge
+                .as_ref()
+                .is_some_and(|waiting| waiting.credentials_version == account.credentials_version);
         match answer(begin, account, Right::Login, otp) {
-            Ok(right) if still => self.open_session(right, account),
+            Ok(right) if still => {
+                let name = account.name.clone();
+                self.open_session(right, account).in_last_stage(&name, |account| account.login_challenge = None)
+            }
             Ok(late) => late.refuse(Refusal::InvalidToken),
             Err(wrong) => wrong,
         }
@@ -69,7 +80,10 @@ impl Model {
         };
         match answer(begin, account, Right::Phone, otp) {
             Ok(late) if account.disabled => late.refuse(Refusal::InvalidToken),
-            Ok(right) => right.change(&account.name, |account| account.phone_verified = true),
+            Ok(right) => right.change(&account.name, |account| {
+                account.phone_challenge = None;
+                account.phone_verified = true;
+            }),
             Err(wrong) => wrong,
         }
     }
@@ -94,7 +108,7 @@ pub const fn slot(account: &mut Account, right: Right) -> &mut Option<Challenge>
     }
 }
 
-/// The story after a right OTP, or as it ends after a wrong one. One that was never sent is right for nobody.
+/// The story after a right OTP, which spent a try and nothing more yet, or as it ends after a wrong one. One that was never sent is right for nobody.
 fn answer(begin: Story, account: &Account, right: Right, otp: &str) -> Result<Story, Story> {
     let waiting = match right {
         Right::Login => account.login_challenge.as_ref(),
@@ -102,14 +116,14 @@ fn answer(begin: Story, account: &Account, right: Right, otp: &str) -> Result<St
     };
     let name = &account.name;
     match waiting.and_then(|waiting| waiting.otp.as_deref()) {
-        Some(sent) if sent == otp => Ok(begin.change(name, |account| *slot(account, right) = None)),
-        Some(_) => Err(begin
-            .change(name, |account| {
+        Some(sent) => {
+            let compared = begin.change(name, |account| {
                 if let Some(waiting) = slot(account, right) {
                     waiting.tries -= 1;
                 }
-            })
-            .refuse(Refusal::InvalidToken)),
+            });
+            if sent == otp { Ok(compared) } else { Err(compared.refuse(Refusal::InvalidToken)) }
+        }
         None => Err(begin.refuse(Refusal::InvalidToken)),
     }
 }

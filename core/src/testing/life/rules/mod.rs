@@ -96,14 +96,38 @@ impl Story {
 
     /// One more stage, in which an owner has been told: at the old address too while that waits for its word.
     fn notice(self, name: &str, template: &'static str) -> Self {
+        self.then(|_| {}).notice_in_last_stage(name, template)
+    }
+
+    /// The last stage tells an owner too.
+    fn notice_in_last_stage(mut self, name: &str, template: &'static str) -> Self {
         let realm = self.realm;
-        self.then(|stage| {
+        let tell = |stage: &mut StageOf| {
             let Some(account) = stage.model.people(realm).account(name) else { return };
             let told: Vec<_> = [Some(account.email), account.previous].into_iter().flatten().collect();
             let name = account.name.clone();
             let awaited = |to: &str| Awaited { to: to.to_owned(), template, name: name.clone(), right: Right::None };
             stage.messages.extend(told.into_iter().map(awaited));
-        })
+        };
+        self.stages.last_mut().map(tell);
+        self
+    }
+
+    /// The last stage changes an account too.
+    fn in_last_stage(mut self, name: &str, change: impl FnOnce(&mut Account)) -> Self {
+        let realm = self.realm;
+        if let Some(last) = self.stages.last_mut() {
+            last.model.people_mut(realm).account_mut(name).map(change);
+        }
+        self
+    }
+
+    /// All stages so far are one commit: the story stops before it or after it, never within.
+    fn in_one_commit(mut self) -> Self {
+        let last = self.stages.pop();
+        self.stages.truncate(1);
+        self.stages.extend(last);
+        self
     }
 
     fn end(self, end: Expected) -> Self {
@@ -152,11 +176,11 @@ impl Model {
             Request::LogOut { .. } => begin.change(name, |account| {
                 account.sessions.remove(session);
             }),
-            Request::LogOutEverywhere { .. } => begin.change(name, Account::end_generation),
+            Request::LogOutEverywhere { .. } => begin.change(name, Account::end_rights),
             Request::ChangePassword { current, .. } if *current != account.password => {
                 begin.refuse(Refusal::WrongPassword)
             }
-            Request::ChangePassword { new, .. } => recovery::change_password(begin, name, session, new),
+            Request::ChangePassword { new, .. } => recovery::change_password(begin, account, new, self.now),
             Request::ChangeEmail { email, .. } => recovery::change_email(begin, account, email),
             Request::SetMfa { on, password, .. } => recovery::set_mfa(begin, account, *on, *password),
             Request::Delete { password, .. } => self.delete(begin, account, session, *password),

@@ -2,7 +2,7 @@
 
 use super::{Awaited, Expected, Right, Story};
 use crate::testing::life::driver::Refusal;
-use crate::testing::life::state::{Account, FRESH, Link, Model, RESET, VERIFY};
+use crate::testing::life::state::{Account, FRESH, Link, Model, RESET, Seconds, Session, VERIFY};
 
 impl Model {
     pub(super) fn request_reset(&self, begin: Story, email: &'static str) -> Story {
@@ -26,10 +26,10 @@ impl Model {
             return begin.refuse(Refusal::InvalidToken);
         };
         let (name, email) = (&account.name, account.email);
-        let spent = begin.change(name, |account| account.reset = None);
-        new_password(spent, name, password)
+        new_password(begin, name, password)
             .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
             .notice(name, "password_changed")
+            .in_one_commit()
     }
 
     pub(super) fn delete(&self, begin: Story, account: &Account, session: usize, password: Option<&str>) -> Story {
@@ -45,17 +45,17 @@ impl Model {
             .change(name, Account::forget_rights)
             .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
             .then(|stage| stage.model.people_mut(realm).accounts.retain(|account| account.name != *name))
+            .in_one_commit()
     }
 
-    /// All that it had is dead with the word; then its rights go, so that nothing of them comes back.
+    /// Every right of the account ends with it.
     pub(super) fn disable(&self, begin: Story, email: &str) -> Story {
         let Some(owner) = self.people(begin.realm).owner(email) else { return begin.refuse(Refusal::NotFound) };
         let word = |account: &mut Account| {
             account.disabled = true;
-            account.end_generation();
+            account.end_rights();
         };
-        let disabled = if owner.disabled { begin } else { begin.change(&owner.name, word) };
-        disabled.change(&owner.name, Account::forget_rights)
+        if owner.disabled { begin } else { begin.change(&owner.name, word) }
     }
 
     pub(super) fn enable(&self, begin: Story, email: &str) -> Story {
@@ -63,7 +63,10 @@ impl Model {
         if !owner.disabled {
             return begin;
         }
-        begin.change(&owner.name, Account::forget_rights).change(&owner.name, |account| account.disabled = false)
+        begin.change(&owner.name, |account| {
+            account.forget_rights();
+            account.disabled = false;
+        })
     }
 }
 
@@ -74,23 +77,22 @@ impl Account {
     }
 }
 
-/// Another password: all sessions are dead with the old one, then its links and challenges.
+/// Another password: every right of the old one ends.
 fn new_password(before: Story, name: &str, password: &'static str) -> Story {
-    before
-        .change(name, |account| {
-            account.password = password;
-            account.end_generation();
-        })
-        .change(name, |account| account.reset = None)
-        .change(name, |account| account.login_challenge = None)
+    before.change(name, |account| {
+        account.password = password;
+        account.end_rights();
+    })
 }
 
-pub(super) fn change_password(begin: Story, name: &str, session: usize, password: &'static str) -> Story {
-    let first = begin.stages.first();
-    let kept = first.and_then(|stage| stage.model.people(begin.realm).account(name)?.sessions.get(session).cloned());
+/// Another password, and a new session for the one who changed it.
+pub(super) fn change_password(begin: Story, account: &Account, password: &'static str, now: Seconds) -> Story {
+    let name = &account.name;
     new_password(begin, name, password)
-        .change(name, |account| account.sessions.extend(kept))
+        .change(name, |account| account.sessions.push(Session::opened(now)))
         .notice(name, "password_changed")
+        .in_one_commit()
+        .end(Expected::Pair { name: name.clone(), session: 0, token: 0 })
 }
 
 pub(super) fn change_email(begin: Story, account: &Account, email: &'static str) -> Story {
@@ -98,14 +100,20 @@ pub(super) fn change_email(begin: Story, account: &Account, email: &'static str)
     if account.email == email {
         return match account.pending {
             None => begin,
-            Some(_) => begin.change(name, |account| account.pending = None).change(name, |a| a.change = None),
+            Some(_) => begin.change(name, |account| {
+                account.pending = None;
+                account.change = None;
+            }),
         };
     }
     if account.pending == Some(email) {
         return confirm(begin, account, email);
     }
-    let asked = begin.change(name, |account| account.pending = Some(email)).change(name, |a| a.change = None);
-    confirm(asked, account, email).notice(name, "email_change_requested")
+    let asked = begin.change(name, |account| {
+        account.pending = Some(email);
+        account.change = None;
+    });
+    confirm(asked, account, email).notice(name, "email_change_requested").in_one_commit()
 }
 
 /// The link of a new address is mailed; or, if the address has an account, a word to its owner.
@@ -141,8 +149,11 @@ pub(super) fn set_mfa(begin: Story, account: &Account, on: bool, password: Optio
         return begin.refuse(Refusal::ReauthenticationRequired);
     }
     begin
-        .change(name, |account| account.mfa = on)
-        .change(name, |account| account.login_challenge = None)
+        .change(name, |account| {
+            account.mfa = on;
+            account.login_challenge = None;
+        })
         .notice(name, "mfa_changed")
+        .in_one_commit()
         .end(Expected::Done)
 }

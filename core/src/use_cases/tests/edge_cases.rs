@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use crate::model::message::Channel;
 use crate::model::user::{PendingEmail, User};
+use crate::ports::database::UnitOfWork;
 use crate::testing::race::block_on;
 use crate::testing::samples::{digest, sealed};
 use crate::use_cases::errors::StoryError;
 use crate::use_cases::log_in::LoggedIn;
-use crate::use_cases::log_out::Still;
 use crate::use_cases::mfa::Proof;
+use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::tokens::TokenPair;
 use crate::use_cases::update_profile::ProfileChanges;
 
@@ -20,7 +21,12 @@ impl Play {
     /// Changes the stored account, as a story that was stopped right after its first step would have.
     fn stored(&self, change: impl Fn(&mut User) + Send + Sync) {
         let user = self.world.users.all()[0].clone();
-        block_on(self.service.change_user(user, Still::Anyone, change)).unwrap();
+        let change = |user: &mut User| {
+            change(user);
+            Ok(())
+        };
+        let work = |_: &User| UnitOfWork::default();
+        block_on(self.service.update_account(user, VersionCheck::Ignore, change, work)).unwrap();
     }
 
     /// Asks for a new address; its link.
@@ -161,11 +167,11 @@ fn a_login_is_fresh_for_a_quarter_of_an_hour_and_no_longer() {
 }
 
 /// A login's code is for what the password was right for: an account that is enabled, with the factor on, of that
-/// generation. Each by itself refuses it, whatever a story that was stopped has left behind.
+/// credentials_version. Each by itself refuses it, whatever a story that was stopped has left behind.
 #[test]
 fn a_code_does_not_outlive_what_its_password_was_shown_for() {
     let changes: [fn(&mut User); 4] =
-        [|_| (), |user| user.disabled = true, |user| user.mfa_sms = false, |user| user.generation += 1];
+        [|_| (), |user| user.disabled = true, |user| user.mfa_sms = false, |user| user.credentials_version += 1];
     for (place, change) in changes.into_iter().enumerate() {
         let play = Play::new();
         let pair = play.user();
@@ -208,28 +214,36 @@ fn who_asks_for_another_ones_code_takes_nothing_from_them() {
 /// A caller whose copy of the account is old goes on with the newest one, unless they have been put out since.
 #[test]
 fn a_caller_that_is_out_of_date_goes_on_and_one_that_was_put_out_does_not() {
-    let changes: [fn(&mut User); 2] = [|user| user.phone_verified = true, |user| user.generation += 1];
+    let changes: [fn(&mut User); 2] = [|user| user.phone_verified = true, |user| user.credentials_version += 1];
     for (change, goes_on) in changes.into_iter().zip([true, false]) {
         let play = Play::new();
         let old = play.caller(&play.user()).unwrap().user;
         play.stored(change);
-        let changed = block_on(play.service.change_user(old, Still::TheCaller, |user| user.mfa_sms = true));
+        let changed = {
+            let change = |user: &mut User| {
+                user.mfa_sms = true;
+                Ok(())
+            };
+            let work = |_: &User| UnitOfWork::default();
+            block_on(play.service.update_account(old, VersionCheck::MustMatch, change, work))
+        };
         assert_eq!(changed.is_ok(), goes_on);
         assert_eq!(play.world.users.all()[0].mfa_sms, goes_on);
         assert!(goes_on || matches!(changed, Err(StoryError::NotAuthenticated)));
-        assert!(!goes_on || changed.is_ok_and(|user| user.phone_verified), "what another one changed stays");
+        assert!(!goes_on || changed.is_ok_and(|updated| updated.user.phone_verified), "what another one changed stays");
     }
 }
 
 #[test]
-fn the_session_that_changes_the_password_is_another_version_of_itself() {
+fn a_changed_password_ends_every_session_and_opens_a_new_one() {
     let play = Play::new();
-    let pair = play.user();
-    let before = play.world.sessions.all()[0].clone();
-    block_on(play.service.change_password(&play.caller(&pair).unwrap(), PASSWORD, OTHER, &play.client)).unwrap();
-    let after = play.world.sessions.all()[0].clone();
-    assert_eq!((after.id, after.version, after.generation), (before.id, before.version + 1, before.generation + 1));
-    assert!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_ok());
+    let (pair, other) = (play.user(), play.log_in(EMAIL, PASSWORD).unwrap());
+    let caller = play.caller(&pair).unwrap();
+    let new = block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client)).unwrap();
+    assert!(play.caller(&pair).is_err() && play.caller(&other).is_err() && play.caller(&new).is_ok());
+    assert!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_err());
+    assert!(block_on(play.service.refresh(&play.realm, new.refresh.expose())).is_ok());
+    assert_eq!(play.world.sessions.all().len(), 1);
 }
 
 #[test]

@@ -10,26 +10,26 @@ use async_trait::async_trait;
 use super::{Backend, prove};
 use crate::model::held_key::{KeyPage, KeySwap};
 use crate::model::ids::{JobId, SessionId, UserId};
-use crate::model::job::{About, DeadLetter, Job};
+use crate::model::job::{DeadLetter, Job};
 use crate::model::quota::{Bucket, Decision, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::user::User;
+use crate::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
 use crate::ports::error::PortError;
 use crate::ports::job_queue::{JobQueue, QueueDepth};
 use crate::ports::rate_limiter::RateLimiter;
-use crate::ports::session_store::{RotateSession, SessionStore};
-use crate::ports::user_store::{InsertUser, ReplaceUser, UserStore};
-use crate::testing::bent_tokens::BentTokens;
-use crate::testing::fakes::job_queue::FakeJobQueue;
+use crate::ports::session_store::SessionStore;
+use crate::ports::user_store::UserStore;
+use crate::service::Ports;
 use crate::testing::fakes::rate_limiter::FakeRateLimiter;
-use crate::testing::fakes::session_store::FakeSessionStore;
-use crate::testing::fakes::user_store::FakeUserStore;
+use crate::testing::faulty_token_store::{FaultyDatabase, IgnoresExpiry, ignores_expiry, uses_up_nothing};
 use crate::testing::locked::Locked;
 use crate::testing::race::{Threads, block_on};
 use crate::testing::samples::realm;
+use crate::testing::world::World;
 
 /// The names of the cases that a backend does not keep.
 fn caught(fresh: impl Fn() -> Backend) -> Vec<String> {
@@ -41,117 +41,107 @@ fn names(caught: &[String], case: &str) -> bool {
     caught.iter().any(|name| name == case)
 }
 
-/// Sessions with one hole or another.
-struct Sessions {
-    inner: FakeSessionStore,
-    /// Looks, and writes afterwards.
-    forgets_to_be_atomic: bool,
-    /// One realm for all.
-    mixes_realms: bool,
-    /// How many have looked.
-    looked: AtomicUsize,
-}
-
-impl Sessions {
-    fn realm(&self, asked: &Realm) -> Realm {
-        if self.mixes_realms { realm("User1") } else { asked.clone() }
-    }
-}
+/// Sessions of one realm for all.
+struct MixesRealms(Arc<dyn SessionStore>);
 
 #[async_trait]
-impl SessionStore for Sessions {
-    async fn insert(&self, session: Session) -> Result<(), PortError> {
-        self.inner.insert(session).await
+impl SessionStore for MixesRealms {
+    async fn find(&self, _: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
+        self.0.find(&realm("User1"), id).await
     }
 
-    async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
-        self.inner.find(&self.realm(realm), id).await
+    async fn find_with_account(
+        &self,
+        _: &Realm,
+        session: &SessionId,
+        user: &UserId,
+    ) -> Result<Option<(Session, User)>, PortError> {
+        self.0.find_with_account(&realm("User1"), session, user).await
     }
 
-    async fn rotate(&self, session: Session, expected: u64) -> Result<RotateSession, PortError> {
-        if !self.forgets_to_be_atomic {
-            return self.inner.rotate(session, expected).await;
-        }
-        match self.inner.find(&session.realm, &session.id).await? {
-            None => Ok(RotateSession::Gone),
-            Some(stored) if stored.version != expected => Ok(RotateSession::Stale),
-            Some(_) => {
-                // what a second round trip to a database is: everybody else's turn, until someone has looked too
-                let looked = self.looked.fetch_add(1, Ordering::SeqCst) + 1;
-                let mut turns = 0;
-                while looked == 1 && self.looked.load(Ordering::SeqCst) == 1 && turns < 200_000 {
-                    std::thread::yield_now();
-                    turns += 1;
-                }
-                self.inner.insert(session).await?;
-                Ok(RotateSession::Rotated)
-            }
-        }
-    }
-
-    async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Session>, PortError> {
-        self.inner.list(&self.realm(realm), user).await
-    }
-
-    async fn end(&self, realm: &Realm, id: &SessionId) -> Result<bool, PortError> {
-        self.inner.end(&self.realm(realm), id).await
-    }
-
-    async fn end_all(&self, realm: &Realm, user: &UserId, except: Option<SessionId>) -> Result<u64, PortError> {
-        self.inner.end_all(&self.realm(realm), user, except).await
+    async fn list(&self, _: &Realm, user: &UserId) -> Result<Vec<Session>, PortError> {
+        self.0.list(&realm("User1"), user).await
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
-        self.inner.purge_expired(now).await
+        self.0.purge_expired(now).await
+    }
+}
+
+/// A database that compares a session's version first and writes afterwards.
+struct ComparesFirst {
+    inner: Arc<dyn Database>,
+    sessions: Arc<dyn SessionStore>,
+    /// How many have compared.
+    compared: AtomicUsize,
+}
+
+#[async_trait]
+impl Database for ComparesFirst {
+    async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
+        let [Change::ReplaceSession { session, expected }] = work.changes.as_slice() else {
+            return self.inner.commit(work).await;
+        };
+        match self.sessions.find(&session.realm, &session.id).await? {
+            None => Ok(Err(Refusal::SessionGone)),
+            Some(stored) if stored.version != *expected => Ok(Err(Refusal::SessionStale)),
+            Some(_) => {
+                // a second round trip: everybody else's turn, until someone has compared too
+                let compared = self.compared.fetch_add(1, Ordering::SeqCst) + 1;
+                let mut turns = 0;
+                while compared == 1 && self.compared.load(Ordering::SeqCst) == 1 && turns < 200_000 {
+                    std::thread::yield_now();
+                    turns += 1;
+                }
+                self.inner.commit(UnitOfWork::of(Change::InsertSession(session.clone()))).await
+            }
+        }
     }
 }
 
 /// Accounts whose second index is written once and never again.
-#[derive(Default)]
 struct LosesTheSecondIndex {
-    inner: FakeUserStore,
+    ports: Ports,
     emails: Locked<BTreeMap<(Realm, Digest), UserId>>,
 }
 
 #[async_trait]
-impl UserStore for LosesTheSecondIndex {
-    async fn insert(&self, user: User) -> Result<InsertUser, PortError> {
-        let (key, id) = ((user.realm.clone(), user.person.email_index), user.id);
-        let inserted = self.inner.insert(user).await?;
-        if inserted == InsertUser::Inserted {
+impl Database for LosesTheSecondIndex {
+    async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
+        let inserted = work.changes.iter().find_map(|change| match change {
+            Change::InsertUser(user) => Some(((user.realm.clone(), user.person.email_index), user.id)),
+            _ => None,
+        });
+        let outcome = self.ports.database.commit(work).await?;
+        if let Some((key, id)) = inserted.filter(|_| outcome.is_ok()) {
             self.emails.lock().insert(key, id);
         }
-        Ok(inserted)
+        Ok(outcome)
     }
+}
 
+#[async_trait]
+impl UserStore for LosesTheSecondIndex {
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
-        self.inner.find(realm, id).await
+        self.ports.users.find(realm, id).await
     }
 
     async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
         let found = self.emails.lock().get(&(realm.clone(), *email)).copied();
         let Some(id) = found else { return Ok(None) };
-        self.inner.find(realm, &id).await
-    }
-
-    async fn replace(&self, user: User, expected: u64) -> Result<ReplaceUser, PortError> {
-        self.inner.replace(user, expected).await
+        self.ports.users.find(realm, &id).await
     }
 
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
-        self.inner.keys(behind, limit).await
+        self.ports.users.keys(behind, limit).await
     }
 
     async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
-        self.inner.swap_keys(swaps).await
-    }
-
-    async fn delete(&self, realm: &Realm, id: &UserId) -> Result<bool, PortError> {
-        self.inner.delete(realm, id).await
+        self.ports.users.swap_keys(swaps).await
     }
 
     async fn ping(&self) -> Result<(), PortError> {
-        self.inner.ping().await
+        self.ports.users.ping().await
     }
 }
 
@@ -186,15 +176,10 @@ impl RateLimiter for CountsAfterwards {
 }
 
 /// Jobs that whoever looks may have.
-#[derive(Default)]
-struct HandsOutTwice(FakeJobQueue);
+struct HandsOutTwice(Arc<dyn JobQueue>);
 
 #[async_trait]
 impl JobQueue for HandsOutTwice {
-    async fn enqueue(&self, job: Job) -> Result<(), PortError> {
-        self.0.enqueue(job).await
-    }
-
     async fn claim(&self, now: Timestamp, _lease: Duration) -> Result<Option<Job>, PortError> {
         self.0.claim(now, Duration::ZERO).await
     }
@@ -219,10 +204,6 @@ impl JobQueue for HandsOutTwice {
         self.0.revive(id, now).await
     }
 
-    async fn forget(&self, realm: &Realm, about: &About) -> Result<(), PortError> {
-        self.0.forget(realm, about).await
-    }
-
     async fn depth(&self) -> Result<QueueDepth, PortError> {
         self.0.depth().await
     }
@@ -232,41 +213,51 @@ impl JobQueue for HandsOutTwice {
     }
 }
 
-fn sessions(forgets_to_be_atomic: bool, mixes_realms: bool) -> Backend {
-    let inner = FakeSessionStore::default();
-    Backend {
-        session_store: Some(Arc::new(Sessions {
-            inner,
-            forgets_to_be_atomic,
-            mixes_realms,
-            looked: AtomicUsize::new(0),
-        })),
-        ..Backend::default()
-    }
+/// A fresh world of fakes, of which each test breaks a part.
+fn ports() -> Ports {
+    World::new(1).ports()
 }
 
 #[test]
-fn one_without_a_hole_keeps_every_case() {
-    assert_eq!(block_on(prove(async || Ok(sessions(false, false)), Arc::new(Threads))), Ok(17));
+fn one_without_a_fault_keeps_every_case() {
+    let fresh = || Backend { session_store: Some(ports().sessions), ..Backend::default() };
+    let unproven = block_on(prove(async || Ok(fresh()), Arc::new(Threads)));
+    assert!(unproven.is_err(), "a store without the database that commits to it can't be proven");
+    let fresh = || {
+        let ports = ports();
+        Backend { session_store: Some(ports.sessions), database: Some(ports.database), ..Backend::default() }
+    };
+    assert!(block_on(prove(async || Ok(fresh()), Arc::new(Threads))).is_ok_and(|kept| kept > 15));
 }
 
 #[test]
-fn one_that_looks_before_it_writes_is_caught_by_the_race() {
-    let caught = caught(|| sessions(true, false));
+fn one_that_compares_before_it_writes_is_caught_by_the_race() {
+    let caught = caught(|| {
+        let ports = ports();
+        let (inner, sessions) = (ports.database, ports.sessions);
+        let database = ComparesFirst { inner, sessions: sessions.clone(), compared: AtomicUsize::new(0) };
+        Backend { session_store: Some(sessions), database: Some(Arc::new(database)), ..Backend::default() }
+    });
     assert!(names(&caught, "session_store::one_of_many_racing_rotations_wins"), "{caught:?}");
 }
 
 #[test]
 fn one_that_mixes_realms_is_caught() {
-    let caught = caught(|| sessions(false, true));
+    let caught = caught(|| {
+        let ports = ports();
+        let sessions = Arc::new(MixesRealms(ports.sessions));
+        Backend { session_store: Some(sessions), database: Some(ports.database), ..Backend::default() }
+    });
     assert!(names(&caught, "session_store::another_realm_is_another_world"), "{caught:?}");
 }
 
 #[test]
 fn one_that_ignores_expiry_is_caught() {
-    let caught = caught(|| Backend {
-        one_time_token_store: Some(Arc::new(BentTokens { ignores_expiry: true, ..BentTokens::default() })),
-        ..Backend::default()
+    let caught = caught(|| {
+        let ports = ports();
+        let tokens = Arc::new(IgnoresExpiry(ports.one_time_tokens));
+        let database = Arc::new(FaultyDatabase { inner: ports.database, fault: ignores_expiry });
+        Backend { one_time_token_store: Some(tokens), database: Some(database), ..Backend::default() }
     });
     for case in ["lives_until_its_expiry_and_not_longer", "the_expired_are_not_consumed"] {
         assert!(names(&caught, &format!("one_time_token_store::{case}")), "{caught:?}");
@@ -274,18 +265,22 @@ fn one_that_ignores_expiry_is_caught() {
 }
 
 #[test]
-fn one_that_takes_nothing_is_caught() {
-    let caught = caught(|| Backend {
-        one_time_token_store: Some(Arc::new(BentTokens { takes_nothing: true, ..BentTokens::default() })),
-        ..Backend::default()
+fn one_that_uses_up_nothing_is_caught() {
+    let caught = caught(|| {
+        let ports = ports();
+        let database = Arc::new(FaultyDatabase { inner: ports.database, fault: uses_up_nothing });
+        let tokens = Some(ports.one_time_tokens);
+        Backend { one_time_token_store: tokens, database: Some(database), ..Backend::default() }
     });
     assert!(caught.len() > 1 && caught.iter().all(|case| case.starts_with("one_time_token_store::")), "{caught:?}");
 }
 
 #[test]
 fn one_that_loses_the_second_index_is_caught() {
-    let caught =
-        caught(|| Backend { user_store: Some(Arc::new(LosesTheSecondIndex::default())), ..Backend::default() });
+    let caught = caught(|| {
+        let store = Arc::new(LosesTheSecondIndex { ports: ports(), emails: Locked::default() });
+        Backend { user_store: Some(store.clone()), database: Some(store), ..Backend::default() }
+    });
     assert!(names(&caught, "user_store::a_replacement_moves_the_email"), "{caught:?}");
 }
 
@@ -297,7 +292,11 @@ fn one_that_counts_after_it_looked_is_caught_by_the_race_alone() {
 
 #[test]
 fn one_that_hands_a_job_to_two_is_caught() {
-    let caught = caught(|| Backend { job_queue: Some(Arc::new(HandsOutTwice::default())), ..Backend::default() });
+    let caught = caught(|| {
+        let ports = ports();
+        let jobs = Arc::new(HandsOutTwice(ports.jobs));
+        Backend { job_queue: Some(jobs), database: Some(ports.database), ..Backend::default() }
+    });
     for case in ["a_claimed_job_is_out_of_sight_until_its_lease_ends", "one_of_many_racing_claims_gets_it"] {
         assert!(names(&caught, &format!("job_queue::{case}")), "{caught:?}");
     }

@@ -96,7 +96,7 @@ fn changing_a_password() {
         let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in(EMAIL, OTHER).is_ok());
         assert!(old != new);
         assert!(new || !acknowledged);
-        assert!(play.caller(pair).is_ok() || !acknowledged, "the session that changed it stays");
+        assert_eq!(play.caller(pair).is_err(), new, "every session of the old password ends");
     });
 }
 

@@ -1,0 +1,230 @@
+//! The database as a whole: everything that one use case changes is one commit.
+
+use async_trait::async_trait;
+
+use crate::model::event::Event;
+use crate::model::ids::{SessionId, UserId};
+use crate::model::job::{Job, JobSubject};
+use crate::model::one_time_token::{OneTimeToken, TokenOwner};
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::session::Session;
+use crate::model::time::Timestamp;
+use crate::model::user::{Registration, User};
+use crate::ports::error::PortError;
+
+/// One change of one record or of a set of records. A change with a condition refuses the whole commit when the
+/// condition does not hold at that moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Stores a pending registration, unless `limit` unexpired ones of its realm and address exist
+    /// (`RegistrationsFull`).
+    InsertRegistration {
+        /// The new one.
+        registration: Box<Registration>,
+        /// How many may be pending for one address.
+        limit: u32,
+        /// What is unexpired.
+        now: Timestamp,
+    },
+    /// Moves the expiry of an unexpired registration (`RegistrationGone`).
+    ExtendRegistration {
+        /// The realm.
+        realm: Realm,
+        /// The registration.
+        id: UserId,
+        /// The new expiry.
+        expires_at: Timestamp,
+        /// What is unexpired.
+        now: Timestamp,
+    },
+    /// Removes a registration with its one-time tokens and jobs, if it exists.
+    RemoveRegistration {
+        /// The realm.
+        realm: Realm,
+        /// The registration.
+        id: UserId,
+    },
+    /// Removes every registration of an address, expired ones too, with their one-time tokens and jobs.
+    RemoveRegistrations {
+        /// The realm.
+        realm: Realm,
+        /// The blind index of the address.
+        email: Digest,
+    },
+    /// Stores a new account (`IdTaken`, `EmailTaken`).
+    InsertUser(Box<User>),
+    /// Compare-and-swap: stores `user`, which carries its new version, if the stored version is `expected`
+    /// (`UserStale`, `UserGone`, `EmailTaken`). The wrapped data key stays as it is stored: a key rotation may have
+    /// replaced it since the account was read.
+    ReplaceUser {
+        /// The account as it becomes.
+        user: Box<User>,
+        /// The version it replaces.
+        expected: u64,
+    },
+    /// Removes an account if its version is `expected` (`UserStale`, `UserGone`). When the commit is answered, its
+    /// wrapped key is in no file of an embedded store any more, so that whatever else remains can't be decrypted.
+    DeleteUser {
+        /// The realm.
+        realm: Realm,
+        /// The account.
+        id: UserId,
+        /// The version it has.
+        expected: u64,
+    },
+    /// Stores a new session.
+    InsertSession(Box<Session>),
+    /// Compare-and-swap: stores `session`, which carries its new version, if the stored version is `expected`
+    /// (`SessionStale`, `SessionGone`).
+    ReplaceSession {
+        /// The session as it becomes.
+        session: Box<Session>,
+        /// The version it replaces.
+        expected: u64,
+    },
+    /// Ends a session (`SessionGone`).
+    EndSession {
+        /// The realm.
+        realm: Realm,
+        /// The session.
+        id: SessionId,
+        /// Whose it is: caches are cleared by user.
+        user: UserId,
+    },
+    /// Ends every session of a user but one.
+    EndSessions {
+        /// The realm.
+        realm: Realm,
+        /// Whose.
+        user: UserId,
+        /// The session that stays.
+        except: Option<SessionId>,
+    },
+    /// Stores a one-time token; the owner's older one is gone.
+    PutToken(Box<OneTimeToken>),
+    /// Uses up the unexpired token of that owner and digest (`TokenGone`). Of many racing commits, one succeeds.
+    UseToken {
+        /// Whose.
+        owner: TokenOwner,
+        /// The digest of the token.
+        token: Digest,
+        /// What is unexpired.
+        now: Timestamp,
+    },
+    /// Sets the code of the unexpired token of that owner and digest, with all tries (`TokenGone`).
+    SetCode {
+        /// Whose.
+        owner: TokenOwner,
+        /// The digest of the token.
+        token: Digest,
+        /// The digest of the code.
+        code: Digest,
+        /// How many tries it has.
+        tries: u8,
+        /// What is unexpired.
+        now: Timestamp,
+    },
+    /// Removes the token of an owner, if there is one.
+    RemoveToken(TokenOwner),
+    /// Removes every token of a user or registration, whatever its purpose.
+    RemoveTokens {
+        /// The realm.
+        realm: Realm,
+        /// The user or registration.
+        subject: UserId,
+    },
+    /// Erasure: removes every job about a person or an address, dead letters too.
+    ForgetJobs {
+        /// The realm.
+        realm: Realm,
+        /// Whom they are about.
+        subject: JobSubject,
+    },
+    /// Erasure: removes what is counted about logins with an address.
+    ForgetLogins {
+        /// The realm.
+        realm: Realm,
+        /// The blind index of the address.
+        email: Digest,
+    },
+}
+
+/// What one use case stores: changes in their order, the jobs that follow from them, and the audit events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnitOfWork {
+    /// Applied in this order.
+    pub changes: Vec<Change>,
+    /// Due when the commit is visible.
+    pub jobs: Vec<Job>,
+    /// Audit events.
+    pub events: Vec<Event>,
+}
+
+impl UnitOfWork {
+    /// A unit with one change.
+    #[must_use]
+    pub fn of(change: Change) -> Self {
+        Self { changes: vec![change], ..Self::default() }
+    }
+
+    /// Adds a change.
+    #[must_use]
+    pub fn with(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+}
+
+/// Why a commit was refused. Nothing of it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The address has as many pending registrations as it may have.
+    #[error("the address has too many pending registrations")]
+    RegistrationsFull,
+    /// The registration does not exist or has expired.
+    #[error("the registration is gone")]
+    RegistrationGone,
+    /// Another account of the realm has the address.
+    #[error("another account has the address")]
+    EmailTaken,
+    /// The id exists already.
+    #[error("the id exists already")]
+    IdTaken,
+    /// The account does not exist.
+    #[error("the account is gone")]
+    UserGone,
+    /// The account has another version.
+    #[error("the account has another version")]
+    UserStale,
+    /// The session does not exist.
+    #[error("the session is gone")]
+    SessionGone,
+    /// The session has another version.
+    #[error("the session has another version")]
+    SessionStale,
+    /// The one-time token does not exist, has expired or is another one.
+    #[error("the one-time token is gone")]
+    TokenGone,
+}
+
+/// What a commit did beyond what was asked by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// The registrations that `RemoveRegistrations` removed.
+    pub registrations: Vec<UserId>,
+    /// How many sessions `EndSessions` ended.
+    pub sessions: u64,
+}
+
+/// Commits units of work.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Stores all of a unit durably, or nothing of it. Every reader that begins after the answer sees it. Of racing
+    /// units with the same condition, one is committed and the others are refused. Dropping the future does not cancel
+    /// the commit.
+    ///
+    /// # Errors
+    /// When the store fails: then the unit may or may not be stored.
+    async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError>;
+}

@@ -1,0 +1,104 @@
+//! Commits: the change of a use case, its jobs and its audit events in one port call.
+
+use crate::model::event::{Event, EventKind};
+use crate::model::ids::{JobId, SessionId, UserId};
+use crate::model::job::{Job, Task};
+use crate::model::realm::Realm;
+use crate::model::user::User;
+use crate::ports::database::{Change, Committed, Refusal, UnitOfWork};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::errors::StoryError;
+
+/// Whether a change may be applied to an account whose credentials changed since the caller was authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VersionCheck {
+    /// No: a password reset, a changed password or a logout everywhere came in between.
+    MustMatch,
+    /// Yes: the change is not the caller's, or concerns no credentials.
+    Ignore,
+}
+
+/// An updated account and what its commit removed.
+pub(crate) struct Updated {
+    pub user: User,
+    pub committed: Committed,
+}
+
+impl AuthService {
+    /// Commits a unit of work whose conditions nothing can have broken but another request.
+    pub(crate) async fn commit(&self, work: UnitOfWork) -> Result<Committed, StoryError> {
+        self.ports.database.commit(work).await?.map_err(StoryError::from)
+    }
+
+    /// Applies a change to the newest version of an account, and commits it with what follows from it. A lost race is
+    /// repeated with the account as it is then.
+    pub(crate) async fn update_account(
+        &self,
+        user: User,
+        check: VersionCheck,
+        change: impl Fn(&mut User) -> Result<(), StoryError> + Send + Sync,
+        effects: impl Fn(&User) -> UnitOfWork + Send + Sync,
+    ) -> Result<Updated, StoryError> {
+        let Ports { users, database, clock, .. } = &self.ports;
+        let mut current = user;
+        loop {
+            let expected = current.version;
+            let mut next = current.clone();
+            change(&mut next)?;
+            next.version = expected + 1;
+            next.updated_at = clock.now();
+            let mut work = effects(&next);
+            work.changes.insert(0, Change::ReplaceUser { user: Box::new(next.clone()), expected });
+            match database.commit(work).await? {
+                Ok(committed) => return Ok(Updated { user: next, committed }),
+                Err(Refusal::UserStale) => {
+                    let newest = users.find(&current.realm, &current.id).await?;
+                    let same = |newest: &User| {
+                        check == VersionCheck::Ignore || newest.credentials_version == current.credentials_version
+                    };
+                    current = newest.filter(same).ok_or(StoryError::NotAuthenticated)?;
+                }
+                Err(Refusal::EmailTaken) => return Err(StoryError::NotAuthenticated),
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+    }
+
+    /// What ends every right that was given before: sessions but one, links, codes and challenges. The account itself
+    /// gets a new credentials version by [`User::end_rights`].
+    pub(crate) fn rights_ended(user: &User, except: Option<SessionId>) -> Vec<Change> {
+        let (realm, id) = (user.realm.clone(), user.id);
+        vec![
+            Change::EndSessions { realm: realm.clone(), user: id, except },
+            Change::RemoveTokens { realm, subject: id },
+        ]
+    }
+
+    /// A job that is due now.
+    pub(crate) fn job(&self, realm: &Realm, task: Task) -> Job {
+        let id = JobId::random(&*self.ports.randomness);
+        Job { id, realm: realm.clone(), task, attempts: 0, created_at: self.ports.clock.now() }
+    }
+
+    /// An audit event of now.
+    pub(crate) fn event(
+        &self,
+        realm: &Realm,
+        kind: EventKind,
+        user: Option<UserId>,
+        session: Option<SessionId>,
+    ) -> Event {
+        Event { at: self.ports.clock.now(), realm: realm.clone(), kind, user, session }
+    }
+
+    /// Commits jobs without any change.
+    pub(crate) async fn enqueue(&self, realm: &Realm, task: Task) -> Result<(), StoryError> {
+        let work = UnitOfWork { jobs: vec![self.job(realm, task)], ..UnitOfWork::default() };
+        self.commit(work).await.map(|_| ())
+    }
+
+    /// Appends an audit event that belongs to no change: a refusal, a failed login, a sent message.
+    pub(crate) fn record(&self, realm: &Realm, kind: EventKind, user: Option<UserId>, session: Option<SessionId>) {
+        self.ports.audit.record(self.event(realm, kind, user, session));
+    }
+}
