@@ -81,7 +81,7 @@ async fn refused_in_time(what: &str, asked: impl Future<Output = Answer>) {
 }
 
 pub async fn mongo_away_is_503_within_two_seconds_and_heals_by_itself() {
-    let (server, mongo, _redis) = behind_proxies(&[]).await;
+    let (server, mongo, _redis) = behind_proxies(&[("SESSION_CACHE_TTL", "0s")]).await;
     let api = server.realm("User1");
     let (john, mut refresh) = api.logged_in(&Person::john()).await;
     for line in [Line::Refused, Line::Reset, Line::Hanging] {

@@ -1,7 +1,9 @@
 //! Several instances on MongoDB and Redis, and what happens when one of these fails. Where the environment names no
 //! servers the stories are reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for `mongo`.
 
+mod cache;
 mod command_line;
+mod failover;
 mod failures;
 mod instances;
 mod keys;
@@ -35,6 +37,17 @@ const STORIES: &[Story] = stories! {
         a_refresh_that_races_on_both_leaves_one_branch,
         every_message_is_sent_once,
         an_emptied_redis_changes_no_answer;
+    cache:
+        an_entry_is_sealed_and_answers_until_its_time_is_over,
+        a_logout_is_honoured_by_the_next_request_on_every_instance,
+        what_a_stranger_writes_is_not_believed,
+        an_instance_that_cannot_reach_redis_extends_nothing_beyond_the_time_to_live,
+        an_emptied_redis_ends_nothing_and_revives_nothing,
+        a_time_to_live_of_zero_switches_the_cache_off;
+    failover:
+        a_killed_primary_loses_nothing_that_was_acknowledged,
+        a_server_without_a_replica_set_is_refused_with_the_commands_that_make_one,
+        one_node_is_a_replica_set_too;
     failures:
         redis_away_is_degraded_and_nothing_stops,
         a_redis_that_hangs_is_left_alone,

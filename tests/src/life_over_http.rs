@@ -155,7 +155,10 @@ impl Driver for HttpDriver {
         match request {
             Request::Register { .. } => Answer::Registered(answer.member("id")),
             Request::FollowLink { .. } | Request::TypeCode { .. } => Answer::Verified(answer.member("id")),
-            Request::LogIn { .. } | Request::SecondFactor { .. } | Request::Refresh { .. } => {
+            Request::LogIn { .. }
+            | Request::SecondFactor { .. }
+            | Request::Refresh { .. }
+            | Request::ChangePassword { .. } => {
                 Answer::Pair(answer.member("access_token"), answer.member("refresh_token"))
             }
             Request::SendOtp { .. } => Answer::Challenge(answer.member("token")),

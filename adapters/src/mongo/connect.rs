@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use mongodb::bson::doc;
-use mongodb::options::{Acknowledgment, ClientOptions, Tls, WriteConcern};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, Tls, WriteConcern};
 use mongodb::{Client, Database};
 use tokio::sync::Notify;
 
@@ -49,6 +49,9 @@ pub enum ConnectError {
     /// Nobody we trust vouches for the server.
     #[error("the server's certificate is not trusted: {0}")]
     Certificate(String),
+    /// The server is no member of a replica set, and so has no transactions.
+    #[error("the server is not a member of a replica set, and transactions need one")]
+    Standalone,
     /// The server is too old.
     #[error("the server is older than MongoDB 4.4")]
     TooOld,
@@ -158,6 +161,10 @@ async fn reach(settings: &MongoSettings, options: ClientOptions) -> Result<Datab
     if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
         return Err(ConnectError::TooOld);
     }
+    let router = hello.get_str("msg").is_ok_and(|kind| kind == "isdbgrid");
+    if !hello.contains_key("setName") && !router {
+        return Err(ConnectError::Standalone);
+    }
     Ok(database)
 }
 
@@ -173,6 +180,8 @@ async fn options(settings: &MongoSettings, patience: Duration) -> Result<ClientO
     options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
     // an answer promises that a majority has it on its disks, whatever the address says
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    // and what is read has been acknowledged by a majority
+    options.read_concern = Some(ReadConcern::majority());
     options.selection_criteria = None;
     options.retry_writes.get_or_insert(true);
     if let Some(Tls::Enabled(tls)) = &mut options.tls {

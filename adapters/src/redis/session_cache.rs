@@ -103,7 +103,11 @@ impl CachedSessions {
         }
         let session = stored::parse_session(document.get_document("session").ok()?).ok()?;
         let account = stored::parse_user(document.get_document("user").ok()?).ok()?;
-        (session.id == *id && account.id == *user && account.realm == *realm).then_some((session, account))
+        // the data key may have been wrapped under a new key since, and the old one may have left the ring
+        let wrapping_key = self.settings.cipher.wrapping_key(&account.person.key)?;
+        let readable = self.settings.cipher.ring().contains(&wrapping_key);
+        let asked_for = session.id == *id && account.id == *user && account.realm == *realm;
+        (readable && asked_for).then_some((session, account))
     }
 
     async fn fill(&self, at: Timestamp, session: &Session, user: &User) {

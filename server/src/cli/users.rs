@@ -19,15 +19,17 @@ use portcullis_core::use_cases::fake_user::fake_address;
 
 use super::{demand_store, print, runtime, settings};
 use crate::compose;
-use crate::config::{Environment, Settings};
+use crate::config::{Database, Environment, Settings};
 
 /// What all of them log in with, unless another one is given.
 const PASSWORD: &str = "tern-Quartz-58-lantern";
 /// Events that are looked through for what was just recorded: it is not the newest where the servers' clocks are ahead of
 /// this machine's.
 const EVIDENCE: u32 = 10_000;
-/// How many wait for the store at once: a few commits' worth, whatever the number in all.
-const AT_ONCE: usize = 512;
+/// How many users are inserted at the same time into SQLite, which commits many at once.
+const CONCURRENT_INSERTS: usize = 512;
+/// The same for MongoDB: as many transactions as its pool has connections for.
+const CONCURRENT_TRANSACTIONS: usize = 8;
 
 /// Its arguments.
 pub fn command() -> Command {
@@ -140,6 +142,7 @@ struct Order {
     count: u64,
     realm: Realm,
     password: String,
+    concurrent: usize,
 }
 
 impl Order {
@@ -148,6 +151,10 @@ impl Order {
             count: matches.get_one::<u64>("count").copied().unwrap_or_default(),
             realm: realm(matches, settings)?,
             password: matches.get_one::<String>("password").cloned().unwrap_or_default(),
+            concurrent: match settings.database {
+                Database::Sqlite { .. } => CONCURRENT_INSERTS,
+                Database::Mongo { .. } => CONCURRENT_TRANSACTIONS,
+            },
         })
     }
 
@@ -161,7 +168,7 @@ impl Order {
         let numbers = futures_util::stream::iter(1..=self.count);
         let made = numbers
             .map(|number| service.fake_user(&self.realm, number, &hash))
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(self.concurrent)
             .inspect(|_| bar.inc(1))
             .try_fold(0_u64, async |made, new| Ok(made + u64::from(new)))
             .await;

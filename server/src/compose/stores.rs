@@ -229,6 +229,9 @@ pub const fn mend(error: &ConnectError) -> &'static str {
         ConnectError::Certificate(_) => {
             "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that stands in it."
         }
+        ConnectError::Standalone => {
+            "make it a replica set of one node: start mongod with --replSet rs0, then run once: mongosh --eval 'rs.initiate()'."
+        }
         ConnectError::TooOld => "upgrade the server.",
         ConnectError::Newer { .. } => "run the version of Portcullis that last used it, or a later one.",
         ConnectError::Other(_) => "see that this user may read, write and make indexes in MONGO_DB.",
