@@ -1,6 +1,5 @@
 //! The ports of Portcullis on real technology: a folder a technology, a file a port.
 
-mod bloom;
 pub mod crypto;
 pub mod embedded;
 mod job_text;

@@ -11,6 +11,7 @@ use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::database::{Database as _, UnitOfWork};
 use portcullis_core::ports::job_queue::JobQueue as _;
 
 fn outbox(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
@@ -28,10 +29,8 @@ fn open(folder: &Path) -> Arc<Embedded> {
 async fn bury(store: &Arc<Embedded>, number: u8) -> JobId {
     let (id, now) = (JobId::from_bytes([number; 16]), Timestamp::from_millis(1_798_804_800_000 + i64::from(number)));
     let task = Task::Welcome(UserId::from_bytes([number; 16]));
-    store
-        .enqueue(Job { id, realm: Realm::parse("User1").unwrap(), task, attempts: 12, created_at: now })
-        .await
-        .unwrap();
+    let jobs = vec![Job { id, realm: Realm::parse("User1").unwrap(), task, attempts: 12, created_at: now }];
+    store.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await.unwrap().unwrap();
     store.bury(&id, "the mail server refused (550)", now).await.unwrap();
     id
 }

@@ -1,6 +1,7 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
+//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
+mod breached;
 mod demo;
 mod steps;
 mod testkit;
@@ -10,7 +11,7 @@ mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         ["demo"] => wasm::build().and_then(|()| demo::pack()),
         ["demo", "check"] => demo::check(),
         ["words"] => words::pack(),
+        ["breached"] => breached::pack(),
         ["unicode"] => unicode::pack(),
         ["coverage"] => steps::coverage(),
         ["bench", sections @ ..] => bench::run(sections),

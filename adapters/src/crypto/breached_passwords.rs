@@ -1,4 +1,4 @@
-//! A list of breached passwords: a few built in, and as many as the operator has a file of.
+//! Breached passwords: a built-in list, and the operator's own file.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -10,62 +10,64 @@ use portcullis_core::ports::breached_passwords::BreachedPasswords;
 use portcullis_core::ports::error::PortError;
 use sha2::{Digest as _, Sha256};
 
-use crate::bloom::Filter;
+/// Well-known passwords that a strength estimator may take for good ones.
+const NOTORIOUS: &str = include_str!("breached.txt");
+/// The most frequent breached passwords of eight characters or more, packed by `cargo xtask breached`: the first bytes of
+/// their SHA-256, sorted. With 150,000 entries of 40 bits, one good password in seven million is refused in vain.
+const FREQUENT: &[u8] = include_bytes!("breached.bin");
+/// Bytes of an entry of `FREQUENT`.
+const PREFIX: usize = 5;
 
-/// One good password in so many is searched for in vain.
-const ONE_IN: u32 = 1000;
-
-/// Notorious ones that an estimator may take for good.
-const BUILT_IN: &str = include_str!("breached.txt");
-
-/// Passwords by the first eight octets of their SHA-256: eight octets of memory each, and one false alarm in many
-/// millions of lookups.
-/// A filter in front answers for nearly all that are not in it with a touch of memory or two, where a search would take
-/// thirty.
+/// Passwords by the first bytes of their SHA-256. The built-in list is searched where it is in the binary.
 pub struct BreachedList {
-    prefixes: Vec<u64>,
-    filter: Filter,
+    /// The notorious ones and the operator's: eight bytes each, sorted.
+    listed: Vec<u64>,
+}
+
+fn digest(password: &str) -> [u8; 32] {
+    Sha256::digest(password.as_bytes()).into()
 }
 
 fn prefix(password: &str) -> u64 {
-    let digest: [u8; 32] = Sha256::digest(password.as_bytes()).into();
-    digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    digest(password).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 impl BreachedList {
-    /// The built-in list and, one password a line, the operator's file.
+    /// The built-in lists and, one password a line, the operator's file.
     ///
     /// # Errors
     /// Which file and line could not be read.
     pub fn load(file: Option<&Path>) -> Result<Self, String> {
-        let mut prefixes: Vec<u64> = BUILT_IN.lines().map(|line| prefix(&normalised(line))).collect();
+        let mut listed: Vec<u64> = NOTORIOUS.lines().map(|line| prefix(&normalised(line))).collect();
         if let Some(path) = file {
             let opened = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
             for (number, line) in BufReader::new(opened).lines().enumerate() {
                 let line = line.map_err(|error| format!("{} line {}: {error}", path.display(), number + 1))?;
-                prefixes.push(prefix(&normalised(line.trim_end_matches('\r'))));
+                listed.push(prefix(&normalised(line.trim_end_matches('\r'))));
             }
         }
-        prefixes.sort_unstable();
-        prefixes.dedup();
-        let mut filter = Filter::sized(prefixes.len(), ONE_IN);
-        for prefix in &prefixes {
-            filter.add(*prefix);
-        }
-        Ok(Self { prefixes, filter })
+        listed.sort_unstable();
+        listed.dedup();
+        Ok(Self { listed })
     }
 }
 
-/// As a password is normalised before it is looked up.
+/// A password of a file in the form in which passwords are looked up.
 fn normalised(line: &str) -> String {
     Password::presented(line).map(|password| password.expose().to_owned()).unwrap_or_default()
+}
+
+/// Whether the built-in list of frequent passwords has it.
+fn is_frequent(password: &str) -> bool {
+    let (entries, _) = FREQUENT.as_chunks::<PREFIX>();
+    digest(password).first_chunk().is_some_and(|prefix| entries.binary_search(prefix).is_ok())
 }
 
 #[async_trait]
 impl BreachedPasswords for BreachedList {
     async fn contains(&self, password: &Password) -> Result<bool, PortError> {
-        let prefix = prefix(password.expose());
-        Ok(self.filter.may_contain(prefix) && self.prefixes.binary_search(&prefix).is_ok())
+        let password = password.expose();
+        Ok(self.listed.binary_search(&prefix(password)).is_ok() || is_frequent(password))
     }
 }
 
@@ -79,13 +81,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn knows_the_notorious_and_the_operators_own() {
+    async fn knows_the_notorious_the_frequent_and_the_operators_own() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all("leaked-Winter-4711\r\nzweite\n".as_bytes()).unwrap();
         let list = BreachedList::load(Some(file.path())).unwrap();
-        assert!(known(&list, "correcthorsebatterystaple").await);
-        assert!(known(&list, "leaked-Winter-4711").await);
+        for breached in ["correcthorsebatterystaple", "leaked-Winter-4711", "password1", "1qaz2wsx3edc", "liverpool1"] {
+            assert!(known(&list, breached).await, "{breached}");
+        }
         assert!(!known(&list, "SecureP@ssw0rd123!").await);
         assert!(BreachedList::load(Some(Path::new("/nowhere"))).is_err());
+    }
+
+    #[test]
+    fn the_built_in_list_is_sorted_and_has_enough_entries() {
+        let (entries, rest) = FREQUENT.as_chunks::<PREFIX>();
+        assert!(rest.is_empty() && entries.is_sorted() && entries.len() > 149_000, "{}", entries.len());
+    }
+
+    #[test]
+    fn passwords_that_nobody_chose_are_not_in_the_list() {
+        let refused = (0..100_000).filter(|n| is_frequent(&format!("not chosen by anybody: {n}"))).count();
+        assert_eq!(refused, 0);
     }
 }

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::login_guard::{Admission, FREE_FAILURES, LoginGuard, THROTTLE};
+use portcullis_core::ports::login_guard::LoginGuard;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::embedded::Embedded;
@@ -20,15 +21,11 @@ const STRANGERS: &[u8] = &[];
 /// A count of strangers that nobody added to for this long is forgotten.
 const IDLE: Duration = Duration::from_hours(30 * 24);
 
-struct Count {
-    failures: u32,
-    next_at: Timestamp,
-}
-
-fn count(db: &Connection, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<Count>> {
+fn count(db: &Connection, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<FailedLogins>> {
     let sql = "SELECT failures, next_at FROM login_counts WHERE realm = ?1 AND email = ?2 AND address = ?3";
-    let read =
-        |row: &rusqlite::Row<'_>| Ok(Count { failures: row.get(0)?, next_at: Timestamp::from_millis(row.get(1)?) });
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(FailedLogins { failures: row.get(0)?, next_at: Timestamp::from_millis(row.get(1)?) })
+    };
     db.prepare_cached(sql)?.query_row(params![realm.as_str(), email.as_bytes(), address], read).optional()
 }
 
@@ -37,7 +34,7 @@ fn keep(
     realm: &Realm,
     email: &Digest,
     address: &[u8],
-    kept: (&Count, Timestamp),
+    kept: (&FailedLogins, Timestamp),
 ) -> rusqlite::Result<()> {
     let sql = "REPLACE INTO login_counts (realm, email, address, failures, next_at, touched_at) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -77,15 +74,12 @@ impl LoginGuard for Embedded {
                 Some(own) => Some(own),
                 None => count(db, &realm, &email, STRANGERS)?,
             };
-            let Count { failures, next_at } = counted.unwrap_or(Count { failures: 0, next_at: now });
-            if failures >= FREE_FAILURES && now < next_at {
-                return Ok(Admission::Throttled(next_at.since(now)));
+            let (admission, next) = check_login_throttle(counted, now);
+            if admission == Admission::Admitted {
+                keep(db, &realm, &email, address, (&next, now))?;
+                forget_idle(db, now)?;
             }
-            let failures = failures.saturating_add(1);
-            let next_at = if failures >= FREE_FAILURES { now + THROTTLE } else { now };
-            keep(db, &realm, &email, address, (&Count { failures, next_at }, now))?;
-            forget_idle(db, now)?;
-            Ok(Admission::Admitted)
+            Ok(admission)
         };
         self.writer.write(PORT, write).await
     }
@@ -93,7 +87,7 @@ impl LoginGuard for Embedded {
     async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
         let (realm, email, from) = (realm.clone(), *email, *from);
         let write = move |db: &Connection| {
-            let fresh = Count { failures: 0, next_at: now };
+            let fresh = FailedLogins { failures: 0, next_at: now };
             if count(db, &realm, &email, from.as_bytes())?.is_none() {
                 keep(db, &realm, &email, STRANGERS, (&fresh, now))?;
             }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
-use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::event::{Event, EventKind};
@@ -18,7 +17,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::mongo::documents::{Fields, key};
 use crate::mongo::pool::Pool;
-use crate::mongo::{Failure, Mongo, PATIENCE, binary, run};
+use crate::mongo::{Failure, Mongo, OPERATION_TIMEOUT, binary};
 
 const PORT: &str = "audit_log";
 /// Events that may wait: some minutes of a busy server's with the database away.
@@ -70,7 +69,7 @@ async fn write(pool: Arc<Pool>, mut waiting: mpsc::Receiver<Message>, lost: Arc<
 async fn write_all(pool: &Pool, mut events: Vec<Document>, waiting: &mpsc::Receiver<Message>, lost: &AtomicU64) {
     while !events.is_empty() {
         let audit = pool.database().collection::<Document>("audit");
-        match run(PORT, audit.insert_many(&events).ordered(false)).await {
+        match pool.run_with_deadline(PORT, audit.insert_many(&events).ordered(false)).await {
             Ok(_) => return,
             Err(Failure::Port(error)) if waiting.is_closed() => {
                 let lost = lost.fetch_add(events.len() as u64, Ordering::Relaxed) + events.len() as u64;
@@ -79,20 +78,21 @@ async fn write_all(pool: &Pool, mut events: Vec<Document>, waiting: &mpsc::Recei
             }
             Err(_) => {
                 tokio::time::sleep(PAUSE).await;
-                events = missing(&pool.database().collection("audit"), events).await;
+                events = missing(pool, events).await;
             }
         }
     }
 }
 
 /// Those that are not there. All of them where that cannot be asked.
-async fn missing(audit: &Collection<Document>, mut events: Vec<Document>) -> Vec<Document> {
+async fn missing(pool: &Pool, mut events: Vec<Document>) -> Vec<Document> {
+    let audit = pool.database().collection::<Document>("audit");
     let ids: Vec<_> = events.iter().filter_map(|event| event.get("_id").cloned()).collect();
     let there = async {
         let found = audit.find(doc! {"_id": {"$in": ids}}).projection(doc! {"_id": 1}).await?;
         found.try_collect::<Vec<Document>>().await
     };
-    if let Ok(there) = run(PORT, Box::pin(there)).await {
+    if let Ok(there) = pool.run_with_deadline(PORT, Box::pin(there)).await {
         events.retain(|event| there.iter().all(|other| other.get("_id") != event.get("_id")));
     }
     events
@@ -142,7 +142,7 @@ impl AuditLog for Mongo {
         // everything that was recorded before
         let (answer, flushed) = oneshot::channel();
         let _ = self.recorder.events.try_send(Message::Flush(answer));
-        if tokio::time::timeout(PATIENCE, flushed).await.is_err() {
+        if tokio::time::timeout(OPERATION_TIMEOUT, flushed).await.is_err() {
             return Err(PortError::new(PORT, "MongoDB did not answer in time"));
         }
         if limit == 0 {
@@ -154,7 +154,7 @@ impl AuditLog for Mongo {
             let found = audit.find(doc! {"user": key(realm, user)}).sort(newest).limit(i64::from(limit)).await?;
             found.try_collect::<Vec<Document>>().await
         };
-        let found = run(PORT, Box::pin(all)).await?;
+        let found = self.run(PORT, Box::pin(all)).await?;
         found.iter().filter_map(|document| parse(document).transpose()).collect()
     }
 }

@@ -142,7 +142,7 @@ impl Mongo {
         let options = options(settings, patience).await?;
         let database = reach(settings, options.clone()).await?;
         check_version(&database).await?;
-        let (lost_events, pool) = (Arc::new(AtomicU64::new(0)), Pool::of(database, options));
+        let (lost_events, pool) = (Arc::new(AtomicU64::new(0)), Pool::new(database, options));
         Ok(Self {
             recorder: Recorder::start(pool.clone(), lost_events.clone()),
             pool,

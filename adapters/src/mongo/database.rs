@@ -20,8 +20,8 @@ use portcullis_core::ports::error::PortError;
 use crate::mongo::documents::{digest, hex, key, signed};
 use crate::mongo::swap::{Next, SWAPS};
 use crate::mongo::{
-    Mongo, PATIENCE, audit_log, binary, is_duplicate, job_queue, login_guard, one_time_token_store, registration_store,
-    session_store, user_store, within,
+    Mongo, OPERATION_TIMEOUT, audit_log, binary, is_duplicate, job_queue, login_guard, one_time_token_store,
+    registration_store, session_store, user_store,
 };
 
 const PORT: &str = "database";
@@ -364,7 +364,7 @@ async fn commit(session: &mut ClientSession) -> Result<(), Error> {
 impl Database for Mongo {
     async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
         let transaction = Box::pin(async { Ok(self.transact(&work).await) });
-        let outcome = within(PATIENCE, PORT, transaction).await??;
+        let outcome = self.pool.run_within(OPERATION_TIMEOUT, PORT, transaction).await??;
         if outcome.is_ok() && !work.jobs.is_empty() {
             self.wake();
         }

@@ -8,7 +8,7 @@ use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
 use portcullis_core::ports::error::PortError;
 
 use crate::mongo::documents::Fields;
-use crate::mongo::{Mongo, binary, within};
+use crate::mongo::{Mongo, binary};
 
 /// How long a page or a batch may take: it is nobody's request.
 const LONG: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ impl Mongo {
             let found = documents.find(which).sort(doc! {"_id": 1}).limit(i64::from(limit)).projection(members);
             found.batch_size(limit).await?.try_collect::<Vec<Document>>().await
         };
-        let found = within(LONG, port, Box::pin(some)).await?;
+        let found = self.pool.run_within(LONG, port, Box::pin(some)).await?;
         let full = found.len() == usize::try_from(limit).unwrap_or(usize::MAX);
         let last = found.last().filter(|_| full).and_then(|last| last.get_str("_id").ok());
         let last = last.map(ToOwned::to_owned);
@@ -81,7 +81,7 @@ impl Mongo {
             "ordered": false,
             "writeConcern": {"w": "majority", "j": true},
         };
-        let done = within(LONG, held.port, self.pool.database().run_command(command)).await?;
+        let done = self.pool.run_within(LONG, held.port, self.pool.database().run_command(command)).await?;
         let refused = |error: &str| PortError::new(held.port, format!("keys could not be swapped: {error}"));
         if let Some(first) = done.get_array("writeErrors").ok().and_then(|errors| errors.first()) {
             return Err(refused(&first.to_string()));

@@ -16,7 +16,7 @@ use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 
 use crate::job_text;
 use crate::mongo::documents::{Fields, hex, key};
-use crate::mongo::{Mongo, binary, run};
+use crate::mongo::{Mongo, binary};
 
 const PORT: &str = "job_queue";
 /// How long a job of a later version is out of the way.
@@ -74,7 +74,7 @@ impl Mongo {
     }
 
     async fn count(&self, dead: Bson) -> Result<u64, PortError> {
-        Ok(run(PORT, self.collection("jobs").count_documents(doc! {"dead_at": dead})).await?)
+        Ok(self.run(PORT, self.collection("jobs").count_documents(doc! {"dead_at": dead})).await?)
     }
 }
 
@@ -87,7 +87,7 @@ impl JobQueue for Mongo {
             let lease = doc! {"$inc": {"attempts": 1_i64}, "$set": {"due_at": (now + lease).as_millis()}};
             let oldest = doc! {"due_at": 1, "created_at": 1};
             let claim = jobs.find_one_and_update(due, lease).sort(oldest).return_document(ReturnDocument::After);
-            let Some(claimed) = run(PORT, claim).await? else { return Ok(None) };
+            let Some(claimed) = self.run(PORT, claim).await? else { return Ok(None) };
             if let Some(job) = parse(&claimed)? {
                 return Ok(Some(job));
             }
@@ -95,25 +95,25 @@ impl JobQueue for Mongo {
                 tracing::warn!("the queue holds jobs of a later version of Portcullis: they are left alone");
             });
             let off = doc! {"$inc": {"attempts": -1_i64}, "$set": {"due_at": (now + PUT_OFF).as_millis()}};
-            run(PORT, jobs.update_one(doc! {"_id": claimed.get("_id")}, off)).await?;
+            self.run(PORT, jobs.update_one(doc! {"_id": claimed.get("_id")}, off)).await?;
         }
     }
 
     async fn complete(&self, id: &JobId) -> Result<(), PortError> {
-        run(PORT, self.collection("jobs").delete_one(which(id))).await?;
+        self.run(PORT, self.collection("jobs").delete_one(which(id))).await?;
         Ok(())
     }
 
     async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
         let mut living = which(id);
         living.insert("dead_at", Bson::Null);
-        run(PORT, self.collection("jobs").update_one(living, doc! {"$set": {"due_at": at.as_millis()}})).await?;
+        self.run(PORT, self.collection("jobs").update_one(living, doc! {"$set": {"due_at": at.as_millis()}})).await?;
         Ok(())
     }
 
     async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
         let dead = doc! {"$set": {"dead_at": now.as_millis(), "reason": reason}};
-        run(PORT, self.collection("jobs").update_one(which(id), dead)).await?;
+        self.run(PORT, self.collection("jobs").update_one(which(id), dead)).await?;
         Ok(())
     }
 
@@ -127,7 +127,7 @@ impl JobQueue for Mongo {
             let found = jobs.find(doc! {"dead_at": {"$ne": Bson::Null}}).sort(newest).limit(i64::from(limit)).await?;
             found.try_collect::<Vec<Document>>().await
         };
-        let found = run(PORT, Box::pin(all)).await?;
+        let found = self.run(PORT, Box::pin(all)).await?;
         found.iter().filter_map(|document| parse_dead(document).transpose()).collect()
     }
 
@@ -135,7 +135,7 @@ impl JobQueue for Mongo {
         let mut dead = which(id);
         dead.insert("dead_at", doc! {"$ne": Bson::Null});
         let fresh = doc! {"dead_at": Bson::Null, "reason": Bson::Null, "attempts": 0_i64, "due_at": now.as_millis()};
-        let done = run(PORT, self.collection("jobs").update_one(dead, doc! {"$set": fresh})).await?;
+        let done = self.run(PORT, self.collection("jobs").update_one(dead, doc! {"$set": fresh})).await?;
         self.enqueued.notify_one();
         Ok(done.matched_count == 1)
     }

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::login_guard::{Admission, FREE_FAILURES, LoginGuard, THROTTLE};
+use portcullis_core::ports::login_guard::LoginGuard;
 
+use crate::mongo::Mongo;
 use crate::mongo::documents::{Fields, digest, hex, key};
 use crate::mongo::swap::Next;
-use crate::mongo::{Mongo, run};
 use crate::transfer::Count;
 
 const PORT: &str = "login_guard";
@@ -91,13 +92,13 @@ impl LoginGuard for Mongo {
             let mut counts = Counts::parse(found)?;
             let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
             let count = own.unwrap_or_else(|| counts.strangers.get_or_insert(fresh(now)));
-            if count.failures >= FREE_FAILURES && now < count.next_at {
-                return Ok(Next::Keep(Admission::Throttled(count.next_at.since(now))));
+            let counted = FailedLogins { failures: count.failures, next_at: count.next_at };
+            let (admission, next) = check_login_throttle(Some(counted), now);
+            if admission != Admission::Admitted {
+                return Ok(Next::Keep(admission));
             }
-            count.failures = count.failures.saturating_add(1);
-            count.next_at = if count.failures >= FREE_FAILURES { now + THROTTLE } else { now };
-            count.touched_at = now;
-            Ok(Next::Put(counts.print(now), Admission::Admitted))
+            *count = Count { failures: next.failures, next_at: next.next_at, touched_at: now };
+            Ok(Next::Put(counts.print(now), admission))
         };
         self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
     }
@@ -117,7 +118,7 @@ impl LoginGuard for Mongo {
         };
         self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
         let idle = doc! {"touched_at": {"$lt": (now - IDLE).as_millis()}};
-        run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
+        self.run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
         Ok(())
     }
 }

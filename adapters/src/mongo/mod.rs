@@ -34,7 +34,6 @@ mod user_store;
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
 
 use mongodb::Collection;
 use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
@@ -45,11 +44,9 @@ use tokio::sync::Notify;
 pub use connect::{ConnectError, MongoSettings};
 
 use crate::mongo::audit_log::Recorder;
-use crate::mongo::pool::{Pool, Waiting};
+use crate::mongo::pool::{OPERATION_TIMEOUT, Pool};
 use crate::mongo::swap::Lanes;
 
-/// How long an operation may take: with the database away everything is answered within two seconds.
-const PATIENCE: Duration = Duration::from_millis(1500);
 /// The version of the documents' shapes. A database of a later one is left alone.
 const SCHEMA_VERSION: u32 = 1;
 
@@ -81,13 +78,13 @@ impl Mongo {
     /// When the database fails.
     pub async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
         let checks = self.collection("checks");
-        let inserted = run("checks", checks.insert_one(doc! {"_id": name, "value": binary(value)})).await;
+        let inserted = self.run("checks", checks.insert_one(doc! {"_id": name, "value": binary(value)})).await;
         match inserted {
             Ok(_) => return Ok(value.to_vec()),
             Err(Failure::Taken(_)) => {}
             Err(failure) => return Err(failure.into()),
         }
-        let found = run("checks", checks.find_one(doc! {"_id": name})).await?;
+        let found = self.run("checks", checks.find_one(doc! {"_id": name})).await?;
         let kept = found.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
         kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
     }
@@ -99,7 +96,7 @@ impl Mongo {
     pub async fn swap_check_value(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
         let which = doc! {"_id": name, "value": binary(seen)};
         let change = doc! {"$set": {"value": binary(fresh)}};
-        Ok(run("checks", self.collection("checks").update_one(which, change)).await?.matched_count == 1)
+        Ok(self.run("checks", self.collection("checks").update_one(which, change)).await?.matched_count == 1)
     }
 
     /// The names of the collections there are.
@@ -107,7 +104,7 @@ impl Mongo {
     /// # Errors
     /// When the database fails.
     pub async fn collections(&self) -> Result<Vec<String>, PortError> {
-        Ok(run("checks", self.pool.database().list_collection_names()).await?)
+        Ok(self.run("checks", self.pool.database().list_collection_names()).await?)
     }
 
     /// Removes everything. For tests that had a database of their own.
@@ -115,7 +112,14 @@ impl Mongo {
     /// # Errors
     /// When the database fails.
     pub async fn drop_database(&self) -> Result<(), PortError> {
-        Ok(run("checks", self.pool.database().drop()).await?)
+        Ok(self.run("checks", self.pool.database().drop()).await?)
+    }
+
+    async fn run<T, F>(&self, port: &'static str, operation: F) -> Result<T, Failure>
+    where
+        F: IntoFuture<Output = Result<T, Error>>,
+    {
+        self.pool.run_with_deadline(port, operation).await
     }
 
     fn collection(&self, name: &str) -> Collection<Document> {
@@ -138,47 +142,6 @@ impl From<Failure> for PortError {
             Failure::Taken(error) | Failure::Port(error) => error,
         }
     }
-}
-
-/// Runs an operation, for so long and no longer.
-async fn run<T, F>(port: &'static str, operation: F) -> Result<T, Failure>
-where
-    F: IntoFuture<Output = Result<T, Error>>,
-{
-    within(PATIENCE, port, operation).await
-}
-
-/// The same, for as long as somebody waits who is nobody's request.
-async fn within<T, F>(patience: Duration, port: &'static str, operation: F) -> Result<T, Failure>
-where
-    F: IntoFuture<Output = Result<T, Error>>,
-{
-    let began = Instant::now();
-    // whoever has no time left to be answered in asks nothing
-    let Some(_place) = pool::place(patience / 2).await else { return Err(late(port)) };
-    at_once(patience.saturating_sub(began.elapsed()), port, operation).await
-}
-
-/// The same, without a place: what others would wait for.
-async fn at_once<T, F>(patience: Duration, port: &'static str, operation: F) -> Result<T, Failure>
-where
-    F: IntoFuture<Output = Result<T, Error>>,
-{
-    let waiting = Waiting;
-    let answer = tokio::time::timeout(patience, operation.into_future()).await;
-    if answer.is_ok() {
-        waiting.answered();
-    }
-    match answer {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) if is_duplicate(&error) => Err(Failure::Taken(PortError::new(port, error))),
-        Ok(Err(error)) => Err(Failure::Port(PortError::new(port, error))),
-        Err(_) => Err(late(port)),
-    }
-}
-
-fn late(port: &'static str) -> Failure {
-    Failure::Port(PortError::new(port, "MongoDB did not answer in time"))
 }
 
 fn is_duplicate(error: &Error) -> bool {

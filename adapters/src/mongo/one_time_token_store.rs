@@ -12,7 +12,7 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
 
 use crate::mongo::documents::{Fields, date, digest, key};
-use crate::mongo::{Mongo, binary, run};
+use crate::mongo::{Mongo, binary};
 
 const PORT: &str = "one_time_token_store";
 pub fn id(holder: &TokenOwner) -> String {
@@ -74,12 +74,12 @@ impl OneTimeTokenStore for Mongo {
         now: Timestamp,
     ) -> Result<Option<OneTimeToken>, PortError> {
         let tokens = self.collection("one_time_tokens");
-        run(PORT, tokens.find_one(living(realm, purpose, token, now))).await?.as_ref().map(parse).transpose()
+        self.run(PORT, tokens.find_one(living(realm, purpose, token, now))).await?.as_ref().map(parse).transpose()
     }
 
     async fn find(&self, holder: &TokenOwner, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
         let which = doc! {"_id": id(holder), "expires_at": {"$gt": now.as_millis()}};
-        let found = run(PORT, self.collection("one_time_tokens").find_one(which)).await?;
+        let found = self.run(PORT, self.collection("one_time_tokens").find_one(which)).await?;
         found.as_ref().map(parse).transpose()
     }
 
@@ -93,7 +93,7 @@ impl OneTimeTokenStore for Mongo {
         which.insert("tries_left", doc! {"$gt": 0});
         // the try is spent first, by the server, so that no race gets more of them
         let spend = tokens.find_one_and_update(which, doc! {"$inc": {"tries_left": -1}});
-        let spent = run(PORT, spend.return_document(ReturnDocument::After)).await?;
+        let spent = self.run(PORT, spend.return_document(ReturnDocument::After)).await?;
         let Some(found) = spent.as_ref().map(parse).transpose()? else { return Ok(CodeAttempt::Dead) };
         if !found.code.is_some_and(|right| right.matches(code)) {
             return Ok(CodeAttempt::Wrong(found.holder));
@@ -103,6 +103,6 @@ impl OneTimeTokenStore for Mongo {
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
         let dead = doc! {"expires_at": {"$lte": now.as_millis()}};
-        Ok(run(PORT, self.collection("one_time_tokens").delete_many(dead)).await?.deleted_count)
+        Ok(self.run(PORT, self.collection("one_time_tokens").delete_many(dead)).await?.deleted_count)
     }
 }

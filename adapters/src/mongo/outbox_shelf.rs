@@ -11,7 +11,7 @@ use portcullis_core::ports::error::PortError;
 
 use crate::mongo::documents::{Fields, key, sealed};
 use crate::mongo::held_keys::Held;
-use crate::mongo::{Mongo, binary, run};
+use crate::mongo::{Mongo, binary};
 use crate::outbox::shelf::{Shelf, Shelved};
 
 const PORT: &str = "outbox";
@@ -65,7 +65,7 @@ impl Shelf for Mongo {
     async fn put(&self, copy: Shelved) -> Result<(), PortError> {
         let document = print(&copy, ObjectId::new());
         let which = doc! {"_id": id(&copy)};
-        run(PORT, self.collection("outbox").replace_one(which, document).upsert(true)).await?;
+        self.run(PORT, self.collection("outbox").replace_one(which, document).upsert(true)).await?;
         Ok(())
     }
 
@@ -78,7 +78,7 @@ impl Shelf for Mongo {
             let newest = doc! {"at": -1, "order": -1};
             outbox.find(doc! {}).sort(newest).limit(i64::from(limit)).await?.try_collect::<Vec<Document>>().await
         };
-        run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
+        self.run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
     }
 
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
@@ -90,7 +90,7 @@ impl Shelf for Mongo {
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
-        run(PORT, self.collection("outbox").delete_many(doc! {"about": key(realm, subject)})).await?;
+        self.run(PORT, self.collection("outbox").delete_many(doc! {"about": key(realm, subject)})).await?;
         Ok(())
     }
 }

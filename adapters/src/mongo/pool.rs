@@ -1,107 +1,130 @@
-//! The way to the database. The driver's pool has a queue for its connections that keeps those who have stopped waiting,
-//! and takes up only one with each thing that happens to the pool: after a stall hundreds of them would stand in front of
-//! everyone, who stops waiting too, for minutes after the server is well again. So no more wait there than there are
-//! connections, and a pool that does not answer where a fresh one does is changed for that.
+//! The driver's connection pool, and the deadline of every operation on it.
+//!
+//! The driver queues operations for a connection and keeps those whose callers have given up; after a stall it serves
+//! hundreds of abandoned operations first. So no more operations wait in the driver than there are connections (permits),
+//! and a pool that does not answer where a fresh one does is replaced.
 
+use std::future::IntoFuture;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mongodb::bson::doc;
+use mongodb::error::Error;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use portcullis_core::ports::error::PortError;
+use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
-/// Connections, where the address says nothing else.
-const USUAL: u32 = 10;
-/// Most that are opened at the same time.
-const CONNECTING: u32 = 32;
-/// Connections without a place: for looks at the epoch, and at the pool itself.
-const SPARE: u32 = 2;
-/// How often it is looked whether somebody has waited in vain.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long a pool may take to answer before a fresh one is asked.
-const PATIENCE: Duration = Duration::from_millis(500);
+use crate::mongo::{Failure, is_duplicate};
 
-/// Of all pools of this process. It has one, and two while it moves a store.
-static PLACES: Semaphore = Semaphore::const_new(0);
-/// Operations that nobody waited for to the end.
-static FORSAKEN: AtomicU64 = AtomicU64::new(0);
+/// Connections, unless the connection string says otherwise.
+const DEFAULT_CONNECTIONS: u32 = 10;
+/// The most connections that are opened at the same time.
+const MAX_CONNECTING: u32 = 32;
+/// Connections without a permit: for health checks of the pool itself.
+const SPARE_CONNECTIONS: u32 = 2;
+/// How often the number of abandoned operations is checked.
+const CHECK_INTERVAL: Duration = Duration::from_millis(250);
+/// How long a pool may take to answer a ping before a fresh one is tried.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long an operation may take: with the database away, every answer comes within two seconds.
+pub const OPERATION_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// What the driver is told of its pool.
+/// Sets the pool options that the connection string leaves open.
 pub fn prepare(options: &mut ClientOptions) {
-    let connections = *options.max_pool_size.get_or_insert(USUAL);
-    // nobody with a place waits for others who connect
-    options.max_connecting.get_or_insert(connections.clamp(1, CONNECTING));
+    let connections = *options.max_pool_size.get_or_insert(DEFAULT_CONNECTIONS);
+    // an operation that has a permit waits for no other connection to be opened
+    options.max_connecting.get_or_insert(connections.clamp(1, MAX_CONNECTING));
 }
 
-/// A place, if there is one in time.
-pub async fn place(patience: Duration) -> Option<SemaphorePermit<'static>> {
-    tokio::time::timeout(patience, PLACES.acquire()).await.ok()?.ok()
-}
-
-/// Somebody who waits for the driver. Counts as forsaken when dropped, unless it was answered.
-pub struct Waiting;
-
-impl Waiting {
-    pub const fn answered(self) {
-        mem::forget(self);
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        FORSAKEN.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// The database, by the pool of the moment.
+/// The database, through the current pool.
 pub struct Pool {
     options: ClientOptions,
-    places: usize,
-    now: RwLock<Database>,
+    permits: Semaphore,
+    abandoned: AtomicU64,
+    current: RwLock<Database>,
 }
 
-impl Drop for Pool {
+/// Counts an operation as abandoned when it is dropped before it was answered.
+struct Pending<'a> {
+    abandoned: &'a AtomicU64,
+    answered: bool,
+}
+
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        PLACES.forget_permits(self.places);
+        if !self.answered {
+            self.abandoned.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Pool {
-    /// Of a database that was reached with these options.
-    pub fn of(database: Database, options: ClientOptions) -> Arc<Self> {
-        let connections = options.max_pool_size.unwrap_or(USUAL);
-        let places = usize::try_from(connections.saturating_sub(SPARE).max(1)).unwrap_or(1);
-        PLACES.add_permits(places);
-        let pool = Arc::new(Self { options, places, now: RwLock::new(database) });
-        tokio::spawn(keep(Arc::downgrade(&pool)));
+    /// The pool of a database that was reached with these options.
+    pub fn new(database: Database, options: ClientOptions) -> Arc<Self> {
+        let connections = options.max_pool_size.unwrap_or(DEFAULT_CONNECTIONS);
+        let permits = usize::try_from(connections.saturating_sub(SPARE_CONNECTIONS).max(1)).unwrap_or(1);
+        let (permits, abandoned) = (Semaphore::new(permits), AtomicU64::new(0));
+        let pool = Arc::new(Self { options, permits, abandoned, current: RwLock::new(database) });
+        tokio::spawn(replace_when_stuck(Arc::downgrade(&pool)));
         pool
     }
 
     pub fn database(&self) -> Database {
-        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the pool answers, or was changed for one that does. A fresh one has until the server is back.
-    async fn answers(&self, fresh: &mut Option<Database>) -> bool {
-        let now = self.database();
-        if answers(&now).await {
+    /// Runs an operation within the time that a request has.
+    pub async fn run_with_deadline<T, F>(&self, port: &'static str, operation: F) -> Result<T, Failure>
+    where
+        F: IntoFuture<Output = Result<T, Error>>,
+    {
+        self.run_within(OPERATION_TIMEOUT, port, operation).await
+    }
+
+    /// Runs an operation within `timeout`. If no permit is free within half of it, the operation fails: it could not
+    /// finish in time.
+    pub async fn run_within<T, F>(&self, timeout: Duration, port: &'static str, operation: F) -> Result<T, Failure>
+    where
+        F: IntoFuture<Output = Result<T, Error>>,
+    {
+        let began = Instant::now();
+        let Ok(Ok(_permit)) = tokio::time::timeout(timeout / 2, self.permits.acquire()).await else {
+            return Err(timed_out(port));
+        };
+        let mut pending = Pending { abandoned: &self.abandoned, answered: false };
+        let left = timeout.saturating_sub(began.elapsed());
+        let answer = tokio::time::timeout(left, operation.into_future()).await;
+        pending.answered = answer.is_ok();
+        match answer {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) if is_duplicate(&error) => Err(Failure::Taken(PortError::new(port, error))),
+            Ok(Err(error)) => Err(Failure::Port(PortError::new(port, error))),
+            Err(_) => Err(timed_out(port)),
+        }
+    }
+
+    /// Whether the current pool answers, or was replaced by one that does. `fresh` keeps a new pool until the server is
+    /// back.
+    async fn check(&self, fresh: &mut Option<Database>) -> bool {
+        let current = self.database();
+        if answers(&current).await {
             *fresh = None;
             return true;
         }
         if fresh.is_none() {
             let client = Client::with_options(self.options.clone()).ok();
-            *fresh = client.map(|client| client.database(now.name()));
+            *fresh = client.map(|client| client.database(current.name()));
         }
         match fresh.take() {
             Some(other) if answers(&other).await => {
                 tracing::warn!(
-                    "MONGO_URL: the server answers, but the connections to it did not: they are fresh ones now"
+                    "MONGO_URL: the server answers on new connections only: the connection pool is replaced"
                 );
-                let stuck = mem::replace(&mut *self.now.write().unwrap_or_else(PoisonError::into_inner), other);
+                let stuck = mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), other);
                 drop(stuck);
                 true
             }
@@ -113,22 +136,26 @@ impl Pool {
     }
 }
 
-async fn answers(database: &Database) -> bool {
-    let ping = database.run_command(doc! {"ping": 1});
-    matches!(tokio::time::timeout(PATIENCE, ping).await, Ok(Ok(_)))
+fn timed_out(port: &'static str) -> Failure {
+    Failure::Port(PortError::new(port, "MongoDB did not answer in time"))
 }
 
-/// Looks after a pool for as long as there is one.
-async fn keep(pool: Weak<Pool>) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
+async fn answers(database: &Database) -> bool {
+    let ping = database.run_command(doc! {"ping": 1});
+    matches!(tokio::time::timeout(PING_TIMEOUT, ping).await, Ok(Ok(_)))
+}
+
+/// Checks a pool whenever operations on it were abandoned, for as long as it exists.
+async fn replace_when_stuck(pool: Weak<Pool>) {
+    let mut ticks = tokio::time::interval(CHECK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut well, mut fresh) = (FORSAKEN.load(Ordering::Relaxed), None);
+    let (mut checked, mut fresh) = (0, None);
     loop {
         ticks.tick().await;
         let Some(pool) = pool.upgrade() else { return };
-        let forsaken = FORSAKEN.load(Ordering::Relaxed);
-        if forsaken != well && pool.answers(&mut fresh).await {
-            well = forsaken;
+        let abandoned = pool.abandoned.load(Ordering::Relaxed);
+        if abandoned != checked && pool.check(&mut fresh).await {
+            checked = abandoned;
         }
     }
 }

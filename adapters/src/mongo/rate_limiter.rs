@@ -9,9 +9,9 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::rate_limiter::RateLimiter;
 
 use crate::limits::interval;
+use crate::mongo::Mongo;
 use crate::mongo::documents::{hex, key};
 use crate::mongo::swap::Next;
-use crate::mongo::{Mongo, run};
 
 const PORT: &str = "rate_limiter";
 const COLLECTION: &str = "buckets";
@@ -39,13 +39,13 @@ impl RateLimiter for Mongo {
         let decision = self.swap(PORT, COLLECTION, &id(bucket), change).await?;
         if decision.allowed {
             let full = doc! {"full_at": {"$lte": now.as_millis()}};
-            run(PORT, self.collection(COLLECTION).delete_one(full)).await?;
+            self.run(PORT, self.collection(COLLECTION).delete_one(full)).await?;
         }
         Ok(decision)
     }
 
     async fn is_exhausted(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<bool, PortError> {
-        let found = run(PORT, self.collection(COLLECTION).find_one(doc! {"_id": id(bucket)})).await?;
+        let found = self.run(PORT, self.collection(COLLECTION).find_one(doc! {"_id": id(bucket)})).await?;
         Ok(!gcra(full_at(found.as_ref()), now.as_millis(), quota).0.allowed)
     }
 

@@ -14,7 +14,7 @@ use portcullis_core::ports::registration_store::RegistrationStore;
 
 use crate::mongo::documents::{Fields, hex, key, person};
 use crate::mongo::swap::Next;
-use crate::mongo::{Mongo, binary, run};
+use crate::mongo::{Mongo, binary};
 
 const PORT: &str = "registration_store";
 pub const COLLECTION: &str = "registrations";
@@ -77,7 +77,7 @@ pub fn with<T>(all: &[Registration], answer: T) -> Next<T> {
 impl Mongo {
     /// The `_id` of the address's document that holds this registration.
     async fn address_of(&self, realm: &Realm, id: &UserId) -> Result<Option<String>, PortError> {
-        let found = run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
+        let found = self.run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
         Ok(found.and_then(|found| found.get_str("_id").ok().map(ToOwned::to_owned)))
     }
 }
@@ -85,7 +85,7 @@ impl Mongo {
 #[async_trait]
 impl RegistrationStore for Mongo {
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
-        let found = run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
+        let found = self.run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
         let mut all = waiting(found.as_ref())?.into_iter();
         Ok(all.find(|one| one.realm == *realm && one.id == *id && one.expires_at > now))
     }
@@ -97,7 +97,7 @@ impl RegistrationStore for Mongo {
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError> {
         let which = doc! {"_id": key(realm, hex(email))};
-        let found = run(PORT, self.collection(COLLECTION).find_one(which)).await?;
+        let found = self.run(PORT, self.collection(COLLECTION).find_one(which)).await?;
         Ok(waiting(found.as_ref())?.into_iter().filter(|one| one.expires_at > now).collect())
     }
 
@@ -139,7 +139,7 @@ impl RegistrationStore for Mongo {
                 let expired = doc! {"first_expiry": {"$lte": now.as_millis()}};
                 documents.find(expired).limit(SWEPT).await?.try_collect::<Vec<Document>>().await
             };
-            let found = run(PORT, Box::pin(some)).await?;
+            let found = self.run(PORT, Box::pin(some)).await?;
             for address in found.iter().filter_map(|found| found.get_str("_id").ok()) {
                 let change = |found: Option<&Document>| {
                     let mut all = waiting(found)?;

@@ -13,7 +13,7 @@ use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
 use crate::mongo::documents::{Fields, date, digest, key, sealed, signed};
-use crate::mongo::{Mongo, binary, run};
+use crate::mongo::{Mongo, binary};
 
 const PORT: &str = "session_store";
 
@@ -73,7 +73,7 @@ pub fn parse(document: &Document) -> Result<Session, PortError> {
 #[async_trait]
 impl SessionStore for Mongo {
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
-        let found = run(PORT, self.collection("sessions").find_one(doc! {"_id": key(realm, id)})).await?;
+        let found = self.run(PORT, self.collection("sessions").find_one(doc! {"_id": key(realm, id)})).await?;
         found.as_ref().map(parse).transpose()
     }
 
@@ -95,11 +95,11 @@ impl SessionStore for Mongo {
             let found = sessions.find(doc! {"user": key(realm, user)}).sort(oldest_first).await?;
             found.try_collect::<Vec<Document>>().await
         };
-        run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
+        self.run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
         let dead = doc! {"dies_at": {"$lte": now.as_millis()}};
-        Ok(run(PORT, self.collection("sessions").delete_many(dead)).await?.deleted_count)
+        Ok(self.run(PORT, self.collection("sessions").delete_many(dead)).await?.deleted_count)
     }
 }

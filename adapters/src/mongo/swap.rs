@@ -8,7 +8,7 @@ use mongodb::bson::{Document, doc};
 use portcullis_core::ports::error::PortError;
 use tokio::sync::Mutex;
 
-use crate::mongo::{Failure, Mongo, PATIENCE, run};
+use crate::mongo::{Failure, Mongo, OPERATION_TIMEOUT};
 
 const LANES: usize = 256;
 /// Races lost in a row before it is given up: as many processes would have to be at one document.
@@ -71,7 +71,7 @@ impl Mongo {
             Err(PortError::new(port, "too many others change the same document"))
         };
         // those who wait in line wait no longer than those who are at it
-        let swapped = tokio::time::timeout(PATIENCE, swapping).await;
+        let swapped = tokio::time::timeout(OPERATION_TIMEOUT, swapping).await;
         swapped.unwrap_or_else(|_| Err(PortError::new(port, "MongoDB did not answer in time")))
     }
 
@@ -87,25 +87,25 @@ impl Mongo {
         T: Send,
     {
         let documents = self.collection(collection);
-        let found = run(port, documents.find_one(doc! {"_id": id})).await?;
+        let found = self.run(port, documents.find_one(doc! {"_id": id})).await?;
         let swaps = found.as_ref().map(|found| found.get_i64(SWAPS).unwrap_or_default());
         let same = doc! {"_id": id, SWAPS: swaps};
         match (change(found.as_ref())?, swaps) {
             (Next::Keep(answer), _) | (Next::Remove(answer), None) => Ok(Some(answer)),
             (Next::Remove(answer), Some(_)) => {
-                let done = run(port, documents.delete_one(same)).await?;
+                let done = self.run(port, documents.delete_one(same)).await?;
                 Ok((done.deleted_count == 1).then_some(answer))
             }
             (Next::Put(mut document, answer), Some(swaps)) => {
                 document.insert("_id", id);
                 document.insert(SWAPS, swaps.wrapping_add(1));
-                let done = run(port, documents.replace_one(same, document)).await?;
+                let done = self.run(port, documents.replace_one(same, document)).await?;
                 Ok((done.matched_count == 1).then_some(answer))
             }
             (Next::Put(mut document, answer), None) => {
                 document.insert("_id", id);
                 document.insert(SWAPS, 0_i64);
-                match run(port, documents.insert_one(document)).await {
+                match self.run(port, documents.insert_one(document)).await {
                     Ok(_) => Ok(Some(answer)),
                     Err(Failure::Taken(_)) => Ok(None),
                     Err(failure) => Err(failure.into()),

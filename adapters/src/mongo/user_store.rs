@@ -12,7 +12,7 @@ use portcullis_core::ports::user_store::UserStore;
 
 use crate::mongo::documents::{Fields, digest, key, person, sealed, signed};
 use crate::mongo::held_keys::Held;
-use crate::mongo::{Mongo, binary, run};
+use crate::mongo::{Mongo, binary};
 
 const PORT: &str = "user_store";
 const HELD: Held = Held {
@@ -87,13 +87,13 @@ pub fn replacement(user: &User) -> Document {
 #[async_trait]
 impl UserStore for Mongo {
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
-        let found = run(PORT, self.collection("users").find_one(doc! {"_id": key(realm, id)})).await?;
+        let found = self.run(PORT, self.collection("users").find_one(doc! {"_id": key(realm, id)})).await?;
         found.as_ref().map(parse).transpose()
     }
 
     async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
         let which = doc! {"realm": realm.as_str(), "email_index": digest(email)};
-        let found = run(PORT, self.collection("users").find_one(which)).await?;
+        let found = self.run(PORT, self.collection("users").find_one(which)).await?;
         found.as_ref().map(parse).transpose()
     }
 
@@ -106,7 +106,7 @@ impl UserStore for Mongo {
     }
 
     async fn ping(&self) -> Result<(), PortError> {
-        run(PORT, self.pool.database().run_command(doc! {"ping": 1})).await?;
+        self.run(PORT, self.pool.database().run_command(doc! {"ping": 1})).await?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ pub mod event;
 pub mod held_key;
 pub mod ids;
 pub mod job;
+pub mod login_throttle;
 pub mod message;
 pub mod name;
 mod normal_form;

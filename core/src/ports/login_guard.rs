@@ -1,27 +1,12 @@
 //! Slows down guessing at one account from many addresses, without letting a stranger lock its owner out.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
+use crate::model::login_throttle::Admission;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
-
-/// Failures in a row that pass freely.
-pub const FREE_FAILURES: u32 = 10;
-/// After them, one try per this long.
-pub const THROTTLE: Duration = Duration::from_secs(60);
-
-/// What a try may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Admission {
-    /// Go on; the try is counted as a failure until `succeeded` says otherwise.
-    Admitted,
-    /// Not before that long.
-    Throttled(Duration),
-}
 
 /// Counts failed logins in a row per e-mail, known or not. Addresses that never logged in to it share one count;
 /// each address that did has one of its own. Durable, and equal work for every e-mail.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use crate::model::client::Client;
+use crate::model::login_throttle::Admission;
 use crate::model::password::Password;
 use crate::model::quota::{Bucket, Decision, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::user::User;
 use crate::ports::error::PortError;
-use crate::ports::login_guard::Admission;
 use crate::ports::password_hasher::Verdict;
 use crate::service::AuthService;
 use crate::use_cases::errors::StoryError;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{Case, Outcome, Records, Setup, count};
+use crate::model::login_throttle::{Admission, FREE_FAILURES, THROTTLE};
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
-use crate::ports::login_guard::{Admission, FREE_FAILURES, LoginGuard, THROTTLE};
+use crate::ports::login_guard::LoginGuard;
 use crate::testing::samples::{NOW, digest, realm};
 
 type Guard = Setup<Records<dyn LoginGuard>>;

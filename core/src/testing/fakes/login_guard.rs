@@ -4,38 +4,20 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
+use crate::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
-use crate::ports::login_guard::{Admission, FREE_FAILURES, LoginGuard, THROTTLE};
+use crate::ports::login_guard::LoginGuard;
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
-
-/// Failures in a row, and when the last of them was let through.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Count {
-    failures: u32,
-    last: Timestamp,
-}
-
-impl Count {
-    fn admit(&mut self, now: Timestamp) -> Admission {
-        let waited = now.since(self.last);
-        if self.failures >= FREE_FAILURES && waited < THROTTLE {
-            return Admission::Throttled(THROTTLE.saturating_sub(waited));
-        }
-        self.failures = self.failures.saturating_add(1);
-        self.last = now;
-        Admission::Admitted
-    }
-}
 
 /// One e-mail's counts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Guarded {
-    strangers: Count,
-    known: BTreeMap<Digest, Count>,
+    strangers: FailedLogins,
+    known: BTreeMap<Digest, FailedLogins>,
 }
 
 /// Keeps counts as long as it lives.
@@ -83,7 +65,10 @@ impl LoginGuard for FakeLoginGuard {
         self.faults.call("admit", || {
             let mut emails = self.emails.lock();
             let guarded = emails.entry((realm.clone(), *email)).or_default();
-            guarded.known.get_mut(from).unwrap_or(&mut guarded.strangers).admit(now)
+            let counted = guarded.known.get_mut(from).unwrap_or(&mut guarded.strangers);
+            let (admission, next) = check_login_throttle(Some(*counted), now);
+            *counted = next;
+            admission
         })
     }
 
@@ -91,8 +76,8 @@ impl LoginGuard for FakeLoginGuard {
         self.faults.call("succeeded", || {
             let mut emails = self.emails.lock();
             let guarded = emails.entry((realm.clone(), *email)).or_default();
-            if guarded.known.insert(*from, Count::default()).is_none() {
-                guarded.strangers = Count::default();
+            if guarded.known.insert(*from, FailedLogins::default()).is_none() {
+                guarded.strangers = FailedLogins::default();
             }
         })
     }
