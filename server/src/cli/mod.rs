@@ -8,7 +8,7 @@ mod migrate;
 mod moving;
 mod outbox;
 mod progress;
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 mod testkit;
 mod users;
 
@@ -22,7 +22,7 @@ use clap::{ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::ports::randomness::Randomness;
 
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 pub use self::testkit::run_alone as run_testkit;
 use crate::compose::Server;
 use crate::config::{self, Database, Settings, Sources};
@@ -46,7 +46,7 @@ fn command() -> Command {
         .subcommand(migrate::command())
         .subcommand(users::command())
         .subcommand(settings);
-    #[cfg(any(feature = "testkit", debug_assertions))]
+    #[cfg(feature = "testkit")]
     let command = command.subcommand(testkit::command());
     command
 }
@@ -67,7 +67,7 @@ pub fn run() -> ExitCode {
         Some(("outbox", outbox)) => outbox::run(outbox),
         Some(("move", wanted)) => moving::run(wanted),
         Some(("users", users)) => users::run(users),
-        #[cfg(any(feature = "testkit", debug_assertions))]
+        #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags),
         Some(("doctor", wanted)) => doctor::run(wanted),
         Some(("migrate", wanted)) => migrate::run(wanted),

@@ -7,7 +7,7 @@ pub mod moving;
 mod post;
 mod proof;
 mod stores;
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 mod testkit;
 
 use std::net::SocketAddr;
@@ -42,7 +42,7 @@ use portcullis_core::service::{AuthService, Ports};
 
 use self::post::{Post, watched};
 use self::stores::Stores;
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 pub use self::testkit::fakes_of_today;
 use crate::config::{Database, Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
@@ -258,7 +258,7 @@ fn app(
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
-        #[cfg(any(feature = "testkit", debug_assertions))]
+        #[cfg(feature = "testkit")]
         testkit: None,
         request_ids: service.ports.randomness.clone(),
         service,

@@ -65,7 +65,7 @@ pub struct App {
     /// The OpenAPI document, made when first asked for.
     pub openapi: std::sync::OnceLock<bytes::Bytes>,
     /// What a test controls; only `portcullis testkit` has it.
-    #[cfg(any(feature = "testkit", debug_assertions))]
+    #[cfg(feature = "testkit")]
     pub testkit: Option<Arc<crate::testkit::Testkit>>,
 }
 

@@ -77,7 +77,7 @@ impl Members {
     }
 
     /// All of them, for who takes them otherwise.
-    #[cfg(any(feature = "testkit", debug_assertions))]
+    #[cfg(feature = "testkit")]
     #[must_use]
     pub fn into_map(self) -> serde_json::Map<String, Value> {
         self.values.into_iter().collect()

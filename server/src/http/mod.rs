@@ -30,7 +30,7 @@ pub mod profile;
 pub mod registration;
 pub mod sessions;
 pub mod system;
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 pub mod test_control;
 
 use std::sync::Arc;
@@ -112,7 +112,7 @@ pub const DEVELOPMENT: &[Endpoint] = &[
 ];
 
 /// The control plane of `portcullis testkit`.
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 #[rustfmt::skip]
 pub const TESTKIT: &[Endpoint] = &[
     Endpoint::new("test_clock", GET, "/__test__/clock", handler!(test_control::clock)),
@@ -130,9 +130,9 @@ pub const TESTKIT: &[Endpoint] = &[
 /// What this server has besides: its mailbox, and what a test controls.
 pub fn besides(app: &App) -> impl Iterator<Item = &'static Endpoint> {
     let development = if app.mailbox.is_some() { DEVELOPMENT } else { &[] };
-    #[cfg(any(feature = "testkit", debug_assertions))]
+    #[cfg(feature = "testkit")]
     let controlled = if app.testkit.is_some() { TESTKIT } else { &[] };
-    #[cfg(not(any(feature = "testkit", debug_assertions)))]
+    #[cfg(not(feature = "testkit"))]
     let controlled: &[Endpoint] = &[];
     development.iter().chain(controlled)
 }

@@ -215,13 +215,13 @@ fn describe_development(id: &str) -> Described {
 }
 
 /// The control plane of `portcullis testkit`. No other server has it, nor its description.
-#[cfg(not(any(feature = "testkit", debug_assertions)))]
+#[cfg(not(feature = "testkit"))]
 const fn test_control(_id: &str) -> Option<Described> {
     None
 }
 
 /// The control plane of `portcullis testkit`.
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 #[rustfmt::skip]
 fn test_control(id: &str) -> Option<Described> {
     let done = |about| Outcome { status: 204, about, media: None, schema: None, page_too: false, etag: false };
