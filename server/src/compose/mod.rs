@@ -46,7 +46,7 @@ use self::stores::Stores;
 pub use self::testkit::fakes_of_today;
 use crate::config::{Database, Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
-use crate::http::hang_up::HangUpHasher;
+use crate::http::client_disconnect::CancellableHasher;
 
 /// How long a start waits for its database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -138,7 +138,7 @@ impl Server {
             breached: Arc::new(breached(settings)?),
             cipher,
             digests,
-            hasher: Arc::new(HangUpHasher(Arc::new(hasher(&settings.hashing)?))),
+            hasher: Arc::new(CancellableHasher(Arc::new(hasher(&settings.hashing)?))),
             jobs: stores.jobs,
             mailer,
             texter,

@@ -1,5 +1,5 @@
-//! The members of a body or query: read once, complete in what they complain about. Duplicates and what is no object
-//! are malformed; missing, unknown and wrongly typed members are named all at once.
+//! The fields of a body or query. A duplicate field or a body that is not an object is malformed; missing, unknown and
+//! wrongly typed fields are reported together.
 
 use std::fmt;
 
@@ -9,22 +9,22 @@ use serde_json::Value;
 
 use crate::http::problem::Problem;
 
-/// More members than any endpoint knows, several times over.
-const MOST: usize = 64;
+/// Several times what any endpoint takes.
+const MAX_FIELDS: usize = 64;
 const TOO_MANY: &str = "there are too many members";
 
-/// Named values that are taken one by one; what nobody takes is unknown.
+/// Fields by name. A handler takes those it knows; the rest is reported as unknown.
 #[derive(Debug, Default)]
-pub struct Members {
+pub struct FormFields {
     values: Vec<(String, Value)>,
     violations: Vec<Violation>,
 }
 
-impl Members {
+impl FormFields {
     /// Reads a JSON object.
     ///
     /// # Errors
-    /// `malformed_request` for what is not JSON, not an object, or names a member twice.
+    /// `malformed_request` if it is not JSON, not an object, or has a member twice.
     pub fn from_json(body: &[u8]) -> Result<Self, Problem> {
         let Pairs(values) = serde_json::from_slice(body).map_err(|error| {
             let detail = match error.classify() {
@@ -39,14 +39,14 @@ impl Members {
     /// Reads `a=b&c=d`.
     ///
     /// # Errors
-    /// `malformed_request` for what is not UTF-8 or names a member twice.
+    /// `malformed_request` if it is not UTF-8 or has a field twice.
     pub fn from_form(form: &[u8]) -> Result<Self, Problem> {
         let mut values: Vec<(String, Value)> = Vec::new();
         for (name, value) in form_urlencoded::parse(form) {
             if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
                 return Err(Problem::malformed("the form is not UTF-8"));
             }
-            if values.len() == MOST {
+            if values.len() == MAX_FIELDS {
                 return Err(Problem::malformed(TOO_MANY));
             }
             if values.iter().any(|(seen, _)| *seen == name) {
@@ -57,17 +57,11 @@ impl Members {
         Ok(Self { values, violations: Vec::new() })
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
-    /// Adds those of another place; a member in both is malformed.
+    /// Adds the fields of another source.
     ///
     /// # Errors
-    /// `malformed_request`.
-    pub fn and(mut self, other: Self) -> Result<Self, Problem> {
+    /// `malformed_request` if both have a field.
+    pub fn merge(mut self, other: Self) -> Result<Self, Problem> {
         if other.values.iter().any(|(name, _)| self.values.iter().any(|(seen, _)| seen == name)) {
             return Err(Problem::malformed("a member is named twice"));
         }
@@ -76,7 +70,7 @@ impl Members {
         Ok(self)
     }
 
-    /// All of them, for who takes them otherwise.
+    /// All fields, for handlers that take nested values.
     #[cfg(feature = "testkit")]
     #[must_use]
     pub fn into_map(self) -> serde_json::Map<String, Value> {
@@ -88,7 +82,7 @@ impl Members {
         Some(self.values.swap_remove(at).1)
     }
 
-    /// A text that may be missing; anything else by that name is a `wrong_type`.
+    /// An optional string; another type is reported as `wrong_type`.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         if let Value::String(text) = self.take(name)? {
             return Some(text);
@@ -97,7 +91,7 @@ impl Members {
         None
     }
 
-    /// A text that must be there; an empty stand-in where it is not, for `finish` refuses then.
+    /// A required string; empty if it is missing, which `finish` reports.
     pub fn required_text(&mut self, name: &'static str) -> String {
         let missing = self.values.iter().all(|(seen, _)| seen != name);
         if missing {
@@ -106,7 +100,7 @@ impl Members {
         self.text(name).unwrap_or_default()
     }
 
-    /// A truth value that must be there; forms write `true` and `false`.
+    /// A required boolean; in a form the string `true` or `false`.
     pub fn required_flag(&mut self, name: &'static str) -> bool {
         match self.take(name) {
             Some(Value::Bool(flag)) => return flag,
@@ -117,17 +111,17 @@ impl Members {
         false
     }
 
-    /// A truth value that may be missing.
+    /// An optional boolean, false by default.
     pub fn flag(&mut self, name: &'static str) -> bool {
         self.values.iter().any(|(seen, _)| seen == name) && self.required_flag(name)
     }
 
-    /// A violation the caller found.
+    /// Adds a violation that the handler found.
     pub fn refuse(&mut self, violation: Violation) {
         self.violations.push(violation);
     }
 
-    /// Everything that is wrong so far; members nobody took are unknown.
+    /// All violations; fields that the handler did not take are unknown.
     #[must_use]
     pub fn violations(mut self) -> Vec<Violation> {
         let unknown = self.values.iter().map(|(name, _)| {
@@ -138,26 +132,26 @@ impl Members {
         self.violations
     }
 
-    /// Refuses if anything is wrong.
+    /// Fails if there is a violation.
     ///
     /// # Errors
-    /// `validation_failed` with all of it.
+    /// `validation_failed` with all violations.
     pub fn finish(self) -> Result<(), Problem> {
         let violations = self.violations();
         if violations.is_empty() { Ok(()) } else { Err(Problem::invalid(violations)) }
     }
 
-    /// Refuses if anything is wrong but unknown members, which OAuth says to ignore.
+    /// Fails if there is a violation other than unknown fields, which RFC 6749 (section 3.2) says to ignore.
     ///
     /// # Errors
-    /// `validation_failed` with all of it.
+    /// `validation_failed` with all violations.
     pub fn finish_ignoring_unknown(mut self) -> Result<(), Problem> {
         self.values.clear();
         self.finish()
     }
 }
 
-/// An object's members in order; a name that comes twice is an error.
+/// The members of an object in order; a duplicate is an error.
 struct Pairs(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Pairs {
@@ -173,7 +167,7 @@ impl<'de> Deserialize<'de> for Pairs {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
                 let mut pairs: Vec<(String, Value)> = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if pairs.len() == MOST {
+                    if pairs.len() == MAX_FIELDS {
                         return Err(serde::de::Error::custom(TOO_MANY));
                     }
                     if pairs.iter().any(|(seen, _)| *seen == name) {
@@ -184,12 +178,11 @@ impl<'de> Deserialize<'de> for Pairs {
                 Ok(Pairs(pairs))
             }
         }
-        // `deserialize_map` tells an array or a text from an object without echoing its value
         deserializer.deserialize_any(OnlyMap(PairsVisitor))
     }
 }
 
-/// Hands maps on and refuses everything else without repeating it.
+/// Accepts maps only. Its errors do not repeat the value, which may be personal.
 struct OnlyMap<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for OnlyMap<V> {
@@ -216,18 +209,18 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for OnlyMap<V> {
 mod tests {
     use super::*;
 
-    fn codes(members: Members) -> Vec<(String, Code)> {
-        members.violations().iter().map(|violation| (violation.field.to_string(), violation.code)).collect()
+    fn codes(fields: FormFields) -> Vec<(String, Code)> {
+        fields.violations().iter().map(|violation| (violation.field.to_string(), violation.code)).collect()
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once() {
-        let mut members = Members::from_json(br#"{"email":7,"is_email_verified":true,"sms":"yes"}"#).unwrap();
-        assert_eq!(members.required_text("email"), "");
-        assert_eq!(members.required_text("phone"), "");
-        assert!(!members.required_flag("sms"));
+    fn all_violations_are_reported_together() {
+        let mut fields = FormFields::from_json(br#"{"email":7,"is_email_verified":true,"sms":"yes"}"#).unwrap();
+        assert_eq!(fields.required_text("email"), "");
+        assert_eq!(fields.required_text("phone"), "");
+        assert!(!fields.required_flag("sms"));
         assert_eq!(
-            codes(members),
+            codes(fields),
             [
                 ("email".to_owned(), Code::WrongType),
                 ("phone".to_owned(), Code::Required),
@@ -238,16 +231,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_object_is_malformed() {
+    fn a_body_that_is_not_a_plain_object_is_malformed() {
         for body in ["", "{", "[]", "\"secret\"", "7", "null", r#"{"a":1,"a":2}"#, r#"{"a":"\ud800"}"#, "{}x"] {
-            let problem = Members::from_json(body.as_bytes()).unwrap_err();
+            let problem = FormFields::from_json(body.as_bytes()).unwrap_err();
             assert_eq!(problem.code, Code::MalformedRequest, "{body}");
             assert!(!problem.detail.unwrap_or_default().contains("secret"), "{body}");
         }
-        assert!(Members::from_json(&[b'[', b'{'].repeat(40_000)).is_err());
-        assert!(Members::from_form(b"a=1&a=2").is_err());
-        assert!(Members::from_form(b"a=%ff").is_err());
+        assert!(FormFields::from_json(&[b'[', b'{'].repeat(40_000)).is_err());
+        assert!(FormFields::from_form(b"a=1&a=2").is_err());
+        assert!(FormFields::from_form(b"a=%ff").is_err());
         let many = (0..65).fold(String::new(), |form, n| form + &format!("a{n}=&"));
-        assert!(Members::from_form(many.as_bytes()).is_err());
+        assert!(FormFields::from_form(many.as_bytes()).is_err());
     }
 }
