@@ -20,7 +20,6 @@ use crate::http::sessions::session_json;
 pub static MFA: Operation =
     Operation::new("Your second factors", "Which are on.", &[ok(200, "The factors.", "Factors")]);
 
-/// `GET /mfa`.
 pub async fn mfa(Authenticated(caller): Authenticated) -> HandlerResult {
     Ok(factors(caller.user.mfa_sms))
 }
@@ -40,7 +39,6 @@ pub static SET_MFA: Operation = Operation::new(
     Code::Overloaded,
 ]);
 
-/// `PUT /mfa`.
 pub async fn set_mfa(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let sms = fields.required_flag("sms");
@@ -62,7 +60,6 @@ fn factors(sms: bool) -> Response {
 pub static EXPORT: Operation =
     Operation::new("Export your data", "GDPR articles 15 and 20.", &[ok(200, "Everything.", "Export")]);
 
-/// `GET /export`.
 pub async fn export(context: RealmContext, Authenticated(caller): Authenticated) -> HandlerResult {
     let export = context.service().export(&caller).await?;
     let events = export.events.iter().map(|event| {
@@ -93,7 +90,6 @@ pub static DELETE: Operation = Operation::new(
 .optional_body(&[JSON, FORM], "Deletion")
 .errors(&[Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
 
-/// `DELETE /delete`.
 pub async fn delete(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let password = if input.body.is_empty() {
         None

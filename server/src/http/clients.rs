@@ -25,7 +25,6 @@ pub static INTROSPECT: Operation = Operation::new(
 )
 .body(&[FORM], "TokenForm");
 
-/// `POST /introspect`.
 pub async fn introspect(context: RealmContext, _: ServiceClient, input: Input) -> HandlerResult {
     let token = token_of(&input)?;
     let realm = &context.realm;
@@ -44,7 +43,6 @@ pub static REVOKE: Operation = Operation::new(
 )
 .body(&[FORM], "TokenForm");
 
-/// `POST /revoke`.
 pub async fn revoke(context: RealmContext, input: Input) -> HandlerResult {
     let token = token_of(&input)?;
     context.service().revoke(&context.realm, &token).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::handler::Handler;
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter};
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
 use crate::http::app::App;
@@ -64,11 +64,12 @@ impl Endpoint {
         T: 'static,
     {
         let filters = methods.iter().filter_map(|method| MethodFilter::try_from(method.clone()).ok());
+        let filter = filters.reduce(MethodFilter::or);
         Self {
             id,
             methods,
             path,
-            handler: filters.fold(MethodRouter::new(), |router, filter| router.on(filter, handler.clone())),
+            handler: filter.map_or_else(MethodRouter::new, |filter| on(filter, handler)),
             operation,
             limit: None,
             access: Access::Public,

@@ -6,12 +6,12 @@ use std::fmt;
 use portcullis_core::model::code::{Code, Violation};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::error::Category;
 
 use crate::http::problem::Problem;
 
 /// Several times what any endpoint takes.
 const MAX_FIELDS: usize = 64;
-const TOO_MANY: &str = "there are too many members";
 
 /// Fields by name. A handler takes those it knows; the rest is reported as unknown.
 #[derive(Debug, Default)]
@@ -26,14 +26,16 @@ impl FormFields {
     /// # Errors
     /// `malformed_request` if it is not JSON, not an object, or has a member twice.
     pub fn from_json(body: &[u8]) -> Result<Self, Problem> {
-        let Pairs(values) = serde_json::from_slice(body).map_err(|error| {
-            let detail = match error.classify() {
-                serde_json::error::Category::Data => error.to_string(),
+        // serde would repeat another value in its error, and that value may be personal
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::malformed("the body is not a JSON object"));
+        }
+        serde_json::from_slice(body).map_err(|error| {
+            Problem::malformed(match error.classify() {
+                Category::Data => error.to_string(),
                 _ => format!("the body is not JSON (line {}, column {})", error.line(), error.column()),
-            };
-            Problem::malformed(detail)
-        })?;
-        Ok(Self { values, violations: Vec::new() })
+            })
+        })
     }
 
     /// Reads `a=b&c=d`.
@@ -41,20 +43,14 @@ impl FormFields {
     /// # Errors
     /// `malformed_request` if it is not UTF-8 or has a field twice.
     pub fn from_form(form: &[u8]) -> Result<Self, Problem> {
-        let mut values: Vec<(String, Value)> = Vec::new();
+        let mut fields = Self::default();
         for (name, value) in form_urlencoded::parse(form) {
             if name.contains('\u{fffd}') || value.contains('\u{fffd}') {
                 return Err(Problem::malformed("the form is not UTF-8"));
             }
-            if values.len() == MAX_FIELDS {
-                return Err(Problem::malformed(TOO_MANY));
-            }
-            if values.iter().any(|(seen, _)| *seen == name) {
-                return Err(Problem::malformed("a member is named twice"));
-            }
-            values.push((name.into_owned(), Value::String(value.into_owned())));
+            fields.insert(name.into_owned(), Value::String(value.into_owned())).map_err(Problem::malformed)?;
         }
-        Ok(Self { values, violations: Vec::new() })
+        Ok(fields)
     }
 
     /// Adds the fields of another source.
@@ -62,12 +58,25 @@ impl FormFields {
     /// # Errors
     /// `malformed_request` if both have a field.
     pub fn merge(mut self, other: Self) -> Result<Self, Problem> {
-        if other.values.iter().any(|(name, _)| self.values.iter().any(|(seen, _)| seen == name)) {
-            return Err(Problem::malformed("a member is named twice"));
+        for (name, value) in other.values {
+            self.insert(name, value).map_err(Problem::malformed)?;
         }
-        self.values.extend(other.values);
-        self.violations.extend(other.violations);
         Ok(self)
+    }
+
+    fn insert(&mut self, name: String, value: Value) -> Result<(), &'static str> {
+        if self.values.len() == MAX_FIELDS {
+            return Err("there are too many members");
+        }
+        if self.has(&name) {
+            return Err("a member is named twice");
+        }
+        self.values.push((name, value));
+        Ok(())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(known, _)| known == name)
     }
 
     /// All fields, for handlers that take nested values.
@@ -93,8 +102,7 @@ impl FormFields {
 
     /// A required string; empty if it is missing, which `finish` reports.
     pub fn required_text(&mut self, name: &'static str) -> String {
-        let missing = self.values.iter().all(|(seen, _)| seen != name);
-        if missing {
+        if !self.has(name) {
             self.violations.push(Violation::new(name, Code::Required));
         }
         self.text(name).unwrap_or_default()
@@ -113,7 +121,7 @@ impl FormFields {
 
     /// An optional boolean, false by default.
     pub fn flag(&mut self, name: &'static str) -> bool {
-        self.values.iter().any(|(seen, _)| seen == name) && self.required_flag(name)
+        self.has(name) && self.required_flag(name)
     }
 
     /// Adds a violation that the handler found.
@@ -151,57 +159,28 @@ impl FormFields {
     }
 }
 
-/// The members of an object in order; a duplicate is an error.
-struct Pairs(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Pairs {
+/// `serde_json::Map` would keep the last of two members with one name.
+impl<'de> Deserialize<'de> for FormFields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PairsVisitor;
-        impl<'de> Visitor<'de> for PairsVisitor {
-            type Value = Pairs;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
-                let mut pairs: Vec<(String, Value)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if pairs.len() == MAX_FIELDS {
-                        return Err(serde::de::Error::custom(TOO_MANY));
-                    }
-                    if pairs.iter().any(|(seen, _)| *seen == name) {
-                        return Err(serde::de::Error::custom("a member is named twice"));
-                    }
-                    pairs.push((name, value));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_any(OnlyMap(PairsVisitor))
+        deserializer.deserialize_map(ObjectVisitor)
     }
 }
 
-/// Accepts maps only. Its errors do not repeat the value, which may be personal.
-struct OnlyMap<V>(V);
+struct ObjectVisitor;
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for OnlyMap<V> {
-    type Value = V::Value;
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = FormFields;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
+        f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(map)
-    }
-
-    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<V::Value, E> {
-        Err(E::custom("the body is a string, not an object"))
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, _: A) -> Result<V::Value, A::Error> {
-        Err(serde::de::Error::custom("the body is an array, not an object"))
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FormFields, A::Error> {
+        let mut fields = FormFields::default();
+        while let Some((name, value)) = map.next_entry()? {
+            fields.insert(name, value).map_err(serde::de::Error::custom)?;
+        }
+        Ok(fields)
     }
 }
 

@@ -25,7 +25,6 @@ pub static LOGIN: Operation =
             Code::UnsupportedGrantType,
         ]);
 
-/// `POST /login`.
 pub async fn login(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Form)?;
     let (username, password) = (fields.required_text("username"), fields.required_text("password"));
@@ -90,7 +89,6 @@ pub static LOGIN_MFA: Operation = Operation::new(
 .body(&[JSON, FORM], "SecondFactor")
 .errors(&[Code::InvalidToken]);
 
-/// `POST /login/mfa`.
 pub async fn login_mfa(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::JsonOrForm)?;
     let (mfa_token, otp) = (fields.required_text("mfa_token"), fields.required_text("otp"));

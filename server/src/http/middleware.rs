@@ -90,7 +90,6 @@ pub async fn cors(State(layer): State<CorsLayer>, request: Request, next: Next) 
 }
 
 /// The origins of `CORS_ORIGINS` may call, without ambient credentials (cookies).
-#[must_use]
 pub fn cors_layer(app: &App) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(app.cors_origins.clone()))

@@ -14,7 +14,7 @@ mod middleware;
 mod negotiation;
 mod openapi;
 mod pages;
-pub mod problem;
+mod problem;
 mod rate_limit;
 mod response;
 pub mod routes;

@@ -19,7 +19,6 @@ pub static FORGET: Operation =
         .query_on_get_only()
         .body(&[JSON], "Address");
 
-/// `GET` or `POST /forget_password`.
 pub async fn forget(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query_or_body(Accepts::Json)?;
     let email = fields.required_text("email");
@@ -91,7 +90,6 @@ pub static CHANGE: Operation = Operation::new(
 .body(&[JSON], "PasswordChange")
 .errors(&[Code::WrongPassword, Code::Overloaded]);
 
-/// `POST /change_password`.
 pub async fn change(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let (current, new) = (fields.required_text("current_password"), fields.required_text("password"));

@@ -22,7 +22,6 @@ pub static SEND_OTP: Operation = Operation::new(
 ])
 .optional_body(&[JSON], "OtpRequest");
 
-/// `POST /otp_phone`.
 pub async fn send_otp(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query_or_body(Accepts::Json)?;
     let (id, phone) = (fields.required_text("id"), fields.required_text("phone"));
@@ -49,7 +48,6 @@ pub static VERIFY_OTP: Operation = Operation::new(
 .body(&[JSON], "OtpAnswer")
 .errors(&[Code::InvalidToken]);
 
-/// `GET` or `POST /verify_otp_phone`.
 pub async fn verify_otp(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query_or_body(Accepts::Json)?;
     let (token, otp) = (fields.required_text("token"), fields.required_text("otp"));

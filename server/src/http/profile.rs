@@ -33,7 +33,6 @@ pub static SHOW: Operation = Operation::new(
 .headers(&[("If-None-Match", "An `ETag` the client has.")])
 .errors(&[Code::Forbidden]);
 
-/// `GET /`.
 pub async fn show(State(app): State<Arc<App>>, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut query = input.query()?;
     let id = query.text("id");
@@ -60,7 +59,6 @@ pub static UPDATE: Operation = Operation::new(
 .body(&[JSON], "ProfileChanges")
 .errors(&[Code::PreconditionFailed, Code::MfaInUse]);
 
-/// `PUT` or `PATCH /update`.
 pub async fn update(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let [first_name, last_name, email, phone, country_code] =

@@ -26,7 +26,6 @@ pub static CREATE: Operation = Operation::new(
 .body(&[JSON], "Registration")
 .errors(&[Code::EmailTaken, Code::Overloaded]);
 
-/// `POST /create`.
 pub async fn create(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let [first_name, last_name, email, phone, country_code, password] =
@@ -51,7 +50,6 @@ pub static RESEND: Operation = Operation::new(
 )
 .body(&[JSON], "Address");
 
-/// `POST /resend_verification`.
 pub async fn resend(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let email = fields.required_text("email");

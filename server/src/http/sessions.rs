@@ -22,7 +22,6 @@ pub static LOGOUT: Operation = Operation::new(
     &[ok(200, "Logged out.", "Message")],
 );
 
-/// `GET` or `POST /logout`.
 pub async fn logout(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
     app.service.log_out(&caller).await?;
     Ok(json(StatusCode::OK, &json!({"message": "Logout successfully"})))
@@ -34,7 +33,6 @@ pub static LOGOUT_ALL: Operation = Operation::new(
     &[ok(200, "Logged out.", "Message")],
 );
 
-/// `POST /logout_all`.
 pub async fn logout_all(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
     app.service.log_out_everywhere(&caller).await?;
     Ok(json(StatusCode::OK, &json!({"message": "Logout successfully"})))
@@ -42,7 +40,6 @@ pub async fn logout_all(State(app): State<Arc<App>>, Authenticated(caller): Auth
 
 pub static LIST: Operation = Operation::new("Your sessions", "Oldest first.", &[ok(200, "The sessions.", "Sessions")]);
 
-/// `GET /sessions`.
 pub async fn list(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
     let sessions = app.service.list_sessions(&caller).await?;
     let sessions: Vec<Value> = sessions.iter().map(session_json).collect();
@@ -54,7 +51,6 @@ pub static END: Operation =
         .path(&[("id", "The session's id.")])
         .errors(&[Code::NotFound]);
 
-/// `DELETE /sessions/{id}`.
 pub async fn end(
     State(app): State<Arc<App>>,
     Authenticated(caller): Authenticated,

@@ -64,7 +64,6 @@ fn told(testkit: &Testkit) -> Response {
 pub static CLOCK: Operation =
     Operation::new("The server's clock", "It stands still until it is moved.", &[ok(200, "The time.", "TestClock")]);
 
-/// `GET /__test__/clock`.
 pub async fn clock(State(app): State<Arc<App>>) -> HandlerResult {
     Ok(told(&*testkit(&app)?))
 }
@@ -77,7 +76,6 @@ pub static ADVANCE: Operation = Operation::new(
 )
 .body(&[JSON], "TestAdvance");
 
-/// `POST /__test__/clock/advance`.
 pub async fn advance(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
     let testkit = testkit(&app)?;
     let seconds = number(&members_of(&input, &["seconds"])?, "seconds")?;
@@ -105,7 +103,6 @@ pub static OUTBOX: Operation = Operation::new(
     optional("wait", "Milliseconds to wait for the first that fits; half a minute at most."),
 ]);
 
-/// `GET /__test__/outbox`.
 pub async fn outbox(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
     let testkit = testkit(&app)?;
     let mailbox = app.mailbox.clone().ok_or_else(Problem::not_found)?;
@@ -133,7 +130,6 @@ pub async fn outbox(State(app): State<Arc<App>>, input: Input) -> HandlerResult 
 pub static EMPTY_OUTBOX: Operation =
     Operation::new("Delete the messages", "Including messages that are due.", &[empty(204, "Done.")]);
 
-/// `DELETE /__test__/outbox`.
 pub async fn empty_outbox(State(app): State<Arc<App>>) -> HandlerResult {
     testkit(&app)?.empty_outbox().await;
     Ok(done())
@@ -147,7 +143,6 @@ pub static FAULTS: Operation = Operation::new(
 )
 .body(&[JSON], "TestFaults");
 
-/// `PUT /__test__/faults`.
 pub async fn faults(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
     let testkit = testkit(&app)?;
     let members = members_of(&input, &["faults"])?;
@@ -220,7 +215,6 @@ fn script(fault: &Value) -> Result<Script, String> {
 pub static RESET_LIMITS: Operation =
     Operation::new("Reset the limits", "Resets rate limits and counts of failed logins.", &[empty(204, "Done.")]);
 
-/// `DELETE /__test__/limits`.
 pub async fn reset_limits(State(app): State<Arc<App>>) -> HandlerResult {
     testkit(&app)?.forget_limits();
     Ok(done())
@@ -232,7 +226,6 @@ pub static SNAPSHOT: Operation = Operation::new(
     &[ok(201, "Its name.", "TestSnapshot")],
 );
 
-/// `POST /__test__/snapshot`.
 pub async fn snapshot(State(app): State<Arc<App>>) -> HandlerResult {
     Ok(json(StatusCode::CREATED, &json!({"snapshot": testkit(&app)?.snapshot().await})))
 }
@@ -245,7 +238,6 @@ pub static RESTORE: Operation = Operation::new(
 .body(&[JSON], "TestSnapshot")
 .errors(&[Code::NotFound]);
 
-/// `POST /__test__/restore`.
 pub async fn restore(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
     let testkit = testkit(&app)?;
     let members = members_of(&input, &["snapshot"])?;
@@ -261,7 +253,6 @@ pub static DISABLED: Operation = Operation::new(
 .body(&[JSON], "TestDisabled")
 .errors(&[Code::NotFound]);
 
-/// `PUT /__test__/disabled`.
 pub async fn disabled(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
     testkit(&app)?;
     let members = members_of(&input, &["realm", "user", "disabled"])?;
@@ -285,7 +276,6 @@ pub static SEED: Operation = Operation::new(
 )
 .body(&[JSON], "TestSeed");
 
-/// `PUT /__test__/seed`.
 pub async fn seed(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
     testkit(&app)?.seed(number(&members_of(&input, &["seed"])?, "seed")?);
     Ok(done())

@@ -44,7 +44,6 @@ pub(super) static PAGE: Operation = Operation::new(
     &[text(200, "The page.", "text/html")],
 );
 
-/// `GET /demo/`.
 pub(super) async fn page(headers: HeaderMap) -> HandlerResult {
     file_response("index.html", &headers)
 }
@@ -57,7 +56,6 @@ pub(super) static FILE: Operation = Operation::new(
 .path(&[("file", "Its name.")])
 .errors(&[Code::NotFound]);
 
-/// `GET /demo/{file}`.
 pub(super) async fn file(
     State(app): State<Arc<App>>,
     PathParameter(name): PathParameter,

@@ -23,7 +23,6 @@ mod assets;
 
 pub static OPENAPI: Operation = Operation::new("This document", "OpenAPI 3.1.", &[ok(200, "The document.", "Any")]);
 
-/// `GET /openapi.json`.
 pub async fn openapi(State(app): State<Arc<App>>) -> HandlerResult {
     let document = app.openapi.get_or_init(|| document(&app).to_string().into());
     Ok(with_type(StatusCode::OK, "application/json", document.clone()))
@@ -40,7 +39,6 @@ pub async fn docs() -> HandlerResult {
 pub static REDOC: Operation =
     Operation::new("ReDoc", "A viewer of this document.", &[text(200, "The page.", "text/html")]);
 
-/// `GET /redoc`.
 pub async fn redoc() -> HandlerResult {
     Ok(viewer(&assets::REDOC))
 }
@@ -48,7 +46,6 @@ pub async fn redoc() -> HandlerResult {
 pub static SCALAR: Operation =
     Operation::new("Scalar", "A viewer of this document.", &[text(200, "The page.", "text/html")]);
 
-/// `GET /scalar`.
 pub async fn scalar() -> HandlerResult {
     Ok(viewer(&assets::SCALAR))
 }
@@ -60,7 +57,6 @@ fn viewer(viewer: &assets::Viewer) -> Response {
 pub static PROBLEMS: Operation =
     Operation::new("All error codes", "One list for server and browser.", &[text(200, "The page.", "text/html")]);
 
-/// `GET /problems`.
 pub async fn problems(State(app): State<Arc<App>>) -> HandlerResult {
     let all: Vec<Value> = Code::ALL.iter().map(|code| problem_values(*code)).collect();
     let values = json!({"app_name": app.service.policy.app_name, "problems": all});
@@ -72,7 +68,6 @@ pub static PROBLEM: Operation =
         .path(&[("code", "The code.")])
         .errors(&[Code::NotFound]);
 
-/// `GET /problems/{code}`.
 pub async fn problem(State(app): State<Arc<App>>, PathParameter(code): PathParameter) -> HandlerResult {
     let code = Code::ALL.iter().find(|known| known.as_str() == code);
     let mut values = problem_values(*code.ok_or_else(Problem::not_found)?);
@@ -91,7 +86,6 @@ pub static ASSET: Operation =
         .path(&[("file", "Its name.")])
         .errors(&[Code::NotFound]);
 
-/// `GET /assets/{file}`.
 pub async fn asset(PathParameter(name): PathParameter, headers: HeaderMap) -> HandlerResult {
     let mut response = find(assets::ALL, &name)?.response(&headers)?;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));

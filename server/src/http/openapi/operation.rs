@@ -4,28 +4,21 @@ use portcullis_core::model::code::Code;
 
 use crate::http::openapi::usual_status;
 
-/// The media type of JSON.
 pub const JSON: &str = "application/json";
-/// The media type of forms.
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A request body.
 #[derive(Debug, Clone, Copy)]
 pub struct Body {
-    /// The media types.
     pub media: &'static [&'static str],
-    /// The name of the schema.
     pub schema: &'static str,
-    /// Whether it must be present.
     pub required: bool,
 }
 
 /// A response that is not an error.
 #[derive(Debug, Clone, Copy)]
 pub struct Outcome {
-    /// The status.
     pub status: u16,
-    /// A sentence about it.
     pub about: &'static str,
     /// The media type; `None` for no body.
     pub media: Option<&'static str>,
@@ -33,39 +26,30 @@ pub struct Outcome {
     pub schema: Option<&'static str>,
     /// Whether `Accept: text/html` gets a page instead.
     pub page_too: bool,
-    /// Whether it carries an `ETag`.
     pub etag: bool,
 }
 
 /// A parameter of the query.
 #[derive(Debug, Clone, Copy)]
 pub struct QueryParameter {
-    /// The name.
     pub name: &'static str,
-    /// Whether it must be present.
     pub required: bool,
-    /// The meaning.
     pub about: &'static str,
 }
 
 /// An operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Operation {
-    /// One line.
     pub summary: &'static str,
-    /// The details.
     pub description: &'static str,
     /// Parameters of the path: name and meaning.
     pub path: &'static [(&'static str, &'static str)],
-    /// Parameters of the query.
     pub query: &'static [QueryParameter],
     /// Whether the query is for GET only, because POST has a body with the same fields.
     pub query_on_get_only: bool,
     /// Headers: name and meaning.
     pub headers: &'static [(&'static str, &'static str)],
-    /// The body.
     pub body: Option<Body>,
-    /// The responses that are not errors.
     pub outcomes: &'static [Outcome],
     /// The error codes beyond those that access, limit and body imply.
     pub errors: &'static [Code],

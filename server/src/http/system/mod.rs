@@ -111,7 +111,6 @@ pub(super) static HEALTH: Operation = Operation::new(
     &[ok(200, "The server is healthy or degraded.", "Health"), ok(503, "The database is unavailable.", "Health")],
 );
 
-/// `GET /health`.
 pub(super) async fn health(State(app): State<Arc<App>>) -> HandlerResult {
     let (status, body, _) = report(&app).await;
     Ok(json(status, &Value::Object(body)))
