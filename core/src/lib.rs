@@ -10,6 +10,5 @@ pub mod ports;
 pub mod service;
 pub mod use_cases;
 
-// a debug build has the fakes without asking, for the server's test kit; `docs/adr/0010` says why it goes by this word
-#[cfg(any(test, debug_assertions, feature = "testing"))]
+#[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -6,6 +6,6 @@ pub mod config;
 pub mod http;
 pub mod serve;
 pub mod telemetry;
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod worker;

@@ -1,12 +1,12 @@
 //! Connections: accepted, bounded in time, drained at the end.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper::service::service_fn;
@@ -15,9 +15,9 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
 
 use crate::config::Listen;
-use crate::http::site::Site;
 
 /// How long a request's head may take to arrive.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -58,7 +58,7 @@ pub fn shutdown_signal() -> Result<impl Future<Output = ()>, String> {
 }
 
 /// Serves until `stop` ends, then lets what has begun finish.
-pub async fn run(listener: TcpListener, site: Arc<Site>, stop: impl Future<Output = ()>) {
+pub async fn run(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut stop = pin!(stop);
@@ -72,7 +72,7 @@ pub async fn run(listener: TcpListener, site: Arc<Site>, stop: impl Future<Outpu
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer, Ok(place))) => serve_connection(stream, peer, site.clone(), &graceful, place),
+            Ok((stream, peer, Ok(place))) => serve_connection(stream, peer, router.clone(), &graceful, place),
             // the places are never closed
             Ok((.., Err(_))) => break,
             Err(error) => {
@@ -91,14 +91,14 @@ pub async fn run(listener: TcpListener, site: Arc<Site>, stop: impl Future<Outpu
 fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
-    site: Arc<Site>,
+    router: Router,
     graceful: &GracefulShutdown,
     place: OwnedSemaphorePermit,
 ) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: http::Request<Incoming>| {
-        let site = site.clone();
-        async move { Ok::<_, Infallible>(site.answer(peer, request.map(Body::new)).await) }
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().oneshot(request)
     });
     // HTTP/1.1 only: the head's timeout counts from the first moment, so that silence does not hold a connection
     let mut builder = Builder::new();

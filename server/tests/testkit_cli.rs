@@ -1,5 +1,5 @@
-//! `portcullis testkit`: in a debug build as it comes, and in no release of the default features. `cargo xtask testkit`
-//! runs this twice: as a debug build, and with what a release leaves out left out.
+//! `portcullis testkit` exists with the cargo feature `testkit` and leaves no trace without it. `cargo xtask testkit` runs
+//! this file twice, with the feature and without.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests stop at the first surprise")]
 
@@ -48,12 +48,12 @@ fn says(words: &str) -> bool {
     std::fs::read(BINARY).unwrap().windows(words.len()).any(|window| window == words.as_bytes())
 }
 
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 mod with_it {
     use super::*;
 
     #[test]
-    fn a_debug_build_has_it_as_it_comes() {
+    fn a_build_with_the_feature_has_the_command_and_the_control_plane() {
         let folder = tempfile::tempdir().unwrap();
         let kit = start(BINARY, folder.path(), &["testkit"]);
         assert!(get(&kit, "/__test__/clock").starts_with("HTTP/1.1 200"));
@@ -119,7 +119,6 @@ mod with_it {
         assert!(!refused("# ENVIRONMENT=production\n", &[], &[]));
     }
 
-    #[cfg(feature = "testkit")]
     #[test]
     fn the_binary_of_its_own_can_be_nothing_else() {
         let binary = env!("CARGO_BIN_EXE_portcullis-testkit");
@@ -134,7 +133,7 @@ mod with_it {
     }
 }
 
-#[cfg(not(any(feature = "testkit", debug_assertions)))]
+#[cfg(not(feature = "testkit"))]
 mod without_it {
     use super::*;
 

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use portcullis_core::model::country::Country;
 use portcullis_server::http::assets::Asset;
-use portcullis_server::http::endpoint::Access;
-use portcullis_server::http::{DEVELOPMENT, REALM, SYSTEM, TESTKIT};
+use portcullis_server::http::endpoint::{Access, Endpoint};
+use portcullis_server::http::routes::{development_endpoints, realm_endpoints, system_endpoints, testkit_endpoints};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -51,6 +51,11 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// The endpoints of a build with default features.
+fn default_endpoints() -> Vec<Endpoint> {
+    [realm_endpoints(), system_endpoints(), development_endpoints()].concat()
+}
+
 /// A source without its tests.
 fn production(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap()
@@ -88,8 +93,8 @@ fn a_release_has_no_test_kit() {
     }
 }
 
-/// The one way to say that something is the test kit's: what a release of the default features leaves out.
-const BY_WORD: &str = "any(feature = \"testkit\", debug_assertions)";
+/// The condition that everything of the test kit is compiled under.
+const TESTKIT_FEATURE: &str = "feature = \"testkit\"";
 
 /// A release is built with `-p portcullis-server` and default features: no feature of it, nor of core, that has to do
 /// with tests is on in its tree, and no row of its tables leads to what a test controls.
@@ -120,10 +125,10 @@ fn a_default_release_has_no_control_plane() {
         // and the same question finds it where it is
         assert!(with.iter().any(|on| on == feature), "{feature} is not looked for where it would be: {with:?}");
     }
-    for row in REALM.iter().chain(SYSTEM).chain(DEVELOPMENT) {
+    for row in default_endpoints() {
         assert!(!row.path.contains("__test__"), "{} is in every server", row.path);
     }
-    // whatever names the kit's modules is behind its feature, or a debug build's word
+    // every line that names the kit's modules is behind the feature
     for (path, text) in sources("server/src") {
         let kit = path.components().any(|part| part.as_os_str().to_string_lossy().contains("testkit"));
         if kit || path.ends_with("http/test_control.rs") {
@@ -134,27 +139,22 @@ fn a_default_release_has_no_control_plane() {
             let names = ["mod testkit", "mod test_control", "crate::testkit", "testkit::", "core::testing"];
             if names.iter().any(|name| line.contains(name)) && !line.trim_start().starts_with("//") {
                 let before = lines[..at].iter().rev().take(3);
-                let gated = before.chain([line]).any(|line| line.contains(BY_WORD));
-                let row = line.contains("handler!(test_control::");
+                let gated = before.chain([line]).any(|line| line.contains(TESTKIT_FEATURE));
+                let row = path.ends_with("http/routes.rs") && line.contains("Endpoint::new(\"test_");
                 assert!(gated || row, "{}: {line}", path.display());
             }
         }
     }
 }
 
-/// The word that a debug build has and a release has not is nowhere written otherwise, and no profile puts it into a
-/// release. What is left out for lack of it is looked at in a binary: `cargo xtask testkit`.
+/// No code depends on the build profile: a debug build has exactly what a release of the same features has.
 #[test]
-fn only_a_debug_build_has_the_test_kit_unasked() {
-    for (path, text) in sources("server/src") {
-        for line in text.lines().filter(|line| line.contains("feature = \"testkit\"")) {
-            assert!(line.contains(BY_WORD), "{}: {line}", path.display());
+fn the_build_profile_decides_nothing() {
+    for folder in ["core/src", "adapters/src", "server/src", "wasm/src"] {
+        for (path, text) in sources(folder) {
+            assert!(!text.contains("debug_assertions"), "{} depends on the profile", path.display());
         }
     }
-    let core = std::fs::read_to_string(root().join("core/src/lib.rs")).unwrap();
-    assert!(core.contains("#[cfg(any(test, debug_assertions, feature = \"testing\"))]\npub mod testing;"));
-    let profiles = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    assert!(!profiles.contains("debug-assertions"), "a profile says when there are assertions");
 }
 
 /// In a server that is no test kit nothing answers under `/__test__`, though this binary could be one.
@@ -164,7 +164,7 @@ async fn only_a_test_kit_has_a_control_plane() {
     let api = server.realm("User1");
     let document = api.get("//openapi.json").await.expect(200).json();
     assert!(document["paths"].as_object().unwrap().keys().all(|path| !path.contains("__test__")));
-    for row in TESTKIT {
+    for row in testkit_endpoints() {
         for method in row.methods {
             let _ = api.json(method.clone(), &format!("/{}", row.path), &serde_json::json!({})).await.expect(404);
         }
@@ -275,7 +275,7 @@ fn no_get_without_credentials_changes_anything() {
     ];
     // the contract's own exceptions: a page unless the client takes JSON alone, a token with its OTP, a mail asked for
     let by_contract = ["verify_page", "verify_otp_phone", "forget_password"];
-    for row in REALM.iter().chain(SYSTEM).chain(DEVELOPMENT).filter(|row| row.methods.contains(&http::Method::GET)) {
+    for row in default_endpoints().into_iter().filter(|row| row.methods.contains(&http::Method::GET)) {
         let named = harmless.contains(&row.id) || by_contract.contains(&row.id);
         assert!(
             named || row.access != Access::Public,

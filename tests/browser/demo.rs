@@ -25,7 +25,7 @@ async fn another_host() -> String {
             return Ok(([("content-type", "application/json")], settings).into_response());
         }
         let asset = demo::ALL.iter().find(|asset| asset.name == name).ok_or(StatusCode::NOT_FOUND)?;
-        asset.answer(&HeaderMap::new()).map_err(|problem| problem.status)
+        asset.response(&HeaderMap::new()).map_err(|problem| problem.status)
     };
     let _serving = tokio::spawn(axum::serve(listener, Router::new().fallback(file)).into_future());
     origin

@@ -1,5 +1,7 @@
 //! What a client can do wrong, and what every answer carries.
 
+use portcullis_server::http::endpoint::Access;
+use portcullis_server::http::routes::{realm_endpoints, system_endpoints};
 use portcullis_tests::{Person, TestServer};
 use reqwest::Method;
 use serde_json::json;
@@ -120,4 +122,42 @@ async fn a_body_that_never_ends_times_out_without_a_hashing_slot() {
     let read = tokio::time::timeout(Duration::from_secs(20), slow.read_to_string(&mut answer)).await;
     assert!(read.is_ok(), "no answer in time");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn protected_endpoints_refuse_requests_without_credentials() {
+    let server = TestServer::start().await;
+    let api = server.realm("User1");
+    let in_realm = realm_endpoints().into_iter().map(|endpoint| (endpoint.path.to_owned(), endpoint));
+    let of_system = system_endpoints().into_iter().map(|endpoint| (format!("/{}", endpoint.path), endpoint));
+    for (path, endpoint) in in_realm.chain(of_system).filter(|(_, endpoint)| endpoint.access != Access::Public) {
+        for method in endpoint.methods {
+            let challenge = api.send(api.request(method.clone(), &path)).await.expect(401).header("www-authenticate");
+            let scheme = if endpoint.access == Access::ServiceClient { "Basic realm=" } else { "Bearer realm=" };
+            assert!(challenge.starts_with(scheme), "{method} {path}: {challenge}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn options_and_other_methods_list_the_allowed_ones() {
+    let server = TestServer::start().await;
+    let api = server.realm("User1");
+    for (path, allow) in [("/mfa", "GET, PUT, OPTIONS"), ("/login", "POST, OPTIONS"), ("//health", "GET, OPTIONS")] {
+        assert_eq!(api.send(api.request(Method::OPTIONS, path)).await.expect(204).header("allow"), allow);
+        let refused = api.send(api.request(Method::TRACE, path)).await.expect(405);
+        assert_eq!((refused.header("allow").as_str(), refused.code().as_str()), (allow, "method_not_allowed"));
+        assert_eq!(refused.json()["error"].is_string(), path == "/login");
+    }
+}
+
+#[tokio::test]
+async fn head_works_on_system_endpoints_and_logs_nobody_out() {
+    let server = TestServer::start().await;
+    let (john, _) = server.realm("User1").logged_in(&Person::john()).await;
+    let refused = john.send(john.request(Method::HEAD, "/logout")).await.expect(405);
+    assert_eq!(refused.header("allow"), "GET, POST, OPTIONS");
+    let _ = john.get("/").await.expect(200);
+    let health = john.send(john.request(Method::HEAD, "//livez")).await.expect(200);
+    assert!(health.text.is_empty());
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use portcullis_server::compose::Server;
-use portcullis_server::http::TESTKIT;
+use portcullis_server::http::routes;
 use portcullis_tests::testkit::RunningTestkit;
 use portcullis_tests::{Api, Person};
 use reqwest::Method;
@@ -20,7 +20,7 @@ async fn kit() -> (RunningTestkit, Api) {
 async fn every_control_is_described() {
     let (_kit, api) = kit().await;
     let document = api.get("//openapi.json").await.expect(200).json();
-    for row in TESTKIT {
+    for row in routes::testkit_endpoints() {
         for method in row.methods {
             let operation = &document["paths"][row.path][method.as_str().to_ascii_lowercase()];
             assert!(!operation["summary"].as_str().unwrap_or_default().is_empty(), "{method} {}", row.path);

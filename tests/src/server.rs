@@ -14,7 +14,7 @@ use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::service::AuthService;
 use portcullis_server::compose::{Server, World};
 use portcullis_server::config::{Settings, Sources};
-use portcullis_server::http::site::Site;
+use portcullis_server::http::routes;
 use portcullis_server::worker::Workers;
 use portcullis_server::{serve, worker};
 use tempfile::TempDir;
@@ -141,8 +141,8 @@ impl TestServer {
         let world = World { clock: self.clock.clone(), randomness: Arc::new(OsRandomness) };
         let server = Server::compose_in(&settings, address, world).await.unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel();
-        let site = Site::new(server.app.clone()).expect("paths of their own");
-        let serving = tokio::spawn(serve::run(listener, site, async move {
+        let router = routes::router(server.app.clone());
+        let serving = tokio::spawn(serve::run(listener, router, async move {
             let _ = stopped.await;
         }));
         let workers = worker::start(&server.app);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use portcullis_core::testing::samples::NOW;
 use portcullis_core::testing::world::World;
 use portcullis_server::compose::Server;
-use portcullis_server::http::site::Site;
+use portcullis_server::http::routes;
 use portcullis_server::{serve, testkit};
 use tempfile::TempDir;
 
@@ -50,8 +50,8 @@ impl RunningTestkit {
         let address = listener.local_addr().expect("an address");
         let world = World::at(NOW, 7);
         let server = Server::compose_testkit(&settings, address, &world).unwrap_or_else(|error| panic!("{error}"));
-        let site = Site::new(server.app.clone()).expect("paths of their own");
-        tokio::spawn(serve::run(listener, site, std::future::pending()));
+        let router = routes::router(server.app.clone());
+        tokio::spawn(serve::run(listener, router, std::future::pending()));
         (Self { address, world, _folder: folder }, server)
     }
 }

@@ -8,7 +8,7 @@ mod migrate;
 mod moving;
 mod outbox;
 mod progress;
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 mod testkit;
 mod users;
 
@@ -22,11 +22,11 @@ use clap::{ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::ports::randomness::Randomness;
 
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 pub use self::testkit::run_alone as run_testkit;
 use crate::compose::Server;
 use crate::config::{self, Database, Settings, Sources};
-use crate::http::site::Site;
+use crate::http::routes;
 use crate::{serve, telemetry, worker};
 
 fn command() -> Command {
@@ -46,7 +46,7 @@ fn command() -> Command {
         .subcommand(migrate::command())
         .subcommand(users::command())
         .subcommand(settings);
-    #[cfg(any(feature = "testkit", debug_assertions))]
+    #[cfg(feature = "testkit")]
     let command = command.subcommand(testkit::command());
     command
 }
@@ -67,7 +67,7 @@ pub fn run() -> ExitCode {
         Some(("outbox", outbox)) => outbox::run(outbox),
         Some(("move", wanted)) => moving::run(wanted),
         Some(("users", users)) => users::run(users),
-        #[cfg(any(feature = "testkit", debug_assertions))]
+        #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags),
         Some(("doctor", wanted)) => doctor::run(wanted),
         Some(("migrate", wanted)) => migrate::run(wanted),
@@ -141,7 +141,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
     let listener = serve::bind(&settings.listen).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let server = Server::compose(&settings, address, randomness).await?;
-    let site = Site::new(server.app.clone())?;
+    let router = routes::router(server.app.clone());
     print(&banner::text(&settings, &server, address));
     let workers = worker::start(&server.app);
     let metrics = server.app.metrics.clone();
@@ -158,7 +158,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
         stop.await;
         let _ = told.send(true);
     };
-    let drained = serve::run(listener, site, stop);
+    let drained = serve::run(listener, router, stop);
     tokio::join!(drained, workers.stop_when(stopping));
     tracing::info!("stopped");
     Ok(())

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{finished, given, misunderstood, print};
 use crate::compose::{Server, fakes_of_today};
 use crate::config::{self, Settings, Sources};
-use crate::http::site::Site;
+use crate::http::routes;
 use crate::{serve, telemetry, testkit};
 
 /// Where the keys come from, unless a seed is given.
@@ -104,7 +104,7 @@ async fn serve(settings: &Settings, seed: u64) -> Result<(), String> {
     let listener = serve::bind(&settings.listen).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let server = Server::compose_testkit(settings, address, &fakes_of_today(seed))?;
-    let site = Site::new(Arc::clone(&server.app))?;
+    let router = routes::router(Arc::clone(&server.app));
     let url = format!("http://{address}");
     let operator = settings.secrets.operator_token.as_ref().map(config::SecretText::expose);
     let service = settings.service_clients.first().map(|(id, secret)| json!({"id": id, "secret": secret.expose()}));
@@ -116,6 +116,6 @@ async fn serve(settings: &Settings, seed: u64) -> Result<(), String> {
     if let Some(testkit) = server.app.testkit.clone() {
         tokio::spawn(testkit::keep_working(testkit));
     }
-    serve::run(listener, site, stop).await;
+    serve::run(listener, router, stop).await;
     Ok(())
 }

@@ -7,7 +7,7 @@ pub mod moving;
 mod post;
 mod proof;
 mod stores;
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 mod testkit;
 
 use std::net::SocketAddr;
@@ -41,11 +41,11 @@ use portcullis_core::service::{AuthService, Ports};
 
 use self::post::{Post, with_watchman};
 use self::stores::Stores;
-#[cfg(any(feature = "testkit", debug_assertions))]
+#[cfg(feature = "testkit")]
 pub use self::testkit::fakes_of_today;
 use crate::config::{Database, Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
-use crate::http::hang_up::HangUpHasher;
+use crate::http::client_disconnect::CancellableHasher;
 
 /// How long a start waits for its database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -137,7 +137,7 @@ impl Server {
             breached: Arc::new(breached(settings)?),
             cipher,
             digests,
-            hasher: Arc::new(HangUpHasher(Arc::new(hasher(&settings.hashing)?))),
+            hasher: Arc::new(CancellableHasher(Arc::new(hasher(&settings.hashing)?))),
             jobs: stores.jobs,
             mailer,
             texter,
@@ -257,7 +257,7 @@ fn app(
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
-        #[cfg(any(feature = "testkit", debug_assertions))]
+        #[cfg(feature = "testkit")]
         testkit: None,
         request_ids: service.ports.randomness.clone(),
         service,

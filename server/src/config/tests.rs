@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Database, Settings, Sources};
+use crate::http::routes;
 
 fn sources(folder: &Path, environment: &[(&str, &str)], dotenv: Option<&str>) -> Sources {
     Sources {
@@ -340,7 +341,7 @@ fn other_services_are_read_or_refused() {
 
 #[test]
 fn no_realm_takes_the_place_of_a_path_of_the_system() {
-    for endpoint in crate::http::SYSTEM.iter().chain(crate::http::DEVELOPMENT) {
+    for endpoint in routes::system_endpoints().iter().chain(&routes::development_endpoints()) {
         let first = endpoint.path.trim_start_matches('/').split('/').next().unwrap();
         assert!(
             problems(&[("REALMS", &format!("User1,{}", first.to_uppercase()))], None).contains("REALMS"),

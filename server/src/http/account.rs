@@ -3,39 +3,53 @@
 use axum::response::Response;
 use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
+use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
 use portcullis_core::use_cases::mfa::Proof;
 use serde_json::{Value, json};
 
-use crate::http::context::{Accepts, Context, json};
-use crate::http::endpoint::Answer;
+use crate::http::auth::Authenticated;
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::{Accepts, Input, RealmContext};
+use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
 use crate::http::pages::rfc3339;
-use crate::http::profile::OnTheWire;
+use crate::http::profile::ProfileResponse;
+use crate::http::response::json;
 use crate::http::sessions::session_json;
 
-/// `GET /mfa`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn mfa(context: Context) -> Answer {
-    Ok(factors(context.caller()?.user.mfa_sms))
+pub static MFA: Operation =
+    Operation::new("Your second factors", "Which are on.", &[ok(200, "The factors.", "Factors")]);
+
+pub async fn mfa(Authenticated(caller): Authenticated) -> HandlerResult {
+    Ok(factors(caller.user.mfa_sms))
 }
 
-/// `PUT /mfa`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn set_mfa(context: Context) -> Answer {
-    let mut members = context.body(Accepts::Json)?;
-    let sms = members.required_flag("sms");
-    let (password, token, otp) = (members.text("password"), members.text("token"), members.text("otp"));
-    members.finish()?;
+pub static SET_MFA: Operation = Operation::new(
+    "Switch a second factor",
+    "On needs a verified phone. Off needs the password, or `token` and `otp` of a challenge to \
+     the phone.",
+    &[ok(200, "The factors.", "Factors")],
+)
+.body(&[JSON], "FactorChange")
+.errors(&[
+    Code::PhoneNotVerified,
+    Code::ReauthenticationRequired,
+    Code::WrongPassword,
+    Code::InvalidToken,
+    Code::Overloaded,
+]);
+
+pub async fn set_mfa(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::Json)?;
+    let sms = fields.required_flag("sms");
+    let (password, token, otp) = (fields.text("password"), fields.text("token"), fields.text("otp"));
+    fields.finish()?;
     let proof = match (&password, &token, &otp) {
         (Some(password), _, _) => Proof::Password(password),
         (None, Some(token), Some(otp)) => Proof::Otp { token, otp },
         _ => Proof::Nothing,
     };
-    context.service().set_mfa_sms(context.caller()?, sms, proof, &context.client).await?;
+    context.service().set_mfa_sms(&caller, sms, proof, &context.client).await?;
     Ok(factors(sms))
 }
 
@@ -43,12 +57,11 @@ fn factors(sms: bool) -> Response {
     json(StatusCode::OK, &json!({"sms": sms}))
 }
 
-/// `GET /export`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn export(context: Context) -> Answer {
-    let export = context.service().export(context.caller()?).await?;
+pub static EXPORT: Operation =
+    Operation::new("Export your data", "GDPR articles 15 and 20.", &[ok(200, "Everything.", "Export")]);
+
+pub async fn export(context: RealmContext, Authenticated(caller): Authenticated) -> HandlerResult {
+    let export = context.service().export(&caller).await?;
     let events = export.events.iter().map(|event| {
         json!({
             "at": rfc3339(event.at),
@@ -57,7 +70,7 @@ pub async fn export(context: Context) -> Answer {
         })
     });
     let body = json!({
-        "profile": OnTheWire::of(&export.profile),
+        "profile": ProfileResponse::of(&export.profile),
         "previous_email": export.previous_email.as_ref().map(Email::as_str),
         "sessions": export.sessions.iter().map(session_json).collect::<Vec<Value>>(),
         "events": events.collect::<Vec<Value>>(),
@@ -68,19 +81,24 @@ pub async fn export(context: Context) -> Answer {
     Ok(response)
 }
 
-/// `DELETE /delete`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn delete(context: Context) -> Answer {
-    let password = if context.body.is_empty() {
+pub static DELETE: Operation = Operation::new(
+    "Delete your account",
+    "Needs a login of the last 15 minutes, or the password. Afterwards nothing of the person is \
+     left that can be turned back into them.",
+    &[ok(200, "Deleted.", "Message")],
+)
+.optional_body(&[JSON, FORM], "Deletion")
+.errors(&[Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
+
+pub async fn delete(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
+    let password = if input.body.is_empty() {
         None
     } else {
-        let mut members = context.body(Accepts::JsonOrForm)?;
-        let password = members.text("password");
-        members.finish()?;
+        let mut fields = input.body(Accepts::JsonOrForm)?;
+        let password = fields.text("password");
+        fields.finish()?;
         password
     };
-    context.service().delete_account(context.caller()?, password.as_deref(), &context.client).await?;
+    context.service().delete_account(&caller, password.as_deref(), &context.client).await?;
     Ok(json(StatusCode::OK, &json!({"message": "User deleted successfully"})))
 }

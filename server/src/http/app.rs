@@ -1,4 +1,4 @@
-//! What the handlers share: the service, and what the operator decided about HTTP.
+//! What all handlers share: the use cases, and the operator's settings of HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -26,13 +26,13 @@ pub type Count = (&'static str, Arc<AtomicU64>);
 
 /// Everything a request may need.
 pub struct App {
-    /// The stories.
+    /// The use cases.
     pub service: AuthService,
-    /// What requests are named from.
+    /// The source of request ids.
     pub request_ids: Arc<dyn Randomness>,
-    /// The populations.
+    /// The realms.
     pub realms: Vec<Realm>,
-    /// Pages.
+    /// The templates of pages.
     pub renderer: Arc<Renderer>,
     /// The development mailbox; `None` in production, where `/dev` does not exist.
     pub mailbox: Option<Arc<Outbox>>,
@@ -65,7 +65,7 @@ pub struct App {
     /// The OpenAPI document, made when first asked for.
     pub openapi: std::sync::OnceLock<bytes::Bytes>,
     /// What a test controls; only `portcullis testkit` has it.
-    #[cfg(any(feature = "testkit", debug_assertions))]
+    #[cfg(feature = "testkit")]
     pub testkit: Option<Arc<crate::testkit::Testkit>>,
 }
 

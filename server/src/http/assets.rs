@@ -1,4 +1,4 @@
-//! Static files that are in the binary, plain or gzipped, and how they are answered.
+//! Static files in the binary, plain or gzipped.
 
 use std::io::Read as _;
 
@@ -7,9 +7,9 @@ use flate2::read::GzDecoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::http::context::with_type;
-use crate::http::endpoint::Answer;
+use crate::http::endpoint::HandlerResult;
 use crate::http::problem::Problem;
+use crate::http::response::with_type;
 
 /// Media types by what they are of.
 pub mod media {
@@ -42,17 +42,17 @@ pub struct Asset {
 }
 
 impl Asset {
-    /// The file for who asks with these headers: gzipped ones are unpacked for who cannot.
+    /// The file; a gzipped one is unpacked for a client that does not accept gzip.
     ///
     /// # Errors
     /// `unavailable` if the bytes are broken, which a test would have found.
-    pub fn answer(&self, headers: &HeaderMap) -> Answer {
-        let mut response = if !self.gzipped || takes_gzip(headers) {
+    pub fn response(&self, headers: &HeaderMap) -> HandlerResult {
+        let mut response = if !self.gzipped || accepts_gzip(headers) {
             with_type(StatusCode::OK, self.content_type, self.bytes)
         } else {
             with_type(StatusCode::OK, self.content_type, self.unpacked()?)
         };
-        if self.gzipped && takes_gzip(headers) {
+        if self.gzipped && accepts_gzip(headers) {
             response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
         response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
@@ -69,22 +69,22 @@ impl Asset {
     }
 }
 
-/// The asset of that name.
+/// The file of that name.
 ///
 /// # Errors
 /// `not_found`.
-pub fn named(all: &'static [Asset], name: &str) -> Result<&'static Asset, Problem> {
+pub fn find(all: &'static [Asset], name: &str) -> Result<&'static Asset, Problem> {
     all.iter().find(|asset| asset.name == name).ok_or_else(Problem::not_found)
 }
 
-/// An asset under a policy of its own.
+/// Sets the content security policy of a response.
 #[must_use]
-pub fn under(mut response: Response, policy: &'static str) -> Response {
+pub fn with_policy(mut response: Response, policy: &'static str) -> Response {
     response.headers_mut().insert(http::header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     response
 }
 
-fn takes_gzip(headers: &HeaderMap) -> bool {
+fn accepts_gzip(headers: &HeaderMap) -> bool {
     let encodings = headers.get_all(ACCEPT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
     encodings.flat_map(|value| value.split(',')).any(|encoding| {
         let mut parts = encoding.split(';').map(str::trim);

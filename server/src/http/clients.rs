@@ -1,23 +1,33 @@
-//! For services: what a token is (RFC 7662), taking one back (RFC 7009), and the keys to check one alone (RFC 7517).
+//! For services: token introspection (RFC 7662), revocation (RFC 7009) and the public keys (RFC 7517).
 
-use http::HeaderValue;
-use http::StatusCode;
+use std::sync::Arc;
+
+use axum::extract::State;
 use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
+use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::use_cases::introspect::ActiveToken;
 use serde_json::{Value, json};
 
-use crate::http::context::{Accepts, Context, json, with_type};
-use crate::http::endpoint::Answer;
+use crate::http::app::App;
+use crate::http::auth::ServiceClient;
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::{Accepts, Input, RealmContext};
+use crate::http::openapi::operation::{FORM, Operation, Outcome, ok};
 use crate::http::problem::Problem;
+use crate::http::response::{json, with_type};
 
-/// `POST /introspect`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn introspect(context: Context) -> Answer {
-    let token = presented(&context)?;
-    let realm = context.realm()?;
+pub static INTROSPECT: Operation = Operation::new(
+    "Introspect a token",
+    "RFC 7662. An inactive token is exactly `{\"active\":false}`.",
+    &[ok(200, "What it is.", "Introspection")],
+)
+.body(&[FORM], "TokenForm");
+
+pub async fn introspect(context: RealmContext, _: ServiceClient, input: Input) -> HandlerResult {
+    let token = token_of(&input)?;
+    let realm = &context.realm;
     let service = context.service();
     let body = match service.introspect(realm, &token).await? {
         None => json!({"active": false}),
@@ -26,31 +36,38 @@ pub async fn introspect(context: Context) -> Answer {
     Ok(json(StatusCode::OK, &body))
 }
 
-/// `POST /revoke`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn revoke(context: Context) -> Answer {
-    let token = presented(&context)?;
-    context.service().revoke(context.realm()?, &token).await?;
+pub static REVOKE: Operation = Operation::new(
+    "Revoke a token",
+    "RFC 7009. Ends the token's session; an unknown token is no error.",
+    &[ok(200, "Revoked.", "Empty")],
+)
+.body(&[FORM], "TokenForm");
+
+pub async fn revoke(context: RealmContext, input: Input) -> HandlerResult {
+    let token = token_of(&input)?;
+    context.service().revoke(&context.realm, &token).await?;
     Ok(json(StatusCode::OK, &json!({})))
 }
 
-/// `GET /.well-known/jwks.json`: where signing is asymmetric.
-///
-/// # Errors
-/// `not_found` where it is not.
-pub async fn jwks(context: Context) -> Answer {
-    let keys = context.service().ports.signer.jwks().ok_or_else(Problem::not_found)?;
+pub static JWKS: Operation = Operation::new(
+    "Public keys",
+    "RFC 7517, where `SIGNING=EdDSA`.",
+    &[Outcome { media: Some("application/jwk-set+json"), ..ok(200, "The keys.", "JwkSet") }],
+)
+.errors(&[Code::NotFound]);
+
+/// `GET /.well-known/jwks.json`; `not_found` if signing is symmetric.
+pub async fn jwks(State(app): State<Arc<App>>) -> HandlerResult {
+    let keys = app.service.ports.signer.jwks().ok_or_else(Problem::not_found)?;
     let mut response = with_type(StatusCode::OK, "application/jwk-set+json", keys);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     Ok(response)
 }
 
-/// The token of the form. Its hint is only a hint: we know our tokens by themselves.
-fn presented(context: &Context) -> Result<String, Problem> {
-    let mut members = context.body(Accepts::Form)?;
-    let token = members.text("token").filter(|token| !token.is_empty());
+/// The token of the form. `token_type_hint` is ignored: the token itself tells its type.
+fn token_of(input: &Input) -> Result<String, Problem> {
+    let mut fields = input.body(Accepts::Form)?;
+    let token = fields.text("token").filter(|token| !token.is_empty());
     token.ok_or_else(|| Problem::malformed("token is missing"))
 }
 

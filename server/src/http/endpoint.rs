@@ -1,20 +1,20 @@
-//! What an endpoint is: one row of a table that the router, the limits, the documentation and the tests all read.
+//! An endpoint: one row of the table in `routes.rs`.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::Arc;
 
+use axum::handler::Handler;
 use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
 
-use crate::http::context::Context;
-use crate::http::problem::{Dialect, Problem};
+use crate::http::app::App;
+use crate::http::openapi::operation::Operation;
+use crate::http::problem::{ErrorFormat, Problem};
 
-/// What a handler gives back.
-pub type Answer = Result<Response, Problem>;
-/// A handler, boxed so that rows can hold it.
-pub type Handler = fn(Context) -> Pin<Box<dyn Future<Output = Answer> + Send>>;
+/// What a handler returns.
+pub type HandlerResult = Result<Response, Problem>;
 
-/// Who may call.
+/// Who may call an endpoint. The handler's extractors enforce it; `tests/http` compares the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Anyone.
@@ -27,69 +27,84 @@ pub enum Access {
     ServiceClient,
 }
 
-/// One row.
-#[derive(Clone, Copy)]
+/// A row of the table.
+#[derive(Clone)]
 pub struct Endpoint {
-    /// Its name in the documentation.
+    /// The name in metrics, logs and OpenAPI.
     pub id: &'static str,
-    /// The methods it answers to; all do the same.
+    /// The methods that the handler answers.
     pub methods: &'static [Method],
-    /// The path, below the realm for endpoints of realms.
+    /// The path; that of a realm's endpoint is below `/{realm}`.
     pub path: &'static str,
-    /// The row of the limits it counts in; `None` for what has no limit.
+    /// The handler, for each of the methods.
+    pub handler: MethodRouter<Arc<App>>,
+    /// The OpenAPI description.
+    pub operation: &'static Operation,
+    /// The name of the rate limit; several endpoints may share one.
     pub limit: Option<&'static str>,
     /// Who may call.
     pub access: Access,
-    /// How its errors look.
-    pub dialect: Dialect,
-    /// Whether it changes nothing: such a request may be dropped wherever it is.
-    pub reads: bool,
-    /// What it does.
-    pub run: Handler,
+    /// The format of its errors.
+    pub error_format: ErrorFormat,
+    /// Whether the handler stops when the client disconnects. Only for handlers that write nothing.
+    pub cancel_on_disconnect: bool,
 }
 
 impl Endpoint {
-    /// A row with the usual error dialect, open to anyone and without a limit.
-    #[must_use]
-    pub const fn new(id: &'static str, methods: &'static [Method], path: &'static str, run: Handler) -> Self {
-        Self { id, methods, path, limit: None, access: Access::Public, dialect: Dialect::Problem, reads: false, run }
+    /// A public endpoint without a rate limit.
+    pub fn new<H, T>(
+        id: &'static str,
+        methods: &'static [Method],
+        path: &'static str,
+        handler: H,
+        operation: &'static Operation,
+    ) -> Self
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        let filters = methods.iter().filter_map(|method| MethodFilter::try_from(method.clone()).ok());
+        let filter = filters.reduce(MethodFilter::or);
+        Self {
+            id,
+            methods,
+            path,
+            handler: filter.map_or_else(MethodRouter::new, |filter| on(filter, handler)),
+            operation,
+            limit: None,
+            access: Access::Public,
+            error_format: ErrorFormat::Problem,
+            cancel_on_disconnect: false,
+        }
     }
 
-    /// The path as OpenAPI writes it, which has no word for a parameter that spans slashes.
+    /// Sets the rate limit.
     #[must_use]
-    pub fn documented_path(&self) -> String {
-        self.path.replace("{*", "{")
+    pub fn limit(self, name: &'static str) -> Self {
+        Self { limit: Some(name), ..self }
     }
 
-    /// Counts in a row of the limits.
+    /// Sets who may call.
     #[must_use]
-    pub const fn limit(self, row: &'static str) -> Self {
-        Self { limit: Some(row), ..self }
-    }
-
-    /// Not for anyone.
-    #[must_use]
-    pub const fn access(self, access: Access) -> Self {
+    pub fn access(self, access: Access) -> Self {
         Self { access, ..self }
     }
 
-    /// Changes nothing, not even a log of evidence.
+    /// Adds the members of RFC 6749 to the errors.
     #[must_use]
-    pub const fn reads(self) -> Self {
-        Self { reads: true, ..self }
+    pub fn oauth(self) -> Self {
+        Self { error_format: ErrorFormat::OAuth, ..self }
     }
 
-    /// Speaks RFC 6749's errors too.
+    /// Stops the handler when the client disconnects.
     #[must_use]
-    pub const fn oauth(self) -> Self {
-        Self { dialect: Dialect::OAuth, ..self }
+    pub fn cancel_on_disconnect(self) -> Self {
+        Self { cancel_on_disconnect: true, ..self }
     }
-}
 
-/// Turns an `async fn(Context) -> Answer` into a [`Handler`].
-#[macro_export]
-macro_rules! handler {
-    ($path:path) => {
-        |context| Box::pin($path(context))
-    };
+    /// The path as OpenAPI writes it, which has no syntax for a parameter with slashes.
+    #[must_use]
+    pub fn openapi_path(&self) -> String {
+        self.path.replace("{*", "{")
+    }
 }

@@ -1,4 +1,4 @@
-//! Every error of a story, mapped to the wire once, exhaustively. What is internal is logged here and never shown.
+//! Every error of a use case as an error response. Internal causes are logged here and never shown.
 
 use std::error::Error;
 use std::time::Duration;
@@ -55,7 +55,7 @@ impl From<PortError> for Problem {
     }
 }
 
-/// Too many requests, and when one more would pass: whole seconds, rounded up, at least one.
+/// Too many requests. `Retry-After` is in whole seconds, rounded up, at least one.
 #[must_use]
 pub fn too_many(wait: Duration) -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited)

@@ -1,4 +1,4 @@
-//! Logging in: the password form of old, OAuth 2.0's token endpoint, and the second factor.
+//! Login: the password form, OAuth 2.0's token endpoint, and the second factor.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -7,44 +7,68 @@ use portcullis_core::use_cases::log_in::LoggedIn;
 use portcullis_core::use_cases::tokens::TokenPair;
 use serde_json::json;
 
-use crate::http::context::{Accepts, Context, json};
-use crate::http::endpoint::Answer;
-use crate::http::members::Members;
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::{Accepts, Input, RealmContext};
+use crate::http::form_fields::FormFields;
+use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
 use crate::http::problem::Problem;
+use crate::http::response::json;
 
-/// `POST /login`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn login(context: Context) -> Answer {
-    let mut members = context.body(Accepts::Form)?;
-    let (username, password) = (members.required_text("username"), members.required_text("password"));
-    if members.text("grant_type").is_some_and(|grant| grant != "password" && !grant.is_empty()) {
+pub static LOGIN: Operation =
+    Operation::new("Log in", "The password form of OAuth 2.0.", &[ok(200, "Logged in.", "TokenPair")])
+        .body(&[FORM], "Login")
+        .errors(&[
+            Code::InvalidCredentials,
+            Code::EmailNotVerified,
+            Code::MfaRequired,
+            Code::Overloaded,
+            Code::UnsupportedGrantType,
+        ]);
+
+pub async fn login(context: RealmContext, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::Form)?;
+    let (username, password) = (fields.required_text("username"), fields.required_text("password"));
+    if fields.text("grant_type").is_some_and(|grant| grant != "password" && !grant.is_empty()) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type"));
     }
-    members.finish_ignoring_unknown()?;
-    let challenge = format!("Bearer realm=\"{}\"", context.realm()?);
+    fields.finish_ignoring_unknown()?;
+    let challenge = format!("Bearer realm=\"{}\"", context.realm);
     password_grant(&context, &username, &password).await.map_err(|problem| match problem.status {
         StatusCode::UNAUTHORIZED => problem.challenge(&challenge),
         _ => problem,
     })
 }
 
+pub static TOKEN: Operation = Operation::new(
+    "Token endpoint",
+    "RFC 6749: `grant_type=password` or `refresh_token`. A refresh token is exchanged at every \
+     use; within 60 s the same successor is given once more, later a fresh one, as long as the \
+     successor is unused. A used one presented again ends the session.",
+    &[ok(200, "Logged in.", "TokenPair")],
+)
+.body(&[FORM], "TokenRequest")
+.errors(&[
+    Code::InvalidCredentials,
+    Code::EmailNotVerified,
+    Code::MfaRequired,
+    Code::Overloaded,
+    Code::InvalidGrant,
+    Code::UnsupportedGrantType,
+])
+.strict_oauth();
+
 /// `POST /token` (RFC 6749): `password` and `refresh_token`.
-///
-/// # Errors
-/// As the contract lists them; what RFC 6749 calls a 400 is one.
-pub async fn token(context: Context) -> Answer {
-    let mut members = context.body(Accepts::Form)?;
-    let outcome = match members.text("grant_type").as_deref() {
+pub async fn token(context: RealmContext, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::Form)?;
+    let outcome = match fields.text("grant_type").as_deref() {
         Some("password") => {
-            let (username, password) = (required(&mut members, "username")?, required(&mut members, "password")?);
+            let (username, password) = (required(&mut fields, "username")?, required(&mut fields, "password")?);
             password_grant(&context, &username, &password).await
         }
         Some("refresh_token") => {
-            let refresh_token = required(&mut members, "refresh_token")?;
-            let pair = context.service().refresh(context.realm()?, &refresh_token).await?;
-            Ok(token_answer(&pair))
+            let refresh_token = required(&mut fields, "refresh_token")?;
+            let pair = context.service().refresh(&context.realm, &refresh_token).await?;
+            Ok(token_response(&pair))
         }
         Some(_) => {
             Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type"))
@@ -57,21 +81,25 @@ pub async fn token(context: Context) -> Answer {
     })
 }
 
-/// `POST /login/mfa`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn login_mfa(context: Context) -> Answer {
-    let mut members = context.body(Accepts::JsonOrForm)?;
-    let (mfa_token, otp) = (members.required_text("mfa_token"), members.required_text("otp"));
-    members.finish()?;
-    let pair = context.service().log_in_second_factor(context.realm()?, &mfa_token, &otp, &context.client).await?;
-    Ok(token_answer(&pair))
+pub static LOGIN_MFA: Operation = Operation::new(
+    "Complete a login with the second factor",
+    "Answers the challenge of a login with the code from the SMS.",
+    &[ok(200, "Logged in.", "TokenPair")],
+)
+.body(&[JSON, FORM], "SecondFactor")
+.errors(&[Code::InvalidToken]);
+
+pub async fn login_mfa(context: RealmContext, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::JsonOrForm)?;
+    let (mfa_token, otp) = (fields.required_text("mfa_token"), fields.required_text("otp"));
+    fields.finish()?;
+    let pair = context.service().log_in_second_factor(&context.realm, &mfa_token, &otp, &context.client).await?;
+    Ok(token_response(&pair))
 }
 
-async fn password_grant(context: &Context, username: &str, password: &str) -> Answer {
-    match context.service().log_in(context.realm()?, username, password, &context.client).await? {
-        LoggedIn::Session(pair) => Ok(token_answer(&pair)),
+async fn password_grant(context: &RealmContext, username: &str, password: &str) -> HandlerResult {
+    match context.service().log_in(&context.realm, username, password, &context.client).await? {
+        LoggedIn::Session(pair) => Ok(token_response(&pair)),
         LoggedIn::MfaRequired(token) => Err(Problem::new(StatusCode::FORBIDDEN, Code::MfaRequired)
             .oauth("mfa_required")
             .member("mfa_token", token.expose())
@@ -80,12 +108,12 @@ async fn password_grant(context: &Context, username: &str, password: &str) -> An
     }
 }
 
-fn required(members: &mut Members, name: &'static str) -> Result<String, Problem> {
-    members.text(name).ok_or_else(|| Problem::malformed(format!("{name} is missing")))
+fn required(fields: &mut FormFields, name: &'static str) -> Result<String, Problem> {
+    fields.text(name).ok_or_else(|| Problem::malformed(format!("{name} is missing")))
 }
 
-/// The answer to a login, a refresh or a changed password.
-pub fn token_answer(pair: &TokenPair) -> Response {
+/// The response to a login, a refresh or a changed password.
+pub fn token_response(pair: &TokenPair) -> Response {
     let body = json!({
         "access_token": pair.access.expose(),
         "token_type": "bearer",

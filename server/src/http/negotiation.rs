@@ -1,18 +1,18 @@
-//! `Accept`, as far as we have a choice: JSON or a page.
+//! Content negotiation: JSON or a page.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
 
-/// What the client would rather have.
+/// The format that a client prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wants {
+pub enum ResponseFormat {
     /// `application/json` outranks `text/html`.
     Json,
     /// A page.
     Page,
 }
 
-/// The ranges of `Accept`, lower-cased, with how much each is liked, 0 to 1000.
+/// The ranges of `Accept`, lower-cased, each with its quality, 0 to 1000.
 fn ranges(headers: &HeaderMap) -> Vec<(String, u32)> {
     let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     let range = |text: &str| {
@@ -27,7 +27,7 @@ fn ranges(headers: &HeaderMap) -> Vec<(String, u32)> {
     values.flat_map(|value| value.split(',')).map(range).collect()
 }
 
-/// How much a client likes a type, 0 to 1000; the most specific range decides.
+/// The quality of a media type, 0 to 1000; the most specific range decides.
 fn quality(headers: &HeaderMap, kind: &str, subkind: &str) -> u32 {
     let mut best = (0, 0);
     for (name, q) in ranges(headers) {
@@ -44,26 +44,26 @@ fn quality(headers: &HeaderMap, kind: &str, subkind: &str) -> u32 {
     best.1
 }
 
-/// JSON where `application/json` outranks `text/html`; a client that names neither gets what `otherwise` says.
+/// JSON where `application/json` outranks `text/html`; a client that names neither gets what `default` says.
 #[must_use]
-pub fn wants(headers: &HeaderMap, otherwise: Wants) -> Wants {
+pub fn preferred_format(headers: &HeaderMap, default: ResponseFormat) -> ResponseFormat {
     if !headers.contains_key(ACCEPT) {
-        return otherwise;
+        return default;
     }
     let (json, html) = (quality(headers, "application", "json"), quality(headers, "text", "html"));
     match json.cmp(&html) {
-        std::cmp::Ordering::Greater => Wants::Json,
-        std::cmp::Ordering::Less => Wants::Page,
-        std::cmp::Ordering::Equal => otherwise,
+        std::cmp::Ordering::Greater => ResponseFormat::Json,
+        std::cmp::Ordering::Less => ResponseFormat::Page,
+        std::cmp::Ordering::Equal => default,
     }
 }
 
-/// An API client that would not take a page at all: no mail scanner asks like this.
+/// Whether the client accepts JSON and no page at all. A mail scanner never does.
 #[must_use]
 pub fn only_json(headers: &HeaderMap) -> bool {
-    let liked: Vec<String> = ranges(headers).into_iter().filter(|(_, q)| *q > 0).map(|(name, _)| name).collect();
+    let accepted: Vec<String> = ranges(headers).into_iter().filter(|(_, q)| *q > 0).map(|(name, _)| name).collect();
     let page = ["text/html", "text/*", "*/*"];
-    liked.iter().any(|name| name == "application/json") && !liked.iter().any(|name| page.contains(&name.as_str()))
+    accepted.iter().any(|name| name == "application/json") && !accepted.iter().any(|name| page.contains(&name.as_str()))
 }
 
 #[cfg(test)]
@@ -75,17 +75,26 @@ mod tests {
     }
 
     #[test]
-    fn the_more_liked_wins() {
-        assert_eq!(wants(&HeaderMap::new(), Wants::Page), Wants::Page);
-        assert_eq!(wants(&accept("*/*"), Wants::Json), Wants::Json);
-        assert_eq!(wants(&accept("application/json"), Wants::Page), Wants::Json);
-        assert_eq!(wants(&accept("text/html,application/json;q=0.9"), Wants::Json), Wants::Page);
-        assert_eq!(wants(&accept("text/html;q=0.5, application/json"), Wants::Page), Wants::Json);
-        assert_eq!(wants(&accept("text/html,application/xhtml+xml,*/*;q=0.8"), Wants::Json), Wants::Page);
+    fn the_higher_quality_wins() {
+        assert_eq!(preferred_format(&HeaderMap::new(), ResponseFormat::Page), ResponseFormat::Page);
+        assert_eq!(preferred_format(&accept("*/*"), ResponseFormat::Json), ResponseFormat::Json);
+        assert_eq!(preferred_format(&accept("application/json"), ResponseFormat::Page), ResponseFormat::Json);
+        assert_eq!(
+            preferred_format(&accept("text/html,application/json;q=0.9"), ResponseFormat::Json),
+            ResponseFormat::Page
+        );
+        assert_eq!(
+            preferred_format(&accept("text/html;q=0.5, application/json"), ResponseFormat::Page),
+            ResponseFormat::Json
+        );
+        assert_eq!(
+            preferred_format(&accept("text/html,application/xhtml+xml,*/*;q=0.8"), ResponseFormat::Json),
+            ResponseFormat::Page
+        );
     }
 
     #[test]
-    fn only_an_explicit_api_client_takes_no_page() {
+    fn only_an_explicit_api_client_accepts_no_page() {
         assert!(only_json(&accept("application/json")));
         for text in [
             "*/*",

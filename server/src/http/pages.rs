@@ -1,4 +1,4 @@
-//! Pages: rendered from templates, with a policy that lets them load our stylesheet and post to us, nothing else.
+//! Pages rendered from templates. Their content security policy allows the server's own stylesheet, pictures and forms.
 
 use axum::response::Response;
 use http::header::CONTENT_SECURITY_POLICY;
@@ -7,10 +7,10 @@ use jiff::fmt::temporal::DateTimePrinter;
 use serde_json::Value;
 
 use crate::http::app::App;
-use crate::http::context::with_type;
 use crate::http::problem::Problem;
+use crate::http::response::with_type;
 
-/// Our own stylesheet and pictures, forms to ourselves.
+/// The content security policy of a page: only the server's own files and forms.
 pub const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                        frame-ancestors 'none'; base-uri 'none'";
 
@@ -28,15 +28,15 @@ pub fn page(app: &App, status: StatusCode, template: &str, context: Value) -> Re
     Ok(response)
 }
 
-/// A moment as people write it: `2026-11-24 03:00 UTC`.
+/// A time for a page or mail: `2026-11-24 03:00 UTC`.
 #[must_use]
-pub fn people_time(at: portcullis_core::model::time::Timestamp) -> String {
+pub fn human_time(at: portcullis_core::model::time::Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at.as_millis())
         .map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
         .unwrap_or_default()
 }
 
-/// A moment as RFC 3339 has it, UTC, to the millisecond.
+/// A time in RFC 3339, UTC, with milliseconds.
 #[must_use]
 pub fn rfc3339(at: portcullis_core::model::time::Timestamp) -> String {
     const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));

@@ -1,53 +1,71 @@
 //! Passwords: forgotten, reset, changed.
 
 use http::StatusCode;
+use portcullis_core::model::code::Code;
 use portcullis_core::use_cases::errors::StoryError;
 use serde_json::json;
 
-use crate::http::context::{Accepts, Context, json};
-use crate::http::endpoint::Answer;
-use crate::http::logins::token_answer;
-use crate::http::negotiation::{Wants, wants};
+use crate::http::auth::Authenticated;
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::{Accepts, Input, RealmContext};
+use crate::http::logins::token_response;
+use crate::http::negotiation::{ResponseFormat, preferred_format};
+use crate::http::openapi::operation::{FORM, JSON, Operation, ok, optional, page_or, required, text};
 use crate::http::pages::page;
-use crate::http::problem::Problem;
+use crate::http::response::json;
 
-/// `GET` or `POST /forget_password`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn forget(context: Context) -> Answer {
-    let mut members = context.query_or_body(Accepts::Json)?;
-    let email = members.required_text("email");
-    members.finish()?;
-    context.service().request_reset(context.realm()?, &email).await?;
+pub static FORGET: Operation =
+    Operation::new("Ask for a reset link", "The same answer for every address.", &[ok(202, "Accepted.", "Message")])
+        .query(&[required("email", "The address.")])
+        .query_on_get_only()
+        .body(&[JSON], "Address");
+
+pub async fn forget(context: RealmContext, input: Input) -> HandlerResult {
+    let mut fields = input.query_or_body(Accepts::Json)?;
+    let email = fields.required_text("email");
+    fields.finish()?;
+    context.service().request_reset(&context.realm, &email).await?;
     Ok(json(StatusCode::ACCEPTED, &json!({"message": "Password reset link sent to your email"})))
 }
 
+pub static RESET_FORM: Operation = Operation::new(
+    "Open a reset link",
+    "A page with a form. Consumes nothing.",
+    &[text(200, "The page.", "text/html")],
+)
+.query(&[required("token", "The token of the link, 43 characters.")])
+.errors(&[Code::InvalidToken])
+.failure_pages();
+
 /// `GET /reset_password_form?token=`: shows the form, consumes nothing.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn reset_form(context: Context) -> Answer {
-    let mut query = context.query()?;
+pub async fn reset_form(context: RealmContext, input: Input) -> HandlerResult {
+    let mut query = input.query()?;
     let token = query.required_text("token");
     query.finish()?;
-    match context.service().preview_reset(context.realm()?, &token).await {
+    match context.service().preview_reset(&context.realm, &token).await {
         Ok(()) => form(&context, StatusCode::OK, &token, &[]),
         Err(StoryError::InvalidToken) => failed(&context),
         Err(error) => Err(error.into()),
     }
 }
 
+pub static RESET: Operation = Operation::new(
+    "Set a new password by a reset link",
+    "Ends every session of the user. A password that is not acceptable leaves the link good.",
+    &[page_or(200, "The password is changed.", "Message")],
+)
+.query(&[optional("token", "The token of the link; or in the body.")])
+.body(&[FORM, JSON], "PasswordReset")
+.errors(&[Code::InvalidToken, Code::Overloaded])
+.failure_pages();
+
 /// `POST /reset_password`: the form of the page, or JSON.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn reset(context: Context) -> Answer {
-    let mut members = context.query()?.and(context.body(Accepts::JsonOrForm)?)?;
-    let (token, password) = (members.required_text("token"), members.required_text("password"));
-    members.finish()?;
-    let outcome = context.service().reset_password(context.realm()?, &token, &password).await;
-    if wants(&context.headers, Wants::Page) == Wants::Json {
+pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
+    let mut fields = input.query()?.merge(input.body(Accepts::JsonOrForm)?)?;
+    let (token, password) = (fields.required_text("token"), fields.required_text("password"));
+    fields.finish()?;
+    let outcome = context.service().reset_password(&context.realm, &token, &password).await;
+    if preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Json {
         outcome?;
         return Ok(json(StatusCode::OK, &json!({"message": "Password reset successfully"})));
     }
@@ -65,25 +83,28 @@ pub async fn reset(context: Context) -> Answer {
     }
 }
 
-/// `POST /change_password`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn change(context: Context) -> Answer {
-    let mut members = context.body(Accepts::Json)?;
-    let (current, new) = (members.required_text("current_password"), members.required_text("password"));
-    members.finish()?;
-    let pair = context.service().change_password(context.caller()?, &current, &new, &context.client).await?;
-    Ok(token_answer(&pair))
+pub static CHANGE: Operation = Operation::new(
+    "Change your password",
+    "Ends every session of the caller and answers with a new pair of tokens.",
+    &[ok(200, "Changed.", "TokenPair")],
+)
+.body(&[JSON], "PasswordChange")
+.errors(&[Code::WrongPassword, Code::Overloaded]);
+
+pub async fn change(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::Json)?;
+    let (current, new) = (fields.required_text("current_password"), fields.required_text("password"));
+    fields.finish()?;
+    let pair = context.service().change_password(&caller, &current, &new, &context.client).await?;
+    Ok(token_response(&pair))
 }
 
-fn form(context: &Context, status: StatusCode, token: &str, messages: &[String]) -> Answer {
+fn form(context: &RealmContext, status: StatusCode, token: &str, messages: &[String]) -> HandlerResult {
     let policy = &context.service().policy;
     let errors: Vec<_> = messages.iter().map(|message| json!({"message": message})).collect();
-    let realm = context.realm()?;
     let values = json!({
         "app_name": policy.app_name,
-        "action": format!("/{realm}/reset_password"),
+        "action": format!("/{}/reset_password", context.realm),
         "token": token,
         "min_length": policy.passwords.min_length,
         "errors": errors,
@@ -91,7 +112,7 @@ fn form(context: &Context, status: StatusCode, token: &str, messages: &[String])
     page(&context.app, status, "reset.html", values)
 }
 
-fn failed(context: &Context) -> Result<axum::response::Response, Problem> {
+fn failed(context: &RealmContext) -> HandlerResult {
     let values = json!({"app_name": context.service().policy.app_name});
     page(&context.app, StatusCode::BAD_REQUEST, "reset_failed.html", values)
 }

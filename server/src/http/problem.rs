@@ -1,42 +1,44 @@
-//! What an error looks like on the wire: RFC 9457 problem details; on the OAuth endpoints the same members with
-//! RFC 6749's `error` and `error_description` beside them.
+//! Error responses: RFC 9457 problem details. The OAuth endpoints add RFC 6749's `error` and `error_description`.
 
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use portcullis_core::model::code::{Code, Violation};
 use serde_json::{Map, Value, json};
 
-/// Which dialect an endpoint's errors speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+/// The format of an endpoint's errors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ErrorFormat {
     /// `application/problem+json`.
+    #[default]
     Problem,
     /// `application/json` with RFC 6749's members too.
     OAuth,
 }
 
-/// An error on its way out. Carries nothing of anyone's data.
-#[derive(Debug)]
+/// An error response. It holds no personal value.
+#[derive(Debug, Clone)]
 pub struct Problem {
     /// The status line.
     pub status: StatusCode,
     /// The stable code.
     pub code: Code,
-    /// What happened this time, for a person; the code's title where there is no more to say.
+    /// What happened, for a person; by default the code's title.
     pub detail: Option<String>,
     /// What is wrong with which field.
     pub errors: Vec<Violation>,
-    /// RFC 6749's word for it, where the endpoint speaks that.
+    /// RFC 6749's `error`, for the OAuth format.
     pub oauth_error: &'static str,
     /// Members of this problem alone.
     pub members: Vec<(&'static str, Value)>,
     /// Headers of this problem alone.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The format of the body.
+    pub format: ErrorFormat,
 }
 
 impl Problem {
-    /// A problem of that status and code.
+    /// A problem with that status and code.
     #[must_use]
     pub const fn new(status: StatusCode, code: Code) -> Self {
         Self {
@@ -47,6 +49,7 @@ impl Problem {
             oauth_error: "invalid_request",
             members: Vec::new(),
             headers: Vec::new(),
+            format: ErrorFormat::Problem,
         }
     }
 
@@ -62,37 +65,43 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, Code::ValidationFailed) }
     }
 
-    /// Nothing here.
+    /// There is no such resource.
     #[must_use]
     pub const fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, Code::NotFound)
     }
 
-    /// A needed store is away.
+    /// The server failed.
+    #[must_use]
+    pub const fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal)
+    }
+
+    /// A store that the request needs is unavailable.
     #[must_use]
     pub fn unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable).oauth("temporarily_unavailable").retry_after(5)
     }
 
-    /// Another method is wanted.
+    /// The path does not support the method.
     #[must_use]
     pub fn method_not_allowed(allow: &str) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, Code::MethodNotAllowed).header(ALLOW, allow)
     }
 
-    /// Says what happened.
+    /// Sets the detail.
     #[must_use]
     pub fn detail(self, detail: impl Into<String>) -> Self {
         Self { detail: Some(detail.into()), ..self }
     }
 
-    /// RFC 6749's word.
+    /// Sets RFC 6749's `error`.
     #[must_use]
     pub fn oauth(self, oauth_error: &'static str) -> Self {
         Self { oauth_error, ..self }
     }
 
-    /// A header of its own; a value that cannot be one is left out.
+    /// Adds a header; a value that can't be a header value is left out.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -101,28 +110,33 @@ impl Problem {
         self
     }
 
-    /// A member of its own.
+    /// Adds a member.
     #[must_use]
     pub fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.members.push((name, value.into()));
         self
     }
 
-    /// When to come again, in seconds.
+    /// Sets `Retry-After`, in seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {
         self.header(RETRY_AFTER, &seconds.to_string())
     }
 
-    /// How to authenticate.
+    /// Adds a `WWW-Authenticate` challenge.
     #[must_use]
     pub fn challenge(self, scheme: &str) -> Self {
         self.header(WWW_AUTHENTICATE, scheme)
     }
 
-    /// The answer.
+    /// In the format of an endpoint.
     #[must_use]
-    pub fn respond(self, dialect: Dialect, request_id: &str) -> Response {
+    pub fn format(self, format: ErrorFormat) -> Self {
+        Self { format, ..self }
+    }
+
+    /// Writes the body of the error response that `into_response` began.
+    pub fn write_body(self, response: &mut Response, request_id: &str) {
         let mut body = Map::new();
         body.insert("type".to_owned(), json!(format!("/problems/{}", self.code)));
         body.insert("title".to_owned(), json!(self.code.title()));
@@ -135,19 +149,26 @@ impl Problem {
                 self.errors.iter().map(|e| json!({"field": e.field, "code": e.code.as_str(), "message": e.message}));
             body.insert("errors".to_owned(), errors.collect());
         }
-        if dialect == Dialect::OAuth {
+        if self.format == ErrorFormat::OAuth {
             body.insert("error".to_owned(), json!(self.oauth_error));
             body.insert("error_description".to_owned(), json!(self.detail.as_deref().unwrap_or(self.code.title())));
         }
         body.extend(self.members.into_iter().map(|(name, value)| (name.to_owned(), value)));
-        let mut response = Response::new(Value::Object(body).to_string().into());
-        *response.status_mut() = self.status;
-        let content_type = match dialect {
-            Dialect::Problem => "application/problem+json",
-            Dialect::OAuth => "application/json",
+        let content_type = match self.format {
+            ErrorFormat::Problem => "application/problem+json",
+            ErrorFormat::OAuth => "application/json",
         };
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        response.headers_mut().extend(self.headers);
+        *response.body_mut() = Value::Object(body).to_string().into();
+    }
+}
+
+/// Status and headers only: the middleware adds the endpoint's format and then, with the request id, the body.
+impl IntoResponse for Problem {
+    fn into_response(mut self) -> Response {
+        let mut response = self.status.into_response();
+        response.headers_mut().extend(std::mem::take(&mut self.headers));
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -1,5 +1,8 @@
 //! The caller's own profile.
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -9,41 +12,57 @@ use portcullis_core::model::user::Profile;
 use portcullis_core::use_cases::update_profile::ProfileChanges;
 use serde::Serialize;
 
-use crate::http::context::{Accepts, Context, json};
-use crate::http::endpoint::Answer;
+use crate::http::app::App;
+use crate::http::auth::Authenticated;
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::{Accepts, Input, RealmContext};
+use crate::http::openapi::operation::{JSON, Operation, Outcome, empty, ok, optional};
 use crate::http::pages::rfc3339;
 use crate::http::problem::Problem;
+use crate::http::response::json;
 
-/// `GET /`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn show(context: Context) -> Answer {
-    let caller = context.caller()?;
-    let mut query = context.query()?;
-    let asked = query.text("id");
+pub static SHOW: Operation = Operation::new(
+    "Your profile",
+    "The caller's own data. `id`, where given, must be the caller's.",
+    &[
+        Outcome { etag: true, ..ok(200, "The profile.", "Profile") },
+        Outcome { etag: true, ..empty(304, "The version of `If-None-Match`.") },
+    ],
+)
+.query(&[optional("id", "Must be the caller's own.")])
+.headers(&[("If-None-Match", "An `ETag` the client has.")])
+.errors(&[Code::Forbidden]);
+
+pub async fn show(State(app): State<Arc<App>>, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
+    let mut query = input.query()?;
+    let id = query.text("id");
     query.finish()?;
-    if asked.is_some_and(|id| id != caller.user.id.to_string()) {
+    if id.is_some_and(|id| id != caller.user.id.to_string()) {
         return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden));
     }
     let etag = etag(caller.user.version);
-    if context.headers.get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
+    if input.headers.get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
         let mut unchanged = Response::new(axum::body::Body::empty());
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(with_etag(unchanged, &etag));
     }
-    Ok(profile(&context.service().show_profile(caller)?))
+    Ok(profile(&app.service.show_profile(&caller)?))
 }
 
-/// `PUT` or `PATCH /update`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn update(context: Context) -> Answer {
-    let caller = context.caller()?;
-    let mut members = context.body(Accepts::Json)?;
+pub static UPDATE: Operation = Operation::new(
+    "Change your profile",
+    "Members that are left out stay as they are. A new e-mail counts once its link is followed; \
+     a new phone is unverified.",
+    &[Outcome { etag: true, ..ok(200, "The changed profile.", "Profile") }],
+)
+.headers(&[("If-Match", "The `ETag` the change is meant for.")])
+.body(&[JSON], "ProfileChanges")
+.errors(&[Code::PreconditionFailed, Code::MfaInUse]);
+
+pub async fn update(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::Json)?;
     let [first_name, last_name, email, phone, country_code] =
-        ["first_name", "last_name", "email", "phone", "country_code"].map(|name| members.text(name));
+        ["first_name", "last_name", "email", "phone", "country_code"].map(|name| fields.text(name));
     let changes = ProfileChanges {
         first_name: first_name.as_deref(),
         last_name: last_name.as_deref(),
@@ -51,12 +70,12 @@ pub async fn update(context: Context) -> Answer {
         phone: phone.as_deref(),
         country_code: country_code.as_deref(),
     };
-    let expected = expected_version(&context.headers, caller.user.version)?;
-    let changed = context.service().update_profile(caller, changes, expected, members.violations()).await?;
+    let expected = expected_version(&input.headers, caller.user.version)?;
+    let changed = context.service().update_profile(&caller, changes, expected, fields.violations()).await?;
     Ok(profile(&changed))
 }
 
-/// The version `If-Match` asks for, of those it lists the one there is; `*` asks for none in particular.
+/// The version that `If-Match` demands: one of its list must be the current one; `*` matches every version.
 fn expected_version(headers: &HeaderMap, current: u64) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let listed: Vec<&str> = value.to_str().unwrap_or_default().split(',').map(str::trim).collect();
@@ -81,12 +100,12 @@ fn with_etag(mut response: Response, etag: &str) -> Response {
 }
 
 fn profile(profile: &Profile) -> Response {
-    with_etag(json(StatusCode::OK, &OnTheWire::of(profile)), &etag(profile.version))
+    with_etag(json(StatusCode::OK, &ProfileResponse::of(profile)), &etag(profile.version))
 }
 
-/// A profile on the wire.
+/// A profile in JSON.
 #[derive(Debug, Serialize)]
-pub struct OnTheWire<'a> {
+pub struct ProfileResponse<'a> {
     id: String,
     first_name: &'a str,
     last_name: &'a str,
@@ -108,8 +127,8 @@ struct Factors {
     sms: bool,
 }
 
-impl<'a> OnTheWire<'a> {
-    /// As its owner sees it.
+impl<'a> ProfileResponse<'a> {
+    /// As the owner sees it.
     #[must_use]
     pub fn of(profile: &'a Profile) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! An account begins: create, the mailed link and code, and the mail once more.
+//! Registration: create, the link and code of the mail, and sending the mail again.
 
 use axum::response::Response;
 use http::StatusCode;
@@ -8,21 +8,28 @@ use portcullis_core::use_cases::errors::StoryError;
 use portcullis_core::use_cases::verify_email::{LinkPreview, Verified};
 use serde_json::json;
 
-use crate::http::context::{Accepts, Context, json};
-use crate::http::endpoint::Answer;
-use crate::http::members::Members;
-use crate::http::negotiation::{Wants, only_json, wants};
-use crate::http::pages::{page, people_time};
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::{Accepts, Input, RealmContext};
+use crate::http::form_fields::FormFields;
+use crate::http::negotiation::{ResponseFormat, only_json, preferred_format};
+use crate::http::openapi::operation::{FORM, JSON, Operation, ok, page_or, required};
+use crate::http::pages::{human_time, page};
 use crate::http::problem::Problem;
+use crate::http::response::json;
 
-/// `POST /create`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn create(context: Context) -> Answer {
-    let mut members = context.body(Accepts::Json)?;
+pub static CREATE: Operation = Operation::new(
+    "Register",
+    "Makes a pending registration and mails its link and code. The answer is the same whether \
+     or not the address has an account.",
+    &[ok(201, "A registration waits for its link, or the owner of the address was told.", "Created")],
+)
+.body(&[JSON], "Registration")
+.errors(&[Code::EmailTaken, Code::Overloaded]);
+
+pub async fn create(context: RealmContext, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::Json)?;
     let [first_name, last_name, email, phone, country_code, password] =
-        ["first_name", "last_name", "email", "phone", "country_code", "password"].map(|name| members.text(name));
+        ["first_name", "last_name", "email", "phone", "country_code", "password"].map(|name| fields.text(name));
     let form = RegistrationForm {
         first_name: first_name.as_deref(),
         last_name: last_name.as_deref(),
@@ -31,35 +38,45 @@ pub async fn create(context: Context) -> Answer {
         country_code: country_code.as_deref(),
         password: password.as_deref(),
     };
-    let id = context.service().register(context.realm()?, form, members.violations()).await?;
+    let id = context.service().register(&context.realm, form, fields.violations()).await?;
     let body = json!({"message": "User created successfully", "id": id.to_string(), "email": "[ENCRYPTED]"});
     Ok(json(StatusCode::CREATED, &body))
 }
 
-/// `POST /resend_verification`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn resend(context: Context) -> Answer {
-    let mut members = context.body(Accepts::Json)?;
-    let email = members.required_text("email");
-    members.finish()?;
-    context.service().resend_verification(context.realm()?, &email).await?;
+pub static RESEND: Operation = Operation::new(
+    "Send the verification mail again",
+    "For each registration that waits for the address. The same answer for every address.",
+    &[ok(202, "Accepted.", "Message")],
+)
+.body(&[JSON], "Address");
+
+pub async fn resend(context: RealmContext, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::Json)?;
+    let email = fields.required_text("email");
+    fields.finish()?;
+    context.service().resend_verification(&context.realm, &email).await?;
     let message = "If a registration waits for this address, its e-mail was sent again";
     Ok(json(StatusCode::ACCEPTED, &json!({"message": message})))
 }
 
-/// `GET /verify?token=`: a page with one button, for mail scanners open links. Only a client that takes nothing but
-/// JSON verifies at once.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn verify_page(context: Context) -> Answer {
-    let mut query = context.query()?;
+pub static VERIFY_PAGE: Operation = Operation::new(
+    "Open a verification link",
+    "A page with one button: mail scanners open links, so this changes nothing. Only `Accept: \
+     application/json` alone verifies at once.",
+    &[page_or(200, "The page, or for JSON alone the verification.", "Verified")],
+)
+.query(&[required("token", "The token of the link, 43 characters.")])
+.errors(&[Code::InvalidToken])
+.failure_pages();
+
+/// `GET /verify?token=`: a page with one button, because mail scanners open links. A client that accepts only JSON verifies
+/// at once.
+pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
+    let mut query = input.query()?;
     let token = query.required_text("token");
     query.finish()?;
-    let (service, realm) = (context.service(), context.realm()?);
-    if only_json(&context.headers) {
+    let (service, realm) = (context.service(), &context.realm);
+    if only_json(&input.headers) {
         let verified = service.verify_link(realm, &token).await?;
         return Ok(verified_json(verified));
     }
@@ -74,28 +91,32 @@ pub async fn verify_page(context: Context) -> Answer {
     let values = json!({
         "app_name": service.policy.app_name,
         "first_name": first_name.as_str(),
-        "at": people_time(at),
+        "at": human_time(at),
         "action": format!("/{realm}/verify"),
         "token": token,
     });
     page(&context.app, StatusCode::OK, template, values)
 }
 
-/// `POST /verify`: the button, or the typed code.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn verify(context: Context) -> Answer {
-    let mut members = context.query_or_body(Accepts::JsonOrForm)?;
-    let outcome = match verify_members(&context, &mut members).await {
-        Err(problem) => Err(problem),
-        Ok(Asked::Rejected) => return rejected(&context),
-        Ok(Asked::Verified(verified)) => Ok(verified),
-    };
-    let wants_page = wants(&context.headers, Wants::Page) == Wants::Page;
-    match outcome {
-        Ok(verified) if !wants_page => Ok(verified_json(verified)),
-        Ok(_) => {
+pub static VERIFY: Operation = Operation::new(
+    "Verify an address",
+    "By the token of the link, or by the address and the six characters of the same mail. Five \
+     wrong tries kill the code, not the link. `reject=true` with the token throws the \
+     registration away. Also makes a changed address count.",
+    &[page_or(200, "The account exists.", "Verified")],
+)
+.body(&[JSON, FORM], "Verification")
+.errors(&[Code::InvalidToken])
+.failure_pages();
+
+/// `POST /verify`: the button of the page, or the code of the mail.
+pub async fn verify(context: RealmContext, input: Input) -> HandlerResult {
+    let fields = input.query_or_body(Accepts::JsonOrForm)?;
+    let wants_page = preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Page;
+    match verify_fields(&context, fields).await {
+        Ok(Outcome::Rejected) => rejected(&context, wants_page),
+        Ok(Outcome::Verified(verified)) if !wants_page => Ok(verified_json(verified)),
+        Ok(Outcome::Verified(_)) => {
             let values = json!({"app_name": context.service().policy.app_name});
             page(&context.app, StatusCode::OK, "email_verified.html", values)
         }
@@ -104,20 +125,19 @@ pub async fn verify(context: Context) -> Answer {
     }
 }
 
-enum Asked {
+enum Outcome {
     Verified(Verified),
     Rejected,
 }
 
-async fn verify_members(context: &Context, members: &mut Members) -> Result<Asked, Problem> {
-    let (service, realm) = (context.service(), context.realm()?);
-    let (token, email, code) = (members.text("token"), members.text("email"), members.text("code"));
-    let reject = members.flag("reject");
-    let mut rest = std::mem::take(members);
+async fn verify_fields(context: &RealmContext, mut fields: FormFields) -> Result<Outcome, Problem> {
+    let (service, realm) = (context.service(), &context.realm);
+    let (token, email, code) = (fields.text("token"), fields.text("email"), fields.text("code"));
+    let reject = fields.flag("reject");
     if token.is_none() {
         for (name, value) in [("email", &email), ("code", &code)] {
             if value.is_none() {
-                rest.refuse(Violation::new(name, Code::Required));
+                fields.refuse(Violation::new(name, Code::Required));
             }
         }
     } else {
@@ -125,20 +145,20 @@ async fn verify_members(context: &Context, members: &mut Members) -> Result<Aske
             if value.is_some() {
                 let message = "a token stands alone";
                 let code = Code::ValueInvalid;
-                rest.refuse(Violation::with_message(name, code, message));
+                fields.refuse(Violation::with_message(name, code, message));
             }
         }
     }
-    rest.finish()?;
+    fields.finish()?;
     match (token, reject) {
         (Some(token), true) => {
             service.reject_link(realm, &token).await?;
-            Ok(Asked::Rejected)
+            Ok(Outcome::Rejected)
         }
-        (Some(token), false) => Ok(Asked::Verified(service.verify_link(realm, &token).await?)),
+        (Some(token), false) => Ok(Outcome::Verified(service.verify_link(realm, &token).await?)),
         (None, _) => {
             let (email, code) = (email.unwrap_or_default(), code.unwrap_or_default());
-            Ok(Asked::Verified(service.verify_code(realm, &email, &code).await?))
+            Ok(Outcome::Verified(service.verify_code(realm, &email, &code).await?))
         }
     }
 }
@@ -151,15 +171,15 @@ fn verified_json(verified: Verified) -> Response {
     json(StatusCode::OK, &json!({"message": message, "id": id.to_string()}))
 }
 
-fn rejected(context: &Context) -> Answer {
-    if wants(&context.headers, Wants::Page) == Wants::Json {
+fn rejected(context: &RealmContext, wants_page: bool) -> HandlerResult {
+    if !wants_page {
         return Ok(json(StatusCode::OK, &json!({"message": "Registration rejected"})));
     }
     let values = json!({"app_name": context.service().policy.app_name});
     page(&context.app, StatusCode::OK, "registration_rejected.html", values)
 }
 
-fn failed(context: &Context) -> Answer {
+fn failed(context: &RealmContext) -> HandlerResult {
     let values = json!({"app_name": context.service().policy.app_name});
     page(&context.app, StatusCode::BAD_REQUEST, "email_verified_failed.html", values)
 }

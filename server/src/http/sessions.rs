@@ -1,51 +1,66 @@
-//! Where the caller is logged in, and leaving.
+//! The sessions of the caller, and logout.
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use http::StatusCode;
+use portcullis_core::model::code::Code;
 use portcullis_core::use_cases::sessions::SessionView;
 use serde_json::{Value, json};
 
-use crate::http::context::{Context, json};
-use crate::http::endpoint::Answer;
+use crate::http::app::App;
+use crate::http::auth::Authenticated;
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::PathParameter;
+use crate::http::openapi::operation::{Operation, ok};
 use crate::http::pages::rfc3339;
+use crate::http::response::json;
 
-/// `GET` or `POST /logout`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn logout(context: Context) -> Answer {
-    context.service().log_out(context.caller()?).await?;
+pub static LOGOUT: Operation = Operation::new(
+    "Log out",
+    "This session's access and refresh tokens are revoked at once.",
+    &[ok(200, "Logged out.", "Message")],
+);
+
+pub async fn logout(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
+    app.service.log_out(&caller).await?;
     Ok(json(StatusCode::OK, &json!({"message": "Logout successfully"})))
 }
 
-/// `POST /logout_all`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn logout_all(context: Context) -> Answer {
-    context.service().log_out_everywhere(context.caller()?).await?;
+pub static LOGOUT_ALL: Operation = Operation::new(
+    "Log out everywhere",
+    "All of the caller's sessions end at once.",
+    &[ok(200, "Logged out.", "Message")],
+);
+
+pub async fn logout_all(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
+    app.service.log_out_everywhere(&caller).await?;
     Ok(json(StatusCode::OK, &json!({"message": "Logout successfully"})))
 }
 
-/// `GET /sessions`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn list(context: Context) -> Answer {
-    let sessions = context.service().list_sessions(context.caller()?).await?;
+pub static LIST: Operation = Operation::new("Your sessions", "Oldest first.", &[ok(200, "The sessions.", "Sessions")]);
+
+pub async fn list(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
+    let sessions = app.service.list_sessions(&caller).await?;
     let sessions: Vec<Value> = sessions.iter().map(session_json).collect();
     Ok(json(StatusCode::OK, &json!({"sessions": sessions})))
 }
 
-/// `DELETE /sessions/{id}`.
-///
-/// # Errors
-/// As the contract lists them.
-pub async fn end(context: Context) -> Answer {
-    context.service().end_session(context.caller()?, context.parameter("id")).await?;
+pub static END: Operation =
+    Operation::new("End one of your sessions", "Its tokens are revoked at once.", &[ok(200, "Ended.", "Message")])
+        .path(&[("id", "The session's id.")])
+        .errors(&[Code::NotFound]);
+
+pub async fn end(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    PathParameter(id): PathParameter,
+) -> HandlerResult {
+    app.service.end_session(&caller, &id).await?;
     Ok(json(StatusCode::OK, &json!({"message": "Session ended"})))
 }
 
-/// A session on the wire.
+/// A session in JSON.
 #[must_use]
 pub fn session_json(session: &SessionView) -> Value {
     json!({

@@ -4,19 +4,22 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::response::Response;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::testing::faults::{Script, When};
 use serde_json::{Map, Value, json};
 
-use crate::http::context::{Context, json};
-use crate::http::endpoint::Answer;
-use crate::http::members::Members;
+use crate::http::app::App;
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::Input;
+use crate::http::form_fields::FormFields;
+use crate::http::openapi::operation::{JSON, Operation, empty, ok, optional};
 use crate::http::pages::rfc3339;
 use crate::http::problem::Problem;
+use crate::http::response::json;
 use crate::testkit::Testkit;
 
 /// The longest that `GET outbox` waits.
@@ -28,14 +31,12 @@ const LAST_YEAR: Timestamp = Timestamp::from_millis(253_370_764_800_000);
 /// How many messages are shown.
 const SHOWN: u32 = 10_000;
 
-fn testkit(context: &Context) -> Result<Arc<Testkit>, Problem> {
-    context.app.testkit.clone().ok_or_else(Problem::not_found)
+fn testkit(app: &App) -> Result<Arc<Testkit>, Problem> {
+    app.testkit.clone().ok_or_else(Problem::not_found)
 }
 
 fn done() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
+    StatusCode::NO_CONTENT.into_response()
 }
 
 fn wrong(field: &str, message: impl Into<String>) -> Problem {
@@ -43,8 +44,8 @@ fn wrong(field: &str, message: impl Into<String>) -> Problem {
 }
 
 /// The members of a JSON object that may have these and no others, whatever type the request says it is of.
-fn members(context: &Context, known: &[&str]) -> Result<Map<String, Value>, Problem> {
-    let members = Members::from_json(&context.body)?.into_map();
+fn members_of(input: &Input, known: &[&str]) -> Result<Map<String, Value>, Problem> {
+    let members = FormFields::from_json(&input.body)?.into_map();
     let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
     let unknown: Vec<Violation> = unknown.map(|name| Violation::new(name.clone(), Code::UnknownField)).collect();
     if unknown.is_empty() { Ok(members) } else { Err(Problem::invalid(unknown)) }
@@ -60,21 +61,24 @@ fn told(testkit: &Testkit) -> Response {
     json(StatusCode::OK, &json!({"now": rfc3339(now), "seconds": now.as_secs()}))
 }
 
-/// `GET /__test__/clock`.
-///
-/// # Errors
-/// As documented.
-pub async fn clock(context: Context) -> Answer {
-    Ok(told(&*testkit(&context)?))
+pub static CLOCK: Operation =
+    Operation::new("The server's clock", "It stands still until it is moved.", &[ok(200, "The time.", "TestClock")]);
+
+pub async fn clock(State(app): State<Arc<App>>) -> HandlerResult {
+    Ok(told(&*testkit(&app)?))
 }
 
-/// `POST /__test__/clock/advance`.
-///
-/// # Errors
-/// As documented.
-pub async fn advance(context: Context) -> Answer {
-    let testkit = testkit(&context)?;
-    let seconds = number(&members(&context, &["seconds"])?, "seconds")?;
+pub static ADVANCE: Operation = Operation::new(
+    "Advance the clock",
+    "Forward only, and not beyond the year 9998. Jobs that become due are executed before the \
+     response.",
+    &[ok(200, "The time now.", "TestClock")],
+)
+.body(&[JSON], "TestAdvance");
+
+pub async fn advance(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
+    let testkit = testkit(&app)?;
+    let seconds = number(&members_of(&input, &["seconds"])?, "seconds")?;
     // a hundred years are enough for every end there is
     if seconds > 100 * 365 * 86_400 {
         return Err(wrong("seconds", "must be no more than a hundred years"));
@@ -88,14 +92,21 @@ pub async fn advance(context: Context) -> Answer {
     Ok(told(&testkit))
 }
 
-/// `GET /__test__/outbox`.
-///
-/// # Errors
-/// As documented.
-pub async fn outbox(context: Context) -> Answer {
-    let testkit = testkit(&context)?;
-    let mailbox = context.app.mailbox.clone().ok_or_else(Problem::not_found)?;
-    let mut query = context.query()?;
+pub static OUTBOX: Operation = Operation::new(
+    "Messages",
+    "As `/dev/mailbox` has them, newest first, once all work that is due is done.",
+    &[ok(200, "The messages.", "Mailbox")],
+)
+.query(&[
+    optional("to", "Only to this address or number."),
+    optional("template", "Only of this template."),
+    optional("wait", "Milliseconds to wait for the first that fits; half a minute at most."),
+]);
+
+pub async fn outbox(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
+    let testkit = testkit(&app)?;
+    let mailbox = app.mailbox.clone().ok_or_else(Problem::not_found)?;
+    let mut query = input.query()?;
     let (to, template, wait) = (query.text("to"), query.text("template"), query.text("wait"));
     query.finish()?;
     let wait = wait.map_or(Ok(0), |wait| wait.parse::<u64>()).map_err(|_| wrong("wait", "must be milliseconds"))?;
@@ -116,22 +127,25 @@ pub async fn outbox(context: Context) -> Answer {
     }
 }
 
-/// `DELETE /__test__/outbox`.
-///
-/// # Errors
-/// As documented.
-pub async fn empty_outbox(context: Context) -> Answer {
-    testkit(&context)?.empty_outbox().await;
+pub static EMPTY_OUTBOX: Operation =
+    Operation::new("Delete the messages", "Including messages that are due.", &[empty(204, "Done.")]);
+
+pub async fn empty_outbox(State(app): State<Arc<App>>) -> HandlerResult {
+    testkit(&app)?.empty_outbox().await;
     Ok(done())
 }
 
-/// `PUT /__test__/faults`.
-///
-/// # Errors
-/// As documented.
-pub async fn faults(context: Context) -> Answer {
-    let testkit = testkit(&context)?;
-    let members = members(&context, &["faults"])?;
+pub static FAULTS: Operation = Operation::new(
+    "Set faults",
+    "Replaces the faults set before; an empty list removes them. Polling the job queue does not \
+     count as a call.",
+    &[empty(204, "Set.")],
+)
+.body(&[JSON], "TestFaults");
+
+pub async fn faults(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
+    let testkit = testkit(&app)?;
+    let members = members_of(&input, &["faults"])?;
     let faults = members.get("faults").and_then(Value::as_array).ok_or_else(|| wrong("faults", "must be a list"))?;
     let scripts = faults
         .iter()
@@ -198,57 +212,71 @@ fn script(fault: &Value) -> Result<Script, String> {
     script.check().map(|()| script)
 }
 
-/// `DELETE /__test__/limits`.
-///
-/// # Errors
-/// As documented.
-pub async fn forget_limits(context: Context) -> Answer {
-    testkit(&context)?.forget_limits();
+pub static RESET_LIMITS: Operation =
+    Operation::new("Reset the limits", "Resets rate limits and counts of failed logins.", &[empty(204, "Done.")]);
+
+pub async fn reset_limits(State(app): State<Arc<App>>) -> HandlerResult {
+    testkit(&app)?.forget_limits();
     Ok(done())
 }
 
-/// `POST /__test__/snapshot`.
-///
-/// # Errors
-/// As documented.
-pub async fn snapshot(context: Context) -> Answer {
-    Ok(json(StatusCode::CREATED, &json!({"snapshot": testkit(&context)?.snapshot().await})))
+pub static SNAPSHOT: Operation = Operation::new(
+    "Take a snapshot",
+    "Accounts, sessions, tokens, jobs, messages and limits.",
+    &[ok(201, "Its name.", "TestSnapshot")],
+);
+
+pub async fn snapshot(State(app): State<Arc<App>>) -> HandlerResult {
+    Ok(json(StatusCode::CREATED, &json!({"snapshot": testkit(&app)?.snapshot().await})))
 }
 
-/// `POST /__test__/restore`.
-///
-/// # Errors
-/// As documented.
-pub async fn restore(context: Context) -> Answer {
-    let testkit = testkit(&context)?;
-    let members = members(&context, &["snapshot"])?;
+pub static RESTORE: Operation = Operation::new(
+    "Restore a snapshot",
+    "`empty` is the state at the start. The clock is not set back.",
+    &[empty(204, "Restored.")],
+)
+.body(&[JSON], "TestSnapshot")
+.errors(&[Code::NotFound]);
+
+pub async fn restore(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
+    let testkit = testkit(&app)?;
+    let members = members_of(&input, &["snapshot"])?;
     let name = members.get("snapshot").and_then(Value::as_str).ok_or_else(|| wrong("snapshot", "must be a name"))?;
     if testkit.restore(name).await { Ok(done()) } else { Err(Problem::not_found()) }
 }
 
-/// `PUT /__test__/disabled`.
-///
-/// # Errors
-/// As documented.
-pub async fn disabled(context: Context) -> Answer {
-    testkit(&context)?;
-    let members = members(&context, &["realm", "user", "disabled"])?;
+pub static DISABLED: Operation = Operation::new(
+    "Disable or enable an account",
+    "What `portcullis users disable` and `users enable` do.",
+    &[empty(204, "Done.")],
+)
+.body(&[JSON], "TestDisabled")
+.errors(&[Code::NotFound]);
+
+pub async fn disabled(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
+    testkit(&app)?;
+    let members = members_of(&input, &["realm", "user", "disabled"])?;
     let text = |name: &str| members.get(name).and_then(Value::as_str).ok_or_else(|| wrong(name, "must be a text"));
     let (realm, user) = (text("realm")?, text("user")?);
-    let realm = context.app.realms.iter().find(|known| known.as_str() == realm).ok_or_else(Problem::not_found)?;
+    let realm = app.realms.iter().find(|known| known.as_str() == realm).ok_or_else(Problem::not_found)?;
     match members.get("disabled") {
-        Some(Value::Bool(true)) => context.service().disable(realm, user).await?,
-        Some(Value::Bool(false)) => context.service().enable(realm, user).await?,
+        Some(Value::Bool(true)) => app.service.disable(realm, user).await?,
+        Some(Value::Bool(false)) => app.service.enable(realm, user).await?,
         _ => return Err(wrong("disabled", "must be true or false")),
     };
     Ok(done())
 }
 
-/// `PUT /__test__/seed`.
-///
-/// # Errors
-/// As documented.
-pub async fn seed(context: Context) -> Answer {
-    testkit(&context)?.seed(number(&members(&context, &["seed"])?, "seed")?);
+pub static SEED: Operation = Operation::new(
+    "Seed chance",
+    "From here on ids, tokens and codes come in the order of this seed, for a client that asks \
+     one thing at a time. A seed that was used before brings the same ids again: restore before \
+     it.",
+    &[empty(204, "Seeded.")],
+)
+.body(&[JSON], "TestSeed");
+
+pub async fn seed(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
+    testkit(&app)?.seed(number(&members_of(&input, &["seed"])?, "seed")?);
     Ok(done())
 }

@@ -3,17 +3,23 @@
 
 mod files;
 
-use axum::body::Body;
-use axum::response::Response;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use http::header::{CACHE_CONTROL, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use portcullis_core::model::code::Code;
 use serde_json::json;
 
 pub use files::ALL;
 
-use crate::http::assets::{named, under};
-use crate::http::context::{Context, json};
-use crate::http::endpoint::Answer;
+use crate::http::app::App;
+use crate::http::assets::{find, with_policy};
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::PathParameter;
+use crate::http::openapi::operation::{Operation, empty, text};
+use crate::http::response::json;
 
 /// Our own modules, WebAssembly among them, styles, pictures and typefaces; requests to this server alone; no text
 /// ever becomes markup or code (trusted types).
@@ -21,47 +27,57 @@ pub const CSP: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval';
                        font-src 'self'; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; \
                        require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// `GET /demo`: the addresses in the page are relative to `/demo/`, so that it works from any other place too.
-///
-/// # Errors
-/// None.
-pub async fn entrance(_: Context) -> Answer {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
-    response.headers_mut().insert(LOCATION, HeaderValue::from_static("demo/"));
-    Ok(response)
+pub(super) static REDIRECT: Operation = Operation::new(
+    "Redirect to the demo",
+    "The files are below `/demo/`. In development only.",
+    &[empty(308, "The demo is at `/demo/`.")],
+);
+
+/// `GET /demo`. The redirect is relative, so that the demo also works behind a path prefix.
+pub(super) async fn redirect() -> HandlerResult {
+    Ok((StatusCode::PERMANENT_REDIRECT, [(LOCATION, "demo/")]).into_response())
 }
 
-/// `GET /demo/`.
-///
-/// # Errors
-/// None.
-pub async fn page(context: Context) -> Answer {
-    answer(&context, "index.html")
+pub(super) static PAGE: Operation = Operation::new(
+    "The demo",
+    "Every use case of this document in one page. In development only.",
+    &[text(200, "The page.", "text/html")],
+);
+
+pub(super) async fn page(headers: HeaderMap) -> HandlerResult {
+    file_response("index.html", &headers)
 }
 
-/// `GET /demo/{file}`.
-///
-/// # Errors
-/// `not_found`.
-pub async fn file(context: Context) -> Answer {
-    match context.parameter("file") {
-        "settings.json" => Ok(settings(&context)),
-        name => answer(&context, name),
+pub(super) static FILE: Operation = Operation::new(
+    "A file of the demo",
+    "Its modules, its stylesheet, its settings. In development only.",
+    &[text(200, "The file.", "application/octet-stream")],
+)
+.path(&[("file", "Its name.")])
+.errors(&[Code::NotFound]);
+
+pub(super) async fn file(
+    State(app): State<Arc<App>>,
+    PathParameter(name): PathParameter,
+    headers: HeaderMap,
+) -> HandlerResult {
+    match name.as_str() {
+        "settings.json" => Ok(settings(&app)),
+        name => file_response(name, &headers),
     }
 }
 
-fn answer(context: &Context, name: &str) -> Answer {
-    let mut response = under(named(ALL, name)?.answer(&context.headers)?, CSP);
-    // whoever works on the demo reloads it often, and must not get half of an older one
+fn file_response(name: &str, headers: &HeaderMap) -> HandlerResult {
+    let mut response = with_policy(find(ALL, name)?.response(headers)?, CSP);
+    // a reload must not mix files of two versions
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
 }
 
-/// What `web-demo/settings.json` says for other hosts, for this one.
-fn settings(context: &Context) -> Response {
-    let policy = &context.service().policy;
-    let realms: Vec<&str> = context.app.realms.iter().map(portcullis_core::model::realm::Realm::as_str).collect();
+/// `settings.json` for this deployment; other hosts serve `web-demo/settings.json`.
+fn settings(app: &App) -> Response {
+    let policy = &app.service.policy;
+    let realms: Vec<&str> = app.realms.iter().map(portcullis_core::model::realm::Realm::as_str).collect();
     let body = json!({
         "server": "..",
         "servers": [],
@@ -72,7 +88,7 @@ fn settings(context: &Context) -> Response {
             "max_length": policy.passwords.max_length,
             "min_score": policy.passwords.min_score,
         },
-        "mailbox": context.app.mailbox.is_some(),
+        "mailbox": app.mailbox.is_some(),
     });
     json(StatusCode::OK, &body)
 }

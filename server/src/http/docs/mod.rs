@@ -1,90 +1,93 @@
-//! The documentation, its viewers and the problem pages: all of it from this binary.
+//! The OpenAPI document, its viewers and the problem pages. All files come from this binary.
 
+use std::sync::Arc;
+
+use axum::extract::State;
 use axum::response::Response;
 use http::header::CACHE_CONTROL;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use serde_json::{Value, json};
 
-use crate::http::assets::{media, named, under};
-use crate::http::context::{Context, with_type};
-use crate::http::endpoint::Answer;
+use crate::http::app::App;
+use crate::http::assets::{find, media, with_policy};
+use crate::http::endpoint::HandlerResult;
+use crate::http::extract::PathParameter;
+use crate::http::openapi::operation::{Operation, ok, text};
 use crate::http::openapi::{document, usual_status};
 use crate::http::pages::page;
 use crate::http::problem::Problem;
+use crate::http::response::with_type;
 
 mod assets;
 
-/// `GET /openapi.json`.
-///
-/// # Errors
-/// None.
-pub async fn openapi(context: Context) -> Answer {
-    let made = context.app.openapi.get_or_init(|| document(&context.app).to_string().into());
-    Ok(with_type(StatusCode::OK, "application/json", made.clone()))
+pub static OPENAPI: Operation = Operation::new("This document", "OpenAPI 3.1.", &[ok(200, "The document.", "Any")]);
+
+pub async fn openapi(State(app): State<Arc<App>>) -> HandlerResult {
+    let document = app.openapi.get_or_init(|| document(&app).to_string().into());
+    Ok(with_type(StatusCode::OK, "application/json", document.clone()))
 }
 
+pub static DOCS: Operation =
+    Operation::new("Swagger UI", "A viewer of this document.", &[text(200, "The page.", "text/html")]);
+
 /// `GET /docs`: Swagger UI.
-///
-/// # Errors
-/// None.
-pub async fn docs(_: Context) -> Answer {
+pub async fn docs() -> HandlerResult {
     Ok(viewer(&assets::DOCS))
 }
 
-/// `GET /redoc`.
-///
-/// # Errors
-/// None.
-pub async fn redoc(_: Context) -> Answer {
+pub static REDOC: Operation =
+    Operation::new("ReDoc", "A viewer of this document.", &[text(200, "The page.", "text/html")]);
+
+pub async fn redoc() -> HandlerResult {
     Ok(viewer(&assets::REDOC))
 }
 
-/// `GET /scalar`.
-///
-/// # Errors
-/// None.
-pub async fn scalar(_: Context) -> Answer {
+pub static SCALAR: Operation =
+    Operation::new("Scalar", "A viewer of this document.", &[text(200, "The page.", "text/html")]);
+
+pub async fn scalar() -> HandlerResult {
     Ok(viewer(&assets::SCALAR))
 }
 
 fn viewer(viewer: &assets::Viewer) -> Response {
-    under(with_type(StatusCode::OK, media::HTML, viewer.html), viewer.csp)
+    with_policy(with_type(StatusCode::OK, media::HTML, viewer.html), viewer.csp)
 }
 
-/// `GET /problems`.
-///
-/// # Errors
-/// When the page cannot be rendered.
-pub async fn problems(context: Context) -> Answer {
+pub static PROBLEMS: Operation =
+    Operation::new("All error codes", "One list for server and browser.", &[text(200, "The page.", "text/html")]);
+
+pub async fn problems(State(app): State<Arc<App>>) -> HandlerResult {
     let all: Vec<Value> = Code::ALL.iter().map(|code| problem_values(*code)).collect();
-    let values = json!({"app_name": context.service().policy.app_name, "problems": all});
-    page(&context.app, StatusCode::OK, "problems.html", values)
+    let values = json!({"app_name": app.service.policy.app_name, "problems": all});
+    page(&app, StatusCode::OK, "problems.html", values)
 }
 
-/// `GET /problems/{code}`.
-///
-/// # Errors
-/// `not_found`.
-pub async fn problem(context: Context) -> Answer {
-    let code = Code::ALL.iter().find(|code| code.as_str() == context.parameter("code"));
+pub static PROBLEM: Operation =
+    Operation::new("An error code", "What a problem's `type` leads to.", &[text(200, "The page.", "text/html")])
+        .path(&[("code", "The code.")])
+        .errors(&[Code::NotFound]);
+
+pub async fn problem(State(app): State<Arc<App>>, PathParameter(code): PathParameter) -> HandlerResult {
+    let code = Code::ALL.iter().find(|known| known.as_str() == code);
     let mut values = problem_values(*code.ok_or_else(Problem::not_found)?);
     if let Some(members) = values.as_object_mut() {
-        members.insert("app_name".to_owned(), json!(context.service().policy.app_name));
+        members.insert("app_name".to_owned(), json!(app.service.policy.app_name));
     }
-    page(&context.app, StatusCode::OK, "problem.html", values)
+    page(&app, StatusCode::OK, "problem.html", values)
 }
 
 fn problem_values(code: Code) -> Value {
     json!({"code": code.as_str(), "title": code.title(), "status": usual_status(code).as_u16()})
 }
 
-/// `GET /assets/{file}`.
-///
-/// # Errors
-/// `not_found`.
-pub async fn asset(context: Context) -> Answer {
-    let mut response = named(assets::ALL, context.parameter("file"))?.answer(&context.headers)?;
+pub static ASSET: Operation =
+    Operation::new("A static file", "Of the pages and viewers.", &[text(200, "The file.", "application/octet-stream")])
+        .path(&[("file", "Its name.")])
+        .errors(&[Code::NotFound]);
+
+pub async fn asset(PathParameter(name): PathParameter, headers: HeaderMap) -> HandlerResult {
+    let mut response = find(assets::ALL, &name)?.response(&headers)?;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
     Ok(response)
 }

@@ -1,7 +1,6 @@
-//! The OpenAPI 3.1 document, made from the same table that routes requests: an endpoint that is not described does
-//! not pass the tests, and a limit or credential cannot differ from what is enforced.
+//! The OpenAPI 3.1 document, made from the table of routes: every endpoint is in it, with the limit that is enforced.
 
-mod operations;
+pub mod operation;
 mod schemas;
 
 use std::collections::BTreeMap;
@@ -12,22 +11,22 @@ use serde_json::{Map, Value, json};
 
 use crate::http::app::App;
 use crate::http::endpoint::{Access, Endpoint};
-use crate::http::openapi::operations::{Described, describe};
-use crate::http::problem::Dialect;
-use crate::http::{REALM, SYSTEM, besides};
+use crate::http::openapi::operation::{Operation, QueryParameter};
+use crate::http::problem::ErrorFormat;
+use crate::http::routes::{optional_endpoints, realm_endpoints, system_endpoints};
 
 /// The document for this deployment's realms.
 #[must_use]
 pub fn document(app: &App) -> Value {
     let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     for realm in &app.realms {
-        for endpoint in REALM {
+        for endpoint in &realm_endpoints() {
             let path = format!("/{realm}{}", endpoint.path);
             add(&mut paths, path, endpoint, Some(realm.as_str()));
         }
     }
-    for endpoint in SYSTEM.iter().chain(besides(app)) {
-        add(&mut paths, endpoint.documented_path(), endpoint, None);
+    for endpoint in system_endpoints().iter().chain(&optional_endpoints(app)) {
+        add(&mut paths, endpoint.openapi_path(), endpoint, None);
     }
     let realms = app
         .realms
@@ -62,7 +61,7 @@ fn add(paths: &mut BTreeMap<String, Map<String, Value>>, path: String, endpoint:
 }
 
 fn operation(endpoint: &Endpoint, plain_name: bool, realm: Option<&str>, method: &http::Method) -> Value {
-    let described = &describe(endpoint.id);
+    let described = endpoint.operation;
     let suffix = if plain_name { String::new() } else { format!("_{}", method.as_str().to_ascii_lowercase()) };
     let prefix = realm.map_or_else(String::new, |realm| format!("{realm}_"));
     let mut operation = json!({
@@ -78,7 +77,8 @@ fn operation(endpoint: &Endpoint, plain_name: bool, realm: Option<&str>, method:
         described.path.iter().map(|(name, about)| parameter(name, "path", true, about)).collect();
     if in_query {
         let query = described.query.iter();
-        parameters.extend(query.map(|(name, required, about)| parameter(name, "query", *required, about)));
+        parameters
+            .extend(query.map(|QueryParameter { name, required, about }| parameter(name, "query", *required, about)));
     }
     parameters.extend(described.headers.iter().map(|(name, about)| parameter(name, "header", false, about)));
     if let Some(members) = operation.as_object_mut() {
@@ -103,7 +103,7 @@ fn parameter(name: &str, place: &str, required: bool, about: &str) -> Value {
     json!({"name": name, "in": place, "required": required, "description": about, "schema": {"type": "string"}})
 }
 
-fn description(endpoint: &Endpoint, described: &Described) -> String {
+fn description(endpoint: &Endpoint, described: &Operation) -> String {
     let limit = endpoint.limit.map_or_else(String::new, |row| format!("\n\nCounts in the limit `{row}`, per address."));
     format!("{}{limit}", described.description)
 }
@@ -136,9 +136,9 @@ fn headers() -> Value {
     })
 }
 
-fn responses(endpoint: &Endpoint, described: &Described) -> Value {
+fn responses(endpoint: &Endpoint, described: &Operation) -> Value {
     let mut responses = Map::new();
-    for outcome in &described.outcomes {
+    for outcome in described.outcomes {
         let mut response = json!({"description": outcome.about});
         if let (Some(media), Some(members)) = (outcome.media, response.as_object_mut()) {
             let schema = outcome.schema.map_or_else(
@@ -157,9 +157,9 @@ fn responses(endpoint: &Endpoint, described: &Described) -> Value {
     }
     for (status, codes) in failures(endpoint, described) {
         let words: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-        let (media, schema) = match endpoint.dialect {
-            Dialect::Problem => ("application/problem+json", "Problem"),
-            Dialect::OAuth => ("application/json", "OAuthProblem"),
+        let (media, schema) = match endpoint.error_format {
+            ErrorFormat::Problem => ("application/problem+json", "Problem"),
+            ErrorFormat::OAuth => ("application/json", "OAuthProblem"),
         };
         let narrowed = json!({"allOf": [
             {"$ref": format!("#/components/schemas/{schema}")},
@@ -200,7 +200,7 @@ fn headers_of(limited: bool, etag: bool, failure: Option<u16>) -> Value {
 }
 
 /// Every code an endpoint can answer with, by status: its own and those its kind implies.
-fn failures(endpoint: &Endpoint, described: &Described) -> BTreeMap<u16, Vec<Code>> {
+fn failures(endpoint: &Endpoint, described: &Operation) -> BTreeMap<u16, Vec<Code>> {
     let mut codes: Vec<Code> = described.errors.to_vec();
     match endpoint.access {
         Access::Public => {}

@@ -3,21 +3,25 @@
 pub mod process;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::http::app::App;
-use crate::http::context::{Context, json, with_type};
-use crate::http::endpoint::Answer;
+use crate::http::auth::Operator;
+use crate::http::endpoint::HandlerResult;
+use crate::http::openapi::operation::{Operation, ok, text};
 use crate::http::pages::rfc3339;
+use crate::http::response::{json, with_type};
 
 const DAY: u64 = 86_400;
-/// Health never waits longer for anything.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// How long a health check waits for a service.
+const TIMEOUT: Duration = Duration::from_millis(800);
 
 /// How each service is.
 struct Services {
@@ -29,7 +33,7 @@ struct Services {
 }
 
 impl Services {
-    async fn look(app: &App) -> Self {
+    async fn check(app: &App) -> Self {
         let ports = &app.service.ports;
         let began = Instant::now();
         let redis = async {
@@ -40,11 +44,11 @@ impl Services {
         };
         let (redis, database, email, sms) = tokio::join!(
             redis,
-            tokio::time::timeout(PATIENCE, ports.users.ping()),
-            tokio::time::timeout(PATIENCE, ports.mailer.healthy()),
-            tokio::time::timeout(PATIENCE, ports.texter.healthy()),
+            tokio::time::timeout(TIMEOUT, ports.users.ping()),
+            tokio::time::timeout(TIMEOUT, ports.mailer.healthy()),
+            tokio::time::timeout(TIMEOUT, ports.texter.healthy()),
         );
-        let told = |answer: Result<Option<bool>, _>| match answer {
+        let state = |answer: Result<Option<bool>, _>| match answer {
             Ok(None) => "disabled",
             Ok(Some(true)) => "healthy",
             Ok(Some(false)) | Err(_) => "unhealthy",
@@ -56,8 +60,8 @@ impl Services {
                 Some(true) => "healthy",
                 Some(false) => "unhealthy",
             },
-            email: told(email),
-            sms: told(sms),
+            email: state(email),
+            sms: state(sms),
             database_ms: milliseconds(began),
         }
     }
@@ -84,7 +88,7 @@ fn milliseconds(since: Instant) -> f64 {
 /// What `/health` says, and more is added to for operators.
 async fn report(app: &App) -> (StatusCode, Map<String, Value>, Services) {
     let began = Instant::now();
-    let services = Services::look(app).await;
+    let services = Services::check(app).await;
     let (status, code) = services.status();
     let (memory, cpu) = app.process.read();
     let mut body = Map::new();
@@ -100,23 +104,31 @@ async fn report(app: &App) -> (StatusCode, Map<String, Value>, Services) {
     (code, body, services)
 }
 
-/// `GET /health`.
-///
-/// # Errors
-/// None: what is wrong is in the answer.
-pub async fn health(context: Context) -> Answer {
-    let (status, body, _) = report(&context.app).await;
+pub(super) static HEALTH: Operation = Operation::new(
+    "Health",
+    "An unavailable cache, mail or SMS server is `degraded` and 200; an unavailable database is \
+     503.",
+    &[ok(200, "The server is healthy or degraded.", "Health"), ok(503, "The database is unavailable.", "Health")],
+);
+
+pub(super) async fn health(State(app): State<Arc<App>>) -> HandlerResult {
+    let (status, body, _) = report(&app).await;
     Ok(json(status, &Value::Object(body)))
 }
 
+pub(super) static DETAILED: Operation = Operation::new(
+    "Health, for operators",
+    "The same with versions, latencies, queue depth, key ids and migration state.",
+    &[
+        ok(200, "The server is healthy or degraded.", "DetailedHealth"),
+        ok(503, "The database is unavailable.", "DetailedHealth"),
+    ],
+);
+
 /// `GET /health/detailed`, for operators.
-///
-/// # Errors
-/// None: what is wrong is in the answer.
-pub async fn detailed(context: Context) -> Answer {
-    let app = &context.app;
-    let (status, mut body, services) = report(app).await;
-    let depth = tokio::time::timeout(PATIENCE, app.service.ports.jobs.depth()).await.ok().and_then(Result::ok);
+pub(super) async fn detailed(State(app): State<Arc<App>>, _: Operator) -> HandlerResult {
+    let (status, mut body, services) = report(&app).await;
+    let depth = tokio::time::timeout(TIMEOUT, app.service.ports.jobs.depth()).await.ok().and_then(Result::ok);
     let details = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "environment": app.about.environment,
@@ -127,7 +139,7 @@ pub async fn detailed(context: Context) -> Answer {
         "keys": {
             "encrypting": app.about.key_ids.first(),
             "decrypting": app.about.key_ids,
-            "age_days": key_ages(app).map(|(name, age)| (name, age.as_secs() / DAY)).collect::<BTreeMap<_, _>>(),
+            "age_days": key_ages(&app).map(|(name, age)| (name, age.as_secs() / DAY)).collect::<BTreeMap<_, _>>(),
         },
         "migrations": {"store": app.about.database, "schema_version": app.about.schema_version, "pending": 0},
     });
@@ -141,32 +153,34 @@ pub fn key_ages(app: &App) -> impl Iterator<Item = (&'static str, Duration)> {
     app.about.key_ages.iter().map(move |key| (key.setting, now.since(key.since)))
 }
 
+pub(super) static LIVEZ: Operation =
+    Operation::new("Alive", "The process answers.", &[text(200, "It answers.", "text/plain")]);
+
 /// `GET /livez`: the process answers.
-///
-/// # Errors
-/// None.
-pub async fn livez(_: Context) -> Answer {
+pub(super) async fn livez() -> HandlerResult {
     Ok(plain(StatusCode::OK, "ok\n"))
 }
 
+pub(super) static READYZ: Operation = Operation::new(
+    "Ready",
+    "The server can handle requests.",
+    &[text(200, "It is ready.", "text/plain"), text(503, "The database is unavailable.", "text/plain")],
+);
+
 /// `GET /readyz`: it can serve.
-///
-/// # Errors
-/// None.
-pub async fn readyz(context: Context) -> Answer {
-    let ready = tokio::time::timeout(PATIENCE, context.service().ports.users.ping()).await;
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> HandlerResult {
+    let ready = tokio::time::timeout(TIMEOUT, app.service.ports.users.ping()).await;
     Ok(match ready {
         Ok(Ok(())) => plain(StatusCode::OK, "ok\n"),
-        _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the database is away\n"),
+        _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable\n"),
     })
 }
 
+pub(super) static METRICS: Operation =
+    Operation::new("Metrics", "Prometheus text.", &[text(200, "The metrics.", "text/plain")]);
+
 /// `GET /metrics`, for operators.
-///
-/// # Errors
-/// None.
-pub async fn metrics(context: Context) -> Answer {
-    let app = &context.app;
+pub(super) async fn metrics(State(app): State<Arc<App>>, _: Operator) -> HandlerResult {
     if let Ok(depth) = app.service.ports.jobs.depth().await {
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
         app.measured(|| {
@@ -178,7 +192,7 @@ pub async fn metrics(context: Context) -> Answer {
         for (name, count) in &app.counts {
             ::metrics::counter!(*name).absolute(count.load(Ordering::Relaxed));
         }
-        for (setting, age) in key_ages(app) {
+        for (setting, age) in key_ages(&app) {
             ::metrics::gauge!("portcullis_key_age_seconds", "setting" => setting).set(age.as_secs_f64());
         }
     });

@@ -1,0 +1,99 @@
+//! Extractors for the authenticated caller, the operator and the service client.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use portcullis_core::model::code::Code;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::use_cases::authenticate::Caller;
+use subtle::{Choice, ConstantTimeEq as _};
+
+use crate::http::app::App;
+use crate::http::extract::realm_of;
+use crate::http::problem::Problem;
+
+/// The user whose access token the request carries.
+pub struct Authenticated(pub Caller);
+
+/// Proof that the request carries an operator token.
+pub struct Operator;
+
+/// Proof that the request comes from a service client or an operator.
+pub struct ServiceClient;
+
+impl FromRequestParts<Arc<App>> for Authenticated {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        authenticate(app, realm_of(parts)?, &parts.headers).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        if is_operator(app, &parts.headers) {
+            return Ok(Self);
+        }
+        Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge("Bearer realm=\"operator\""))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for ServiceClient {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let given = credentials(&parts.headers, "basic").and_then(|text| STANDARD.decode(text).ok());
+        let given = given.unwrap_or_default();
+        let known = app.service_clients.iter().map(|(id, secret)| format!("{id}:{}", secret.expose()).into_bytes());
+        if matches_any(&given, known) || is_operator(app, &parts.headers) {
+            return Ok(Self);
+        }
+        let realm = realm_of(parts)?;
+        Err(Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)
+            .oauth("invalid_client")
+            .challenge(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")))
+    }
+}
+
+/// Verifies the access token of a request.
+///
+/// # Errors
+/// `not_authenticated` with a challenge (RFC 6750, section 3), or `unavailable`.
+pub async fn authenticate(app: &App, realm: &Realm, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let Some(token) = credentials(headers, "bearer") else {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated)
+            .challenge(&format!("Bearer realm=\"{realm}\"")));
+    };
+    app.service.authenticate(realm, token).await.map_err(|error| match Problem::from(error) {
+        problem if problem.status == StatusCode::UNAUTHORIZED => {
+            problem.challenge(&format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
+        }
+        problem => problem,
+    })
+}
+
+/// The credentials of that scheme in `Authorization`; `None` if the header is there more than once.
+#[must_use]
+pub fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(AUTHORIZATION).into_iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (given, rest) = value.to_str().ok()?.split_once(' ')?;
+    given.eq_ignore_ascii_case(scheme).then(|| rest.trim())
+}
+
+fn is_operator(app: &App, headers: &HeaderMap) -> bool {
+    let Some(token) = credentials(headers, "bearer") else { return false };
+    matches_any(token.as_bytes(), app.operator_tokens.iter().map(|known| known.expose().as_bytes().to_vec()))
+}
+
+/// Compares with every known secret, so that the time does not tell which one matched.
+fn matches_any(given: &[u8], known: impl Iterator<Item = Vec<u8>>) -> bool {
+    known.fold(Choice::from(0), |any, known| any | known.ct_eq(given)).into()
+}

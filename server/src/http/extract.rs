@@ -1,0 +1,192 @@
+//! Extractors for what handlers share: the realm and client, the query and body, and path parameters.
+
+use std::error::Error;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, USER_AGENT};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode};
+use http_body::Body as _;
+use http_body_util::LengthLimitError;
+use portcullis_core::model::client::Client;
+use portcullis_core::model::code::Code;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::service::AuthService;
+
+use crate::http::app::App;
+use crate::http::form_fields::FormFields;
+use crate::http::problem::Problem;
+
+/// The largest body, in bytes.
+const BODY_LIMIT: usize = 65_536;
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the endpoint's guard knows about a request. It is in the request's extensions.
+#[derive(Clone)]
+pub struct RequestScope {
+    /// The realm of the path; system endpoints have none.
+    pub realm: Option<Realm>,
+    /// The client's address.
+    pub address: IpAddr,
+}
+
+/// The realm of the path.
+///
+/// # Errors
+/// `not_found` outside a realm.
+pub fn realm_of(parts: &Parts) -> Result<&Realm, Problem> {
+    scope_of(parts)?.realm.as_ref().ok_or_else(Problem::not_found)
+}
+
+fn scope_of(parts: &Parts) -> Result<&RequestScope, Problem> {
+    parts.extensions.get().ok_or_else(Problem::not_found)
+}
+
+/// A request to a realm: the application, the realm and the client.
+pub struct RealmContext {
+    /// The application.
+    pub app: Arc<App>,
+    /// The realm.
+    pub realm: Realm,
+    /// The client's address and user agent.
+    pub client: Client,
+}
+
+impl RealmContext {
+    /// The use cases.
+    #[must_use]
+    pub fn service(&self) -> &AuthService {
+        &self.app.service
+    }
+}
+
+impl FromRequestParts<Arc<App>> for RealmContext {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let realm = realm_of(parts)?.clone();
+        let user_agent = parts.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let client = Client::new(scope_of(parts)?.address, &user_agent.unwrap_or_default());
+        Ok(Self { app: app.clone(), realm, client })
+    }
+}
+
+/// A path parameter; `not_found` if it is not UTF-8.
+pub struct PathParameter(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathParameter {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(value) = Path::from_request_parts(parts, state).await.map_err(|_| Problem::not_found())?;
+        Ok(Self(value))
+    }
+}
+
+/// Which bodies an endpoint accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepts {
+    /// `application/json`.
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// Either.
+    JsonOrForm,
+}
+
+impl Accepts {
+    const fn media_types(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+            Self::JsonOrForm => "application/json or application/x-www-form-urlencoded",
+        }
+    }
+}
+
+/// The query, headers and body of a request.
+pub struct Input {
+    method: Method,
+    query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Input {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        Ok(Self { method: parts.method, query, headers: parts.headers, body: read(body).await? })
+    }
+}
+
+impl Input {
+    /// The fields of the query.
+    ///
+    /// # Errors
+    /// `malformed_request`.
+    pub fn query(&self) -> Result<FormFields, Problem> {
+        FormFields::from_form(self.query.as_bytes())
+    }
+
+    /// The fields of the body.
+    ///
+    /// # Errors
+    /// `malformed_request`, or `unsupported_media_type`.
+    pub fn body(&self, accepts: Accepts) -> Result<FormFields, Problem> {
+        let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+        let media_type = content_type.map(|text| text.split(';').next().unwrap_or_default().trim());
+        let is = |wanted: Accepts| media_type.is_some_and(|text| text.eq_ignore_ascii_case(wanted.media_types()));
+        match accepts {
+            Accepts::Json | Accepts::JsonOrForm if is(Accepts::Json) => FormFields::from_json(&self.body),
+            Accepts::Form | Accepts::JsonOrForm if is(Accepts::Form) => FormFields::from_form(&self.body),
+            // an empty form is one without fields, an empty text is not JSON
+            Accepts::Form if media_type.is_none() && self.body.is_empty() => Ok(FormFields::default()),
+            _ if media_type.is_none() && self.body.is_empty() => Err(Problem::malformed("the body is empty")),
+            _ => Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::UnsupportedMediaType)
+                .detail(format!("the body must be {}", accepts.media_types()))),
+        }
+    }
+
+    /// The fields of the query, and those of the body of a POST.
+    ///
+    /// # Errors
+    /// As `query` and `body`.
+    pub fn query_or_body(&self, accepts: Accepts) -> Result<FormFields, Problem> {
+        if self.method == Method::GET || self.body.is_empty() {
+            self.query()
+        } else {
+            self.query()?.merge(self.body(accepts)?)
+        }
+    }
+}
+
+/// Reads a body within `BODY_LIMIT` and `BODY_TIMEOUT`.
+async fn read(body: Body) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let too_large = || {
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge)
+            .detail(format!("a body has at most {BODY_LIMIT} bytes"))
+    };
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::malformed("the body ended too early")),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout).header(CONNECTION, "close")),
+    }
+}

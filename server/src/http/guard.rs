@@ -1,0 +1,150 @@
+//! The middleware of one endpoint: rate limit, audit of refusals, metrics. The limit comes before credentials and body.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use metrics::{Counter, Histogram};
+use portcullis_core::model::client::ClientAddress;
+use portcullis_core::model::event::EventKind;
+use portcullis_core::model::realm::Realm;
+
+use crate::http::address::client_address;
+use crate::http::app::App;
+use crate::http::auth::{authenticate, credentials};
+use crate::http::client_disconnect::run_to_completion;
+use crate::http::endpoint::{Access, Endpoint};
+use crate::http::error::too_many;
+use crate::http::extract::RequestScope;
+use crate::http::problem::Problem;
+use crate::http::rate_limit::{RateLimit, is_daily_quota};
+
+/// An endpoint as the middleware sees it.
+pub struct Guard {
+    app: Arc<App>,
+    realm: Option<Realm>,
+    endpoint: Endpoint,
+    /// By status. Looking a metric up by its labels takes longer than counting.
+    metrics: RwLock<HashMap<StatusCode, (Counter, Histogram)>>,
+}
+
+/// Passes a request to the handler if the rate limit allows it.
+pub async fn guard(
+    State(guard): State<Arc<Guard>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let ip = client_address(peer.ip(), request.headers(), &guard.app.trusted_proxies);
+    let address = ClientAddress::new(ip);
+    let sent_token = credentials(request.headers(), "bearer").is_some();
+    let (mut response, limit) = match guard.take_limit(&address, request.headers()).await {
+        Err(problem) => (problem.into_response(), None),
+        Ok(Some(limit)) if !limit.decision.allowed => {
+            (too_many(limit.decision.retry_after).into_response(), Some(limit))
+        }
+        Ok(limit) => {
+            request.extensions_mut().insert(RequestScope { realm: guard.realm.clone(), address: ip });
+            (guard.run(request, next).await, limit)
+        }
+    };
+    let allowed = limit.as_ref().is_some_and(|limit| limit.decision.allowed);
+    if let Some(problem) = response.extensions_mut().get_mut::<Problem>() {
+        problem.format = guard.endpoint.error_format;
+        if allowed && let Some(limit) = &limit {
+            limit.refund_on_error(&guard.app).await;
+        }
+        guard.audit_refusal(&address, sent_token, response.status()).await;
+        guard.add_challenge(&mut response);
+    }
+    if let Some(limit) = &limit {
+        limit.write_headers(response.headers_mut());
+    }
+    guard.record(&method, response.status(), started.elapsed());
+    response
+}
+
+impl Guard {
+    /// The guard of an endpoint.
+    #[must_use]
+    pub fn new(app: Arc<App>, realm: Option<Realm>, endpoint: Endpoint) -> Self {
+        Self { app, realm, endpoint, metrics: RwLock::default() }
+    }
+
+    /// Takes one request from the endpoint's rate limit; `None` if it has none.
+    async fn take_limit(&self, address: &ClientAddress, headers: &HeaderMap) -> Result<Option<RateLimit>, Problem> {
+        let (Some(name), Some(realm)) = (self.endpoint.limit, &self.realm) else { return Ok(None) };
+        if is_daily_quota(name) {
+            // without this a stranger could use up the day's request of everyone at the same address
+            authenticate(&self.app, realm, headers).await?;
+        }
+        RateLimit::take(&self.app, realm, name, address).await
+    }
+
+    async fn run(&self, request: Request, next: Next) -> Response {
+        if self.endpoint.cancel_on_disconnect {
+            return next.run(request).await;
+        }
+        run_to_completion(next.run(request)).await.unwrap_or_else(|error| {
+            tracing::error!(operation = self.endpoint.id, "a request panicked: {error}");
+            Problem::internal().into_response()
+        })
+    }
+
+    /// Records refusals that an operator wants to see: too many requests, and access tokens that are not valid.
+    async fn audit_refusal(&self, address: &ClientAddress, sent_token: bool, status: StatusCode) {
+        let Some(realm) = &self.realm else { return };
+        let kind = match status {
+            StatusCode::TOO_MANY_REQUESTS => EventKind::RateLimitExceeded,
+            StatusCode::UNAUTHORIZED if self.endpoint.access == Access::User && sent_token => EventKind::TokenRefused,
+            _ => return,
+        };
+        let who = self.app.service.address_digest(realm, address);
+        self.app.service.note_violation(realm, kind, who).await;
+    }
+
+    /// A 401 names the way to authenticate (RFC 9110, section 11.6.1), also if a use case caused it.
+    fn add_challenge(&self, response: &mut Response) {
+        let Some(realm) = &self.realm else { return };
+        let missing =
+            response.status() == StatusCode::UNAUTHORIZED && !response.headers().contains_key(WWW_AUTHENTICATE);
+        if missing
+            && self.endpoint.access == Access::User
+            && let Ok(challenge) = HeaderValue::try_from(format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
+        {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+    }
+
+    /// Counts and logs a response. The path and query are not logged: links carry tokens there.
+    fn record(&self, method: &Method, status: StatusCode, elapsed: Duration) {
+        let (requests, seconds) = self.metrics(status);
+        requests.increment(1);
+        seconds.record(elapsed.as_secs_f64());
+        let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(operation = self.endpoint.id, %method, status = status.as_u16(), ms, "request");
+    }
+
+    fn metrics(&self, status: StatusCode) -> (Counter, Histogram) {
+        if let Some(metrics) = self.metrics.read().unwrap_or_else(PoisonError::into_inner).get(&status) {
+            return metrics.clone();
+        }
+        let id = self.endpoint.id;
+        let realm = self.realm.as_ref().map_or_else(String::new, ToString::to_string);
+        let metrics = self.app.measured(|| {
+            let labels = [("operation", id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
+            let requests = metrics::counter!("portcullis_http_requests_total", &labels);
+            (requests, metrics::histogram!("portcullis_http_request_seconds", "operation" => id))
+        });
+        self.metrics.write().unwrap_or_else(PoisonError::into_inner).insert(status, metrics.clone());
+        metrics
+    }
+}

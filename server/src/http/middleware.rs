@@ -1,0 +1,106 @@
+//! The middleware around all routes: request id, CORS, panics, security headers and the body of errors.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH, ORIGIN, REFERRER_POLICY,
+    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, Method};
+use tower::{Layer as _, ServiceExt as _};
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::Instrument as _;
+
+use crate::http::app::App;
+use crate::http::problem::Problem;
+
+/// The policy of every response that does not bring its own: nothing may be loaded, framed or submitted.
+const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+const SECURITY_HEADERS: [(HeaderName, HeaderValue); 7] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+];
+
+/// The outermost layer: gives the request an id, completes an error with it and sets the headers of every response.
+///
+/// The id is never taken from the client (`tower_http::request_id` would do that): it is written to the log.
+pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = request_id(&app);
+    let mut response = next.run(request).instrument(tracing::info_span!("request", %id)).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        problem.write_body(&mut response, &id);
+    }
+    let headers = response.headers_mut();
+    headers.reserve(SECURITY_HEADERS.len() + 4);
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(name, value);
+    }
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(const { HeaderValue::from_static(CSP) });
+    headers.entry(CACHE_CONTROL).or_insert(const { HeaderValue::from_static("no-store") });
+    if app.https {
+        headers.insert(
+            STRICT_TRANSPORT_SECURITY,
+            const { HeaderValue::from_static("max-age=63072000; includeSubDomains") },
+        );
+    }
+    if let Ok(value) = HeaderValue::try_from(id) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response
+}
+
+/// 32 hexadecimal digits.
+fn request_id(app: &App) -> String {
+    let mut bytes = [0; 16];
+    app.request_ids.fill(&mut bytes);
+    format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// The response to a request whose handler panicked. The panic's message may hold a personal value and is not logged.
+pub fn panic_response(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a request panicked");
+    Problem::internal().into_response()
+}
+
+/// Applies the CORS rules to requests with an `Origin`.
+///
+/// Other requests only get `Vary: origin`: `CorsLayer` would answer a plain OPTIONS request itself, without `Allow`.
+pub async fn cors(State(layer): State<CorsLayer>, request: Request, next: Next) -> Response {
+    if request.headers().contains_key(ORIGIN) {
+        let Ok(response) = layer.layer(next).oneshot(request).await;
+        return response;
+    }
+    let mut response = next.run(request).await;
+    response.headers_mut().append(VARY, const { HeaderValue::from_static("origin") });
+    response
+}
+
+/// The origins of `CORS_ORIGINS` may call, without ambient credentials (cookies).
+pub fn cors_layer(app: &App) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(app.cors_origins.clone()))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
+        .expose_headers([
+            ETAG,
+            RETRY_AFTER,
+            HeaderName::from_static("ratelimit"),
+            HeaderName::from_static("ratelimit-policy"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(Duration::from_secs(600))
+}

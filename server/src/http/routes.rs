@@ -1,0 +1,186 @@
+//! Every route in one table. axum's `Router`, the rate limits, the OpenAPI document and the tests are built from it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::response::IntoResponse as _;
+use axum::routing::{MethodFilter, MethodRouter};
+use http::header::ALLOW;
+use http::{Method, StatusCode};
+use portcullis_core::model::realm::Realm;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::http::app::App;
+use crate::http::endpoint::{Access, Endpoint};
+use crate::http::guard::{Guard, guard};
+use crate::http::middleware::{cors, cors_layer, finish_response, panic_response};
+use crate::http::problem::Problem;
+#[cfg(feature = "testkit")]
+use crate::http::test_control;
+use crate::http::{
+    account, clients, demo, docs, logins, mailbox, passwords, phones, profile, registration, sessions, system,
+};
+
+const GET: &[Method] = &[Method::GET];
+const POST: &[Method] = &[Method::POST];
+const PUT: &[Method] = &[Method::PUT];
+const DELETE: &[Method] = &[Method::DELETE];
+const GET_POST: &[Method] = &[Method::GET, Method::POST];
+const PUT_PATCH: &[Method] = &[Method::PUT, Method::PATCH];
+
+/// The endpoints of every realm, below `/{realm}`.
+#[rustfmt::skip]
+#[must_use]
+pub fn realm_endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("create", POST, "/create", registration::create, &registration::CREATE).limit("create"),
+        Endpoint::new("verify_page", GET, "/verify", registration::verify_page, &registration::VERIFY_PAGE).limit("verify"),
+        Endpoint::new("verify", POST, "/verify", registration::verify, &registration::VERIFY).limit("verify"),
+        Endpoint::new("resend_verification", POST, "/resend_verification", registration::resend, &registration::RESEND).limit("resend_verification"),
+
+        Endpoint::new("login", POST, "/login", logins::login, &logins::LOGIN).limit("login").oauth(),
+        Endpoint::new("token", POST, "/token", logins::token, &logins::TOKEN).limit("token").oauth(),
+        Endpoint::new("login_mfa", POST, "/login/mfa", logins::login_mfa, &logins::LOGIN_MFA).limit("login_mfa").oauth(),
+
+        Endpoint::new("otp_phone", POST, "/otp_phone", phones::send_otp, &phones::SEND_OTP).limit("otp_phone"),
+        Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", phones::verify_otp, &phones::VERIFY_OTP).limit("verify_otp_phone"),
+
+        Endpoint::new("forget_password", GET_POST, "/forget_password", passwords::forget, &passwords::FORGET).limit("forget_password"),
+        Endpoint::new("reset_password_form", GET, "/reset_password_form", passwords::reset_form, &passwords::RESET_FORM).limit("reset_password_form"),
+        Endpoint::new("reset_password", POST, "/reset_password", passwords::reset, &passwords::RESET).limit("reset_password"),
+
+        Endpoint::new("profile", GET, "/", profile::show, &profile::SHOW).limit("profile").access(Access::User).cancel_on_disconnect(),
+        Endpoint::new("update", PUT_PATCH, "/update", profile::update, &profile::UPDATE).limit("update").access(Access::User),
+        Endpoint::new("change_password", POST, "/change_password", passwords::change, &passwords::CHANGE).limit("change_password").access(Access::User),
+        Endpoint::new("logout", GET_POST, "/logout", sessions::logout, &sessions::LOGOUT).limit("logout").access(Access::User),
+        Endpoint::new("logout_all", POST, "/logout_all", sessions::logout_all, &sessions::LOGOUT_ALL).limit("logout_all").access(Access::User),
+        Endpoint::new("sessions", GET, "/sessions", sessions::list, &sessions::LIST).limit("sessions").access(Access::User).cancel_on_disconnect(),
+        Endpoint::new("end_session", DELETE, "/sessions/{id}", sessions::end, &sessions::END).limit("sessions").access(Access::User),
+        Endpoint::new("mfa", GET, "/mfa", account::mfa, &account::MFA).limit("mfa").access(Access::User).cancel_on_disconnect(),
+        Endpoint::new("set_mfa", PUT, "/mfa", account::set_mfa, &account::SET_MFA).limit("mfa").access(Access::User),
+        Endpoint::new("export", GET, "/export", account::export, &account::EXPORT).limit("export").access(Access::User),
+        Endpoint::new("delete", DELETE, "/delete", account::delete, &account::DELETE).limit("delete").access(Access::User),
+
+        Endpoint::new("introspect", POST, "/introspect", clients::introspect, &clients::INTROSPECT).limit("default").access(Access::ServiceClient).oauth(),
+        Endpoint::new("revoke", POST, "/revoke", clients::revoke, &clients::REVOKE).limit("default").oauth(),
+    ]
+}
+
+/// The endpoints of the system.
+#[rustfmt::skip]
+#[must_use]
+pub fn system_endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("health", GET, "/health", system::health, &system::HEALTH),
+        Endpoint::new("health_detailed", GET, "/health/detailed", system::detailed, &system::DETAILED).access(Access::Operator),
+        Endpoint::new("livez", GET, "/livez", system::livez, &system::LIVEZ),
+        Endpoint::new("readyz", GET, "/readyz", system::readyz, &system::READYZ),
+        Endpoint::new("metrics", GET, "/metrics", system::metrics, &system::METRICS).access(Access::Operator),
+        Endpoint::new("jwks", GET, "/.well-known/jwks.json", clients::jwks, &clients::JWKS),
+        Endpoint::new("openapi", GET, "/openapi.json", docs::openapi, &docs::OPENAPI),
+        Endpoint::new("docs", GET, "/docs", docs::docs, &docs::DOCS),
+        Endpoint::new("redoc", GET, "/redoc", docs::redoc, &docs::REDOC),
+        Endpoint::new("scalar", GET, "/scalar", docs::scalar, &docs::SCALAR),
+        Endpoint::new("problems", GET, "/problems", docs::problems, &docs::PROBLEMS),
+        Endpoint::new("problem", GET, "/problems/{code}", docs::problem, &docs::PROBLEM),
+        Endpoint::new("asset", GET, "/assets/{file}", docs::asset, &docs::ASSET),
+    ]
+}
+
+/// The endpoints that exist in development only.
+#[must_use]
+pub fn development_endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("mailbox", GET, "/dev/mailbox", mailbox::list, &mailbox::LIST),
+        Endpoint::new("demo", GET, "/demo", demo::redirect, &demo::REDIRECT),
+        Endpoint::new("demo_page", GET, "/demo/", demo::page, &demo::PAGE),
+        Endpoint::new("demo_file", GET, "/demo/{*file}", demo::file, &demo::FILE),
+    ]
+}
+
+/// The control plane of `portcullis testkit`.
+#[cfg(feature = "testkit")]
+#[rustfmt::skip]
+#[must_use]
+pub fn testkit_endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("test_clock", GET, "/__test__/clock", test_control::clock, &test_control::CLOCK),
+        Endpoint::new("test_advance", POST, "/__test__/clock/advance", test_control::advance, &test_control::ADVANCE),
+        Endpoint::new("test_outbox", GET, "/__test__/outbox", test_control::outbox, &test_control::OUTBOX),
+        Endpoint::new("test_empty_outbox", DELETE, "/__test__/outbox", test_control::empty_outbox, &test_control::EMPTY_OUTBOX),
+        Endpoint::new("test_faults", PUT, "/__test__/faults", test_control::faults, &test_control::FAULTS),
+        Endpoint::new("test_limits", DELETE, "/__test__/limits", test_control::reset_limits, &test_control::RESET_LIMITS),
+        Endpoint::new("test_snapshot", POST, "/__test__/snapshot", test_control::snapshot, &test_control::SNAPSHOT),
+        Endpoint::new("test_restore", POST, "/__test__/restore", test_control::restore, &test_control::RESTORE),
+        Endpoint::new("test_disabled", PUT, "/__test__/disabled", test_control::disabled, &test_control::DISABLED),
+        Endpoint::new("test_seed", PUT, "/__test__/seed", test_control::seed, &test_control::SEED),
+    ]
+}
+
+/// The endpoints that depend on the deployment: those of development and those of the test kit.
+#[must_use]
+pub fn optional_endpoints(app: &App) -> Vec<Endpoint> {
+    let mut endpoints = if app.mailbox.is_some() { development_endpoints() } else { Vec::new() };
+    #[cfg(feature = "testkit")]
+    if app.testkit.is_some() {
+        endpoints.extend(testkit_endpoints());
+    }
+    #[cfg(not(feature = "testkit"))]
+    endpoints.shrink_to_fit();
+    endpoints
+}
+
+/// The application.
+pub fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new();
+    for realm in &app.realms {
+        for (path, endpoints) in by_path(realm_endpoints()) {
+            let methods = method_router(&app, Some(realm), endpoints);
+            if path == "/" {
+                router = router.route(&format!("/{realm}"), methods.clone());
+            }
+            router = router.route(&format!("/{realm}{path}"), methods);
+        }
+    }
+    for (path, endpoints) in by_path([system_endpoints(), optional_endpoints(&app)].concat()) {
+        router = router.route(path, method_router(&app, None, endpoints));
+    }
+    let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(app.clone(), finish_response))
+        .layer(CatchPanicLayer::custom(panic_response))
+        .layer(from_fn_with_state(cors_layer(&app), cors));
+    router.fallback(async || Problem::not_found()).layer(layers).with_state(app)
+}
+
+fn by_path(endpoints: Vec<Endpoint>) -> BTreeMap<&'static str, Vec<Endpoint>> {
+    let mut paths: BTreeMap<&str, Vec<Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints {
+        paths.entry(endpoint.path).or_default().push(endpoint);
+    }
+    paths
+}
+
+/// The endpoints of one path, each behind its guard.
+fn method_router(app: &Arc<App>, realm: Option<&Realm>, endpoints: Vec<Endpoint>) -> MethodRouter<Arc<App>> {
+    let methods = endpoints.iter().flat_map(|endpoint| endpoint.methods.iter().map(Method::as_str));
+    let allow: Arc<str> = methods.chain(["OPTIONS"]).collect::<Vec<_>>().join(", ").into();
+    let format = endpoints.first().map(|endpoint| endpoint.error_format).unwrap_or_default();
+    let other_method = async move |method: Method| match method {
+        Method::OPTIONS => (StatusCode::NO_CONTENT, [(ALLOW, &*allow)]).into_response(),
+        _ => Problem::method_not_allowed(&allow).format(format).into_response(),
+    };
+    let mut router = MethodRouter::new().fallback(other_method.clone());
+    if realm.is_some() {
+        // axum would answer HEAD with the handler of GET, and a realm has GETs that change something (`/logout`)
+        router = router.on(MethodFilter::HEAD, other_method);
+    }
+    for endpoint in endpoints {
+        let handler = endpoint.handler.clone();
+        let state = Arc::new(Guard::new(app.clone(), realm.cloned(), endpoint));
+        router = router.merge(handler.route_layer(from_fn_with_state(state, guard)));
+    }
+    router
+}
