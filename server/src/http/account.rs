@@ -12,10 +12,25 @@ use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
+use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
 use crate::http::profile::ProfileResponse;
 use crate::http::response::json;
 use crate::http::sessions::session_json;
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "Factors": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}})),
+        "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::text("To switch off."), "token": schemas::text("A challenge of otp_phone."), "otp": schemas::otp()})),
+        "Deletion": schemas::object(&[], json!({"password": schemas::text("Instead of a recent login.")})),
+        "Export": schemas::object(&["profile", "sessions", "events"], json!({
+            "profile": {"$ref": "#/components/schemas/Profile"}, "previous_email": {"type": ["string", "null"]},
+            "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
+            "events": {"type": "array", "items": schemas::object(&["at", "event"], json!({"at": schemas::time(), "event": schemas::text("What happened."), "session": {"type": ["string", "null"]}}))},
+        })),
+    })
+}
 
 pub static MFA: Operation =
     Operation::new("Your second factors", "Which are on.", &[ok(200, "The factors.", "Factors")]);

@@ -15,8 +15,26 @@ use crate::http::auth::ServiceClient;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::openapi::operation::{FORM, Operation, Outcome, ok};
+use crate::http::openapi::schemas;
 use crate::http::problem::Problem;
 use crate::http::response::{json, with_type};
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "TokenForm": schemas::form(&["token"], json!({"token": schemas::text("An access or refresh token."), "token_type_hint": {"type": "string", "enum": ["access_token", "refresh_token"]}})),
+        "Introspection": json!({"oneOf": [
+            schemas::object(&["active"], json!({"active": {"const": false}})),
+            schemas::form(&["active", "token_type", "sub", "aud", "exp"], json!({
+                "active": {"const": true}, "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]}, "iss": schemas::text("The issuer."),
+                "aud": schemas::text("The realm."), "sub": schemas::id("usr"), "sid": schemas::id("ses"), "jti": schemas::id("jti"),
+                "iat": {"type": "integer"}, "nbf": {"type": "integer"}, "exp": {"type": "integer"}, "auth_time": {"type": "integer"},
+            })),
+        ]}),
+        "JwkSet": schemas::form(&["keys"], json!({"keys": {"type": "array", "items": {"type": "object"}}})),
+        "Empty": schemas::object(&[], json!({})),
+    })
+}
 
 pub static INTROSPECT: Operation = Operation::new(
     "Introspect a token",

@@ -5,14 +5,34 @@ use http::StatusCode;
 use portcullis_core::model::code::Code;
 use portcullis_core::use_cases::log_in::LoggedIn;
 use portcullis_core::use_cases::tokens::TokenPair;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::form_fields::FormFields;
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
+use crate::http::openapi::schemas;
 use crate::http::problem::Problem;
 use crate::http::response::json;
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "Login": schemas::form(&["username", "password"], json!({
+            "username": schemas::text("The e-mail address."), "password": schemas::text("The password."), "grant_type": {"type": "string", "enum": ["password", ""]},
+            "scope": schemas::text("Accepted, without effect."), "client_id": schemas::text("Accepted, without effect."),
+        })),
+        "TokenRequest": json!({"oneOf": [
+            schemas::form(&["grant_type", "username", "password"], json!({"grant_type": {"const": "password"}, "username": schemas::text("The e-mail address."), "password": schemas::text("The password.")})),
+            schemas::form(&["grant_type", "refresh_token"], json!({"grant_type": {"const": "refresh_token"}, "refresh_token": schemas::text("The newest refresh token.")})),
+        ]}),
+        "SecondFactor": schemas::object(&["mfa_token", "otp"], json!({"mfa_token": schemas::text("The challenge of the login."), "otp": schemas::otp()})),
+        "TokenPair": schemas::object(&["access_token", "token_type", "expires_in", "refresh_token"], json!({
+            "access_token": schemas::text("A JWT (RFC 9068)."), "token_type": {"const": "bearer"},
+            "expires_in": {"type": "integer", "description": "Seconds."}, "refresh_token": schemas::text("Opaque; good for one exchange."),
+        })),
+    })
+}
 
 pub static LOGIN: Operation =
     Operation::new("Log in", "The password form of OAuth 2.0.", &[ok(200, "Logged in.", "TokenPair")])

@@ -13,12 +13,24 @@ use crate::http::app::App;
 use crate::http::endpoint::HandlerResult;
 use crate::http::negotiation::{ResponseFormat, preferred_format};
 use crate::http::openapi::operation::{Operation, page_or};
+use crate::http::openapi::schemas;
 use crate::http::pages::{self, page};
 use crate::http::problem::Problem;
 use crate::http::response::json;
 
 /// How many messages are shown.
 const SHOWN: u32 = 1000;
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "Mailbox": {"type": "array", "items": schemas::object(&["channel", "to", "template", "subject", "text", "html", "links", "code", "at"], json!({
+            "channel": {"type": "string", "enum": ["email", "sms", "voice"]}, "to": schemas::text("The address or number."), "template": schemas::text("The message."),
+            "subject": {"type": ["string", "null"]}, "text": schemas::text("The text part."), "html": {"type": ["string", "null"]},
+            "links": {"type": "array", "items": {"type": "string"}}, "code": {"type": ["string", "null"]}, "at": schemas::time(),
+        }))},
+    })
+}
 
 pub static LIST: Operation = Operation::new(
     "The development mailbox",

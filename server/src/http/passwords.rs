@@ -3,7 +3,7 @@
 use http::StatusCode;
 use portcullis_core::model::code::Code;
 use portcullis_core::use_cases::errors::StoryError;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
@@ -11,8 +11,17 @@ use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::logins::token_response;
 use crate::http::negotiation::{ResponseFormat, preferred_format};
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok, optional, page_or, required, text};
+use crate::http::openapi::schemas;
 use crate::http::pages::page;
 use crate::http::response::json;
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "PasswordReset": schemas::object(&["password"], json!({"token": schemas::text("The token of the link; or in the query."), "password": schemas::password()})),
+        "PasswordChange": schemas::object(&["current_password", "password"], json!({"current_password": schemas::text("The password now."), "password": schemas::password()})),
+    })
+}
 
 pub static FORGET: Operation =
     Operation::new("Ask for a reset link", "The same answer for every address.", &[ok(202, "Accepted.", "Message")])

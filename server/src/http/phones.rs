@@ -3,12 +3,24 @@
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::message::Channel;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::openapi::operation::{JSON, Operation, ok, optional, required};
+use crate::http::openapi::schemas;
 use crate::http::response::json;
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "OtpRequest": schemas::object(&[], json!({"id": schemas::id("usr"), "phone": schemas::phone(), "channel": {"type": "string", "enum": ["sms", "voice"], "default": "sms"}})),
+        "OtpAnswer": schemas::object(&["token", "otp"], json!({"token": schemas::text("The challenge."), "otp": schemas::otp()})),
+        "Challenge": schemas::object(&["message", "token", "expires_in"], json!({
+            "message": schemas::text("For people."), "token": schemas::text("The challenge."), "expires_in": {"type": "integer", "description": "Seconds."},
+        })),
+    })
+}
 
 pub static SEND_OTP: Operation = Operation::new(
     "Send a code to the phone on record",

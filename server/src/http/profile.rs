@@ -11,15 +11,35 @@ use portcullis_core::model::email::Email;
 use portcullis_core::model::user::Profile;
 use portcullis_core::use_cases::update_profile::ProfileChanges;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::http::app::App;
 use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::openapi::operation::{JSON, Operation, Outcome, empty, ok, optional};
+use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
 use crate::http::problem::Problem;
 use crate::http::response::json;
+
+/// The fields that a profile and a registration share.
+const INPUT: &[&str] = &["first_name", "last_name", "email", "phone", "country_code"];
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "ProfileChanges": schemas::object(&[], json!({
+            "first_name": schemas::first_name(), "last_name": schemas::last_name(), "email": schemas::email(), "phone": schemas::phone(), "country_code": schemas::country_code(),
+        })),
+        "Profile": schemas::object(&[&["id", "country", "is_email_verified", "is_phone_verified", "mfa", "created_at", "updated_at"], INPUT].concat(), json!({
+            "id": schemas::id("usr"), "first_name": schemas::text("As given."), "last_name": schemas::text("As given."), "email": schemas::text("As typed."),
+            "pending_email": schemas::text("A new address that waits for its link."), "phone": schemas::text("E.164."), "country_code": schemas::text("As given."),
+            "country": schemas::text("ISO 3166-1 alpha-2, derived."), "is_email_verified": {"type": "boolean"}, "is_phone_verified": {"type": "boolean"},
+            "mfa": {"$ref": "#/components/schemas/Factors"}, "created_at": schemas::time(), "updated_at": schemas::time(),
+        })),
+    })
+}
 
 pub static SHOW: Operation = Operation::new(
     "Your profile",

@@ -6,16 +6,34 @@ use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::use_cases::errors::StoryError;
 use portcullis_core::use_cases::verify_email::{LinkPreview, Verified};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::form_fields::FormFields;
 use crate::http::negotiation::{ResponseFormat, only_json, preferred_format};
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok, page_or, required};
+use crate::http::openapi::schemas;
 use crate::http::pages::{human_time, page};
 use crate::http::problem::Problem;
 use crate::http::response::json;
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "Registration": schemas::object(&["first_name", "last_name", "email", "phone", "country_code", "password"], json!({
+            "first_name": schemas::first_name(), "last_name": schemas::last_name(), "email": schemas::email(), "phone": schemas::phone(),
+            "country_code": schemas::country_code(), "password": schemas::password(),
+        })),
+        "Address": schemas::object(&["email"], json!({"email": schemas::email()})),
+        "Verification": json!({"oneOf": [
+            schemas::object(&["token"], json!({"token": schemas::text("The token of the link."), "reject": {"type": ["boolean", "string"], "enum": [true, false, "true", "false"]}})),
+            schemas::object(&["email", "code"], json!({"email": schemas::email(), "code": schemas::text("The six characters of the mail, in either case.")})),
+        ]}),
+        "Created": schemas::object(&["message", "id", "email"], json!({"message": schemas::text("For people."), "id": schemas::id("usr"), "email": {"const": "[ENCRYPTED]"}})),
+        "Verified": schemas::object(&["message"], json!({"message": schemas::text("For people."), "id": schemas::id("usr")})),
+    })
+}
 
 pub static CREATE: Operation = Operation::new(
     "Register",

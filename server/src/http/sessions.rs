@@ -13,8 +13,20 @@ use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::PathParameter;
 use crate::http::openapi::operation::{Operation, ok};
+use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
 use crate::http::response::json;
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    json!({
+        "Session": schemas::object(&["id", "created_at", "last_used_at", "user_agent", "address", "current"], json!({
+            "id": schemas::id("ses"), "created_at": schemas::time(), "last_used_at": schemas::time(), "user_agent": schemas::text("The `User-Agent` of the login."),
+            "address": schemas::text("Coarse: /24 or /48."), "current": {"type": "boolean"},
+        })),
+        "Sessions": schemas::object(&["sessions"], json!({"sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}}})),
+    })
+}
 
 pub static LOGOUT: Operation = Operation::new(
     "Log out",

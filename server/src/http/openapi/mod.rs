@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document, made from the table of routes: every endpoint is in it, with the limit that is enforced.
 
 pub mod operation;
-mod schemas;
+pub mod schemas;
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,7 @@ use crate::http::app::App;
 use crate::http::auth::Operator;
 use crate::http::endpoint::HandlerResult;
 use crate::http::openapi::operation::{Operation, ok, text};
+use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
 use crate::http::response::{json, with_type};
 
@@ -102,6 +103,27 @@ async fn report(app: &App) -> (StatusCode, Map<String, Value>, Services) {
     });
     body.insert("performance".to_owned(), performance);
     (code, body, services)
+}
+
+/// The schemas of the group.
+pub(super) fn schemas() -> Value {
+    let service = || json!({"type": "string", "enum": ["healthy", "degraded", "unhealthy", "disabled"]});
+    let health = json!({
+        "status": {"type": "string", "enum": ["healthy", "degraded", "unhealthy"]}, "timestamp": schemas::time(),
+        "services": schemas::object(&["database", "redis", "email", "sms"], json!({"database": service(), "redis": service(), "email": service(), "sms": service()})),
+        "performance": schemas::object(&["response_time_ms", "memory_usage_mb", "cpu_usage_percent"], json!({
+            "response_time_ms": {"type": "number"}, "memory_usage_mb": {"type": "number"}, "cpu_usage_percent": {"type": "number"},
+        })),
+    });
+    let mut detailed = health.clone();
+    if let Some(members) = detailed.as_object_mut() {
+        members.insert("details".to_owned(), json!({"type": "object"}));
+    }
+    let required = ["status", "timestamp", "services", "performance"];
+    json!({
+        "Health": schemas::object(&required, health),
+        "DetailedHealth": schemas::object(&[&required[..], &["details"]].concat(), detailed),
+    })
 }
 
 pub(super) static HEALTH: Operation = Operation::new(

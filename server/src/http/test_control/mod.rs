@@ -1,5 +1,6 @@
-//! What a test controls: time, chance, messages, faults, limits, and the whole state put aside and taken back. Only
-//! `portcullis testkit` routes here.
+//! The control plane of `portcullis testkit`: clock, randomness, messages, faults, limits and snapshots.
+
+mod fault;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,24 +10,25 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::time::Timestamp;
-use portcullis_core::testing::faults::{Script, When};
 use serde_json::{Map, Value, json};
 
+use self::fault::script;
 use crate::http::app::App;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::Input;
 use crate::http::form_fields::FormFields;
 use crate::http::openapi::operation::{JSON, Operation, empty, ok, optional};
+use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
 use crate::http::problem::Problem;
 use crate::http::response::json;
 use crate::testkit::Testkit;
 
-/// The longest that `GET outbox` waits.
+/// The longest wait of `GET /__test__/outbox`.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How often it looks.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-/// 9999-01-01: what comes after that year cannot be written.
+/// The polling interval.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// 9999-01-01: RFC 3339 has no later year.
 const LAST_YEAR: Timestamp = Timestamp::from_millis(253_370_764_800_000);
 /// How many messages are shown.
 const SHOWN: u32 = 10_000;
@@ -35,7 +37,7 @@ fn testkit(app: &App) -> Result<Arc<Testkit>, Problem> {
     app.testkit.clone().ok_or_else(Problem::not_found)
 }
 
-fn done() -> Response {
+fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
@@ -43,7 +45,7 @@ fn wrong(field: &str, message: impl Into<String>) -> Problem {
     Problem::invalid(vec![Violation::with_message(field.to_owned(), Code::ValueInvalid, message.into())])
 }
 
-/// The members of a JSON object that may have these and no others, whatever type the request says it is of.
+/// The members of a JSON object; others than `known` are refused. The content type does not matter.
 fn members_of(input: &Input, known: &[&str]) -> Result<Map<String, Value>, Problem> {
     let members = FormFields::from_json(&input.body)?.into_map();
     let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
@@ -56,16 +58,43 @@ fn number(members: &Map<String, Value>, name: &'static str) -> Result<u64, Probl
     value.ok_or_else(|| wrong(name, "must be a whole number, 0 or more"))
 }
 
-fn told(testkit: &Testkit) -> Response {
+fn clock_json(testkit: &Testkit) -> Response {
     let now = testkit.now();
     json(StatusCode::OK, &json!({"now": rfc3339(now), "seconds": now.as_secs()}))
+}
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    let number = |about: &str| json!({"type": "integer", "minimum": 1, "description": about});
+    let fault = schemas::object(
+        &[],
+        json!({
+            "port": schemas::text("Of this port only, e.g. `session_store`."), "method": schemas::text("Of this method only, e.g. `rotate`."),
+            "nth": number("Begins with this call from now on; 1 where none is given."), "times": number("So many calls; where none is given 1, or with a probability no end."),
+            "probability": {"type": "number", "minimum": 0, "maximum": 1, "description": "Each such call with this probability, instead of the next ones."},
+            "seed": {"type": "integer", "minimum": 0, "description": "Of the probability's dice."},
+            "when": {"type": "string", "enum": ["before", "after"], "default": "before", "description": "Breaks before it did anything, or after it did it all."},
+            "delay_seconds": {"type": "integer", "minimum": 1, "maximum": 86_400, "description": "Does not break, but takes so long on the server's clock."},
+        }),
+    );
+    json!({
+        "TestClock": schemas::object(&["now", "seconds"], json!({"now": schemas::time(), "seconds": {"type": "integer", "description": "The same since 1970."}})),
+        "TestAdvance": schemas::object(&["seconds"], json!({"seconds": {"type": "integer", "minimum": 0, "maximum": 3_153_600_000_u64}})),
+        "TestFaults": schemas::object(&["faults"], json!({"faults": {"type": "array", "items": fault}})),
+        "TestSnapshot": schemas::object(&["snapshot"], json!({"snapshot": schemas::text("Its name.")})),
+        "TestDisabled": schemas::object(
+            &["realm", "user", "disabled"],
+            json!({"realm": schemas::text("Where."), "user": schemas::text("Their id or address."), "disabled": {"type": "boolean"}}),
+        ),
+        "TestSeed": schemas::object(&["seed"], json!({"seed": {"type": "integer", "minimum": 0}})),
+    })
 }
 
 pub static CLOCK: Operation =
     Operation::new("The server's clock", "It stands still until it is moved.", &[ok(200, "The time.", "TestClock")]);
 
 pub async fn clock(State(app): State<Arc<App>>) -> HandlerResult {
-    Ok(told(&*testkit(&app)?))
+    Ok(clock_json(&*testkit(&app)?))
 }
 
 pub static ADVANCE: Operation = Operation::new(
@@ -79,7 +108,6 @@ pub static ADVANCE: Operation = Operation::new(
 pub async fn advance(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
     let testkit = testkit(&app)?;
     let seconds = number(&members_of(&input, &["seconds"])?, "seconds")?;
-    // a hundred years are enough for every end there is
     if seconds > 100 * 365 * 86_400 {
         return Err(wrong("seconds", "must be no more than a hundred years"));
     }
@@ -89,7 +117,7 @@ pub async fn advance(State(app): State<Arc<App>>, input: Input) -> HandlerResult
     }
     testkit.advance(time);
     testkit.work().await;
-    Ok(told(&testkit))
+    Ok(clock_json(&testkit))
 }
 
 pub static OUTBOX: Operation = Operation::new(
@@ -112,7 +140,7 @@ pub async fn outbox(State(app): State<Arc<App>>, input: Input) -> HandlerResult 
     let wait = wait.map_or(Ok(0), |wait| wait.parse::<u64>()).map_err(|_| wrong("wait", "must be milliseconds"))?;
     let wait = Duration::from_millis(wait).min(LONGEST_WAIT);
     let began = Instant::now();
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    let mut ticks = tokio::time::interval(POLL_INTERVAL);
     loop {
         ticks.tick().await;
         testkit.work().await;
@@ -132,7 +160,7 @@ pub static EMPTY_OUTBOX: Operation =
 
 pub async fn empty_outbox(State(app): State<Arc<App>>) -> HandlerResult {
     testkit(&app)?.empty_outbox().await;
-    Ok(done())
+    Ok(no_content())
 }
 
 pub static FAULTS: Operation = Operation::new(
@@ -152,64 +180,7 @@ pub async fn faults(State(app): State<Arc<App>>, input: Input) -> HandlerResult 
         .enumerate()
         .map(|(at, fault)| script(fault).map_err(|message| wrong(&format!("faults/{at}"), message)));
     testkit.break_as(scripts.collect::<Result<_, _>>()?);
-    Ok(done())
-}
-
-/// Ports that are no fakes in a test kit.
-const REAL: [&str; 2] = ["token_signer", "breached_passwords"];
-
-const FAULT: [&str; 8] = ["port", "method", "nth", "times", "probability", "seed", "when", "delay_seconds"];
-
-fn script(fault: &Value) -> Result<Script, String> {
-    let members = fault.as_object().ok_or("must be an object")?;
-    if let Some(unknown) = members.keys().find(|name| !FAULT.contains(&name.as_str())) {
-        return Err(format!("has no member {unknown}; there are {}", FAULT.join(", ")));
-    }
-    let text = |name: &str| match members.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(format!("{name} must be a text")),
-    };
-    let number = |name: &str, least: u64| match members.get(name) {
-        None => Ok(None),
-        Some(value) => {
-            let number = value.as_u64().filter(|number| *number >= least).map(Some);
-            number.ok_or_else(|| format!("{name} must be a whole number, {least} or more"))
-        }
-    };
-    let mut script = Script::next().nth(number("nth", 1)?.unwrap_or(1));
-    if let Some(port) = text("port")? {
-        if REAL.contains(&port.as_str()) {
-            return Err(format!("{port} is the real one here, and does not break"));
-        }
-        script = script.port(port);
-    }
-    if let Some(method) = text("method")? {
-        script = script.method(method);
-    }
-    let seed = number("seed", 0)?;
-    if let Some(probability) = members.get("probability") {
-        let probability = probability.as_f64().filter(|share| (0.0..=1.0).contains(share));
-        script = script.chance(probability.ok_or("probability must be between 0 and 1")?, seed.unwrap_or(0));
-    } else if seed.is_some() {
-        return Err("seed is of a probability, and there is none".to_owned());
-    }
-    if let Some(times) = number("times", 1)? {
-        script = script.times(times);
-    }
-    let when = match text("when")?.as_deref() {
-        None => None,
-        Some("before") => Some(When::Before),
-        Some("after") => Some(When::After),
-        Some(_) => return Err("when must be before or after".to_owned()),
-    };
-    script = match (when, number("delay_seconds", 1)?) {
-        (Some(_), Some(_)) => return Err("when is of what breaks, and delay_seconds of what does not".to_owned()),
-        (_, Some(86_401..)) => return Err("delay_seconds must be no more than a day".to_owned()),
-        (_, Some(seconds)) => script.takes(Duration::from_secs(seconds)),
-        (when, None) => script.breaks(when.unwrap_or(When::Before)),
-    };
-    script.check().map(|()| script)
+    Ok(no_content())
 }
 
 pub static RESET_LIMITS: Operation =
@@ -217,7 +188,7 @@ pub static RESET_LIMITS: Operation =
 
 pub async fn reset_limits(State(app): State<Arc<App>>) -> HandlerResult {
     testkit(&app)?.forget_limits();
-    Ok(done())
+    Ok(no_content())
 }
 
 pub static SNAPSHOT: Operation = Operation::new(
@@ -242,7 +213,7 @@ pub async fn restore(State(app): State<Arc<App>>, input: Input) -> HandlerResult
     let testkit = testkit(&app)?;
     let members = members_of(&input, &["snapshot"])?;
     let name = members.get("snapshot").and_then(Value::as_str).ok_or_else(|| wrong("snapshot", "must be a name"))?;
-    if testkit.restore(name).await { Ok(done()) } else { Err(Problem::not_found()) }
+    if testkit.restore(name).await { Ok(no_content()) } else { Err(Problem::not_found()) }
 }
 
 pub static DISABLED: Operation = Operation::new(
@@ -264,7 +235,7 @@ pub async fn disabled(State(app): State<Arc<App>>, input: Input) -> HandlerResul
         Some(Value::Bool(false)) => app.service.enable(realm, user).await?,
         _ => return Err(wrong("disabled", "must be true or false")),
     };
-    Ok(done())
+    Ok(no_content())
 }
 
 pub static SEED: Operation = Operation::new(
@@ -278,5 +249,5 @@ pub static SEED: Operation = Operation::new(
 
 pub async fn seed(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
     testkit(&app)?.seed(number(&members_of(&input, &["seed"])?, "seed")?);
-    Ok(done())
+    Ok(no_content())
 }
