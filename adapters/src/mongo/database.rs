@@ -127,9 +127,8 @@ impl Transaction<'_> {
                 put.session(&mut *self.session).await?;
             }
             Change::UseToken { owner, token, now } => {
-                if self.delete_many(TOKENS, valid(owner, token, *now)).await? == 0 {
-                    return Err(Refusal::TokenGone.into());
-                }
+                let used = self.delete_many(TOKENS, valid(owner, token, *now)).await?;
+                return if used == 1 { Ok(()) } else { Err(Refusal::TokenGone.into()) };
             }
             Change::SetCode { owner, token, code, tries, now } => {
                 let set = doc! {"$set": {"code": digest(code), "tries_left": i32::from(*tries)}};

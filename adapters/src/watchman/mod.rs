@@ -174,7 +174,9 @@ impl Database for WatchmanAuditLog {
         let events = work.events.clone();
         let outcome = self.database.commit(work).await?;
         if outcome.is_ok() {
-            events.into_iter().for_each(|event| self.send_later(event));
+            for event in events {
+                self.send_later(event);
+            }
         }
         Ok(outcome)
     }

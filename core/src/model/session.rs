@@ -23,7 +23,7 @@ pub struct Session {
     pub id: SessionId,
     /// Whose it is.
     pub user: UserId,
-    /// The user's credentials_version when it was opened; another one means dead.
+    /// The account's credentials version when it was opened. The session is valid only while the two are equal.
     pub credentials_version: u64,
     /// The client's `User-Agent`, under the user's key.
     pub user_agent: Sealed,

@@ -107,7 +107,7 @@ pub struct User {
     pub mfa_sms: bool,
     /// An operator has switched the account off.
     pub disabled: bool,
-    /// Sessions of another credentials_version are dead: one number ends them all.
+    /// Sessions, links, codes and challenges are valid for one version only: raising it ends them all.
     pub credentials_version: u64,
     /// Counts changes; what compare-and-swap and `ETag` go by.
     pub version: u64,

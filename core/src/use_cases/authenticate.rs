@@ -19,7 +19,7 @@ pub struct Caller {
 }
 
 impl AuthService {
-    /// Who an access token stands for. Revocation is exact: the session must be there, and of the user's credentials_version.
+    /// The caller of an access token: its session must exist, and have the account's credentials version.
     ///
     /// # Errors
     /// `NotAuthenticated`.

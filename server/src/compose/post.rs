@@ -45,13 +45,16 @@ impl Post {
     }
 }
 
+/// Where audit events are appended, and where they are committed.
+type Events = (Arc<dyn AuditLog>, Arc<dyn Database>);
+
 /// The audit log and the database, whose events go to Watchman too where it is set.
 pub fn with_watchman(
     settings: &Settings,
     log: Arc<dyn AuditLog>,
     database: Arc<dyn Database>,
     counts: &mut Vec<Count>,
-) -> Result<(Arc<dyn AuditLog>, Arc<dyn Database>), String> {
+) -> Result<Events, String> {
     let Some(watchman) = &settings.watchman else { return Ok((log, database)) };
     let watchman = WatchmanSettings {
         account: watchman.account.clone(),

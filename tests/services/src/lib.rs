@@ -30,21 +30,19 @@ impl Services {
     pub fn start(nodes: usize) -> Result<Self> {
         let root = root();
         std::fs::create_dir_all(&root)?;
-        let (redis, redis_url) = match std::env::var("REDIS_TEST_URL") {
-            Ok(url) => (None, url),
-            Err(_) => {
-                let redis = redis(&root)?;
-                let url = format!("redis://{}", redis.address());
-                (Some(redis), url)
-            }
+        let (redis, redis_url) = if let Ok(url) = std::env::var("REDIS_TEST_URL") {
+            (None, url)
+        } else {
+            let redis = redis(&root)?;
+            let url = format!("redis://{}", redis.address());
+            (Some(redis), url)
         };
-        let (set, mongo_url) = match std::env::var("MONGO_TEST_URL") {
-            Ok(url) => (None, url),
-            Err(_) => {
-                let set = ReplicaSet::start(&root, nodes)?;
-                let url = set.url();
-                (Some(set), url)
-            }
+        let (set, mongo_url) = if let Ok(url) = std::env::var("MONGO_TEST_URL") {
+            (None, url)
+        } else {
+            let set = ReplicaSet::start(&root, nodes)?;
+            let url = set.url();
+            (Some(set), url)
         };
         Ok(Self { mongo_url, redis_url, _set: set, _redis: redis })
     }

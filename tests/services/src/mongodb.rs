@@ -58,7 +58,7 @@ impl ReplicaSet {
     /// # Errors
     /// When none is elected in time.
     pub fn primary(&self) -> Result<SocketAddr> {
-        primary(self.nodes.iter().map(Process::address))
+        primary(&self.nodes.iter().map(Process::address).collect::<Vec<_>>())
     }
 
     /// Kills the primary as `kill -9` does, and returns its address.
@@ -84,7 +84,7 @@ impl ReplicaSet {
             "settings": {"electionTimeoutMillis": election_ms, "heartbeatIntervalMillis": 200},
         };
         let first = self.nodes.first().context("a set has a node")?;
-        let answer = run_command(first.address(), doc! {"replSetInitiate": config, "$db": "admin"})?;
+        let answer = run_command(first.address(), &doc! {"replSetInitiate": config, "$db": "admin"})?;
         if answer.get_f64("ok").unwrap_or_default() < 1.0 {
             bail!("replSetInitiate failed: {answer}");
         }
@@ -99,14 +99,14 @@ impl ReplicaSet {
 pub fn primary_of(url: &str) -> Result<SocketAddr> {
     let hosts = url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
     let nodes: Vec<SocketAddr> = hosts.split(',').map(str::parse).collect::<Result<_, _>>()?;
-    primary(nodes.iter().copied())
+    primary(&nodes)
 }
 
-fn primary(nodes: impl Iterator<Item = SocketAddr> + Clone) -> Result<SocketAddr> {
+fn primary(nodes: &[SocketAddr]) -> Result<SocketAddr> {
     let began = Instant::now();
     while began.elapsed() < PRIMARY_TIMEOUT {
-        for node in nodes.clone() {
-            let hello = run_command(node, doc! {"hello": 1, "$db": "admin"});
+        for &node in nodes {
+            let hello = run_command(node, &doc! {"hello": 1, "$db": "admin"});
             if hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false)) {
                 return Ok(node);
             }
@@ -156,7 +156,7 @@ fn install(environment: &Path) -> Result<()> {
 }
 
 /// Sends one command to one node and reads the answer: an `OP_MSG` with a single document.
-fn run_command(node: SocketAddr, command: Document) -> Result<Document> {
+fn run_command(node: SocketAddr, command: &Document) -> Result<Document> {
     let mut stream = TcpStream::connect_timeout(&node, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     let body = command.to_vec()?;

@@ -256,7 +256,7 @@ fn one_that_ignores_expiry_is_caught() {
     let caught = caught(|| {
         let ports = ports();
         let tokens = Arc::new(IgnoresExpiry(ports.one_time_tokens));
-        let database = Arc::new(FaultyDatabase { inner: ports.database, fault: ignores_expiry });
+        let database = Arc::new(FaultyDatabase { inner: ports.database, fault: |change| Some(ignores_expiry(change)) });
         Backend { one_time_token_store: Some(tokens), database: Some(database), ..Backend::default() }
     });
     for case in ["lives_until_its_expiry_and_not_longer", "the_expired_are_not_consumed"] {

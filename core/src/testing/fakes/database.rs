@@ -82,7 +82,7 @@ impl Draft {
             }
             Change::InsertUser(user) => user_store::insert(&mut self.users, *user),
             Change::ReplaceUser { user, expected } => user_store::replace(&mut self.users, *user, expected),
-            Change::DeleteUser { realm, id, expected } => user_store::delete(&mut self.users, (realm, id), expected),
+            Change::DeleteUser { realm, id, expected } => user_store::delete(&mut self.users, &(realm, id), expected),
             Change::ReplaceSession { session, expected } => {
                 session_store::replace(&mut self.sessions, *session, expected)
             }

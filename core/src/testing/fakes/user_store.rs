@@ -84,12 +84,12 @@ pub(super) fn replace(users: &mut Users, user: User, expected: u64) -> Result<()
     }
 }
 
-pub(super) fn delete(users: &mut Users, key: (Realm, UserId), expected: u64) -> Result<(), Refusal> {
-    match users.get(&key) {
+pub(super) fn delete(users: &mut Users, key: &(Realm, UserId), expected: u64) -> Result<(), Refusal> {
+    match users.get(key) {
         None => Err(Refusal::UserGone),
         Some(stored) if stored.version != expected => Err(Refusal::UserStale),
         Some(_) => {
-            users.remove(&key);
+            users.remove(key);
             Ok(())
         }
     }

@@ -167,7 +167,7 @@ fn a_login_is_fresh_for_a_quarter_of_an_hour_and_no_longer() {
 }
 
 /// A login's code is for what the password was right for: an account that is enabled, with the factor on, of that
-/// credentials_version. Each by itself refuses it, whatever a story that was stopped has left behind.
+/// credentials version. Each by itself refuses it.
 #[test]
 fn a_code_does_not_outlive_what_its_password_was_shown_for() {
     let changes: [fn(&mut User); 4] =

@@ -210,7 +210,7 @@ fn an_account_begins_under_the_newest_key_whatever_its_registration_lies_under()
     assert_eq!(play.service.show_profile(&play.caller(&pair).unwrap()).unwrap().first_name.as_str(), "Ada");
 }
 
-/// A credentials_version that came back would bring its tokens back: each change is the next number, never another one.
+/// A credentials version that came back would bring its tokens back: each change raises it by one.
 #[test]
 fn generations_only_grow() {
     let play = Play::new();

@@ -69,9 +69,7 @@ impl Model for Users {
                 let id_taken = users.find(&user.realm, &user.id).await?.is_some();
                 let email_taken = users.find_by_email(&user.realm, &user.person.email_index).await?.is_some();
                 match users.insert(User::clone(user)).await? {
-                    Err(Refusal::EmailTaken) | Err(Refusal::IdTaken) if id_taken && email_taken => {
-                        Answer::DoublyRefused
-                    }
+                    Err(Refusal::EmailTaken | Refusal::IdTaken) if id_taken && email_taken => Answer::DoublyRefused,
                     answer => Answer::Inserted(answer),
                 }
             }
