@@ -68,6 +68,7 @@ fn arrows_point_inwards_only() {
         ("portcullis-server", "portcullis-core"),
         ("portcullis-wasm", "portcullis-core"),
         ("portcullis-server", "portcullis-adapters"),
+        ("portcullis-xtask", "portcullis-test-services"),
     ];
     // who measures knows what is measured only as a process and a socket; its micro-benches are dev-dependencies
     for (from, to) in arrows() {

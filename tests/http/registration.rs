@@ -162,6 +162,7 @@ async fn every_error_of_every_field_is_told_at_once() {
         ("first_name", "name_empty"),
         ("is_email_verified", "unknown_field"),
         ("last_name", "name_forbidden_character"),
+        ("password", "password_breached"),
         ("password", "password_too_weak"),
         ("phone", "phone_invalid"),
     ];

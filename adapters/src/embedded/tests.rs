@@ -121,7 +121,7 @@ async fn a_deleted_key_is_in_no_file_however_the_pages_moved() {
         let store = store.clone();
         async move {
             let (realm, id) = (realm("User1"), user_id(n));
-            let expected = if n % 2 == 0 { 2 } else { 1 };
+            let expected = if n.is_multiple_of(2) { 2 } else { 1 };
             change(&store, Change::DeleteUser { realm, id, expected }).await;
         }
     };
