@@ -79,7 +79,7 @@ pub fn panic_response(_: Box<dyn Any + Send>) -> Response {
 /// Applies the CORS rules to requests with an `Origin`.
 ///
 /// Other requests only get `Vary: origin`: `CorsLayer` would answer a plain OPTIONS request itself, without `Allow`.
-pub async fn cors(State(layer): State<CorsLayer>, request: Request, next: Next) -> Response {
+pub async fn cors(State(layer): State<Arc<CorsLayer>>, request: Request, next: Next) -> Response {
     if request.headers().contains_key(ORIGIN) {
         let Ok(response) = layer.layer(next).oneshot(request).await;
         return response;
@@ -90,8 +90,10 @@ pub async fn cors(State(layer): State<CorsLayer>, request: Request, next: Next) 
 }
 
 /// The origins of `CORS_ORIGINS` may call, without ambient credentials (cookies).
-pub fn cors_layer(app: &App) -> CorsLayer {
-    CorsLayer::new()
+///
+/// In an `Arc`, because axum clones the state of a layer several times for each request.
+pub fn cors_layer(app: &App) -> Arc<CorsLayer> {
+    let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(app.cors_origins.clone()))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
@@ -102,5 +104,6 @@ pub fn cors_layer(app: &App) -> CorsLayer {
             HeaderName::from_static("ratelimit-policy"),
             HeaderName::from_static("x-request-id"),
         ])
-        .max_age(Duration::from_secs(600))
+        .max_age(Duration::from_secs(600));
+    Arc::new(layer)
 }

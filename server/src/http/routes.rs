@@ -123,14 +123,12 @@ pub fn testkit_endpoints() -> Vec<Endpoint> {
 /// The endpoints that depend on the deployment: those of development and those of the test kit.
 #[must_use]
 pub fn optional_endpoints(app: &App) -> Vec<Endpoint> {
-    let mut endpoints = if app.mailbox.is_some() { development_endpoints() } else { Vec::new() };
+    let development = app.mailbox.is_some().then(development_endpoints);
     #[cfg(feature = "testkit")]
-    if app.testkit.is_some() {
-        endpoints.extend(testkit_endpoints());
-    }
+    let testkit = app.testkit.is_some().then(testkit_endpoints);
     #[cfg(not(feature = "testkit"))]
-    endpoints.shrink_to_fit();
-    endpoints
+    let testkit = None;
+    development.into_iter().chain(testkit).flatten().collect()
 }
 
 /// The application.
