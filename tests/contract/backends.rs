@@ -133,7 +133,7 @@ fn redis() -> Result<Opened, Error> {
     })?);
     let kept = World::new(1).ports();
     let backend = Backend {
-        database: Some(Arc::new(SharedDatabase::new(redis.clone(), kept.database, Duration::from_secs(5)))),
+        database: Some(Arc::new(SharedDatabase::new(redis.clone(), kept.database, true))),
         job_queue: Some(Arc::new(SharedQueue::new(redis.clone(), kept.jobs))),
         rate_limiter: Some(Arc::new(SharedLimiter::new(redis, kept.limiter))),
         ..Backend::default()
@@ -165,7 +165,7 @@ fn cache() -> Result<Opened, Error> {
         clock: Arc::new(SystemClock::new()),
     };
     let backend = Backend {
-        database: Some(Arc::new(SharedDatabase::new(redis.clone(), store.clone(), time_to_live))),
+        database: Some(Arc::new(SharedDatabase::new(redis.clone(), store.clone(), true))),
         session_store: Some(Arc::new(CachedSessions::new(redis, store, settings))),
         ..opened.backend.clone()
     };

@@ -64,7 +64,7 @@ impl Instances {
 /// Someone who is logged in and whose session is cached.
 async fn cached(instances: &Instances) -> Api {
     let (john, _) = instances.server.realm("User1").logged_in(&Person::john()).await;
-    // the login's own commits left tombstones: the cache is filled once they are over
+    // commits before the login may have left tombstones: the cache is filled once they are over
     let tombstones = instances.keys("tombstone").await;
     instances.remove(&tombstones).await;
     let _ = john.get("/").await.expect(200);

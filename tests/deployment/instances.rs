@@ -36,7 +36,7 @@ pub async fn who_is_disabled_by_the_command_line_is_dead_on_all() {
     let (api, john) = (one.realm("User1"), Person::john());
     let (here, refresh) = api.logged_in(&john).await;
     let there = other.realm("User1").with_token(here.token.as_deref().unwrap());
-    // copies are warm on both
+    // the cache is filled on both
     for client in [&here, &there, &here, &there] {
         let _ = client.get("/").await.expect(200);
     }

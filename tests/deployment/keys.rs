@@ -1,4 +1,4 @@
-//! Another master key on MongoDB, with copies in Redis of what lies under the old one.
+//! Another master key on MongoDB, with cached sessions in Redis whose keys lie under the old one.
 
 use portcullis_adapters::mongo::{Mongo, MongoSettings};
 use portcullis_tests::{on_servers, rotation};

@@ -104,7 +104,7 @@ impl Stage for OverMongo {
         let time_to_live = Duration::from_secs(5);
         let cache = CacheSettings { time_to_live, cipher: fakes.cipher, digests: fakes.digests, clock: fakes.clock };
         let ports = Ports {
-            database: Arc::new(SharedDatabase::new(redis.clone(), store.clone(), time_to_live)),
+            database: Arc::new(SharedDatabase::new(redis.clone(), store.clone(), true)),
             users: store.clone(),
             registrations: store.clone(),
             sessions: Arc::new(CachedSessions::new(redis.clone(), store.clone(), cache)),

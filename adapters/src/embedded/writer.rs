@@ -1,6 +1,6 @@
 //! The thread that writes. It takes all changes that wait, up to a bound, into one commit, each in a savepoint of its
-//! own, and answers them when the commit is on the disk: one fsync for many. A caller that has gone away changes
-//! nothing; a change that panics fails alone.
+//! own, and answers them when the commit is on the disk: one fsync for many. Dropping the future does not cancel a
+//! write: it may still commit. A change that panics fails alone.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_caller_that_goes_away_changes_nothing() {
+    async fn a_write_is_committed_although_its_caller_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
         let writer = writer(&path);

@@ -25,29 +25,32 @@ use crate::mongo::{
 };
 
 const PORT: &str = "database";
-/// The pause before a transaction is repeated: this long at most, times the attempt.
+/// The pause after the n-th lost race is n times this. The deadline of the operation ends the attempts.
 const BACKOFF: Duration = Duration::from_millis(4);
 
 /// Why a transaction ends without a commit.
-enum Stop {
+enum Abort {
+    /// A condition of a change does not hold.
     Refused(Refusal),
+    /// The driver or the server failed; a lost race is one of these.
     Failed(Error),
+    /// A document is not one that this version wrote.
     Unreadable(PortError),
 }
 
-impl From<Error> for Stop {
+impl From<Error> for Abort {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<PortError> for Stop {
+impl From<PortError> for Abort {
     fn from(error: PortError) -> Self {
         Self::Unreadable(error)
     }
 }
 
-impl From<Refusal> for Stop {
+impl From<Refusal> for Abort {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
@@ -61,7 +64,7 @@ struct Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    async fn apply_all(&mut self, work: &UnitOfWork) -> Result<(), Stop> {
+    async fn apply_all(&mut self, work: &UnitOfWork) -> Result<(), Abort> {
         for change in &work.changes {
             self.apply(change).await?;
         }
@@ -76,7 +79,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    async fn apply(&mut self, change: &Change) -> Result<(), Stop> {
+    async fn apply(&mut self, change: &Change) -> Result<(), Abort> {
         match change {
             Change::InsertRegistration { registration, limit, now } => {
                 self.insert_registration(registration, *limit, *now).await
@@ -113,11 +116,18 @@ impl Transaction<'_> {
                 self.committed.sessions += self.delete_many("sessions", which).await?;
                 Ok(())
             }
-            other => self.apply_to_tokens(other).await,
+            Change::PutToken(_)
+            | Change::UseToken { .. }
+            | Change::SetCode { .. }
+            | Change::RemoveToken(_)
+            | Change::RemoveTokens { .. }
+            | Change::ForgetJobs { .. }
+            | Change::ForgetLogins { .. } => self.apply_to_tokens(change).await,
         }
     }
 
-    async fn apply_to_tokens(&mut self, change: &Change) -> Result<(), Stop> {
+    /// Changes of one-time tokens, and erasures.
+    async fn apply_to_tokens(&mut self, change: &Change) -> Result<(), Abort> {
         const TOKENS: &str = "one_time_tokens";
         match change {
             Change::PutToken(token) => {
@@ -148,12 +158,22 @@ impl Transaction<'_> {
             Change::ForgetLogins { realm, email } => {
                 self.delete_many(login_guard::COLLECTION, doc! {"_id": key(realm, hex(email))}).await?;
             }
-            _ => {}
+            Change::InsertRegistration { .. }
+            | Change::ExtendRegistration { .. }
+            | Change::RemoveRegistration { .. }
+            | Change::RemoveRegistrations { .. }
+            | Change::InsertUser(_)
+            | Change::ReplaceUser { .. }
+            | Change::DeleteUser { .. }
+            | Change::InsertSession(_)
+            | Change::ReplaceSession { .. }
+            | Change::EndSession { .. }
+            | Change::EndSessions { .. } => {} // applied by `apply`
         }
         Ok(())
     }
 
-    async fn insert_user(&mut self, user: &User) -> Result<(), Stop> {
+    async fn insert_user(&mut self, user: &User) -> Result<(), Abort> {
         if self.find("users", doc! {"_id": key(&user.realm, user.id)}).await?.is_some() {
             return Err(Refusal::IdTaken.into());
         }
@@ -161,7 +181,7 @@ impl Transaction<'_> {
         self.insert("users", user_store::print(user)).await
     }
 
-    async fn replace_user(&mut self, user: &User, expected: u64) -> Result<(), Stop> {
+    async fn replace_user(&mut self, user: &User, expected: u64) -> Result<(), Abort> {
         self.expect_user(&user.realm, &user.id, expected).await?;
         self.check_email(user).await?;
         let which = doc! {"_id": key(&user.realm, user.id)};
@@ -172,7 +192,7 @@ impl Transaction<'_> {
 
     /// The key is overwritten first, so that what the server keeps of deleted documents has none. Its journal and oplog
     /// forget in their own time.
-    async fn delete_user(&mut self, realm: &Realm, id: &UserId, expected: u64) -> Result<(), Stop> {
+    async fn delete_user(&mut self, realm: &Realm, id: &UserId, expected: u64) -> Result<(), Abort> {
         self.expect_user(realm, id, expected).await?;
         let which = doc! {"_id": key(realm, id)};
         let overwrite = doc! {"$set": {"key": binary(&[0; 64])}};
@@ -182,14 +202,14 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    async fn expect_user(&mut self, realm: &Realm, id: &UserId, expected: u64) -> Result<(), Stop> {
+    async fn expect_user(&mut self, realm: &Realm, id: &UserId, expected: u64) -> Result<(), Abort> {
         let found = self.find("users", doc! {"_id": key(realm, id)}).await?.ok_or(Refusal::UserGone)?;
         let same = found.get_i64("version").is_ok_and(|version| version == signed(expected));
         if same { Ok(()) } else { Err(Refusal::UserStale.into()) }
     }
 
     /// Another account that commits at the same moment meets this one in the unique index.
-    async fn check_email(&mut self, user: &User) -> Result<(), Stop> {
+    async fn check_email(&mut self, user: &User) -> Result<(), Abort> {
         let which = doc! {
             "realm": user.realm.as_str(),
             "email_index": digest(&user.person.email_index),
@@ -203,7 +223,7 @@ impl Transaction<'_> {
         registration: &Registration,
         limit: u32,
         now: Timestamp,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Abort> {
         let address = key(&registration.realm, hex(&registration.person.email_index));
         let found = self.find(registration_store::COLLECTION, doc! {"_id": &address}).await?;
         let mut all = registration_store::waiting(found.as_ref())?;
@@ -224,7 +244,7 @@ impl Transaction<'_> {
         id: &UserId,
         expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Abort> {
         let found = self.find(registration_store::COLLECTION, doc! {"ids": key(realm, id)}).await?;
         let mut all = registration_store::waiting(found.as_ref())?;
         let one = all.iter_mut().find(|one| one.id == *id && one.expires_at > now);
@@ -233,7 +253,7 @@ impl Transaction<'_> {
         self.put_registrations(address, found.as_ref(), &all).await
     }
 
-    async fn remove_registration(&mut self, realm: &Realm, id: &UserId) -> Result<(), Stop> {
+    async fn remove_registration(&mut self, realm: &Realm, id: &UserId) -> Result<(), Abort> {
         self.forget_registration(realm, id).await?;
         let found = self.find(registration_store::COLLECTION, doc! {"ids": key(realm, id)}).await?;
         let Some(found) = found else { return Ok(()) };
@@ -243,7 +263,7 @@ impl Transaction<'_> {
         self.put_registrations(address, Some(&found), &all).await
     }
 
-    async fn remove_registrations(&mut self, realm: &Realm, email: &Digest) -> Result<(), Stop> {
+    async fn remove_registrations(&mut self, realm: &Realm, email: &Digest) -> Result<(), Abort> {
         let which = doc! {"_id": key(realm, hex(email))};
         let found = self.find(registration_store::COLLECTION, which.clone()).await?;
         for registration in registration_store::waiting(found.as_ref())? {
@@ -260,7 +280,7 @@ impl Transaction<'_> {
         address: String,
         found: Option<&Document>,
         all: &[Registration],
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Abort> {
         let swaps = found.map_or(0, |found| found.get_i64(SWAPS).unwrap_or_default().wrapping_add(1));
         let which = doc! {"_id": &address};
         match registration_store::with(all, ()) {
@@ -278,30 +298,30 @@ impl Transaction<'_> {
     }
 
     /// Removes the one-time tokens and jobs of a registration.
-    async fn forget_registration(&mut self, realm: &Realm, id: &UserId) -> Result<(), Stop> {
+    async fn forget_registration(&mut self, realm: &Realm, id: &UserId) -> Result<(), Abort> {
         self.remove_tokens(realm, id).await?;
         let jobs = doc! {"about": job_queue::about(realm, &JobSubject::Subject(*id))};
         self.delete_many("jobs", jobs).await?;
         Ok(())
     }
 
-    async fn remove_tokens(&mut self, realm: &Realm, subject: &UserId) -> Result<(), Stop> {
+    async fn remove_tokens(&mut self, realm: &Realm, subject: &UserId) -> Result<(), Abort> {
         let id = |purpose: &Purpose| one_time_token_store::id_of(realm, *purpose, subject);
         let ids: Vec<String> = Purpose::ALL.iter().map(id).collect();
         self.delete_many("one_time_tokens", doc! {"_id": {"$in": ids}}).await?;
         Ok(())
     }
 
-    async fn find(&mut self, collection: &str, which: Document) -> Result<Option<Document>, Stop> {
+    async fn find(&mut self, collection: &str, which: Document) -> Result<Option<Document>, Abort> {
         Ok(self.mongo.collection(collection).find_one(which).session(&mut *self.session).await?)
     }
 
-    async fn insert(&mut self, collection: &str, document: Document) -> Result<(), Stop> {
+    async fn insert(&mut self, collection: &str, document: Document) -> Result<(), Abort> {
         self.mongo.collection(collection).insert_one(document).session(&mut *self.session).await?;
         Ok(())
     }
 
-    async fn delete_many(&mut self, collection: &str, which: Document) -> Result<u64, Stop> {
+    async fn delete_many(&mut self, collection: &str, which: Document) -> Result<u64, Abort> {
         let deleted = self.mongo.collection(collection).delete_many(which).session(&mut *self.session).await?;
         Ok(deleted.deleted_count)
     }
@@ -318,7 +338,9 @@ impl Mongo {
     async fn transact(&self, work: &UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
         let failed = |error| PortError::new(PORT, error);
         let mut session = self.pool.database().client().start_session().await.map_err(failed)?;
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             session.start_transaction().await.map_err(failed)?;
             let mut transaction = Transaction { mongo: self, session: &mut session, committed: Committed::default() };
             let applied = transaction.apply_all(work).await;
@@ -328,13 +350,13 @@ impl Mongo {
                     Ok(()) => return Ok(Ok(committed)),
                     Err(error) => error,
                 },
-                Err(Stop::Refused(refusal)) => {
+                Err(Abort::Refused(refusal)) => {
                     // the server ends the transaction by itself if this fails
                     let _ = session.abort_transaction().await;
                     return Ok(Err(refusal));
                 }
-                Err(Stop::Unreadable(error)) => return Err(error),
-                Err(Stop::Failed(error)) => {
+                Err(Abort::Unreadable(error)) => return Err(error),
+                Err(Abort::Failed(error)) => {
                     let _ = session.abort_transaction().await;
                     error
                 }
@@ -345,7 +367,6 @@ impl Mongo {
             }
             tokio::time::sleep(BACKOFF * attempt).await;
         }
-        Err(PortError::new(PORT, "the transaction lost every race"))
     }
 }
 

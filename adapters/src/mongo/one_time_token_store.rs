@@ -1,4 +1,5 @@
-//! [`OneTimeTokenStore`] on MongoDB. What must happen once is the deletion of one document: one caller sees it.
+//! [`OneTimeTokenStore`] on MongoDB. `Change::UseToken` uses a token up; `try_code` spends a try in one atomic
+//! update.
 
 use async_trait::async_trait;
 use mongodb::bson::{Document, doc};

@@ -1,11 +1,12 @@
-//! A cache of (session, account) in Redis, in front of MongoDB. It never decides: the reader's own clock bounds every entry,
-//! so that a Redis that is away, slow, emptied, restored from an old file or written to by a stranger can extend nothing.
+//! A cache of (session, account) in Redis, in front of MongoDB. It never decides: the reader's own clock bounds every entry.
+//! A Redis that is away, slow, emptied, restored from an old file or written to by a stranger extends a session by no more
+//! than the time to live and the difference of the clocks.
 //!
 //! - An entry is sealed, with the time before the database was read inside the seal. The reader ignores one that is older
 //!   than the time to live, or more than a second in the future.
 //! - A commit that changes an account or ends sessions writes a tombstone for the user, after the commit and before its
-//!   answer. While the tombstone lives (twice the time to live), readers ask the database: a fill that read before the
-//!   commit has expired by then.
+//!   answer. While the tombstone lives (a minute, twice the longest time to live that an instance may have), readers ask
+//!   the database: a fill that read before the commit has expired by then.
 //! - A fill never overwrites an entry.
 
 use std::sync::Arc;
@@ -30,6 +31,9 @@ use portcullis_core::ports::session_store::SessionStore;
 use crate::mongo::stored;
 use crate::redis::Redis;
 
+/// How long a tombstone lives: twice the longest time to live that a setting allows, so that it outlives a pending fill of
+/// every instance.
+const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(60);
 /// How far in the future an entry may lie: the difference of two instances' clocks.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
@@ -172,22 +176,22 @@ impl SessionStore for CachedSessions {
 pub struct SharedDatabase {
     redis: Arc<Redis>,
     database: Arc<dyn Database>,
-    time_to_live: Duration,
+    invalidates: bool,
 }
 
 impl SharedDatabase {
-    /// Commits to `database`, beside caches with that time to live.
+    /// Commits to `database`. With `invalidates`, caches of its sessions exist on this or another instance.
     #[must_use]
-    pub fn new(redis: Arc<Redis>, database: Arc<dyn Database>, time_to_live: Duration) -> Self {
-        Self { redis, database, time_to_live }
+    pub fn new(redis: Arc<Redis>, database: Arc<dyn Database>, invalidates: bool) -> Self {
+        Self { redis, database, invalidates }
     }
 
     async fn write_tombstones(&self, users: Vec<(Realm, UserId)>) {
-        if users.is_empty() || self.time_to_live.is_zero() {
+        if users.is_empty() || !self.invalidates {
             return;
         }
         let keys: Vec<String> = users.iter().map(|(realm, user)| tombstone_key(&self.redis, realm, user)).collect();
-        let lifetime = milliseconds(self.time_to_live * 2);
+        let lifetime = milliseconds(TOMBSTONE_LIFETIME);
         let set = async move |mut connection| {
             let mut pipeline = redis::pipe();
             for key in keys {
@@ -207,7 +211,20 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         Change::EndSession { realm, user, .. } | Change::EndSessions { realm, user, .. } => {
             Some((realm.clone(), *user))
         }
-        _ => None,
+        // a new session is not cached yet, and a rotated one keeps what decides
+        Change::InsertSession(_) | Change::ReplaceSession { .. } => None,
+        Change::InsertRegistration { .. }
+        | Change::ExtendRegistration { .. }
+        | Change::RemoveRegistration { .. }
+        | Change::RemoveRegistrations { .. }
+        | Change::InsertUser(_)
+        | Change::PutToken(_)
+        | Change::UseToken { .. }
+        | Change::SetCode { .. }
+        | Change::RemoveToken(_)
+        | Change::RemoveTokens { .. }
+        | Change::ForgetJobs { .. }
+        | Change::ForgetLogins { .. } => None,
     };
     let mut users: Vec<(Realm, UserId)> = work.changes.iter().filter_map(user).collect();
     users.sort();

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::model::password::Password;
 use crate::ports::error::PortError;
 
-/// Knows passwords from breaches. A filter may claim one too many now and then, never one too few of its list.
+/// Lists of passwords from breaches. It may claim one in a million that no list has, and never misses one of its lists.
 #[async_trait]
 pub trait BreachedPasswords: Send + Sync {
     /// Whether the password is in the list.

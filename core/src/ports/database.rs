@@ -24,7 +24,7 @@ pub enum Change {
         registration: Box<Registration>,
         /// How many may be pending for one address.
         limit: u32,
-        /// What is unexpired.
+        /// Records that expire at or before this time are expired.
         now: Timestamp,
     },
     /// Moves the expiry of an unexpired registration (`RegistrationGone`).
@@ -35,7 +35,7 @@ pub enum Change {
         id: UserId,
         /// The new expiry.
         expires_at: Timestamp,
-        /// What is unexpired.
+        /// Records that expire at or before this time are expired.
         now: Timestamp,
     },
     /// Removes a registration with its one-time tokens and jobs, if it exists.
@@ -96,7 +96,7 @@ pub enum Change {
     EndSessions {
         /// The realm.
         realm: Realm,
-        /// Whose.
+        /// The user.
         user: UserId,
         /// The session that stays.
         except: Option<SessionId>,
@@ -105,16 +105,16 @@ pub enum Change {
     PutToken(Box<OneTimeToken>),
     /// Uses up the unexpired token of that owner and digest (`TokenGone`). Of many racing commits, one succeeds.
     UseToken {
-        /// Whose.
+        /// The owner.
         owner: TokenOwner,
         /// The digest of the token.
         token: Digest,
-        /// What is unexpired.
+        /// Records that expire at or before this time are expired.
         now: Timestamp,
     },
     /// Sets the code of the unexpired token of that owner and digest, with all tries (`TokenGone`).
     SetCode {
-        /// Whose.
+        /// The owner.
         owner: TokenOwner,
         /// The digest of the token.
         token: Digest,
@@ -122,7 +122,7 @@ pub enum Change {
         code: Digest,
         /// How many tries it has.
         tries: u8,
-        /// What is unexpired.
+        /// Records that expire at or before this time are expired.
         now: Timestamp,
     },
     /// Removes the token of an owner, if there is one.
@@ -221,8 +221,8 @@ pub struct Committed {
 #[async_trait]
 pub trait Database: Send + Sync {
     /// Stores all of a unit durably, or nothing of it. Every reader that begins after the answer sees it. Of racing
-    /// units with the same condition, one is committed and the others are refused. Dropping the future does not cancel
-    /// the commit.
+    /// units with the same condition, one is committed and the others are refused. Dropping the future does not undo the
+    /// commit: the unit may or may not be stored.
     ///
     /// # Errors
     /// When the store fails: then the unit may or may not be stored.

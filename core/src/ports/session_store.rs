@@ -16,8 +16,8 @@ pub trait SessionStore: Send + Sync {
     /// The session of that id.
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError>;
 
-    /// The session and the account of these ids, if both exist. A store in front of a cache may answer from the cache;
-    /// whether the two belong together, and whether they are still valid, is for the caller to decide.
+    /// The session and the account of these ids, if both exist. A cache in front of the store may answer, within
+    /// `SESSION_CACHE_TTL`. Whether the two belong together, and whether they are still valid, is for the caller to decide.
     async fn find_with_account(
         &self,
         realm: &Realm,

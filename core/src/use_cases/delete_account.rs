@@ -13,7 +13,7 @@ use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::StoryError;
 
 impl AuthService {
-    /// Deletes the caller's account. Stopped before the account is gone, the caller can ask again.
+    /// Deletes the caller's account in one commit: repeat the call after an error.
     ///
     /// # Errors
     /// `ReauthenticationRequired`, `WrongPassword`, `TooMany`, `Overloaded`.

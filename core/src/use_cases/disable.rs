@@ -23,7 +23,7 @@ pub struct Switched {
 
 impl AuthService {
     /// Disables the account of an id or an address: every token of it, access tokens included, is dead when this
-    /// answers, those too that are being made right now. Stopped in between, it can be asked for again.
+    /// answers, those too that are being made right now. One commit: repeat the call after an error.
     ///
     /// # Errors
     /// `NotFound`; when a port fails.

@@ -142,9 +142,11 @@ impl Stores {
         let Some(redis) = redis(settings) else { return Ok(self) };
         let redis = Redis::prepare(&redis);
         let redis = Arc::new(redis.map_err(|error| format!("REDIS_URL: {error}"))?);
-        let database = SharedDatabase::new(redis.clone(), self.database, cache.time_to_live);
         // SQLite is quicker than a round trip to Redis
-        let caches = matches!(settings.database, config::Database::Mongo { .. }) && !cache.time_to_live.is_zero();
+        let cacheable = matches!(settings.database, config::Database::Mongo { .. });
+        // an instance that does not cache invalidates the entries of those that do
+        let database = SharedDatabase::new(redis.clone(), self.database, cacheable);
+        let caches = cacheable && !cache.time_to_live.is_zero();
         let (mut sessions, mut counts) = (self.sessions, self.counts);
         if caches {
             let cached = CachedSessions::new(redis.clone(), sessions, cache);

@@ -25,7 +25,7 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Starts a program and waits until it listens on the port. Its output goes into `log` in the folder.
+    /// Starts a program and waits until it listens on the port. Its output goes into `output` in the folder.
     ///
     /// # Errors
     /// When the program does not start or does not listen in time.

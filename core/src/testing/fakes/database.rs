@@ -100,8 +100,16 @@ impl Draft {
                 stored.tries_left = tries;
                 Ok(())
             }
-            other => {
-                self.apply_unconditional(other);
+            Change::RemoveRegistration { .. }
+            | Change::RemoveRegistrations { .. }
+            | Change::InsertSession(_)
+            | Change::EndSessions { .. }
+            | Change::PutToken(_)
+            | Change::RemoveToken(_)
+            | Change::RemoveTokens { .. }
+            | Change::ForgetJobs { .. }
+            | Change::ForgetLogins { .. } => {
+                self.apply_unconditional(change);
                 Ok(())
             }
         }
@@ -143,7 +151,15 @@ impl Draft {
             Change::ForgetLogins { realm, email } => {
                 self.logins.remove(&(realm, email));
             }
-            _ => {}
+            Change::InsertRegistration { .. }
+            | Change::ExtendRegistration { .. }
+            | Change::InsertUser(_)
+            | Change::ReplaceUser { .. }
+            | Change::DeleteUser { .. }
+            | Change::ReplaceSession { .. }
+            | Change::EndSession { .. }
+            | Change::UseToken { .. }
+            | Change::SetCode { .. } => {} // applied by `apply`
         }
     }
 

@@ -271,7 +271,7 @@ async fn a_disabled_account_is_found_so_and_keeps_its_email(users: &Users) -> Ou
     let realm = realm("User1");
     let enabled = user(&realm, 1);
     users.insert(enabled.clone()).await??;
-    // whoever keeps copies has one now
+    // a cache in front of the store is filled now
     assert_eq!(users.find(&realm, &enabled.id).await?, Some(enabled.clone()));
     let disabled = User { disabled: true, credentials_version: 1, version: 2, ..enabled.clone() };
     assert_eq!(users.replace(disabled.clone(), 1).await?, Ok(()));
