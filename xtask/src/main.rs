@@ -1,4 +1,4 @@
-//! What CI does, one command each: `cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
+//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
@@ -11,13 +11,14 @@ mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["ci"] => steps::ci(),
+        ["ci-full"] => steps::ci_full(),
         ["setup"] => steps::setup(),
         ["openapi"] => steps::openapi(),
         ["fmt"] => steps::fmt(),

@@ -1,4 +1,4 @@
-//! The steps of CI, in the order in which they fail cheapest.
+//! The steps of CI, cheapest failure first, in two tiers: `ci` guards every change, `ci-full` adds what takes long.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,31 +8,80 @@ use anyhow::{Context as _, Result, bail};
 
 use portcullis_test_services::{Services, has};
 
-use crate::{demo, testkit, unicode, wasm, words};
+use crate::{bench, demo, testkit, unicode, wasm, words};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
 
-/// Everything.
+/// When a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    /// In `ci` and `ci-full`.
+    EveryChange,
+    /// In `ci-full` alone: before an issue is called resolved.
+    Full,
+}
+
+/// A name for error messages, when it runs, and what it does.
+type Step = (&'static str, Tier, fn() -> Result<()>);
+
+/// All steps.
+const STEPS: &[Step] = &[
+    ("setup", Tier::EveryChange, setup),
+    ("words", Tier::EveryChange, words::check),
+    ("unicode", Tier::EveryChange, unicode::check),
+    ("demo", Tier::EveryChange, demo::check),
+    ("fmt", Tier::EveryChange, fmt),
+    ("clippy", Tier::EveryChange, clippy),
+    ("docs", Tier::EveryChange, docs),
+    ("portable", Tier::EveryChange, portable),
+    ("wasm", Tier::EveryChange, wasm::build),
+    // the tests compare the package's verdicts with the server's
+    ("package", Tier::EveryChange, wasm::package),
+    ("test", Tier::EveryChange, test),
+    ("testkit", Tier::EveryChange, testkit::run),
+    ("openapi", Tier::EveryChange, openapi),
+    ("coverage", Tier::EveryChange, coverage),
+    ("one node", Tier::Full, test_on_one_node),
+    ("test kit release", Tier::Full, testkit::build),
+    ("bench", Tier::Full, || bench::run(&["--quick"])),
+];
+
+/// The steps that guard every change.
 ///
 /// # Errors
 /// At the first step that fails.
 pub fn ci() -> Result<()> {
-    setup()?;
-    words::check()?;
-    unicode::check()?;
-    demo::check()?;
-    fmt()?;
-    clippy()?;
-    docs()?;
-    portable()?;
-    wasm::build()?;
-    // its verdicts are compared among the tests
-    wasm::package()?;
-    test()?;
-    testkit::run()?;
-    openapi()?;
-    coverage()
+    run_tier(Tier::EveryChange)
+}
+
+/// All steps, the long ones too.
+///
+/// # Errors
+/// At the first step that fails.
+pub fn ci_full() -> Result<()> {
+    run_tier(Tier::Full)
+}
+
+fn run_tier(tier: Tier) -> Result<()> {
+    let began = Instant::now();
+    for (name, _, run) in STEPS.iter().filter(|(_, of, _)| *of == Tier::EveryChange || *of == tier) {
+        run().with_context(|| format!("step {name}"))?;
+    }
+    println!("==> all steps passed after {:.1} min", began.elapsed().as_secs_f64() / 60.0);
+    Ok(())
+}
+
+/// The contract suite on a replica set of one node.
+///
+/// # Errors
+/// When a case fails.
+fn test_on_one_node() -> Result<()> {
+    let services = Services::start(1)?;
+    let mut command = cargo(&["test", "--package", "portcullis-tests", "--test", "contract"]);
+    command.env("REQUIRE_BACKENDS", "fake,embedded,mongo,redis");
+    command.env("MONGO_TEST_URL", &services.mongo_url).env("REDIS_TEST_URL", &services.redis_url);
+    step("the contract suite on one node", command)
 }
 
 /// What the tests need of the machine: a browser, Node and Python for clients and the npm packages, Python for a
