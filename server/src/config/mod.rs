@@ -264,6 +264,8 @@ pub struct Settings {
     pub breached_passwords_file: Option<PathBuf>,
     /// `CORS_ORIGINS`.
     pub cors_origins: Vec<String>,
+    /// `DEV_MAILBOX=any`: other machines may read `/dev/*` too.
+    pub dev_mailbox_for_any: bool,
     /// Logs.
     pub log: Log,
     /// What is allowed but not wise.

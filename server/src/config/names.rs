@@ -101,6 +101,7 @@ pub const KNOWN: &[Known] = &[
     open("ACCOUNT_ENUMERATION", "deny", "`allow` makes a taken e-mail a 409"),
     open("TEMPLATES_DIR", "built in", "a folder whose files replace the templates of the same name"),
     open("CORS_ORIGINS", "none", "origins that may call from a browser"),
+    open("DEV_MAILBOX", "loopback", "who may read `/dev/*` in development: requests from this machine that name it, or `any`"),
     open("LOG_FORMAT", "text", "or `json`"),
     open("LOG_LEVEL", "info", "a filter, e.g. `warn,portcullis_server=debug`"),
 ];

@@ -94,6 +94,7 @@ fn values_that_cannot_be_are_refused() {
         ("ACCESS_TOKEN_TTL", "0s"),
         ("ARGON2_MEMORY_KIB", "1"),
         ("TRUSTED_PROXIES", "everyone"),
+        ("DEV_MAILBOX", "everyone"),
         ("CORS_ORIGINS", "*"),
         ("CORS_ORIGINS", "https://app.example.com/path"),
         ("DATABASE_URL", "postgres://x"),

@@ -36,6 +36,8 @@ pub struct App {
     pub renderer: Arc<Renderer>,
     /// The development mailbox; `None` in production, where `/dev` does not exist.
     pub mailbox: Option<Arc<Outbox>>,
+    /// Whether other machines may read `/dev/*`.
+    pub dev_mailbox_for_any: bool,
     /// What instances share, where it is set.
     pub redis: Option<Arc<Redis>>,
     /// Numbers of the rate limits.

@@ -5,6 +5,7 @@ pub mod app;
 pub mod assets;
 mod auth;
 pub mod client_disconnect;
+mod dev_access;
 pub mod endpoint;
 mod error;
 mod extract;

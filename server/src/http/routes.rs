@@ -14,6 +14,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::http::app::App;
+use crate::http::dev_access::require_local_request;
 use crate::http::endpoint::{Access, Endpoint};
 use crate::http::guard::{Guard, guard};
 use crate::http::middleware::{cors, cors_layer, finish_response, panic_response};
@@ -144,7 +145,11 @@ pub fn router(app: Arc<App>) -> Router {
         }
     }
     for (path, endpoints) in by_path([system_endpoints(), optional_endpoints(&app)].concat()) {
-        router = router.route(path, method_router(&app, None, endpoints));
+        let mut methods = method_router(&app, None, endpoints);
+        if path.starts_with("/dev/") {
+            methods = methods.layer(from_fn_with_state(app.clone(), require_local_request));
+        }
+        router = router.route(path, methods);
     }
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(app.clone(), finish_response))
