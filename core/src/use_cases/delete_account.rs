@@ -10,7 +10,7 @@ use crate::model::user::User;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 impl AuthService {
     /// Deletes the caller's account in one commit: repeat the call after an error.
@@ -22,25 +22,25 @@ impl AuthService {
         caller: &Caller,
         password: Option<&str>,
         client: &Client,
-    ) -> Result<(), StoryError> {
+    ) -> Result<(), AuthError> {
         let Ports { clock, .. } = &self.ports;
         let user = &caller.user;
         match password {
             Some(password) => self.confirm_password(user, password, client).await?,
             None if clock.now().since(caller.session.authenticated_at) <= self.policy.fresh_login => {}
-            None => return Err(StoryError::ReauthenticationRequired),
+            None => return Err(AuthError::ReauthenticationRequired),
         }
         self.erase(user).await
     }
 
     /// One commit removes the account and everything about it; the messages that were kept for development go too.
-    async fn erase(&self, user: &User) -> Result<(), StoryError> {
+    async fn erase(&self, user: &User) -> Result<(), AuthError> {
         let Ports { users, database, .. } = &self.ports;
         let (realm, id) = (&user.realm, &user.id);
         loop {
             let newest = users.find(realm, id).await?;
             let newest = newest.filter(|newest| newest.credentials_version == user.credentials_version);
-            let newest = newest.ok_or(StoryError::NotAuthenticated)?;
+            let newest = newest.ok_or(AuthError::NotAuthenticated)?;
             self.forget_messages(realm, id).await;
             match database.commit(self.erasure(&newest)).await? {
                 Ok(committed) => {

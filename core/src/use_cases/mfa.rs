@@ -8,7 +8,7 @@ use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
 
 /// What the caller shows to switch a factor off.
@@ -38,7 +38,7 @@ impl AuthService {
         on: bool,
         proof: Proof<'_>,
         client: &Client,
-    ) -> Result<(), StoryError> {
+    ) -> Result<(), AuthError> {
         let Ports { clock, .. } = &self.ports;
         let user = &caller.user;
         if let Proof::Password(password) = proof {
@@ -48,12 +48,12 @@ impl AuthService {
             return Ok(());
         }
         if on && !user.phone_verified {
-            return Err(StoryError::PhoneNotVerified);
+            return Err(AuthError::PhoneNotVerified);
         }
         let shown = if on { None } else { self.prove_off(caller, proof).await? };
         let change = |user: &mut User| {
             if on && !user.phone_verified {
-                return Err(StoryError::PhoneNotVerified);
+                return Err(AuthError::PhoneNotVerified);
             }
             user.mfa_sms = on;
             Ok(())
@@ -73,16 +73,16 @@ impl AuthService {
     }
 
     /// What shows that the caller may switch the factor off: the one-time token of a code, where it is a code.
-    async fn prove_off(&self, caller: &Caller, proof: Proof<'_>) -> Result<Option<OneTimeToken>, StoryError> {
+    async fn prove_off(&self, caller: &Caller, proof: Proof<'_>) -> Result<Option<OneTimeToken>, AuthError> {
         match proof {
-            Proof::Nothing => Err(StoryError::ReauthenticationRequired),
+            Proof::Nothing => Err(AuthError::ReauthenticationRequired),
             Proof::Password(_) => Ok(None),
             Proof::Otp { token, otp } => {
                 let shown = self.try_otp(&caller.user.realm, Purpose::VerifyPhone, token, otp).await?;
                 if shown.holder.subject == caller.user.id && self.sent_to(&caller.user, &shown)? {
                     Ok(Some(shown))
                 } else {
-                    Err(StoryError::InvalidToken)
+                    Err(AuthError::InvalidToken)
                 }
             }
         }
