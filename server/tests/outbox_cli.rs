@@ -80,7 +80,7 @@ async fn a_server_may_be_running() {
 fn a_store_that_is_not_there_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let (code, out, error) = outbox(folder.path(), &["list"]);
-    assert!(code == 1 && out.is_empty() && error.contains("DATABASE_URL") && error.contains("Mend"), "{out}{error}");
+    assert!(code == 1 && out.is_empty() && error.contains("DATABASE_URL") && error.contains("Fix"), "{out}{error}");
     assert!(!folder.path().join("data/portcullis.db").exists());
 }
 

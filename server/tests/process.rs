@@ -231,11 +231,11 @@ fn what_cannot_start_says_why_and_how_to_mend_it() {
     let output = with_port.current_dir(folder.path()).env_clear().env("PORT", &port).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains("PORT") && told.contains("Mend"), "{told}");
+    assert!(told.contains("PORT") && told.contains("Fix"), "{told}");
 
     std::fs::write(folder.path().join("broken.db"), "not a database at all ".repeat(1000)).unwrap();
     let (code, told) = refused(folder.path(), &[("DATABASE_URL", "sqlite://broken.db")]);
-    assert!(code == 1 && told.contains("broken.db") && told.contains("Mend"), "{told}");
+    assert!(code == 1 && told.contains("broken.db") && told.contains("Fix"), "{told}");
     let (code, told) = refused(folder.path(), &[("RATE_LIMIT_LOGN", "5/min"), ("REALMS", "health")]);
     assert!(code == 1 && told.contains("RATE_LIMIT_LOGN") && told.contains("REALMS"), "{told}");
     let (code, told) = refused(folder.path(), &[("ENVIRONMENT", "production")]);
@@ -252,7 +252,7 @@ fn a_database_knows_the_keys_it_was_written_with() {
     drop(Process::start(folder.path(), &[]));
     let other = "Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZmdoaWo";
     let (code, told) = refused(folder.path(), &[("EMAIL_SALT", "pQ7xR2mV9kL4nB8wT1cY6hJ3sD5fG0zA-other")]);
-    assert!(code == 1 && told.contains("EMAIL_SALT") && told.contains("Mend"), "{told}");
+    assert!(code == 1 && told.contains("EMAIL_SALT") && told.contains("Fix"), "{told}");
     let (code, told) = refused(folder.path(), &[("ENCRYPTION_KEY", &format!("7:{other}"))]);
     assert!(code == 1 && told.contains("ENCRYPTION_KEY") && told.contains("ring"), "{told}");
     // the old key behind a new one still opens it
