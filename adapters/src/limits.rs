@@ -29,7 +29,7 @@ pub struct Buckets {
 #[derive(Default)]
 struct Shard {
     full_at: HashMap<Bucket, i64>,
-    /// Swept when it has grown to this.
+    /// PurgeReport when it has grown to this.
     sweep_at: usize,
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use portcullis_core::model::sealed::{AadContext, Field};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
@@ -17,8 +17,8 @@ use portcullis_core::ports::user_store::UserStore;
 use crate::crypto::check_values;
 use crate::embedded::Embedded;
 use crate::mongo::Mongo;
-use crate::outbox::shelf::Shelf;
-use crate::transfer::{Collection, Movable};
+use crate::outbox::shelf::SentMessageStore;
+use crate::transfer::{Collection, MigratableStore};
 
 const PORT: &str = "rewrap";
 /// Keys read at once.
@@ -35,7 +35,7 @@ pub const HOLDERS: [Collection; 3] = [Collection::Registrations, Collection::Use
 
 /// A store whose keys can be wrapped anew.
 #[async_trait]
-pub trait KeyKeeper: UserStore + RegistrationStore + Shelf + Movable {
+pub trait KeyRotationStore: UserStore + RegistrationStore + SentMessageStore + MigratableStore {
     /// Compare-and-swap of a check value. Whether it was the one that was seen.
     async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError>;
 
@@ -44,7 +44,7 @@ pub trait KeyKeeper: UserStore + RegistrationStore + Shelf + Movable {
 }
 
 #[async_trait]
-impl KeyKeeper for Embedded {
+impl KeyRotationStore for Embedded {
     async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
         self.swap_check_value(name, seen, fresh).await
     }
@@ -55,7 +55,7 @@ impl KeyKeeper for Embedded {
 }
 
 #[async_trait]
-impl KeyKeeper for Mongo {
+impl KeyRotationStore for Mongo {
     async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
         self.swap_check_value(name, seen, fresh).await
     }
@@ -67,12 +67,12 @@ impl KeyKeeper for Mongo {
 
 /// How many records' keys lie under which key, by collection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct KeyUsage {
     /// By the id of the wrapping key; `None` is what no version of ours wrapped.
     pub by_key: BTreeMap<Option<u32>, BTreeMap<&'static str, u64>>,
 }
 
-impl Census {
+impl KeyUsage {
     fn count(&mut self, key: Option<u32>, of: Collection) {
         *self.by_key.entry(key).or_default().entry(of.as_str()).or_default() += 1;
     }
@@ -90,7 +90,7 @@ pub struct Report {
     /// Keys that were wrapped anew.
     pub rewrapped: u64,
     /// What the last pass found, once it was through.
-    pub census: Census,
+    pub census: KeyUsage,
     /// Keys that their own key of the ring does not open, by its id. Nothing can be read with them.
     pub damaged: BTreeMap<u32, u64>,
 }
@@ -119,21 +119,21 @@ pub struct Step {
 }
 
 /// A call.
-pub struct Rewrapper<'a> {
+pub struct KeyRotation<'a> {
     /// Whose keys.
-    pub store: &'a dyn KeyKeeper,
+    pub store: &'a dyn KeyRotationStore,
     /// The ring.
     pub cipher: &'a dyn FieldCipher,
     /// Hears of every step.
     pub told: &'a (dyn Fn(Step) + Send + Sync),
 }
 
-impl Rewrapper<'_> {
+impl KeyRotation<'_> {
     /// Looks, and changes nothing.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn census(&self) -> Result<Census, PortError> {
+    pub async fn census(&self) -> Result<KeyUsage, PortError> {
         let mut report = Report::default();
         self.pass(&mut report, false).await?;
         let check = self.again(|| self.store.check_value(check_values::RING)).await?;
@@ -172,7 +172,7 @@ impl Rewrapper<'_> {
             loop {
                 let page = self.again(|| self.page(of, behind.as_deref())).await?;
                 let looked_at = page.keys.len() as u64;
-                let swaps: Vec<KeySwap> =
+                let swaps: Vec<KeyReplacement> =
                     page.keys.into_iter().filter_map(|held| self.look(of, held, report, swapping)).collect();
                 tried += swaps.len() as u64;
                 done += looked_at - swaps.len() as u64;
@@ -192,7 +192,7 @@ impl Rewrapper<'_> {
     }
 
     /// Counts a key; what is to be swapped for it, if anything is.
-    fn look(&self, of: Collection, held: HeldKey, report: &mut Report, swapping: bool) -> Option<KeySwap> {
+    fn look(&self, of: Collection, held: StoredDataKey, report: &mut Report, swapping: bool) -> Option<KeyReplacement> {
         if held.key.as_bytes().iter().all(|byte| *byte == 0) {
             // of a record that is being deleted: its key has gone already
             return None;
@@ -205,7 +205,7 @@ impl Rewrapper<'_> {
         }
         let place = AadContext { realm: &held.realm, record: &held.record, field: Field::Key };
         if let Ok(fresh) = self.cipher.rewrap(&held.key, place) {
-            return Some(KeySwap { seen: held, fresh });
+            return Some(KeyReplacement { seen: held, fresh });
         }
         *report.damaged.entry(older).or_default() += 1;
         None
@@ -215,19 +215,19 @@ impl Rewrapper<'_> {
         match of {
             Collection::Registrations => RegistrationStore::keys(self.store, behind, A_PAGE).await,
             Collection::Users => UserStore::keys(self.store, behind, A_PAGE).await,
-            Collection::Outbox => Shelf::keys(self.store, behind, A_PAGE).await,
+            Collection::Outbox => SentMessageStore::keys(self.store, behind, A_PAGE).await,
             _ => Err(PortError::new(PORT, "a collection without keys")),
         }
     }
 
     /// Swaps some, and waits as long as it took: people who log in meanwhile come first.
-    async fn swap(&self, of: Collection, swaps: &[KeySwap]) -> Result<u64, PortError> {
+    async fn swap(&self, of: Collection, swaps: &[KeyReplacement]) -> Result<u64, PortError> {
         let began = Instant::now();
         let put = self.again(|| async move {
             match of {
                 Collection::Registrations => RegistrationStore::swap_keys(self.store, swaps.to_vec()).await,
                 Collection::Users => UserStore::swap_keys(self.store, swaps.to_vec()).await,
-                Collection::Outbox => Shelf::swap_keys(self.store, swaps.to_vec()).await,
+                Collection::Outbox => SentMessageStore::swap_keys(self.store, swaps.to_vec()).await,
                 _ => Err(PortError::new(PORT, "a collection without keys")),
             }
         });

@@ -36,21 +36,21 @@ pub struct MailQuotas {
 /// How many texts and calls may go out: each costs money, which thieves have ways to share in, and none may be turned
 /// on a stranger. All are counted per realm.
 #[derive(Debug, Clone)]
-pub struct TextGuard {
+pub struct SmsQuotas {
     /// Countries that numbers may be proven in, by the numbers' own digits; `None` is all of them.
     pub countries: Option<Vec<Country>>,
     /// That one account may ask for to prove its numbers, in a day.
-    pub of_an_account: Quota,
+    pub per_account: Quota,
     /// To one number, or for one account's logins, in a few minutes.
     pub cool_down: Quota,
     /// To one number, or for one account's logins, in a day.
-    pub of_a_number: Quota,
+    pub per_number: Quota,
     /// To all numbers that agree in everything but their last four digits: who pumps texts owns a range.
     pub of_a_prefix: Quota,
     /// To such a range, without a code coming back: every right code gives one back.
     pub unanswered: Quota,
     /// Altogether, to prove numbers.
-    pub altogether: Quota,
+    pub per_realm: Quota,
     /// Altogether, for logins: roomy, for whoever fills it keeps others from theirs.
     pub of_logins: Quota,
 }
@@ -75,7 +75,7 @@ pub struct Policy {
     /// How much mail one address may get.
     pub mail: MailQuotas,
     /// How many texts and calls may go out, and where to.
-    pub texts: TextGuard,
+    pub texts: SmsQuotas,
     /// A deletion without a password needs a login no older than this.
     pub fresh_login: Duration,
 }
@@ -104,14 +104,14 @@ impl Default for Policy {
                 of_a_kind: Quota::new(1, Duration::from_secs(60)),
                 to_an_address: Quota::new(20, Duration::from_secs(DAY)),
             },
-            texts: TextGuard {
+            texts: SmsQuotas {
                 countries: None,
-                of_an_account: Quota::new(10, Duration::from_secs(DAY)),
+                per_account: Quota::new(10, Duration::from_secs(DAY)),
                 cool_down: Quota::new(3, Duration::from_secs(300)),
-                of_a_number: Quota::new(20, Duration::from_secs(DAY)),
+                per_number: Quota::new(20, Duration::from_secs(DAY)),
                 of_a_prefix: Quota::new(200, Duration::from_secs(DAY)),
                 unanswered: Quota::new(50, Duration::from_secs(DAY)),
-                altogether: Quota::new(1000, Duration::from_secs(DAY)),
+                per_realm: Quota::new(1000, Duration::from_secs(DAY)),
                 of_logins: Quota::new(20_000, Duration::from_secs(DAY)),
             },
             fresh_login: Duration::from_secs(15 * 60),

@@ -38,7 +38,7 @@ pub async fn bind(listen: &Listen) -> Result<TcpListener, String> {
             std::io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: set PORT to a higher one",
             _ => "HOST must be an address of this machine",
         };
-        format!("cannot listen on {host}:{port} (HOST and PORT): {error}. Mend: {mend}.")
+        format!("cannot listen on {host}:{port} (HOST and PORT): {error}. Fix: {mend}.")
     })
 }
 

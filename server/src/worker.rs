@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::errors::StoryError;
-use portcullis_core::use_cases::housekeeping::Swept;
+use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::housekeeping::PurgeReport;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -77,7 +77,7 @@ async fn deliver(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
 }
 
 /// Says and counts what became of a look at the queue. Whether there may be more to do right now.
-fn told(app: &App, delivered: Result<Delivery, StoryError>) -> bool {
+fn told(app: &App, delivered: Result<Delivery, AuthError>) -> bool {
     if delivered.is_ok() && QUEUE_AWAY.swap(false, Ordering::Relaxed) {
         tracing::info!("the queue answers again");
     }
@@ -125,7 +125,7 @@ async fn keep_house(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-fn count_swept(app: &App, swept: &Swept) {
+fn count_swept(app: &App, swept: &PurgeReport) {
     let of = [
         ("registrations", swept.registrations),
         ("sessions", swept.sessions),

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mongo::{Mongo, MongoSettings};
 use portcullis_adapters::transfer::mover::{Mover, Step};
-use portcullis_adapters::transfer::{Collection, Movable};
+use portcullis_adapters::transfer::{Collection, MigratableStore};
 use portcullis_tests::filled::fill;
 use portcullis_tests::process::{Process, call, command};
 use portcullis_tests::{Person, on_servers};
@@ -59,7 +59,7 @@ pub async fn what_was_moved_there_and_back_is_the_same() {
     from.check_value_or_insert("email_salt", b"salt").await.unwrap();
     there.prepare().await.unwrap();
     fill(&from, 0..1_100).await;
-    for (from, to) in [(&from as &dyn Movable, &there as _), (&there as _, &back as _)] {
+    for (from, to) in [(&from as &dyn MigratableStore, &there as _), (&there as _, &back as _)] {
         let proofs = Mover { from, to, place: "here", told: &|_: Step| {} }.run().await.unwrap();
         assert!(proofs.iter().all(|proof| proof.from == proof.to && proof.to.count > 0));
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::rewrap::{Report, Rewrapper};
+use portcullis_adapters::rewrap::{KeyRotation, Report};
 use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_adapters::transfer::{Collection, Movable as _};
+use portcullis_adapters::transfer::{Collection, MigratableStore as _};
 use portcullis_core::model::sealed::{AadContext, Field, WrappedKey};
 use portcullis_core::model::user::User;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
@@ -37,7 +37,7 @@ async fn key_of(store: &Embedded, n: u64) -> WrappedKey {
 }
 
 async fn rewrapped(store: &Embedded, cipher: &AesGcmCipher) -> Report {
-    Rewrapper { store, cipher, told: &|_| {} }.run().await.unwrap()
+    KeyRotation { store, cipher, told: &|_| {} }.run().await.unwrap()
 }
 
 async fn commit(store: &Embedded, change: Change) {
@@ -131,7 +131,7 @@ async fn where_there_is_nothing_it_says_so_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [["keys", "status"], ["keys", "rewrap"]] {
         let (code, _, error) = call(folder.path(), &[], &arguments);
-        assert!(code == 1 && error.contains("is not there. Mend: "), "{error}");
+        assert!(code == 1 && error.contains("is not there. Fix: "), "{error}");
     }
     assert!(!folder.path().join("data/portcullis.db").exists());
     let (code, out, _) = call(folder.path(), &[], &["keys", "generate"]);

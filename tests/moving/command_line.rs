@@ -78,7 +78,7 @@ async fn what_cannot_be_moved_is_told_with_its_mend() {
     let folder = tempfile::tempdir().unwrap();
     let told = |settings: &[(String, String)], from: &str, to: &str| {
         let (code, _, error) = call(folder.path(), settings, &["move", "--from", from, "--to", to]);
-        assert!(code == 1 && error.contains("Mend: "), "{error}");
+        assert!(code == 1 && error.contains("Fix: "), "{error}");
         error
     };
     assert!(told(&[], "DATABASE_URL", "sqlite://new/p.db").contains("--from: ") && !folder.path().join("new").exists());

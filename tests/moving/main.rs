@@ -8,7 +8,7 @@ use std::path::Path;
 
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::transfer::mover::{MoveError, Mover, Proof, Step};
-use portcullis_adapters::transfer::{Collection, Movable};
+use portcullis_adapters::transfer::{Collection, MigratableStore};
 use portcullis_tests::filled::fill;
 
 /// Enough for several batches.
@@ -18,7 +18,7 @@ fn open(folder: &Path, name: &str) -> Embedded {
     Embedded::open(&folder.join(name)).expect("a store")
 }
 
-async fn moved(from: &dyn Movable, to: &dyn Movable) -> Result<Vec<Proof>, MoveError> {
+async fn moved(from: &dyn MigratableStore, to: &dyn MigratableStore) -> Result<Vec<Proof>, MoveError> {
     Mover { from, to, place: "here", told: &|_: Step| {} }.run().await
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::transfer::mover::{MoveError, Mover, Step};
-use portcullis_adapters::transfer::{Collection, Movable, NOTE, Pages, Record};
+use portcullis_adapters::transfer::{Collection, MigratableStore, NOTE, Pages, Record};
 use portcullis_core::ports::database::{Change, Database as _, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::testing::samples::{realm, user, user_id};
@@ -21,7 +21,7 @@ struct Target<'a> {
 }
 
 #[async_trait]
-impl Movable for Target<'_> {
+impl MigratableStore for Target<'_> {
     fn pages(&self, of: Collection, behind: Option<&str>) -> Pages<'_> {
         self.store.pages(of, behind)
     }

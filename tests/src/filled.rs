@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use portcullis_adapters::outbox::shelf::{Shelf, Shelved};
+use portcullis_adapters::outbox::shelf::{SentMessageStore, StoredMessage};
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::job::Task;
 use portcullis_core::model::one_time_token::Purpose;
@@ -37,7 +37,7 @@ pub trait Everything:
     + AuditLog
     + LoginGuard
     + RateLimiter
-    + Shelf
+    + SentMessageStore
 {
 }
 
@@ -51,7 +51,7 @@ impl<S> Everything for S where
         + AuditLog
         + LoginGuard
         + RateLimiter
-        + Shelf
+        + SentMessageStore
 {
 }
 
@@ -116,7 +116,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     }
     let bucket = Bucket { realm: realm.clone(), operation: "export", who: digest("who", n) };
     let _ = store.take(&bucket, &Quota::new(1, Duration::from_hours(24)), NOW).await?;
-    let copy = Shelved {
+    let copy = StoredMessage {
         realm: realm.clone(),
         subject: user_id(n),
         job: job_id(n),
@@ -125,6 +125,6 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
         message: sealed("message", n),
         at: NOW,
     };
-    Shelf::put(store, copy).await?;
+    SentMessageStore::put(store, copy).await?;
     Ok(())
 }

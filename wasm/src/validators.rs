@@ -84,7 +84,7 @@ pub fn registration(
         country_code: country_code.as_deref(),
         password: password.as_deref(),
     };
-    rows::of(form.parse_unmeasured(&rules), |parsed| {
+    rows::of(form.parse_without_strength_check(&rules), |parsed| {
         let (first, last) = (parsed.first_name.as_str(), parsed.last_name.as_str());
         let (code, country) = (parsed.country_code.to_string(), parsed.phone.country());
         let fields = [first, last, parsed.email.as_str(), parsed.phone.as_str(), &code, parsed.password.expose()];

@@ -3,7 +3,7 @@
 //! hundred could still be read in the file. So a key never moves: slots are only appended, keep their size and are
 //! overwritten where they are. Deleting a row that names a slot frees it, by a trigger.
 
-use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use portcullis_core::model::sealed::WrappedKey;
 use portcullis_core::ports::error::PortError;
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -73,7 +73,7 @@ impl Embedded {
             while let Some(row) = rows.next()? {
                 let mut columns = Columns::of(row);
                 last = Some(columns.value::<i64>()?);
-                keys.push(HeldKey {
+                keys.push(StoredDataKey {
                     realm: columns.realm()?,
                     record: columns.id()?,
                     part: columns.value()?,
@@ -86,14 +86,14 @@ impl Embedded {
     }
 
     /// In one commit, each only where the one that was seen still is.
-    pub(super) async fn swap_keys_of(&self, held: Held, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    pub(super) async fn swap_keys_of(&self, held: Held, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         let write =
             move |db: &Connection| swaps.iter().try_fold(0, |put, swap| Ok(put + u64::from(swap_key(db, held, swap)?)));
         self.writer.write(held.port, write).await
     }
 }
 
-fn swap_key(db: &Connection, held: Held, KeySwap { seen, fresh }: &KeySwap) -> rusqlite::Result<bool> {
+fn swap_key(db: &Connection, held: Held, KeyReplacement { seen, fresh }: &KeyReplacement) -> rusqlite::Result<bool> {
     let Held { table, record, part, .. } = held;
     let which = format!("realm = ?1 AND {record} = ?2 AND {part} = ?3");
     let sql = format!("SELECT key_slot, wrapped FROM {table} JOIN keys ON slot = key_slot WHERE {which}");

@@ -45,7 +45,7 @@ fn keep(
 }
 
 /// A few at a time: e-mails that somebody guessed at must not stay for ever.
-fn forget_idle(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+fn purge_idle_counts(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "DELETE FROM login_counts WHERE (realm, email, address) IN \
                (SELECT realm, email, address FROM login_counts WHERE address = x'' AND touched_at < ?1 LIMIT 8)";
     db.prepare_cached(sql)?.execute([(now - IDLE).as_millis()]).map(|_| ())
@@ -77,7 +77,7 @@ impl LoginGuard for Embedded {
             let (admission, next) = check_login_throttle(counted, now);
             if admission == Admission::Admitted {
                 keep(db, &realm, &email, address, (&next, now))?;
-                forget_idle(db, now)?;
+                purge_idle_counts(db, now)?;
             }
             Ok(admission)
         };

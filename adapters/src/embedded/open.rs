@@ -22,7 +22,7 @@ const LOOKED_THROUGH: u64 = 4 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder cannot be made or written to.
-    #[error("{}: the folder cannot be used: {source}. Mend: make it writable for this user, or set DATABASE_URL to another place", path.display())]
+    #[error("{}: the folder cannot be used: {source}. Fix: make it writable for this user, or set DATABASE_URL to another place", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Something else of the operating system.
-    #[error("{}: {source}. Mend: make the file readable and writable for this user, or set DATABASE_URL to another place", path.display())]
+    #[error("{}: {source}. Fix: make the file readable and writable for this user, or set DATABASE_URL to another place", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -38,13 +38,13 @@ pub enum OpenError {
         source: io::Error,
     },
     /// A folder where a file should be.
-    #[error("{} is a folder. Mend: name a file in it, as in sqlite://{}/portcullis.db", path.display(), path.display())]
+    #[error("{} is a folder. Fix: name a file in it, as in sqlite://{}/portcullis.db", path.display(), path.display())]
     IsFolder {
         /// The folder.
         path: PathBuf,
     },
     /// Another process has it.
-    #[error("{} is in use by another Portcullis process{}. Mend: stop that one, or set DATABASE_URL to another file", path.display(), number(*process))]
+    #[error("{} is in use by another Portcullis process{}. Fix: stop that one, or set DATABASE_URL to another file", path.display(), number(*process))]
     Locked {
         /// The file.
         path: PathBuf,
@@ -52,19 +52,19 @@ pub enum OpenError {
         process: Option<u32>,
     },
     /// Not SQLite, or damaged.
-    #[error("{} is damaged or not a database. Mend: restore it from a backup, or move it away to begin anew", path.display())]
+    #[error("{} is damaged or not a database. Fix: restore it from a backup, or move it away to begin anew", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
     },
     /// A database of some other program.
-    #[error("{} is a database of another program. Mend: set DATABASE_URL to a file of its own", path.display())]
+    #[error("{} is a database of another program. Fix: set DATABASE_URL to a file of its own", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
     /// A later version wrote it.
-    #[error("{} has schema {found}, this version knows {known}. Mend: run the version that wrote it, or a later one", path.display())]
+    #[error("{} has schema {found}, this version knows {known}. Fix: run the version that wrote it, or a later one", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -74,25 +74,25 @@ pub enum OpenError {
         known: u32,
     },
     /// It may be read but not written.
-    #[error("{} cannot be written. Mend: make the file, its -wal and -shm and their folder writable for this user, or set DATABASE_URL to another place", path.display())]
+    #[error("{} cannot be written. Fix: make the file, its -wal and -shm and their folder writable for this user, or set DATABASE_URL to another place", path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
     },
     /// No room.
-    #[error("{}: the disk is full. Mend: make room, or set DATABASE_URL to a file on another disk", path.display())]
+    #[error("{}: the disk is full. Fix: make room, or set DATABASE_URL to a file on another disk", path.display())]
     DiskFull {
         /// The file.
         path: PathBuf,
     },
     /// A write-ahead log cannot live there.
-    #[error("{} is on a file system without shared memory, so it cannot keep a write-ahead log. Mend: set DATABASE_URL to a file on a local disk", path.display())]
+    #[error("{} is on a file system without shared memory, so it cannot keep a write-ahead log. Fix: set DATABASE_URL to a file on a local disk", path.display())]
     NoLog {
         /// The file.
         path: PathBuf,
     },
     /// Anything else.
-    #[error("{}: {source}. Mend: see whether the disk works, or set DATABASE_URL to another place", path.display())]
+    #[error("{}: {source}. Fix: see whether the disk works, or set DATABASE_URL to another place", path.display())]
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -311,8 +311,8 @@ mod tests {
             let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
             explain(Path::new("/data/p.db"), error).to_string()
         };
-        assert!(told(rusqlite::ffi::SQLITE_FULL).contains("/data/p.db: the disk is full. Mend: make room"));
-        assert!(told(rusqlite::ffi::SQLITE_READONLY).contains("cannot be written. Mend: make the file"));
+        assert!(told(rusqlite::ffi::SQLITE_FULL).contains("/data/p.db: the disk is full. Fix: make room"));
+        assert!(told(rusqlite::ffi::SQLITE_READONLY).contains("cannot be written. Fix: make the file"));
         assert!(told(rusqlite::ffi::SQLITE_CANTOPEN).contains("cannot be written"));
         assert!(told(rusqlite::ffi::SQLITE_CORRUPT).contains("damaged"));
         assert!(told(rusqlite::ffi::SQLITE_BUSY).contains("in use by another"));

@@ -1,7 +1,7 @@
-//! The development mailbox's [`Shelf`] on SQLite.
+//! The development mailbox's [`SentMessageStore`] on SQLite.
 
 use async_trait::async_trait;
-use portcullis_core::model::held_key::{KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::error::PortError;
@@ -10,16 +10,16 @@ use rusqlite::{Connection, Row, params};
 use crate::embedded::Embedded;
 use crate::embedded::keys::{self, Held};
 use crate::embedded::rows::Columns;
-use crate::outbox::shelf::{Shelf, Shelved};
+use crate::outbox::shelf::{SentMessageStore, StoredMessage};
 
 const PORT: &str = "outbox";
 const HELD: Held = Held { port: PORT, table: "outbox", record: "job", part: "part" };
 /// Copies that are kept.
 const KEPT: i64 = 10_000;
 
-pub fn read(row: &Row<'_>) -> rusqlite::Result<Shelved> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     let mut columns = Columns::of(row);
-    Ok(Shelved {
+    Ok(StoredMessage {
         realm: columns.realm()?,
         subject: UserId::from_bytes(columns.id()?),
         job: JobId::from_bytes(columns.id()?),
@@ -31,7 +31,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Shelved> {
 }
 
 /// Keeps a copy, the newest; one of the same job and part is replaced.
-pub fn insert(db: &Connection, copy: &Shelved) -> rusqlite::Result<()> {
+pub fn insert(db: &Connection, copy: &StoredMessage) -> rusqlite::Result<()> {
     let of_job = params![copy.job.as_bytes(), copy.part];
     db.prepare_cached("DELETE FROM outbox WHERE job = ?1 AND part = ?2")?.execute(of_job)?;
     let sql = "INSERT INTO outbox (realm, subject, job, part, key_slot, message, at) \
@@ -43,8 +43,8 @@ pub fn insert(db: &Connection, copy: &Shelved) -> rusqlite::Result<()> {
 }
 
 #[async_trait]
-impl Shelf for Embedded {
-    async fn put(&self, copy: Shelved) -> Result<(), PortError> {
+impl SentMessageStore for Embedded {
+    async fn put(&self, copy: StoredMessage) -> Result<(), PortError> {
         let write = move |db: &Connection| {
             insert(db, &copy)?;
             let oldest = db.last_insert_rowid() - KEPT;
@@ -53,7 +53,7 @@ impl Shelf for Embedded {
         self.writer.write(PORT, write).await
     }
 
-    async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError> {
+    async fn newest(&self, limit: u32) -> Result<Vec<StoredMessage>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = "SELECT realm, subject, job, part, wrapped, message, at FROM outbox JOIN keys ON slot = key_slot \
                  ORDER BY number DESC LIMIT ?1";
@@ -65,7 +65,7 @@ impl Shelf for Embedded {
         self.keys_of(HELD, behind, limit)
     }
 
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.swap_keys_of(HELD, swaps).await
     }
 

@@ -1,7 +1,7 @@
 //! [`RegistrationStore`] on SQLite.
 
 use async_trait::async_trait;
-use portcullis_core::model::held_key::{KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::JobSubject;
 use portcullis_core::model::realm::Realm;
@@ -146,7 +146,7 @@ impl RegistrationStore for Embedded {
         self.keys_of(HELD, behind, limit)
     }
 
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.swap_keys_of(HELD, swaps).await
     }
 

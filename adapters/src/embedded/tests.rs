@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_core::model::event::{Event, EventKind};
-use portcullis_core::model::held_key::KeySwap;
+use portcullis_core::model::held_key::KeyReplacement;
 use portcullis_core::model::job::{JobSubject, Task};
 use portcullis_core::model::login_throttle::Admission;
 use portcullis_core::model::quota::{Bucket, Quota};
@@ -150,7 +150,7 @@ async fn a_key_that_was_wrapped_anew_leaves_no_old_one_behind() {
     let longer = WrappedKey::from_bytes([marked_key(3, 1).as_bytes(), &[1; 200]].concat());
     for fresh in [marked_key(2, 1), longer.clone()] {
         let seen = store.users().keys(None, 1).await.unwrap().keys.remove(0);
-        assert_eq!(store.users().swap_keys(vec![KeySwap { seen, fresh }]).await.unwrap(), 1);
+        assert_eq!(store.users().swap_keys(vec![KeyReplacement { seen, fresh }]).await.unwrap(), 1);
     }
     let user = store.users().find(&realm("User1"), &user_id(1)).await.unwrap().unwrap();
     assert_eq!((user.person.key, user.version), (longer, 1));

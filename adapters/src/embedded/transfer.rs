@@ -1,4 +1,4 @@
-//! [`Movable`] on SQLite. A batch and the note of it are one change: after a kill nothing is there twice or missing.
+//! [`MigratableStore`] on SQLite. A batch and the note of it are one change: after a kill nothing is there twice or missing.
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use crate::embedded::{Embedded, shapes};
-use crate::transfer::{AT_ONCE, Collection, Movable, NOTE, Page, Pages, Record};
+use crate::transfer::{AT_ONCE, Collection, MigratableStore, NOTE, Page, Pages, Record};
 
 const PORT: &str = "move";
 
@@ -98,7 +98,7 @@ fn parse(text: &str) -> Option<Vec<Value>> {
 }
 
 #[async_trait]
-impl Movable for Embedded {
+impl MigratableStore for Embedded {
     fn pages(&self, of: Collection, behind: Option<&str>) -> Pages<'_> {
         let shape = shapes::of(of);
         let behind = match behind.map(parse) {

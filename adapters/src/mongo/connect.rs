@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::mongo::audit_log::Recorder;
 use crate::mongo::pool::Pool;
-use crate::mongo::swap::Lanes;
+use crate::mongo::swap::KeyedMutex;
 use crate::mongo::{Mongo, SCHEMA_VERSION, indexes, pool};
 
 /// How long to look for a server that can be written to.
@@ -146,7 +146,7 @@ impl Mongo {
         Ok(Self {
             recorder: Recorder::start(pool.clone(), lost_events.clone()),
             pool,
-            lanes: Lanes::default(),
+            lanes: KeyedMutex::default(),
             enqueued: Notify::new(),
             lost_events,
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use portcullis_core::ports::error::PortError;
 
 use crate::mongo::documents::Fields;
@@ -22,7 +22,7 @@ pub struct Held {
     pub record: &'static str,
     pub part: Option<&'static str>,
     /// The `_id` of a document.
-    pub id: fn(&HeldKey) -> String,
+    pub id: fn(&StoredDataKey) -> String,
 }
 
 impl Mongo {
@@ -54,7 +54,7 @@ impl Mongo {
         let (found, behind) = self.documents_behind((port, collection), behind, limit, members).await?;
         let key = |document: &Document| {
             let fields = Fields::of(port, document);
-            Ok::<_, PortError>(HeldKey {
+            Ok::<_, PortError>(StoredDataKey {
                 realm: fields.realm()?,
                 record: fields.id(record)?,
                 part: part.map_or(Ok(0), |part| fields.number(part))?,
@@ -65,12 +65,12 @@ impl Mongo {
     }
 
     /// Each change a document's own: only where the one that was seen still is.
-    pub(super) async fn swap_keys_of(&self, held: Held, swaps: &[KeySwap]) -> Result<u64, PortError> {
+    pub(super) async fn swap_keys_of(&self, held: Held, swaps: &[KeyReplacement]) -> Result<u64, PortError> {
         // MongoDB refuses an empty batch
         if swaps.is_empty() {
             return Ok(0);
         }
-        let change = |KeySwap { seen, fresh }: &KeySwap| {
+        let change = |KeyReplacement { seen, fresh }: &KeyReplacement| {
             let which = doc! {"_id": (held.id)(seen), "key": binary(seen.key.as_bytes())};
             Bson::Document(doc! {"q": which, "u": {"$set": {"key": binary(fresh.as_bytes())}}})
         };

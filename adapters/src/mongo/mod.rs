@@ -45,7 +45,7 @@ pub use connect::{ConnectError, MongoSettings};
 
 use crate::mongo::audit_log::Recorder;
 use crate::mongo::pool::{OPERATION_TIMEOUT, Pool};
-use crate::mongo::swap::Lanes;
+use crate::mongo::swap::KeyedMutex;
 
 /// The version of the documents' shapes. A database of a later one is left alone.
 const SCHEMA_VERSION: u32 = 1;
@@ -54,7 +54,7 @@ const SCHEMA_VERSION: u32 = 1;
 pub struct Mongo {
     pool: Arc<Pool>,
     recorder: Recorder,
-    lanes: Lanes,
+    lanes: KeyedMutex,
     enqueued: Notify,
     lost_events: Arc<AtomicU64>,
 }

@@ -1,10 +1,10 @@
-//! The development mailbox's [`Shelf`] on MongoDB.
+//! The development mailbox's [`SentMessageStore`] on MongoDB.
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
-use portcullis_core::model::held_key::{KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::error::PortError;
@@ -12,7 +12,7 @@ use portcullis_core::ports::error::PortError;
 use crate::mongo::documents::{Fields, key, sealed};
 use crate::mongo::held_keys::Held;
 use crate::mongo::{Mongo, binary};
-use crate::outbox::shelf::{Shelf, Shelved};
+use crate::outbox::shelf::{SentMessageStore, StoredMessage};
 
 const PORT: &str = "outbox";
 const HELD: Held = Held {
@@ -23,9 +23,9 @@ const HELD: Held = Held {
     id: |held| id_of(&JobId::from_bytes(held.record), held.part),
 };
 
-pub fn parse(document: &Document) -> Result<Shelved, PortError> {
+pub fn parse(document: &Document) -> Result<StoredMessage, PortError> {
     let fields = Fields::of(PORT, document);
-    Ok(Shelved {
+    Ok(StoredMessage {
         realm: fields.realm()?,
         subject: fields.id("subject").map(UserId::from_bytes)?,
         job: fields.id("job").map(JobId::from_bytes)?,
@@ -36,7 +36,7 @@ pub fn parse(document: &Document) -> Result<Shelved, PortError> {
     })
 }
 
-fn id(copy: &Shelved) -> String {
+fn id(copy: &StoredMessage) -> String {
     id_of(&copy.job, copy.part)
 }
 
@@ -45,7 +45,7 @@ fn id_of(job: &JobId, part: u32) -> String {
 }
 
 /// A copy as a document; several within one millisecond are in the order of `order`.
-pub fn print(copy: &Shelved, order: ObjectId) -> Document {
+pub fn print(copy: &StoredMessage, order: ObjectId) -> Document {
     doc! {
         "_id": id(copy),
         "realm": copy.realm.as_str(),
@@ -61,15 +61,15 @@ pub fn print(copy: &Shelved, order: ObjectId) -> Document {
 }
 
 #[async_trait]
-impl Shelf for Mongo {
-    async fn put(&self, copy: Shelved) -> Result<(), PortError> {
+impl SentMessageStore for Mongo {
+    async fn put(&self, copy: StoredMessage) -> Result<(), PortError> {
         let document = print(&copy, ObjectId::new());
         let which = doc! {"_id": id(&copy)};
         self.run(PORT, self.collection("outbox").replace_one(which, document).upsert(true)).await?;
         Ok(())
     }
 
-    async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError> {
+    async fn newest(&self, limit: u32) -> Result<Vec<StoredMessage>, PortError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -85,7 +85,7 @@ impl Shelf for Mongo {
         self.keys_of(HELD, behind, limit).await
     }
 
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.swap_keys_of(HELD, &swaps).await
     }
 

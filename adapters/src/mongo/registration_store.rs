@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::held_key::{HeldKey, KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -105,7 +105,7 @@ impl RegistrationStore for Mongo {
         let found = self.documents_behind((PORT, COLLECTION), behind, limit, doc! {}).await?;
         let mut keys = Vec::new();
         for document in &found.0 {
-            keys.extend(waiting(Some(document))?.into_iter().map(|one| HeldKey {
+            keys.extend(waiting(Some(document))?.into_iter().map(|one| StoredDataKey {
                 record: *one.id.as_bytes(),
                 realm: one.realm,
                 part: 0,
@@ -115,9 +115,9 @@ impl RegistrationStore for Mongo {
         Ok(KeyPage { keys, behind: found.1 })
     }
 
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         let mut put = 0;
-        for KeySwap { seen, fresh } in swaps {
+        for KeyReplacement { seen, fresh } in swaps {
             let Some(address) = self.address_of(&seen.realm, &UserId::from_bytes(seen.record)).await? else { continue };
             let change = |found: Option<&Document>| {
                 let mut all = waiting(found)?;

@@ -17,18 +17,18 @@ const TRIES: usize = 64;
 pub const SWAPS: &str = "swaps";
 
 /// Locks, a document always behind the same one.
-pub struct Lanes {
+pub struct KeyedMutex {
     hasher: RandomState,
     lanes: Vec<Arc<Mutex<()>>>,
 }
 
-impl Default for Lanes {
+impl Default for KeyedMutex {
     fn default() -> Self {
         Self { hasher: RandomState::new(), lanes: (0..LANES).map(|_| Arc::default()).collect() }
     }
 }
 
-impl Lanes {
+impl KeyedMutex {
     fn of(&self, collection: &str, id: &str) -> Option<Arc<Mutex<()>>> {
         let number = self.hasher.hash_one((collection, id)) % LANES as u64;
         self.lanes.get(usize::try_from(number).unwrap_or(0)).cloned()

@@ -1,4 +1,4 @@
-//! [`Movable`] on MongoDB. A batch is inserted at once; what is there already, from a move that was stopped, is replaced
+//! [`MigratableStore`] on MongoDB. A batch is inserted at once; what is there already, from a move that was stopped, is replaced
 //! by its `_id`.
 
 use async_trait::async_trait;
@@ -9,7 +9,7 @@ use mongodb::error::{Error, ErrorKind};
 use portcullis_core::ports::error::PortError;
 
 use crate::mongo::{Mongo, binary, is_duplicate, shapes};
-use crate::transfer::{AT_ONCE, Collection, Movable, NOTE, Page, Pages, Record};
+use crate::transfer::{AT_ONCE, Collection, MigratableStore, NOTE, Page, Pages, Record};
 
 const PORT: &str = "move";
 
@@ -76,7 +76,7 @@ fn has_duplicates(error: &Error) -> bool {
 }
 
 #[async_trait]
-impl Movable for Mongo {
+impl MigratableStore for Mongo {
     fn pages(&self, of: Collection, behind: Option<&str>) -> Pages<'_> {
         let which = match behind.map(parse) {
             None => Ok(doc! {}),

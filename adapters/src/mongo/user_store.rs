@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::held_key::{KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -101,7 +101,7 @@ impl UserStore for Mongo {
         self.keys_of(HELD, behind, limit).await
     }
 
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.swap_keys_of(HELD, &swaps).await
     }
 

@@ -16,7 +16,7 @@ use portcullis_core::ports::texter::Texter;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::links::Links;
-use crate::outbox::shelf::{Shelf, Shelved};
+use crate::outbox::shelf::{SentMessageStore, StoredMessage};
 use crate::templates::Renderer;
 
 /// A message as the mailbox shows it.
@@ -51,7 +51,7 @@ pub struct Parts {
     /// Seals copies.
     pub cipher: Arc<dyn FieldCipher>,
     /// Keeps copies.
-    pub shelf: Arc<dyn Shelf>,
+    pub shelf: Arc<dyn SentMessageStore>,
     /// Dates copies.
     pub clock: Arc<dyn Clock>,
     /// Where e-mail goes besides.
@@ -83,7 +83,7 @@ impl Outbox {
         Ok(copies.iter().filter_map(|copy| self.open(copy).ok()).collect())
     }
 
-    fn open(&self, copy: &Shelved) -> Result<MailboxEntry, PortError> {
+    fn open(&self, copy: &StoredMessage) -> Result<MailboxEntry, PortError> {
         let place = AadContext { realm: &copy.realm, record: copy.job.as_bytes(), field: Field::Message };
         let key = self.parts.cipher.unwrap(&copy.key, place)?;
         let message = self.parts.cipher.open(&key, place, &copy.message)?;
@@ -98,7 +98,7 @@ impl Outbox {
         let place = AadContext { realm: &envelope.realm, record, field: Field::Message };
         let (key, wrapped) = cipher.new_key(place)?;
         let plain = serde_json::to_vec(&entry).map_err(|error| PortError::new("outbox", error))?;
-        let copy = Shelved {
+        let copy = StoredMessage {
             realm: envelope.realm.clone(),
             subject: envelope.subject,
             job: envelope.job,

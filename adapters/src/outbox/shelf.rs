@@ -1,7 +1,7 @@
 //! Where the development mailbox keeps its copies: sealed, so that a store of it sees nobody's data.
 
 use async_trait::async_trait;
-use portcullis_core::model::held_key::{KeyPage, KeySwap};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
@@ -10,7 +10,7 @@ use portcullis_core::ports::error::PortError;
 
 /// One copy of a message. The plain text under `message` is the outbox's own business.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shelved {
+pub struct StoredMessage {
     /// The population.
     pub realm: Realm,
     /// Whom it is about.
@@ -29,18 +29,18 @@ pub struct Shelved {
 
 /// Keeps the newest copies; older ones fall off.
 #[async_trait]
-pub trait Shelf: Send + Sync {
+pub trait SentMessageStore: Send + Sync {
     /// Keeps a copy; one of the same job and part is replaced.
-    async fn put(&self, copy: Shelved) -> Result<(), PortError>;
+    async fn put(&self, copy: StoredMessage) -> Result<(), PortError>;
 
     /// The newest copies first, `limit` at most.
-    async fn newest(&self, limit: u32) -> Result<Vec<Shelved>, PortError>;
+    async fn newest(&self, limit: u32) -> Result<Vec<StoredMessage>, PortError>;
 
     /// The wrapped keys of all copies, as `UserStore::keys` hands over those of accounts; `record` is the job.
     async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
 
     /// Puts fresh keys where those that were seen still are, as `UserStore::swap_keys` does; how many.
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError>;
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError>;
 
     /// Erasure: drops the copies about a subject.
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError>;

@@ -8,7 +8,7 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
 use sha2::{Digest as _, Sha256};
 
-use crate::outbox::shelf::Shelved;
+use crate::outbox::shelf::StoredMessage;
 use crate::transfer::records::{Count, LoginCounts, Record, StoredBucket, StoredCopy, StoredEvent, StoredJob, Waiting};
 
 /// How many records there are, and a sum over all of them. Two that are alike count twice.
@@ -260,7 +260,7 @@ impl Canon {
     }
 
     fn copy(&mut self, copy: &StoredCopy) {
-        let StoredCopy { order: _, copy: Shelved { realm, subject, job, part, key, message, at } } = copy;
+        let StoredCopy { order: _, copy: StoredMessage { realm, subject, job, part, key, message, at } } = copy;
         self.text(realm.as_str());
         self.bytes(subject.as_bytes());
         self.bytes(job.as_bytes());

@@ -1,5 +1,5 @@
 //! Moving between stores: every durable record as it is, sealed. A store that can be moved from and to is
-//! [`Movable`]; [`mover`] copies in batches, goes on where a killed copy stopped, and proves the result.
+//! [`MigratableStore`]; [`mover`] copies in batches, goes on where a killed copy stopped, and proves the result.
 
 mod canon;
 pub mod mover;
@@ -32,7 +32,7 @@ pub type Pages<'a> = BoxStream<'a, Result<Page, PortError>>;
 
 /// A store that a move reads or fills. Nobody else uses it meanwhile.
 #[async_trait]
-pub trait Movable: Send + Sync {
+pub trait MigratableStore: Send + Sync {
     /// The records of a collection behind a place, all of them for `None`.
     fn pages(&self, of: Collection, behind: Option<&str>) -> Pages<'_>;
 

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use portcullis_core::ports::error::PortError;
 use serde::{Deserialize, Serialize};
 
-use crate::transfer::{Collection, Movable, NOTE, Page, Pages, Tally};
+use crate::transfer::{Collection, MigratableStore, NOTE, Page, Pages, Tally};
 
 /// How long a store may take for a batch.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ impl Side {
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
     /// A store failed.
-    #[error("{}: {error}: {}. Mend: see that it can be reached, then call the same again: it goes on where it stopped", side.as_str(), error.source)]
+    #[error("{}: {error}: {}. Fix: see that it can be reached, then call the same again: it goes on where it stopped", side.as_str(), error.source)]
     Store {
         /// Which one.
         side: Side,
@@ -44,7 +44,7 @@ pub enum MoveError {
         error: PortError,
     },
     /// The target is somebody's.
-    #[error("--to: it holds data already ({count} in {}). Mend: name an empty database, or empty that one", collection.as_str())]
+    #[error("--to: it holds data already ({count} in {}). Fix: name an empty database, or empty that one", collection.as_str())]
     Occupied {
         /// Where.
         collection: Collection,
@@ -53,7 +53,7 @@ pub enum MoveError {
     },
     /// The target is half filled from elsewhere.
     #[error(
-        "--to: it is the target of an unfinished move from {from}. Mend: finish that one, or call this with --again to empty the target first"
+        "--to: it is the target of an unfinished move from {from}. Fix: finish that one, or call this with --again to empty the target first"
     )]
     OtherMove {
         /// From where.
@@ -61,14 +61,14 @@ pub enum MoveError {
     },
     /// The source is half filled itself.
     #[error(
-        "--from: it is the target of an unfinished move from {from}, so that something may be missing in it. Mend: finish that one first"
+        "--from: it is the target of an unfinished move from {from}, so that something may be missing in it. Fix: finish that one first"
     )]
     Unfinished {
         /// From where.
         from: String,
     },
     /// The proof failed.
-    #[error("the proof failed: {}. Mend: see that no server uses either database, then call the same with --again", told(.0))]
+    #[error("the proof failed: {}. Fix: see that no server uses either database, then call the same with --again", told(.0))]
     Differs(Vec<Proof>),
 }
 
@@ -127,9 +127,9 @@ struct Note {
 /// A move.
 pub struct Mover<'a> {
     /// What is moved from.
-    pub from: &'a dyn Movable,
+    pub from: &'a dyn MigratableStore,
     /// What is moved to.
-    pub to: &'a dyn Movable,
+    pub to: &'a dyn MigratableStore,
     /// What the source is called, without a password.
     pub place: &'a str,
     /// Hears of every step.
@@ -141,7 +141,7 @@ fn of(side: Side) -> impl Fn(PortError) -> MoveError {
 }
 
 /// The note of an unfinished move into a store, if there is one; what cannot be read is of a later version.
-async fn note(store: &dyn Movable, side: Side) -> Result<Option<Note>, MoveError> {
+async fn note(store: &dyn MigratableStore, side: Side) -> Result<Option<Note>, MoveError> {
     let kept = store.check_value(NOTE).await.map_err(of(side))?;
     let unknown = || Note { from: "somewhere".to_owned(), collection: String::new(), behind: None };
     Ok(kept.map(|kept| serde_json::from_slice(&kept).unwrap_or_else(|_| unknown())))
@@ -151,7 +151,7 @@ async fn note(store: &dyn Movable, side: Side) -> Result<Option<Note>, MoveError
 ///
 /// # Errors
 /// When the store fails.
-pub async fn unfinished(store: &dyn Movable) -> Result<Option<String>, PortError> {
+pub async fn unfinished(store: &dyn MigratableStore) -> Result<Option<String>, PortError> {
     match note(store, Side::Target).await {
         Ok(note) => Ok(note.map(|note| note.from)),
         Err(MoveError::Store { error, .. }) => Err(error),
@@ -163,7 +163,7 @@ pub async fn unfinished(store: &dyn Movable) -> Result<Option<String>, PortError
 ///
 /// # Errors
 /// When it fails, or is no whole one.
-pub async fn survey(from: &dyn Movable) -> Result<Vec<(Collection, u64)>, MoveError> {
+pub async fn survey(from: &dyn MigratableStore) -> Result<Vec<(Collection, u64)>, MoveError> {
     if let Some(note) = note(from, Side::Source).await? {
         return Err(MoveError::Unfinished { from: note.from });
     }

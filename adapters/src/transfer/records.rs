@@ -8,7 +8,7 @@ use portcullis_core::model::session::Session;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{Registration, User};
 
-use crate::outbox::shelf::Shelved;
+use crate::outbox::shelf::StoredMessage;
 
 /// What a store keeps, in the order it is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,7 +195,7 @@ pub struct StoredCopy {
     /// Twelve bytes that sort as the mailbox does; no part of the message.
     pub order: [u8; 12],
     /// The copy.
-    pub copy: Shelved,
+    pub copy: StoredMessage,
 }
 
 /// The order of something that a store numbers, so that it sorts by time elsewhere: seconds, then the number.

@@ -5,7 +5,7 @@ use crate::model::sealed::WrappedKey;
 
 /// A wrapped key, and the record that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HeldKey {
+pub struct StoredDataKey {
     /// The realm of the record.
     pub realm: Realm,
     /// The sixteen bytes of the record's id: with the realm, where the key belongs.
@@ -18,9 +18,9 @@ pub struct HeldKey {
 
 /// A key to be put where another one is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeySwap {
+pub struct KeyReplacement {
     /// What was seen.
-    pub seen: HeldKey,
+    pub seen: StoredDataKey,
     /// The same data key, wrapped anew.
     pub fresh: WrappedKey,
 }
@@ -29,7 +29,7 @@ pub struct KeySwap {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyPage {
     /// In the store's own order.
-    pub keys: Vec<HeldKey>,
+    pub keys: Vec<StoredDataKey>,
     /// Where to go on, in the store's own words; `None` at the end.
     pub behind: Option<String>,
 }

@@ -115,7 +115,7 @@ impl Password {
     ///
     /// # Errors
     /// What is wrong with its length.
-    pub fn parse_unmeasured(text: &str, rules: &PasswordRules) -> Result<Self, Vec<PasswordError>> {
+    pub fn parse_without_strength_check(text: &str, rules: &PasswordRules) -> Result<Self, Vec<PasswordError>> {
         let Some(password) = Self::presented(text) else {
             return Err(vec![PasswordError::TooLong { max: rules.max_length }]);
         };

@@ -68,7 +68,7 @@ impl RegistrationForm<'_> {
     ///
     /// # Errors
     /// As [`Self::parse`], without a word on the password's strength.
-    pub fn parse_unmeasured(&self, rules: &FormRules<'_>) -> Result<ParsedRegistration, Vec<Violation>> {
+    pub fn parse_without_strength_check(&self, rules: &FormRules<'_>) -> Result<ParsedRegistration, Vec<Violation>> {
         self.parse_with(rules, |text, _| parse_unmeasured_password(text, rules.passwords))
     }
 
@@ -167,7 +167,7 @@ pub fn parse_password(
 /// # Errors
 /// The violations of `password`.
 pub fn parse_unmeasured_password(text: &str, rules: &PasswordRules) -> Result<Password, Vec<Violation>> {
-    Password::parse_unmeasured(text, rules).map_err(|errors| errors.iter().map(of_password).collect())
+    Password::parse_without_strength_check(text, rules).map_err(|errors| errors.iter().map(of_password).collect())
 }
 
 /// What is wrong with a password, as a violation of its field.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::held_key::{KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -31,7 +31,7 @@ pub trait RegistrationStore: Send + Sync {
     /// Compare-and-swap of wrapped keys, one by one: puts the fresh one where the one that was seen still is, and changes
     /// nothing else. Where the registration has gone, or its key is another one by now, nothing happens. How many were
     /// put.
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError>;
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError>;
 
     /// Housekeeping: removes what has expired; how many.
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError>;

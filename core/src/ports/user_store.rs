@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::held_key::{KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -26,7 +26,7 @@ pub trait UserStore: Send + Sync {
     /// Compare-and-swap of wrapped keys, one by one: puts the fresh one where the one that was seen still is, and changes
     /// nothing else, not the version either. Where the account has gone, or its key is another one by now, nothing
     /// happens. How many were put.
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError>;
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError>;
 
     /// Whether the store answers at all. For health checks: quick, changes nothing.
     async fn ping(&self) -> Result<(), PortError>;

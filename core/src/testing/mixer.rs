@@ -5,9 +5,9 @@ const LANES: [u64; 4] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9, 0x94d0_49
 
 /// Four `SplitMix64` lanes over framed parts.
 #[derive(Debug, Clone)]
-pub(crate) struct Mixer([u64; 4]);
+pub(crate) struct FakeMac([u64; 4]);
 
-impl Mixer {
+impl FakeMac {
     pub(crate) fn new(seed: u64) -> Self {
         Self(LANES.map(|lane| scramble(seed ^ lane)))
     }
@@ -48,7 +48,7 @@ pub(crate) const fn scramble(word: u64) -> u64 {
 
 /// The value under a key stream of `key` and `nonce`; applied twice it is the value again.
 pub(crate) fn mask(key: &[u8], nonce: &[u8], value: &[u8]) -> Vec<u8> {
-    let block = |number: u64| Mixer::new(number).part(key).part(nonce).finish();
+    let block = |number: u64| FakeMac::new(number).part(key).part(nonce).finish();
     let stream = (0u64..).flat_map(block);
     value.iter().zip(stream).map(|(byte, mask)| byte ^ mask).collect()
 }

@@ -18,7 +18,7 @@ use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::user::{PasswordHash, Registration, SealedPerson, User};
 use crate::ports::token_signer::AccessClaims;
-use crate::testing::mixer::Mixer;
+use crate::testing::mixer::FakeMac;
 
 /// The hour of all samples: 2050-01-01T00:00:00Z.
 pub const NOW: Timestamp = Timestamp::from_millis(2_524_608_000_000);
@@ -37,7 +37,7 @@ pub fn realm(name: &str) -> Realm {
 
 /// 32 bytes that depend on what they are for and on a number.
 fn bytes(label: &str, n: u64) -> [u8; 32] {
-    Mixer::new(n).part(label.as_bytes()).finish()
+    FakeMac::new(n).part(label.as_bytes()).finish()
 }
 
 fn id(label: &str, n: u64) -> [u8; 16] {

@@ -5,7 +5,7 @@ use crate::model::session::Session;
 use crate::model::user::User;
 use crate::ports::token_signer::AccessClaims;
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -23,16 +23,16 @@ impl AuthService {
     ///
     /// # Errors
     /// `NotAuthenticated`.
-    pub async fn authenticate(&self, realm: &Realm, access_token: &str) -> Result<Caller, StoryError> {
+    pub async fn authenticate(&self, realm: &Realm, access_token: &str) -> Result<Caller, AuthError> {
         let Ports { signer, sessions, clock, .. } = &self.ports;
         let now = clock.now();
-        let claims = signer.verify(realm, access_token, now).ok_or(StoryError::NotAuthenticated)?;
+        let claims = signer.verify(realm, access_token, now).ok_or(AuthError::NotAuthenticated)?;
         let found = sessions.find_with_account(realm, &claims.session, &claims.user).await?;
-        let (session, user) = found.ok_or(StoryError::NotAuthenticated)?;
+        let (session, user) = found.ok_or(AuthError::NotAuthenticated)?;
         let alive = session.user == claims.user
             && session.credentials_version == user.credentials_version
             && !session.expired(now)
             && !user.disabled;
-        if alive { Ok(Caller { user, session, claims }) } else { Err(StoryError::NotAuthenticated) }
+        if alive { Ok(Caller { user, session, claims }) } else { Err(AuthError::NotAuthenticated) }
     }
 }

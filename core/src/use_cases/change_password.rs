@@ -10,7 +10,7 @@ use crate::model::user::{PasswordHash, User};
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::tokens::TokenPair;
 
@@ -25,7 +25,7 @@ impl AuthService {
         current: &str,
         new: &str,
         client: &Client,
-    ) -> Result<TokenPair, StoryError> {
+    ) -> Result<TokenPair, AuthError> {
         let Ports { clock, .. } = &self.ports;
         let user = &caller.user;
         let password = self.acceptable_password(user, new).await?;
@@ -54,8 +54,8 @@ impl AuthService {
     }
 
     /// A new password for this user, or all that is wrong with it.
-    pub(crate) async fn acceptable_password(&self, user: &User, new: &str) -> Result<Password, StoryError> {
-        let context = self.strength_context(&self.open_profile(user)?);
+    pub(crate) async fn acceptable_password(&self, user: &User, new: &str) -> Result<Password, AuthError> {
+        let context = self.strength_context(&self.decrypt_profile(user)?);
         let parsed = parse_password(new, &self.policy.passwords, &context);
         let breach = match Password::presented(new) {
             Some(presented) => self.breach(&presented).await?,
@@ -63,16 +63,16 @@ impl AuthService {
         };
         match (parsed, breach) {
             (Ok(password), None) => Ok(password),
-            (Ok(_), Some(breach)) => Err(StoryError::Invalid(vec![breach])),
+            (Ok(_), Some(breach)) => Err(AuthError::Invalid(vec![breach])),
             (Err(mut violations), breach) => {
                 violations.extend(breach);
-                Err(StoryError::Invalid(violations))
+                Err(AuthError::Invalid(violations))
             }
         }
     }
 
     /// A hash with a salt of its own.
-    pub(crate) async fn hash_new_password(&self, password: Password) -> Result<PasswordHash, StoryError> {
+    pub(crate) async fn hash_new_password(&self, password: Password) -> Result<PasswordHash, AuthError> {
         let Ports { hasher, randomness, .. } = &self.ports;
         let mut salt = [0; 16];
         randomness.fill(&mut salt);

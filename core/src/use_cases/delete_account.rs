@@ -9,7 +9,7 @@ use crate::model::user::User;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 
 impl AuthService {
@@ -21,19 +21,19 @@ impl AuthService {
         &self,
         caller: &Caller,
         reauthentication: Reauthentication<'_>,
-    ) -> Result<(), StoryError> {
+    ) -> Result<(), AuthError> {
         self.reauthenticate(caller, reauthentication).await?;
         self.erase(&caller.user).await
     }
 
     /// One commit removes the account and everything about it; the messages that were kept for development go too.
-    async fn erase(&self, user: &User) -> Result<(), StoryError> {
+    async fn erase(&self, user: &User) -> Result<(), AuthError> {
         let Ports { users, database, .. } = &self.ports;
         let (realm, id) = (&user.realm, &user.id);
         loop {
             let newest = users.find(realm, id).await?;
             let newest = newest.filter(|newest| newest.credentials_version == user.credentials_version);
-            let newest = newest.ok_or(StoryError::NotAuthenticated)?;
+            let newest = newest.ok_or(AuthError::NotAuthenticated)?;
             self.forget_messages(realm, id).await;
             match database.commit(self.erasure(&newest)).await? {
                 Ok(committed) => {

@@ -7,12 +7,12 @@ use crate::model::realm::Realm;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
 
 /// What an operator's word did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Switched {
+pub struct StatusChange {
     /// To which account.
     pub user: UserId,
     /// Whether it was otherwise before.
@@ -27,13 +27,13 @@ impl AuthService {
     ///
     /// # Errors
     /// `NotFound`; when a port fails.
-    pub async fn disable(&self, realm: &Realm, who: &str) -> Result<Switched, StoryError> {
+    pub async fn disable(&self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
         let user = self.named(realm, who).await?;
         let event = |user: &User| self.event(realm, EventKind::AccountDisabled, Some(user.id), None);
         if user.disabled {
             // a call that repeats one whose answer was lost is recorded too
             self.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
-            return Ok(Switched { user: user.id, changed: false, sessions: 0 });
+            return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
         }
         let change = |user: &mut User| {
             user.disabled = true;
@@ -46,19 +46,19 @@ impl AuthService {
             ..UnitOfWork::default()
         };
         let done = self.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(gone)?;
-        Ok(Switched { user: done.user.id, changed: true, sessions: done.committed.sessions })
+        Ok(StatusChange { user: done.user.id, changed: true, sessions: done.committed.sessions })
     }
 
     /// Takes the word back: its owner may log in again.
     ///
     /// # Errors
     /// `NotFound`; when a port fails.
-    pub async fn enable(&self, realm: &Realm, who: &str) -> Result<Switched, StoryError> {
+    pub async fn enable(&self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
         let user = self.named(realm, who).await?;
         let event = |user: &User| self.event(realm, EventKind::AccountEnabled, Some(user.id), None);
         if !user.disabled {
             self.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
-            return Ok(Switched { user: user.id, changed: false, sessions: 0 });
+            return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
         }
         let change = |user: &mut User| {
             user.disabled = false;
@@ -71,25 +71,25 @@ impl AuthService {
             ..UnitOfWork::default()
         };
         let done = self.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(gone)?;
-        Ok(Switched { user: done.user.id, changed: true, sessions: 0 })
+        Ok(StatusChange { user: done.user.id, changed: true, sessions: 0 })
     }
 
     /// The account that an operator means: by its id, or by its address as its owner would type it.
-    async fn named(&self, realm: &Realm, who: &str) -> Result<User, StoryError> {
+    async fn named(&self, realm: &Realm, who: &str) -> Result<User, AuthError> {
         let Ports { users, .. } = &self.ports;
         let who = who.trim();
         let found = match UserId::parse(who) {
             Some(id) => users.find(realm, &id).await?,
             None => users.find_by_email(realm, &self.login_index(realm, who)).await?,
         };
-        found.ok_or(StoryError::NotFound)
+        found.ok_or(AuthError::NotFound)
     }
 }
 
 /// An account that was deleted meanwhile is none of anybody's.
-fn gone(error: StoryError) -> StoryError {
+fn gone(error: AuthError) -> AuthError {
     match error {
-        StoryError::NotAuthenticated => StoryError::NotFound,
+        AuthError::NotAuthenticated => AuthError::NotFound,
         error => error,
     }
 }

@@ -9,7 +9,7 @@ use crate::ports::password_hasher::HashError;
 
 /// Why a story that anyone may begin did not end well.
 #[derive(Debug, thiserror::Error)]
-pub enum StoryError {
+pub enum AuthError {
     /// Fields are not acceptable: all of them are named.
     #[error("some fields are not acceptable")]
     Invalid(Vec<Violation>),
@@ -60,7 +60,7 @@ pub enum StoryError {
     Port(#[from] PortError),
 }
 
-impl From<Refusal> for StoryError {
+impl From<Refusal> for AuthError {
     /// What a refused commit means where a use case does not decide it itself.
     fn from(refusal: Refusal) -> Self {
         match refusal {
@@ -76,7 +76,7 @@ impl From<Refusal> for StoryError {
     }
 }
 
-impl From<HashError> for StoryError {
+impl From<HashError> for AuthError {
     fn from(error: HashError) -> Self {
         match error {
             HashError::Overloaded => Self::Overloaded,

@@ -6,7 +6,7 @@ use crate::model::sealed::Field;
 use crate::model::user::Profile;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::sessions::SessionView;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 
@@ -31,15 +31,15 @@ impl AuthService {
     ///
     /// # Errors
     /// `ReauthenticationRequired`.
-    pub async fn export(&self, caller: &Caller) -> Result<Export, StoryError> {
+    pub async fn export(&self, caller: &Caller) -> Result<Export, AuthError> {
         let Ports { audit, .. } = &self.ports;
         self.reauthenticate(caller, Reauthentication::None).await?;
         let user = &caller.user;
-        let opener = self.opener_of(user)?;
+        let opener = self.record_cipher(user)?;
         let previous = user.previous_email.as_ref().map(|email| opener.email(Field::PreviousEmail, email));
         let previous = previous.transpose()?;
         let export = Export {
-            profile: self.open_profile(user)?,
+            profile: self.decrypt_profile(user)?,
             previous_email: previous,
             sessions: self.list_sessions(caller).await?,
             events: audit.of_user(&user.realm, &user.id, EVENTS).await?,

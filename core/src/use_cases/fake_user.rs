@@ -11,7 +11,7 @@ use crate::model::user::{PasswordHash, User};
 use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::error::PortError;
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::person::Person;
 
 /// The address of the n-th made-up person: of a domain that nobody can own.
@@ -25,7 +25,7 @@ impl AuthService {
     ///
     /// # Errors
     /// When a port fails.
-    pub async fn fake_user(&self, realm: &Realm, number: u64, password: &PasswordHash) -> Result<bool, StoryError> {
+    pub async fn fake_user(&self, realm: &Realm, number: u64, password: &PasswordHash) -> Result<bool, AuthError> {
         let Ports { database, clock, randomness, .. } = &self.ports;
         let person = fake_person(number).ok_or_else(|| PortError::new("fake_user", "a made-up person is not valid"))?;
         let (id, now) = (UserId::random(&**randomness), clock.now());

@@ -1,11 +1,11 @@
 //! Housekeeping: what has expired is removed. It was worth nothing already; this only saves room.
 
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 /// How many records went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
+pub struct PurgeReport {
     /// Registrations.
     pub registrations: u64,
     /// Sessions.
@@ -19,10 +19,10 @@ impl AuthService {
     ///
     /// # Errors
     /// When a port fails.
-    pub async fn sweep(&self) -> Result<Swept, StoryError> {
+    pub async fn sweep(&self) -> Result<PurgeReport, AuthError> {
         let Ports { registrations, sessions, one_time_tokens, clock, .. } = &self.ports;
         let now = clock.now();
-        Ok(Swept {
+        Ok(PurgeReport {
             registrations: registrations.purge_expired(now).await?,
             sessions: sessions.purge_expired(now).await?,
             one_time_tokens: one_time_tokens.purge_expired(now).await?,

@@ -6,7 +6,7 @@ use crate::model::session::RefreshDecision;
 use crate::model::time::Timestamp;
 use crate::ports::token_signer::AccessClaims;
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 /// An active token. What is inactive is `None`, whatever the reason.
 #[derive(Debug, Clone)]
@@ -31,12 +31,12 @@ impl AuthService {
     ///
     /// # Errors
     /// When a port fails.
-    pub async fn introspect(&self, realm: &Realm, token: &str) -> Result<Option<ActiveToken>, StoryError> {
+    pub async fn introspect(&self, realm: &Realm, token: &str) -> Result<Option<ActiveToken>, AuthError> {
         let Ports { sessions, users, clock, .. } = &self.ports;
         let Some(refresh) = self.parse_refresh(realm, token) else {
             return match self.authenticate(realm, token).await {
                 Ok(caller) => Ok(Some(ActiveToken::Access(caller.claims))),
-                Err(StoryError::Port(error)) => Err(error.into()),
+                Err(AuthError::Port(error)) => Err(error.into()),
                 Err(_) => Ok(None),
             };
         };

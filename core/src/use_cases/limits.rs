@@ -12,7 +12,7 @@ use crate::model::user::User;
 use crate::ports::error::PortError;
 use crate::ports::password_hasher::Verdict;
 use crate::service::AuthService;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 impl AuthService {
     /// Takes one from the bucket of an operation; `None` where limits are off.
@@ -38,23 +38,23 @@ impl AuthService {
     }
 
     /// Spends a login try for an e-mail before any password is looked at.
-    pub(crate) async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest) -> Result<(), StoryError> {
+    pub(crate) async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest) -> Result<(), AuthError> {
         if !self.policy.limits_on {
             return Ok(());
         }
         match self.ports.guard.admit(realm, email, from, self.ports.clock.now()).await? {
             Admission::Admitted => Ok(()),
-            Admission::Throttled(wait) => Err(StoryError::TooMany(wait.max(Duration::from_secs(1)))),
+            Admission::Throttled(wait) => Err(AuthError::TooMany(wait.max(Duration::from_secs(1)))),
         }
     }
 
     /// A try was right: the count starts anew.
-    pub(crate) async fn admitted_rightly(
+    pub(crate) async fn record_login_success(
         &self,
         realm: &Realm,
         email: &Digest,
         from: &Digest,
-    ) -> Result<(), StoryError> {
+    ) -> Result<(), AuthError> {
         if self.policy.limits_on {
             self.ports.guard.succeeded(realm, email, from, self.ports.clock.now()).await?;
         }
@@ -63,18 +63,13 @@ impl AuthService {
 
     /// The password of someone who is logged in already: guarded like a login, so that a stolen access token is no
     /// way to guess it.
-    pub(crate) async fn confirm_password(
-        &self,
-        user: &User,
-        password: &str,
-        client: &Client,
-    ) -> Result<(), StoryError> {
+    pub(crate) async fn confirm_password(&self, user: &User, password: &str, client: &Client) -> Result<(), AuthError> {
         let from = self.address_digest(&user.realm, &client.address);
         self.admit(&user.realm, &user.person.email_index, &from).await?;
-        let Some(password) = Password::presented(password) else { return Err(StoryError::WrongPassword) };
+        let Some(password) = Password::presented(password) else { return Err(AuthError::WrongPassword) };
         match self.ports.hasher.verify(password, user.password.clone()).await? {
-            Verdict::Right { .. } => self.admitted_rightly(&user.realm, &user.person.email_index, &from).await,
-            Verdict::Wrong => Err(StoryError::WrongPassword),
+            Verdict::Right { .. } => self.record_login_success(&user.realm, &user.person.email_index, &from).await,
+            Verdict::Wrong => Err(AuthError::WrongPassword),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::model::user::{Registration, User};
 use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::password_hasher::Verdict;
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::tokens::TokenPair;
 
 /// What a right password leads to.
@@ -37,7 +37,7 @@ impl AuthService {
         username: &str,
         password: &str,
         client: &Client,
-    ) -> Result<LoggedIn, StoryError> {
+    ) -> Result<LoggedIn, AuthError> {
         let Ports { users, registrations, clock, .. } = &self.ports;
         let email = self.login_index(realm, username);
         let from = self.address_digest(realm, &client.address);
@@ -46,14 +46,14 @@ impl AuthService {
         let user = users.find_by_email(realm, &email).await?;
         let pending = registrations.find_by_email(realm, &email, clock.now()).await?;
         let Some(user) = self.check_password(realm, &email, user, &pending, password).await? else {
-            self.note_wrong_password(realm, &from).await;
-            return Err(StoryError::InvalidCredentials);
+            self.count_failed_password(realm, &from).await;
+            return Err(AuthError::InvalidCredentials);
         };
-        self.note_right_password(&user, &from).await;
+        self.flag_suspicious_login(&user, &from).await;
         if user.mfa_sms {
             return self.challenge(&user).await.map(LoggedIn::MfaRequired);
         }
-        self.admitted_rightly(realm, &email, &from).await?;
+        self.record_login_success(realm, &email, &from).await?;
         let opened = self.new_session(&user, client)?;
         self.open_session(opened, Vec::new()).await.map(LoggedIn::Session)
     }
@@ -66,7 +66,7 @@ impl AuthService {
         user: Option<User>,
         pending: &[Registration],
         password: &str,
-    ) -> Result<Option<User>, StoryError> {
+    ) -> Result<Option<User>, AuthError> {
         let Ports { hasher, .. } = &self.ports;
         // too long to be anyone's: still costs a hash, of nothing
         let presented = Password::presented(password).or_else(|| Password::presented(""));
@@ -76,14 +76,14 @@ impl AuthService {
             let hash = hasher.hash(presented, self.registration_salt(realm, email)).await?;
             let unverified = pending.iter().filter(|registration| registration.password.matches(&hash)).count();
             if unverified > 0 && !too_long {
-                return Err(StoryError::EmailNotVerified);
+                return Err(AuthError::EmailNotVerified);
             }
             self.record(realm, EventKind::LoginFailed, None, None);
             return Ok(None);
         };
         match hasher.verify(presented, user.password.clone()).await? {
             Verdict::Right { stale } if !too_long && !user.disabled => {
-                Ok(Some(if stale { self.renew_hash(user, password).await? } else { user }))
+                Ok(Some(if stale { self.rehash_if_outdated(user, password).await? } else { user }))
             }
             _ => {
                 self.record(realm, EventKind::LoginFailed, Some(user.id), None);
@@ -93,7 +93,7 @@ impl AuthService {
     }
 
     /// The operator's parameters have changed since this hash was made. Best effort: a login never fails for it.
-    async fn renew_hash(&self, user: User, password: &str) -> Result<User, StoryError> {
+    async fn rehash_if_outdated(&self, user: User, password: &str) -> Result<User, AuthError> {
         let Ports { database, hasher, randomness, .. } = &self.ports;
         let Some(password) = Password::presented(password) else { return Ok(user) };
         let mut salt = [0; 16];
@@ -105,12 +105,12 @@ impl AuthService {
     }
 
     /// A challenge that the code of a text answers; the worker makes the code.
-    async fn challenge(&self, user: &User) -> Result<OpaqueToken, StoryError> {
+    async fn challenge(&self, user: &User) -> Result<OpaqueToken, AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let token = OpaqueToken::random(&**randomness);
         let challenge = self.token_digest(realm, Purpose::LoginMfa, &token);
-        let phone = self.opener_of(user)?.phone(&user.person)?;
+        let phone = self.record_cipher(user)?.phone(&user.person)?;
         let stored = OneTimeToken {
             holder: Self::holder(realm, Purpose::LoginMfa, user.id),
             token: challenge,

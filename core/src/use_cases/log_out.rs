@@ -5,7 +5,7 @@ use crate::model::user::User;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
 
 impl AuthService {
@@ -13,7 +13,7 @@ impl AuthService {
     ///
     /// # Errors
     /// When a port fails.
-    pub async fn log_out(&self, caller: &Caller) -> Result<(), StoryError> {
+    pub async fn log_out(&self, caller: &Caller) -> Result<(), AuthError> {
         let Ports { database, .. } = &self.ports;
         let session = &caller.session;
         let (realm, user) = (session.realm.clone(), session.user);
@@ -32,7 +32,7 @@ impl AuthService {
     ///
     /// # Errors
     /// When a port fails.
-    pub async fn log_out_everywhere(&self, caller: &Caller) -> Result<(), StoryError> {
+    pub async fn log_out_everywhere(&self, caller: &Caller) -> Result<(), AuthError> {
         let change = |user: &mut User| {
             user.end_rights();
             Ok(())

@@ -7,7 +7,7 @@ use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 
@@ -21,7 +21,7 @@ impl AuthService {
         caller: &Caller,
         on: bool,
         reauthentication: Reauthentication<'_>,
-    ) -> Result<(), StoryError> {
+    ) -> Result<(), AuthError> {
         let Ports { clock, .. } = &self.ports;
         let user = &caller.user;
         let unchanged = on == user.mfa_sms;
@@ -37,11 +37,11 @@ impl AuthService {
             return Ok(());
         }
         if on && !user.phone_verified {
-            return Err(StoryError::PhoneNotVerified);
+            return Err(AuthError::PhoneNotVerified);
         }
         let change = |user: &mut User| {
             if on && !user.phone_verified {
-                return Err(StoryError::PhoneNotVerified);
+                return Err(AuthError::PhoneNotVerified);
             }
             user.mfa_sms = on;
             Ok(())

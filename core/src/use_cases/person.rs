@@ -28,21 +28,21 @@ pub struct Person {
 }
 
 /// One record's cipher: its open key and its place.
-pub(crate) struct Opener<'a> {
+pub(crate) struct RecordCipher<'a> {
     service: &'a AuthService,
     realm: &'a Realm,
     record: &'a [u8; 16],
     key: DataKey,
 }
 
-impl Opener<'_> {
+impl RecordCipher<'_> {
     pub(crate) fn seal(&self, field: Field, value: &str) -> Result<Sealed, PortError> {
         self.service.ports.cipher.seal(&self.key, self.place(field), value.as_bytes())
     }
 
     /// The same key at another record: a session's fields are sealed under its user's key.
-    pub(crate) fn at<'b>(&'b self, record: &'b [u8; 16]) -> Opener<'b> {
-        Opener { service: self.service, realm: self.realm, record, key: self.key.clone() }
+    pub(crate) fn at<'b>(&'b self, record: &'b [u8; 16]) -> RecordCipher<'b> {
+        RecordCipher { service: self.service, realm: self.realm, record, key: self.key.clone() }
     }
 
     pub(crate) fn open(&self, field: Field, sealed: &Sealed) -> Result<String, PortError> {
@@ -82,13 +82,13 @@ impl AuthService {
         realm: &'a Realm,
         record: &'a [u8; 16],
         key: &WrappedKey,
-    ) -> Result<Opener<'a>, PortError> {
+    ) -> Result<RecordCipher<'a>, PortError> {
         let key = self.ports.cipher.unwrap(key, AadContext { realm, record, field: Field::Key })?;
-        Ok(Opener { service: self, realm, record, key })
+        Ok(RecordCipher { service: self, realm, record, key })
     }
 
     /// Opens the key of a user.
-    pub(crate) fn opener_of<'a>(&'a self, user: &'a User) -> Result<Opener<'a>, PortError> {
+    pub(crate) fn record_cipher<'a>(&'a self, user: &'a User) -> Result<RecordCipher<'a>, PortError> {
         self.opener(&user.realm, user.id.as_bytes(), &user.person.key)
     }
 
@@ -102,7 +102,7 @@ impl AuthService {
     ) -> Result<SealedPerson, PortError> {
         let record = id.as_bytes();
         let (key, wrapped) = self.ports.cipher.new_key(AadContext { realm, record, field: Field::Key })?;
-        let opener = Opener { service: self, realm, record, key };
+        let opener = RecordCipher { service: self, realm, record, key };
         Ok(SealedPerson {
             email_index,
             first_name: opener.seal(Field::FirstName, person.first_name.as_str())?,
@@ -116,8 +116,8 @@ impl AuthService {
     }
 
     /// Opens everything of a user, for the user.
-    pub(crate) fn open_profile(&self, user: &User) -> Result<Profile, PortError> {
-        let opener = self.opener_of(user)?;
+    pub(crate) fn decrypt_profile(&self, user: &User) -> Result<Profile, PortError> {
+        let opener = self.record_cipher(user)?;
         let person = &user.person;
         let phone = opener.phone(person)?;
         let pending = user.pending_email.as_ref();

@@ -7,7 +7,7 @@ use crate::model::session::{RefreshDecision, Rotated, Session};
 use crate::model::time::Timestamp;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::tokens::{RefreshToken, TokenPair};
 
 impl AuthService {
@@ -15,17 +15,17 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidGrant`; after theft the session is gone.
-    pub async fn refresh(&self, realm: &Realm, refresh_token: &str) -> Result<TokenPair, StoryError> {
+    pub async fn refresh(&self, realm: &Realm, refresh_token: &str) -> Result<TokenPair, AuthError> {
         let Ports { database, sessions, users, clock, .. } = &self.ports;
-        let token = self.parse_refresh(realm, refresh_token).ok_or(StoryError::InvalidGrant)?;
+        let token = self.parse_refresh(realm, refresh_token).ok_or(AuthError::InvalidGrant)?;
         let digest = self.refresh_digest(realm, &token);
         // Each turn loses only to a rotation that someone else has made meanwhile.
         loop {
             let now = clock.now();
-            let session = sessions.find(realm, &token.session).await?.ok_or(StoryError::InvalidGrant)?;
-            let user = users.find(realm, &session.user).await?.ok_or(StoryError::InvalidGrant)?;
+            let session = sessions.find(realm, &token.session).await?.ok_or(AuthError::InvalidGrant)?;
+            let user = users.find(realm, &session.user).await?.ok_or(AuthError::InvalidGrant)?;
             if session.expired(now) || user.disabled || session.credentials_version != user.credentials_version {
-                return Err(StoryError::InvalidGrant);
+                return Err(AuthError::InvalidGrant);
             }
             match session.evaluate_refresh_token(&digest, now) {
                 RefreshDecision::Rotate | RefreshDecision::Replace => {
@@ -46,7 +46,7 @@ impl AuthService {
                     };
                     // refused: another request has ended it for the same reason
                     let _ = database.commit(work).await?;
-                    return Err(StoryError::InvalidGrant);
+                    return Err(AuthError::InvalidGrant);
                 }
             }
         }
@@ -58,7 +58,7 @@ impl AuthService {
         session: &Session,
         token: &RefreshToken,
         now: Timestamp,
-    ) -> Result<Option<TokenPair>, StoryError> {
+    ) -> Result<Option<TokenPair>, AuthError> {
         let Ports { database, .. } = &self.ports;
         let realm = &session.realm;
         let successor = self.new_refresh(session.id);
@@ -79,7 +79,7 @@ impl AuthService {
         match database.commit(UnitOfWork::of(change)).await? {
             Ok(_) => Ok(Some(pair)),
             Err(Refusal::SessionStale) => Ok(None),
-            Err(_) => Err(StoryError::InvalidGrant),
+            Err(_) => Err(AuthError::InvalidGrant),
         }
     }
 }

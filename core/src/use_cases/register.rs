@@ -11,7 +11,7 @@ use crate::model::registration_form::{FormRules, ParsedRegistration, Registratio
 use crate::model::user::Registration;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::person::Person;
 
 impl AuthService {
@@ -25,14 +25,14 @@ impl AuthService {
         realm: &Realm,
         form: RegistrationForm<'_>,
         known: Vec<Violation>,
-    ) -> Result<UserId, StoryError> {
+    ) -> Result<UserId, AuthError> {
         let Ports { database, users, hasher, clock, randomness, .. } = &self.ports;
         let ParsedRegistration { first_name, last_name, email, phone, country_code, password } =
             self.check_form(&form, known).await?;
 
         let email_index = self.email_index(realm, &email);
         if self.policy.enumeration_allowed && users.find_by_email(realm, &email_index).await?.is_some() {
-            return Err(StoryError::EmailTaken);
+            return Err(AuthError::EmailTaken);
         }
         let password = hasher.hash(password, self.registration_salt(realm, &email_index)).await?;
 
@@ -69,7 +69,7 @@ impl AuthService {
         &self,
         form: &RegistrationForm<'_>,
         known: Vec<Violation>,
-    ) -> Result<ParsedRegistration, StoryError> {
+    ) -> Result<ParsedRegistration, AuthError> {
         let rules = FormRules {
             passwords: &self.policy.passwords,
             phones: self.policy.phones,
@@ -86,12 +86,12 @@ impl AuthService {
         }
         match parsed {
             Ok(parsed) if violations.is_empty() => Ok(parsed),
-            _ => Err(StoryError::Invalid(violations)),
+            _ => Err(AuthError::Invalid(violations)),
         }
     }
 
     /// What is wrong with a password that attackers try first.
-    pub(crate) async fn breach(&self, password: &Password) -> Result<Option<Violation>, StoryError> {
+    pub(crate) async fn breach(&self, password: &Password) -> Result<Option<Violation>, AuthError> {
         let known = self.ports.breached.contains(password).await?;
         Ok(known.then(|| Violation::new("password", Code::PasswordBreached)))
     }

@@ -4,15 +4,15 @@ use crate::model::job::Task;
 use crate::model::realm::Realm;
 use crate::model::registration_form::parse_email;
 use crate::service::AuthService;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 impl AuthService {
     /// Asks for the mails of an address's pending registrations again.
     ///
     /// # Errors
     /// `Invalid` if it is no address.
-    pub async fn resend_verification(&self, realm: &Realm, email: &str) -> Result<(), StoryError> {
-        let email = parse_email(email).map_err(StoryError::Invalid)?;
+    pub async fn resend_verification(&self, realm: &Realm, email: &str) -> Result<(), AuthError> {
+        let email = parse_email(email).map_err(AuthError::Invalid)?;
         self.enqueue(realm, Task::ResendVerification(self.email_index(realm, &email))).await
     }
 }

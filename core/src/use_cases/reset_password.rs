@@ -9,7 +9,7 @@ use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
 
 impl AuthService {
@@ -17,7 +17,7 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidToken`.
-    pub async fn preview_reset(&self, realm: &Realm, token: &str) -> Result<(), StoryError> {
+    pub async fn preview_reset(&self, realm: &Realm, token: &str) -> Result<(), AuthError> {
         self.find_reset(realm, token).await.map(|_| ())
     }
 
@@ -25,7 +25,7 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidToken`; `Invalid` for a password that is not acceptable, which leaves the link good; `Overloaded`.
-    pub async fn reset_password(&self, realm: &Realm, token: &str, new: &str) -> Result<(), StoryError> {
+    pub async fn reset_password(&self, realm: &Realm, token: &str, new: &str) -> Result<(), AuthError> {
         let Ports { clock, .. } = &self.ports;
         let (user, link) = self.find_reset(realm, token).await?;
         let password = self.acceptable_password(&user, new).await?;
@@ -49,21 +49,21 @@ impl AuthService {
         };
         match self.update_account(user, VersionCheck::MustMatch, change, effects).await {
             // the link belongs to the credentials version that has passed
-            Err(StoryError::NotAuthenticated) => Err(StoryError::InvalidToken),
+            Err(AuthError::NotAuthenticated) => Err(AuthError::InvalidToken),
             done => done.map(|_| ()),
         }
     }
 
-    async fn find_reset(&self, realm: &Realm, token: &str) -> Result<(User, OneTimeToken), StoryError> {
+    async fn find_reset(&self, realm: &Realm, token: &str) -> Result<(User, OneTimeToken), AuthError> {
         let Ports { one_time_tokens, users, clock, .. } = &self.ports;
-        let token = OpaqueToken::parse(token).ok_or(StoryError::InvalidToken)?;
+        let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
         let digest = self.token_digest(realm, Purpose::ResetPassword, &token);
         let found = one_time_tokens.find_valid(realm, Purpose::ResetPassword, &digest, clock.now()).await?;
-        let found = found.ok_or(StoryError::InvalidToken)?;
+        let found = found.ok_or(AuthError::InvalidToken)?;
         let user = users.find(realm, &found.holder.subject).await?;
         // a link mailed to an address that is not the account's any more is worth nothing
         let user = user.filter(|user| !user.disabled && found.binding == Some(self.reset_binding(user)));
-        Ok((user.ok_or(StoryError::InvalidToken)?, found))
+        Ok((user.ok_or(AuthError::InvalidToken)?, found))
     }
 
     /// What a reset link is bound to.

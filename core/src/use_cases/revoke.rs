@@ -5,14 +5,14 @@ use crate::model::event::EventKind;
 use crate::model::realm::Realm;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 impl AuthService {
     /// Ends the session of a token; an unknown or dead token is no error.
     ///
     /// # Errors
     /// When a port fails.
-    pub async fn revoke(&self, realm: &Realm, token: &str) -> Result<(), StoryError> {
+    pub async fn revoke(&self, realm: &Realm, token: &str) -> Result<(), AuthError> {
         let Ports { database, sessions, signer, clock, .. } = &self.ports;
         let session = match self.parse_refresh(realm, token) {
             Some(refresh) => Some(refresh.session),

@@ -10,7 +10,7 @@ use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
 use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::tokens::TokenPair;
 
 impl AuthService {
@@ -24,15 +24,15 @@ impl AuthService {
         mfa_token: &str,
         otp: &str,
         client: &Client,
-    ) -> Result<TokenPair, StoryError> {
+    ) -> Result<TokenPair, AuthError> {
         let Ports { users, .. } = &self.ports;
         let token = self.try_otp(realm, Purpose::LoginMfa, mfa_token, otp).await?;
-        let user = users.find(realm, &token.holder.subject).await?.ok_or(StoryError::InvalidToken)?;
+        let user = users.find(realm, &token.holder.subject).await?.ok_or(AuthError::InvalidToken)?;
         if user.disabled || !user.mfa_sms || !self.sent_to(&user, &token)? {
-            return Err(StoryError::InvalidToken);
+            return Err(AuthError::InvalidToken);
         }
         let from = self.address_digest(realm, &client.address);
-        self.admitted_rightly(realm, &user.person.email_index, &from).await?;
+        self.record_login_success(realm, &user.person.email_index, &from).await?;
         let opened = self.new_session(&user, client)?;
         self.open_session(opened, vec![self.use_up(&token)]).await
     }
@@ -44,13 +44,13 @@ impl AuthService {
         purpose: Purpose,
         token: &str,
         otp: &str,
-    ) -> Result<OneTimeToken, StoryError> {
+    ) -> Result<OneTimeToken, AuthError> {
         let Ports { one_time_tokens, clock, .. } = &self.ports;
-        let token = OpaqueToken::parse(token).ok_or(StoryError::InvalidToken)?;
-        let code = TypedCode::parse_digits(otp).ok_or(StoryError::InvalidToken)?;
+        let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
+        let code = TypedCode::parse_digits(otp).ok_or(AuthError::InvalidToken)?;
         let (challenge, now) = (self.token_digest(realm, purpose, &token), clock.now());
         let waiting =
-            one_time_tokens.find_valid(realm, purpose, &challenge, now).await?.ok_or(StoryError::InvalidToken)?;
+            one_time_tokens.find_valid(realm, purpose, &challenge, now).await?.ok_or(AuthError::InvalidToken)?;
         let subject = waiting.holder.subject;
         let digest = self.code_digest(realm, purpose, &subject, &code);
         let of = CodeLookup::Token(realm.clone(), purpose, challenge);
@@ -58,16 +58,16 @@ impl AuthService {
             CodeAttempt::Right(token) => Ok(token),
             CodeAttempt::Wrong(holder) => {
                 self.record(realm, EventKind::OtpFailed, Some(holder.subject), None);
-                Err(StoryError::InvalidToken)
+                Err(AuthError::InvalidToken)
             }
-            CodeAttempt::Dead => Err(StoryError::InvalidToken),
+            CodeAttempt::Dead => Err(AuthError::InvalidToken),
         }
     }
 
     /// Whether the phone a code was sent to is still the one on record; and for a login, whether everything that was
     /// shown before the code still counts.
-    pub(crate) fn sent_to(&self, user: &User, token: &OneTimeToken) -> Result<bool, StoryError> {
-        let phone = self.opener_of(user)?.phone(&user.person)?;
+    pub(crate) fn sent_to(&self, user: &User, token: &OneTimeToken) -> Result<bool, AuthError> {
+        let phone = self.record_cipher(user)?.phone(&user.person)?;
         Ok(token.binding == Some(self.otp_binding(user, token.holder.purpose, phone.as_str())))
     }
 

@@ -11,7 +11,7 @@ use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 impl AuthService {
     /// Makes a challenge, and has its code sent if `phone` is the number on record of `id`.
@@ -24,11 +24,11 @@ impl AuthService {
         id: &str,
         phone: &str,
         channel: Channel,
-    ) -> Result<OpaqueToken, StoryError> {
+    ) -> Result<OpaqueToken, AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let decoy = UserId::random(&**randomness);
         let asked = phone::strip_separators(phone);
-        self.demand_served_country(&asked)?;
+        self.ensure_sms_country_allowed(&asked)?;
         // a stranger who names the wrong number gets a holder of their own, so that the owner's challenge lives on
         let owner = self.owner_of(realm, id, &asked).await?;
         let (subject, version) = owner.map_or((decoy, 0), |owner| (owner.id, owner.credentials_version));
@@ -52,11 +52,11 @@ impl AuthService {
     }
 
     /// The user of that id, if that is their number.
-    async fn owner_of(&self, realm: &Realm, id: &str, phone: &str) -> Result<Option<User>, StoryError> {
+    async fn owner_of(&self, realm: &Realm, id: &str, phone: &str) -> Result<Option<User>, AuthError> {
         let Ports { users, .. } = &self.ports;
         let Some(id) = UserId::parse(id) else { return Ok(None) };
         let Some(user) = users.find(realm, &id).await? else { return Ok(None) };
-        let on_record = self.opener_of(&user)?.phone(&user.person)?;
+        let on_record = self.record_cipher(&user)?.phone(&user.person)?;
         Ok((on_record.as_str() == phone && !user.disabled).then_some(user))
     }
 }

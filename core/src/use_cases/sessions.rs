@@ -10,7 +10,7 @@ use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::tokens::TokenPair;
 
@@ -36,12 +36,12 @@ pub struct SessionView {
 
 impl AuthService {
     /// A new session of a user, and its tokens. Nothing is stored yet.
-    pub(crate) fn new_session(&self, user: &User, client: &Client) -> Result<(Session, TokenPair), StoryError> {
+    pub(crate) fn new_session(&self, user: &User, client: &Client) -> Result<(Session, TokenPair), AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let now = clock.now();
         let id = SessionId::random(&**randomness);
         let refresh = self.new_refresh(id);
-        let opener = self.opener_of(user)?;
+        let opener = self.record_cipher(user)?;
         let fields = opener.at(id.as_bytes());
         let lifetimes = &self.policy.lifetimes;
         let session = Session {
@@ -70,7 +70,7 @@ impl AuthService {
         &self,
         (session, pair): (Session, TokenPair),
         mut changes: Vec<Change>,
-    ) -> Result<TokenPair, StoryError> {
+    ) -> Result<TokenPair, AuthError> {
         let Ports { sessions, database, .. } = &self.ports;
         let (realm, user) = (session.realm.clone(), session.user);
         let events = vec![self.event(&realm, EventKind::LoggedIn, Some(user), Some(session.id))];
@@ -89,10 +89,10 @@ impl AuthService {
     ///
     /// # Errors
     /// When a port fails.
-    pub async fn list_sessions(&self, caller: &Caller) -> Result<Vec<SessionView>, StoryError> {
+    pub async fn list_sessions(&self, caller: &Caller) -> Result<Vec<SessionView>, AuthError> {
         let Ports { sessions, clock, .. } = &self.ports;
         let (user, now) = (&caller.user, clock.now());
-        let opener = self.opener_of(user)?;
+        let opener = self.record_cipher(user)?;
         let stored = sessions.list(&user.realm, &user.id).await?;
         let alive = stored
             .iter()
@@ -116,13 +116,13 @@ impl AuthService {
     ///
     /// # Errors
     /// `ReauthenticationRequired`; `NotFound` for an unknown id and for another user's alike.
-    pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<(), StoryError> {
+    pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<(), AuthError> {
         let Ports { sessions, .. } = &self.ports;
         self.reauthenticate(caller, Reauthentication::None).await?;
         let (realm, user) = (&caller.user.realm, caller.user.id);
-        let id = SessionId::parse(id).ok_or(StoryError::NotFound)?;
+        let id = SessionId::parse(id).ok_or(AuthError::NotFound)?;
         let session = sessions.find(realm, &id).await?.filter(|session| session.user == caller.user.id);
-        let session = session.ok_or(StoryError::NotFound)?;
+        let session = session.ok_or(AuthError::NotFound)?;
         let work = UnitOfWork {
             events: vec![self.event(realm, EventKind::LoggedOut, Some(user), Some(id))],
             ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id: session.id, user })

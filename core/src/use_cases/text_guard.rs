@@ -13,14 +13,14 @@ use crate::model::user::User;
 use crate::ports::error::PortError;
 use crate::ports::keyed_digest::Domain;
 use crate::service::AuthService;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 /// Digits that tell the numbers of one range apart.
 const WITHIN_A_RANGE: usize = 4;
 
 /// Why a text or call was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TextRefusal {
+pub enum SmsDenied {
     /// The number's country is not served.
     Country,
     /// Too many for the account today.
@@ -37,7 +37,7 @@ pub enum TextRefusal {
     Altogether,
 }
 
-impl TextRefusal {
+impl SmsDenied {
     /// Its stable name, for metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -55,11 +55,11 @@ impl TextRefusal {
 
 impl AuthService {
     /// That the country of a number is served, whoever's number it is.
-    pub(crate) fn demand_served_country(&self, e164: &str) -> Result<(), StoryError> {
+    pub(crate) fn ensure_sms_country_allowed(&self, e164: &str) -> Result<(), AuthError> {
         if self.is_served(e164) {
             return Ok(());
         }
-        Err(StoryError::Invalid(vec![Violation::new("phone", Code::PhoneCountryNotServed)]))
+        Err(AuthError::Invalid(vec![Violation::new("phone", Code::PhoneCountryNotServed)]))
     }
 
     /// By the number's own digits: what its owner says of its country costs nothing to say.
@@ -75,16 +75,16 @@ impl AuthService {
     ///
     /// What a login needs is counted by its account alone: it took the right password, and no stranger who asks for texts
     /// to the same number, to a range or at all keeps its owner out.
-    pub(crate) async fn may_text(
+    pub(crate) async fn check_sms_quota(
         &self,
         user: &User,
         purpose: Purpose,
         phone: &Phone,
         counted: bool,
-    ) -> Result<Option<TextRefusal>, PortError> {
+    ) -> Result<Option<SmsDenied>, PortError> {
         let unproven = purpose == Purpose::VerifyPhone;
         if unproven && !self.is_served(phone.as_str()) {
-            return Ok(Some(TextRefusal::Country));
+            return Ok(Some(SmsDenied::Country));
         }
         if counted {
             return Ok(None);
@@ -109,46 +109,46 @@ impl AuthService {
     }
 
     /// The code of a proof came back: the text was no waste. Whoever typed it does not wait for a limiter that is away.
-    pub(crate) async fn text_was_answered(&self, user: &User) -> Result<(), PortError> {
-        let phone = self.opener_of(user)?.phone(&user.person)?;
+    pub(crate) async fn refund_unanswered_quota(&self, user: &User) -> Result<(), PortError> {
+        let phone = self.record_cipher(user)?.phone(&user.person)?;
         let (_, bucket, quota) = self.unanswered(&user.realm, &phone);
         let _ = self.give_back(&bucket, &quota).await;
         Ok(())
     }
 
     /// The account's own come first: whoever fills these gets no further.
-    fn buckets_of_a_proof(&self, user: &User, phone: &Phone) -> Vec<(TextRefusal, Bucket, Quota)> {
+    fn buckets_of_a_proof(&self, user: &User, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
         let (guard, realm) = (&self.policy.texts, &user.realm);
         let number = self.phone_digest(realm, phone.as_str());
         let everyone = self.phone_digest(realm, "");
         let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
         vec![
-            (TextRefusal::Account, bucket("text_account", self.account(user)), guard.of_an_account),
-            (TextRefusal::CoolDown, bucket("text_at_once", number), guard.cool_down),
-            (TextRefusal::Number, bucket("text_a_day", number), guard.of_a_number),
-            (TextRefusal::Prefix, bucket("text_prefix", self.range(realm, phone)), guard.of_a_prefix),
+            (SmsDenied::Account, bucket("text_account", self.account(user)), guard.per_account),
+            (SmsDenied::CoolDown, bucket("text_at_once", number), guard.cool_down),
+            (SmsDenied::Number, bucket("text_a_day", number), guard.per_number),
+            (SmsDenied::Prefix, bucket("text_prefix", self.range(realm, phone)), guard.of_a_prefix),
             self.unanswered(realm, phone),
-            (TextRefusal::Altogether, bucket("text_altogether", everyone), guard.altogether),
+            (SmsDenied::Altogether, bucket("text_altogether", everyone), guard.per_realm),
         ]
     }
 
     /// By account, and by number: only accounts that have proven a number fill that, so that strangers keep nobody out.
-    fn buckets_of_a_login(&self, user: &User, phone: &Phone) -> Vec<(TextRefusal, Bucket, Quota)> {
+    fn buckets_of_a_login(&self, user: &User, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
         let (guard, realm) = (&self.policy.texts, &user.realm);
         let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
         let (account, number) = (self.account(user), self.phone_digest(realm, phone.as_str()));
         vec![
-            (TextRefusal::CoolDown, bucket("text_login_at_once", account), guard.cool_down),
-            (TextRefusal::Account, bucket("text_login_a_day", account), guard.of_a_number),
-            (TextRefusal::Number, bucket("text_login_number", number), guard.of_a_number),
-            (TextRefusal::Altogether, bucket("text_login_altogether", self.phone_digest(realm, "")), guard.of_logins),
+            (SmsDenied::CoolDown, bucket("text_login_at_once", account), guard.cool_down),
+            (SmsDenied::Account, bucket("text_login_a_day", account), guard.per_number),
+            (SmsDenied::Number, bucket("text_login_number", number), guard.per_number),
+            (SmsDenied::Altogether, bucket("text_login_altogether", self.phone_digest(realm, "")), guard.of_logins),
         ]
     }
 
-    fn unanswered(&self, realm: &Realm, phone: &Phone) -> (TextRefusal, Bucket, Quota) {
+    fn unanswered(&self, realm: &Realm, phone: &Phone) -> (SmsDenied, Bucket, Quota) {
         let who = self.range(realm, phone);
         let bucket = Bucket { realm: realm.clone(), operation: "text_unanswered", who };
-        (TextRefusal::Unanswered, bucket, self.policy.texts.unanswered)
+        (SmsDenied::Unanswered, bucket, self.policy.texts.unanswered)
     }
 
     fn account(&self, user: &User) -> Digest {

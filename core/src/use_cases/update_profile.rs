@@ -15,7 +15,7 @@ use crate::model::user::{PendingEmail, Profile, User};
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 
 /// The fields that came; `None` stays as it is.
@@ -54,7 +54,7 @@ impl AuthService {
         expected: Option<u64>,
         known: Vec<Violation>,
         reauthentication: Reauthentication<'_>,
-    ) -> Result<Profile, StoryError> {
+    ) -> Result<Profile, AuthError> {
         let Ports { users, database, .. } = &self.ports;
         let mut user = caller.user.clone();
         let mut reauthenticated = matches!(reauthentication, Reauthentication::Password { .. });
@@ -63,9 +63,9 @@ impl AuthService {
         }
         loop {
             if expected.is_some_and(|version| version != user.version) {
-                return Err(StoryError::PreconditionFailed);
+                return Err(AuthError::PreconditionFailed);
             }
-            let profile = self.open_profile(&user)?;
+            let profile = self.decrypt_profile(&user)?;
             let parsed = self.parse_changes(&profile, &changes, known.clone())?;
             let next = self.apply(&user, &profile, &parsed)?;
             if next == user {
@@ -81,14 +81,14 @@ impl AuthService {
             let mut work = self.profile_effects(&user, &next);
             work.changes.insert(0, Change::ReplaceUser { user: Box::new(next.clone()), expected: version });
             match database.commit(work).await? {
-                Ok(_) => return Ok(self.open_profile(&next)?),
+                Ok(_) => return Ok(self.decrypt_profile(&next)?),
                 Err(Refusal::UserStale) => {
                     let newest = users.find(&user.realm, &user.id).await?;
                     // not once the caller has been put out
                     let same = |newest: &User| newest.credentials_version == caller.user.credentials_version;
-                    user = newest.filter(same).ok_or(StoryError::NotAuthenticated)?;
+                    user = newest.filter(same).ok_or(AuthError::NotAuthenticated)?;
                 }
-                Err(_) => return Err(StoryError::NotAuthenticated),
+                Err(_) => return Err(AuthError::NotAuthenticated),
             }
         }
     }
@@ -98,7 +98,7 @@ impl AuthService {
         profile: &Profile,
         changes: &ProfileChanges<'_>,
         known: Vec<Violation>,
-    ) -> Result<Parsed, StoryError> {
+    ) -> Result<Parsed, AuthError> {
         let mut violations = known;
         let name = |field: &'static str, text: &str| {
             PersonName::parse(text).map_err(|error| vec![Violation::new(field, error.code())])
@@ -125,13 +125,13 @@ impl AuthService {
             (Ok(first_name), Ok(last_name), Ok(email), Ok(phone)) if violations.is_empty() => {
                 Ok(Parsed { first_name, last_name, email, phone })
             }
-            _ => Err(StoryError::Invalid(violations)),
+            _ => Err(AuthError::Invalid(violations)),
         }
     }
 
     /// The user with the changes in it, version aside; the same user if nothing is new.
-    fn apply(&self, user: &User, profile: &Profile, parsed: &Parsed) -> Result<User, StoryError> {
-        let opener = self.opener_of(user)?;
+    fn apply(&self, user: &User, profile: &Profile, parsed: &Parsed) -> Result<User, AuthError> {
+        let opener = self.record_cipher(user)?;
         let mut next = user.clone();
         if let Some(name) = parsed.first_name.as_ref().filter(|name| **name != profile.first_name) {
             next.person.first_name = opener.seal(Field::FirstName, name.as_str())?;
@@ -142,7 +142,7 @@ impl AuthService {
         if let Some((phone, code)) = &parsed.phone {
             if *phone != profile.phone {
                 if user.mfa_sms {
-                    return Err(StoryError::MfaInUse);
+                    return Err(AuthError::MfaInUse);
                 }
                 next.person.phone = opener.seal(Field::Phone, phone.as_str())?;
                 next.phone_verified = false;
@@ -167,7 +167,7 @@ impl AuthService {
     }
 
     /// The address that waits already, asked for once more: its mail may not have come.
-    async fn ask_again(&self, user: &User, parsed: &Parsed) -> Result<(), StoryError> {
+    async fn ask_again(&self, user: &User, parsed: &Parsed) -> Result<(), AuthError> {
         let asked = parsed.email.as_ref().map(|email| self.email_index(&user.realm, email));
         let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
         if asked.is_some() && asked == waiting {

@@ -16,7 +16,7 @@ use crate::model::user::{PendingEmail, Registration, SealedPerson, User};
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
 
 /// What a link would do, for the page with the button.
@@ -58,7 +58,7 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidToken`.
-    pub async fn preview_link(&self, realm: &Realm, token: &str) -> Result<LinkPreview, StoryError> {
+    pub async fn preview_link(&self, realm: &Realm, token: &str) -> Result<LinkPreview, AuthError> {
         match self.resolve_link(realm, token).await? {
             ResolvedLink::Registration(registration, _) => {
                 let opener = self.opener(realm, registration.id.as_bytes(), &registration.person.key)?;
@@ -66,7 +66,7 @@ impl AuthService {
                 Ok(LinkPreview::Registration { first_name, at: registration.created_at })
             }
             ResolvedLink::EmailChange(user, _) => {
-                let first_name = self.opener_of(&user)?.first_name(&user.person)?;
+                let first_name = self.record_cipher(&user)?.first_name(&user.person)?;
                 Ok(LinkPreview::EmailChange { first_name, at: user.updated_at })
             }
         }
@@ -76,7 +76,7 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidToken`: also for all but one of many who use it at once.
-    pub async fn verify_link(&self, realm: &Realm, token: &str) -> Result<Verified, StoryError> {
+    pub async fn verify_link(&self, realm: &Realm, token: &str) -> Result<Verified, AuthError> {
         loop {
             let outcome = match self.resolve_link(realm, token).await? {
                 ResolvedLink::Registration(registration, link) => {
@@ -95,7 +95,7 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidToken`; a link of an e-mail change throws the change away.
-    pub async fn reject_link(&self, realm: &Realm, token: &str) -> Result<(), StoryError> {
+    pub async fn reject_link(&self, realm: &Realm, token: &str) -> Result<(), AuthError> {
         let Ports { mailer, .. } = &self.ports;
         match self.resolve_link(realm, token).await? {
             ResolvedLink::Registration(registration, link) => {
@@ -125,10 +125,10 @@ impl AuthService {
     ///
     /// # Errors
     /// `Invalid` if it is no address; `InvalidToken`.
-    pub async fn verify_code(&self, realm: &Realm, email: &str, code: &str) -> Result<Verified, StoryError> {
+    pub async fn verify_code(&self, realm: &Realm, email: &str, code: &str) -> Result<Verified, AuthError> {
         let Ports { registrations, one_time_tokens, clock, .. } = &self.ports;
-        let email = parse_email(email).map_err(StoryError::Invalid)?;
-        let code = TypedCode::parse_letters(code).ok_or(StoryError::InvalidToken)?;
+        let email = parse_email(email).map_err(AuthError::Invalid)?;
+        let code = TypedCode::parse_letters(code).ok_or(AuthError::InvalidToken)?;
         let now = clock.now();
         for registration in registrations.find_by_email(realm, &self.email_index(realm, &email), now).await? {
             let holder = Self::holder(realm, Purpose::VerifyEmail, registration.id);
@@ -139,30 +139,30 @@ impl AuthService {
                 return self.activate_registration(&registration, &found).await;
             }
         }
-        Err(StoryError::InvalidToken)
+        Err(AuthError::InvalidToken)
     }
 
     /// Finds what a link is for, without using it.
-    async fn resolve_link(&self, realm: &Realm, token: &str) -> Result<ResolvedLink, StoryError> {
+    async fn resolve_link(&self, realm: &Realm, token: &str) -> Result<ResolvedLink, AuthError> {
         let Ports { registrations, one_time_tokens, users, clock, .. } = &self.ports;
-        let token = OpaqueToken::parse(token).ok_or(StoryError::InvalidToken)?;
+        let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
         let now = clock.now();
         let digest = self.token_digest(realm, Purpose::VerifyEmail, &token);
         if let Some(found) = one_time_tokens.find_valid(realm, Purpose::VerifyEmail, &digest, now).await? {
             let registration = registrations.find(realm, &found.holder.subject, now).await?;
-            let registration = registration.ok_or(StoryError::InvalidToken)?;
+            let registration = registration.ok_or(AuthError::InvalidToken)?;
             return Ok(ResolvedLink::Registration(Box::new(registration), found));
         }
         let digest = self.token_digest(realm, Purpose::ChangeEmail, &token);
         let found = one_time_tokens.find_valid(realm, Purpose::ChangeEmail, &digest, now).await?;
-        let found = found.ok_or(StoryError::InvalidToken)?;
-        let user = users.find(realm, &found.holder.subject).await?.ok_or(StoryError::InvalidToken)?;
+        let found = found.ok_or(AuthError::InvalidToken)?;
+        let user = users.find(realm, &found.holder.subject).await?.ok_or(AuthError::InvalidToken)?;
         let bound = |pending: &PendingEmail| {
             self.token_binding(realm, Purpose::ChangeEmail, pending.index.as_bytes(), user.credentials_version)
         };
         let pending = user.pending_email.as_ref().map(bound);
         if user.disabled || pending.is_none() || pending != found.binding {
-            return Err(StoryError::InvalidToken);
+            return Err(AuthError::InvalidToken);
         }
         Ok(ResolvedLink::EmailChange(Box::new(user), found))
     }
@@ -172,7 +172,7 @@ impl AuthService {
         &self,
         registration: &Registration,
         link: &OneTimeToken,
-    ) -> Result<Verified, StoryError> {
+    ) -> Result<Verified, AuthError> {
         let Ports { mailer, clock, .. } = &self.ports;
         let (realm, now) = (&registration.realm, clock.now());
         // whoever wraps keys anew may be past the registration, and sees no account yet
@@ -212,11 +212,11 @@ impl AuthService {
     }
 
     /// The address that waits becomes the address. The old one is told.
-    async fn change_email(&self, user: &User, link: &OneTimeToken) -> Result<Option<Verified>, StoryError> {
+    async fn change_email(&self, user: &User, link: &OneTimeToken) -> Result<Option<Verified>, AuthError> {
         let Ports { database, clock, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
-        let pending = user.pending_email.as_ref().ok_or(StoryError::InvalidToken)?;
-        let opener = self.opener_of(user)?;
+        let pending = user.pending_email.as_ref().ok_or(AuthError::InvalidToken)?;
+        let opener = self.record_cipher(user)?;
         let new = opener.email(Field::PendingEmail, &pending.email)?;
         let old = opener.email(Field::Email, &user.person.email)?;
         let mut changed = user.clone();
@@ -241,7 +241,7 @@ impl AuthService {
             Ok(_) => Ok(Some(Verified::EmailChange(user.id))),
             Err(Refusal::UserStale) => Ok(None),
             // another account took the address first, or this one is gone
-            Err(Refusal::UserGone) => Err(StoryError::InvalidToken),
+            Err(Refusal::UserGone) => Err(AuthError::InvalidToken),
             Err(refusal) => Err(refusal.into()),
         }
     }

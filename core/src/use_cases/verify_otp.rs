@@ -6,7 +6,7 @@ use crate::model::realm::Realm;
 use crate::model::user::User;
 use crate::ports::database::UnitOfWork;
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
 
 impl AuthService {
@@ -14,12 +14,12 @@ impl AuthService {
     ///
     /// # Errors
     /// `InvalidToken` for whatever is not the right code of a living challenge, or if the number has changed since.
-    pub async fn verify_otp(&self, realm: &Realm, token: &str, otp: &str) -> Result<(), StoryError> {
+    pub async fn verify_otp(&self, realm: &Realm, token: &str, otp: &str) -> Result<(), AuthError> {
         let Ports { users, .. } = &self.ports;
         let token = self.try_otp(realm, Purpose::VerifyPhone, token, otp).await?;
-        let user = users.find(realm, &token.holder.subject).await?.ok_or(StoryError::InvalidToken)?;
+        let user = users.find(realm, &token.holder.subject).await?.ok_or(AuthError::InvalidToken)?;
         if user.disabled || !self.sent_to(&user, &token)? {
-            return Err(StoryError::InvalidToken);
+            return Err(AuthError::InvalidToken);
         }
         // only while the number is the very one that was sealed then
         let phone = user.person.phone.clone();
@@ -33,10 +33,10 @@ impl AuthService {
         };
         let done = self.update_account(user, VersionCheck::MustMatch, change, effects).await;
         let done = done.map_err(|error| match error {
-            StoryError::NotAuthenticated => StoryError::InvalidToken,
+            AuthError::NotAuthenticated => AuthError::InvalidToken,
             error => error,
         })?;
-        self.text_was_answered(&done.user).await?;
+        self.refund_unanswered_quota(&done.user).await?;
         Ok(())
     }
 }

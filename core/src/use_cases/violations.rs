@@ -18,13 +18,13 @@ const WRONG_PASSWORDS: Quota = Quota::new(20, Duration::from_secs(3600));
 
 impl AuthService {
     /// Counts a wrong password of an address, whoever's it was meant to be. Evidence fails no login.
-    pub(crate) async fn note_wrong_password(&self, realm: &Realm, from: &Digest) {
+    pub(crate) async fn count_failed_password(&self, realm: &Realm, from: &Digest) {
         let _ = self.take(&wrong_passwords(realm, from), &WRONG_PASSWORDS).await;
     }
 
     /// Writes down a right password from an address that has shown many wrong ones. Nothing is refused for it: many may
     /// share an address.
-    pub(crate) async fn note_right_password(&self, user: &User, from: &Digest) {
+    pub(crate) async fn flag_suspicious_login(&self, user: &User, from: &Digest) {
         let Ports { limiter, clock, .. } = &self.ports;
         let bucket = wrong_passwords(&user.realm, from);
         let exhausted = self.policy.limits_on
@@ -35,7 +35,7 @@ impl AuthService {
     }
 
     /// Writes down that an address (by its digest) was refused something. Never fails: the refusal stands anyway.
-    pub async fn note_violation(&self, realm: &Realm, kind: EventKind, who: Digest) {
+    pub async fn audit_refusal(&self, realm: &Realm, kind: EventKind, who: Digest) {
         let bucket = Bucket { realm: realm.clone(), operation: kind.as_str(), who };
         if let Ok(Some(decision)) = self.take(&bucket, &ONCE).await
             && decision.allowed

@@ -14,7 +14,7 @@ use portcullis_core::testing::samples::realm;
 use portcullis_core::testing::strategies::{almost_email, hostile};
 use portcullis_core::testing::world::World;
 use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::errors::StoryError;
+use portcullis_core::use_cases::errors::AuthError;
 use portcullis_core::use_cases::log_in::LoggedIn;
 use portcullis_core::use_cases::tokens::TokenPair;
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn form(email: &str) -> RegistrationForm<'_> {
     }
 }
 
-async fn log_in(service: &AuthService) -> Result<TokenPair, StoryError> {
+async fn log_in(service: &AuthService) -> Result<TokenPair, AuthError> {
     let client = Client::new([198, 51, 100, 7].into(), "Test/1.0");
     match service.log_in(&realm("User1"), EMAIL, PASSWORD, &client).await? {
         LoggedIn::Session(pair) => Ok(pair),
@@ -79,7 +79,7 @@ fn a_thief_is_caught() {
         let third = service.refresh(&realm("User1"), second.refresh.expose()).await.expect("another");
         assert!(matches!(
             service.refresh(&realm("User1"), stolen.refresh.expose()).await,
-            Err(StoryError::InvalidGrant)
+            Err(AuthError::InvalidGrant)
         ));
         assert!(service.authenticate(&realm("User1"), third.access.expose()).await.is_err());
     });
@@ -92,7 +92,7 @@ fn a_lost_answer_loses_nothing_else() {
     block_on(async {
         account(&world, &service).await;
         world.faults.play(Script::next().port("user_store").breaks(When::After));
-        assert!(matches!(log_in(&service).await, Err(StoryError::Port(_))));
+        assert!(matches!(log_in(&service).await, Err(AuthError::Port(_))));
         log_in(&service).await.expect("the next one goes through");
     });
 }
@@ -112,7 +112,7 @@ proptest! {
         let world = World::new(1);
         let service = service(&world);
         let refused = block_on(service.register(&realm("User1"), form(&bad), Vec::new()));
-        prop_assert!(matches!(refused, Err(StoryError::Invalid(_))));
+        prop_assert!(matches!(refused, Err(AuthError::Invalid(_))));
         let _ = block_on(service.register(&realm("User1"), form(&ugly), Vec::new()));
         prop_assert!(world.users.all().is_empty());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use portcullis_adapters::rewrap::{Census, Report, Step};
+use portcullis_adapters::rewrap::{KeyUsage, Report, Step};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_adapters::transfer::Collection;
 use portcullis_core::ports::error::PortError;
@@ -85,7 +85,7 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
     let began = Instant::now();
     let done = keyring.rewrapper(&|step| show(&progress, step)).run().await;
     progress.end();
-    let report = done.map_err(|error| format!("{}. Mend: call it again, it goes on where it stopped", told(&error)))?;
+    let report = done.map_err(|error| format!("{}. Fix: call it again, it goes on where it stopped", told(&error)))?;
     let (first, seconds) = (ring.first().copied().unwrap_or_default(), began.elapsed().as_secs_f64());
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let rate = report.rewrapped as f64 / seconds.max(f64::MIN_POSITIVE);
@@ -106,7 +106,7 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
 fn wrong(report: &Report, ring: &[u32]) -> Vec<String> {
     let left = report.left_of(ring).into_iter().map(|(id, count)| {
         format!(
-            "{} still under key {id}: a server wraps under it. Mend: restart all of them with the new key in front, \
+            "{} still under key {id}: a server wraps under it. Fix: restart all of them with the new key in front, \
              then call this again",
             records(count)
         )
@@ -118,11 +118,11 @@ fn wrong(report: &Report, ring: &[u32]) -> Vec<String> {
 }
 
 /// What no key of the ring wrapped.
-fn strange(census: &Census, ring: &[u32]) -> Vec<String> {
+fn strange(census: &KeyUsage, ring: &[u32]) -> Vec<String> {
     let strange = census.by_key.keys().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
     let line = |id: &Option<u32>| match id {
         Some(id) => format!(
-            "{} under key {id}, which is not in the ring. Mend: add {id}:KEY to ENCRYPTION_KEY, or they stay unreadable",
+            "{} under key {id}, which is not in the ring. Fix: add {id}:KEY to ENCRYPTION_KEY, or they stay unreadable",
             records(census.under(Some(*id)))
         ),
         None => format!("{} with a key that cannot be read", records(census.under(None))),
@@ -135,17 +135,17 @@ fn records(count: u64) -> String {
 }
 
 /// Every key of the ring, then whatever else was found.
-fn rows(census: &Census, ring: &[u32]) -> Vec<Option<u32>> {
+fn rows(census: &KeyUsage, ring: &[u32]) -> Vec<Option<u32>> {
     let known = ring.iter().copied().map(Some);
     let others = census.by_key.keys().copied().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
     known.chain(others).collect()
 }
 
-fn of(census: &Census, id: Option<u32>, collection: Collection) -> u64 {
+fn of(census: &KeyUsage, id: Option<u32>, collection: Collection) -> u64 {
     census.by_key.get(&id).and_then(|counts| counts.get(collection.as_str())).copied().unwrap_or_default()
 }
 
-fn table(census: &Census, ring: &[u32]) -> String {
+fn table(census: &KeyUsage, ring: &[u32]) -> String {
     let head = SHOWN.map(|collection| format!("{:>14}", collection.as_str())).concat();
     let line = |id: Option<u32>| {
         let role = match id {
@@ -162,7 +162,7 @@ fn table(census: &Census, ring: &[u32]) -> String {
 }
 
 /// What may be done now.
-fn advice(census: &Census, ring: &[u32]) -> String {
+fn advice(census: &KeyUsage, ring: &[u32]) -> String {
     let older = ring.iter().skip(1).map(|id| match census.under(Some(*id)) {
         0 => format!("nothing lies under key {id}: it may leave ENCRYPTION_KEY"),
         count => format!("{} under key {id}: `portcullis keys rewrap` wraps them anew", records(count)),
@@ -171,7 +171,7 @@ fn advice(census: &Census, ring: &[u32]) -> String {
 }
 
 /// In the words of `/health/detailed`.
-fn shown(census: &Census, ring: &[u32]) -> Value {
+fn shown(census: &KeyUsage, ring: &[u32]) -> Value {
     let row = |id: Option<u32>| {
         let counts = SHOWN.map(|collection| (collection.as_str().to_owned(), json!(of(census, id, collection))));
         let mut row = json!({

@@ -119,7 +119,7 @@ fn settings(flags: BTreeMap<String, String>) -> Result<Settings, String> {
 fn demand_store(settings: &Settings) -> Result<(), String> {
     match &settings.database {
         Database::Sqlite { path } if !path.exists() => Err(format!(
-            "DATABASE_URL: {} is not there. Mend: call this in the folder, and with the settings, of the server",
+            "DATABASE_URL: {} is not there. Fix: call this in the folder, and with the settings, of the server",
             path.display()
         )),
         _ => Ok(()),

@@ -13,8 +13,8 @@ use portcullis_core::model::password::Password;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::service::AuthService;
-use portcullis_core::use_cases::disable::Switched;
-use portcullis_core::use_cases::errors::StoryError;
+use portcullis_core::use_cases::disable::StatusChange;
+use portcullis_core::use_cases::errors::AuthError;
 use portcullis_core::use_cases::fake_user::fake_address;
 
 use super::{demand_store, print, runtime, settings};
@@ -87,8 +87,8 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
         let began = service.ports.clock.now();
         let done = if disabled { service.disable(&realm, &who).await } else { service.enable(&realm, &who).await };
         let done = done.map_err(|error| match error {
-            StoryError::NotFound => format!(
-                "{realm} has no such account. Mend: name it by its id (usr_…) or by the address it logs in with; one whose \
+            AuthError::NotFound => format!(
+                "{realm} has no such account. Fix: name it by its id (usr_…) or by the address it logs in with; one whose \
                  address was never verified is no account yet"
             ),
             error => told(&error),
@@ -105,8 +105,8 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
     })
 }
 
-fn said(realm: &Realm, done: &Switched, disabled: bool) -> String {
-    let Switched { user, changed, sessions } = done;
+fn said(realm: &Realm, done: &StatusChange, disabled: bool) -> String {
+    let StatusChange { user, changed, sessions } = done;
     let was = if *changed { "" } else { " already" };
     if disabled {
         let sessions = if *sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
@@ -119,7 +119,7 @@ fn said(realm: &Realm, done: &Switched, disabled: bool) -> String {
 fn realm(matches: &ArgMatches, settings: &Settings) -> Result<Realm, String> {
     let realm = matches.get_one::<String>("realm").or_else(|| settings.realms.first());
     let realm = realm.filter(|realm| settings.realms.contains(realm)).ok_or_else(|| {
-        format!("--realm: there is no such realm. Mend: one of REALMS, which are {}", settings.realms.join(", "))
+        format!("--realm: there is no such realm. Fix: one of REALMS, which are {}", settings.realms.join(", "))
     })?;
     Realm::parse(realm).map_err(|error| format!("--realm {realm}: {error}"))
 }
@@ -181,9 +181,9 @@ impl Order {
     }
 }
 
-fn told(error: &StoryError) -> String {
+fn told(error: &AuthError) -> String {
     match error {
-        StoryError::Port(error) => format!("{error}: {}. Mend: call it again, what is there stays", error.source),
+        AuthError::Port(error) => format!("{error}: {}. Fix: call it again, what is there stays", error.source),
         error => error.to_string(),
     }
 }
@@ -200,9 +200,9 @@ fn progress(count: u64) -> ProgressBar {
 
 /// Another file, which is a server's way out, would be the wrong advice here.
 fn in_use(error: &str) -> String {
-    match error.split_once(". Mend: ") {
+    match error.split_once(". Fix: ") {
         Some((told, _)) if told.contains("in use by another") => {
-            format!("{told}. Mend: the embedded store has one process: stop the server, call this, and start it again")
+            format!("{told}. Fix: the embedded store has one process: stop the server, call this, and start it again")
         }
         _ => error.to_owned(),
     }

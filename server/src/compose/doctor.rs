@@ -10,7 +10,7 @@ use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::mongo::Mongo;
 use portcullis_adapters::redis::probe;
 use portcullis_adapters::templates::Renderer;
-use portcullis_adapters::transfer::Movable;
+use portcullis_adapters::transfer::MigratableStore;
 use portcullis_adapters::transfer::mover::unfinished;
 use portcullis_adapters::watchman;
 use portcullis_core::ports::randomness::Randomness;
@@ -49,7 +49,7 @@ impl Finding {
 
     /// From a sentence of a start that has its mend in it.
     fn told(what: &'static str, told: &str, expected: &str) -> Self {
-        let (saw, mend) = told.split_once(". Mend: ").unwrap_or((told, "see the documentation of that setting"));
+        let (saw, mend) = told.split_once(". Fix: ").unwrap_or((told, "see the documentation of that setting"));
         Self::wrong(what, saw, expected, mend)
     }
 }
@@ -99,7 +99,7 @@ async fn database(settings: &Settings, randomness: Arc<dyn Randomness>) -> Findi
         Database::Mongo { url, name } => {
             match Mongo::connect_as_is(&stores::mongo(settings, url.expose(), name)).await {
                 Ok(store) => whole(&store, &proof("MONGO_URL"), store.schema_version()).await,
-                Err(error) => Err(format!("MONGO_URL: {error}. Mend: {}", stores::mend(&error))),
+                Err(error) => Err(format!("MONGO_URL: {error}. Fix: {}", stores::mend(&error))),
             }
         }
     };
@@ -118,11 +118,11 @@ fn embedded(path: &Path) -> Result<Option<Embedded>, String> {
     }
 }
 
-async fn whole(store: &dyn Movable, proof: &Proof<'_>, version: u32) -> Result<String, String> {
+async fn whole(store: &dyn MigratableStore, proof: &Proof<'_>, version: u32) -> Result<String, String> {
     let written = proof.look(store).await?;
     if let Some(from) = unfinished(store).await.map_err(|error| shown(&error))? {
         return Err(format!(
-            "{} is the target of an unfinished move from {from}. Mend: finish it with the same `portcullis move` as before",
+            "{} is the target of an unfinished move from {from}. Fix: finish it with the same `portcullis move` as before",
             proof.place
         ));
     }

@@ -6,7 +6,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mongo::Mongo;
-use portcullis_adapters::rewrap::{KeyKeeper, Rewrapper, Step};
+use portcullis_adapters::rewrap::{KeyRotation, KeyRotationStore, Step};
 use portcullis_adapters::transfer::mover::unfinished;
 use portcullis_core::ports::randomness::Randomness;
 
@@ -16,7 +16,7 @@ use crate::config::{Database, Settings};
 
 /// A store, and the ring its keys lie under.
 pub struct Keyring {
-    store: Box<dyn KeyKeeper>,
+    store: Box<dyn KeyRotationStore>,
     cipher: AesGcmCipher,
 }
 
@@ -30,33 +30,33 @@ impl Keyring {
         let cipher = AesGcmCipher::new(ring, randomness).map_err(|error| shown(&error))?;
         let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
         let place = settings.database.shown();
-        let (setting, store): (_, Box<dyn KeyKeeper>) = match &settings.database {
+        let (setting, store): (_, Box<dyn KeyRotationStore>) = match &settings.database {
             Database::Sqlite { path } => {
                 let store = Embedded::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
                 ("DATABASE_URL", Box::new(store))
             }
             Database::Mongo { url, name } => {
                 let mongo = stores::mongo(settings, url.expose(), name);
-                let failed = |error| format!("MONGO_URL: {error}. Mend: {}", stores::mend(&error));
+                let failed = |error| format!("MONGO_URL: {error}. Fix: {}", stores::mend(&error));
                 ("MONGO_URL", Box::new(Mongo::connect_for_long(&mongo).await.map_err(failed)?))
             }
         };
         let failed = |error| format!("{setting}: {}", shown(&error));
         if let Some(from) = unfinished(&*store).await.map_err(failed)? {
             return Err(format!(
-                "{setting}: {place} is the target of an unfinished move from {from}. Mend: finish it with the same \
+                "{setting}: {place} is the target of an unfinished move from {from}. Fix: finish it with the same \
                  `portcullis move` as before."
             ));
         }
         let proof = Proof { setting, place: place.clone(), cipher: &cipher, digests: &digests };
         if !proof.look(&*store).await? {
-            return Err(format!("{setting}: no server has used {place} yet. Mend: see that the name is right"));
+            return Err(format!("{setting}: no server has used {place} yet. Fix: see that the name is right"));
         }
         Ok(Self { store, cipher })
     }
 
     /// What looks, and wraps anew.
-    pub fn rewrapper<'a>(&'a self, told: &'a (dyn Fn(Step) + Send + Sync)) -> Rewrapper<'a> {
-        Rewrapper { store: &*self.store, cipher: &self.cipher, told }
+    pub fn rewrapper<'a>(&'a self, told: &'a (dyn Fn(Step) + Send + Sync)) -> KeyRotation<'a> {
+        KeyRotation { store: &*self.store, cipher: &self.cipher, told }
     }
 }

@@ -31,7 +31,7 @@ pub async fn run(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result
             Ok(format!("{place} {done} schema {}", store.schema_version()))
         }
         Database::Mongo { url, name } => {
-            let failed = |error| format!("MONGO_URL: {error}. Mend: {}", stores::mend(&error));
+            let failed = |error| format!("MONGO_URL: {error}. Fix: {}", stores::mend(&error));
             let store = Mongo::connect_for_long(&stores::mongo(settings, url.expose(), name)).await.map_err(failed)?;
             proof("MONGO_URL").look(&store).await?;
             let before = store.indexes().await;

@@ -95,18 +95,18 @@ impl Server {
     ) -> Result<Self, String> {
         let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
         let stores = Stores::open(settings, &cipher, &digests, patience, &world.clock).await?;
-        Self::compose_on(settings, address, Ground { world, cipher, digests, stores }, |_| {})
+        Self::compose_on(settings, address, Infrastructure { world, cipher, digests, stores }, |_| {})
     }
 
     /// The same on stores that are open; `adjust` has the last word about the ports.
     fn compose_on(
         settings: &Settings,
         address: SocketAddr,
-        ground: Ground,
+        ground: Infrastructure,
         adjust: impl FnOnce(&mut Ports),
     ) -> Result<Self, String> {
         let started = Instant::now();
-        let Ground { world: World { clock, randomness }, cipher, digests, stores } = ground;
+        let Infrastructure { world: World { clock, randomness }, cipher, digests, stores } = ground;
         let realms = realms(settings)?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
@@ -194,7 +194,8 @@ pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Random
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
     let stores = Stores::beside(path, &*cipher, &*digests).await?;
-    let ground = Ground { world: World { clock: Arc::new(SystemClock::new()), randomness }, cipher, digests, stores };
+    let ground =
+        Infrastructure { world: World { clock: Arc::new(SystemClock::new()), randomness }, cipher, digests, stores };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
     Ok(Server::compose_on(settings, nowhere, ground, |_| {})?.service)
 }
@@ -208,7 +209,7 @@ pub struct Queue {
 }
 
 /// What a server stands on.
-struct Ground {
+struct Infrastructure {
     world: World,
     cipher: Arc<dyn FieldCipher>,
     digests: Arc<dyn KeyedDigest>,

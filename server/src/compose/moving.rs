@@ -7,7 +7,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mongo::Mongo;
-use portcullis_adapters::transfer::Movable;
+use portcullis_adapters::transfer::MigratableStore;
 use portcullis_adapters::transfer::mover::Side;
 use portcullis_core::ports::randomness::Randomness;
 
@@ -18,9 +18,9 @@ use crate::config::{Database, Settings};
 /// What is moved between. Nobody else may use either meanwhile.
 pub struct Ends {
     /// What is moved from.
-    pub from: Box<dyn Movable>,
+    pub from: Box<dyn MigratableStore>,
     /// What is moved to; `None` where it is not there and is not to be made.
-    pub to: Option<Box<dyn Movable>>,
+    pub to: Option<Box<dyn MigratableStore>>,
 }
 
 impl Ends {
@@ -35,7 +35,7 @@ impl Ends {
         randomness: Arc<dyn Randomness>,
     ) -> Result<Self, String> {
         if settings.database.shown() == to.shown() {
-            return Err("--to: it is the same database as --from. Mend: name another one".to_owned());
+            return Err("--to: it is the same database as --from. Fix: name another one".to_owned());
         }
         let ring = &settings.secrets.encryption_ring.0;
         let cipher = AesGcmCipher::new(ring, randomness).map_err(|error| shown(&error))?;
@@ -49,7 +49,7 @@ impl Ends {
         let from = source(settings).await?;
         if !proof(Side::Source, &settings.database).look(&*from).await? {
             let place = settings.database.shown();
-            return Err(format!("--from: no server has used {place} yet. Mend: see that the name is right"));
+            return Err(format!("--from: no server has used {place} yet. Fix: see that the name is right"));
         }
         let to_store = target(settings, to, rehearsal).await?;
         if let Some(store) = &to_store {
@@ -59,27 +59,31 @@ impl Ends {
     }
 }
 
-async fn source(settings: &Settings) -> Result<Box<dyn Movable>, String> {
+async fn source(settings: &Settings) -> Result<Box<dyn MigratableStore>, String> {
     match &settings.database {
         Database::Sqlite { path } if !path.exists() => {
-            Err(format!("--from: {} is not there. Mend: see that the path is right", path.display()))
+            Err(format!("--from: {} is not there. Fix: see that the path is right", path.display()))
         }
         Database::Sqlite { path } => embedded(Side::Source, path),
         Database::Mongo { url, name } => {
             let store = Mongo::connect_for_long(&stores::mongo(settings, url.expose(), name)).await;
-            let store = store.map_err(|error| format!("--from: {error}. Mend: {}", stores::mend(&error)))?;
+            let store = store.map_err(|error| format!("--from: {error}. Fix: {}", stores::mend(&error)))?;
             Ok(Box::new(store))
         }
     }
 }
 
-async fn target(settings: &Settings, database: &Database, rehearsal: bool) -> Result<Option<Box<dyn Movable>>, String> {
+async fn target(
+    settings: &Settings,
+    database: &Database,
+    rehearsal: bool,
+) -> Result<Option<Box<dyn MigratableStore>>, String> {
     match database {
         Database::Sqlite { path } if rehearsal && !path.exists() => Ok(None),
         Database::Sqlite { path } => embedded(Side::Target, path).map(Some),
         Database::Mongo { url, name } => {
             let target = stores::mongo(settings, url.expose(), name);
-            let failed = |error| format!("--to: {error}. Mend: {}", stores::mend(&error));
+            let failed = |error| format!("--to: {error}. Fix: {}", stores::mend(&error));
             let store = Mongo::connect_for_long(&target).await.map_err(failed)?;
             if !rehearsal {
                 store.prepare().await.map_err(failed)?;
@@ -89,13 +93,13 @@ async fn target(settings: &Settings, database: &Database, rehearsal: bool) -> Re
     }
 }
 
-fn embedded(side: Side, path: &Path) -> Result<Box<dyn Movable>, String> {
+fn embedded(side: Side, path: &Path) -> Result<Box<dyn MigratableStore>, String> {
     let store = Embedded::open(path).map_err(|error| {
         let told = error.to_string();
-        match (error, told.split_once(". Mend: ")) {
+        match (error, told.split_once(". Fix: ")) {
             // another file, which is a server's way out, would be the wrong advice here
             (OpenError::Locked { .. }, Some((told, _))) => {
-                format!("{}: {told}. Mend: stop the server first; a move needs the file to itself", side.as_str())
+                format!("{}: {told}. Fix: stop the server first; a move needs the file to itself", side.as_str())
             }
             _ => format!("{}: {told}", side.as_str()),
         }

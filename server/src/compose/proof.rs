@@ -3,7 +3,7 @@
 use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::embedded::Embedded;
 use portcullis_adapters::mongo::Mongo;
-use portcullis_adapters::transfer::Movable;
+use portcullis_adapters::transfer::MigratableStore;
 use portcullis_adapters::transfer::mover::unfinished;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
@@ -19,7 +19,7 @@ const SALT: &str = "email_salt";
 const RING: &str = check_values::RING;
 
 /// A store that keeps check values.
-pub trait Checked: Movable {
+pub trait Checked: MigratableStore {
     async fn check(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError>;
 }
 
@@ -69,7 +69,7 @@ impl Proof<'_> {
         let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
         if let Some(from) = unfinished(store).await.map_err(failed)? {
             return Err(format!(
-                "{}: {} is the target of an unfinished move from {from}, so that something is missing in it. Mend: finish \
+                "{}: {} is the target of an unfinished move from {from}, so that something is missing in it. Fix: finish \
                  it with the same `portcullis move` as before.",
                 self.setting, self.place
             ));
@@ -102,7 +102,7 @@ impl Proof<'_> {
     ///
     /// # Errors
     /// What differs, and the mend.
-    pub async fn look(&self, store: &dyn Movable) -> Result<bool, String> {
+    pub async fn look(&self, store: &dyn MigratableStore) -> Result<bool, String> {
         let failed = |error: PortError| format!("{}: {}", self.setting, shown(&error));
         let salt = store.check_value(SALT).await.map_err(failed)?;
         let ring = store.check_value(RING).await.map_err(failed)?;
@@ -115,13 +115,13 @@ impl Proof<'_> {
         let ours = check_values::salt_check(self.digests).map_err(|error| shown(&error))?;
         if salt.is_some_and(|salt| salt != ours) {
             return Err(format!(
-                "EMAIL_SALT: {place} was written with another one, so that no e-mail in it could be found. Mend: set \
+                "EMAIL_SALT: {place} was written with another one, so that no e-mail in it could be found. Fix: set \
                  EMAIL_SALT to the value this database began with."
             ));
         }
         if ring.is_some_and(|ring| !check_values::verify_ring_check(self.cipher, ring)) {
             return Err(format!(
-                "ENCRYPTION_KEY: {place} was written with another key, so that nothing in it could be read. Mend: add the \
+                "ENCRYPTION_KEY: {place} was written with another key, so that nothing in it could be read. Fix: add the \
                  key this database was written with to the ring, as in ENCRYPTION_KEY=2:NEW,1:OLD."
             ));
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_adapters::embedded::{Embedded, OpenError};
 use portcullis_adapters::mongo::{ConnectError, Mongo, MongoSettings};
-use portcullis_adapters::outbox::shelf::Shelf;
+use portcullis_adapters::outbox::shelf::SentMessageStore;
 use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
@@ -41,7 +41,7 @@ pub struct Stores {
     pub audit: Arc<dyn AuditLog>,
     pub guard: Arc<dyn LoginGuard>,
     pub limiter: Arc<dyn RateLimiter>,
-    pub shelf: Arc<dyn Shelf>,
+    pub shelf: Arc<dyn SentMessageStore>,
     pub redis: Option<Arc<Redis>>,
     /// What the database is called in reports.
     pub engine: &'static str,
@@ -62,7 +62,7 @@ impl Stores {
             + AuditLog
             + LoginGuard
             + RateLimiter
-            + Shelf
+            + SentMessageStore
             + 'static,
     {
         Self {
@@ -213,7 +213,7 @@ async fn connect_when_there(settings: &MongoSettings, patience: Duration) -> Res
                     told = true;
                 }
             }
-            Err(error) => return Err(format!("MONGO_URL: {error}. Mend: {}", mend(&error))),
+            Err(error) => return Err(format!("MONGO_URL: {error}. Fix: {}", mend(&error))),
         }
     }
 }

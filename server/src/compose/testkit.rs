@@ -11,7 +11,7 @@ use portcullis_core::testing::fakes::randomness::SeededRandomness;
 use portcullis_core::testing::world::World as Fakes;
 
 use super::stores::Stores;
-use super::{Ground, Server, World};
+use super::{Infrastructure, Server, World};
 use crate::config::{Environment, Settings};
 use crate::testkit::Testkit;
 use crate::testkit::magic::{Scripted, Tries};
@@ -53,7 +53,7 @@ impl Server {
             counts: Vec::new(),
         };
         let world = World { clock: ports.clock, randomness: ports.randomness };
-        let ground = Ground { world, cipher: ports.cipher, digests: ports.digests, stores };
+        let ground = Infrastructure { world, cipher: ports.cipher, digests: ports.digests, stores };
         let (hasher, tries) = (ports.hasher, Tries::default());
         let mut server = Self::compose_on(settings, address, ground, |ports| {
             // a hash of nothing but time is what a test waits for longest

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use portcullis_core::policy::TextGuard;
+use portcullis_core::policy::SmsQuotas;
 
 pub use names::{flags, reference};
 pub use portcullis_core::model::secret::SecretString as SecretText;
@@ -243,7 +243,7 @@ pub struct Settings {
     /// Rate limits.
     pub limits: RateLimits,
     /// What texts and calls may cost.
-    pub text_guard: TextGuard,
+    pub text_guard: SmsQuotas,
     /// Proxies that are believed about addresses.
     pub trusted_proxies: Vec<IpNet>,
     /// Password hashes.

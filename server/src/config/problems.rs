@@ -25,7 +25,7 @@ impl fmt::Display for ConfigProblems {
         write!(f, "{count} {} with the settings:", if count == 1 { "problem" } else { "problems" })?;
         for (number, problem) in self.0.iter().enumerate() {
             let ConfigProblem { name, origin, what, mend } = problem;
-            write!(f, "\n  {}. {name} (from {origin}): {what}. Mend: {mend}.", number + 1)?;
+            write!(f, "\n  {}. {name} (from {origin}): {what}. Fix: {mend}.", number + 1)?;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ fn production_names_every_problem_at_once() {
     for name in ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER", "APP_DOMAIN"] {
         assert!(told.contains(name), "{name} in {told}");
     }
-    assert!(told.contains("Mend:"));
+    assert!(told.contains("Fix:"));
 }
 
 #[test]

@@ -6,37 +6,37 @@ use std::time::Duration;
 use http::StatusCode;
 use portcullis_core::model::code::Code;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::use_cases::errors::StoryError;
+use portcullis_core::use_cases::errors::AuthError;
 
 use crate::http::problem::Problem;
 
-impl From<StoryError> for Problem {
-    fn from(error: StoryError) -> Self {
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
         match error {
-            StoryError::Invalid(violations) => Self::invalid(violations),
-            StoryError::InvalidToken => Self::new(StatusCode::BAD_REQUEST, Code::InvalidToken).oauth("invalid_grant"),
-            StoryError::InvalidCredentials => {
+            AuthError::Invalid(violations) => Self::invalid(violations),
+            AuthError::InvalidToken => Self::new(StatusCode::BAD_REQUEST, Code::InvalidToken).oauth("invalid_grant"),
+            AuthError::InvalidCredentials => {
                 Self::new(StatusCode::UNAUTHORIZED, Code::InvalidCredentials).oauth("invalid_grant")
             }
-            StoryError::EmailNotVerified => {
+            AuthError::EmailNotVerified => {
                 Self::new(StatusCode::FORBIDDEN, Code::EmailNotVerified).oauth("invalid_grant")
             }
-            StoryError::InvalidGrant => Self::new(StatusCode::BAD_REQUEST, Code::InvalidGrant).oauth("invalid_grant"),
-            StoryError::TooMany(wait) => too_many(wait),
-            StoryError::NotAuthenticated => {
+            AuthError::InvalidGrant => Self::new(StatusCode::BAD_REQUEST, Code::InvalidGrant).oauth("invalid_grant"),
+            AuthError::TooMany(wait) => too_many(wait),
+            AuthError::NotAuthenticated => {
                 Self::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).oauth("invalid_token")
             }
-            StoryError::WrongPassword => Self::new(StatusCode::FORBIDDEN, Code::WrongPassword),
-            StoryError::ReauthenticationRequired => Self::new(StatusCode::FORBIDDEN, Code::ReauthenticationRequired),
-            StoryError::PreconditionFailed => Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
-            StoryError::NotFound => Self::not_found(),
-            StoryError::PhoneNotVerified => Self::new(StatusCode::CONFLICT, Code::PhoneNotVerified),
-            StoryError::MfaInUse => Self::new(StatusCode::CONFLICT, Code::MfaInUse),
-            StoryError::EmailTaken => Self::new(StatusCode::CONFLICT, Code::EmailTaken),
-            StoryError::Overloaded => Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)
+            AuthError::WrongPassword => Self::new(StatusCode::FORBIDDEN, Code::WrongPassword),
+            AuthError::ReauthenticationRequired => Self::new(StatusCode::FORBIDDEN, Code::ReauthenticationRequired),
+            AuthError::PreconditionFailed => Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
+            AuthError::NotFound => Self::not_found(),
+            AuthError::PhoneNotVerified => Self::new(StatusCode::CONFLICT, Code::PhoneNotVerified),
+            AuthError::MfaInUse => Self::new(StatusCode::CONFLICT, Code::MfaInUse),
+            AuthError::EmailTaken => Self::new(StatusCode::CONFLICT, Code::EmailTaken),
+            AuthError::Overloaded => Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)
                 .oauth("temporarily_unavailable")
                 .retry_after(1),
-            StoryError::Port(error) => error.into(),
+            AuthError::Port(error) => error.into(),
         }
     }
 }

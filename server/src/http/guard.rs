@@ -109,7 +109,7 @@ impl Guard {
             _ => return,
         };
         let who = self.app.service.address_digest(realm, address);
-        self.app.service.note_violation(realm, kind, who).await;
+        self.app.service.audit_refusal(realm, kind, who).await;
     }
 
     /// A 401 names the way to authenticate (RFC 9110, section 11.6.1), also if a use case caused it. A refusal for lack

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use portcullis_core::model::code::Code;
-use portcullis_core::use_cases::errors::StoryError;
+use portcullis_core::use_cases::errors::AuthError;
 use serde_json::{Value, json};
 
 use crate::http::auth::Authenticated;
@@ -53,7 +53,7 @@ pub async fn reset_form(context: RealmContext, input: Input) -> HandlerResult {
     query.finish()?;
     match context.service().preview_reset(&context.realm, &token).await {
         Ok(()) => form(&context, StatusCode::OK, &token, &[]),
-        Err(StoryError::InvalidToken) => failed(&context),
+        Err(AuthError::InvalidToken) => failed(&context),
         Err(error) => Err(error.into()),
     }
 }
@@ -83,8 +83,8 @@ pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
             let values = json!({"app_name": context.service().policy.app_name});
             page(&context.app, StatusCode::OK, "reset_success.html", values)
         }
-        Err(StoryError::InvalidToken) => failed(&context),
-        Err(StoryError::Invalid(violations)) => {
+        Err(AuthError::InvalidToken) => failed(&context),
+        Err(AuthError::Invalid(violations)) => {
             let messages: Vec<String> = violations.into_iter().map(|violation| violation.message).collect();
             form(&context, StatusCode::UNPROCESSABLE_ENTITY, &token, &messages)
         }

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::registration_form::RegistrationForm;
-use portcullis_core::use_cases::errors::StoryError;
+use portcullis_core::use_cases::errors::AuthError;
 use portcullis_core::use_cases::verify_email::{LinkPreview, Verified};
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
         return Ok(verified_json(verified));
     }
     let preview = match service.preview_link(realm, &token).await {
-        Err(StoryError::InvalidToken) => return failed(&context),
+        Err(AuthError::InvalidToken) => return failed(&context),
         other => other?,
     };
     let (template, first_name, at) = match preview {

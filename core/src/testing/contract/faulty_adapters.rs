@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Backend, prove};
-use crate::model::held_key::{KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement};
 use crate::model::ids::{JobId, SessionId, UserId};
 use crate::model::job::{DeadLetter, Job};
 use crate::model::quota::{Bucket, Decision, Quota};
@@ -136,7 +136,7 @@ impl UserStore for LosesTheSecondIndex {
         self.ports.users.keys(behind, limit).await
     }
 
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.ports.users.swap_keys(swaps).await
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Outcome, Setup, count};
-use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use crate::model::realm::Realm;
 use crate::model::sealed::WrappedKey;
 use crate::ports::error::PortError;
@@ -19,14 +19,14 @@ pub(super) trait Holds: Send + Sync + 'static {
     type Record: Clone + Debug + PartialEq + Send + Sync + 'static;
 
     fn nth(realm: &Realm, n: u64) -> Self::Record;
-    fn held(record: &Self::Record) -> HeldKey;
+    fn held(record: &Self::Record) -> StoredDataKey;
     fn with_key(record: &Self::Record, key: WrappedKey) -> Self::Record;
 
     async fn keep(&self, record: &Self::Record) -> Result<(), PortError>;
     async fn found(&self, record: &Self::Record) -> Result<Option<Self::Record>, PortError>;
     async fn gone(&self, record: &Self::Record) -> Result<bool, PortError>;
     async fn page(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
-    async fn swap(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError>;
+    async fn swap(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError>;
 }
 
 /// The n-th fresh key.
@@ -34,13 +34,13 @@ fn fresh(n: u64) -> WrappedKey {
     person(1_000 + n).key
 }
 
-fn swap_of<P: Holds + ?Sized>(record: &P::Record, n: u64) -> KeySwap {
-    KeySwap { seen: P::held(record), fresh: fresh(n) }
+fn swap_of<P: Holds + ?Sized>(record: &P::Record, n: u64) -> KeyReplacement {
+    KeyReplacement { seen: P::held(record), fresh: fresh(n) }
 }
 
 type Told = (String, [u8; 16], Vec<u8>);
 
-fn told(held: &HeldKey) -> Told {
+fn told(held: &StoredDataKey) -> Told {
     (held.realm.to_string(), held.record, held.key.as_bytes().to_vec())
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn swaps_keys_of_any_length<P: Holds + ?Sized>(store: &Setup<P>
     store.keep(&record).await?;
     for length in [1, 65, 5_000, 64] {
         let fresh = WrappedKey::from_bytes(vec![7; length]);
-        let swap = KeySwap { seen: P::held(&record), fresh: fresh.clone() };
+        let swap = KeyReplacement { seen: P::held(&record), fresh: fresh.clone() };
         assert_eq!(store.swap(vec![swap]).await?, 1);
         record = P::with_key(&record, fresh);
         assert_eq!(store.found(&record).await?.as_ref(), Some(&record));

@@ -12,7 +12,7 @@ use super::held_keys::{
     what_changed_or_went_meanwhile_is_not_swapped,
 };
 use super::{Case, Outcome, Records, Setup, count};
-use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use crate::model::realm::Realm;
 use crate::model::sealed::{Sealed, WrappedKey};
 use crate::model::user::{PasswordHash, Registration};
@@ -63,9 +63,9 @@ impl Holds for Records<dyn RegistrationStore> {
         registration(realm, n)
     }
 
-    fn held(registration: &Registration) -> HeldKey {
+    fn held(registration: &Registration) -> StoredDataKey {
         let Registration { realm, id, person, .. } = registration;
-        HeldKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
+        StoredDataKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
     }
 
     fn with_key(registration: &Registration, key: WrappedKey) -> Registration {
@@ -90,7 +90,7 @@ impl Holds for Records<dyn RegistrationStore> {
         self.keys(behind, limit).await
     }
 
-    async fn swap(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.swap_keys(swaps).await
     }
 }
@@ -306,7 +306,7 @@ async fn swaps_one_of_an_address_alone(pending: &Pending) -> Outcome {
     let records: Vec<[u8; 16]> = page.keys.iter().map(|held| held.record).collect();
     assert!(all.iter().all(|one| records.contains(one.id.as_bytes())) && records.len() == 3, "{records:?}");
     let [first, second, dead] = &all;
-    let swap = |one, n| KeySwap { seen: <Records<dyn RegistrationStore>>::held(one), fresh: person(n).key };
+    let swap = |one, n| KeyReplacement { seen: <Records<dyn RegistrationStore>>::held(one), fresh: person(n).key };
     assert_eq!(pending.swap_keys(vec![swap(second, 8), swap(dead, 9)]).await?, 2);
     let second = <Records<dyn RegistrationStore>>::with_key(second, person(8).key);
     assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?, vec![first.clone(), second]);

@@ -9,7 +9,7 @@ use crate::ports::error::PortError;
 use crate::ports::field_cipher::FieldCipher;
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
-use crate::testing::mixer::{Mixer, mask};
+use crate::testing::mixer::{FakeMac, mask};
 
 const NONCE: usize = 32;
 const TAG: usize = 32;
@@ -47,11 +47,11 @@ impl FakeFieldCipher {
     /// Looks random, and never comes twice.
     fn fresh(&self, label: &[u8]) -> [u8; 32] {
         let count = self.nonces.fetch_add(1, Ordering::Relaxed);
-        Mixer::new(self.seed).part(label).part(&count.to_le_bytes()).finish()
+        FakeMac::new(self.seed).part(label).part(&count.to_le_bytes()).finish()
     }
 
     fn ring_key(&self, id: u32) -> [u8; 32] {
-        Mixer::new(self.seed).part(b"ring").part(&id.to_be_bytes()).finish()
+        FakeMac::new(self.seed).part(b"ring").part(&id.to_be_bytes()).finish()
     }
 
     fn wrap_under_first(&self, key: &[u8; 32], place: AadContext<'_>) -> WrappedKey {
@@ -70,7 +70,7 @@ impl FakeFieldCipher {
 
 fn tag(key: &[u8], place: AadContext<'_>, nonce: &[u8], body: &[u8]) -> [u8; 32] {
     let AadContext { realm, record, field } = place;
-    let bound = Mixer::new(0).part(b"tag").part(key).part(realm.as_str().as_bytes()).part(record);
+    let bound = FakeMac::new(0).part(b"tag").part(key).part(realm.as_str().as_bytes()).part(record);
     bound.part(field.as_str().as_bytes()).part(nonce).part(body).finish()
 }
 

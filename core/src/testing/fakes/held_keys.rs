@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::WrappedKey;
@@ -21,7 +21,7 @@ pub(super) fn page<'a>(
     let more = all.len() > limit;
     all.truncate(limit);
     let behind = all.last().filter(|_| more).map(|(place, ..)| place.clone());
-    let held = |(_, realm, id, key): (String, &Realm, UserId, &WrappedKey)| HeldKey {
+    let held = |(_, realm, id, key): (String, &Realm, UserId, &WrappedKey)| StoredDataKey {
         realm: realm.clone(),
         record: *id.as_bytes(),
         part: 0,
@@ -34,10 +34,10 @@ pub(super) fn page<'a>(
 pub(super) fn swap<R>(
     records: &mut BTreeMap<(Realm, UserId), R>,
     key_of: fn(&mut R) -> &mut WrappedKey,
-    swaps: Vec<KeySwap>,
+    swaps: Vec<KeyReplacement>,
 ) -> u64 {
     let mut put = 0;
-    for KeySwap { seen, fresh } in swaps {
+    for KeyReplacement { seen, fresh } in swaps {
         let key = records.get_mut(&(seen.realm, UserId::from_bytes(seen.record))).map(key_of);
         if let Some(key) = key.filter(|key| **key == seen.key) {
             *key = fresh;

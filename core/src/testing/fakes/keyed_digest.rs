@@ -3,7 +3,7 @@
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::ports::keyed_digest::{Domain, KeyedDigest};
-use crate::testing::mixer::Mixer;
+use crate::testing::mixer::FakeMac;
 
 /// Digests under a key of 64 bits. A fake: anybody could turn it round.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ const fn name(domain: Domain) -> &'static [u8] {
 
 impl KeyedDigest for FakeKeyedDigest {
     fn digest(&self, domain: Domain, realm: &Realm, parts: &[&[u8]]) -> Digest {
-        let start = Mixer::new(self.key).part(name(domain)).part(realm.as_str().as_bytes());
+        let start = FakeMac::new(self.key).part(name(domain)).part(realm.as_str().as_bytes());
         Digest::from_bytes(parts.iter().fold(start, |mixer, part| mixer.part(part)).finish())
     }
 }

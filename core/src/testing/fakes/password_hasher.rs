@@ -10,7 +10,7 @@ use crate::ports::error::PortError;
 use crate::ports::password_hasher::{HashError, PasswordHasher, Verdict};
 use crate::testing::faults::{FaultPlan, Faults};
 use crate::testing::locked::Locked;
-use crate::testing::mixer::{Mixer, hex};
+use crate::testing::mixer::{FakeMac, hex};
 
 /// Hashes of the form `$fake$v=1$<parameters>$<salt>$<digest>`.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Default for FakePasswordHasher {
 }
 
 fn phc(password: &Password, parameters: &str, salt: &str) -> String {
-    let mixed = Mixer::new(1).part(parameters.as_bytes()).part(salt.as_bytes()).part(password.expose().as_bytes());
+    let mixed = FakeMac::new(1).part(parameters.as_bytes()).part(salt.as_bytes()).part(password.expose().as_bytes());
     format!("$fake$v=1${parameters}${salt}${}", hex(&mixed.finish()))
 }
 

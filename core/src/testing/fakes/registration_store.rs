@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::model::held_key::{KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -118,7 +118,7 @@ impl RegistrationStore for FakeRegistrationStore {
         })
     }
 
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.faults.call("swap_keys", || swap(&mut self.pending.lock(), |one| &mut one.person.key, swaps))
     }
 

@@ -9,7 +9,7 @@ use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
 use crate::ports::token_signer::{AccessClaims, TokenSigner};
 use crate::testing::faults::{FaultPlan, Faults};
-use crate::testing::mixer::{Mixer, from_hex, hex};
+use crate::testing::mixer::{FakeMac, from_hex, hex};
 
 const LEEWAY: Duration = Duration::from_secs(30);
 
@@ -34,7 +34,7 @@ impl FakeTokenSigner {
     }
 
     fn mac(&self, fields: &str) -> String {
-        hex(&Mixer::new(self.key).part(b"access token").part(fields.as_bytes()).finish())
+        hex(&FakeMac::new(self.key).part(b"access token").part(fields.as_bytes()).finish())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::model::held_key::{KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -115,7 +115,7 @@ impl UserStore for FakeUserStore {
         })
     }
 
-    async fn swap_keys(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.faults.call("swap_keys", || swap(&mut self.users.lock(), |one| &mut one.person.key, swaps))
     }
 

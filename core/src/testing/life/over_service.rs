@@ -20,7 +20,7 @@ use crate::testing::faults::{FaultPlan, When};
 use crate::testing::samples::realm;
 use crate::testing::world::World;
 use crate::use_cases::deliver::Delivery;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::log_in::LoggedIn;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::tokens::TokenPair;
@@ -77,7 +77,7 @@ impl ServiceDriver {
         Self::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post)
     }
 
-    async fn answer(&self, realm: &Realm, request: &Request) -> Result<Answer, StoryError> {
+    async fn answer(&self, realm: &Realm, request: &Request) -> Result<Answer, AuthError> {
         let service = &self.service;
         let done = |()| Answer::Done;
         match request {
@@ -118,7 +118,7 @@ impl ServiceDriver {
         }
     }
 
-    async fn answer_caller(&self, realm: &Realm, access: &str, request: &Request) -> Result<(), StoryError> {
+    async fn answer_caller(&self, realm: &Realm, access: &str, request: &Request) -> Result<(), AuthError> {
         let (service, client) = (&self.service, &self.client);
         let caller = service.authenticate(realm, access).await?;
         match request {
@@ -161,18 +161,18 @@ fn pair(tokens: &TokenPair) -> Answer {
     Answer::Pair(tokens.access.expose().to_owned(), tokens.refresh.expose().to_owned())
 }
 
-fn refused(error: &StoryError) -> Answer {
+fn refused(error: &AuthError) -> Answer {
     Answer::Refused(match error {
-        StoryError::Port(_) => return Answer::Unavailable,
-        StoryError::NotAuthenticated => Refusal::NotAuthenticated,
-        StoryError::InvalidCredentials => Refusal::InvalidCredentials,
-        StoryError::EmailNotVerified => Refusal::EmailNotVerified,
-        StoryError::InvalidToken => Refusal::InvalidToken,
-        StoryError::InvalidGrant => Refusal::InvalidGrant,
-        StoryError::WrongPassword => Refusal::WrongPassword,
-        StoryError::ReauthenticationRequired => Refusal::ReauthenticationRequired,
-        StoryError::PhoneNotVerified => Refusal::PhoneNotVerified,
-        StoryError::NotFound => Refusal::NotFound,
+        AuthError::Port(_) => return Answer::Unavailable,
+        AuthError::NotAuthenticated => Refusal::NotAuthenticated,
+        AuthError::InvalidCredentials => Refusal::InvalidCredentials,
+        AuthError::EmailNotVerified => Refusal::EmailNotVerified,
+        AuthError::InvalidToken => Refusal::InvalidToken,
+        AuthError::InvalidGrant => Refusal::InvalidGrant,
+        AuthError::WrongPassword => Refusal::WrongPassword,
+        AuthError::ReauthenticationRequired => Refusal::ReauthenticationRequired,
+        AuthError::PhoneNotVerified => Refusal::PhoneNotVerified,
+        AuthError::NotFound => Refusal::NotFound,
         _ => Refusal::Other,
     })
 }

@@ -13,7 +13,7 @@ use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 impl AuthService {
     pub(super) async fn deliver_reset(&self, job: &Job, email: &Digest) -> Result<(), Failure> {
@@ -23,7 +23,7 @@ impl AuthService {
         }
         let expires_in = self.policy.lifetimes.reset;
         let token = self.new_link(&user, Purpose::ResetPassword, self.reset_binding(&user), expires_in).await?;
-        let first_name = self.opener_of(&user)?.first_name(&user.person)?;
+        let first_name = self.record_cipher(&user)?.first_name(&user.person)?;
         self.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
         self.mail_now(job, &user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
     }
@@ -36,7 +36,7 @@ impl AuthService {
         let Some(pending) = user.pending_email.clone() else { return Ok(()) };
         let owner = self.ports.users.find_by_email(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
         if let Some(owner) = owner {
-            let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
+            let first_name = self.record_cipher(&owner)?.first_name(&owner.person)?;
             return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
         }
         if !self.may_mail(job, "email_change_confirm", pending.index.as_bytes(), &pending.index).await? {
@@ -46,7 +46,7 @@ impl AuthService {
         let index = pending.index.as_bytes();
         let binding = self.token_binding(realm, Purpose::ChangeEmail, index, user.credentials_version);
         let token = self.new_link(&user, Purpose::ChangeEmail, binding, expires_in).await?;
-        let opener = self.opener_of(&user)?;
+        let opener = self.record_cipher(&user)?;
         let to = opener.email(Field::PendingEmail, &pending.email)?;
         let first_name = opener.first_name(&user.person)?;
         let message = EmailMessage::ConfirmEmailChange { first_name, token, expires_in };
@@ -62,7 +62,7 @@ impl AuthService {
         purpose: Purpose,
         binding: Digest,
         lifetime: Duration,
-    ) -> Result<OpaqueToken, StoryError> {
+    ) -> Result<OpaqueToken, AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let token = OpaqueToken::random(&**randomness);

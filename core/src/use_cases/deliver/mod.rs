@@ -20,8 +20,8 @@ use crate::ports::error::PortError;
 use crate::ports::keyed_digest::Domain;
 use crate::ports::mailer::{Envelope, SendError};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
-use crate::use_cases::text_guard::TextRefusal;
+use crate::use_cases::errors::AuthError;
+use crate::use_cases::text_guard::SmsDenied;
 
 /// How long a worker may take for one job before another one takes it up.
 pub const LEASE: Duration = Duration::from_secs(120);
@@ -41,7 +41,7 @@ pub enum Delivery {
     /// A dead letter.
     Dead(JobId, String),
     /// Done without sending: a text that would have cost too much.
-    Held(JobId, TextRefusal),
+    Held(JobId, SmsDenied),
 }
 
 /// Why a job did not succeed.
@@ -49,7 +49,7 @@ enum Failure {
     Later(String),
     After(Duration, String),
     Never(String),
-    Held(TextRefusal),
+    Held(SmsDenied),
 }
 
 impl From<SendError> for Failure {
@@ -68,8 +68,8 @@ impl From<PortError> for Failure {
     }
 }
 
-impl From<StoryError> for Failure {
-    fn from(error: StoryError) -> Self {
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
         Self::Later(error.to_string())
     }
 }
@@ -79,7 +79,7 @@ impl AuthService {
     ///
     /// # Errors
     /// When the queue itself fails.
-    pub async fn deliver_next(&self) -> Result<Delivery, StoryError> {
+    pub async fn deliver_next(&self) -> Result<Delivery, AuthError> {
         let Ports { jobs, clock, .. } = &self.ports;
         let Some(job) = jobs.claim(clock.now(), LEASE).await? else { return Ok(Delivery::Idle) };
         match self.perform(&job).await {
@@ -145,7 +145,7 @@ impl AuthService {
 
     async fn mail_now(&self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
         let Ports { mailer, .. } = &self.ports;
-        let to = self.opener_of(user)?.email(Field::Email, &user.person.email)?;
+        let to = self.record_cipher(user)?.email(Field::Email, &user.person.email)?;
         let envelope = match &message {
             EmailMessage::ResetPassword { .. } => envelope_of_try(job, user.id),
             _ => envelope(job, user.id),

@@ -19,7 +19,7 @@ impl AuthService {
         let Ports { users, mailer, .. } = &self.ports;
         let Some(user) = users.find(&job.realm, id).await? else { return Ok(()) };
         let Some(previous) = user.previous_email.clone() else { return Ok(()) };
-        let opener = self.opener_of(&user)?;
+        let opener = self.record_cipher(&user)?;
         let to = opener.email(Field::PreviousEmail, &previous)?;
         let first_name = opener.first_name(&user.person)?;
         mailer.send(&envelope(job, user.id), &to, &EmailMessage::EmailChanged { first_name, at }).await?;
@@ -37,7 +37,7 @@ impl AuthService {
     pub(super) async fn deliver_notice(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
         let Ports { users, mailer, .. } = &self.ports;
         let Some(user) = users.find(&job.realm, id).await? else { return Ok(()) };
-        let first_name = self.opener_of(&user)?.first_name(&user.person)?;
+        let first_name = self.record_cipher(&user)?.first_name(&user.person)?;
         let message = match job.task {
             Task::PasswordChanged { at, by_reset, .. } => EmailMessage::PasswordChanged { first_name, at, by_reset },
             Task::EmailChangeRequested { at, .. } => EmailMessage::EmailChangeRequested { first_name, at },
@@ -49,7 +49,7 @@ impl AuthService {
         self.mail_now(job, &user, message.clone()).await?;
         // nor does it go to a new address only, while the old one has yet to be told of the change
         let Some(previous) = &user.previous_email else { return Ok(()) };
-        let to = self.opener_of(&user)?.email(Field::PreviousEmail, previous)?;
+        let to = self.record_cipher(&user)?.email(Field::PreviousEmail, previous)?;
         mailer.send(&Envelope { part: 1, ..envelope(job, user.id) }, &to, &message).await?;
         Ok(())
     }

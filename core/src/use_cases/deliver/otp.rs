@@ -30,8 +30,8 @@ impl AuthService {
         if !self.sent_to(&user, &waiting)? {
             return Ok(());
         }
-        let phone = self.opener_of(&user)?.phone(&user.person)?;
-        if let Some(refusal) = self.may_text(&user, purpose, &phone, waiting.code.is_some()).await? {
+        let phone = self.record_cipher(&user)?.phone(&user.person)?;
+        if let Some(refusal) = self.check_sms_quota(&user, purpose, &phone, waiting.code.is_some()).await? {
             return Err(Failure::Held(refusal));
         }
         let code = TypedCode::digits(&**randomness);

@@ -20,7 +20,7 @@ impl AuthService {
         let (realm, now) = (&job.realm, clock.now());
         let Some(registration) = registrations.find(realm, id, now).await? else { return Ok(()) };
         if let Some(owner) = users.find_by_email(realm, &registration.person.email_index).await? {
-            let first_name = self.opener_of(&owner)?.first_name(&owner.person)?;
+            let first_name = self.record_cipher(&owner)?.first_name(&owner.person)?;
             self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await?;
             self.commit(UnitOfWork::of(Change::RemoveRegistration { realm: realm.clone(), id: *id })).await?;
             return Ok(());

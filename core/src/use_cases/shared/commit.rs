@@ -7,7 +7,7 @@ use crate::model::realm::Realm;
 use crate::model::user::User;
 use crate::ports::database::{Change, Committed, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 /// Whether a change may be applied to an account whose credentials changed since the caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub(crate) struct Updated {
 
 impl AuthService {
     /// Commits a unit of work whose conditions nothing can have broken but another request.
-    pub(crate) async fn commit(&self, work: UnitOfWork) -> Result<Committed, StoryError> {
-        self.ports.database.commit(work).await?.map_err(StoryError::from)
+    pub(crate) async fn commit(&self, work: UnitOfWork) -> Result<Committed, AuthError> {
+        self.ports.database.commit(work).await?.map_err(AuthError::from)
     }
 
     /// Applies a change to the newest version of an account, and commits it with what follows from it. A lost race is
@@ -36,9 +36,9 @@ impl AuthService {
         &self,
         user: User,
         check: VersionCheck,
-        change: impl Fn(&mut User) -> Result<(), StoryError> + Send + Sync,
+        change: impl Fn(&mut User) -> Result<(), AuthError> + Send + Sync,
         effects: impl Fn(&User) -> UnitOfWork + Send + Sync,
-    ) -> Result<Updated, StoryError> {
+    ) -> Result<Updated, AuthError> {
         let Ports { users, database, clock, .. } = &self.ports;
         let mut current = user;
         loop {
@@ -56,9 +56,9 @@ impl AuthService {
                     let same = |newest: &User| {
                         check == VersionCheck::Ignore || newest.credentials_version == current.credentials_version
                     };
-                    current = newest.filter(same).ok_or(StoryError::NotAuthenticated)?;
+                    current = newest.filter(same).ok_or(AuthError::NotAuthenticated)?;
                 }
-                Err(Refusal::EmailTaken) => return Err(StoryError::NotAuthenticated),
+                Err(Refusal::EmailTaken) => return Err(AuthError::NotAuthenticated),
                 Err(refusal) => return Err(refusal.into()),
             }
         }
@@ -92,7 +92,7 @@ impl AuthService {
     }
 
     /// Commits jobs without any change.
-    pub(crate) async fn enqueue(&self, realm: &Realm, task: Task) -> Result<(), StoryError> {
+    pub(crate) async fn enqueue(&self, realm: &Realm, task: Task) -> Result<(), AuthError> {
         let work = UnitOfWork { jobs: vec![self.job(realm, task)], ..UnitOfWork::default() };
         self.commit(work).await.map(|_| ())
     }

@@ -4,7 +4,7 @@ use crate::model::client::Client;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::service::AuthService;
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 
 /// What a request carries to show that its caller is the account's owner, besides the access token.
 #[derive(Debug, Clone, Copy, Default)]
@@ -51,14 +51,14 @@ impl AuthService {
         &self,
         caller: &Caller,
         given: Reauthentication<'_>,
-    ) -> Result<Option<OneTimeToken>, StoryError> {
+    ) -> Result<Option<OneTimeToken>, AuthError> {
         match given {
             Reauthentication::Password { password, client } => {
                 self.confirm_password(&caller.user, password, client).await.map(|()| None)
             }
             Reauthentication::Otp { token, otp } => self.confirm_otp(caller, token, otp).await.map(Some),
             Reauthentication::None if self.logged_in_recently(caller) => Ok(None),
-            Reauthentication::None => Err(StoryError::ReauthenticationRequired),
+            Reauthentication::None => Err(AuthError::ReauthenticationRequired),
         }
     }
 
@@ -71,12 +71,12 @@ impl AuthService {
     }
 
     /// The one-time token of a code that was sent to the caller's own phone.
-    async fn confirm_otp(&self, caller: &Caller, token: &str, otp: &str) -> Result<OneTimeToken, StoryError> {
+    async fn confirm_otp(&self, caller: &Caller, token: &str, otp: &str) -> Result<OneTimeToken, AuthError> {
         let shown = self.try_otp(&caller.user.realm, Purpose::VerifyPhone, token, otp).await?;
         if shown.holder.subject == caller.user.id && self.sent_to(&caller.user, &shown)? {
             Ok(shown)
         } else {
-            Err(StoryError::InvalidToken)
+            Err(AuthError::InvalidToken)
         }
     }
 }

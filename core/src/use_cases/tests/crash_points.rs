@@ -8,7 +8,7 @@ use crate::model::message::Channel;
 use crate::model::one_time_token::Purpose;
 use crate::testing::faults::When;
 use crate::testing::race::block_on;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::tokens::TokenPair;
 use crate::use_cases::update_profile::ProfileChanges;
@@ -181,7 +181,7 @@ fn a_stolen_refresh_token() {
         (play, stolen)
     };
     let story = |play: &Play, stolen: &TokenPair| {
-        matches!(block_on(play.service.refresh(&play.realm, stolen.refresh.expose())), Err(StoryError::InvalidGrant))
+        matches!(block_on(play.service.refresh(&play.realm, stolen.refresh.expose())), Err(AuthError::InvalidGrant))
     };
     at_every_step(prepare, story, |play, stolen, acknowledged| {
         let ended = play.caller(stolen).is_err();
@@ -322,11 +322,11 @@ fn deleting() {
                 assert!(!acknowledged);
                 block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
             }
-            Err(StoryError::NotAuthenticated) => {}
+            Err(AuthError::NotAuthenticated) => {}
             Err(error) => panic!("{error}"),
         }
         assert!(play.world.users.all().is_empty());
-        assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::InvalidCredentials)));
+        assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(AuthError::InvalidCredentials)));
     });
 }
 

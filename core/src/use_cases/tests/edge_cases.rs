@@ -8,7 +8,7 @@ use crate::model::user::{PendingEmail, User};
 use crate::ports::database::UnitOfWork;
 use crate::testing::race::block_on;
 use crate::testing::samples::{digest, sealed};
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::log_in::LoggedIn;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
@@ -78,13 +78,13 @@ fn the_link_of_a_new_address_is_for_that_address_and_for_an_account_that_is_enab
         let play = Play::new();
         let link = play.asked_to_move(&play.user());
         play.stored(change);
-        assert!(matches!(play.verify(&link), Err(StoryError::InvalidToken)));
-        assert!(matches!(block_on(play.service.reject_link(&play.realm, &link)), Err(StoryError::InvalidToken)));
+        assert!(matches!(play.verify(&link), Err(AuthError::InvalidToken)));
+        assert!(matches!(block_on(play.service.reject_link(&play.realm, &link)), Err(AuthError::InvalidToken)));
     }
     let play = Play::new();
     let link = play.asked_to_move(&play.user());
     play.stored(|user| user.pending_email = other());
-    assert!(matches!(play.verify(&link), Err(StoryError::InvalidToken)));
+    assert!(matches!(play.verify(&link), Err(AuthError::InvalidToken)));
     assert_eq!(play.world.users.all()[0].pending_email, other());
 }
 
@@ -118,13 +118,13 @@ fn a_code_proves_the_number_it_went_to_and_no_other() {
     ))
     .unwrap();
     let answered = block_on(play.service.verify_otp(&play.realm, &challenge, &code));
-    assert!(matches!(answered, Err(StoryError::InvalidToken)) && !play.world.users.all()[0].phone_verified);
+    assert!(matches!(answered, Err(AuthError::InvalidToken)) && !play.world.users.all()[0].phone_verified);
 
     let play = Play::new();
     let (challenge, code) = play.otp(&play.user());
     play.stored(|user| user.disabled = true);
     let answered = block_on(play.service.verify_otp(&play.realm, &challenge, &code));
-    assert!(matches!(answered, Err(StoryError::InvalidToken)) && !play.world.users.all()[0].phone_verified);
+    assert!(matches!(answered, Err(AuthError::InvalidToken)) && !play.world.users.all()[0].phone_verified);
 }
 
 /// Two people may have one number; a code that one of them asked for is nobody else's proof.
@@ -143,7 +143,7 @@ fn another_ones_code_for_the_same_number_switches_nothing_off() {
     let bob = play.log_in("bob@example.com", PASSWORD).unwrap();
     play.world.clock.advance(Duration::from_secs(301));
     let (token, otp) = play.otp(&bob);
-    assert!(matches!(set(false, Reauthentication::Otp { token: &token, otp: &otp }), Err(StoryError::InvalidToken)));
+    assert!(matches!(set(false, Reauthentication::Otp { token: &token, otp: &otp }), Err(AuthError::InvalidToken)));
     let (token, otp) = play.otp(&ada);
     set(false, Reauthentication::Otp { token: &token, otp: &otp }).unwrap();
 }
@@ -176,7 +176,7 @@ fn a_login_is_fresh_for_a_quarter_of_an_hour_and_no_longer() {
         play.world.clock.advance(Duration::from_secs(seconds));
         let deleted = block_on(play.service.delete_account(&play.caller(&pair).unwrap(), Reauthentication::None));
         assert_eq!(deleted.is_ok(), fresh, "{seconds}");
-        assert!(fresh || matches!(deleted, Err(StoryError::ReauthenticationRequired)));
+        assert!(fresh || matches!(deleted, Err(AuthError::ReauthenticationRequired)));
     }
 }
 
@@ -201,7 +201,7 @@ fn a_code_does_not_outlive_what_its_password_was_shown_for() {
         let challenge = challenge.expose();
         let answered = block_on(play.service.log_in_second_factor(&play.realm, &challenge, &code, &play.client));
         assert_eq!(answered.is_ok(), place == 0, "{place}");
-        assert!(place == 0 || matches!(answered, Err(StoryError::InvalidToken)));
+        assert!(place == 0 || matches!(answered, Err(AuthError::InvalidToken)));
     }
 }
 
@@ -243,7 +243,7 @@ fn a_caller_that_is_out_of_date_goes_on_and_one_that_was_put_out_does_not() {
         };
         assert_eq!(changed.is_ok(), goes_on);
         assert_eq!(play.world.users.all()[0].mfa_sms, goes_on);
-        assert!(goes_on || matches!(changed, Err(StoryError::NotAuthenticated)));
+        assert!(goes_on || matches!(changed, Err(AuthError::NotAuthenticated)));
         assert!(!goes_on || changed.is_ok_and(|updated| updated.user.phone_verified), "what another one changed stays");
     }
 }

@@ -7,7 +7,7 @@ use crate::model::event::EventKind;
 use crate::model::message::Channel;
 use crate::ports::field_cipher::FieldCipher as _;
 use crate::testing::race::block_on;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::introspect::ActiveToken;
 use crate::use_cases::log_in::LoggedIn;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
@@ -18,13 +18,13 @@ use crate::use_cases::verify_email::LinkPreview;
 fn register_verify_log_in_change_and_delete() {
     let play = Play::new();
     play.register(EMAIL).unwrap();
-    assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::EmailNotVerified)));
+    assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(AuthError::EmailNotVerified)));
     play.deliver();
     let link = play.link("mail_email_verify");
     let preview = block_on(play.service.preview_link(&play.realm, &link)).unwrap();
     assert!(matches!(preview, LinkPreview::Registration { first_name, .. } if first_name.as_str() == "Ada"));
     play.verify(&link).unwrap();
-    assert!(matches!(play.verify(&link), Err(StoryError::InvalidToken)));
+    assert!(matches!(play.verify(&link), Err(AuthError::InvalidToken)));
     play.deliver();
     let pair = play.log_in(" ADA@example.com", PASSWORD).unwrap();
     let caller = play.caller(&pair).unwrap();
@@ -48,16 +48,16 @@ fn register_verify_log_in_change_and_delete() {
         ["mail_email_verify", "registration", "email_change_confirm", "email_change_requested", "email_changed"]
     );
 
-    assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)), "a new address ends every session");
+    assert!(matches!(play.caller(&pair), Err(AuthError::NotAuthenticated)), "a new address ends every session");
     let pair = play.log_in("augusta@example.org", PASSWORD).unwrap();
     let caller = play.caller(&pair).unwrap();
     let export = block_on(play.service.export(&caller)).unwrap();
     assert_eq!((export.sessions.len(), export.profile.first_name.as_str()), (1, "Augusta"));
     assert!(export.events.iter().any(|event| event.kind == EventKind::EmailChanged));
     block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
-    assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)));
+    assert!(matches!(play.caller(&pair), Err(AuthError::NotAuthenticated)));
     assert!(play.world.users.all().is_empty() && play.world.sessions.all().is_empty());
-    assert!(matches!(play.log_in("augusta@example.org", PASSWORD), Err(StoryError::InvalidCredentials)));
+    assert!(matches!(play.log_in("augusta@example.org", PASSWORD), Err(AuthError::InvalidCredentials)));
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn a_change_of_address_can_be_taken_back() {
     play.deliver();
     let link = play.link("email_change_confirm");
     block_on(play.service.reject_link(&play.realm, &link)).unwrap();
-    assert!(matches!(play.verify(&link), Err(StoryError::InvalidToken)));
+    assert!(matches!(play.verify(&link), Err(AuthError::InvalidToken)));
     // a caller who is out of date sees the newest version
     let again =
         block_on(play.service.update_profile(&caller, to("new@example.org"), None, Vec::new(), Reauthentication::None))
@@ -89,9 +89,9 @@ fn passwords_are_changed_and_reset() {
     let caller = play.caller(&here).unwrap();
     let new = block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client)).unwrap();
     assert!(play.caller(&new).is_ok());
-    assert!(matches!(play.caller(&here), Err(StoryError::NotAuthenticated)));
-    assert!(matches!(play.caller(&there), Err(StoryError::NotAuthenticated)));
-    assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(StoryError::InvalidCredentials)));
+    assert!(matches!(play.caller(&here), Err(AuthError::NotAuthenticated)));
+    assert!(matches!(play.caller(&there), Err(AuthError::NotAuthenticated)));
+    assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(AuthError::InvalidCredentials)));
 
     block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
     block_on(play.service.request_reset(&play.realm, "nobody@example.com")).unwrap();
@@ -99,10 +99,10 @@ fn passwords_are_changed_and_reset() {
     let link = play.link("mail_password_reset");
     block_on(play.service.preview_reset(&play.realm, &link)).unwrap();
     let weak = block_on(play.service.reset_password(&play.realm, &link, "lovelace"));
-    assert!(matches!(weak, Err(StoryError::Invalid(_))));
+    assert!(matches!(weak, Err(AuthError::Invalid(_))));
     block_on(play.service.reset_password(&play.realm, &link, PASSWORD)).unwrap();
-    assert!(matches!(play.caller(&here), Err(StoryError::NotAuthenticated)));
-    assert!(matches!(block_on(play.service.preview_reset(&play.realm, &link)), Err(StoryError::InvalidToken)));
+    assert!(matches!(play.caller(&here), Err(AuthError::NotAuthenticated)));
+    assert!(matches!(block_on(play.service.preview_reset(&play.realm, &link)), Err(AuthError::InvalidToken)));
     play.log_in(EMAIL, PASSWORD).unwrap();
 }
 
@@ -113,7 +113,7 @@ fn the_phone_is_proven_and_becomes_a_factor() {
     let caller = play.caller(&pair).unwrap();
     let id = caller.user.id.to_string();
     let set = |on, given| block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), on, given));
-    assert!(matches!(set(true, Reauthentication::None), Err(StoryError::PhoneNotVerified)));
+    assert!(matches!(set(true, Reauthentication::None), Err(AuthError::PhoneNotVerified)));
     let ask = || block_on(play.service.send_otp(&play.realm, &id, "+1 (234) 567-890", Channel::Sms)).unwrap().expose();
     let code = || {
         play.deliver();
@@ -123,8 +123,8 @@ fn the_phone_is_proven_and_becomes_a_factor() {
     let right = code();
     let wrong = if right == "000000" { "000001" } else { "000000" };
     let answer = |otp: &str| block_on(play.service.verify_otp(&play.realm, &challenge, otp));
-    assert!(matches!(answer(wrong), Err(StoryError::InvalidToken)));
-    assert!(matches!(answer("12345"), Err(StoryError::InvalidToken)));
+    assert!(matches!(answer(wrong), Err(AuthError::InvalidToken)));
+    assert!(matches!(answer("12345"), Err(AuthError::InvalidToken)));
     answer(&right).unwrap();
     set(true, Reauthentication::None).unwrap();
     set(true, Reauthentication::None).unwrap();
@@ -133,7 +133,7 @@ fn the_phone_is_proven_and_becomes_a_factor() {
     let LoggedIn::MfaRequired(mfa) = asked else { panic!("a second factor was expected") };
     let second = |otp: &str| block_on(play.service.log_in_second_factor(&play.realm, &mfa.expose(), otp, &play.client));
     let right = code();
-    assert!(matches!(second(wrong), Err(StoryError::InvalidToken)) || right == wrong);
+    assert!(matches!(second(wrong), Err(AuthError::InvalidToken)) || right == wrong);
     let session = second(&right).unwrap();
     assert!(play.caller(&session).is_ok());
     let other_phone = ProfileChanges { phone: Some("+1987654321"), ..Default::default() };
@@ -144,13 +144,13 @@ fn the_phone_is_proven_and_becomes_a_factor() {
         Vec::new(),
         Reauthentication::None,
     ));
-    assert!(matches!(held, Err(StoryError::MfaInUse)));
+    assert!(matches!(held, Err(AuthError::MfaInUse)));
 
     play.world.clock.advance(Duration::from_secs(901));
-    assert!(matches!(set(false, Reauthentication::None), Err(StoryError::ReauthenticationRequired)));
+    assert!(matches!(set(false, Reauthentication::None), Err(AuthError::ReauthenticationRequired)));
     assert!(matches!(
         set(false, Reauthentication::by_password(Some("x"), &play.client)),
-        Err(StoryError::WrongPassword)
+        Err(AuthError::WrongPassword)
     ));
     let token = ask();
     let otp = code();
@@ -167,7 +167,7 @@ fn the_phone_is_proven_and_becomes_a_factor() {
     let stale = ask();
     play.deliver();
     assert!(play.world.texter.sent_to("+1987654321").is_empty() && play.world.texter.sent_to(PHONE).len() == 3);
-    assert!(matches!(block_on(play.service.verify_otp(&play.realm, &stale, &otp)), Err(StoryError::InvalidToken)));
+    assert!(matches!(block_on(play.service.verify_otp(&play.realm, &stale, &otp)), Err(AuthError::InvalidToken)));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn sessions_are_listed_introspected_ended_and_swept() {
     assert_eq!((listed[0].user_agent.as_str(), listed[0].address.as_str()), ("Browser/1.0", "198.51.100.0"));
     block_on(play.service.end_session(&caller, &two.session.to_string())).unwrap();
     let gone = block_on(play.service.end_session(&caller, &two.session.to_string()));
-    assert!(matches!(gone, Err(StoryError::NotFound)));
+    assert!(matches!(gone, Err(AuthError::NotFound)));
     let introspect = |token: &str| block_on(play.service.introspect(&play.realm, token)).unwrap();
     assert!(introspect(two.access.expose()).is_none() && introspect(two.refresh.expose()).is_none());
     assert!(matches!(introspect(one.access.expose()), Some(ActiveToken::Access(_))));
@@ -194,7 +194,7 @@ fn sessions_are_listed_introspected_ended_and_swept() {
 
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
     block_on(play.service.log_out_everywhere(&play.caller(&pair).unwrap())).unwrap();
-    assert!(matches!(play.caller(&pair), Err(StoryError::NotAuthenticated)));
+    assert!(matches!(play.caller(&pair), Err(AuthError::NotAuthenticated)));
     play.log_in(EMAIL, PASSWORD).unwrap();
     play.register("late@example.com").unwrap();
     play.deliver();

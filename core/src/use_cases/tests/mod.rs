@@ -22,7 +22,7 @@ use crate::testing::samples;
 use crate::testing::world::World;
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::deliver::Delivery;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::log_in::LoggedIn;
 use crate::use_cases::tokens::TokenPair;
 
@@ -67,7 +67,7 @@ impl Play {
         }
     }
 
-    fn register(&self, email: &'static str) -> Result<(), StoryError> {
+    fn register(&self, email: &'static str) -> Result<(), AuthError> {
         block_on(self.service.register(&self.realm, Self::form(email), Vec::new())).map(|_| ())
     }
 
@@ -80,18 +80,18 @@ impl Play {
         self.world.mailer.link_token(template).expect("a link was mailed").expose()
     }
 
-    fn verify(&self, link: &str) -> Result<(), StoryError> {
+    fn verify(&self, link: &str) -> Result<(), AuthError> {
         block_on(self.service.verify_link(&self.realm, link)).map(|_| ())
     }
 
-    fn log_in(&self, email: &str, password: &str) -> Result<TokenPair, StoryError> {
+    fn log_in(&self, email: &str, password: &str) -> Result<TokenPair, AuthError> {
         match block_on(self.service.log_in(&self.realm, email, password, &self.client))? {
             LoggedIn::Session(pair) => Ok(pair),
             LoggedIn::MfaRequired(_) => panic!("no second factor was expected"),
         }
     }
 
-    fn caller(&self, pair: &TokenPair) -> Result<Caller, StoryError> {
+    fn caller(&self, pair: &TokenPair) -> Result<Caller, AuthError> {
         block_on(self.service.authenticate(&self.realm, pair.access.expose()))
     }
 

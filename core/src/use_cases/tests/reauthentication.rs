@@ -6,7 +6,7 @@ use super::{EMAIL, PASSWORD, PHONE, Play};
 use crate::model::message::Channel;
 use crate::testing::race::block_on;
 use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::tokens::TokenPair;
 use crate::use_cases::update_profile::ProfileChanges;
@@ -20,33 +20,33 @@ const NEW_EMAIL: ProfileChanges<'_> = ProfileChanges {
 };
 const NEW_PHONE: ProfileChanges<'_> = ProfileChanges { email: None, phone: Some("+1987654321"), ..NEW_EMAIL };
 
-type UseCase = fn(&Play, &Caller, Reauthentication<'_>) -> Result<(), StoryError>;
+type UseCase = fn(&Play, &Caller, Reauthentication<'_>) -> Result<(), AuthError>;
 
-fn update(play: &Play, caller: &Caller, to: ProfileChanges<'_>, given: Reauthentication<'_>) -> Result<(), StoryError> {
+fn update(play: &Play, caller: &Caller, to: ProfileChanges<'_>, given: Reauthentication<'_>) -> Result<(), AuthError> {
     block_on(play.service.update_profile(caller, to, None, Vec::new(), given)).map(|_| ())
 }
 
-fn change_email(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), StoryError> {
+fn change_email(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
     update(play, caller, NEW_EMAIL, given)
 }
 
-fn change_phone(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), StoryError> {
+fn change_phone(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
     update(play, caller, NEW_PHONE, given)
 }
 
-fn set_mfa(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), StoryError> {
+fn set_mfa(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
     block_on(play.service.set_mfa_sms(caller, !caller.user.mfa_sms, given))
 }
 
-fn delete(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), StoryError> {
+fn delete(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
     block_on(play.service.delete_account(caller, given))
 }
 
-fn end_session(play: &Play, caller: &Caller, _: Reauthentication<'_>) -> Result<(), StoryError> {
+fn end_session(play: &Play, caller: &Caller, _: Reauthentication<'_>) -> Result<(), AuthError> {
     block_on(play.service.end_session(caller, &caller.session.id.to_string()))
 }
 
-fn export(play: &Play, caller: &Caller, _: Reauthentication<'_>) -> Result<(), StoryError> {
+fn export(play: &Play, caller: &Caller, _: Reauthentication<'_>) -> Result<(), AuthError> {
     block_on(play.service.export(caller)).map(|_| ())
 }
 
@@ -81,7 +81,7 @@ fn a_login_of_fifteen_minutes_is_recent_and_an_older_one_is_not() {
             play.world.clock.advance(Duration::from_secs(seconds));
             let done = use_case(&play, &play.caller(&pair).unwrap(), Reauthentication::None);
             assert_eq!(done.is_ok(), recent, "{place} after {seconds} s");
-            assert!(recent || matches!(done, Err(StoryError::ReauthenticationRequired)));
+            assert!(recent || matches!(done, Err(AuthError::ReauthenticationRequired)));
         }
     }
 }
@@ -95,7 +95,7 @@ fn the_password_stands_in_for_a_recent_login_and_is_checked_after_one_too() {
             play.world.clock.advance(Duration::from_secs(seconds));
             let caller = play.caller(&pair).unwrap();
             let with = |password| use_case(&play, &caller, Reauthentication::by_password(Some(password), &play.client));
-            assert!(matches!(with("wrong"), Err(StoryError::WrongPassword)), "{place} after {seconds} s");
+            assert!(matches!(with("wrong"), Err(AuthError::WrongPassword)), "{place} after {seconds} s");
             assert!(with(PASSWORD).is_ok(), "{place} after {seconds} s");
         }
     }
@@ -110,7 +110,7 @@ fn a_refresh_does_not_make_a_login_recent() {
     let caller = play.caller(&refreshed).unwrap();
     assert_eq!(caller.claims.authenticated_at, caller.session.created_at);
     for use_case in [&WITH_PASSWORD[..], &TOKEN_ONLY].concat() {
-        assert!(matches!(use_case(&play, &caller, Reauthentication::None), Err(StoryError::ReauthenticationRequired)));
+        assert!(matches!(use_case(&play, &caller, Reauthentication::None), Err(AuthError::ReauthenticationRequired)));
     }
 }
 
@@ -119,8 +119,8 @@ fn wrong_passwords_are_throttled_like_those_of_logins() {
     let play = Play::new();
     let caller = play.caller(&owner(&play)).unwrap();
     let with = |password| change_phone(&play, &caller, Reauthentication::by_password(Some(password), &play.client));
-    let throttled = (0..20).any(|_| matches!(with("wrong"), Err(StoryError::TooMany(_))));
-    assert!(throttled && matches!(with(PASSWORD), Err(StoryError::TooMany(_))));
+    let throttled = (0..20).any(|_| matches!(with("wrong"), Err(AuthError::TooMany(_))));
+    assert!(throttled && matches!(with(PASSWORD), Err(AuthError::TooMany(_))));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn names_and_taking_a_requested_address_back_need_no_recent_login() {
         update(&play, &caller, to, Reauthentication::None).unwrap();
     }
     let wrong = update(&play, &caller, names, Reauthentication::by_password(Some("wrong"), &play.client));
-    assert!(matches!(wrong, Err(StoryError::WrongPassword)));
+    assert!(matches!(wrong, Err(AuthError::WrongPassword)));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn a_code_switches_a_factor_off_and_not_on() {
     let token = play.challenge(&pair);
     let code = play.world.texter.code().unwrap();
     let given = Reauthentication::Otp { token: &token, otp: code.expose() };
-    assert!(matches!(set_mfa(&play, &caller(), given), Err(StoryError::ReauthenticationRequired)));
+    assert!(matches!(set_mfa(&play, &caller(), given), Err(AuthError::ReauthenticationRequired)));
     set_mfa(&play, &caller(), Reauthentication::by_password(Some(PASSWORD), &play.client)).unwrap();
     set_mfa(&play, &caller(), given).unwrap();
     assert!(!caller().user.mfa_sms);

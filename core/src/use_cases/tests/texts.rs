@@ -9,26 +9,26 @@ use crate::model::event::EventKind;
 use crate::model::message::Channel;
 use crate::model::quota::Quota;
 use crate::model::registration_form::RegistrationForm;
-use crate::policy::{Policy, TextGuard};
+use crate::policy::{Policy, SmsQuotas};
 use crate::testing::race::block_on;
 use crate::use_cases::deliver::Delivery;
-use crate::use_cases::errors::StoryError;
+use crate::use_cases::errors::AuthError;
 use crate::use_cases::log_in::LoggedIn;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
-use crate::use_cases::text_guard::TextRefusal;
+use crate::use_cases::text_guard::SmsDenied;
 
 const DAY: Duration = Duration::from_secs(86_400);
 const ROOMY: Quota = Quota::new(1000, DAY);
 
-fn guarded(change: impl FnOnce(&mut TextGuard)) -> Play {
-    let mut texts = TextGuard {
+fn guarded(change: impl FnOnce(&mut SmsQuotas)) -> Play {
+    let mut texts = SmsQuotas {
         countries: None,
-        of_an_account: ROOMY,
+        per_account: ROOMY,
         cool_down: ROOMY,
-        of_a_number: ROOMY,
+        per_number: ROOMY,
         of_a_prefix: ROOMY,
         unanswered: ROOMY,
-        altogether: ROOMY,
+        per_realm: ROOMY,
         of_logins: ROOMY,
     };
     change(&mut texts);
@@ -57,7 +57,7 @@ fn owner_as(play: &Play, email: &str, number: &str, country: &str) -> String {
 }
 
 /// Asks for a text; what became of it, and the token.
-fn ask(play: &Play, id: &str, number: &str) -> (Option<TextRefusal>, String) {
+fn ask(play: &Play, id: &str, number: &str) -> (Option<SmsDenied>, String) {
     let token = block_on(play.service.send_otp(&play.realm, id, number, Channel::Sms)).expect("202 for all");
     match block_on(play.service.deliver_next()).unwrap() {
         Delivery::Done(_) => (None, token.expose()),
@@ -66,18 +66,18 @@ fn ask(play: &Play, id: &str, number: &str) -> (Option<TextRefusal>, String) {
     }
 }
 
-type Change = fn(&mut TextGuard, Quota);
+type Change = fn(&mut SmsQuotas, Quota);
 
 #[test]
 fn each_cap_holds_texts_back_and_says_which() {
     let two = Quota::new(2, DAY);
-    let caps: [(TextRefusal, Change); 6] = [
-        (TextRefusal::Account, |guard, quota| guard.of_an_account = quota),
-        (TextRefusal::CoolDown, |guard, quota| guard.cool_down = quota),
-        (TextRefusal::Number, |guard, quota| guard.of_a_number = quota),
-        (TextRefusal::Prefix, |guard, quota| guard.of_a_prefix = quota),
-        (TextRefusal::Unanswered, |guard, quota| guard.unanswered = quota),
-        (TextRefusal::Altogether, |guard, quota| guard.altogether = quota),
+    let caps: [(SmsDenied, Change); 6] = [
+        (SmsDenied::Account, |guard, quota| guard.per_account = quota),
+        (SmsDenied::CoolDown, |guard, quota| guard.cool_down = quota),
+        (SmsDenied::Number, |guard, quota| guard.per_number = quota),
+        (SmsDenied::Prefix, |guard, quota| guard.of_a_prefix = quota),
+        (SmsDenied::Unanswered, |guard, quota| guard.unanswered = quota),
+        (SmsDenied::Altogether, |guard, quota| guard.per_realm = quota),
     ];
     for (expected, change) in caps {
         let play = guarded(|guard| change(guard, two));
@@ -102,7 +102,7 @@ fn numbers_of_a_range_share_what_the_range_may_cost_and_others_do_not() {
             ask(&play, &owner(&play, &number, "US"), &number).0
         })
         .collect();
-    assert_eq!(told, [None, None, None, Some(TextRefusal::Prefix)]);
+    assert_eq!(told, [None, None, None, Some(SmsDenied::Prefix)]);
     let elsewhere = "+13125550100";
     assert_eq!(ask(&play, &owner(&play, elsewhere, "US"), elsewhere).0, None);
 }
@@ -119,7 +119,7 @@ fn who_answers_texts_is_no_pump() {
         block_on(play.service.verify_otp(&play.realm, &token, code.expose())).unwrap();
     }
     let told: Vec<_> = (0..3).map(|_| ask(&play, &id, number).0).collect();
-    assert_eq!(told, [None, None, Some(TextRefusal::Unanswered)]);
+    assert_eq!(told, [None, None, Some(SmsDenied::Unanswered)]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_country_that_is_not_served_is_told_by_the_number_alone() {
         [(id.as_str(), bahamas), ("usr_00000000000000000000000000000000", bahamas), ("x", "+33 1 2345678")]
     {
         let refused = block_on(play.service.send_otp(&play.realm, id, number, Channel::Sms)).unwrap_err();
-        let StoryError::Invalid(violations) = refused else { panic!("{refused:?}") };
+        let AuthError::Invalid(violations) = refused else { panic!("{refused:?}") };
         assert_eq!((violations[0].field.as_ref(), violations[0].code), ("phone", Code::PhoneCountryNotServed));
     }
     let berlin = "+49301234567";
@@ -154,7 +154,7 @@ fn a_stranger_with_the_same_number_keeps_no_owner_out() {
     block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Reauthentication::None)).unwrap();
     play.deliver();
     let told: Vec<_> = (0..2).map(|_| ask(&play, &strangers, number).0).collect();
-    assert_eq!(told, [None, Some(TextRefusal::CoolDown)]);
+    assert_eq!(told, [None, Some(SmsDenied::CoolDown)]);
     let before = play.world.texter.sent().len();
     let asked = block_on(play.service.log_in(&play.realm, &email, PASSWORD, &play.client)).unwrap();
     assert!(matches!(asked, LoggedIn::MfaRequired(_)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis_core::model::country::Country;
 use portcullis_core::model::quota::Quota;
-use portcullis_core::policy::{Policy, TextGuard};
+use portcullis_core::policy::{Policy, SmsQuotas};
 
 use crate::config::RateLimits;
 use crate::config::parse::Reader;
@@ -76,19 +76,19 @@ fn quota(text: &str) -> Result<RateQuota, String> {
 const QUOTA_MEND: &str = "write it as 5/min or 3/10min; units are s, min, h and day";
 
 /// What texts and calls may cost.
-pub(super) fn texts(reader: &mut Reader) -> TextGuard {
+pub(super) fn texts(reader: &mut Reader) -> SmsQuotas {
     let default = Policy::default().texts;
     let mut of = |name: &str, default: Quota| {
         let set = reader.parsed(name, QUOTA_MEND, quota);
         set.map_or(default, |quota| Quota::new(quota.burst, quota.period))
     };
-    TextGuard {
-        of_an_account: of("SMS_PER_ACCOUNT", default.of_an_account),
+    SmsQuotas {
+        per_account: of("SMS_PER_ACCOUNT", default.per_account),
         cool_down: of("SMS_COOL_DOWN", default.cool_down),
-        of_a_number: of("SMS_PER_NUMBER", default.of_a_number),
+        per_number: of("SMS_PER_NUMBER", default.per_number),
         of_a_prefix: of("SMS_PER_PREFIX", default.of_a_prefix),
         unanswered: of("SMS_UNANSWERED", default.unanswered),
-        altogether: of("SMS_DAILY_CAP", default.altogether),
+        per_realm: of("SMS_DAILY_CAP", default.per_realm),
         of_logins: of("SMS_LOGIN_DAILY_CAP", default.of_logins),
         countries: countries(reader),
     }

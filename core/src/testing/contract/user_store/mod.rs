@@ -11,7 +11,7 @@ use super::held_keys::{
     what_changed_or_went_meanwhile_is_not_swapped,
 };
 use super::{Case, Outcome, Records, Setup};
-use crate::model::held_key::{HeldKey, KeyPage, KeySwap};
+use crate::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use crate::model::realm::Realm;
 use crate::model::sealed::{Sealed, WrappedKey};
 use crate::model::time::Timestamp;
@@ -73,9 +73,9 @@ impl Holds for Records<dyn UserStore> {
         user(realm, n)
     }
 
-    fn held(user: &User) -> HeldKey {
+    fn held(user: &User) -> StoredDataKey {
         let User { realm, id, person, .. } = user;
-        HeldKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
+        StoredDataKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
     }
 
     fn with_key(user: &User, key: WrappedKey) -> User {
@@ -100,7 +100,7 @@ impl Holds for Records<dyn UserStore> {
         self.keys(behind, limit).await
     }
 
-    async fn swap(&self, swaps: Vec<KeySwap>) -> Result<u64, PortError> {
+    async fn swap(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.swap_keys(swaps).await
     }
 }
@@ -258,7 +258,7 @@ async fn a_replacement_moves_the_email(users: &Users) -> Outcome {
 async fn a_replacement_leaves_the_key(users: &Users) -> Outcome {
     let before = user(&realm("User1"), 1);
     users.insert(before.clone()).await??;
-    let swap = KeySwap { seen: <Records<dyn UserStore>>::held(&before), fresh: person(9).key };
+    let swap = KeyReplacement { seen: <Records<dyn UserStore>>::held(&before), fresh: person(9).key };
     assert_eq!(users.swap_keys(vec![swap]).await?, 1);
     let after = User { person: replaced(1, 2), version: 2, ..before };
     assert_eq!(users.replace(after.clone(), 1).await?, Ok(()));
