@@ -10,6 +10,9 @@ import { when } from "./words.js";
 const fact = (name, ...value) => [h("dt", {}, name), h("dd", {}, ...value)];
 const badge = (good, yes, no) => h("span", { class: good ? "badge good" : "badge" }, good ? icon(ICONS.check) : null, good ? yes : no);
 
+/** The password, where the form has asked for it because the login is not recent. */
+const given = ({ password }) => (password ? { password } : {});
+
 export function profile(app) {
   const me = app.state.me;
   const made = form({ name: "profile", fields: [...personFields(me), ...phoneFields(me)], submit: "Save", send: async (values) => {
@@ -18,7 +21,7 @@ export function profile(app) {
     if (values.phone !== me.phone || values.country_code !== me.country) Object.assign(changes, { phone: values.phone, country_code: values.country_code });
     if (Object.keys(changes).length === 0) return app.say("Nothing was changed.");
     try {
-      app.keep(await api.update(changes, app.state.etag));
+      app.keep(await api.update({ ...changes, ...given(values) }, app.state.etag));
     } catch (problem) {
       if (problem.code === "precondition_failed") app.keep(await api.profile());
       throw problem;
@@ -39,7 +42,7 @@ export function address(app) {
   const me = app.state.me;
   const email = field({ name: "email", label: "New e-mail", type: "email", autocomplete: "email", required: true, check: checks.email });
   const made = form({ name: "address", fields: [email], submit: "Ask for the change", send: async (values) => {
-    app.keep(await api.update({ email: values.email.trim() }, app.state.etag));
+    app.keep(await api.update({ email: values.email.trim(), ...given(values) }, app.state.etag));
     app.expectMail();
     app.show(app.state.me.pending_email ? "A link is on its way to the new address. The old one is told, too." : "That is your address already.");
   } });
@@ -103,12 +106,13 @@ function proof(app, me) {
 
 function factorSwitch(app, me) {
   if (!me.mfa.sms) {
-    return [h("div", { class: "actions" }, action("Switch it on", async () => {
-      await api.setFactor(true);
+    const on = form({ name: "factor-on", submit: "Switch it on", fields: [], send: async (values) => {
+      await api.setFactor(true, given(values));
       app.keep(await api.profile());
       app.expectMail();
       app.show("On. The next log-in asks for a code from your phone.");
-    }, { class: "primary" }))];
+    } });
+    return [on.root];
   }
   const made = form({ name: "factor-off", submit: "Switch it off", fields: [
     field({ name: "password", label: "Your password", type: "password", autocomplete: "current-password", required: true, hint: "Nobody who finds your screen unlocked should be able to switch it off." }),

@@ -72,7 +72,8 @@ export function form({ name, fields, submit, send, extra = null, danger = false 
   const alert = h("div", { class: "alert", role: "alert", hidden: true });
   const button = h("button", { type: "submit", class: danger ? "danger" : "primary" }, h("span", {}, submit));
   // the fields' own verdicts are shown, not the browser's bubbles
-  const root = h("form", { novalidate: true, name, "aria-label": submit }, alert, fields.map((each) => each.root), h("div", { class: "actions" }, button, extra));
+  const actions = h("div", { class: "actions" }, button, extra);
+  const root = h("form", { novalidate: true, name, "aria-label": submit }, alert, fields.map((each) => each.root), actions);
   const of = (wanted) => fields.find((each) => each.name === wanted);
   const values = () => Object.fromEntries(fields.map((each) => [each.name, each.input.value]));
 
@@ -112,7 +113,16 @@ export function form({ name, fields, submit, send, extra = null, danger = false 
     alert.hidden = false;
   };
 
+  // The server asks for the password only where the login is not recent: the field appears then, and `send` gets it.
+  const askPassword = () => {
+    const password = field({ name: "password", label: "Your password", type: "password", autocomplete: "current-password", required: true });
+    fields.push(password);
+    actions.before(password.root);
+    password.input.focus();
+  };
+
   const refuse = (problem) => {
+    if (problem.code === "reauthentication_required" && !of("password")) askPassword();
     const elsewhere = [];
     for (const error of problem.errors) {
       const each = of(error.field);

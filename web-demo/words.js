@@ -18,7 +18,7 @@ const SENTENCES = {
   email_not_verified: "Right password, but the address is not proven yet. The code is in the mailbox.",
   invalid_token: "That code or link is wrong, was used, or has expired.",
   wrong_password: "This is not your current password.",
-  reauthentication_required: "Your password is needed for this.",
+  reauthentication_required: "You logged in more than 15 minutes ago. Give your password, or log in again.",
   phone_not_verified: "The phone has to be proven first.",
   mfa_in_use: "This phone is your second factor. Switch that off before changing it.",
   precondition_failed: "Your profile was changed somewhere else meanwhile. Have a look, then try again.",

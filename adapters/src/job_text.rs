@@ -20,7 +20,7 @@ pub fn print(task: &Task) -> String {
         Task::PasswordChanged { user, at, by_reset } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "by_reset": by_reset})
         }
-        Task::EmailChangeRequested { user, at } | Task::EmailChanged { user, at } => {
+        Task::EmailChangeRequested { user, at } | Task::EmailChanged { user, at } | Task::PhoneChanged { user, at } => {
             json!({"user": user.to_string(), "at": at.as_millis()})
         }
         Task::MfaChanged { user, at, enabled } => {
@@ -52,6 +52,7 @@ pub fn parse(text: &str) -> Option<Task> {
         "password_changed" => Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")? },
         "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
         "email_changed" => Task::EmailChanged { user: user()?, at: at()? },
+        "phone_changed" => Task::PhoneChanged { user: user()?, at: at()? },
         "mfa_changed" => Task::MfaChanged { user: user()?, at: at()?, enabled: flag("enabled")? },
         "send_otp" => Task::SendOtp {
             user: user()?,
@@ -98,6 +99,7 @@ mod tests {
             Task::PasswordChanged { user, at, by_reset: true },
             Task::EmailChangeRequested { user, at },
             Task::EmailChanged { user, at },
+            Task::PhoneChanged { user, at },
             Task::MfaChanged { user, at, enabled: false },
             Task::SendOtp { user, purpose: Purpose::LoginMfa, challenge: digest, channel: Channel::Voice },
         ] {

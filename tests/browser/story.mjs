@@ -149,6 +149,13 @@ async function secondFactor(page) {
   await letter(page, "otp", "+12025550117").getByRole("button", { name: /Use the code/ }).click();
   await press(page, "Prove the phone");
   await news(page, "proven");
+  // the login is an hour old, so that the password is asked for
+  await press(page, "Switch it on");
+  await page.locator(".alert", { hasText: "more than 15 minutes ago" }).waitFor();
+  await fill(page, { password: "not this one" });
+  await press(page, "Switch it on");
+  await page.locator("main .field-password .wrong[data-code=wrong_password]").waitFor();
+  await fill(page, { password: GOOD });
   await press(page, "Switch it on");
   await news(page, "On.");
   await page.locator("#log-out").click();

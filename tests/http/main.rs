@@ -11,6 +11,7 @@ mod privacy;
 mod profile;
 mod races;
 mod realms;
+mod recent_authentication;
 mod refresh;
 mod registration;
 mod restart;

@@ -125,6 +125,7 @@ async fn the_phone_is_a_second_factor_at_login() {
 
     let held = again.json(Method::PUT, "/update", &json!({"phone": "+1987654321"})).await.expect(409);
     assert_eq!(held.code(), "mfa_in_use");
+    server.advance(Duration::from_secs(901));
     let bare = again.json(Method::PUT, "/mfa", &json!({"sms": false})).await.expect(403);
     assert_eq!(bare.code(), "reauthentication_required");
     let wrong = again.json(Method::PUT, "/mfa", &json!({"sms": false, "password": "x"})).await.expect(403);

@@ -81,8 +81,12 @@ impl HttpDriver {
                 let body = json!({"current_password": current, "password": new});
                 api.with_token(access).post("/change_password", &body).await
             }
-            Request::ChangeEmail { access, email } => {
-                api.with_token(access).json(Method::PATCH, "/update", &json!({"email": email})).await
+            Request::ChangeEmail { access, email, password } => {
+                let mut body = json!({"email": email});
+                if let Some(password) = password {
+                    body["password"] = Value::from(*password);
+                }
+                api.with_token(access).json(Method::PATCH, "/update", &body).await
             }
             Request::SetMfa { access, on, password } => {
                 let mut body = json!({"sms": on});

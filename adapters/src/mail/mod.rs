@@ -65,7 +65,9 @@ fn values(message: &EmailMessage) -> Value {
             let how = if *by_reset { "reset" } else { "changed" };
             json!({"first_name": first_name.as_str(), "at": people_time(*at), "how": how})
         }
-        EmailMessage::EmailChangeRequested { first_name, at } | EmailMessage::EmailChanged { first_name, at } => {
+        EmailMessage::EmailChangeRequested { first_name, at }
+        | EmailMessage::EmailChanged { first_name, at }
+        | EmailMessage::PhoneChanged { first_name, at } => {
             json!({"first_name": first_name.as_str(), "at": people_time(*at)})
         }
         EmailMessage::MfaChanged { first_name, at, enabled } => {

@@ -62,6 +62,7 @@ fn emails() -> Vec<(&'static str, Value)> {
         ("email_change_confirm", json!({"first_name": name, "link": link("verify"), "expires_in": "24 hours"})),
         ("email_change_requested", json!({"first_name": name, "at": at})),
         ("email_changed", json!({"first_name": name, "at": at})),
+        ("phone_changed", json!({"first_name": name, "at": at})),
         ("mfa_changed", json!({"first_name": name, "at": at, "enabled": true})),
         ("mfa_changed", json!({"first_name": name, "at": at, "enabled": false})),
     ]

@@ -45,6 +45,13 @@ pub enum Task {
         /// When.
         at: Timestamp,
     },
+    /// Mail that the phone is another one.
+    PhoneChanged {
+        /// The account.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
     /// Mail that a second factor was switched.
     MfaChanged {
         /// Whose.
@@ -88,6 +95,7 @@ impl Task {
             Self::PasswordChanged { user, .. }
             | Self::EmailChangeRequested { user, .. }
             | Self::EmailChanged { user, .. }
+            | Self::PhoneChanged { user, .. }
             | Self::MfaChanged { user, .. }
             | Self::SendOtp { user, .. } => JobSubject::Subject(*user),
         }
@@ -105,6 +113,7 @@ impl Task {
             Self::ConfirmEmailChange(_) => "confirm_email_change",
             Self::EmailChangeRequested { .. } => "email_change_requested",
             Self::EmailChanged { .. } => "email_changed",
+            Self::PhoneChanged { .. } => "phone_changed",
             Self::MfaChanged { .. } => "mfa_changed",
             Self::SendOtp { .. } => "send_otp",
         }

@@ -72,6 +72,13 @@ pub enum EmailMessage {
         /// When.
         at: Timestamp,
     },
+    /// The account has another phone.
+    PhoneChanged {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
     /// A second factor was switched on or off.
     MfaChanged {
         /// Whose.
@@ -96,6 +103,7 @@ impl EmailMessage {
             Self::ConfirmEmailChange { .. } => "email_change_confirm",
             Self::EmailChangeRequested { .. } => "email_change_requested",
             Self::EmailChanged { .. } => "email_changed",
+            Self::PhoneChanged { .. } => "phone_changed",
             Self::MfaChanged { .. } => "mfa_changed",
         }
     }

@@ -1,7 +1,6 @@
 //! Delete: nothing of the person stays that can be turned back into them. Their key goes with the account; what was
 //! sealed with it and waits anywhere is noise from then on.
 
-use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
 use crate::model::job::JobSubject;
@@ -11,6 +10,7 @@ use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::AuthError;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 
 impl AuthService {
     /// Deletes the caller's account in one commit: repeat the call after an error.
@@ -20,17 +20,10 @@ impl AuthService {
     pub async fn delete_account(
         &self,
         caller: &Caller,
-        password: Option<&str>,
-        client: &Client,
+        reauthentication: Reauthentication<'_>,
     ) -> Result<(), AuthError> {
-        let Ports { clock, .. } = &self.ports;
-        let user = &caller.user;
-        match password {
-            Some(password) => self.confirm_password(user, password, client).await?,
-            None if clock.now().since(caller.session.authenticated_at) <= self.policy.fresh_login => {}
-            None => return Err(AuthError::ReauthenticationRequired),
-        }
-        self.erase(user).await
+        self.reauthenticate(caller, reauthentication).await?;
+        self.erase(&caller.user).await
     }
 
     /// One commit removes the account and everything about it; the messages that were kept for development go too.

@@ -8,6 +8,7 @@ use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::AuthError;
 use crate::use_cases::sessions::SessionView;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 
 /// How much of the audit log an export carries.
 const EVENTS: u32 = 10_000;
@@ -29,9 +30,10 @@ impl AuthService {
     /// Gathers everything.
     ///
     /// # Errors
-    /// When a port fails.
+    /// `ReauthenticationRequired`.
     pub async fn export(&self, caller: &Caller) -> Result<Export, AuthError> {
         let Ports { audit, .. } = &self.ports;
+        self.reauthenticate(caller, Reauthentication::None).await?;
         let user = &caller.user;
         let opener = self.record_cipher(user)?;
         let previous = user.previous_email.as_ref().map(|email| opener.email(Field::PreviousEmail, email));

@@ -1,31 +1,15 @@
-//! The second factor, on and off: on needs a phone that is proven, off needs the password or the factor itself.
+//! The second factor, on and off. Both need recent authentication; on needs a verified phone too.
 
-use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
-use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::one_time_token::Purpose;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::AuthError;
 use crate::use_cases::shared::commit::VersionCheck;
-
-/// What the caller shows to switch a factor off.
-#[derive(Debug, Clone, Copy)]
-pub enum Proof<'a> {
-    /// Nothing.
-    Nothing,
-    /// The password.
-    Password(&'a str),
-    /// A challenge of `send_otp` and its code.
-    Otp {
-        /// The challenge.
-        token: &'a str,
-        /// The code.
-        otp: &'a str,
-    },
-}
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 
 impl AuthService {
     /// Switches SMS as the second factor.
@@ -36,21 +20,25 @@ impl AuthService {
         &self,
         caller: &Caller,
         on: bool,
-        proof: Proof<'_>,
-        client: &Client,
+        reauthentication: Reauthentication<'_>,
     ) -> Result<(), AuthError> {
         let Ports { clock, .. } = &self.ports;
         let user = &caller.user;
-        if let Proof::Password(password) = proof {
-            self.confirm_password(user, password, client).await?;
-        }
-        if on == user.mfa_sms {
+        let unchanged = on == user.mfa_sms;
+        let reauthentication = match reauthentication {
+            // a repeated request, whose code the first one has used up
+            Reauthentication::None | Reauthentication::Otp { .. } if unchanged => return Ok(()),
+            // a code proves control of the phone only, which may be the one that a thief has entered
+            Reauthentication::Otp { .. } if on => Reauthentication::None,
+            given => given,
+        };
+        let shown = self.reauthenticate(caller, reauthentication).await?;
+        if unchanged {
             return Ok(());
         }
         if on && !user.phone_verified {
             return Err(AuthError::PhoneNotVerified);
         }
-        let shown = if on { None } else { self.prove_off(caller, proof).await? };
         let change = |user: &mut User| {
             if on && !user.phone_verified {
                 return Err(AuthError::PhoneNotVerified);
@@ -70,21 +58,5 @@ impl AuthService {
             }
         };
         self.update_account(user.clone(), VersionCheck::MustMatch, change, effects).await.map(|_| ())
-    }
-
-    /// What shows that the caller may switch the factor off: the one-time token of a code, where it is a code.
-    async fn prove_off(&self, caller: &Caller, proof: Proof<'_>) -> Result<Option<OneTimeToken>, AuthError> {
-        match proof {
-            Proof::Nothing => Err(AuthError::ReauthenticationRequired),
-            Proof::Password(_) => Ok(None),
-            Proof::Otp { token, otp } => {
-                let shown = self.try_otp(&caller.user.realm, Purpose::VerifyPhone, token, otp).await?;
-                if shown.holder.subject == caller.user.id && self.sent_to(&caller.user, &shown)? {
-                    Ok(Some(shown))
-                } else {
-                    Err(AuthError::InvalidToken)
-                }
-            }
-        }
     }
 }

@@ -11,6 +11,7 @@ use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::AuthError;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::tokens::TokenPair;
 
 /// Sessions a user may have; the oldest end for newer ones.
@@ -115,9 +116,10 @@ impl AuthService {
     /// Ends one of the caller's sessions.
     ///
     /// # Errors
-    /// `NotFound` for an unknown id and for another user's alike.
+    /// `ReauthenticationRequired`; `NotFound` for an unknown id and for another user's alike.
     pub async fn end_session(&self, caller: &Caller, id: &str) -> Result<(), AuthError> {
         let Ports { sessions, .. } = &self.ports;
+        self.reauthenticate(caller, Reauthentication::None).await?;
         let (realm, user) = (&caller.user.realm, caller.user.id);
         let id = SessionId::parse(id).ok_or(AuthError::NotFound)?;
         let session = sessions.find(realm, &id).await?.filter(|session| session.user == caller.user.id);

@@ -1,4 +1,5 @@
-//! Update the profile: names and phone at once, a new e-mail once its link is followed.
+//! Update the profile: names and phone at once, a new e-mail once its link is followed. A new e-mail or phone needs
+//! recent authentication.
 
 use crate::model::code::{Code, Violation};
 use crate::model::country::CountryCode;
@@ -15,6 +16,7 @@ use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::authenticate::Caller;
 use crate::use_cases::errors::AuthError;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 
 /// The fields that came; `None` stays as it is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,16 +45,22 @@ impl AuthService {
     /// Changes the caller's profile. With `expected`, only if that is its version.
     ///
     /// # Errors
-    /// `Invalid` with everything that is wrong, `PreconditionFailed`, `MfaInUse`.
+    /// `Invalid` with everything that is wrong, `PreconditionFailed`, `MfaInUse`, `ReauthenticationRequired`,
+    /// `WrongPassword`.
     pub async fn update_profile(
         &self,
         caller: &Caller,
         changes: ProfileChanges<'_>,
         expected: Option<u64>,
         known: Vec<Violation>,
+        reauthentication: Reauthentication<'_>,
     ) -> Result<Profile, AuthError> {
         let Ports { users, database, .. } = &self.ports;
         let mut user = caller.user.clone();
+        let mut reauthenticated = matches!(reauthentication, Reauthentication::Password { .. });
+        if reauthenticated {
+            self.reauthenticate(caller, reauthentication).await?;
+        }
         loop {
             if expected.is_some_and(|version| version != user.version) {
                 return Err(AuthError::PreconditionFailed);
@@ -63,6 +71,10 @@ impl AuthService {
             if next == user {
                 self.ask_again(&user, &parsed).await?;
                 return Ok(profile);
+            }
+            if !reauthenticated && changes_contact(&user, &next) {
+                self.reauthenticate(caller, Reauthentication::None).await?;
+                reauthenticated = true;
             }
             let version = user.version;
             let next = User { version: version + 1, updated_at: self.ports.clock.now(), ..next };
@@ -172,7 +184,9 @@ impl AuthService {
             ..UnitOfWork::default()
         };
         if before.person.phone != after.person.phone {
+            let at = self.ports.clock.now();
             work.changes.push(Change::RemoveToken(Self::holder(realm, Purpose::VerifyPhone, id)));
+            work.jobs.push(self.job(realm, Task::PhoneChanged { user: id, at }));
         }
         if before.pending_email == after.pending_email {
             return work;
@@ -186,4 +200,11 @@ impl AuthService {
         }
         work
     }
+}
+
+/// Whether the owner would be reached by another number, or asked to be reached at another address. Taking a requested
+/// address back is no such change.
+fn changes_contact(before: &User, after: &User) -> bool {
+    let new_email = after.pending_email.is_some() && after.pending_email != before.pending_email;
+    new_email || after.person.phone != before.person.phone
 }

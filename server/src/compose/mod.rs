@@ -244,7 +244,7 @@ fn app(
         realms,
         renderer,
         mailbox: rest.mailbox,
-        dev_mailbox_for_any: settings.dev_mailbox_for_any,
+        dev_mailbox: settings.dev_mailbox,
         redis: rest.redis,
         quotas: Box::new(quotas),
         trusted_proxies: settings.trusted_proxies.clone(),

@@ -27,7 +27,7 @@ pub use names::{flags, reference};
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::ConfigProblems;
 pub use secrets::{KeyRing, Secrets};
-pub use sections::{DEFAULT_LIMITS, Mail, RateQuota, Twilio, Watchman};
+pub use sections::{DEFAULT_LIMITS, DevMailbox, Mail, RateQuota, Twilio, Watchman};
 pub use sources::Sources;
 
 /// Which deployment this is.
@@ -264,8 +264,8 @@ pub struct Settings {
     pub breached_passwords_file: Option<PathBuf>,
     /// `CORS_ORIGINS`.
     pub cors_origins: Vec<String>,
-    /// `DEV_MAILBOX=any`: other machines may read `/dev/*` too.
-    pub dev_mailbox_for_any: bool,
+    /// `DEV_MAILBOX`.
+    pub dev_mailbox: DevMailbox,
     /// Logs.
     pub log: Log,
     /// What is allowed but not wise.

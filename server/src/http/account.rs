@@ -5,7 +5,7 @@ use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
-use portcullis_core::use_cases::mfa::Proof;
+use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use serde_json::{Value, json};
 
 use crate::http::auth::Authenticated;
@@ -22,7 +22,7 @@ use crate::http::sessions::session_json;
 pub fn schemas() -> Value {
     json!({
         "Factors": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}})),
-        "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::text("To switch off."), "token": schemas::text("A challenge of otp_phone."), "otp": schemas::otp()})),
+        "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::text("Instead of a recent login."), "token": schemas::text("To switch off: a challenge of otp_phone."), "otp": schemas::otp()})),
         "Deletion": schemas::object(&[], json!({"password": schemas::text("Instead of a recent login.")})),
         "Export": schemas::object(&["profile", "sessions", "events"], json!({
             "profile": {"$ref": "#/components/schemas/Profile"}, "previous_email": {"type": ["string", "null"]},
@@ -41,8 +41,8 @@ pub async fn mfa(Authenticated(caller): Authenticated) -> HandlerResult {
 
 pub static SET_MFA: Operation = Operation::new(
     "Switch a second factor",
-    "On needs a verified phone. Off needs the password, or `token` and `otp` of a challenge to \
-     the phone.",
+    "Needs a login of the last 15 minutes, or the password; to switch off, `token` and `otp` of a challenge to the \
+     phone will do too. On needs a verified phone.",
     &[ok(200, "The factors.", "Factors")],
 )
 .body(&[JSON], "FactorChange")
@@ -59,12 +59,11 @@ pub async fn set_mfa(context: RealmContext, Authenticated(caller): Authenticated
     let sms = fields.required_flag("sms");
     let (password, token, otp) = (fields.text("password"), fields.text("token"), fields.text("otp"));
     fields.finish()?;
-    let proof = match (&password, &token, &otp) {
-        (Some(password), _, _) => Proof::Password(password),
-        (None, Some(token), Some(otp)) => Proof::Otp { token, otp },
-        _ => Proof::Nothing,
+    let reauthentication = match (&password, &token, &otp) {
+        (None, Some(token), Some(otp)) => Reauthentication::Otp { token, otp },
+        _ => Reauthentication::by_password(password.as_deref(), &context.client),
     };
-    context.service().set_mfa_sms(&caller, sms, proof, &context.client).await?;
+    context.service().set_mfa_sms(&caller, sms, reauthentication).await?;
     Ok(factors(sms))
 }
 
@@ -72,8 +71,12 @@ fn factors(sms: bool) -> Response {
     json(StatusCode::OK, &json!({"sms": sms}))
 }
 
-pub static EXPORT: Operation =
-    Operation::new("Export your data", "GDPR articles 15 and 20.", &[ok(200, "Everything.", "Export")]);
+pub static EXPORT: Operation = Operation::new(
+    "Export your data",
+    "GDPR articles 15 and 20. Needs a login of the last 15 minutes.",
+    &[ok(200, "Everything.", "Export")],
+)
+.errors(&[Code::ReauthenticationRequired]);
 
 pub async fn export(context: RealmContext, Authenticated(caller): Authenticated) -> HandlerResult {
     let export = context.service().export(&caller).await?;
@@ -114,6 +117,7 @@ pub async fn delete(context: RealmContext, Authenticated(caller): Authenticated,
         fields.finish()?;
         password
     };
-    context.service().delete_account(&caller, password.as_deref(), &context.client).await?;
+    let reauthentication = Reauthentication::by_password(password.as_deref(), &context.client);
+    context.service().delete_account(&caller, reauthentication).await?;
     Ok(json(StatusCode::OK, &json!({"message": "User deleted successfully"})))
 }

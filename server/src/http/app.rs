@@ -16,7 +16,7 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::AuthService;
 
-use crate::config::SecretText;
+use crate::config::{DevMailbox, SecretText};
 
 /// The quota of a row of the contract's tables, by its key.
 pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
@@ -36,8 +36,8 @@ pub struct App {
     pub renderer: Arc<Renderer>,
     /// The development mailbox; `None` in production, where `/dev` does not exist.
     pub mailbox: Option<Arc<Outbox>>,
-    /// Whether other machines may read `/dev/*`.
-    pub dev_mailbox_for_any: bool,
+    /// Who may read `/dev/*`.
+    pub dev_mailbox: DevMailbox,
     /// What instances share, where it is set.
     pub redis: Option<Arc<Redis>>,
     /// Numbers of the rate limits.

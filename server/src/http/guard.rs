@@ -12,6 +12,7 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use metrics::{Counter, Histogram};
 use portcullis_core::model::client::ClientAddress;
+use portcullis_core::model::code::Code;
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::realm::Realm;
 
@@ -111,15 +112,23 @@ impl Guard {
         self.app.service.audit_refusal(realm, kind, who).await;
     }
 
-    /// A 401 names the way to authenticate (RFC 9110, section 11.6.1), also if a use case caused it.
+    /// A 401 names the way to authenticate (RFC 9110, section 11.6.1), also if a use case caused it. A refusal for lack
+    /// of recent authentication names the age that a login may have (RFC 9470, section 3).
     fn add_challenge(&self, response: &mut Response) {
         let Some(realm) = &self.realm else { return };
-        let missing =
-            response.status() == StatusCode::UNAUTHORIZED && !response.headers().contains_key(WWW_AUTHENTICATE);
-        if missing
-            && self.endpoint.access == Access::User
-            && let Ok(challenge) = HeaderValue::try_from(format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
-        {
+        if self.endpoint.access != Access::User || response.headers().contains_key(WWW_AUTHENTICATE) {
+            return;
+        }
+        let code = response.extensions().get::<Problem>().map(|problem| problem.code);
+        let challenge = if response.status() == StatusCode::UNAUTHORIZED {
+            format!("Bearer realm=\"{realm}\", error=\"invalid_token\"")
+        } else if code == Some(Code::ReauthenticationRequired) {
+            let max_age = self.app.service.policy.fresh_login.as_secs();
+            format!("Bearer error=\"insufficient_user_authentication\", max_age={max_age}")
+        } else {
+            return;
+        };
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
     }

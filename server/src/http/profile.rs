@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
 use portcullis_core::model::user::Profile;
+use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::update_profile::ProfileChanges;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ pub fn schemas() -> Value {
     json!({
         "ProfileChanges": schemas::object(&[], json!({
             "first_name": schemas::first_name(), "last_name": schemas::last_name(), "email": schemas::email(), "phone": schemas::phone(), "country_code": schemas::country_code(),
+            "password": schemas::text("For a new e-mail or phone, instead of a recent login."),
         })),
         "Profile": schemas::object(&[&["id", "country", "is_email_verified", "is_phone_verified", "mfa", "created_at", "updated_at"], INPUT].concat(), json!({
             "id": schemas::id("usr"), "first_name": schemas::text("As given."), "last_name": schemas::text("As given."), "email": schemas::text("As typed."),
@@ -72,17 +74,24 @@ pub async fn show(State(app): State<Arc<App>>, Authenticated(caller): Authentica
 pub static UPDATE: Operation = Operation::new(
     "Change your profile",
     "Members that are left out stay as they are. A new e-mail counts once its link is followed; \
-     a new phone is unverified.",
+     a new phone is unverified. Either needs a login of the last 15 minutes, or `password`.",
     &[Outcome { etag: true, ..ok(200, "The changed profile.", "Profile") }],
 )
 .headers(&[("If-Match", "The `ETag` the change is meant for.")])
 .body(&[JSON], "ProfileChanges")
-.errors(&[Code::PreconditionFailed, Code::MfaInUse]);
+.errors(&[
+    Code::PreconditionFailed,
+    Code::MfaInUse,
+    Code::ReauthenticationRequired,
+    Code::WrongPassword,
+    Code::Overloaded,
+]);
 
 pub async fn update(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let [first_name, last_name, email, phone, country_code] =
         ["first_name", "last_name", "email", "phone", "country_code"].map(|name| fields.text(name));
+    let password = fields.text("password");
     let changes = ProfileChanges {
         first_name: first_name.as_deref(),
         last_name: last_name.as_deref(),
@@ -91,7 +100,8 @@ pub async fn update(context: RealmContext, Authenticated(caller): Authenticated,
         country_code: country_code.as_deref(),
     };
     let expected = expected_version(&input.headers, caller.user.version)?;
-    let changed = context.service().update_profile(&caller, changes, expected, fields.violations()).await?;
+    let given = Reauthentication::by_password(password.as_deref(), &context.client);
+    let changed = context.service().update_profile(&caller, changes, expected, fields.violations(), given).await?;
     Ok(profile(&changed))
 }
 

@@ -58,10 +58,13 @@ pub async fn list(State(app): State<Arc<App>>, Authenticated(caller): Authentica
     Ok(json(StatusCode::OK, &json!({"sessions": sessions})))
 }
 
-pub static END: Operation =
-    Operation::new("End one of your sessions", "Its tokens are revoked at once.", &[ok(200, "Ended.", "Message")])
-        .path(&[("id", "The session's id.")])
-        .errors(&[Code::NotFound]);
+pub static END: Operation = Operation::new(
+    "End one of your sessions",
+    "Its tokens are revoked at once. Needs a login of the last 15 minutes.",
+    &[ok(200, "Ended.", "Message")],
+)
+.path(&[("id", "The session's id.")])
+.errors(&[Code::ReauthenticationRequired, Code::NotFound]);
 
 pub async fn end(
     State(app): State<Arc<App>>,

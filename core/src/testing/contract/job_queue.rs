@@ -76,6 +76,7 @@ fn every_task() -> Vec<Task> {
         Task::ConfirmEmailChange(user),
         Task::EmailChangeRequested { user, at },
         Task::EmailChanged { user, at },
+        Task::PhoneChanged { user, at },
     ];
     for yes in [true, false] {
         tasks.push(Task::PasswordChanged { user, at, by_reset: yes });

@@ -35,6 +35,7 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::ConfirmEmailChange { first_name: first_name(), token: token(), expires_in },
         EmailMessage::EmailChangeRequested { first_name: first_name(), at: NOW },
         EmailMessage::EmailChanged { first_name: first_name(), at: NOW },
+        EmailMessage::PhoneChanged { first_name: first_name(), at: NOW },
     ];
     for yes in [true, false] {
         messages.push(EmailMessage::PasswordChanged { first_name: first_name(), at: NOW, by_reset: yes });

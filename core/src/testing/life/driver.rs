@@ -66,7 +66,7 @@ pub enum Request {
     /// `POST /change_password`.
     ChangePassword { access: String, current: &'static str, new: &'static str },
     /// `PATCH /update` with an e-mail.
-    ChangeEmail { access: String, email: &'static str },
+    ChangeEmail { access: String, email: &'static str, password: Option<&'static str> },
     /// `POST /otp_phone`.
     SendOtp { id: String, phone: String },
     /// `POST /verify_otp_phone`.

@@ -22,7 +22,7 @@ use crate::testing::world::World;
 use crate::use_cases::deliver::Delivery;
 use crate::use_cases::errors::AuthError;
 use crate::use_cases::log_in::LoggedIn;
-use crate::use_cases::mfa::Proof;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::tokens::TokenPair;
 use crate::use_cases::update_profile::ProfileChanges;
 use crate::use_cases::verify_email::Verified;
@@ -124,15 +124,17 @@ impl ServiceDriver {
         match request {
             Request::LogOut { .. } => service.log_out(&caller).await,
             Request::LogOutEverywhere { .. } => service.log_out_everywhere(&caller).await,
-            Request::ChangeEmail { email, .. } => {
+            Request::ChangeEmail { email, password, .. } => {
                 let changes = ProfileChanges { email: Some(email), ..ProfileChanges::default() };
-                service.update_profile(&caller, changes, None, Vec::new()).await.map(|_| ())
+                let given = Reauthentication::by_password(*password, client);
+                service.update_profile(&caller, changes, None, Vec::new(), given).await.map(|_| ())
             }
             Request::SetMfa { on, password, .. } => {
-                let proof = password.map_or(Proof::Nothing, Proof::Password);
-                service.set_mfa_sms(&caller, *on, proof, client).await
+                service.set_mfa_sms(&caller, *on, Reauthentication::by_password(*password, client)).await
             }
-            Request::Delete { password, .. } => service.delete_account(&caller, *password, client).await,
+            Request::Delete { password, .. } => {
+                service.delete_account(&caller, Reauthentication::by_password(*password, client)).await
+            }
             _ => Ok(()),
         }
     }
@@ -189,6 +191,7 @@ fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
         | EmailMessage::ConfirmEmailChange { first_name, .. }
         | EmailMessage::EmailChangeRequested { first_name, .. }
         | EmailMessage::EmailChanged { first_name, .. }
+        | EmailMessage::PhoneChanged { first_name, .. }
         | EmailMessage::MfaChanged { first_name, .. } => first_name,
     };
     SentMessage {

@@ -47,7 +47,7 @@ pub enum Step {
     /// A password is changed.
     ChangePassword { nth: u8, current: &'static str, new: &'static str },
     /// An address is changed.
-    ChangeEmail { nth: u8, email: &'static str },
+    ChangeEmail { nth: u8, email: &'static str, password: Option<&'static str> },
     /// An OTP is asked for.
     SendOtp { nth: u8 },
     /// The second factor is switched.
@@ -121,7 +121,7 @@ fn request_step() -> BoxedStrategy<Step> {
         2 => (realm(), email()).prop_map(|(realm, email)| Step::RequestReset { realm, email }),
         2 => (nth(), rarely(), password()).prop_map(|(nth, any, password)| Step::Reset { nth, any, password }),
         2 => (nth(), password(), password()).prop_map(|(nth, current, new)| Step::ChangePassword { nth, current, new }),
-        3 => (nth(), email()).prop_map(|(nth, email)| Step::ChangeEmail { nth, email }),
+        3 => (nth(), email(), proof.clone()).prop_map(|(nth, email, password)| Step::ChangeEmail { nth, email, password }),
         4 => nth().prop_map(|nth| Step::SendOtp { nth }),
         4 => (nth(), any::<bool>(), proof.clone()).prop_map(|(nth, on, password)| Step::SetMfa { nth, on, password }),
         1 => (nth(), proof).prop_map(|(nth, password)| Step::Delete { nth, password }),
@@ -151,6 +151,9 @@ pub fn apt_steps(model: &Model) -> Vec<Step> {
             let stale = |session: &Session| model.now - session.authenticated_at > FRESH && !session.access.is_empty();
             if account.sessions.iter().any(stale) {
                 apt.push(Step::Delete { nth: 0, password: None });
+                apt.push(Step::SetMfa { nth: 0, on: !account.mfa, password: None });
+                let others = EMAILS.into_iter().filter(|email| *email != account.email);
+                apt.extend(others.take(1).map(|email| Step::ChangeEmail { nth: 0, email, password: None }));
             }
             if account.disabled {
                 apt.push(Step::Enable { realm, email: account.email });
@@ -240,7 +243,7 @@ impl Step {
             Self::LogOut { .. } => Request::LogOut { access },
             Self::LogOutEverywhere { .. } => Request::LogOutEverywhere { access },
             Self::ChangePassword { current, new, .. } => Request::ChangePassword { access, current, new },
-            Self::ChangeEmail { email, .. } => Request::ChangeEmail { access, email },
+            Self::ChangeEmail { email, password, .. } => Request::ChangeEmail { access, email, password },
             Self::SetMfa { on, password, .. } => Request::SetMfa { access, on, password },
             Self::Delete { password, .. } => Request::Delete { access, password },
             _ => return None,

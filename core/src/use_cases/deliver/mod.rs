@@ -130,6 +130,7 @@ impl AuthService {
             Task::Welcome(user)
             | Task::PasswordChanged { user, .. }
             | Task::EmailChangeRequested { user, .. }
+            | Task::PhoneChanged { user, .. }
             | Task::MfaChanged { user, .. } => self.deliver_notice(job, user).await,
         }
     }

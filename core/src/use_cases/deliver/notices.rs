@@ -41,6 +41,7 @@ impl AuthService {
         let message = match job.task {
             Task::PasswordChanged { at, by_reset, .. } => EmailMessage::PasswordChanged { first_name, at, by_reset },
             Task::EmailChangeRequested { at, .. } => EmailMessage::EmailChangeRequested { first_name, at },
+            Task::PhoneChanged { at, .. } => EmailMessage::PhoneChanged { first_name, at },
             Task::MfaChanged { at, enabled, .. } => EmailMessage::MfaChanged { first_name, at, enabled },
             _ => EmailMessage::Welcome { first_name },
         };

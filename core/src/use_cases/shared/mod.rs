@@ -1,3 +1,4 @@
 //! What several use cases share.
 
 pub mod commit;
+pub mod reauthenticate;

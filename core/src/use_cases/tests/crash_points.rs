@@ -9,7 +9,7 @@ use crate::model::one_time_token::Purpose;
 use crate::testing::faults::When;
 use crate::testing::race::block_on;
 use crate::use_cases::errors::AuthError;
-use crate::use_cases::mfa::Proof;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::tokens::TokenPair;
 use crate::use_cases::update_profile::ProfileChanges;
 
@@ -241,7 +241,7 @@ fn proving_a_phone() {
 fn switching_the_second_factor() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
-        block_on(play.service.set_mfa_sms(&caller, true, Proof::Nothing, &play.client)).is_ok()
+        block_on(play.service.set_mfa_sms(&caller, true, Reauthentication::None)).is_ok()
     };
     at_every_step(with_proven_phone, story, |play, _, acknowledged| {
         let on = play.world.users.all()[0].mfa_sms;
@@ -255,7 +255,7 @@ fn asking_for_another_address() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
         let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
-        block_on(play.service.update_profile(&caller, to, None, Vec::new())).is_ok()
+        block_on(play.service.update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).is_ok()
     };
     at_every_step(user, story, |play, _, acknowledged| {
         let pending = play.world.users.all()[0].pending_email.is_some();
@@ -312,14 +312,15 @@ fn enabling() {
 fn deleting() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
-        block_on(play.service.delete_account(&caller, Some(PASSWORD), &play.client)).is_ok()
+        block_on(play.service.delete_account(&caller, Reauthentication::by_password(Some(PASSWORD), &play.client)))
+            .is_ok()
     };
     at_every_step(user, story, |play, pair, acknowledged| {
         assert_eq!(recorded(play, EventKind::AccountDeleted), play.world.users.all().is_empty());
         match play.caller(pair) {
             Ok(caller) => {
                 assert!(!acknowledged);
-                block_on(play.service.delete_account(&caller, None, &play.client)).unwrap();
+                block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
             }
             Err(AuthError::NotAuthenticated) => {}
             Err(error) => panic!("{error}"),
@@ -334,7 +335,14 @@ fn changing_the_address() {
     let prepare = || {
         let (play, pair) = user();
         let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
-        block_on(play.service.update_profile(&play.caller(&pair).unwrap(), to, None, Vec::new())).unwrap();
+        block_on(play.service.update_profile(
+            &play.caller(&pair).unwrap(),
+            to,
+            None,
+            Vec::new(),
+            Reauthentication::None,
+        ))
+        .unwrap();
         play.deliver();
         (play, pair)
     };

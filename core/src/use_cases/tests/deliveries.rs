@@ -7,6 +7,7 @@ use crate::model::job::MAX_ATTEMPTS;
 use crate::testing::fakes::outbox::Refusal;
 use crate::testing::race::block_on;
 use crate::use_cases::deliver::{Delivery, LEASE};
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 
 #[test]
 fn a_server_that_is_away_is_tried_again_and_what_is_refused_is_a_dead_letter() {
@@ -94,7 +95,7 @@ fn whom_a_job_is_about_may_be_gone() {
     block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
     let pair = block_on(play.service.change_password(&caller, PASSWORD, super::OTHER, &play.client)).unwrap();
     let caller = play.caller(&pair).unwrap();
-    block_on(play.service.delete_account(&caller, None, &play.client)).unwrap();
+    block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
     play.world.mailer.take();
     block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
     block_on(play.service.resend_verification(&play.realm, EMAIL)).unwrap();

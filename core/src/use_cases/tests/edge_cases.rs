@@ -10,8 +10,8 @@ use crate::testing::race::block_on;
 use crate::testing::samples::{digest, sealed};
 use crate::use_cases::errors::AuthError;
 use crate::use_cases::log_in::LoggedIn;
-use crate::use_cases::mfa::Proof;
 use crate::use_cases::shared::commit::VersionCheck;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::tokens::TokenPair;
 use crate::use_cases::update_profile::ProfileChanges;
 
@@ -32,7 +32,14 @@ impl Play {
     /// Asks for a new address; its link.
     fn asked_to_move(&self, pair: &TokenPair) -> String {
         let to = ProfileChanges { email: Some(NEW), ..Default::default() };
-        block_on(self.service.update_profile(&self.caller(pair).unwrap(), to, None, Vec::new())).unwrap();
+        block_on(self.service.update_profile(
+            &self.caller(pair).unwrap(),
+            to,
+            None,
+            Vec::new(),
+            Reauthentication::None,
+        ))
+        .unwrap();
         self.deliver();
         self.link("email_change_confirm")
     }
@@ -102,7 +109,14 @@ fn a_code_proves_the_number_it_went_to_and_no_other() {
     let pair = play.user();
     let (challenge, code) = play.otp(&pair);
     let other = ProfileChanges { phone: Some("+1987654321"), ..Default::default() };
-    block_on(play.service.update_profile(&play.caller(&pair).unwrap(), other, None, Vec::new())).unwrap();
+    block_on(play.service.update_profile(
+        &play.caller(&pair).unwrap(),
+        other,
+        None,
+        Vec::new(),
+        Reauthentication::None,
+    ))
+    .unwrap();
     let answered = block_on(play.service.verify_otp(&play.realm, &challenge, &code));
     assert!(matches!(answered, Err(AuthError::InvalidToken)) && !play.world.users.all()[0].phone_verified);
 
@@ -121,17 +135,17 @@ fn another_ones_code_for_the_same_number_switches_nothing_off() {
     let (challenge, code) = play.otp(&ada);
     block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
     let set =
-        |on, proof: Proof<'_>| block_on(play.service.set_mfa_sms(&play.caller(&ada).unwrap(), on, proof, &play.client));
-    set(true, Proof::Nothing).unwrap();
+        |on, given: Reauthentication<'_>| block_on(play.service.set_mfa_sms(&play.caller(&ada).unwrap(), on, given));
+    set(true, Reauthentication::None).unwrap();
     play.register("bob@example.com").unwrap();
     play.deliver();
     play.verify(&play.link("mail_email_verify")).unwrap();
     let bob = play.log_in("bob@example.com", PASSWORD).unwrap();
     play.world.clock.advance(Duration::from_secs(301));
     let (token, otp) = play.otp(&bob);
-    assert!(matches!(set(false, Proof::Otp { token: &token, otp: &otp }), Err(AuthError::InvalidToken)));
+    assert!(matches!(set(false, Reauthentication::Otp { token: &token, otp: &otp }), Err(AuthError::InvalidToken)));
     let (token, otp) = play.otp(&ada);
-    set(false, Proof::Otp { token: &token, otp: &otp }).unwrap();
+    set(false, Reauthentication::Otp { token: &token, otp: &otp }).unwrap();
 }
 
 #[test]
@@ -148,7 +162,7 @@ fn nothing_about_someone_deleted_waits_anywhere() {
     block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
     let _ = block_on(play.service.send_otp(&play.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
     play.register(EMAIL).unwrap();
-    block_on(play.service.delete_account(&play.caller(&pair).unwrap(), None, &play.client)).unwrap();
+    block_on(play.service.delete_account(&play.caller(&pair).unwrap(), Reauthentication::None)).unwrap();
     assert!(play.world.tokens.all().is_empty() && play.world.registrations.all().is_empty());
     assert!(play.world.jobs.waiting().is_empty() && !play.world.guard.remembers(&play.realm, &email));
     assert!(play.world.mailer.sent_to(EMAIL).is_empty(), "what the mailbox had of them");
@@ -160,7 +174,7 @@ fn a_login_is_fresh_for_a_quarter_of_an_hour_and_no_longer() {
         let play = Play::new();
         let pair = play.user();
         play.world.clock.advance(Duration::from_secs(seconds));
-        let deleted = block_on(play.service.delete_account(&play.caller(&pair).unwrap(), None, &play.client));
+        let deleted = block_on(play.service.delete_account(&play.caller(&pair).unwrap(), Reauthentication::None));
         assert_eq!(deleted.is_ok(), fresh, "{seconds}");
         assert!(fresh || matches!(deleted, Err(AuthError::ReauthenticationRequired)));
     }
@@ -178,7 +192,7 @@ fn a_code_does_not_outlive_what_its_password_was_shown_for() {
         let (challenge, code) = play.otp(&pair);
         block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
         let caller = play.caller(&pair).unwrap();
-        block_on(play.service.set_mfa_sms(&caller, true, Proof::Nothing, &play.client)).unwrap();
+        block_on(play.service.set_mfa_sms(&caller, true, Reauthentication::None)).unwrap();
         let asked = block_on(play.service.log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
         let LoggedIn::MfaRequired(challenge) = asked else { panic!("a second factor was expected") };
         play.deliver();
@@ -254,7 +268,8 @@ fn a_new_address_that_is_anothers_gets_a_word_and_no_link() {
     play.deliver();
     play.verify(&play.link("mail_email_verify")).unwrap();
     let to = ProfileChanges { email: Some("bob@example.com"), ..Default::default() };
-    block_on(play.service.update_profile(&play.caller(&pair).unwrap(), to, None, Vec::new())).unwrap();
+    block_on(play.service.update_profile(&play.caller(&pair).unwrap(), to, None, Vec::new(), Reauthentication::None))
+        .unwrap();
     play.deliver();
     let told = play.world.mailer.templates();
     assert!(told.contains(&"already_registered") && !told.contains(&"email_change_confirm"), "{told:?}");
@@ -267,7 +282,7 @@ fn a_text_says_what_its_code_is_for() {
     let (challenge, code) = play.otp(&pair);
     assert!(!play.world.texter.last().unwrap().message.content.for_login);
     block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
-    block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Proof::Nothing, &play.client)).unwrap();
+    block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Reauthentication::None)).unwrap();
     let _ = block_on(play.service.log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
     play.deliver();
     assert!(play.world.texter.last().unwrap().message.content.for_login);

@@ -63,6 +63,8 @@ fn lives_go_as_the_contract_says() {
         "ChangePassword → Pair",
         "ChangePassword → WrongPassword",
         "ChangeEmail → Done",
+        "ChangeEmail → WrongPassword",
+        "ChangeEmail → ReauthenticationRequired",
         "SendOtp → Challenge",
         "VerifyOtp → Done",
         "VerifyOtp → InvalidToken",

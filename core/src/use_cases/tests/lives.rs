@@ -10,7 +10,7 @@ use crate::testing::race::block_on;
 use crate::use_cases::errors::AuthError;
 use crate::use_cases::introspect::ActiveToken;
 use crate::use_cases::log_in::LoggedIn;
-use crate::use_cases::mfa::Proof;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::update_profile::ProfileChanges;
 use crate::use_cases::verify_email::LinkPreview;
 
@@ -32,7 +32,8 @@ fn register_verify_log_in_change_and_delete() {
 
     let changes =
         ProfileChanges { first_name: Some("Augusta"), email: Some("augusta@example.org"), ..Default::default() };
-    let changed = block_on(play.service.update_profile(&caller, changes, Some(1), Vec::new())).unwrap();
+    let changed =
+        block_on(play.service.update_profile(&caller, changes, Some(1), Vec::new(), Reauthentication::None)).unwrap();
     assert_eq!(changed.pending_email.unwrap().as_str(), "augusta@example.org");
     play.deliver();
     let link = play.link("email_change_confirm");
@@ -53,7 +54,7 @@ fn register_verify_log_in_change_and_delete() {
     let export = block_on(play.service.export(&caller)).unwrap();
     assert_eq!((export.sessions.len(), export.profile.first_name.as_str()), (1, "Augusta"));
     assert!(export.events.iter().any(|event| event.kind == EventKind::EmailChanged));
-    block_on(play.service.delete_account(&caller, None, &play.client)).unwrap();
+    block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
     assert!(matches!(play.caller(&pair), Err(AuthError::NotAuthenticated)));
     assert!(play.world.users.all().is_empty() && play.world.sessions.all().is_empty());
     assert!(matches!(play.log_in("augusta@example.org", PASSWORD), Err(AuthError::InvalidCredentials)));
@@ -65,15 +66,19 @@ fn a_change_of_address_can_be_taken_back() {
     let pair = play.user();
     let caller = play.caller(&pair).unwrap();
     let to = |email| ProfileChanges { email: Some(email), ..Default::default() };
-    block_on(play.service.update_profile(&caller, to("new@example.org"), None, Vec::new())).unwrap();
+    block_on(play.service.update_profile(&caller, to("new@example.org"), None, Vec::new(), Reauthentication::None))
+        .unwrap();
     play.deliver();
     let link = play.link("email_change_confirm");
     block_on(play.service.reject_link(&play.realm, &link)).unwrap();
     assert!(matches!(play.verify(&link), Err(AuthError::InvalidToken)));
     // a caller who is out of date sees the newest version
-    let again = block_on(play.service.update_profile(&caller, to("new@example.org"), None, Vec::new())).unwrap();
+    let again =
+        block_on(play.service.update_profile(&caller, to("new@example.org"), None, Vec::new(), Reauthentication::None))
+            .unwrap();
     assert!(again.pending_email.is_some());
-    let back = block_on(play.service.update_profile(&caller, to(EMAIL), None, Vec::new())).unwrap();
+    let back =
+        block_on(play.service.update_profile(&caller, to(EMAIL), None, Vec::new(), Reauthentication::None)).unwrap();
     assert!(back.pending_email.is_none());
 }
 
@@ -107,8 +112,8 @@ fn the_phone_is_proven_and_becomes_a_factor() {
     let pair = play.user();
     let caller = play.caller(&pair).unwrap();
     let id = caller.user.id.to_string();
-    let set = |on, proof| block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), on, proof, &play.client));
-    assert!(matches!(set(true, Proof::Nothing), Err(AuthError::PhoneNotVerified)));
+    let set = |on, given| block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), on, given));
+    assert!(matches!(set(true, Reauthentication::None), Err(AuthError::PhoneNotVerified)));
     let ask = || block_on(play.service.send_otp(&play.realm, &id, "+1 (234) 567-890", Channel::Sms)).unwrap().expose();
     let code = || {
         play.deliver();
@@ -121,8 +126,8 @@ fn the_phone_is_proven_and_becomes_a_factor() {
     assert!(matches!(answer(wrong), Err(AuthError::InvalidToken)));
     assert!(matches!(answer("12345"), Err(AuthError::InvalidToken)));
     answer(&right).unwrap();
-    set(true, Proof::Nothing).unwrap();
-    set(true, Proof::Nothing).unwrap();
+    set(true, Reauthentication::None).unwrap();
+    set(true, Reauthentication::None).unwrap();
 
     let asked = block_on(play.service.log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
     let LoggedIn::MfaRequired(mfa) = asked else { panic!("a second factor was expected") };
@@ -132,15 +137,32 @@ fn the_phone_is_proven_and_becomes_a_factor() {
     let session = second(&right).unwrap();
     assert!(play.caller(&session).is_ok());
     let other_phone = ProfileChanges { phone: Some("+1987654321"), ..Default::default() };
-    let held = block_on(play.service.update_profile(&play.caller(&pair).unwrap(), other_phone, None, Vec::new()));
+    let held = block_on(play.service.update_profile(
+        &play.caller(&pair).unwrap(),
+        other_phone,
+        None,
+        Vec::new(),
+        Reauthentication::None,
+    ));
     assert!(matches!(held, Err(AuthError::MfaInUse)));
 
-    assert!(matches!(set(false, Proof::Nothing), Err(AuthError::ReauthenticationRequired)));
-    assert!(matches!(set(false, Proof::Password("x")), Err(AuthError::WrongPassword)));
+    play.world.clock.advance(Duration::from_secs(901));
+    assert!(matches!(set(false, Reauthentication::None), Err(AuthError::ReauthenticationRequired)));
+    assert!(matches!(
+        set(false, Reauthentication::by_password(Some("x"), &play.client)),
+        Err(AuthError::WrongPassword)
+    ));
     let token = ask();
     let otp = code();
-    set(false, Proof::Otp { token: &token, otp: &otp }).unwrap();
-    block_on(play.service.update_profile(&play.caller(&pair).unwrap(), other_phone, None, Vec::new())).unwrap();
+    set(false, Reauthentication::Otp { token: &token, otp: &otp }).unwrap();
+    block_on(play.service.update_profile(
+        &play.caller(&pair).unwrap(),
+        other_phone,
+        None,
+        Vec::new(),
+        Reauthentication::by_password(Some(PASSWORD), &play.client),
+    ))
+    .unwrap();
     // a code that was on its way to the old number is worth nothing
     let stale = ask();
     play.deliver();

@@ -7,6 +7,7 @@ mod edge_cases;
 mod fakes;
 mod life;
 mod lives;
+mod reauthentication;
 mod refresh_model;
 mod refusals;
 mod texts;

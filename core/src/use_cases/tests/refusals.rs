@@ -12,6 +12,7 @@ use crate::policy::Policy;
 use crate::testing::race::block_on;
 use crate::use_cases::disable::StatusChange;
 use crate::use_cases::errors::AuthError;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::update_profile::ProfileChanges;
 
 #[test]
@@ -85,9 +86,15 @@ fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
         country_code: Some("XX"),
         ..Default::default()
     };
-    let refused = block_on(play.service.update_profile(&caller, changes, None, Vec::new()));
+    let refused = block_on(play.service.update_profile(&caller, changes, None, Vec::new(), Reauthentication::None));
     assert!(matches!(refused, Err(AuthError::Invalid(violations)) if violations.len() == 4));
-    let stale = block_on(play.service.update_profile(&caller, ProfileChanges::default(), Some(9), Vec::new()));
+    let stale = block_on(play.service.update_profile(
+        &caller,
+        ProfileChanges::default(),
+        Some(9),
+        Vec::new(),
+        Reauthentication::None,
+    ));
     assert!(matches!(stale, Err(AuthError::PreconditionFailed)));
     for email in ["", "x"] {
         assert!(matches!(block_on(play.service.request_reset(&play.realm, email)), Err(AuthError::Invalid(_))));
@@ -115,7 +122,10 @@ fn deletion_needs_a_fresh_login_or_the_password() {
     let pair = play.user();
     play.world.clock.advance(Duration::from_secs(15 * 60 + 1));
     let caller = play.caller(&pair).unwrap();
-    let delete = |password: Option<&str>| block_on(play.service.delete_account(&caller, password, &play.client));
+    let delete = |password: Option<&str>| {
+        let given = Reauthentication::by_password(password, &play.client);
+        block_on(play.service.delete_account(&caller, given))
+    };
     assert!(matches!(delete(None), Err(AuthError::ReauthenticationRequired)));
     assert!(matches!(delete(Some("wrong")), Err(AuthError::WrongPassword)));
     let long = "x".repeat(5000);
@@ -193,11 +203,11 @@ fn disabled_and_enabled() {
     let id = one.user.to_string();
     let caller = play.caller(&one).unwrap();
     let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
-    block_on(play.service.update_profile(&caller, to, None, Vec::new())).unwrap();
+    block_on(play.service.update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
     play.deliver();
     let change = play.link("email_change_confirm");
     // one more, that a worker has yet to mail
-    block_on(play.service.update_profile(&caller, to, None, Vec::new())).unwrap();
+    block_on(play.service.update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
     let disabled = block_on(play.service.disable(&play.realm, &format!(" {id} "))).unwrap();
     assert_eq!(disabled, StatusChange { user: one.user, changed: true, sessions: 2 });
     assert!(play.world.sessions.all().is_empty() && play.world.tokens.all().is_empty());

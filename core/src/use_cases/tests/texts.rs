@@ -14,7 +14,7 @@ use crate::testing::race::block_on;
 use crate::use_cases::deliver::Delivery;
 use crate::use_cases::errors::AuthError;
 use crate::use_cases::log_in::LoggedIn;
-use crate::use_cases::mfa::Proof;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::text_guard::SmsDenied;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -151,7 +151,7 @@ fn a_stranger_with_the_same_number_keeps_no_owner_out() {
     block_on(play.service.verify_otp(&play.realm, &token, play.world.texter.code().unwrap().expose())).unwrap();
     let email = format!("p{}@example.com", number.trim_start_matches('+'));
     let pair = play.log_in(&email, PASSWORD).unwrap();
-    block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Proof::Nothing, &play.client)).unwrap();
+    block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Reauthentication::None)).unwrap();
     play.deliver();
     let told: Vec<_> = (0..2).map(|_| ask(&play, &strangers, number).0).collect();
     assert_eq!(told, [None, Some(SmsDenied::CoolDown)]);

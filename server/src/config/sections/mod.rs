@@ -19,6 +19,7 @@ use crate::config::{
 pub use limits::{DEFAULT_LIMITS, RateQuota, default_quota};
 pub use post::{Mail, Twilio, Watchman};
 pub use stores::sqlite_path;
+pub use web::DevMailbox;
 
 /// Paths that are not realms.
 const SYSTEM_PATHS: &[&str] = &[
@@ -71,7 +72,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         templates_dir: path(reader, "TEMPLATES_DIR", "is no folder that can be read", Path::is_dir),
         breached_passwords_file: path(reader, "BREACHED_PASSWORDS_FILE", "is no file that can be read", Path::is_file),
         cors_origins: web::cors_origins(reader),
-        dev_mailbox_for_any: reader.choice("DEV_MAILBOX", false, &[("loopback", false), ("any", true)]),
+        dev_mailbox: web::dev_mailbox(reader),
         log: log(reader),
         ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),
         validate_certificates: validate_certificates(reader, production),

@@ -62,6 +62,20 @@ pub fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
     nets
 }
 
+/// Who may read `/dev/*` in development.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DevMailbox {
+    /// Requests from and to loopback.
+    Loopback,
+    /// Every request.
+    Any,
+}
+
+pub fn dev_mailbox(reader: &mut Reader) -> DevMailbox {
+    let choices = [("loopback", DevMailbox::Loopback), ("any", DevMailbox::Any)];
+    reader.choice("DEV_MAILBOX", DevMailbox::Loopback, &choices)
+}
+
 pub fn cors_origins(reader: &mut Reader) -> Vec<String> {
     let mend = "list origins one by one, as in https://app.example.com, without a path";
     let mut origins = Vec::new();

@@ -181,9 +181,15 @@ impl Model {
                 begin.refuse(Refusal::WrongPassword)
             }
             Request::ChangePassword { new, .. } => recovery::change_password(begin, account, new, self.now),
-            Request::ChangeEmail { email, .. } => recovery::change_email(begin, account, email),
-            Request::SetMfa { on, password, .. } => recovery::set_mfa(begin, account, *on, *password),
-            Request::Delete { password, .. } => self.delete(begin, account, session, *password),
+            Request::ChangeEmail { email, password, .. } => {
+                recovery::change_email(begin, account, email, self.reauthenticate(account, session, *password))
+            }
+            Request::SetMfa { on, password, .. } => {
+                recovery::set_mfa(begin, account, *on, self.reauthenticate(account, session, *password))
+            }
+            Request::Delete { password, .. } => {
+                recovery::delete(begin, account, self.reauthenticate(account, session, *password))
+            }
             _ => begin,
         }
     }

@@ -32,20 +32,20 @@ impl Model {
             .in_one_commit()
     }
 
-    pub(super) fn delete(&self, begin: Story, account: &Account, session: usize, password: Option<&str>) -> Story {
-        let realm = begin.realm;
+    /// Whether a caller may change how the account is entered or its owner is reached: after a recent login, or with
+    /// the password. A password that is given must be right.
+    pub(super) fn reauthenticate(
+        &self,
+        account: &Account,
+        session: usize,
+        password: Option<&str>,
+    ) -> Result<(), Refusal> {
         let since = account.sessions.get(session).map_or(i64::MAX, |session| self.now - session.authenticated_at);
         match password {
-            Some(password) if password != account.password => return begin.refuse(Refusal::WrongPassword),
-            None if since > FRESH => return begin.refuse(Refusal::ReauthenticationRequired),
-            _ => {}
+            Some(password) if password != account.password => Err(Refusal::WrongPassword),
+            None if since > FRESH => Err(Refusal::ReauthenticationRequired),
+            _ => Ok(()),
         }
-        let (name, email) = (&account.name, account.email);
-        begin
-            .change(name, Account::forget_rights)
-            .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
-            .then(|stage| stage.model.people_mut(realm).accounts.retain(|account| account.name != *name))
-            .in_one_commit()
     }
 
     /// Every right of the account ends with it.
@@ -95,8 +95,16 @@ pub(super) fn change_password(begin: Story, account: &Account, password: &'stati
         .end(Expected::Pair { name: name.clone(), session: 0, token: 0 })
 }
 
-pub(super) fn change_email(begin: Story, account: &Account, email: &'static str) -> Story {
+pub(super) fn change_email(
+    begin: Story,
+    account: &Account,
+    email: &'static str,
+    allowed: Result<(), Refusal>,
+) -> Story {
     let name = &account.name;
+    if allowed == Err(Refusal::WrongPassword) {
+        return begin.refuse(Refusal::WrongPassword);
+    }
     if account.email == email {
         return match account.pending {
             None => begin,
@@ -108,6 +116,9 @@ pub(super) fn change_email(begin: Story, account: &Account, email: &'static str)
     }
     if account.pending == Some(email) {
         return confirm(begin, account, email);
+    }
+    if let Err(refusal) = allowed {
+        return begin.refuse(refusal);
     }
     let asked = begin.change(name, |account| {
         account.pending = Some(email);
@@ -134,19 +145,27 @@ fn confirm(before: Story, account: &Account, email: &'static str) -> Story {
     })
 }
 
-pub(super) fn set_mfa(begin: Story, account: &Account, on: bool, password: Option<&str>) -> Story {
+pub(super) fn delete(begin: Story, account: &Account, allowed: Result<(), Refusal>) -> Story {
+    let realm = begin.realm;
+    if let Err(refusal) = allowed {
+        return begin.refuse(refusal);
+    }
+    let (name, email) = (&account.name, account.email);
+    begin
+        .change(name, Account::forget_rights)
+        .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
+        .then(|stage| stage.model.people_mut(realm).accounts.retain(|account| account.name != *name))
+        .in_one_commit()
+}
+
+pub(super) fn set_mfa(begin: Story, account: &Account, on: bool, allowed: Result<(), Refusal>) -> Story {
     let name = &account.name;
-    if password.is_some_and(|password| password != account.password) {
-        return begin.refuse(Refusal::WrongPassword);
-    }
-    if on == account.mfa {
-        return begin;
-    }
-    if on && !account.phone_verified {
-        return begin.refuse(Refusal::PhoneNotVerified);
-    }
-    if !on && password.is_none() {
-        return begin.refuse(Refusal::ReauthenticationRequired);
+    match allowed {
+        Err(Refusal::WrongPassword) => return begin.refuse(Refusal::WrongPassword),
+        _ if on == account.mfa => return begin,
+        Err(refusal) => return begin.refuse(refusal),
+        Ok(()) if on && !account.phone_verified => return begin.refuse(Refusal::PhoneNotVerified),
+        Ok(()) => {}
     }
     begin
         .change(name, |account| {
