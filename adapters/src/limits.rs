@@ -29,7 +29,7 @@ pub struct Buckets {
 #[derive(Default)]
 struct Shard {
     full_at: HashMap<Bucket, i64>,
-    /// PurgeReport when it has grown to this.
+    /// Purged when it has grown to this.
     sweep_at: usize,
 }
 

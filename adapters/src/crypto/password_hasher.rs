@@ -29,7 +29,7 @@ pub struct Parameters {
     pub memory_kib: u32,
     /// Passes over it.
     pub iterations: u32,
-    /// KeyedMutex.
+    /// Lanes.
     pub parallelism: u32,
 }
 

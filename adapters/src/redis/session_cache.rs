@@ -212,8 +212,9 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
             Some((realm.clone(), *user))
         }
         // a new session is not cached yet, and a rotated one keeps what decides
-        Change::InsertSession(_) | Change::ReplaceSession { .. } => None,
-        Change::InsertRegistration { .. }
+        Change::InsertSession(_)
+        | Change::ReplaceSession { .. }
+        | Change::InsertRegistration { .. }
         | Change::ExtendRegistration { .. }
         | Change::RemoveRegistration { .. }
         | Change::RemoveRegistrations { .. }
