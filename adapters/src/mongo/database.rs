@@ -18,13 +18,14 @@ use portcullis_core::ports::database::{Change, Committed, Database, Refusal, Uni
 use portcullis_core::ports::error::PortError;
 
 use crate::mongo::documents::{digest, hex, key, signed};
-use crate::mongo::swap::{Next, SWAPS};
+use crate::mongo::swap::SWAPS;
 use crate::mongo::{
     Mongo, OPERATION_TIMEOUT, audit_log, binary, is_duplicate, job_queue, login_guard, one_time_token_store,
     registration_store, session_store, user_store,
 };
 
 const PORT: &str = "database";
+const TOKENS: &str = "one_time_tokens";
 /// The pause after the n-th lost race is n times this. The deadline of the operation ends the attempts.
 const BACKOFF: Duration = Duration::from_millis(4);
 
@@ -128,7 +129,6 @@ impl Transaction<'_> {
 
     /// Changes of one-time tokens, and erasures.
     async fn apply_to_tokens(&mut self, change: &Change) -> Result<(), Abort> {
-        const TOKENS: &str = "one_time_tokens";
         match change {
             Change::PutToken(token) => {
                 let which = doc! {"_id": one_time_token_store::id(&token.holder)};
@@ -283,17 +283,14 @@ impl Transaction<'_> {
     ) -> Result<(), Abort> {
         let swaps = found.map_or(0, |found| found.get_i64(SWAPS).unwrap_or_default().wrapping_add(1));
         let which = doc! {"_id": &address};
-        match registration_store::with(all, ()) {
-            Next::Put(mut document, ()) => {
-                document.insert("_id", &address);
-                document.insert(SWAPS, swaps);
-                let registrations = self.mongo.collection(registration_store::COLLECTION);
-                registrations.replace_one(which, document).upsert(true).session(&mut *self.session).await?;
-            }
-            Next::Remove(()) | Next::Keep(()) => {
-                self.delete_many(registration_store::COLLECTION, which).await?;
-            }
-        }
+        let Some(mut document) = registration_store::document(all) else {
+            self.delete_many(registration_store::COLLECTION, which).await?;
+            return Ok(());
+        };
+        document.insert("_id", &address);
+        document.insert(SWAPS, swaps);
+        let registrations = self.mongo.collection(registration_store::COLLECTION);
+        registrations.replace_one(which, document).upsert(true).session(&mut *self.session).await?;
         Ok(())
     }
 
@@ -308,7 +305,7 @@ impl Transaction<'_> {
     async fn remove_tokens(&mut self, realm: &Realm, subject: &UserId) -> Result<(), Abort> {
         let id = |purpose: &Purpose| one_time_token_store::id_of(realm, *purpose, subject);
         let ids: Vec<String> = Purpose::ALL.iter().map(id).collect();
-        self.delete_many("one_time_tokens", doc! {"_id": {"$in": ids}}).await?;
+        self.delete_many(TOKENS, doc! {"_id": {"$in": ids}}).await?;
         Ok(())
     }
 

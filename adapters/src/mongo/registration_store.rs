@@ -67,7 +67,7 @@ pub fn document(all: &[Registration]) -> Option<Document> {
 }
 
 /// The address's document with those who wait, or none at all.
-pub fn with<T>(all: &[Registration], answer: T) -> Next<T> {
+fn with<T>(all: &[Registration], answer: T) -> Next<T> {
     match document(all) {
         Some(document) => Next::Put(document, answer),
         None => Next::Remove(answer),
