@@ -41,7 +41,7 @@ impl AuthService {
         let task = Task::PasswordChanged { user: user.id, at: clock.now(), by_reset: false };
         let effects = |user: &User| {
             let opened = Session { credentials_version: user.credentials_version, ..session.clone() };
-            let mut changes = Self::rights_ended(user, None);
+            let mut changes = Self::changes_that_end_rights(user);
             changes.push(Change::InsertSession(Box::new(opened)));
             UnitOfWork {
                 changes,

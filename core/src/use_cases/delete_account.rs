@@ -56,7 +56,7 @@ impl AuthService {
         let addresses = [Some(user.person.email_index), pending].into_iter().flatten();
         let email = user.person.email_index;
         let mut changes = vec![Change::DeleteUser { realm: realm.clone(), id, expected: user.version }];
-        changes.extend(Self::rights_ended(user, None));
+        changes.extend(Self::changes_that_end_rights(user));
         changes.push(forget_jobs(JobSubject::Subject(id)));
         changes.extend(addresses.map(|index| forget_jobs(JobSubject::Address(index))));
         // an address that was never proven may be somebody else's: only registrations of the proven one are removed

@@ -38,7 +38,7 @@ impl AuthService {
             Ok(())
         };
         let effects = |user: &User| UnitOfWork {
-            changes: Self::rights_ended(user, None),
+            changes: Self::changes_that_end_rights(user),
             events: vec![self.event(
                 &user.realm,
                 EventKind::LoggedOutEverywhere,

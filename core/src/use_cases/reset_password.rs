@@ -43,7 +43,7 @@ impl AuthService {
                 events: vec![self.event(realm, EventKind::PasswordReset, Some(user.id), None)],
                 ..UnitOfWork::of(self.use_up(&link))
             };
-            work.changes.extend(Self::rights_ended(user, None));
+            work.changes.extend(Self::changes_that_end_rights(user));
             let email = user.person.email_index;
             work.with(Change::RemoveRegistrations { realm: realm.clone(), email })
         };

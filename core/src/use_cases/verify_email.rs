@@ -236,7 +236,7 @@ impl AuthService {
             Change::RemoveRegistrations { realm: realm.clone(), email: pending.index },
             Change::ForgetLogins { realm: realm.clone(), email: user.person.email_index },
         ]);
-        work.changes.extend(Self::rights_ended(user, None));
+        work.changes.extend(Self::changes_that_end_rights(user));
         match database.commit(work).await? {
             Ok(_) => Ok(Some(Verified::EmailChange(user.id))),
             Err(Refusal::UserStale) => Ok(None),

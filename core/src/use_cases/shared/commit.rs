@@ -64,12 +64,12 @@ impl AuthService {
         }
     }
 
-    /// What ends every right that was given before: sessions but one, links, codes and challenges. The account itself
-    /// gets a new credentials version by [`User::end_rights`].
-    pub(crate) fn rights_ended(user: &User, except: Option<SessionId>) -> Vec<Change> {
+    /// The changes that end every session, link, code and challenge of an account. The account itself gets a new
+    /// credentials version by [`User::end_rights`].
+    pub(crate) fn changes_that_end_rights(user: &User) -> Vec<Change> {
         let (realm, id) = (user.realm.clone(), user.id);
         vec![
-            Change::EndSessions { realm: realm.clone(), user: id, except },
+            Change::EndSessions { realm: realm.clone(), user: id, except: None },
             Change::RemoveTokens { realm, subject: id },
         ]
     }
