@@ -119,7 +119,7 @@ pub fn lasts(quota: &Quota) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portcullis_core::testing::samples::{digest, realm};
+    use portcullis_testkit::samples::{digest, realm};
 
     fn bucket(n: u64) -> Bucket {
         Bucket { realm: realm("User1"), operation: "login", who: digest("address", n) }

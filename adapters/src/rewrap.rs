@@ -170,7 +170,7 @@ impl KeyRotation<'_> {
             let all = self.again(|| self.store.count(of)).await?;
             let (mut done, mut behind) = (0, None::<String>);
             loop {
-                let page = self.again(|| self.page(of, behind.as_deref())).await?;
+                let page = self.again(|| self.page(of, behind.clone())).await?;
                 let looked_at = page.keys.len() as u64;
                 let swaps: Vec<KeyReplacement> =
                     page.keys.into_iter().filter_map(|held| self.look(of, held, report, swapping)).collect();
@@ -211,11 +211,11 @@ impl KeyRotation<'_> {
         None
     }
 
-    async fn page(&self, of: Collection, behind: Option<&str>) -> Result<KeyPage, PortError> {
+    async fn page(&self, of: Collection, after: Option<String>) -> Result<KeyPage, PortError> {
         match of {
-            Collection::Registrations => RegistrationStore::keys(self.store, behind, A_PAGE).await,
-            Collection::Users => UserStore::keys(self.store, behind, A_PAGE).await,
-            Collection::Outbox => SentMessageStore::keys(self.store, behind, A_PAGE).await,
+            Collection::Registrations => RegistrationStore::keys(self.store, after, A_PAGE).await,
+            Collection::Users => UserStore::keys(self.store, after, A_PAGE).await,
+            Collection::Outbox => SentMessageStore::keys(self.store, after, A_PAGE).await,
             _ => Err(PortError::new(PORT, "a collection without keys")),
         }
     }

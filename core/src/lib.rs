@@ -9,6 +9,3 @@ pub mod policy;
 pub mod ports;
 pub mod service;
 pub mod use_cases;
-
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;

@@ -19,7 +19,7 @@ use crate::ports::randomness::Randomness;
 use crate::ports::rate_limiter::RateLimiter;
 use crate::ports::registration_store::RegistrationStore;
 use crate::ports::session_store::SessionStore;
-use crate::ports::texter::Texter;
+use crate::ports::sms_sender::SmsSender;
 use crate::ports::token_signer::TokenSigner;
 use crate::ports::user_store::UserStore;
 
@@ -51,7 +51,7 @@ pub struct Ports {
     /// E-mail.
     pub mailer: Arc<dyn Mailer>,
     /// Texts and calls.
-    pub texter: Arc<dyn Texter>,
+    pub sms_sender: Arc<dyn SmsSender>,
     /// Evidence.
     pub audit: Arc<dyn AuditLog>,
     /// Slows guessing down.

@@ -26,12 +26,12 @@ fn open(folder: &Path) -> Arc<Embedded> {
     Arc::new(Embedded::open(&folder.join("data/portcullis.db")).unwrap())
 }
 
-async fn bury(store: &Arc<Embedded>, number: u8) -> JobId {
+async fn dead_letter(store: &Arc<Embedded>, number: u8) -> JobId {
     let (id, now) = (JobId::from_bytes([number; 16]), Timestamp::from_millis(1_798_804_800_000 + i64::from(number)));
     let task = Task::Welcome(UserId::from_bytes([number; 16]));
     let jobs = vec![Job { id, realm: Realm::parse("User1").unwrap(), task, attempts: 12, created_at: now }];
     store.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await.unwrap().unwrap();
-    store.bury(&id, "the mail server refused (550)", now).await.unwrap();
+    store.dead_letter(&id, "the mail server refused (550)", now).await.unwrap();
     id
 }
 

@@ -19,8 +19,8 @@ use portcullis_adapters::redis::{
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_adapters::templates::Renderer;
-use portcullis_core::testing::contract::Backend;
-use portcullis_core::testing::world::World;
+use portcullis_testkit::contract::Backend;
+use portcullis_testkit::world::TestWorld;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
@@ -57,7 +57,7 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
-    Kind { name: "outbox", ports: Some(&["mailer", "texter"]), missing: here, open: outbox },
+    Kind { name: "outbox", ports: Some(&["mailer", "sms_sender"]), missing: here, open: outbox },
 ];
 
 /// What the session cache stands in front of, and what commits beside it.
@@ -86,7 +86,7 @@ const fn without_folder(backend: Backend) -> Opened {
 }
 
 fn fake() -> Opened {
-    without_folder(Backend::of(World::new(1).ports()))
+    without_folder(Backend::of(TestWorld::new(1).ports()))
 }
 
 fn embedded() -> Result<Opened, Error> {
@@ -131,7 +131,7 @@ fn redis() -> Result<Opened, Error> {
         validate_certificates: true,
         ca_file: None,
     })?);
-    let kept = World::new(1).ports();
+    let kept = TestWorld::new(1).ports();
     let backend = Backend {
         database: Some(Arc::new(SharedDatabase::new(redis.clone(), kept.database, true))),
         job_queue: Some(Arc::new(SharedQueue::new(redis.clone(), kept.jobs))),
@@ -241,6 +241,6 @@ fn outbox() -> Result<Opened, Error> {
         forward_texts: None,
         shown: true,
     }));
-    let backend = Backend { mailer: Some(mailbox.clone()), texter: Some(mailbox), ..Backend::default() };
+    let backend = Backend { mailer: Some(mailbox.clone()), sms_sender: Some(mailbox), ..Backend::default() };
     Ok(Opened { backend, database: None, _folder: Some(folder) })
 }

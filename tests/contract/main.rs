@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use portcullis_core::testing::contract::{AnyCase, all};
+use portcullis_testkit::contract::{AnyCase, all};
 use tokio::runtime::Runtime;
 
 use crate::backends::{BACKENDS, Kind};

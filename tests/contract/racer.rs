@@ -1,6 +1,6 @@
 //! Races on the runtime that the adapters themselves run on.
 
-use portcullis_core::testing::race::{Racer, Task};
+use portcullis_testkit::race::{Racer, Task};
 use tokio::runtime::Handle;
 
 /// A task of the runtime for each runner.

@@ -190,7 +190,7 @@ async fn production_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = portcullis_tests::settings(folder.path(), &[]);
     settings.environment = portcullis_server::config::Environment::Production;
-    let world = portcullis_core::testing::world::World::new(1);
+    let world = portcullis_testkit::world::TestWorld::new(1);
     let refused = Server::compose_testkit(&settings, ([127, 0, 0, 1], 1).into(), &world).err();
     assert!(refused.is_some_and(|why| why.contains("ENVIRONMENT=production")));
 }

@@ -15,7 +15,7 @@ use portcullis_core::model::user::User;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::user_store::UserStore;
-use portcullis_core::testing::samples::{realm, user, user_id};
+use portcullis_testkit::samples::{realm, user, user_id};
 use portcullis_tests::process::call;
 use portcullis_tests::rotation;
 

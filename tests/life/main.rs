@@ -8,7 +8,7 @@ use std::io;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use portcullis_core::testing::life::{Stage, lives};
+use portcullis_testkit::account_model::{Harness, run_model};
 
 use crate::stages::{OverEmbedded, OverHttp, OverMongo, no_servers};
 
@@ -36,8 +36,8 @@ fn seed() -> u64 {
     std::env::var("LIFE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED)
 }
 
-fn play<S: Stage>(number: u32, steps: usize) -> Result<(), Failed> {
-    let tally = lives::<S>(number, steps, seed())?;
+fn play<S: Harness>(number: u32, steps: usize) -> Result<(), Failed> {
+    let tally = run_model::<S>(number, steps, seed())?;
     println!("{tally}");
     Ok(())
 }

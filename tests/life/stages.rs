@@ -10,8 +10,8 @@ use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
 use portcullis_core::service::Ports;
-use portcullis_core::testing::life::{Life, ServiceDriver, Stage, Waiting};
-use portcullis_core::testing::world::World;
+use portcullis_testkit::account_model::{Harness, ModelRun, ServiceDriver, Waiting};
+use portcullis_testkit::world::TestWorld;
 use portcullis_tests::life_over_http::HttpDriver;
 use portcullis_tests::testkit::{RunningTestkit, SERVICE};
 use tempfile::TempDir;
@@ -23,24 +23,24 @@ fn runtime() -> &'static Runtime {
 }
 
 /// A service on stores of its own, beside fakes of whatever keeps nothing.
-fn on(world: &World, ports: Ports) -> Life<ServiceDriver> {
-    Life::new(ServiceDriver::over_ports(world, ports))
+fn on(world: &TestWorld, ports: Ports) -> ModelRun<ServiceDriver> {
+    ModelRun::new(ServiceDriver::over_ports(world, ports))
 }
 
 /// A file of its own.
 pub struct OverEmbedded {
-    life: Life<ServiceDriver>,
+    life: ModelRun<ServiceDriver>,
     _folder: TempDir,
 }
 
-impl Stage for OverEmbedded {
+impl Harness for OverEmbedded {
     type Driver = ServiceDriver;
 
     fn set_up() -> Self {
         let _inside = runtime().enter();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = Arc::new(Embedded::open(&folder.path().join("portcullis.db")).expect("a store"));
-        let world = World::new(7);
+        let world = TestWorld::new(7);
         let ports = Ports {
             database: store.clone(),
             users: store.clone(),
@@ -56,11 +56,11 @@ impl Stage for OverEmbedded {
         Self { life: on(&world, ports), _folder: folder }
     }
 
-    fn life(&mut self) -> &mut Life<ServiceDriver> {
+    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
         &mut self.life
     }
 
-    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut Life<ServiceDriver>) -> Waiting<'a, T>) -> T {
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<ServiceDriver>) -> Waiting<'a, T>) -> T {
         runtime().block_on(work(&mut self.life))
     }
 }
@@ -77,11 +77,11 @@ pub fn no_servers() -> Option<String> {
 
 /// A database of its own, which goes with the life, and Redis in front.
 pub struct OverMongo {
-    life: Life<ServiceDriver>,
+    life: ModelRun<ServiceDriver>,
     store: Arc<Mongo>,
 }
 
-impl Stage for OverMongo {
+impl Harness for OverMongo {
     type Driver = ServiceDriver;
 
     fn set_up() -> Self {
@@ -99,7 +99,7 @@ impl Stage for OverMongo {
         let prefix = format!("portcullis:{name}:");
         let redis = Redis::prepare(&RedisSettings { url, prefix, validate_certificates: true, ca_file: None });
         let redis = Arc::new(redis.expect("Redis"));
-        let world = World::new(7);
+        let world = TestWorld::new(7);
         let fakes = world.ports();
         let time_to_live = Duration::from_secs(5);
         let cache = CacheSettings { time_to_live, cipher: fakes.cipher, digests: fakes.digests, clock: fakes.clock };
@@ -118,11 +118,11 @@ impl Stage for OverMongo {
         Self { life: on(&world, ports), store }
     }
 
-    fn life(&mut self) -> &mut Life<ServiceDriver> {
+    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
         &mut self.life
     }
 
-    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut Life<ServiceDriver>) -> Waiting<'a, T>) -> T {
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<ServiceDriver>) -> Waiting<'a, T>) -> T {
         runtime().block_on(work(&mut self.life))
     }
 }
@@ -135,10 +135,10 @@ impl Drop for OverMongo {
 
 /// A server behind a socket, as it began.
 pub struct OverHttp {
-    life: Life<HttpDriver>,
+    life: ModelRun<HttpDriver>,
 }
 
-impl Stage for OverHttp {
+impl Harness for OverHttp {
     type Driver = HttpDriver;
 
     fn set_up() -> Self {
@@ -146,14 +146,14 @@ impl Stage for OverHttp {
         let running = SERVER.get_or_init(|| runtime().block_on(RunningTestkit::without_background(&[])).0);
         let driver = HttpDriver::new(running.address, (SERVICE.0.to_owned(), SERVICE.1.to_owned()));
         runtime().block_on(driver.begin_anew());
-        Self { life: Life::new(driver) }
+        Self { life: ModelRun::new(driver) }
     }
 
-    fn life(&mut self) -> &mut Life<HttpDriver> {
+    fn life(&mut self) -> &mut ModelRun<HttpDriver> {
         &mut self.life
     }
 
-    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut Life<HttpDriver>) -> Waiting<'a, T>) -> T {
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<HttpDriver>) -> Waiting<'a, T>) -> T {
         runtime().block_on(work(&mut self.life))
     }
 }

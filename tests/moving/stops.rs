@@ -8,7 +8,7 @@ use portcullis_adapters::transfer::mover::{MoveError, Mover, Step};
 use portcullis_adapters::transfer::{Collection, MigratableStore, NOTE, Pages, Record};
 use portcullis_core::ports::database::{Change, Database as _, UnitOfWork};
 use portcullis_core::ports::error::PortError;
-use portcullis_core::testing::samples::{realm, user, user_id};
+use portcullis_testkit::samples::{realm, user, user_id};
 use portcullis_tests::filled::fill;
 
 use crate::{MANY, moved, open};

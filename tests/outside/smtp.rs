@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::model::job::DeadLetter;
 use portcullis_tests::api::token_of;
-use portcullis_tests::smtp_server::{Mail, Mood, PASSWORD, SmtpServer, USER};
+use portcullis_tests::smtp_server::{FailureMode, Mail, PASSWORD, SmtpServer, USER};
 use portcullis_tests::{Person, TestServer};
 use serde_json::json;
 
@@ -98,8 +98,14 @@ async fn a_certificate_nobody_vouches_for_is_told_nothing() {
 async fn mail_comes_after_every_kind_of_trouble() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[]).await;
-    let moods =
-        [Mood::Away, Mood::Busy, Mood::Distrustful, Mood::Greylisting(usize::MAX), Mood::DroppingInData, Mood::Full];
+    let moods = [
+        FailureMode::Away,
+        FailureMode::Busy,
+        FailureMode::Distrustful,
+        FailureMode::Greylisting(usize::MAX),
+        FailureMode::DroppingInData,
+        FailureMode::Full,
+    ];
     for (number, mood) in moods.into_iter().enumerate() {
         smtp.be(mood);
         let before = smtp.heard().1;
@@ -107,7 +113,7 @@ async fn mail_comes_after_every_kind_of_trouble() {
         register(&server, &email).await;
         failed(&smtp, before).await;
         assert_eq!(smtp.taken().len(), number, "{mood:?}");
-        smtp.be(Mood::Well);
+        smtp.be(FailureMode::Well);
         let mail = recovers(&server, &smtp, number + 1).await.remove(number);
         assert_eq!(mail.to, [email], "{mood:?}");
         assert!(header(&mail, "Message-ID").starts_with('<'), "{}", mail.data);
@@ -118,7 +124,7 @@ async fn mail_comes_after_every_kind_of_trouble() {
 async fn a_server_that_never_answers_holds_up_nobody() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[]).await;
-    smtp.be(Mood::Silent);
+    smtp.be(FailureMode::Silent);
     for number in 0..6 {
         register(&server, &format!("p{number}@example.com")).await;
     }
@@ -131,16 +137,16 @@ async fn a_server_that_never_answers_holds_up_nobody() {
 async fn a_refusal_for_good_is_a_dead_letter_that_names_nobody() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[]).await;
-    smtp.be(Mood::Refusing);
+    smtp.be(FailureMode::Refusing);
     register(&server, "john.doe@example.com").await;
-    let dead = async || server.service().ports.jobs.dead(10).await.unwrap();
+    let dead = async || server.service().ports.jobs.list_dead_letters(10).await.unwrap();
     until("a dead letter", async || !dead().await.is_empty()).await;
     let letters: Vec<DeadLetter> = dead().await;
     assert_eq!(letters[0].reason, "the mail server refused (550)");
-    // revived, it goes
-    smtp.be(Mood::Well);
+    // requeued, it goes
+    smtp.be(FailureMode::Well);
     let service = server.service();
-    assert!(service.ports.jobs.revive(&letters[0].job.id, service.ports.clock.now()).await.unwrap());
+    assert!(service.ports.jobs.requeue(&letters[0].job.id, service.ports.clock.now()).await.unwrap());
     let _ = arrived(&smtp, 1).await;
 }
 
@@ -156,7 +162,7 @@ async fn a_server_that_knows_login_only_is_spoken_to() {
 async fn greylisting_is_waited_out_try_by_try() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[]).await;
-    smtp.be(Mood::Greylisting(3));
+    smtp.be(FailureMode::Greylisting(3));
     register(&server, "john.doe@example.com").await;
     assert_eq!(recovers(&server, &smtp, 1).await.len(), 1);
     assert_eq!(smtp.heard().1, 3);
@@ -166,14 +172,14 @@ async fn greylisting_is_waited_out_try_by_try() {
 async fn workers_leave_a_silent_server_and_mail_comes_when_it_speaks() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[]).await;
-    smtp.be(Mood::Silent);
+    smtp.be(FailureMode::Silent);
     // one for each worker
     for number in 0..4 {
         register(&server, &format!("p{number}@example.com")).await;
     }
     // those connections stay silent for ever
     until("all have connected", async || smtp.heard().1 == 4).await;
-    smtp.be(Mood::Well);
+    smtp.be(FailureMode::Well);
     register(&server, "late@example.com").await;
     until("the one behind them", async || smtp.taken().iter().any(|mail| mail.to == ["late@example.com"])).await;
     assert_eq!(recovers(&server, &smtp, 5).await.len(), 5);
@@ -190,15 +196,15 @@ async fn a_health_check_that_gave_up_costs_no_mail() {
             let _ = arrived(&smtp, 1).await;
             until("it is done", async || server.service().ports.jobs.depth().await.unwrap().waiting == 0).await;
         }
-        smtp.be(Mood::Hesitant);
+        smtp.be(FailureMode::Hesitant);
         let health = server.realm("User1").get("//health").await.expect(200).json();
         assert!(!used || health["services"]["email"] == "unhealthy", "{health}");
-        smtp.be(Mood::Full);
+        smtp.be(FailureMode::Full);
         let before = smtp.heard().1;
         register(&server, "john.doe@example.com").await;
         // an answer left over from the check must not be taken for the one after DATA
         failed(&smtp, before).await;
-        smtp.be(Mood::Well);
+        smtp.be(FailureMode::Well);
         let mail = recovers(&server, &smtp, 1 + usize::from(used)).await.pop();
         assert_eq!(mail.unwrap().to, ["john.doe@example.com"]);
     }
@@ -212,11 +218,11 @@ async fn a_notice_that_is_tried_again_keeps_its_message_id() {
     register(&server, "john.doe@example.com").await;
     let _ = arrived(&smtp, 1).await;
     let before = smtp.heard().1;
-    smtp.be(Mood::Full);
+    smtp.be(FailureMode::Full);
     let token = token_of(&api.mail("mail_email_verify", "john.doe@example.com").await);
     let _ = api.post("/verify", &json!({"token": token})).await.expect(200);
     failed(&smtp, before).await;
-    smtp.be(Mood::Well);
+    smtp.be(FailureMode::Well);
     let second = recovers(&server, &smtp, 2).await.remove(1);
     let first = smtp.turned_away().remove(0);
     assert!(header(&first, "Message-ID").ends_with("@example.com>"), "{}", first.data);

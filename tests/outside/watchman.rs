@@ -8,8 +8,8 @@ use portcullis_adapters::watchman::{WatchmanAuditLog, WatchmanSettings};
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
-use portcullis_core::testing::samples::{realm, user_id};
-use portcullis_core::testing::world::World;
+use portcullis_testkit::samples::{realm, user_id};
+use portcullis_testkit::world::TestWorld;
 use portcullis_tests::watchman_stub::{KEY, WatchmanStub};
 use portcullis_tests::{Person, TestServer};
 
@@ -23,7 +23,7 @@ async fn until(what: &str, reached: impl Fn() -> bool) {
 }
 
 fn watched(url: &str) -> (WatchmanAuditLog, Arc<dyn AuditLog>) {
-    let ports = World::new(1).ports();
+    let ports = TestWorld::new(1).ports();
     let log = ports.audit;
     let settings = WatchmanSettings {
         account: "acc-1".to_owned(),

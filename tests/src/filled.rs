@@ -22,7 +22,7 @@ use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
-use portcullis_core::testing::samples::{
+use portcullis_testkit::samples::{
     NOW, digest, job, job_id, person, realm, registration, sealed, session, session_id, token, user, user_id,
 };
 
@@ -99,7 +99,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     let stored = store.commit(UnitOfWork { changes, jobs, ..UnitOfWork::default() }).await?;
     stored.map_err(|refusal| PortError::new("database", refusal))?;
     if n.is_multiple_of(50) {
-        store.bury(&job_id(n), "the mail server refused (550)", NOW).await?;
+        store.dead_letter(&job_id(n), "the mail server refused (550)", NOW).await?;
     }
     let kind = if rare { EventKind::RefreshTokenStolen } else { EventKind::LoggedIn };
     let session = Some(session_id(n)).filter(|_| rare);

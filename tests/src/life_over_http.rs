@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use portcullis_core::testing::faults::When;
-use portcullis_core::testing::life::{Answer, Driver, Population, Probe, Refusal, Request, Seen, SentMessage};
+use portcullis_testkit::account_model::{Answer, Driver, Probe, Refusal, Request, Seen, SentMessage, TestRealm};
+use portcullis_testkit::faults::When;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -23,8 +23,8 @@ impl HttpDriver {
     /// Plays on the server there, whose service client that is.
     #[must_use]
     pub fn new(address: SocketAddr, service_client: (String, String)) -> Self {
-        let of = |population: Population| Api::new(address, population.name());
-        Self { first: of(Population::First), second: of(Population::Second), service_client, broken: false }
+        let of = |population: TestRealm| Api::new(address, population.name());
+        Self { first: of(TestRealm::First), second: of(TestRealm::Second), service_client, broken: false }
     }
 
     /// The server as it began.
@@ -40,10 +40,10 @@ impl HttpDriver {
         let _ = self.first.json(Method::PUT, "//__test__/faults", &json!({"faults": faults})).await.expect(204);
     }
 
-    const fn realm(&self, population: Population) -> &Api {
+    const fn realm(&self, population: TestRealm) -> &Api {
         match population {
-            Population::First => &self.first,
-            Population::Second => &self.second,
+            TestRealm::First => &self.first,
+            TestRealm::Second => &self.second,
         }
     }
 
@@ -124,7 +124,7 @@ fn refusal(answer: &api::Answer) -> Answer {
 fn message(entry: &Value) -> SentMessage {
     let text = |name: &str| entry[name].as_str().map(str::to_owned);
     let link = entry["links"][0].as_str().unwrap_or_default();
-    let of_realm = |population: &Population| link.contains(&format!("/{}/", population.name()));
+    let of_realm = |population: &TestRealm| link.contains(&format!("/{}/", population.name()));
     let words = text("text").unwrap_or_default();
     let named = words.find("Person").map(|at| &words[at..]);
     let name = named.map(|rest| {
@@ -133,7 +133,7 @@ fn message(entry: &Value) -> SentMessage {
     });
     let mail = entry["channel"] == "email";
     SentMessage {
-        realm: [Population::First, Population::Second].into_iter().find(of_realm),
+        realm: [TestRealm::First, TestRealm::Second].into_iter().find(of_realm),
         to: text("to").unwrap_or_default(),
         template: if mail { text("template").unwrap_or_default() } else { SentMessage::TEXT.to_owned() },
         name,
@@ -144,7 +144,7 @@ fn message(entry: &Value) -> SentMessage {
 
 #[async_trait::async_trait]
 impl Driver for HttpDriver {
-    async fn ask(&mut self, population: Population, request: &Request) -> Answer {
+    async fn ask(&mut self, population: TestRealm, request: &Request) -> Answer {
         let answer = self.send(self.realm(population), request).await;
         let status = answer.status.as_u16();
         if status == 503 {
@@ -170,7 +170,7 @@ impl Driver for HttpDriver {
         }
     }
 
-    async fn look(&mut self, population: Population, probe: &Probe) -> Seen {
+    async fn look(&mut self, population: TestRealm, probe: &Probe) -> Seen {
         let api = self.realm(population);
         let good = match probe {
             Probe::Access(access) => {

@@ -12,7 +12,7 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::service::AuthService;
-use portcullis_server::compose::{Server, World};
+use portcullis_server::compose::{ClockAndRandomness, Server};
 use portcullis_server::config::{Settings, Sources};
 use portcullis_server::http::routes;
 use portcullis_server::worker::Workers;
@@ -138,7 +138,7 @@ impl TestServer {
         let settings = settings(self.folder.path(), &wanted);
         let listener = serve::bind(&settings.listen).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let world = World { clock: self.clock.clone(), randomness: Arc::new(OsRandomness) };
+        let world = ClockAndRandomness { clock: self.clock.clone(), randomness: Arc::new(OsRandomness) };
         let server = Server::compose_in(&settings, address, world).await.unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel();
         let router = routes::router(server.app.clone());

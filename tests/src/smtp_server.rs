@@ -21,7 +21,7 @@ pub const PASSWORD: &str = "hunter2-but-longer";
 
 /// How it fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mood {
+pub enum FailureMode {
     /// It does not.
     #[default]
     Well,
@@ -62,7 +62,7 @@ pub struct Mail {
 
 #[derive(Default)]
 struct Inner {
-    mood: Mood,
+    mood: FailureMode,
     taken: Vec<Mail>,
     /// Messages that were read and refused after DATA.
     turned_away: Vec<Mail>,
@@ -108,7 +108,7 @@ impl SmtpServer {
     }
 
     /// From now on.
-    pub fn be(&self, mood: Mood) {
+    pub fn be(&self, mood: FailureMode) {
         self.inner().mood = mood;
     }
 
@@ -139,17 +139,17 @@ impl SmtpServer {
         self.inner().failures += 1;
     }
 
-    fn mood(&self) -> Mood {
+    fn mood(&self) -> FailureMode {
         self.inner().mood
     }
 
     async fn connection(self, stream: TcpStream, acceptor: TlsAcceptor, implicit: bool) {
         match self.mood() {
-            Mood::Silent => {
+            FailureMode::Silent => {
                 self.fail();
                 std::future::pending::<()>().await;
             }
-            Mood::Away => return self.fail(),
+            FailureMode::Away => return self.fail(),
             _ => {}
         }
         // whoever goes away in the middle has ended the session
@@ -164,7 +164,7 @@ impl SmtpServer {
         let (mut starttls, mut encrypted) = (tls, secure);
         let mut stream = BufReader::new(stream);
         let began = self.mood();
-        if began == Mood::Busy {
+        if began == FailureMode::Busy {
             self.fail();
             return stream.write_all(b"421 come again\r\n").await;
         }
@@ -175,8 +175,8 @@ impl SmtpServer {
             match self.mood() {
                 mood if mood == began => {}
                 // whoever was connected before finds out as well
-                Mood::Away | Mood::Busy | Mood::Distrustful => return Ok(()),
-                Mood::Silent => std::future::pending().await,
+                FailureMode::Away | FailureMode::Busy | FailureMode::Distrustful => return Ok(()),
+                FailureMode::Silent => std::future::pending().await,
                 _ => {}
             }
             let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
@@ -196,7 +196,7 @@ impl SmtpServer {
                 }
                 "DATA" => {
                     stream.write_all(b"354 go on\r\n").await?;
-                    if self.mood() == Mood::DroppingInData {
+                    if self.mood() == FailureMode::DroppingInData {
                         let _ = self.line(&mut stream, encrypted).await?;
                         self.fail();
                         return Ok(());
@@ -217,15 +217,15 @@ impl SmtpServer {
     /// To what needs nothing but the envelope.
     async fn answer(&self, word: &str, address: &str, mail: &mut Mail) -> String {
         match (word, self.mood()) {
-            ("RCPT", Mood::Greylisting(left)) => {
-                self.be(if left > 1 { Mood::Greylisting(left - 1) } else { Mood::Well });
+            ("RCPT", FailureMode::Greylisting(left)) => {
+                self.be(if left > 1 { FailureMode::Greylisting(left - 1) } else { FailureMode::Well });
                 return format!("451 later, {address}");
             }
-            ("RCPT", Mood::Refusing) => return format!("550 no such mailbox: {address}"),
+            ("RCPT", FailureMode::Refusing) => return format!("550 no such mailbox: {address}"),
             // RSET has no address
             ("MAIL" | "RSET", _) => (mail.from, mail.to) = (address.to_owned(), Vec::new()),
             ("RCPT", _) => mail.to.push(address.to_owned()),
-            ("NOOP", Mood::Hesitant) => tokio::time::sleep(Duration::from_secs(1)).await,
+            ("NOOP", FailureMode::Hesitant) => tokio::time::sleep(Duration::from_secs(1)).await,
             ("NOOP", _) => {}
             _ => return "502 what".to_owned(),
         }
@@ -250,14 +250,15 @@ impl SmtpServer {
                 given = format!("{given}\0{}", decoded(&self.line(stream, encrypted).await?));
             }
         }
-        let right =
-            self.mood() != Mood::Distrustful && mechanism == self.mechanism && given == format!("\0{USER}\0{PASSWORD}");
+        let right = self.mood() != FailureMode::Distrustful
+            && mechanism == self.mechanism
+            && given == format!("\0{USER}\0{PASSWORD}");
         Ok(right.then(|| USER.to_owned()))
     }
 
     fn take(&self, mail: &Mail) -> &'static str {
         let mut inner = self.inner();
-        if inner.mood == Mood::Full {
+        if inner.mood == FailureMode::Full {
             inner.turned_away.push(mail.clone());
             return "452 no room";
         }

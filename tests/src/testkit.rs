@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use portcullis_core::testing::samples::NOW;
-use portcullis_core::testing::world::World;
 use portcullis_server::compose::Server;
 use portcullis_server::http::routes;
 use portcullis_server::{serve, testkit};
+use portcullis_testkit::samples::NOW;
+use portcullis_testkit::world::TestWorld;
 use tempfile::TempDir;
 
 use crate::server::settings;
@@ -19,7 +19,7 @@ pub struct RunningTestkit {
     /// Where it listens.
     pub address: SocketAddr,
     /// What is behind it.
-    pub world: World,
+    pub world: TestWorld,
     _folder: TempDir,
 }
 
@@ -48,7 +48,7 @@ impl RunningTestkit {
         let settings = settings(folder.path(), &all);
         let listener = serve::bind(&settings.listen).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let world = World::at(NOW, 7);
+        let world = TestWorld::at(NOW, 7);
         let server = Server::compose_testkit(&settings, address, &world).unwrap_or_else(|error| panic!("{error}"));
         let router = routes::router(server.app.clone());
         tokio::spawn(serve::run(listener, router, std::future::pending()));

@@ -253,8 +253,8 @@ pub fn coverage() -> Result<()> {
         step("install cargo-llvm-cov", install)?;
     }
     let path = std::env::var("PATH").unwrap_or_default();
-    let mut command = cargo(&["llvm-cov", "--package", "portcullis-core", "--lib", "--summary-only"]);
-    command.args(["--ignore-filename-regex", "testing/", "--fail-under-lines", CORE_COVERAGE]);
+    let mut command = cargo(&["llvm-cov", "--package", "portcullis-core", "--summary-only"]);
+    command.args(["--ignore-filename-regex", "(testkit|tests)/", "--fail-under-lines", CORE_COVERAGE]);
     command.env("PATH", format!("{}:{path}", tools.join("bin").display()));
     step("coverage of core", command)
 }

@@ -140,7 +140,7 @@ impl FieldCipher for AesGcmCipher {
 mod tests {
     use super::*;
     use crate::system::randomness::OsRandomness;
-    use portcullis_core::testing::samples::realm;
+    use portcullis_testkit::samples::realm;
 
     fn with(ring: &[(u32, [u8; 32])]) -> AesGcmCipher {
         AesGcmCipher::new(ring, Arc::new(OsRandomness)).unwrap()

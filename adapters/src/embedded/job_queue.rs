@@ -120,7 +120,7 @@ impl JobQueue for Embedded {
         self.writer.write(PORT, write).await
     }
 
-    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+    async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
         let (id, reason) = (*id, reason.to_owned());
         let write = move |db: &Connection| {
             let mut statement =
@@ -130,7 +130,7 @@ impl JobQueue for Embedded {
         self.writer.write(PORT, write).await
     }
 
-    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
                 "SELECT {COLUMNS}, reason, dead_at FROM jobs WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, created_at DESC \
@@ -140,16 +140,16 @@ impl JobQueue for Embedded {
         })
     }
 
-    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
         let id = *id;
         let write = move |db: &Connection| {
             let sql = "UPDATE jobs SET dead_at = NULL, reason = NULL, attempts = 0, due_at = ?2 \
                        WHERE id = ?1 AND dead_at IS NOT NULL";
             Ok(db.prepare_cached(sql)?.execute(params![id.as_bytes(), now.as_millis()])? > 0)
         };
-        let revived = self.writer.write(PORT, write).await?;
+        let requeued = self.writer.write(PORT, write).await?;
         self.enqueued.notify_one();
-        Ok(revived)
+        Ok(requeued)
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

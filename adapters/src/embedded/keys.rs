@@ -56,9 +56,9 @@ pub struct Held {
 
 impl Embedded {
     /// Keys in the order in which their rows came.
-    pub(super) fn keys_of(&self, held: Held, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+    pub(super) fn keys_of(&self, held: Held, after: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
         let Held { port, table, record, part } = held;
-        let behind = match behind.map(str::parse::<i64>) {
+        let behind = match after.map(str::parse::<i64>) {
             None => i64::MIN,
             Some(place) => place.map_err(|error| PortError::new(port, error))?,
         };

@@ -15,7 +15,7 @@ use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::user::{Registration, User};
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
-use portcullis_core::testing::samples::{self, LIFE, NOW, digest, job, job_id, realm, user_id};
+use portcullis_testkit::samples::{self, LIFE, NOW, digest, job, job_id, realm, user_id};
 use rusqlite::StatementStatus;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -219,8 +219,8 @@ async fn jobs_of_a_later_version_are_in_nobodys_way() {
         let jobs = vec![job(&realm("User1"), n, Task::Welcome(user_id(n)))];
         store.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await.unwrap().unwrap();
     }
-    store.jobs().bury(&job_id(4), "no reason", NOW).await.unwrap();
-    store.jobs().bury(&job_id(3), "no reason", NOW).await.unwrap();
+    store.jobs().dead_letter(&job_id(4), "no reason", NOW).await.unwrap();
+    store.jobs().dead_letter(&job_id(3), "no reason", NOW).await.unwrap();
     let rewrite = |db: &rusqlite::Connection| {
         let sql = "UPDATE jobs SET task = '{\"kind\":\"of_the_future\"}' WHERE id IN (?1, ?2)";
         db.execute(sql, [job_id(1).as_bytes(), job_id(4).as_bytes()])
@@ -229,7 +229,8 @@ async fn jobs_of_a_later_version_are_in_nobodys_way() {
     let claimed = store.jobs().claim(NOW + LEASE, LEASE).await.unwrap();
     assert_eq!(claimed.map(|job| job.id), Some(job_id(2)), "the one behind it is claimed");
     assert_eq!(store.jobs().claim(NOW + LEASE, LEASE).await.unwrap(), None);
-    let dead: Vec<_> = store.jobs().dead(10).await.unwrap().into_iter().map(|letter| letter.job.id).collect();
+    let dead: Vec<_> =
+        store.jobs().list_dead_letters(10).await.unwrap().into_iter().map(|letter| letter.job.id).collect();
     assert_eq!(dead, [job_id(3)]);
     let store = reopen(&folder, store);
     let depth = store.jobs().depth().await.unwrap();

@@ -181,8 +181,8 @@ impl UserStore for Embedded {
         })
     }
 
-    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys_of(HELD, behind, limit)
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, after.as_deref(), limit)
     }
 
     async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {

@@ -47,11 +47,11 @@ impl Mongo {
         Ok((found, last))
     }
 
-    pub(super) async fn keys_of(&self, held: Held, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+    pub(super) async fn keys_of(&self, held: Held, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
         let Held { port, collection, record, part, .. } = held;
         let mut members = doc! {"realm": 1, "key": 1};
         members.extend([Some(record), part].into_iter().flatten().map(|name| (name.to_owned(), Bson::Int32(1))));
-        let (found, behind) = self.documents_behind((port, collection), behind, limit, members).await?;
+        let (found, behind) = self.documents_behind((port, collection), after.as_deref(), limit, members).await?;
         let key = |document: &Document| {
             let fields = Fields::of(port, document);
             Ok::<_, PortError>(StoredDataKey {

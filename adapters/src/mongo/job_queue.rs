@@ -111,13 +111,13 @@ impl JobQueue for Mongo {
         Ok(())
     }
 
-    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+    async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
         let dead = doc! {"$set": {"dead_at": now.as_millis(), "reason": reason}};
         self.run(PORT, self.collection("jobs").update_one(which(id), dead)).await?;
         Ok(())
     }
 
-    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -131,7 +131,7 @@ impl JobQueue for Mongo {
         found.iter().filter_map(|document| parse_dead(document).transpose()).collect()
     }
 
-    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
         let mut dead = which(id);
         dead.insert("dead_at", doc! {"$ne": Bson::Null});
         let fresh = doc! {"dead_at": Bson::Null, "reason": Bson::Null, "attempts": 0_i64, "due_at": now.as_millis()};

@@ -81,8 +81,8 @@ impl SentMessageStore for Mongo {
         self.run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
     }
 
-    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys_of(HELD, behind, limit).await
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, after, limit).await
     }
 
     async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {

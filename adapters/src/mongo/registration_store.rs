@@ -101,8 +101,8 @@ impl RegistrationStore for Mongo {
         Ok(waiting(found.as_ref())?.into_iter().filter(|one| one.expires_at > now).collect())
     }
 
-    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
-        let found = self.documents_behind((PORT, COLLECTION), behind, limit, doc! {}).await?;
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        let found = self.documents_behind((PORT, COLLECTION), after.as_deref(), limit, doc! {}).await?;
         let mut keys = Vec::new();
         for document in &found.0 {
             keys.extend(waiting(Some(document))?.into_iter().map(|one| StoredDataKey {

@@ -97,8 +97,8 @@ impl UserStore for Mongo {
         found.as_ref().map(parse).transpose()
     }
 
-    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys_of(HELD, behind, limit).await
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, after, limit).await
     }
 
     async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {

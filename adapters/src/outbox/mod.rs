@@ -3,7 +3,7 @@
 
 pub mod mailer;
 pub mod shelf;
-pub mod texter;
+pub mod sms_sender;
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::mailer::{Envelope, Mailer};
-use portcullis_core::ports::texter::Texter;
+use portcullis_core::ports::sms_sender::SmsSender;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::links::Links;
@@ -57,12 +57,12 @@ pub struct Parts {
     /// Where e-mail goes besides.
     pub forward: Option<Arc<dyn Mailer>>,
     /// Where texts and calls go besides.
-    pub forward_texts: Option<Arc<dyn Texter>>,
+    pub forward_texts: Option<Arc<dyn SmsSender>>,
     /// Whether anybody can look into the mailbox: where nobody can, it is no place for texts.
     pub shown: bool,
 }
 
-/// The mailbox. A [`Mailer`] and a `Texter`.
+/// The mailbox. A [`Mailer`] and a `SmsSender`.
 pub struct Outbox {
     parts: Parts,
 }

@@ -37,7 +37,7 @@ pub trait SentMessageStore: Send + Sync {
     async fn newest(&self, limit: u32) -> Result<Vec<StoredMessage>, PortError>;
 
     /// The wrapped keys of all copies, as `UserStore::keys` hands over those of accounts; `record` is the job.
-    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError>;
 
     /// Puts fresh keys where those that were seen still are, as `UserStore::swap_keys` does; how many.
     async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError>;

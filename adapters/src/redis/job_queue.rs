@@ -40,18 +40,18 @@ impl JobQueue for SharedQueue {
         self.store.retry_at(id, at).await
     }
 
-    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
-        self.store.bury(id, reason, now).await
+    async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+        self.store.dead_letter(id, reason, now).await
     }
 
-    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
-        self.store.dead(limit).await
+    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        self.store.list_dead_letters(limit).await
     }
 
-    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
-        let revived = self.store.revive(id, now).await?;
+    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+        let requeued = self.store.requeue(id, now).await?;
         self.redis.wake_workers().await;
-        Ok(revived)
+        Ok(requeued)
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

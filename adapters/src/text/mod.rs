@@ -2,7 +2,7 @@
 
 pub mod twilio;
 
-use portcullis_core::model::message::{Channel, TextMessage};
+use portcullis_core::model::message::{Channel, SmsMessage};
 use portcullis_core::ports::mailer::SendError;
 use serde_json::json;
 
@@ -25,7 +25,7 @@ pub(crate) fn render(
     renderer: &Renderer,
     app_name: &str,
     channel: Channel,
-    message: &TextMessage,
+    message: &SmsMessage,
 ) -> Result<WordedText, SendError> {
     let template = match (message.for_login, channel) {
         (false, Channel::Sms) => "otp",

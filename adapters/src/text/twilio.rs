@@ -1,4 +1,4 @@
-//! Twilio for [`Texter`]: `Messages.json` for texts, `Calls.json` for calls. Reasons carry Twilio's code, never its
+//! Twilio for [`SmsSender`]: `Messages.json` for texts, `Calls.json` for calls. Reasons carry Twilio's code, never its
 //! words: these repeat the number.
 
 use std::fmt;
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use portcullis_core::model::ids::UserId;
-use portcullis_core::model::message::{Channel, TextMessage};
+use portcullis_core::model::message::{Channel, SmsMessage};
 use portcullis_core::model::phone::Phone;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, SendError};
-use portcullis_core::ports::texter::Texter;
+use portcullis_core::ports::sms_sender::SmsSender;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode, redirect};
 
@@ -44,20 +44,20 @@ pub struct TwilioSettings {
 }
 
 /// A telephone service.
-pub struct TwilioTexter {
+pub struct TwilioSmsSender {
     client: Client,
     settings: TwilioSettings,
     renderer: Arc<Renderer>,
     health: Mutex<Option<(Instant, bool)>>,
 }
 
-impl fmt::Debug for TwilioTexter {
+impl fmt::Debug for TwilioSmsSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TwilioTexter")
+        f.write_str("TwilioSmsSender")
     }
 }
 
-impl TwilioTexter {
+impl TwilioSmsSender {
     /// Prepares the connection; nothing is contacted yet.
     ///
     /// # Errors
@@ -126,8 +126,8 @@ fn escaped(text: &str) -> String {
 }
 
 #[async_trait]
-impl Texter for TwilioTexter {
-    async fn send(&self, _: &Envelope, to: &Phone, channel: Channel, message: &TextMessage) -> Result<(), SendError> {
+impl SmsSender for TwilioSmsSender {
+    async fn send(&self, _: &Envelope, to: &Phone, channel: Channel, message: &SmsMessage) -> Result<(), SendError> {
         let worded = render(&self.renderer, &self.settings.app_name, channel, message)?;
         let (to, from) = (("To", to.as_str()), ("From", self.settings.number.as_str()));
         match channel {

@@ -273,7 +273,7 @@ impl Canon {
 
 #[cfg(test)]
 mod tests {
-    use portcullis_core::testing::samples::{realm, session, user};
+    use portcullis_testkit::samples::{realm, session, user};
 
     use super::*;
 

@@ -137,7 +137,7 @@ impl Channel {
 
 /// A text or call: a code and what it is for.
 #[derive(Debug, Clone)]
-pub struct TextMessage {
+pub struct SmsMessage {
     /// For a login rather than for proving the number.
     pub for_login: bool,
     /// The six digits.

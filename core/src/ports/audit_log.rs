@@ -8,6 +8,7 @@ use crate::model::realm::Realm;
 use crate::ports::error::PortError;
 
 /// An append-only log of ids and events. Writing never waits and never fails a request.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait AuditLog: Send + Sync {
     /// Appends, soon.

@@ -218,6 +218,7 @@ pub struct Committed {
 }
 
 /// Commits units of work.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Database: Send + Sync {
     /// Stores all of a unit durably, or nothing of it. Every reader that begins after the answer sees it. Of racing

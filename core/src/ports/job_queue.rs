@@ -20,6 +20,7 @@ pub struct QueueDepth {
 
 /// A durable queue. A claimed job is invisible until its lease ends, then it comes again: a worker's death loses
 /// nothing.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait JobQueue: Send + Sync {
     /// Takes the oldest job that is due, for `lease`; its `attempts` counts this one. Of many racing claims, one
@@ -33,13 +34,13 @@ pub trait JobQueue: Send + Sync {
     async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError>;
 
     /// Failed for good: keeps it as a dead letter.
-    async fn bury(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError>;
+    async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError>;
 
     /// The dead letters, newest first, `limit` at most.
-    async fn dead(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError>;
+    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError>;
 
     /// A dead letter's second life: due at `now`, attempts from zero. Whether there was one.
-    async fn revive(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError>;
+    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError>;
 
     /// How many jobs are where.
     async fn depth(&self) -> Result<QueueDepth, PortError>;

@@ -10,6 +10,7 @@ use crate::ports::error::PortError;
 
 /// Counts failed logins in a row per e-mail, known or not. Addresses that never logged in to it share one count;
 /// each address that did has one of its own. Durable, and equal work for every e-mail.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait LoginGuard: Send + Sync {
     /// Before a password is looked at: counts a failure, in one atomic step. With `FREE_FAILURES` counted, one try

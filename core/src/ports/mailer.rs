@@ -37,6 +37,7 @@ pub struct Envelope {
 }
 
 /// Gives a message words and hands it to a mail server. The reasons in its errors carry nobody's data.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Mailer: Send + Sync {
     /// Sends one message to the stored spelling of an address.

@@ -20,7 +20,7 @@ pub mod password_hasher;
 // notifications
 pub mod job_queue;
 pub mod mailer;
-pub mod texter;
+pub mod sms_sender;
 // abuse and evidence
 pub mod audit_log;
 pub mod login_guard;

@@ -29,6 +29,7 @@ pub enum CodeAttempt {
 }
 
 /// One-time tokens: at most one per holder; a digest finds one within realm and purpose only. Expired is absent.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait OneTimeTokenStore: Send + Sync {
     /// Looks without using it up.

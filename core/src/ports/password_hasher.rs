@@ -31,6 +31,7 @@ pub enum Verdict {
 
 /// Argon2id with the operator's parameters. Hashing and verifying cost the same; a caller that has gone away frees
 /// its place.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
     /// Hashes with a salt of the caller's choice: equal passwords and salts give equal hashes.

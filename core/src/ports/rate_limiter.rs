@@ -8,6 +8,7 @@ use crate::ports::error::PortError;
 
 /// Buckets that refill evenly (see [`crate::model::quota::gcra`]). Buckets over an hour or more that give
 /// back less than one a minute survive a restart.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait RateLimiter: Send + Sync {
     /// Takes one, if there is one, in one atomic step.

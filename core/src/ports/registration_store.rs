@@ -11,6 +11,7 @@ use crate::model::user::Registration;
 use crate::ports::error::PortError;
 
 /// Pending registrations. Several may wait for one address; an expired one is as good as absent.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait RegistrationStore: Send + Sync {
     /// The unexpired registration of that id.
@@ -26,7 +27,7 @@ pub trait RegistrationStore: Send + Sync {
 
     /// The wrapped keys of all registrations, expired ones too, some `limit` at a time, those behind a place that an
     /// earlier page named. What is there all the while comes once; what comes or goes meanwhile may be missed.
-    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError>;
 
     /// Compare-and-swap of wrapped keys, one by one: puts the fresh one where the one that was seen still is, and changes
     /// nothing else. Where the registration has gone, or its key is another one by now, nothing happens. How many were

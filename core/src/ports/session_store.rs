@@ -11,6 +11,7 @@ use crate::ports::error::PortError;
 
 /// Sessions by id and by user, within a realm. The store keeps expired ones until they are purged; whether a
 /// session has expired is the caller's to decide.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait SessionStore: Send + Sync {
     /// The session of that id.

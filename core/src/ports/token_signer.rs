@@ -26,6 +26,7 @@ pub struct AccessClaims {
 }
 
 /// Signs and verifies with one configured algorithm and key set; a token's own header decides nothing.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait TokenSigner: Send + Sync {
     /// A token that says `claims`.
     ///

@@ -11,6 +11,7 @@ use crate::ports::error::PortError;
 
 /// Accounts by id and by blind index; both are unique within a realm, decided by the store itself.
 /// What is answered with success survives the death of the process.
+#[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait UserStore: Send + Sync {
     /// The account of that id in that realm.
@@ -21,7 +22,7 @@ pub trait UserStore: Send + Sync {
 
     /// The wrapped keys of all accounts, some `limit` at a time, those behind a place that an earlier page named. What is
     /// there all the while comes once; what comes or goes meanwhile may be missed.
-    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError>;
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError>;
 
     /// Compare-and-swap of wrapped keys, one by one: puts the fresh one where the one that was seen still is, and changes
     /// nothing else, not the version either. Where the account has gone, or its key is another one by now, nothing

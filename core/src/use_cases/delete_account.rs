@@ -67,8 +67,8 @@ impl AuthService {
     }
 
     async fn forget_messages(&self, realm: &Realm, id: &UserId) {
-        let Ports { mailer, texter, .. } = &self.ports;
+        let Ports { mailer, sms_sender, .. } = &self.ports;
         mailer.forget(realm, id).await;
-        texter.forget(realm, id).await;
+        sms_sender.forget(realm, id).await;
     }
 }

@@ -43,6 +43,3 @@ pub mod disable;
 pub mod deliver;
 pub mod fake_user;
 pub mod housekeeping;
-
-#[cfg(test)]
-mod tests;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use outside_crate::MyLimiter;
-use portcullis_core::testing::contract::{Backend, prove};
-use portcullis_core::testing::race::{Threads, block_on};
+use portcullis_testkit::contract::{Backend, prove};
+use portcullis_testkit::race::{Threads, block_on};
 
 #[test]
 fn my_limiter_keep_the_contract() {

@@ -4,35 +4,35 @@ use std::sync::Arc;
 
 use outside_crate::MyLimiter;
 use portcullis_core::service::Ports;
-use portcullis_core::testing::life::{Life, Lives, ServiceDriver, Stage, Waiting, lives};
-use portcullis_core::testing::race::block_on;
-use portcullis_core::testing::world::World;
+use portcullis_testkit::account_model::{ModelRun, Lives, ServiceDriver, Harness, Waiting, run_model};
+use portcullis_testkit::race::block_on;
+use portcullis_testkit::world::TestWorld;
 use proptest::test_runner::Config;
 use proptest_state_machine::prop_state_machine;
 
-struct OverMyLimiter(Life<ServiceDriver>);
+struct OverMyLimiter(ModelRun<ServiceDriver>);
 
-impl Stage for OverMyLimiter {
+impl Harness for OverMyLimiter {
     type Driver = ServiceDriver;
 
     fn set_up() -> Self {
-        let world = World::new(1);
+        let world = TestWorld::new(1);
         let ports = Ports { limiter: Arc::new(MyLimiter::default()), ..world.ports() };
-        Self(Life::new(ServiceDriver::over_ports(&world, ports)))
+        Self(ModelRun::new(ServiceDriver::over_ports(&world, ports)))
     }
 
-    fn life(&mut self) -> &mut Life<ServiceDriver> {
+    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
         &mut self.0
     }
 
-    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut Life<ServiceDriver>) -> Waiting<'a, T>) -> T {
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<ServiceDriver>) -> Waiting<'a, T>) -> T {
         block_on(work(&mut self.0))
     }
 }
 
 #[test]
 fn lives_go_as_the_contract_says() {
-    let tally = lives::<OverMyLimiter>(30, 100, 1).unwrap_or_else(|story| panic!("{story}"));
+    let tally = run_model::<OverMyLimiter>(30, 100, 1).unwrap_or_else(|story| panic!("{story}"));
     println!("{tally}");
 }
 

@@ -8,11 +8,11 @@ use portcullis_core::model::client::Client;
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::policy::Policy;
 use portcullis_core::service::{AuthService, Ports};
-use portcullis_core::testing::faults::{Script, When};
-use portcullis_core::testing::race::block_on;
-use portcullis_core::testing::samples::realm;
-use portcullis_core::testing::strategies::{almost_email, hostile};
-use portcullis_core::testing::world::World;
+use portcullis_testkit::faults::{Script, When};
+use portcullis_testkit::race::block_on;
+use portcullis_testkit::samples::realm;
+use portcullis_testkit::strategies::{almost_email, hostile};
+use portcullis_testkit::world::TestWorld;
 use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::errors::AuthError;
 use portcullis_core::use_cases::log_in::LoggedIn;
@@ -22,7 +22,7 @@ use proptest::prelude::*;
 const EMAIL: &str = "ada@example.test";
 const PASSWORD: &str = "kq7!Zp2#vW9x-tulip";
 
-fn service(world: &World) -> AuthService {
+fn service(world: &TestWorld) -> AuthService {
     let ports = Ports { limiter: Arc::new(MyLimiter::default()), ..world.ports() };
     AuthService::new(ports, Policy::default())
 }
@@ -46,7 +46,7 @@ async fn log_in(service: &AuthService) -> Result<TokenPair, AuthError> {
     }
 }
 
-async fn account(world: &World, service: &AuthService) -> TokenPair {
+async fn account(world: &TestWorld, service: &AuthService) -> TokenPair {
     service.register(&realm("User1"), form(EMAIL), Vec::new()).await.expect("registered");
     while !matches!(service.deliver_next().await, Ok(Delivery::Idle)) {}
     let link = world.mailer.link_token("mail_email_verify").expect("a link");
@@ -57,7 +57,7 @@ async fn account(world: &World, service: &AuthService) -> TokenPair {
 
 #[test]
 fn a_session_ends_when_its_time_is_over() {
-    let world = World::new(1);
+    let world = TestWorld::new(1);
     let service = service(&world);
     block_on(async {
         let pair = account(&world, &service).await;
@@ -71,7 +71,7 @@ fn a_session_ends_when_its_time_is_over() {
 
 #[test]
 fn a_thief_is_caught() {
-    let world = World::new(1);
+    let world = TestWorld::new(1);
     let service = service(&world);
     block_on(async {
         let stolen = account(&world, &service).await;
@@ -87,7 +87,7 @@ fn a_thief_is_caught() {
 
 #[test]
 fn a_lost_answer_loses_nothing_else() {
-    let world = World::new(1);
+    let world = TestWorld::new(1);
     let service = service(&world);
     block_on(async {
         account(&world, &service).await;
@@ -101,7 +101,7 @@ fn a_lost_answer_loses_nothing_else() {
 fn a_world_costs_next_to_nothing() {
     let began = Instant::now();
     for seed in 0..1000 {
-        let _ = service(&World::new(seed));
+        let _ = service(&TestWorld::new(seed));
     }
     assert!(began.elapsed() < Duration::from_secs(1), "{:?} for a thousand", began.elapsed());
 }
@@ -109,7 +109,7 @@ fn a_world_costs_next_to_nothing() {
 proptest! {
     #[test]
     fn what_is_no_address_registers_nobody(bad in almost_email(), ugly in hostile()) {
-        let world = World::new(1);
+        let world = TestWorld::new(1);
         let service = service(&world);
         let refused = block_on(service.register(&realm("User1"), form(&bad), Vec::new()));
         prop_assert!(matches!(refused, Err(AuthError::Invalid(_))));

@@ -50,7 +50,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
 
 async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), String> {
     let failed = |error: PortError| format!("{error}: {}", error.source);
-    let dead = jobs.dead(MOST).await.map_err(failed)?;
+    let dead = jobs.list_dead_letters(MOST).await.map_err(failed)?;
     match matches.subcommand() {
         Some(("show", one)) => {
             let id = one.get_one::<JobId>("id");
@@ -64,11 +64,11 @@ async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), 
             if id.is_some() && chosen.is_empty() {
                 return Err("there is no such dead letter".to_owned());
             }
-            let mut revived = 0;
+            let mut requeued = 0;
             for job in chosen {
-                revived += u32::from(jobs.revive(&job, clock.now()).await.map_err(failed)?);
+                requeued += u32::from(jobs.requeue(&job, clock.now()).await.map_err(failed)?);
             }
-            print(&format!("{revived} will be sent again by the next worker"));
+            print(&format!("{requeued} will be sent again by the next worker"));
         }
         Some((_, list)) if list.get_flag("json") => {
             let all: Vec<Value> = dead.iter().map(shown).collect();

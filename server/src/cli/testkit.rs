@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, Command};
 use portcullis_core::ports::randomness::Randomness as _;
-use portcullis_core::testing::fakes::randomness::SeededRandomness;
+use portcullis_testkit::fakes::randomness::SeededRandomness;
 use serde_json::json;
 
 use super::{finished, given, misunderstood, print};

@@ -175,7 +175,7 @@ async fn mail(settings: &Settings, renderer: &Arc<Renderer>) -> Finding {
 async fn texts(settings: &Settings, renderer: &Arc<Renderer>) -> Finding {
     let Some(texts) = &settings.texts else { return Finding::well("texts", "not set: texts go to the mailbox") };
     let looked = match post::twilio(texts, settings, renderer) {
-        Ok(texter) => texter.look().await,
+        Ok(sms_sender) => sms_sender.look().await,
         Err(told) => Err(told),
     };
     match looked {

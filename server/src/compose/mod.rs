@@ -59,7 +59,7 @@ pub struct Server {
 }
 
 /// What stands in for the world in a test.
-pub struct World {
+pub struct ClockAndRandomness {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -76,21 +76,26 @@ impl Server {
         address: SocketAddr,
         randomness: Arc<dyn Randomness>,
     ) -> Result<Self, String> {
-        Self::compose_in(settings, address, World { clock: Arc::new(SystemClock::new()), randomness }).await
+        Self::compose_in(settings, address, ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness })
+            .await
     }
 
     /// The same with another time and chance.
     ///
     /// # Errors
     /// What could not be opened or made, why, and the mend.
-    pub async fn compose_in(settings: &Settings, address: SocketAddr, world: World) -> Result<Self, String> {
+    pub async fn compose_in(
+        settings: &Settings,
+        address: SocketAddr,
+        world: ClockAndRandomness,
+    ) -> Result<Self, String> {
         Self::compose_when_free(settings, address, world, DATABASE_PATIENCE).await
     }
 
     async fn compose_when_free(
         settings: &Settings,
         address: SocketAddr,
-        world: World,
+        world: ClockAndRandomness,
         patience: Duration,
     ) -> Result<Self, String> {
         let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
@@ -106,7 +111,7 @@ impl Server {
         adjust: impl FnOnce(&mut Ports),
     ) -> Result<Self, String> {
         let started = Instant::now();
-        let Infrastructure { world: World { clock, randomness }, cipher, digests, stores } = ground;
+        let Infrastructure { world: ClockAndRandomness { clock, randomness }, cipher, digests, stores } = ground;
         let realms = realms(settings)?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
@@ -123,7 +128,7 @@ impl Server {
             forward_texts: None,
             shown: settings.environment == Environment::Development,
         };
-        let Post { mailer, texter, outbox } = Post::new(settings, parts)?;
+        let Post { mailer, sms_sender, outbox } = Post::new(settings, parts)?;
         let about = about(settings, &stores);
         let mut counts = stores.counts;
         let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
@@ -140,7 +145,7 @@ impl Server {
             hasher: Arc::new(CancellableHasher(Arc::new(hasher(&settings.hashing)?))),
             jobs: stores.jobs,
             mailer,
-            texter,
+            sms_sender,
             audit,
             guard: stores.guard,
             limiter: stores.limiter,
@@ -181,7 +186,7 @@ pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> 
 /// # Errors
 /// What could not be opened or made, why, and the mend.
 pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
-    let world = World { clock: Arc::new(SystemClock::new()), randomness };
+    let world = ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
     Ok(Server::compose_when_free(settings, nowhere, world, Duration::ZERO).await?.service)
 }
@@ -194,8 +199,12 @@ pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Random
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
     let stores = Stores::beside(path, &*cipher, &*digests).await?;
-    let ground =
-        Infrastructure { world: World { clock: Arc::new(SystemClock::new()), randomness }, cipher, digests, stores };
+    let ground = Infrastructure {
+        world: ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness },
+        cipher,
+        digests,
+        stores,
+    };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
     Ok(Server::compose_on(settings, nowhere, ground, |_| {})?.service)
 }
@@ -210,7 +219,7 @@ pub struct Queue {
 
 /// What a server stands on.
 struct Infrastructure {
-    world: World,
+    world: ClockAndRandomness,
     cipher: Arc<dyn FieldCipher>,
     digests: Arc<dyn KeyedDigest>,
     stores: Stores,

@@ -7,12 +7,12 @@ use portcullis_adapters::mail::links::Links;
 use portcullis_adapters::mail::smtp::{Protection, SmtpMailer, SmtpSettings};
 use portcullis_adapters::outbox::{Outbox, Parts};
 use portcullis_adapters::templates::Renderer;
-use portcullis_adapters::text::twilio::{TwilioSettings, TwilioTexter};
+use portcullis_adapters::text::twilio::{TwilioSettings, TwilioSmsSender};
 use portcullis_adapters::watchman::{WatchmanAuditLog, WatchmanSettings};
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::database::Database;
 use portcullis_core::ports::mailer::Mailer;
-use portcullis_core::ports::texter::Texter;
+use portcullis_core::ports::sms_sender::SmsSender;
 
 use crate::config::{Environment, Mail, Settings, Twilio};
 use crate::http::app::Count;
@@ -20,7 +20,7 @@ use crate::http::app::Count;
 /// Mail and texts.
 pub struct Post {
     pub mailer: Arc<dyn Mailer>,
-    pub texter: Arc<dyn Texter>,
+    pub sms_sender: Arc<dyn SmsSender>,
     pub outbox: Arc<Outbox>,
 }
 
@@ -31,9 +31,9 @@ impl Post {
             settings.mail.as_ref().map(|mail| smtp(settings, mail, &parts.renderer, &parts.links)).transpose()?;
         let smtp = smtp.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>);
         let twilio = settings.texts.as_ref().map(|texts| twilio(texts, settings, &parts.renderer)).transpose()?;
-        let twilio = twilio.map(|twilio| Arc::new(twilio) as Arc<dyn Texter>);
+        let twilio = twilio.map(|twilio| Arc::new(twilio) as Arc<dyn SmsSender>);
         let outbox = Arc::new(Outbox::new(Parts { forward: smtp.clone(), forward_texts: twilio.clone(), ..parts }));
-        let texter: Arc<dyn Texter> = match twilio {
+        let sms_sender: Arc<dyn SmsSender> = match twilio {
             Some(twilio) if settings.environment == Environment::Production => twilio,
             _ => outbox.clone(),
         };
@@ -41,7 +41,7 @@ impl Post {
             Some(smtp) if settings.environment == Environment::Production => smtp,
             _ => outbox.clone(),
         };
-        Ok(Self { mailer, texter, outbox })
+        Ok(Self { mailer, sms_sender, outbox })
     }
 }
 
@@ -69,7 +69,7 @@ pub fn with_watchman(
     Ok((watched.clone(), watched))
 }
 
-pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<TwilioTexter, String> {
+pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<TwilioSmsSender, String> {
     let settings = TwilioSettings {
         account: texts.account.clone(),
         token: texts.token.expose().to_owned(),
@@ -77,7 +77,7 @@ pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> 
         base_url: texts.base_url.clone(),
         app_name: settings.app.name.clone(),
     };
-    TwilioTexter::new(settings, renderer.clone())
+    TwilioSmsSender::new(settings, renderer.clone())
 }
 
 pub fn smtp(settings: &Settings, mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<SmtpMailer, String> {

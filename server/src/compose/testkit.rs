@@ -6,12 +6,12 @@ use std::sync::Arc;
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::ports::mailer::Mailer;
-use portcullis_core::ports::texter::Texter;
-use portcullis_core::testing::fakes::randomness::SeededRandomness;
-use portcullis_core::testing::world::World as Fakes;
+use portcullis_core::ports::sms_sender::SmsSender;
+use portcullis_testkit::fakes::randomness::SeededRandomness;
+use portcullis_testkit::world::TestWorld;
 
 use super::stores::Stores;
-use super::{Infrastructure, Server, World};
+use super::{ClockAndRandomness, Infrastructure, Server};
 use crate::config::{Environment, Settings};
 use crate::testkit::Testkit;
 use crate::testkit::magic::{Scripted, Tries};
@@ -20,8 +20,8 @@ use crate::testkit::shelf::MemoryShelf;
 /// A world whose clock stands at the machine's now: its tokens must look young to clients that have a clock of their
 /// own.
 #[must_use]
-pub fn fakes_of_today(seed: u64) -> Fakes {
-    Fakes::at(SystemClock::new().now(), seed)
+pub fn fakes_of_today(seed: u64) -> TestWorld {
+    TestWorld::at(SystemClock::new().now(), seed)
 }
 
 impl Server {
@@ -29,7 +29,7 @@ impl Server {
     ///
     /// # Errors
     /// In production; what could not be made, and the mend.
-    pub fn compose_testkit(settings: &Settings, address: SocketAddr, fakes: &Fakes) -> Result<Self, String> {
+    pub fn compose_testkit(settings: &Settings, address: SocketAddr, fakes: &TestWorld) -> Result<Self, String> {
         if settings.environment == Environment::Production {
             return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
         }
@@ -52,7 +52,7 @@ impl Server {
             key_ages: Vec::new(),
             counts: Vec::new(),
         };
-        let world = World { clock: ports.clock, randomness: ports.randomness };
+        let world = ClockAndRandomness { clock: ports.clock, randomness: ports.randomness };
         let ground = Infrastructure { world, cipher: ports.cipher, digests: ports.digests, stores };
         let (hasher, tries) = (ports.hasher, Tries::default());
         let mut server = Self::compose_on(settings, address, ground, |ports| {
@@ -60,7 +60,8 @@ impl Server {
             ports.hasher = hasher;
             let plan = &fakes.faults;
             ports.mailer = Arc::new(Scripted::<dyn Mailer>::new(ports.mailer.clone(), "mailer", plan, &tries));
-            ports.texter = Arc::new(Scripted::<dyn Texter>::new(ports.texter.clone(), "texter", plan, &tries));
+            ports.sms_sender =
+                Arc::new(Scripted::<dyn SmsSender>::new(ports.sms_sender.clone(), "sms_sender", plan, &tries));
         })?;
         let app = Arc::get_mut(&mut server.app).ok_or("a fresh server has one owner")?;
         app.testkit = Some(Arc::new(Testkit::new(fakes.clone(), shelf, tries, &server.service)));

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use portcullis_core::model::email::Email;
 use portcullis_core::model::ids::{JobId, UserId};
-use portcullis_core::model::message::{Channel, EmailMessage, TextMessage};
+use portcullis_core::model::message::{Channel, EmailMessage, SmsMessage};
 use portcullis_core::model::phone::Phone;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
-use portcullis_core::ports::texter::Texter;
-use portcullis_core::testing::faults::{FaultPlan, Faults};
+use portcullis_core::ports::sms_sender::SmsSender;
+use portcullis_testkit::faults::{FaultPlan, Faults};
 
 use crate::testkit::broken;
 
@@ -97,7 +97,7 @@ pub struct Scripted<P: ?Sized> {
 }
 
 impl<P: ?Sized + Send + Sync> Scripted<P> {
-    /// In front of a mailer or texter, under that port's name.
+    /// In front of a mailer or SMS sender, under that port's name.
     #[must_use]
     pub fn new(inner: Arc<P>, port: &'static str, plan: &FaultPlan, tries: &Tries) -> Self {
         Self { inner, faults: Faults::new(port, plan), tries: tries.clone() }
@@ -148,13 +148,13 @@ impl Mailer for Scripted<dyn Mailer> {
 }
 
 #[async_trait]
-impl Texter for Scripted<dyn Texter> {
+impl SmsSender for Scripted<dyn SmsSender> {
     async fn send(
         &self,
         envelope: &Envelope,
         to: &Phone,
         channel: Channel,
-        message: &TextMessage,
+        message: &SmsMessage,
     ) -> Result<(), SendError> {
         let send = self.inner.send(envelope, to, channel, message);
         self.fare(Fate::of_number(to.as_str()), envelope.job, send).await

@@ -16,10 +16,10 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::service::{AuthService, Ports};
-use portcullis_core::testing::fakes::randomness::SeededRandomness;
-use portcullis_core::testing::faults::Script;
-use portcullis_core::testing::snapshot::Snapshot;
-use portcullis_core::testing::world::World;
+use portcullis_testkit::fakes::randomness::SeededRandomness;
+use portcullis_testkit::faults::Script;
+use portcullis_testkit::snapshot::Snapshot;
+use portcullis_testkit::world::TestWorld;
 
 use crate::testkit::magic::Tries;
 use crate::testkit::shelf::MemoryShelf;
@@ -31,7 +31,7 @@ const MOST_JOBS: usize = 10_000;
 
 /// What a test controls.
 pub struct Testkit {
-    world: World,
+    world: TestWorld,
     shelf: Arc<MemoryShelf>,
     tries: Tries,
     kept: Mutex<BTreeMap<String, Kept>>,
@@ -56,7 +56,7 @@ struct Kept {
 impl Testkit {
     /// Of a world, and of the service over it.
     #[must_use]
-    pub fn new(world: World, shelf: Arc<MemoryShelf>, tries: Tries, service: &AuthService) -> Self {
+    pub fn new(world: TestWorld, shelf: Arc<MemoryShelf>, tries: Tries, service: &AuthService) -> Self {
         let chance = Arc::new(SeededRandomness::new(0));
         let ports = Ports { randomness: chance.clone(), ..service.ports.clone() };
         let testkit = Self {

@@ -44,9 +44,9 @@ impl SentMessageStore for MemoryShelf {
         Ok(self.lock().iter().rev().take(limit).cloned().collect())
     }
 
-    async fn keys(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
         let copies = self.lock();
-        let from = behind.and_then(|behind| behind.parse().ok()).unwrap_or(0_usize);
+        let from = after.as_deref().and_then(|behind| behind.parse().ok()).unwrap_or(0_usize);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let held = |copy: &StoredMessage| StoredDataKey {
             realm: copy.realm.clone(),

@@ -97,7 +97,7 @@ impl AuthService {
                 Ok(Delivery::Later(job.id, reason))
             }
             Err(Failure::Later(reason) | Failure::After(_, reason) | Failure::Never(reason)) => {
-                jobs.bury(&job.id, &reason, clock.now()).await?;
+                jobs.dead_letter(&job.id, &reason, clock.now()).await?;
                 self.record(&job.realm, EventKind::MessageDead, None, None);
                 Ok(Delivery::Dead(job.id, reason))
             }

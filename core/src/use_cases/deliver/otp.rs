@@ -4,7 +4,7 @@ use super::{Failure, envelope};
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
 use crate::model::job::Job;
-use crate::model::message::{Channel, TextMessage};
+use crate::model::message::{Channel, SmsMessage};
 use crate::model::one_time_token::{CODE_TRIES, Purpose};
 use crate::model::otp::TypedCode;
 use crate::model::sealed::Digest;
@@ -21,7 +21,7 @@ impl AuthService {
         challenge: &Digest,
         channel: Channel,
     ) -> Result<(), Failure> {
-        let Ports { database, users, one_time_tokens, texter, clock, randomness, .. } = &self.ports;
+        let Ports { database, users, one_time_tokens, sms_sender, clock, randomness, .. } = &self.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let holder = Self::holder(realm, purpose, *id);
@@ -42,8 +42,8 @@ impl AuthService {
             return Ok(());
         }
         let expires_in = waiting.expires_at.since(now);
-        let message = TextMessage { for_login: purpose == Purpose::LoginMfa, code, expires_in };
-        texter.send(&envelope(job, user.id), &phone, channel, &message).await?;
+        let message = SmsMessage { for_login: purpose == Purpose::LoginMfa, code, expires_in };
+        sms_sender.send(&envelope(job, user.id), &phone, channel, &message).await?;
         self.record(realm, EventKind::OtpRequested, Some(user.id), None);
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::use_cases::errors::AuthError;
 
 /// Whether a change may be applied to an account whose credentials changed since the caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum VersionCheck {
+pub enum VersionCheck {
     /// No: a password reset, a changed password or a logout everywhere came in between.
     MustMatch,
     /// Yes: the change is not the caller's, or concerns no credentials.
@@ -19,8 +19,10 @@ pub(crate) enum VersionCheck {
 }
 
 /// An updated account and what its commit removed.
-pub(crate) struct Updated {
+pub struct Updated {
+    /// As it is stored now.
     pub user: User,
+    /// What the commit removed.
     pub committed: Committed,
 }
 
@@ -32,7 +34,10 @@ impl AuthService {
 
     /// Applies a change to the newest version of an account, and commits it with what follows from it. A lost race is
     /// repeated with the account as it is then.
-    pub(crate) async fn update_account(
+    ///
+    /// # Errors
+    /// [`AuthError::NotAuthenticated`] when the account is gone or its credentials changed; those of `change`.
+    pub async fn update_account(
         &self,
         user: User,
         check: VersionCheck,

@@ -47,7 +47,7 @@ impl Services {
             redis,
             tokio::time::timeout(TIMEOUT, ports.users.ping()),
             tokio::time::timeout(TIMEOUT, ports.mailer.healthy()),
-            tokio::time::timeout(TIMEOUT, ports.texter.healthy()),
+            tokio::time::timeout(TIMEOUT, ports.sms_sender.healthy()),
         );
         let state = |answer: Result<Option<bool>, _>| match answer {
             Ok(None) => "disabled",

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use portcullis_core::testing::faults::{Script, When};
+use portcullis_testkit::faults::{Script, When};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -1,0 +1,29 @@
+//! Texts and calls.
+
+use async_trait::async_trait;
+
+use crate::model::ids::UserId;
+use crate::model::message::{Channel, SmsMessage};
+use crate::model::phone::Phone;
+use crate::model::realm::Realm;
+use crate::ports::mailer::{Envelope, SendError};
+
+/// Gives a message words and hands it to a telephone service. The reasons in its errors carry nobody's data.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+#[async_trait]
+pub trait SmsSender: Send + Sync {
+    /// Sends one message to the number on record.
+    async fn send(
+        &self,
+        envelope: &Envelope,
+        to: &Phone,
+        channel: Channel,
+        message: &SmsMessage,
+    ) -> Result<(), SendError>;
+
+    /// Erasure: drops whatever copies it keeps of messages about a subject.
+    async fn forget(&self, realm: &Realm, subject: &UserId);
+
+    /// Whether its service answers; `None` where there is none to ask.
+    async fn healthy(&self) -> Option<bool>;
+}

@@ -1,0 +1,357 @@
+//! Crash points: every port call of every use case fails once, before and after it did its work. The notice and the audit
+//! event exist exactly if the change exists, a link or code is used up exactly if its effect exists, and the user can
+//! try again.
+
+use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
+use portcullis_core::model::event::EventKind;
+use portcullis_core::model::message::Channel;
+use portcullis_core::model::one_time_token::Purpose;
+use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
+use portcullis_core::use_cases::tokens::TokenPair;
+use portcullis_core::use_cases::update_profile::ProfileChanges;
+use portcullis_testkit::faults::When;
+use portcullis_testkit::race::block_on;
+
+/// Plays a story again and again, each time with another step failing, until no step was left to fail.
+fn at_every_step(
+    prepare: impl Fn() -> (Play, TokenPair),
+    story: impl Fn(&Play, &TokenPair) -> bool,
+    after: impl Fn(&Play, &TokenPair, bool),
+) {
+    for when in [When::Before, When::After] {
+        let mut step = 1;
+        loop {
+            let (play, pair) = prepare();
+            play.world.faults.clear();
+            play.world.faults.fail_step(step, when);
+            let acknowledged = story(&play, &pair);
+            let tripped = play.world.faults.tripped() > 0;
+            play.world.faults.clear();
+            after(&play, &pair, acknowledged);
+            if !tripped {
+                assert!(acknowledged, "without a failure it succeeds");
+                break;
+            }
+            step += 1;
+            assert!(step < 60, "a story is shorter");
+        }
+    }
+}
+
+/// Whether the audit log has an event of that kind.
+fn recorded(play: &Play, kind: EventKind) -> bool {
+    play.world.audit.kinds().contains(&kind)
+}
+
+/// Whether a job of that kind is waiting.
+fn queued(play: &Play, kind: &str) -> bool {
+    play.world.jobs.waiting().iter().any(|job| job.task.kind() == kind)
+}
+
+/// Whether a one-time token of that purpose is unused.
+fn unused(play: &Play, purpose: Purpose) -> bool {
+    play.world.tokens.all().iter().any(|token| token.holder.purpose == purpose)
+}
+
+fn user() -> (Play, TokenPair) {
+    let play = Play::new();
+    let pair = play.user();
+    (play, pair)
+}
+
+#[test]
+fn verifying() {
+    let prepare = || {
+        let (play, pair) = user();
+        play.register("bob@example.com").unwrap();
+        play.deliver();
+        (play, pair)
+    };
+    let story = |play: &Play, _: &TokenPair| play.verify(&play.link("mail_email_verify")).is_ok();
+    at_every_step(prepare, story, |play, _, acknowledged| {
+        let changed = play.world.users.all().len() == 2;
+        assert_eq!(
+            play.world.audit.kinds().iter().filter(|kind| **kind == EventKind::EmailVerified).count(),
+            1 + usize::from(changed)
+        );
+        assert_eq!(queued(play, "welcome"), changed);
+        assert_eq!(unused(play, Purpose::VerifyEmail), !changed);
+        let works = play.log_in("bob@example.com", PASSWORD).is_ok();
+        assert!(works || !acknowledged, "what was acknowledged stays");
+        if !works {
+            // the link is good still, or a new one can be had
+            if play.verify(&play.link("mail_email_verify")).is_err() {
+                play.world.clock.advance(std::time::Duration::from_secs(61));
+                block_on(play.service.resend_verification(&play.realm, "bob@example.com")).unwrap();
+                play.deliver();
+                play.verify(&play.link("mail_email_verify")).unwrap();
+            }
+            play.log_in("bob@example.com", PASSWORD).unwrap();
+        }
+    });
+}
+
+#[test]
+fn resetting_a_password() {
+    let prepare = || {
+        let (play, pair) = user();
+        block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+        play.deliver();
+        (play, pair)
+    };
+    let story = |play: &Play, _: &TokenPair| {
+        block_on(play.service.reset_password(&play.realm, &play.link("mail_password_reset"), OTHER)).is_ok()
+    };
+    at_every_step(prepare, story, |play, pair, acknowledged| {
+        let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in(EMAIL, OTHER).is_ok());
+        assert!(old != new, "one password works, never both and never none");
+        assert_eq!((recorded(play, EventKind::PasswordReset), queued(play, "password_changed")), (new, new));
+        assert_eq!(unused(play, Purpose::ResetPassword), !new, "the link is used up exactly if the password is new");
+        let link = play.link("mail_password_reset");
+        if !new {
+            block_on(play.service.preview_reset(&play.realm, &link)).unwrap();
+        }
+        assert!(new || !acknowledged);
+        // with the new password no token of the old one works, whatever was cut short
+        assert_eq!(play.caller(pair).is_err(), new);
+        assert_eq!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_err(), new);
+    });
+}
+
+#[test]
+fn changing_a_password() {
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client)).is_ok()
+    };
+    at_every_step(user, story, |play, pair, acknowledged| {
+        let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in(EMAIL, OTHER).is_ok());
+        assert!(old != new);
+        assert!(new || !acknowledged);
+        assert_eq!((recorded(play, EventKind::PasswordChanged), queued(play, "password_changed")), (new, new));
+        assert_eq!(play.caller(pair).is_err(), new, "every session of the old password ends");
+    });
+}
+
+#[test]
+fn refreshing() {
+    let story =
+        |play: &Play, pair: &TokenPair| block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_ok();
+    at_every_step(user, story, |play, pair, _| {
+        // a lost reply logs nobody out
+        let again = block_on(play.service.refresh(&play.realm, pair.refresh.expose())).unwrap();
+        assert!(block_on(play.service.refresh(&play.realm, again.refresh.expose())).is_ok());
+    });
+}
+
+#[test]
+fn logging_out_everywhere() {
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        block_on(play.service.log_out_everywhere(&caller)).is_ok()
+    };
+    at_every_step(user, story, |play, pair, acknowledged| {
+        let ended = play.caller(pair).is_err();
+        assert!(ended || !acknowledged);
+        assert_eq!(recorded(play, EventKind::LoggedOutEverywhere), ended);
+        play.log_in(EMAIL, PASSWORD).unwrap();
+    });
+}
+
+#[test]
+fn logging_out() {
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        block_on(play.service.log_out(&caller)).is_ok()
+    };
+    at_every_step(user, story, |play, pair, acknowledged| {
+        let ended = play.caller(pair).is_err();
+        assert!(ended || !acknowledged);
+        assert_eq!(recorded(play, EventKind::LoggedOut), ended);
+    });
+}
+
+#[test]
+fn a_stolen_refresh_token() {
+    let prepare = || {
+        let (play, stolen) = user();
+        let second = block_on(play.service.refresh(&play.realm, stolen.refresh.expose())).unwrap();
+        block_on(play.service.refresh(&play.realm, second.refresh.expose())).unwrap();
+        (play, stolen)
+    };
+    let story = |play: &Play, stolen: &TokenPair| {
+        matches!(block_on(play.service.refresh(&play.realm, stolen.refresh.expose())), Err(AuthError::InvalidGrant))
+    };
+    at_every_step(prepare, story, |play, stolen, acknowledged| {
+        let ended = play.caller(stolen).is_err();
+        assert!(ended || !acknowledged);
+        assert_eq!(recorded(play, EventKind::RefreshTokenStolen), ended);
+    });
+}
+
+/// Someone whose phone is proven, and the code that is on its way to it.
+fn with_proven_phone() -> (Play, TokenPair) {
+    let (play, pair) = user();
+    let (challenge, code) = asked_for_code(&play, &pair);
+    block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+    (play, pair)
+}
+
+fn asked_for_code(play: &Play, pair: &TokenPair) -> (String, String) {
+    let asked = block_on(play.service.send_otp(&play.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
+    play.deliver();
+    (asked.expose(), play.world.sms_sender.last().unwrap().message.content.code.expose().to_owned())
+}
+
+#[test]
+fn proving_a_phone() {
+    let prepare = || {
+        let (play, pair) = user();
+        let asked = asked_for_code(&play, &pair);
+        ((play, asked), pair)
+    };
+    for when in [When::Before, When::After] {
+        for step in 1..60 {
+            let ((play, (challenge, code)), _) = prepare();
+            play.world.faults.clear();
+            play.world.faults.fail_step(step, when);
+            let acknowledged = block_on(play.service.verify_otp(&play.realm, &challenge, &code)).is_ok();
+            let tripped = play.world.faults.tripped() > 0;
+            play.world.faults.clear();
+            let proven = play.world.users.all()[0].phone_verified;
+            assert!(proven || !acknowledged);
+            assert_eq!(recorded(&play, EventKind::PhoneVerified), proven);
+            assert_eq!(
+                unused(&play, Purpose::VerifyPhone),
+                !proven,
+                "the code is used up exactly if the phone is proven"
+            );
+            if !proven {
+                block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+            }
+            if !tripped {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn switching_the_second_factor() {
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        block_on(play.service.set_mfa_sms(&caller, true, Reauthentication::None)).is_ok()
+    };
+    at_every_step(with_proven_phone, story, |play, _, acknowledged| {
+        let on = play.world.users.all()[0].mfa_sms;
+        assert!(on || !acknowledged);
+        assert_eq!((recorded(play, EventKind::MfaEnabled), queued(play, "mfa_changed")), (on, on));
+    });
+}
+
+#[test]
+fn asking_for_another_address() {
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
+        block_on(play.service.update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).is_ok()
+    };
+    at_every_step(user, story, |play, _, acknowledged| {
+        let pending = play.world.users.all()[0].pending_email.is_some();
+        assert!(pending || !acknowledged);
+        assert_eq!(recorded(play, EventKind::EmailChangeRequested), pending);
+        assert_eq!((queued(play, "confirm_email_change"), queued(play, "email_change_requested")), (pending, pending));
+    });
+}
+
+#[test]
+fn disabling() {
+    let prepare = || {
+        let (play, pair) = user();
+        block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+        play.deliver();
+        (play, pair)
+    };
+    let story = |play: &Play, _: &TokenPair| block_on(play.service.disable(&play.realm, EMAIL)).is_ok();
+    at_every_step(prepare, story, |play, pair, acknowledged| {
+        let disabled = play.log_in(EMAIL, PASSWORD).is_err();
+        assert!(disabled || !acknowledged);
+        assert_eq!(recorded(play, EventKind::AccountDisabled), disabled);
+        // with the word all of it is dead, whatever was cut short
+        assert_eq!(play.caller(pair).is_err(), disabled);
+        assert_eq!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_err(), disabled);
+        let link = play.link("mail_password_reset");
+        assert_eq!(block_on(play.service.preview_reset(&play.realm, &link)).is_err(), disabled);
+        // asked for again it is done, and nothing older comes back
+        block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+        assert!(play.world.sessions.all().is_empty());
+        block_on(play.service.enable(&play.realm, EMAIL)).unwrap();
+        assert!(play.caller(pair).is_err() && play.log_in(EMAIL, PASSWORD).is_ok());
+        assert!(block_on(play.service.preview_reset(&play.realm, &link)).is_err());
+    });
+}
+
+#[test]
+fn enabling() {
+    let prepare = || {
+        let (play, pair) = user();
+        block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+        (play, pair)
+    };
+    let story = |play: &Play, _: &TokenPair| block_on(play.service.enable(&play.realm, EMAIL)).is_ok();
+    at_every_step(prepare, story, |play, pair, acknowledged| {
+        assert!(play.log_in(EMAIL, PASSWORD).is_ok() || !acknowledged);
+        assert!(play.caller(pair).is_err());
+        block_on(play.service.enable(&play.realm, EMAIL)).unwrap();
+        assert!(play.log_in(EMAIL, PASSWORD).is_ok());
+    });
+}
+
+#[test]
+fn deleting() {
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        block_on(play.service.delete_account(&caller, Reauthentication::by_password(Some(PASSWORD), &play.client)))
+            .is_ok()
+    };
+    at_every_step(user, story, |play, pair, acknowledged| {
+        assert_eq!(recorded(play, EventKind::AccountDeleted), play.world.users.all().is_empty());
+        match play.caller(pair) {
+            Ok(caller) => {
+                assert!(!acknowledged);
+                block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
+            }
+            Err(AuthError::NotAuthenticated) => {}
+            Err(error) => panic!("{error}"),
+        }
+        assert!(play.world.users.all().is_empty());
+        assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(AuthError::InvalidCredentials)));
+    });
+}
+
+#[test]
+fn changing_the_address() {
+    let prepare = || {
+        let (play, pair) = user();
+        let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
+        block_on(play.service.update_profile(
+            &play.caller(&pair).unwrap(),
+            to,
+            None,
+            Vec::new(),
+            Reauthentication::None,
+        ))
+        .unwrap();
+        play.deliver();
+        (play, pair)
+    };
+    let story = |play: &Play, _: &TokenPair| play.verify(&play.link("email_change_confirm")).is_ok();
+    at_every_step(prepare, story, |play, _, acknowledged| {
+        let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in("new@example.org", PASSWORD).is_ok());
+        assert!(old != new, "one address, never both and never none");
+        assert_eq!((recorded(play, EventKind::EmailChanged), queued(play, "email_changed")), (new, new));
+        assert_eq!(unused(play, Purpose::ChangeEmail), !new, "the link is used up exactly if the address is new");
+        assert!(new || !acknowledged);
+    });
+}

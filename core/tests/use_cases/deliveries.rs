@@ -1,0 +1,104 @@
+//! Mail and texts: at least once, within quotas, and never lost silently.
+
+use std::time::Duration;
+
+use super::{EMAIL, PASSWORD, Play};
+use portcullis_core::model::job::MAX_ATTEMPTS;
+use portcullis_core::use_cases::deliver::{Delivery, LEASE};
+use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
+use portcullis_testkit::fakes::outbox::Refusal;
+use portcullis_testkit::race::block_on;
+
+#[test]
+fn a_server_that_is_away_is_tried_again_and_what_is_refused_is_a_dead_letter() {
+    let play = Play::new();
+    play.register(EMAIL).unwrap();
+    play.world.mailer.refuse_next(2, Refusal::Later);
+    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Later(..)));
+    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Idle));
+    play.world.clock.advance(Duration::from_secs(2));
+    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Later(..)));
+    play.world.clock.advance(Duration::from_secs(4));
+    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Done(..)));
+    play.verify(&play.link("mail_email_verify")).unwrap();
+    play.world.mailer.refuse_next(1, Refusal::Never);
+    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Dead(..)));
+    let jobs = &play.service.ports.jobs;
+    let dead = block_on(jobs.list_dead_letters(10)).unwrap();
+    assert_eq!(dead.len(), 1);
+    assert!(block_on(jobs.requeue(&dead[0].job.id, play.service.ports.clock.now())).unwrap());
+    play.deliver();
+    assert!(play.world.mailer.templates().contains(&"registration"));
+}
+
+#[test]
+fn after_many_tries_it_is_a_dead_letter_and_a_workers_death_loses_nothing() {
+    let play = Play::new();
+    play.register(EMAIL).unwrap();
+    play.world.mailer.refuse_next(MAX_ATTEMPTS as usize, Refusal::Later);
+    let mut tries = 0;
+    loop {
+        play.world.clock.advance(Duration::from_secs(3600));
+        tries += 1;
+        match block_on(play.service.deliver_next()).unwrap() {
+            Delivery::Later(..) => {}
+            Delivery::Dead(..) => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(tries, MAX_ATTEMPTS);
+    // claimed, then the worker dies: when the lease is over it comes again
+    play.register("bob@example.com").unwrap();
+    let now = play.service.ports.clock.now();
+    let lost = block_on(play.service.ports.jobs.claim(now, LEASE)).unwrap().unwrap();
+    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Idle));
+    play.world.mailer.take();
+    play.world.clock.advance(LEASE);
+    while !matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Idle) {
+        play.world.clock.advance(Duration::from_secs(3600));
+    }
+    assert_eq!(play.world.mailer.last_to("bob@example.com").map(|sent| sent.job), Some(lost.id));
+}
+
+#[test]
+fn one_mail_a_minute_twenty_a_day_and_each_registration_its_own() {
+    let play = Play::new();
+    play.register(EMAIL).unwrap();
+    play.register(EMAIL).unwrap();
+    play.deliver();
+    assert_eq!(play.world.mailer.take().len(), 2);
+    let resend = || {
+        block_on(play.service.resend_verification(&play.realm, EMAIL)).unwrap();
+        play.deliver();
+        play.world.mailer.take().len()
+    };
+    assert_eq!(resend(), 0);
+    let mut sent = 2;
+    for _ in 0..30 {
+        play.world.clock.advance(Duration::from_secs(61));
+        sent += resend();
+    }
+    assert!((20..=21).contains(&sent), "{sent}");
+    // five may wait for an address, more answer alike and send nothing
+    for _ in 0..10 {
+        play.register("full@example.com").unwrap();
+    }
+    play.deliver();
+    assert_eq!(play.world.mailer.sent_to("full@example.com").len(), 5);
+}
+
+#[test]
+fn whom_a_job_is_about_may_be_gone() {
+    let play = Play::new();
+    let pair = play.user();
+    let caller = play.caller(&pair).unwrap();
+    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+    let pair = block_on(play.service.change_password(&caller, PASSWORD, super::OTHER, &play.client)).unwrap();
+    let caller = play.caller(&pair).unwrap();
+    block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
+    play.world.mailer.take();
+    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.resend_verification(&play.realm, EMAIL)).unwrap();
+    play.deliver();
+    assert!(play.world.mailer.sent().is_empty());
+}

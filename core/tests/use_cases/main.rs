@@ -1,0 +1,105 @@
+//! The stories over a world of fakes: lives from beginning to end, stops between any two steps, and refresh tokens
+//! against a model.
+
+mod crash_points;
+mod deliveries;
+mod edge_cases;
+mod fake_users;
+mod histories;
+mod reauthentication;
+mod refresh_model;
+mod refusals;
+mod texts;
+
+use portcullis_core::model::client::Client;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::registration_form::RegistrationForm;
+use portcullis_core::policy::Policy;
+use portcullis_core::service::AuthService;
+use portcullis_core::use_cases::authenticate::Caller;
+use portcullis_core::use_cases::deliver::Delivery;
+use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::log_in::LoggedIn;
+use portcullis_core::use_cases::tokens::TokenPair;
+use portcullis_testkit::race::block_on;
+use portcullis_testkit::samples;
+use portcullis_testkit::world::TestWorld;
+
+const EMAIL: &str = "ada@example.com";
+const PASSWORD: &str = "kq7!Zp2#vW9x-tulip";
+const OTHER: &str = "Mj4$rB8?nL1c-garden";
+const PHONE: &str = "+1234567890";
+
+/// A service in a world, and what tests do with it all the time.
+struct Play {
+    world: TestWorld,
+    service: AuthService,
+    realm: Realm,
+    client: Client,
+}
+
+impl Play {
+    fn new() -> Self {
+        Self::with(Policy::default())
+    }
+
+    fn with(policy: Policy) -> Self {
+        let world = TestWorld::new(7);
+        let service = AuthService::new(world.ports(), policy);
+        let client = Client::new([198, 51, 100, 7].into(), "Browser/1.0");
+        Self { world, service, realm: samples::realm("User1"), client }
+    }
+
+    /// Someone elsewhere.
+    fn from(last: u8) -> Client {
+        Client::new([203, 0, 113, last].into(), "Other/1.0")
+    }
+
+    fn form(email: &'static str) -> RegistrationForm<'static> {
+        RegistrationForm {
+            first_name: Some("Ada"),
+            last_name: Some("Lovelace"),
+            email: Some(email),
+            phone: Some(PHONE),
+            country_code: Some("US"),
+            password: Some(PASSWORD),
+        }
+    }
+
+    fn register(&self, email: &'static str) -> Result<(), AuthError> {
+        block_on(self.service.register(&self.realm, Self::form(email), Vec::new())).map(|_| ())
+    }
+
+    /// Does all work that is due.
+    fn deliver(&self) {
+        while !matches!(block_on(self.service.deliver_next()).expect("the queue works"), Delivery::Idle) {}
+    }
+
+    fn link(&self, template: &str) -> String {
+        self.world.mailer.link_token(template).expect("a link was mailed").expose()
+    }
+
+    fn verify(&self, link: &str) -> Result<(), AuthError> {
+        block_on(self.service.verify_link(&self.realm, link)).map(|_| ())
+    }
+
+    fn log_in(&self, email: &str, password: &str) -> Result<TokenPair, AuthError> {
+        match block_on(self.service.log_in(&self.realm, email, password, &self.client))? {
+            LoggedIn::Session(pair) => Ok(pair),
+            LoggedIn::MfaRequired(_) => panic!("no second factor was expected"),
+        }
+    }
+
+    fn caller(&self, pair: &TokenPair) -> Result<Caller, AuthError> {
+        block_on(self.service.authenticate(&self.realm, pair.access.expose()))
+    }
+
+    /// Registers, verifies and logs in.
+    fn user(&self) -> TokenPair {
+        self.register(EMAIL).expect("registered");
+        self.deliver();
+        self.verify(&self.link("mail_email_verify")).expect("verified");
+        self.deliver();
+        self.log_in(EMAIL, PASSWORD).expect("logged in")
+    }
+}

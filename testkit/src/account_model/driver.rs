@@ -1,0 +1,201 @@
+//! What the model plays on: requests, answers and messages, as a client knows them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::faults::When;
+
+/// One of two realms that have everything in common but the people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TestRealm {
+    /// `User1`.
+    First,
+    /// `User2`.
+    Second,
+}
+
+impl TestRealm {
+    /// The realm's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::First => "User1",
+            Self::Second => "User2",
+        }
+    }
+
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+}
+
+/// What a client asks for in a realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the members are those of the contract, by name")]
+pub enum Request {
+    /// `POST /create`. The first name and the phone are nobody else's.
+    Register { name: String, phone: String, email: &'static str, password: &'static str },
+    /// `POST /verify` with the token of a link.
+    FollowLink { token: String },
+    /// The same with `reject=true`.
+    RejectLink { token: String },
+    /// `POST /verify` with a typed code.
+    TypeCode { email: String, code: String },
+    /// `POST /resend_verification`.
+    Resend { email: &'static str },
+    /// `POST /login`.
+    LogIn { email: &'static str, password: &'static str },
+    /// `POST /login/mfa`.
+    SecondFactor { challenge: String, otp: String },
+    /// `POST /token` with a refresh token.
+    Refresh { token: String },
+    /// `POST /logout`.
+    LogOut { access: String },
+    /// `POST /logout_all`.
+    LogOutEverywhere { access: String },
+    /// `POST /forget_password`.
+    RequestReset { email: &'static str },
+    /// `POST /reset_password`.
+    Reset { token: String, password: &'static str },
+    /// `POST /change_password`.
+    ChangePassword { access: String, current: &'static str, new: &'static str },
+    /// `PATCH /update` with an e-mail.
+    ChangeEmail { access: String, email: &'static str, password: Option<&'static str> },
+    /// `POST /otp_phone`.
+    SendOtp { id: String, phone: String },
+    /// `POST /verify_otp_phone`.
+    VerifyOtp { challenge: String, otp: String },
+    /// `PUT /mfa`.
+    SetMfa { access: String, on: bool, password: Option<&'static str> },
+    /// `DELETE /delete`.
+    Delete { access: String, password: Option<&'static str> },
+    /// `portcullis users disable`, or `PUT /__test__/disabled` of a test kit.
+    Disable { email: &'static str },
+    /// `portcullis users enable`.
+    Enable { email: &'static str },
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done, or looks as if.
+    Done,
+    /// A registration waits under that id.
+    Registered(String),
+    /// A link or code did its work for the account of that id.
+    Verified(String),
+    /// Access and refresh token.
+    Pair(String, String),
+    /// A challenge that an OTP answers: of a login.
+    MfaRequired(String),
+    /// A challenge that an OTP answers: of a phone.
+    Challenge(String),
+    /// No.
+    Refused(Refusal),
+    /// A port failed.
+    Unavailable,
+}
+
+/// Why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// The access token is worth nothing.
+    NotAuthenticated,
+    /// E-mail or password.
+    InvalidCredentials,
+    /// After a right password.
+    EmailNotVerified,
+    /// A link, code or OTP is worth nothing.
+    InvalidToken,
+    /// A refresh token is worth nothing.
+    InvalidGrant,
+    /// Of someone who is logged in.
+    WrongPassword,
+    /// The login was too long ago, or no proof was shown.
+    ReauthenticationRequired,
+    /// A factor needs a phone.
+    PhoneNotVerified,
+    /// An operator names nobody.
+    NotFound,
+    /// Anything else; never right.
+    Other,
+}
+
+/// A look that changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// Whose an access token is.
+    Access(String),
+    /// Whether a refresh token is the one that is good now.
+    Refresh(String),
+    /// Whether a `/verify` link is good.
+    Link(String),
+    /// Whether a reset link is good.
+    Reset(String),
+}
+
+/// What a look saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// E-mail and first name.
+    Person(String, String),
+    /// It is good.
+    Good,
+    /// It is worth nothing.
+    Nothing,
+}
+
+/// A message as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentMessage {
+    /// The realm, where the message tells.
+    pub realm: Option<TestRealm>,
+    /// The address or number.
+    pub to: String,
+    /// The template of an e-mail; [`SentMessage::TEXT`] for texts.
+    pub template: String,
+    /// The first name in it, where there is one.
+    pub name: Option<String>,
+    /// The right in its link.
+    pub token: Option<String>,
+    /// The code in it.
+    pub code: Option<String>,
+}
+
+impl SentMessage {
+    /// What stands for the template of a text.
+    pub const TEXT: &'static str = "text";
+}
+
+/// A service under test, as a client sees it. Limits are off: the model counts rights, not requests.
+#[async_trait]
+pub trait Driver: Send {
+    /// Asks, and reads the answer.
+    async fn ask(&mut self, realm: TestRealm, request: &Request) -> Answer;
+
+    /// Looks.
+    async fn look(&mut self, realm: TestRealm, probe: &Probe) -> Seen;
+
+    /// Waits until all work that is due is done, and hands out the messages since the last time.
+    async fn messages(&mut self) -> Vec<SentMessage>;
+
+    /// Lets time pass.
+    async fn pass(&mut self, time: Duration);
+
+    /// Breaks the `nth` call of a port from now on; `false` where nothing can be broken on purpose.
+    async fn break_call(&mut self, nth: u64, when: When) -> bool {
+        let _ = (nth, when);
+        false
+    }
+
+    /// Breaks nothing any more, and says whether something broke.
+    async fn mend(&mut self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,105 @@
+//! What a client has been handed, newest last: whatever it may still try, in whichever order.
+
+use super::driver::{Answer, Request, SentMessage, TestRealm};
+use super::state::{ACCESS, LEEWAY, Seconds};
+
+/// Which link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    Verify,
+    Change,
+    Reset,
+}
+
+/// A challenge and, once the text has come, its OTP.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub realm: TestRealm,
+    pub token: String,
+    pub otp: Option<String>,
+    pub login: bool,
+}
+
+/// All of it.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    pub serial: u32,
+    pub access: Vec<(TestRealm, String, Seconds)>,
+    pub refresh: Vec<(TestRealm, String)>,
+    pub links: Vec<(TestRealm, String, LinkKind)>,
+    pub codes: Vec<(TestRealm, String, String)>,
+    pub challenges: Vec<Asked>,
+    /// Ids and the phones they registered with.
+    pub people: Vec<(TestRealm, String, String)>,
+}
+
+/// The n-th newest.
+pub fn newest<T>(all: &[T], nth: u8) -> Option<&T> {
+    all.iter().rev().nth(usize::from(nth))
+}
+
+impl History {
+    /// The n-th newest access token of which no clock's error makes a difference.
+    pub fn access(&self, nth: u8, now: Seconds) -> Option<&(TestRealm, String, Seconds)> {
+        newest(&self.access, nth).filter(|(.., expires)| clear(*expires, now))
+    }
+
+    /// What the answer and the messages tell; without the refresh token where the client lost it.
+    pub fn learn(
+        &mut self,
+        (realm, now): (TestRealm, Seconds),
+        request: &Request,
+        answer: &Answer,
+        sent: &[SentMessage],
+        lost: bool,
+    ) {
+        if let Request::Register { .. } = request {
+            self.serial += 1;
+        }
+        match answer {
+            Answer::Registered(id) => {
+                if let Request::Register { phone, .. } = request {
+                    self.people.push((realm, id.clone(), phone.clone()));
+                }
+            }
+            Answer::Pair(access, refresh) => {
+                self.access.push((realm, access.clone(), now + ACCESS));
+                let known = self.refresh.iter().any(|(_, text)| text == refresh);
+                if !known && !lost {
+                    self.refresh.push((realm, refresh.clone()));
+                }
+            }
+            Answer::MfaRequired(token) | Answer::Challenge(token) => {
+                let login = matches!(answer, Answer::MfaRequired(_));
+                self.challenges.push(Asked { realm, token: token.clone(), otp: None, login });
+            }
+            _ => {}
+        }
+        for message in sent {
+            self.receive(realm, message);
+        }
+    }
+
+    fn receive(&mut self, realm: TestRealm, message: &SentMessage) {
+        let kind = match message.template.as_str() {
+            "mail_email_verify" => Some(LinkKind::Verify),
+            "email_change_confirm" => Some(LinkKind::Change),
+            "mail_password_reset" => Some(LinkKind::Reset),
+            _ => None,
+        };
+        if let (Some(kind), Some(token)) = (kind, &message.token) {
+            self.links.push((realm, token.clone(), kind));
+        }
+        let Some(code) = &message.code else { return };
+        if message.template != SentMessage::TEXT {
+            self.codes.push((realm, message.to.clone(), code.clone()));
+        } else if let Some(asked) = self.challenges.last_mut().filter(|asked| asked.otp.is_none()) {
+            asked.otp = Some(code.clone());
+        }
+    }
+}
+
+/// Whether a token of that end is good or dead whatever clocks differ by.
+pub const fn clear(expires: Seconds, now: Seconds) -> bool {
+    now < expires - 1 || now > expires + LEEWAY + 1
+}

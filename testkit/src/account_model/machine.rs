@@ -1,0 +1,147 @@
+//! The model as a state machine of proptest, and lives that are played on a stage.
+
+use std::future::Future;
+use std::marker::PhantomData;
+
+use proptest::prelude::{BoxedStrategy, Just, Strategy, prop_oneof};
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+
+use super::driver::Driver;
+use super::history::History;
+use super::played::{ModelRun, RunStats};
+use super::state::Model;
+use super::steps::{Step, any_step, apt_steps};
+
+/// The state of the reference: what a perfect service would be in, and what its client would know.
+#[derive(Debug, Clone, Default)]
+pub struct ReferenceState {
+    model: Model,
+    history: History,
+    made_up: u64,
+}
+
+/// The reference model as proptest takes it: it makes up the texts that a service would draw.
+#[derive(Debug)]
+pub struct LifeReference;
+
+impl ReferenceStateMachine for LifeReference {
+    type State = ReferenceState;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<ReferenceState> {
+        Just(ReferenceState::default()).boxed()
+    }
+
+    fn transitions(state: &ReferenceState) -> BoxedStrategy<Step> {
+        let apt = apt_steps(&state.model);
+        if apt.is_empty() { any_step() } else { prop_oneof![2 => any_step(), 1 => select(apt)].boxed() }
+    }
+
+    fn apply(mut state: ReferenceState, step: &Step) -> ReferenceState {
+        state.model.now += 1;
+        if let Step::Pass { seconds } = step {
+            state.model.now += seconds;
+        }
+        let now = state.model.now;
+        if let Some((realm, request)) = step.request(&state.history, now) {
+            let made_up = &mut state.made_up;
+            let (answer, sent) = state.model.story(realm, &request).perform(&mut |kind| {
+                *made_up += 1;
+                format!("{kind}-{made_up}")
+            });
+            if let Some(next) = state.model.after(realm, &request, &answer, &sent).pop() {
+                state.model = next;
+            }
+            state.history.learn((realm, now), &request, &answer, &sent, step.loses_reply());
+        }
+        state.model.tidy();
+        state
+    }
+
+    fn preconditions(state: &ReferenceState, step: &Step) -> bool {
+        matches!(step, Step::Pass { .. }) || step.request(&state.history, state.model.now + 1).is_some()
+    }
+}
+
+/// Where lives are played: how a fresh service is made, and how its answers are waited for.
+pub trait Harness: Sized + 'static {
+    /// The service.
+    type Driver: Driver;
+
+    /// A fresh one, with a clock at any time.
+    fn set_up() -> Self;
+
+    /// Its driver.
+    fn life(&mut self) -> &mut ModelRun<Self::Driver>;
+
+    /// Waits for a future to end.
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<Self::Driver>) -> Waiting<'a, T>) -> T;
+}
+
+/// A future that [`Harness::wait`] waits for.
+pub type Waiting<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Lives on a stage, as proptest's macro takes them: `prop_state_machine! { fn lives(sequential 1..40 => Lives<Mine>); }`.
+#[derive(Debug)]
+pub struct Lives<S>(PhantomData<S>);
+
+impl<S: Harness> StateMachineTest for Lives<S> {
+    type SystemUnderTest = S;
+    type Reference = LifeReference;
+
+    fn init_test(_state: &ReferenceState) -> S {
+        S::set_up()
+    }
+
+    fn apply(mut stage: S, _state: &ReferenceState, step: Step) -> S {
+        let played = stage.wait(|life| {
+            let step = step.clone();
+            Box::pin(async move { life.play(&step).await })
+        });
+        assert_eq!(played, Ok(()));
+        stage
+    }
+
+    fn teardown(mut stage: S, _state: ReferenceState) {
+        assert_eq!(stage.wait(|life| Box::pin(life.reckon())), Ok(()));
+    }
+}
+
+/// Plays that many lives of so many steps at most, with a seed; what fails is cut down to a short life that still
+/// does. What was done, in numbers.
+///
+/// # Errors
+/// The short life, what no state explains in it, and the seed.
+pub fn run_model<S: Harness>(lives: u32, steps: usize, seed: u64) -> Result<RunStats, String> {
+    let mut bytes = [0; 32];
+    bytes.iter_mut().zip(seed.to_le_bytes()).for_each(|(to, from)| *to = from);
+    let config = Config { cases: lives, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let tally = std::cell::RefCell::new(RunStats::default());
+    let outcome = runner.run(&LifeReference::sequential_strategy(1..=steps), |(_, steps, seen)| {
+        let mut stage = S::set_up();
+        for step in steps {
+            if let Some(seen) = &seen {
+                seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+            let played = stage.wait(|life| {
+                let step = step.clone();
+                Box::pin(async move { life.play(&step).await })
+            });
+            played.map_err(TestCaseError::fail)?;
+        }
+        stage.wait(|life| Box::pin(life.reckon())).map_err(TestCaseError::fail)?;
+        tally.borrow_mut().add(stage.life().tally());
+        Ok(())
+    });
+    match outcome {
+        Ok(()) => Ok(tally.into_inner()),
+        Err(TestError::Fail(reason, (_, steps, _))) => {
+            let steps: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
+            Err(format!("seed {seed}, a life of {} steps:\n{}\n{reason}", steps.len(), steps.join("\n")))
+        }
+        Err(TestError::Abort(reason)) => Err(format!("seed {seed}: {reason}")),
+    }
+}

@@ -1,0 +1,27 @@
+//! An account's life as the contract tells it: a reference model that is played against the service, over fakes, over
+//! real stores or over HTTP. What runs it is a [`Driver`], in terms of what a client sees: answers and messages.
+//!
+//! The model never looks inside. It keeps every state of the world that fits what was seen so far: after a request
+//! that a broken port cut short these are several (each step of the story may have been the last), and what is seen
+//! later tells them apart. A run fails when no state is left that explains an answer, a message or what a token is
+//! good for.
+
+mod bind;
+mod driver;
+mod history;
+mod machine;
+mod over_service;
+mod played;
+mod probes;
+mod rules;
+mod state;
+mod steps;
+
+#[cfg(test)]
+mod tests;
+
+pub use driver::{Answer, Driver, Probe, Refusal, Request, Seen, SentMessage, TestRealm};
+pub use machine::{Harness, LifeReference, Lives, ReferenceState, Waiting, run_model};
+pub use over_service::{Post, ServiceDriver, WorldDriver};
+pub use played::{ModelRun, RunStats};
+pub use steps::Step;

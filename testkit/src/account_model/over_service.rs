@@ -1,0 +1,264 @@
+//! The model played on an [`AuthService`]: over a world of fakes, or over whatever stores stand behind it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::driver::{Answer, Driver, Probe, Refusal, Request, Seen, SentMessage, TestRealm};
+use crate::fakes::clock::FixedClock;
+use crate::fakes::mailer::MailOutbox;
+use crate::fakes::outbox::Sent;
+use crate::fakes::sms_sender::{SmsOutbox, Text};
+use crate::faults::{FaultPlan, When};
+use crate::samples::realm;
+use crate::world::TestWorld;
+use portcullis_core::model::client::Client;
+use portcullis_core::model::message::{Channel, EmailMessage};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::registration_form::RegistrationForm;
+use portcullis_core::policy::Policy;
+use portcullis_core::service::{AuthService, Ports};
+use portcullis_core::use_cases::deliver::Delivery;
+use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::log_in::LoggedIn;
+use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
+use portcullis_core::use_cases::tokens::TokenPair;
+use portcullis_core::use_cases::update_profile::ProfileChanges;
+use portcullis_core::use_cases::verify_email::Verified;
+
+/// Where a service's messages can be read, and its clock moved.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// E-mails.
+    pub mailer: Arc<MailOutbox>,
+    /// Texts.
+    pub sms_sender: Arc<SmsOutbox>,
+    /// The time.
+    pub clock: Arc<FixedClock>,
+    /// What breaks, where something can.
+    pub faults: Option<FaultPlan>,
+}
+
+/// A service whose clock, mail and texts are fakes; its stores may be anything.
+#[derive(Clone)]
+pub struct ServiceDriver {
+    service: AuthService,
+    post: Post,
+    client: Client,
+    tripped: u64,
+}
+
+/// A service over fakes altogether.
+pub type WorldDriver = ServiceDriver;
+
+impl ServiceDriver {
+    /// Plays on a service; its policy should have `limits_on` off.
+    #[must_use]
+    pub fn new(service: AuthService, post: Post) -> Self {
+        Self { service, post, client: Client::new([198, 51, 100, 7].into(), "Browser/1.0"), tripped: 0 }
+    }
+
+    /// Plays on a world of fakes.
+    #[must_use]
+    pub fn over(world: &TestWorld) -> WorldDriver {
+        Self::over_ports(world, world.ports())
+    }
+
+    /// Plays on ports some of which are others than the world's own; mail, texts and time are the world's.
+    #[must_use]
+    pub fn over_ports(world: &TestWorld, ports: Ports) -> WorldDriver {
+        let post = Post {
+            mailer: world.mailer.clone(),
+            sms_sender: world.sms_sender.clone(),
+            clock: world.clock.clone(),
+            faults: Some(world.faults.clone()),
+        };
+        Self::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post)
+    }
+
+    async fn answer(&self, realm: &Realm, request: &Request) -> Result<Answer, AuthError> {
+        let service = &self.service;
+        let done = |()| Answer::Done;
+        match request {
+            Request::Register { name, phone, email, password } => {
+                let form = form(name, phone, email, password);
+                Ok(Answer::Registered(service.register(realm, form, Vec::new()).await?.to_string()))
+            }
+            Request::FollowLink { token } => service.verify_link(realm, token).await.map(verified),
+            Request::RejectLink { token } => service.reject_link(realm, token).await.map(done),
+            Request::TypeCode { email, code } => service.verify_code(realm, email, code).await.map(verified),
+            Request::Resend { email } => service.resend_verification(realm, email).await.map(done),
+            Request::LogIn { email, password } => match service.log_in(realm, email, password, &self.client).await? {
+                LoggedIn::Session(tokens) => Ok(pair(&tokens)),
+                LoggedIn::MfaRequired(token) => Ok(Answer::MfaRequired(token.expose())),
+            },
+            Request::SecondFactor { challenge, otp } => {
+                let tokens = service.log_in_second_factor(realm, challenge, otp, &self.client).await?;
+                Ok(pair(&tokens))
+            }
+            Request::Refresh { token } => Ok(pair(&service.refresh(realm, token).await?)),
+            Request::RequestReset { email } => service.request_reset(realm, email).await.map(done),
+            Request::Reset { token, password } => service.reset_password(realm, token, password).await.map(done),
+            Request::SendOtp { id, phone } => {
+                Ok(Answer::Challenge(service.send_otp(realm, id, phone, Channel::Sms).await?.expose()))
+            }
+            Request::VerifyOtp { challenge, otp } => service.verify_otp(realm, challenge, otp).await.map(done),
+            Request::ChangePassword { access, current, new } => {
+                let caller = service.authenticate(realm, access).await?;
+                Ok(pair(&service.change_password(&caller, current, new, &self.client).await?))
+            }
+            Request::Disable { email } => service.disable(realm, email).await.map(|_| Answer::Done),
+            Request::Enable { email } => service.enable(realm, email).await.map(|_| Answer::Done),
+            Request::LogOut { access }
+            | Request::LogOutEverywhere { access }
+            | Request::ChangeEmail { access, .. }
+            | Request::SetMfa { access, .. }
+            | Request::Delete { access, .. } => self.answer_caller(realm, access, request).await.map(done),
+        }
+    }
+
+    async fn answer_caller(&self, realm: &Realm, access: &str, request: &Request) -> Result<(), AuthError> {
+        let (service, client) = (&self.service, &self.client);
+        let caller = service.authenticate(realm, access).await?;
+        match request {
+            Request::LogOut { .. } => service.log_out(&caller).await,
+            Request::LogOutEverywhere { .. } => service.log_out_everywhere(&caller).await,
+            Request::ChangeEmail { email, password, .. } => {
+                let changes = ProfileChanges { email: Some(email), ..ProfileChanges::default() };
+                let given = Reauthentication::by_password(*password, client);
+                service.update_profile(&caller, changes, None, Vec::new(), given).await.map(|_| ())
+            }
+            Request::SetMfa { on, password, .. } => {
+                service.set_mfa_sms(&caller, *on, Reauthentication::by_password(*password, client)).await
+            }
+            Request::Delete { password, .. } => {
+                service.delete_account(&caller, Reauthentication::by_password(*password, client)).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn form<'a>(name: &'a str, phone: &'a str, email: &'a str, password: &'a str) -> RegistrationForm<'a> {
+    RegistrationForm {
+        first_name: Some(name),
+        last_name: Some("Lovelace"),
+        email: Some(email),
+        phone: Some(phone),
+        country_code: Some("US"),
+        password: Some(password),
+    }
+}
+
+fn verified(verified: Verified) -> Answer {
+    match verified {
+        Verified::Account(id) | Verified::EmailChange(id) => Answer::Verified(id.to_string()),
+    }
+}
+
+fn pair(tokens: &TokenPair) -> Answer {
+    Answer::Pair(tokens.access.expose().to_owned(), tokens.refresh.expose().to_owned())
+}
+
+fn refused(error: &AuthError) -> Answer {
+    Answer::Refused(match error {
+        AuthError::Port(_) => return Answer::Unavailable,
+        AuthError::NotAuthenticated => Refusal::NotAuthenticated,
+        AuthError::InvalidCredentials => Refusal::InvalidCredentials,
+        AuthError::EmailNotVerified => Refusal::EmailNotVerified,
+        AuthError::InvalidToken => Refusal::InvalidToken,
+        AuthError::InvalidGrant => Refusal::InvalidGrant,
+        AuthError::WrongPassword => Refusal::WrongPassword,
+        AuthError::ReauthenticationRequired => Refusal::ReauthenticationRequired,
+        AuthError::PhoneNotVerified => Refusal::PhoneNotVerified,
+        AuthError::NotFound => Refusal::NotFound,
+        _ => Refusal::Other,
+    })
+}
+
+fn population(realm: &Realm) -> Option<TestRealm> {
+    [TestRealm::First, TestRealm::Second].into_iter().find(|population| population.name() == realm.as_str())
+}
+
+fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
+    let name = match &sent.message {
+        EmailMessage::VerifyEmail { first_name, .. }
+        | EmailMessage::Welcome { first_name }
+        | EmailMessage::AlreadyRegistered { first_name }
+        | EmailMessage::ResetPassword { first_name, .. }
+        | EmailMessage::PasswordChanged { first_name, .. }
+        | EmailMessage::ConfirmEmailChange { first_name, .. }
+        | EmailMessage::EmailChangeRequested { first_name, .. }
+        | EmailMessage::EmailChanged { first_name, .. }
+        | EmailMessage::PhoneChanged { first_name, .. }
+        | EmailMessage::MfaChanged { first_name, .. } => first_name,
+    };
+    SentMessage {
+        realm: population(&sent.realm),
+        to: sent.to.clone(),
+        template: sent.message.template().to_owned(),
+        name: Some(name.as_str().to_owned()),
+        token: sent.link_token().map(portcullis_core::model::secret::OpaqueToken::expose),
+        code: sent.code().map(|code| code.expose().to_owned()),
+    }
+}
+
+fn text(sent: &Sent<Text>) -> SentMessage {
+    SentMessage {
+        realm: population(&sent.realm),
+        to: sent.to.clone(),
+        template: SentMessage::TEXT.to_owned(),
+        name: None,
+        token: None,
+        code: Some(sent.message.content.code.expose().to_owned()),
+    }
+}
+
+#[async_trait]
+impl Driver for ServiceDriver {
+    async fn ask(&mut self, population: TestRealm, request: &Request) -> Answer {
+        let answer = self.answer(&realm(population.name()), request).await;
+        answer.unwrap_or_else(|error| refused(&error))
+    }
+
+    async fn look(&mut self, population: TestRealm, probe: &Probe) -> Seen {
+        let realm = realm(population.name());
+        let service = &self.service;
+        let good = match probe {
+            Probe::Access(access) => {
+                let Ok(caller) = service.authenticate(&realm, access).await else { return Seen::Nothing };
+                let shown = service.show_profile(&caller);
+                let person = shown.map(|p| Seen::Person(p.email.as_str().to_owned(), p.first_name.as_str().to_owned()));
+                return person.unwrap_or(Seen::Nothing);
+            }
+            Probe::Refresh(token) => service.introspect(&realm, token).await.is_ok_and(|active| active.is_some()),
+            Probe::Link(token) => service.preview_link(&realm, token).await.is_ok(),
+            Probe::Reset(token) => service.preview_reset(&realm, token).await.is_ok(),
+        };
+        if good { Seen::Good } else { Seen::Nothing }
+    }
+
+    async fn messages(&mut self) -> Vec<SentMessage> {
+        while self.service.deliver_next().await.is_ok_and(|delivery| !matches!(delivery, Delivery::Idle)) {}
+        let (mails, texts) = (self.post.mailer.take(), self.post.sms_sender.take());
+        mails.iter().map(mail).chain(texts.iter().map(text)).collect()
+    }
+
+    async fn pass(&mut self, time: Duration) {
+        self.post.clock.advance(time);
+    }
+
+    async fn break_call(&mut self, nth: u64, when: When) -> bool {
+        let Some(faults) = &self.post.faults else { return false };
+        self.tripped = faults.tripped();
+        faults.fail_step(nth, when);
+        true
+    }
+
+    async fn mend(&mut self) -> bool {
+        let Some(faults) = &self.post.faults else { return false };
+        faults.clear();
+        faults.tripped() > self.tripped
+    }
+}

@@ -1,0 +1,31 @@
+//! What a token is good for, without using it.
+
+use super::driver::{Probe, Seen, TestRealm};
+use super::state::{Link, Model, Session};
+
+impl Model {
+    /// What the contract says one must see.
+    pub fn look(&self, realm: TestRealm, probe: &Probe) -> Seen {
+        let people = self.people(realm);
+        let shows = |link: &Option<Link>, token: &str| link.as_ref().is_some_and(|l| l.token.as_deref() == Some(token));
+        let good = match probe {
+            Probe::Access(access) => {
+                let caller = people.caller(access, self.now);
+                return caller.map_or(Seen::Nothing, |(a, _)| Seen::Person(a.email.to_owned(), a.name.clone()));
+            }
+            Probe::Refresh(token) => {
+                let mut sessions = people.accounts.iter().flat_map(|account| &account.sessions);
+                sessions.any(|session: &Session| session.is_current(token))
+            }
+            Probe::Link(token) => {
+                let changes = people.accounts.iter().any(|account| account.changes_by(token));
+                changes || people.registrations.iter().any(|waiting| shows(&waiting.link, token))
+            }
+            Probe::Reset(token) => {
+                let mut links = people.accounts.iter().filter_map(|account| account.reset_link());
+                links.any(|link| link.token.as_deref() == Some(token))
+            }
+        };
+        if good { Seen::Good } else { Seen::Nothing }
+    }
+}

@@ -1,0 +1,188 @@
+//! Registrations, and what becomes of them.
+
+use super::{Awaited, Expected, Right, StageOf, Story};
+use crate::account_model::driver::{Refusal, TestRealm};
+use crate::account_model::state::{Account, Link, Model, PENDING, Registration, TRIES, VERIFY};
+
+impl Model {
+    pub(super) fn register(
+        &self,
+        begin: Story,
+        (name, phone): (&str, &str),
+        email: &'static str,
+        password: &'static str,
+    ) -> Story {
+        let realm = begin.realm;
+        let end = Expected::Registered(name.to_owned());
+        if self.people(realm).waiting(email).count() >= PENDING {
+            return begin.end(end);
+        }
+        let registration = Registration {
+            name: name.to_owned(),
+            phone: phone.to_owned(),
+            id: None,
+            email,
+            password,
+            link: None,
+            expires: self.now + VERIFY,
+        };
+        begin
+            .then(|stage| stage.model.people_mut(realm).registrations.push(registration))
+            .then(|stage| deliver(stage, realm, name))
+            .end(end)
+    }
+
+    pub(super) fn follow_link(&self, begin: Story, token: &str) -> Story {
+        let realm = begin.realm;
+        let people = self.people(realm);
+        let shows = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.token.as_deref() == Some(token));
+        if let Some(registration) = people.registrations.iter().find(|registration| shows(&registration.link)) {
+            return self.begin_account(begin, registration);
+        }
+        match people.accounts.iter().find(|account| account.changes_by(token)) {
+            Some(account) => self.change_address(begin, account),
+            None => begin.refuse(Refusal::InvalidToken),
+        }
+    }
+
+    /// A registration whose link or code was shown becomes an account, unless its address has one.
+    fn begin_account(&self, begin: Story, registration: &Registration) -> Story {
+        let realm = begin.realm;
+        let people = self.people(realm);
+        let (name, email) = (&registration.name, registration.email);
+        if people.owner(email).is_some() || people.account(name).is_some() {
+            return begin.refuse(Refusal::InvalidToken);
+        }
+        begin
+            .then(|stage| {
+                let people = stage.model.people_mut(realm);
+                people.accounts.push(account(registration));
+                people.drop_waiting(email);
+            })
+            .notice_in_last_stage(name, "registration")
+            .end(Expected::Verified(name.clone()))
+    }
+
+    /// The address that waits becomes the address, unless somebody else has it by now.
+    fn change_address(&self, begin: Story, account: &Account) -> Story {
+        let realm = begin.realm;
+        let Some(new) = account.pending else { return begin };
+        if self.people(realm).owner(new).is_some_and(|owner| owner.name != account.name) {
+            return begin.refuse(Refusal::InvalidToken);
+        }
+        let (name, old) = (account.name.clone(), account.email);
+        let told = Awaited { to: old.to_owned(), template: "email_changed", name: name.clone(), right: Right::None };
+        begin
+            .then(|stage| {
+                let people = stage.model.people_mut(realm);
+                people.drop_waiting(new);
+                if let Some(account) = people.account_mut(&name) {
+                    account.email = new;
+                    account.previous = Some(old);
+                    account.end_rights();
+                }
+            })
+            .then(|stage| {
+                stage.messages.push(told);
+                if let Some(account) = stage.model.people_mut(realm).account_mut(&name) {
+                    account.previous = None;
+                }
+            })
+            .end(Expected::Verified(name))
+    }
+
+    pub(super) fn reject_link(&self, begin: Story, token: &str) -> Story {
+        let realm = begin.realm;
+        let probed = self.follow_link(begin.clone(), token);
+        if probed.stages.len() == 1 {
+            return begin.refuse(Refusal::InvalidToken);
+        }
+        let people = self.people(realm);
+        let of_token = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.token.as_deref() == Some(token));
+        if let Some(registration) = people.registrations.iter().find(|registration| of_token(&registration.link)) {
+            let name = &registration.name;
+            return begin.then(|stage| forget(stage, realm, name));
+        }
+        let owner = people.accounts.iter().find(|account| of_token(&account.change));
+        match owner {
+            Some(account) => begin.change(&account.name, |account| {
+                account.change = None;
+                account.pending = None;
+            }),
+            None => begin,
+        }
+    }
+
+    /// Every registration that waits for the address is tried in its turn; a wrong code spends a try of each.
+    pub(super) fn type_code(&self, begin: Story, email: &str, code: &str) -> Story {
+        let realm = begin.realm;
+        let mut story = begin;
+        for registration in self.people(realm).waiting(email) {
+            let name = &registration.name;
+            let Some(link) = registration.link.as_ref().filter(|link| link.tries > 0) else { continue };
+            story = story.then(|stage| {
+                let link = stage.model.people_mut(realm).registration_mut(name).and_then(|r| r.link.as_mut());
+                if let Some(link) = link {
+                    link.tries -= 1;
+                }
+            });
+            if link.code.as_deref().is_some_and(|right| right.eq_ignore_ascii_case(code)) {
+                return self.begin_account(story, registration);
+            }
+        }
+        story.refuse(Refusal::InvalidToken)
+    }
+}
+
+fn account(registration: &Registration) -> Account {
+    Account {
+        name: registration.name.clone(),
+        phone: registration.phone.clone(),
+        id: registration.id.clone(),
+        email: registration.email,
+        password: registration.password,
+        credentials_version: 1,
+        sessions: Vec::new(),
+        pending: None,
+        previous: None,
+        change: None,
+        reset: None,
+        phone_verified: false,
+        mfa: false,
+        disabled: false,
+        phone_challenge: None,
+        login_challenge: None,
+    }
+}
+
+fn forget(stage: &mut StageOf, realm: TestRealm, name: &str) {
+    stage.model.people_mut(realm).registrations.retain(|registration| registration.name != name);
+}
+
+/// Mails a fresh link and code, or tells the owner of the address and drops the registration.
+fn deliver(stage: &mut StageOf, realm: TestRealm, name: &str) {
+    let now = stage.model.now;
+    let people = stage.model.people_mut(realm);
+    let Some(email) = people.registration_mut(name).map(|registration| registration.email) else { return };
+    if let Some(owner) = people.owner(email).map(|owner| owner.name.clone()) {
+        forget(stage, realm, name);
+        let told = Awaited { to: email.to_owned(), template: "already_registered", name: owner, right: Right::None };
+        stage.messages.push(told);
+        return;
+    }
+    let expires = now + VERIFY;
+    if let Some(registration) = people.registration_mut(name) {
+        registration.link = Some(Link { token: None, code: None, tries: TRIES, expires, email });
+        registration.expires = expires;
+    }
+    let (to, name) = (email.to_owned(), name.to_owned());
+    stage.messages.push(Awaited { to, template: "mail_email_verify", name, right: Right::Verify });
+}
+
+/// Mails anew for each registration that waits.
+pub(super) fn resend(stage: &mut StageOf, realm: TestRealm, email: &str) {
+    let names: Vec<String> = stage.model.people(realm).waiting(email).map(|waiting| waiting.name.clone()).collect();
+    for name in names {
+        deliver(stage, realm, &name);
+    }
+}

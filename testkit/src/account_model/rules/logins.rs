@@ -1,0 +1,129 @@
+//! Logins, second factors and phones.
+
+use super::{Awaited, Expected, Right, Story};
+use crate::account_model::driver::{Refusal, SentMessage};
+use crate::account_model::state::{Account, Challenge, Model, OTP, Session, TRIES};
+
+impl Model {
+    pub(super) fn log_in(&self, begin: Story, email: &str, password: &str) -> Story {
+        let people = self.people(begin.realm);
+        let Some(owner) = people.owner(email) else {
+            let waits = people.waiting(email).any(|waiting| waiting.password == password);
+            return begin.refuse(if waits { Refusal::EmailNotVerified } else { Refusal::InvalidCredentials });
+        };
+        if owner.disabled || owner.password != password {
+            return begin.refuse(Refusal::InvalidCredentials);
+        }
+        if !owner.mfa {
+            return self.open_session(begin, owner);
+        }
+        let end = Expected::Mfa(owner.name.clone());
+        self.challenge(begin, owner, Right::Login).end(end)
+    }
+
+    fn open_session(&self, before: Story, account: &Account) -> Story {
+        let (name, session) = (account.name.clone(), account.sessions.len());
+        let opened = Session::opened(self.now);
+        before.change(&name, |account| account.sessions.push(opened)).end(Expected::Pair { name, session, token: 0 })
+    }
+
+    /// A fresh challenge, then its text: the older one of its kind is dead.
+    fn challenge(&self, before: Story, account: &Account, right: Right) -> Story {
+        let challenge = Challenge {
+            token: None,
+            otp: None,
+            tries: TRIES,
+            expires: self.now + OTP,
+            credentials_version: account.credentials_version,
+        };
+        let (to, name) = (account.phone.clone(), account.name.clone());
+        let text = Awaited { to, template: SentMessage::TEXT, name, right };
+        before
+            .change(&account.name, |account| *slot(account, right) = Some(challenge))
+            .then(|stage| stage.messages.push(text))
+    }
+
+    pub(super) fn second_factor(&self, begin: Story, challenge: &str, otp: &str) -> Story {
+        let Some(account) = self.challenged(&begin, challenge, Right::Login) else {
+            return begin.refuse(Refusal::InvalidToken);
+        };
+        let still = account.mfa
+            && account
+                .login_challenge
+                .as_ref()
+                .is_some_and(|waiting| waiting.credentials_version == account.credentials_version);
+        match answer(begin, account, Right::Login, otp) {
+            Ok(right) if still => {
+                let name = account.name.clone();
+                self.open_session(right, account).in_last_stage(&name, |account| account.login_challenge = None)
+            }
+            Ok(late) => late.refuse(Refusal::InvalidToken),
+            Err(wrong) => wrong,
+        }
+    }
+
+    pub(super) fn send_otp(&self, begin: Story, id: &str, phone: &str) -> Story {
+        let mut accounts = self.people(begin.realm).accounts.iter();
+        let owns = |account: &&Account| account.id.as_deref() == Some(id) && account.phone == phone;
+        match accounts.find(|account| owns(account) && !account.disabled) {
+            None => begin.end(Expected::Challenge(None)),
+            Some(account) => {
+                let end = Expected::Challenge(Some(account.name.clone()));
+                self.challenge(begin, account, Right::Phone).end(end)
+            }
+        }
+    }
+
+    pub(super) fn verify_otp(&self, begin: Story, challenge: &str, otp: &str) -> Story {
+        let Some(account) = self.challenged(&begin, challenge, Right::Phone) else {
+            return begin.refuse(Refusal::InvalidToken);
+        };
+        match answer(begin, account, Right::Phone, otp) {
+            Ok(late) if account.disabled => late.refuse(Refusal::InvalidToken),
+            Ok(right) => right.change(&account.name, |account| {
+                account.phone_challenge = None;
+                account.phone_verified = true;
+            }),
+            Err(wrong) => wrong,
+        }
+    }
+
+    /// Whose challenge that is, if it can still be answered.
+    fn challenged(&self, story: &Story, challenge: &str, right: Right) -> Option<&Account> {
+        self.people(story.realm).accounts.iter().find(|account| {
+            let waiting = match right {
+                Right::Login => &account.login_challenge,
+                _ => &account.phone_challenge,
+            };
+            waiting.as_ref().is_some_and(|waiting| waiting.token.as_deref() == Some(challenge) && waiting.tries > 0)
+        })
+    }
+}
+
+/// Where an account keeps a challenge of that kind.
+pub const fn slot(account: &mut Account, right: Right) -> &mut Option<Challenge> {
+    match right {
+        Right::Login => &mut account.login_challenge,
+        _ => &mut account.phone_challenge,
+    }
+}
+
+/// The story after a right OTP, which spent a try and nothing more yet, or as it ends after a wrong one. One that was never sent is right for nobody.
+fn answer(begin: Story, account: &Account, right: Right, otp: &str) -> Result<Story, Story> {
+    let waiting = match right {
+        Right::Login => account.login_challenge.as_ref(),
+        _ => account.phone_challenge.as_ref(),
+    };
+    let name = &account.name;
+    match waiting.and_then(|waiting| waiting.otp.as_deref()) {
+        Some(sent) => {
+            let compared = begin.change(name, |account| {
+                if let Some(waiting) = slot(account, right) {
+                    waiting.tries -= 1;
+                }
+            });
+            if sent == otp { Ok(compared) } else { Err(compared.refuse(Refusal::InvalidToken)) }
+        }
+        None => Err(begin.refuse(Refusal::InvalidToken)),
+    }
+}

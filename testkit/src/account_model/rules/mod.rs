@@ -1,0 +1,196 @@
+//! The stories as the contract tells them. Each is a list of stages: where it may stop when a port fails. What was
+//! answered went through all of them.
+
+mod beginnings;
+mod logins;
+mod recovery;
+mod sessions;
+
+pub use self::logins::slot;
+
+use super::driver::{Refusal, Request, TestRealm};
+use super::state::{Account, Model};
+
+/// A message the model waits for, and what its texts become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    pub to: String,
+    pub template: &'static str,
+    /// The name in it; of a text, whose it is.
+    pub name: String,
+    pub right: Right,
+}
+
+/// The right in a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    None,
+    /// Link and code of a registration.
+    Verify,
+    Reset,
+    Change,
+    /// The OTP of a phone.
+    Phone,
+    /// The OTP of a login.
+    Login,
+}
+
+/// Where a story may stop.
+#[derive(Debug, Clone)]
+pub struct StageOf {
+    pub model: Model,
+    pub messages: Vec<Awaited>,
+}
+
+/// What the answer is, and what its texts become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    Done,
+    /// The id is that of the registration of this name, if there is one.
+    Registered(String),
+    /// The id is that of the account of this name.
+    Verified(String),
+    /// The token of this account's session of this place is handed out.
+    Pair {
+        name: String,
+        session: usize,
+        token: usize,
+    },
+    Mfa(String),
+    /// Nobody's if there is no name.
+    Challenge(Option<String>),
+    Refused(Refusal),
+}
+
+/// A story from its first stage to its answer.
+#[derive(Debug, Clone)]
+pub struct Story {
+    pub realm: TestRealm,
+    pub stages: Vec<StageOf>,
+    pub end: Expected,
+}
+
+impl Story {
+    fn begin(model: &Model, realm: TestRealm) -> Self {
+        let stages = vec![StageOf { model: model.clone(), messages: Vec::new() }];
+        Self { realm, stages, end: Expected::Done }
+    }
+
+    /// One more stage.
+    fn then(mut self, change: impl FnOnce(&mut StageOf)) -> Self {
+        if let Some(last) = self.stages.last() {
+            let mut stage = last.clone();
+            change(&mut stage);
+            self.stages.push(stage);
+        }
+        self
+    }
+
+    /// One more stage, in which an account has changed.
+    fn change(self, name: &str, change: impl FnOnce(&mut Account)) -> Self {
+        let realm = self.realm;
+        self.then(|stage| {
+            stage.model.people_mut(realm).account_mut(name).map(change);
+        })
+    }
+
+    /// One more stage, in which an owner has been told: at the old address too while that waits for its word.
+    fn notice(self, name: &str, template: &'static str) -> Self {
+        self.then(|_| {}).notice_in_last_stage(name, template)
+    }
+
+    /// The last stage tells an owner too.
+    fn notice_in_last_stage(mut self, name: &str, template: &'static str) -> Self {
+        let realm = self.realm;
+        let tell = |stage: &mut StageOf| {
+            let Some(account) = stage.model.people(realm).account(name) else { return };
+            let told: Vec<_> = [Some(account.email), account.previous].into_iter().flatten().collect();
+            let name = account.name.clone();
+            let awaited = |to: &str| Awaited { to: to.to_owned(), template, name: name.clone(), right: Right::None };
+            stage.messages.extend(told.into_iter().map(awaited));
+        };
+        self.stages.last_mut().map(tell);
+        self
+    }
+
+    /// The last stage changes an account too.
+    fn in_last_stage(mut self, name: &str, change: impl FnOnce(&mut Account)) -> Self {
+        let realm = self.realm;
+        if let Some(last) = self.stages.last_mut() {
+            last.model.people_mut(realm).account_mut(name).map(change);
+        }
+        self
+    }
+
+    /// All stages so far are one commit: the story stops before it or after it, never within.
+    fn in_one_commit(mut self) -> Self {
+        let last = self.stages.pop();
+        self.stages.truncate(1);
+        self.stages.extend(last);
+        self
+    }
+
+    fn end(self, end: Expected) -> Self {
+        Self { end, ..self }
+    }
+
+    fn refuse(self, refusal: Refusal) -> Self {
+        self.end(Expected::Refused(refusal))
+    }
+}
+
+impl Model {
+    /// What the contract says of a request.
+    pub fn story(&self, realm: TestRealm, request: &Request) -> Story {
+        let begin = Story::begin(self, realm);
+        match request {
+            Request::Register { name, phone, email, password } => self.register(begin, (name, phone), email, password),
+            Request::FollowLink { token } => self.follow_link(begin, token),
+            Request::RejectLink { token } => self.reject_link(begin, token),
+            Request::TypeCode { email, code } => self.type_code(begin, email, code),
+            Request::Resend { email } => begin.then(|stage| beginnings::resend(stage, realm, email)),
+            Request::LogIn { email, password } => self.log_in(begin, email, password),
+            Request::SecondFactor { challenge, otp } => self.second_factor(begin, challenge, otp),
+            Request::Refresh { token } => self.refresh(begin, token),
+            Request::RequestReset { email } => self.request_reset(begin, email),
+            Request::Reset { token, password } => self.reset(begin, token, password),
+            Request::SendOtp { id, phone } => self.send_otp(begin, id, phone),
+            Request::VerifyOtp { challenge, otp } => self.verify_otp(begin, challenge, otp),
+            Request::Disable { email } => self.disable(begin, email),
+            Request::Enable { email } => self.enable(begin, email),
+            Request::LogOut { access }
+            | Request::LogOutEverywhere { access }
+            | Request::ChangePassword { access, .. }
+            | Request::ChangeEmail { access, .. }
+            | Request::SetMfa { access, .. }
+            | Request::Delete { access, .. } => match self.people(realm).caller(access, self.now) {
+                None => begin.refuse(Refusal::NotAuthenticated),
+                Some((account, session)) => self.as_caller(begin, account, session, request),
+            },
+        }
+    }
+
+    fn as_caller(&self, begin: Story, account: &Account, session: usize, request: &Request) -> Story {
+        let name = &account.name;
+        match request {
+            Request::LogOut { .. } => begin.change(name, |account| {
+                account.sessions.remove(session);
+            }),
+            Request::LogOutEverywhere { .. } => begin.change(name, Account::end_rights),
+            Request::ChangePassword { current, .. } if *current != account.password => {
+                begin.refuse(Refusal::WrongPassword)
+            }
+            Request::ChangePassword { new, .. } => recovery::change_password(begin, account, new, self.now),
+            Request::ChangeEmail { email, password, .. } => {
+                recovery::change_email(begin, account, email, self.reauthenticate(account, session, *password))
+            }
+            Request::SetMfa { on, password, .. } => {
+                recovery::set_mfa(begin, account, *on, self.reauthenticate(account, session, *password))
+            }
+            Request::Delete { password, .. } => {
+                recovery::delete(begin, account, self.reauthenticate(account, session, *password))
+            }
+            _ => begin,
+        }
+    }
+}

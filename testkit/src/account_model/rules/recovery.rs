@@ -1,0 +1,178 @@
+//! Passwords, addresses, factors, and the end.
+
+use super::{Awaited, Expected, Right, Story};
+use crate::account_model::driver::Refusal;
+use crate::account_model::state::{Account, FRESH, Link, Model, RESET, Seconds, Session, VERIFY};
+
+impl Model {
+    pub(super) fn request_reset(&self, begin: Story, email: &'static str) -> Story {
+        let owner = self.people(begin.realm).owner(email);
+        let Some(owner) = owner.filter(|owner| !owner.disabled) else { return begin };
+        let link = Link { token: None, code: None, tries: 0, expires: self.now + RESET, email };
+        let (realm, name) = (begin.realm, owner.name.clone());
+        begin.then(|stage| {
+            if let Some(account) = stage.model.people_mut(realm).account_mut(&name) {
+                account.reset = Some(link);
+            }
+            let (to, template) = (email.to_owned(), "mail_password_reset");
+            stage.messages.push(Awaited { to, template, name, right: Right::Reset });
+        })
+    }
+
+    pub(super) fn reset(&self, begin: Story, token: &str, password: &'static str) -> Story {
+        let realm = begin.realm;
+        let holds = |account: &&Account| account.reset_link().is_some_and(|link| link.token.as_deref() == Some(token));
+        let Some(account) = self.people(realm).accounts.iter().find(holds) else {
+            return begin.refuse(Refusal::InvalidToken);
+        };
+        let (name, email) = (&account.name, account.email);
+        new_password(begin, name, password)
+            .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
+            .notice(name, "password_changed")
+            .in_one_commit()
+    }
+
+    /// Whether a caller may change how the account is entered or its owner is reached: after a recent login, or with
+    /// the password. A password that is given must be right.
+    pub(super) fn reauthenticate(
+        &self,
+        account: &Account,
+        session: usize,
+        password: Option<&str>,
+    ) -> Result<(), Refusal> {
+        let since = account.sessions.get(session).map_or(i64::MAX, |session| self.now - session.authenticated_at);
+        match password {
+            Some(password) if password != account.password => Err(Refusal::WrongPassword),
+            None if since > FRESH => Err(Refusal::ReauthenticationRequired),
+            _ => Ok(()),
+        }
+    }
+
+    /// Every right of the account ends with it.
+    pub(super) fn disable(&self, begin: Story, email: &str) -> Story {
+        let Some(owner) = self.people(begin.realm).owner(email) else { return begin.refuse(Refusal::NotFound) };
+        let word = |account: &mut Account| {
+            account.disabled = true;
+            account.end_rights();
+        };
+        if owner.disabled { begin } else { begin.change(&owner.name, word) }
+    }
+
+    pub(super) fn enable(&self, begin: Story, email: &str) -> Story {
+        let Some(owner) = self.people(begin.realm).owner(email) else { return begin.refuse(Refusal::NotFound) };
+        if !owner.disabled {
+            return begin;
+        }
+        begin.change(&owner.name, |account| {
+            account.forget_rights();
+            account.disabled = false;
+        })
+    }
+}
+
+impl Account {
+    /// The reset link, while the address it was mailed to is the account's.
+    pub fn reset_link(&self) -> Option<&Link> {
+        self.reset.as_ref().filter(|link| link.email == self.email && !self.disabled)
+    }
+}
+
+/// Another password: every right of the old one ends.
+fn new_password(before: Story, name: &str, password: &'static str) -> Story {
+    before.change(name, |account| {
+        account.password = password;
+        account.end_rights();
+    })
+}
+
+/// Another password, and a new session for the one who changed it.
+pub(super) fn change_password(begin: Story, account: &Account, password: &'static str, now: Seconds) -> Story {
+    let name = &account.name;
+    new_password(begin, name, password)
+        .change(name, |account| account.sessions.push(Session::opened(now)))
+        .notice(name, "password_changed")
+        .in_one_commit()
+        .end(Expected::Pair { name: name.clone(), session: 0, token: 0 })
+}
+
+pub(super) fn change_email(
+    begin: Story,
+    account: &Account,
+    email: &'static str,
+    allowed: Result<(), Refusal>,
+) -> Story {
+    let name = &account.name;
+    if allowed == Err(Refusal::WrongPassword) {
+        return begin.refuse(Refusal::WrongPassword);
+    }
+    if account.email == email {
+        return match account.pending {
+            None => begin,
+            Some(_) => begin.change(name, |account| {
+                account.pending = None;
+                account.change = None;
+            }),
+        };
+    }
+    if account.pending == Some(email) {
+        return confirm(begin, account, email);
+    }
+    if let Err(refusal) = allowed {
+        return begin.refuse(refusal);
+    }
+    let asked = begin.change(name, |account| {
+        account.pending = Some(email);
+        account.change = None;
+    });
+    confirm(asked, account, email).notice(name, "email_change_requested").in_one_commit()
+}
+
+/// The link of a new address is mailed; or, if the address has an account, a word to its owner.
+fn confirm(before: Story, account: &Account, email: &'static str) -> Story {
+    let (realm, name) = (before.realm, account.name.clone());
+    before.then(|stage| {
+        let expires = stage.model.now + VERIFY;
+        let people = stage.model.people_mut(realm);
+        let to = email.to_owned();
+        if let Some(owner) = people.owner(email).map(|owner| owner.name.clone()) {
+            stage.messages.push(Awaited { to, template: "already_registered", name: owner, right: Right::None });
+            return;
+        }
+        if let Some(account) = people.account_mut(&name) {
+            account.change = Some(Link { token: None, code: None, tries: 0, expires, email });
+        }
+        stage.messages.push(Awaited { to, template: "email_change_confirm", name, right: Right::Change });
+    })
+}
+
+pub(super) fn delete(begin: Story, account: &Account, allowed: Result<(), Refusal>) -> Story {
+    let realm = begin.realm;
+    if let Err(refusal) = allowed {
+        return begin.refuse(refusal);
+    }
+    let (name, email) = (&account.name, account.email);
+    begin
+        .change(name, Account::forget_rights)
+        .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
+        .then(|stage| stage.model.people_mut(realm).accounts.retain(|account| account.name != *name))
+        .in_one_commit()
+}
+
+pub(super) fn set_mfa(begin: Story, account: &Account, on: bool, allowed: Result<(), Refusal>) -> Story {
+    let name = &account.name;
+    match allowed {
+        Err(Refusal::WrongPassword) => return begin.refuse(Refusal::WrongPassword),
+        _ if on == account.mfa => return begin,
+        Err(refusal) => return begin.refuse(refusal),
+        Ok(()) if on && !account.phone_verified => return begin.refuse(Refusal::PhoneNotVerified),
+        Ok(()) => {}
+    }
+    begin
+        .change(name, |account| {
+            account.mfa = on;
+            account.login_challenge = None;
+        })
+        .notice(name, "mfa_changed")
+        .in_one_commit()
+        .end(Expected::Done)
+}

@@ -1,0 +1,232 @@
+//! One state of the world: people, their sessions and their rights. A text that nobody has seen is `None`.
+
+use super::driver::TestRealm;
+
+/// When something is over, and all times: seconds.
+pub type Seconds = i64;
+
+/// How long a pending registration, its link and the link of a new address live.
+pub const VERIFY: Seconds = 86_400;
+/// How long a reset link lives.
+pub const RESET: Seconds = 1800;
+/// How long an OTP lives.
+pub const OTP: Seconds = 300;
+/// How long an access token lives.
+pub const ACCESS: Seconds = 1800;
+/// How far clocks may differ: an access token may still pass for so long.
+pub const LEEWAY: Seconds = 30;
+/// How long a session lives unused.
+pub const IDLE: Seconds = 30 * 86_400;
+/// How long a session lives.
+pub const LONGEST: Seconds = 90 * 86_400;
+/// How long after its exchange a refresh token gets the same successor.
+pub const REISSUE: Seconds = 60;
+/// How long a login is fresh.
+pub const FRESH: Seconds = 900;
+/// Tries of a code.
+pub const TRIES: u8 = 5;
+/// Registrations that wait for one address.
+pub const PENDING: usize = 5;
+
+/// A right in a link, and the code beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    pub token: Option<String>,
+    pub code: Option<String>,
+    pub tries: u8,
+    pub expires: Seconds,
+    /// The address it is bound to.
+    pub email: &'static str,
+}
+
+/// A challenge that an OTP answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Challenge {
+    pub token: Option<String>,
+    pub otp: Option<String>,
+    pub tries: u8,
+    pub expires: Seconds,
+    pub credentials_version: u32,
+}
+
+/// Someone who waits for a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Unlike everybody else's.
+    pub name: String,
+    pub phone: String,
+    pub id: Option<String>,
+    pub email: &'static str,
+    pub password: &'static str,
+    pub link: Option<Link>,
+    pub expires: Seconds,
+}
+
+/// A refresh token.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Token {
+    pub text: Option<String>,
+    pub tripwire: bool,
+    pub successor: Option<usize>,
+    pub rotated_at: Seconds,
+}
+
+/// A login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub tokens: Vec<Token>,
+    pub access: Vec<(String, Seconds)>,
+    pub authenticated_at: Seconds,
+    pub idle_expires: Seconds,
+    pub expires: Seconds,
+}
+
+/// Someone with an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub name: String,
+    pub phone: String,
+    pub id: Option<String>,
+    pub email: &'static str,
+    pub password: &'static str,
+    pub credentials_version: u32,
+    pub sessions: Vec<Session>,
+    /// A new address that waits for its link.
+    pub pending: Option<&'static str>,
+    /// The old address, until it has been told.
+    pub previous: Option<&'static str>,
+    pub change: Option<Link>,
+    pub reset: Option<Link>,
+    pub phone_verified: bool,
+    pub mfa: bool,
+    /// By an operator: nothing of it answers.
+    pub disabled: bool,
+    pub phone_challenge: Option<Challenge>,
+    pub login_challenge: Option<Challenge>,
+}
+
+/// The people of a realm.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct People {
+    /// Oldest first.
+    pub registrations: Vec<Registration>,
+    pub accounts: Vec<Account>,
+}
+
+/// A state of the world.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Model {
+    pub now: Seconds,
+    first: People,
+    second: People,
+}
+
+impl Model {
+    pub const fn people(&self, realm: TestRealm) -> &People {
+        match realm {
+            TestRealm::First => &self.first,
+            TestRealm::Second => &self.second,
+        }
+    }
+
+    pub const fn people_mut(&mut self, realm: TestRealm) -> &mut People {
+        match realm {
+            TestRealm::First => &mut self.first,
+            TestRealm::Second => &mut self.second,
+        }
+    }
+
+    /// Drops what has expired, and what nobody can show: states that differ in nothing else are one.
+    pub fn tidy(&mut self) {
+        let now = self.now;
+        for people in [&mut self.first, &mut self.second] {
+            people.registrations.retain(|registration| now < registration.expires);
+            for registration in &mut people.registrations {
+                registration.link.take_if(|link| now >= link.expires || link.token.is_none());
+            }
+            people.accounts.iter_mut().for_each(|account| account.tidy(now));
+        }
+    }
+}
+
+impl People {
+    pub fn owner(&self, email: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.email == email)
+    }
+
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name == name)
+    }
+
+    pub fn account_mut(&mut self, name: &str) -> Option<&mut Account> {
+        self.accounts.iter_mut().find(|account| account.name == name)
+    }
+
+    pub fn registration_mut(&mut self, name: &str) -> Option<&mut Registration> {
+        self.registrations.iter_mut().find(|registration| registration.name == name)
+    }
+
+    pub fn waiting(&self, email: &str) -> impl Iterator<Item = &Registration> {
+        self.registrations.iter().filter(move |registration| registration.email == email)
+    }
+
+    pub fn drop_waiting(&mut self, email: &str) {
+        self.registrations.retain(|registration| registration.email != email);
+    }
+
+    /// Whose access token that is, and of which of their sessions.
+    pub fn caller(&self, access: &str, now: Seconds) -> Option<(&Account, usize)> {
+        let is_it =
+            |session: &Session| session.access.iter().any(|(text, expires)| text == access && now < *expires + LEEWAY);
+        self.accounts.iter().find_map(|account| Some((account, account.sessions.iter().position(is_it)?)))
+    }
+}
+
+impl Account {
+    fn tidy(&mut self, now: Seconds) {
+        self.change.take_if(|link| now >= link.expires || link.token.is_none());
+        self.reset.take_if(|link| now >= link.expires || link.token.is_none());
+        for challenge in [&mut self.phone_challenge, &mut self.login_challenge] {
+            challenge.take_if(|challenge| now >= challenge.expires || challenge.token.is_none());
+        }
+        self.sessions.retain_mut(|session| {
+            session.access.retain(|(_, expires)| now < *expires + LEEWAY);
+            let shown = !session.access.is_empty() || session.tokens.iter().any(|token| token.text.is_some());
+            shown && now < session.idle_expires && now < session.expires
+        });
+    }
+
+    /// Every link and challenge is dead.
+    pub fn forget_rights(&mut self) {
+        self.change = None;
+        self.reset = None;
+        self.phone_challenge = None;
+        self.login_challenge = None;
+    }
+
+    /// Whether a link of that token makes the address that waits the address.
+    pub fn changes_by(&self, token: &str) -> bool {
+        let link = self.change.as_ref().filter(|link| link.token.as_deref() == Some(token) && !self.disabled);
+        link.is_some_and(|link| self.pending == Some(link.email))
+    }
+
+    /// Every right that was given before has ended.
+    pub fn end_rights(&mut self) {
+        self.credentials_version += 1;
+        self.sessions.clear();
+        self.pending = None;
+        self.forget_rights();
+    }
+}
+
+impl Session {
+    pub fn opened(now: Seconds) -> Self {
+        Self {
+            tokens: vec![Token::default()],
+            access: Vec::new(),
+            authenticated_at: now,
+            idle_expires: now + IDLE,
+            expires: now + LONGEST,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The reference model of an account's life against the stories over fakes, with ports that break between any two
+//! steps; and against a service with a hole in it, which it finds.
+
+use std::sync::Arc;
+
+use crate::account_model::{
+    Harness, ModelRun, Post, RunStats, ServiceDriver, Step, TestRealm, Waiting, WorldDriver, run_model,
+};
+use crate::faulty_token_store::{FaultyDatabase, uses_up_nothing};
+use crate::race::block_on;
+use crate::world::TestWorld;
+use portcullis_core::policy::{Lifetimes, Policy};
+use portcullis_core::service::{AuthService, Ports};
+
+/// The seed of the run_model; printed with whatever fails.
+const SEED: u64 = 7;
+
+struct OverFakes(ModelRun<WorldDriver>);
+
+impl Harness for OverFakes {
+    type Driver = WorldDriver;
+
+    fn set_up() -> Self {
+        Self(ModelRun::new(ServiceDriver::over(&TestWorld::new(7))))
+    }
+
+    fn life(&mut self) -> &mut ModelRun<WorldDriver> {
+        &mut self.0
+    }
+
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<WorldDriver>) -> Waiting<'a, T>) -> T {
+        block_on(work(&mut self.0))
+    }
+}
+
+fn play(seed: u64) -> RunStats {
+    run_model::<OverFakes>(200, 150, seed).unwrap_or_else(|story| panic!("{story}"))
+}
+
+#[test]
+fn lives_go_as_the_contract_says() {
+    let tally = play(SEED);
+    println!("{tally}");
+    assert!(tally.steps > 10_000 && tally.cut_short > 200, "{tally}");
+    // every request got somewhere, and every refusal was met
+    for met in [
+        "Register → Registered",
+        "FollowLink → Verified",
+        "FollowLink → InvalidToken",
+        "RejectLink → Done",
+        "TypeCode → Verified",
+        "TypeCode → InvalidToken",
+        "LogIn → Pair",
+        "LogIn → MfaRequired",
+        "LogIn → InvalidCredentials",
+        "LogIn → EmailNotVerified",
+        "SecondFactor → Pair",
+        "SecondFactor → InvalidToken",
+        "Refresh → Pair",
+        "Refresh → InvalidGrant",
+        "LogOut → Done",
+        "LogOutEverywhere → Done",
+        "Reset → Done",
+        "Reset → InvalidToken",
+        "ChangePassword → Pair",
+        "ChangePassword → WrongPassword",
+        "ChangeEmail → Done",
+        "ChangeEmail → WrongPassword",
+        "ChangeEmail → ReauthenticationRequired",
+        "SendOtp → Challenge",
+        "VerifyOtp → Done",
+        "VerifyOtp → InvalidToken",
+        "SetMfa → Done",
+        "SetMfa → PhoneNotVerified",
+        "SetMfa → ReauthenticationRequired",
+        "Delete → Done",
+        "Delete → WrongPassword",
+        "Delete → ReauthenticationRequired",
+        "Delete → NotAuthenticated",
+        "Disable → Done",
+        "Disable → NotFound",
+        "Enable → Done",
+    ] {
+        assert!(tally.answers.contains_key(met), "no {met} in\n{tally}");
+    }
+}
+
+#[test]
+fn other_lives_go_so_too() {
+    assert!(play(SEED + 1).steps > 10_000);
+}
+
+/// A service whose one-time tokens are not used up.
+struct OverGenerous(ModelRun<ServiceDriver>);
+
+impl Harness for OverGenerous {
+    type Driver = ServiceDriver;
+
+    fn set_up() -> Self {
+        let world = TestWorld::new(7);
+        let ports = world.ports();
+        let database = FaultyDatabase { inner: ports.database, fault: uses_up_nothing };
+        let ports = Ports { database: Arc::new(database), ..ports };
+        Self(ModelRun::new(ServiceDriver::over_ports(&world, ports)))
+    }
+
+    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
+        &mut self.0
+    }
+
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<ServiceDriver>) -> Waiting<'a, T>) -> T {
+        block_on(work(&mut self.0))
+    }
+}
+
+const ADA: &str = "ada@example.com";
+const USUAL: &str = "kq7!Zp2#vW9x-tulip";
+const DAY: i64 = 86_400;
+
+/// Someone with an account who has logged in.
+fn logged_in() -> Vec<Step> {
+    vec![
+        Step::Register { realm: TestRealm::First, email: ADA, password: USUAL },
+        Step::FollowLink { nth: 0, any: false, elsewhere: false },
+        Step::LogIn { realm: TestRealm::First, email: ADA, password: USUAL },
+    ]
+}
+
+/// Plays these steps, one by one; what no state explains.
+fn played<S: Harness>(steps: impl IntoIterator<Item = Step>) -> Result<RunStats, String> {
+    let mut stage = S::set_up();
+    for step in steps {
+        stage.wait(|life| {
+            let step = step.clone();
+            Box::pin(async move { life.play(&step).await })
+        })?;
+    }
+    stage.wait(|life| Box::pin(life.reckon()))?;
+    Ok(stage.life().tally().clone())
+}
+
+/// The shortest life that shows the hole: no seed decides whether it is found.
+#[test]
+fn a_code_that_can_be_used_twice_is_found() {
+    let answer = Step::AnswerChallenge { nth: 0, wrong: false, crossed: false };
+    let twice = [Step::SendOtp { nth: 0 }, answer.clone(), answer];
+    let life = || logged_in().into_iter().chain(twice.clone());
+    assert!(played::<OverFakes>(life()).is_ok());
+    let story = played::<OverGenerous>(life()).expect_err("a hole in the service");
+    assert!(story.starts_with("VerifyOtp"), "{story}");
+}
+
+/// What is found by chance is cut down to what shows it. A seed that finds nothing only passes the word on.
+#[test]
+fn a_life_that_shows_a_hole_is_cut_short() {
+    let found = (SEED..SEED + 20).find_map(|seed| Some((seed, run_model::<OverGenerous>(200, 150, seed).err()?)));
+    let (seed, story) = found.expect("a hole in the service");
+    println!("{story}");
+    assert!(story.starts_with(&format!("seed {seed}, a life of")), "{story}");
+    assert!(story.lines().filter(|line| line.starts_with("  ") && line.contains('{')).count() <= 12, "{story}");
+}
+
+/// Three weeks and three weeks are more than a session may lie unused; a refresh in between extends it, ninety days
+/// are its end all the same.
+#[test]
+fn a_session_in_use_outlives_its_idle_time_and_not_its_longest() {
+    let refresh = Step::Refresh { nth: 0, lost: false, elsewhere: false };
+    let weeks = [Step::Pass { seconds: 21 * DAY }, refresh];
+    let used = |turns: usize| logged_in().into_iter().chain(weeks.iter().cycle().take(2 * turns).cloned());
+    let tally = played::<OverFakes>(used(4)).unwrap();
+    assert_eq!(tally.answers.get("Refresh → Pair"), Some(&4), "{tally}");
+    assert!(played::<OverForgetful>(used(1)).is_ok());
+    assert!(played::<OverForgetful>(used(2)).is_err_and(|story| story.starts_with("Refresh(")));
+    let tally = played::<OverFakes>(used(5)).unwrap();
+    assert_eq!(tally.answers.get("Refresh → InvalidGrant"), Some(&1), "{tally}");
+}
+
+/// A service that never extends a session.
+struct OverForgetful(ModelRun<ServiceDriver>);
+
+impl Harness for OverForgetful {
+    type Driver = ServiceDriver;
+
+    fn set_up() -> Self {
+        let world = TestWorld::new(7);
+        let post = Post {
+            mailer: world.mailer.clone(),
+            sms_sender: world.sms_sender.clone(),
+            clock: world.clock.clone(),
+            faults: None,
+        };
+        let usual = Policy { limits_on: false, ..Policy::default() };
+        let lifetimes = Lifetimes { refresh_max: usual.lifetimes.refresh_idle, ..usual.lifetimes };
+        let policy = Policy { lifetimes, ..usual };
+        Self(ModelRun::new(ServiceDriver::new(AuthService::new(world.ports(), policy), post)))
+    }
+
+    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
+        &mut self.0
+    }
+
+    fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<ServiceDriver>) -> Waiting<'a, T>) -> T {
+        block_on(work(&mut self.0))
+    }
+}
+
+#[test]
+fn a_disabled_account_answers_as_nobodys_and_comes_back_with_its_password_alone() {
+    let (realm, email) = (TestRealm::First, ADA);
+    let steps = [
+        Step::RequestReset { realm, email },
+        Step::SendOtp { nth: 0 },
+        Step::Disable { realm, email },
+        Step::LogIn { realm, email, password: USUAL },
+        Step::Refresh { nth: 0, lost: false, elsewhere: false },
+        Step::AnswerChallenge { nth: 0, wrong: false, crossed: false },
+        Step::Reset { nth: 0, any: false, password: USUAL },
+        Step::RequestReset { realm, email },
+        Step::Register { realm, email, password: USUAL },
+        Step::Disable { realm, email },
+        Step::Enable { realm, email },
+        Step::Refresh { nth: 0, lost: false, elsewhere: false },
+        Step::Reset { nth: 0, any: false, password: USUAL },
+        Step::LogIn { realm, email, password: USUAL },
+        Step::Disable { realm, email: "eve@example.net" },
+    ];
+    let tally = played::<OverFakes>(logged_in().into_iter().chain(steps)).unwrap();
+    let times = |answer: &str| tally.answers.get(answer).copied().unwrap_or_default();
+    assert_eq!((times("LogIn → Pair"), times("LogIn → InvalidCredentials")), (2, 1), "{tally}");
+    assert_eq!((times("Refresh → InvalidGrant"), times("Reset → InvalidToken")), (2, 2), "{tally}");
+    assert_eq!((times("VerifyOtp → InvalidToken"), times("Disable → Done")), (1, 2), "{tally}");
+    assert_eq!((times("Enable → Done"), times("Disable → NotFound")), (1, 1), "{tally}");
+}

@@ -1,0 +1,307 @@
+//! The contract of the job queue.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Case, Outcome, Records, Setup};
+use crate::samples::{LIFE, NOW, digest, job, job_id, realm, user_id};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
+use portcullis_core::model::message::Channel;
+use portcullis_core::model::one_time_token::Purpose;
+use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
+
+type Jobs = Setup<Records<dyn JobQueue>>;
+
+const MILLI: Duration = Duration::from_millis(1);
+const LEASE: Duration = Duration::from_mins(1);
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case<Records<dyn JobQueue>>> {
+    cases![
+        an_empty_queue_has_nothing_to_do,
+        keeps_every_task,
+        gives_the_oldest_first,
+        a_claimed_job_is_out_of_sight_until_its_lease_ends,
+        a_completed_job_never_comes_back,
+        attempts_are_counted,
+        a_retry_waits_for_its_time,
+        one_of_many_racing_claims_gets_it,
+        racing_claims_share_the_work,
+        a_buried_job_is_a_dead_letter,
+        dead_letters_come_newest_first,
+        a_dead_letter_can_be_revived_once,
+        forgets_what_is_about_a_subject,
+        forgets_what_is_about_an_address,
+        a_forgotten_job_does_not_come_back,
+        tells_how_many_are_where,
+        a_waiter_wakes_for_a_job,
+    ]
+}
+
+/// The n-th welcome, about the n-th user.
+fn welcome(n: u64) -> Job {
+    job(&realm("User1"), n, Task::Welcome(user_id(n)))
+}
+
+async fn claim_at(jobs: &Jobs, millis: u64) -> Result<Option<Job>, portcullis_core::ports::error::PortError> {
+    jobs.claim(NOW + Duration::from_millis(millis), LEASE).await
+}
+
+/// As claimed for the `attempts`-th time.
+fn begun(job: &Job, attempts: u32) -> Job {
+    Job { attempts, ..job.clone() }
+}
+
+async fn an_empty_queue_has_nothing_to_do(jobs: &Jobs) -> Outcome {
+    assert_eq!(jobs.claim(NOW, LEASE).await?, None);
+    assert_eq!(jobs.list_dead_letters(10).await?, Vec::new());
+    assert!(!jobs.requeue(&job_id(1), NOW).await?);
+    assert_eq!(jobs.depth().await?, QueueDepth::default());
+    jobs.complete(&job_id(1)).await?;
+    jobs.retry_at(&job_id(1), NOW).await?;
+    jobs.dead_letter(&job_id(1), "unknown", NOW).await?;
+    jobs.forget(&realm("User1"), &JobSubject::Subject(user_id(1))).await?;
+    assert_eq!(jobs.depth().await?, QueueDepth::default());
+    Ok(())
+}
+
+fn every_task() -> Vec<Task> {
+    let (user, at, challenge) = (user_id(1), NOW, digest("token", 1));
+    let mut tasks = vec![
+        Task::VerifyRegistration(user),
+        Task::ResendVerification(digest("email", 1)),
+        Task::ResetPassword(digest("email", 1)),
+        Task::Welcome(user),
+        Task::ConfirmEmailChange(user),
+        Task::EmailChangeRequested { user, at },
+        Task::EmailChanged { user, at },
+        Task::PhoneChanged { user, at },
+    ];
+    for yes in [true, false] {
+        tasks.push(Task::PasswordChanged { user, at, by_reset: yes });
+        tasks.push(Task::MfaChanged { user, at, enabled: yes });
+    }
+    for purpose in Purpose::ALL {
+        tasks.push(Task::SendOtp { user, purpose, challenge, channel: Channel::Sms });
+        tasks.push(Task::SendOtp { user, purpose, challenge, channel: Channel::Voice });
+    }
+    tasks
+}
+
+async fn keeps_every_task(jobs: &Jobs) -> Outcome {
+    for (n, task) in (1..).zip(every_task()) {
+        let one = job(&realm("User1"), n, task);
+        jobs.enqueue(one.clone()).await?;
+        assert_eq!(claim_at(jobs, 1000).await?, Some(begun(&one, 1)));
+        jobs.dead_letter(&one.id, "no reason", NOW).await?;
+        let letter = DeadLetter { job: begun(&one, 1), reason: "no reason".to_owned(), at: NOW };
+        assert_eq!(jobs.list_dead_letters(1).await?, vec![letter]);
+        jobs.forget(&one.realm, &one.task.about()).await?;
+    }
+    Ok(())
+}
+
+async fn gives_the_oldest_first(jobs: &Jobs) -> Outcome {
+    for n in [5, 2, 8, 1, 7, 3, 6, 4] {
+        jobs.enqueue(welcome(n)).await?;
+    }
+    for n in 1..=8 {
+        assert_eq!(claim_at(jobs, 10).await?, Some(begun(&welcome(n), 1)));
+    }
+    assert_eq!(claim_at(jobs, 10).await?, None);
+    Ok(())
+}
+
+async fn a_claimed_job_is_out_of_sight_until_its_lease_ends(jobs: &Jobs) -> Outcome {
+    let one = welcome(1);
+    jobs.enqueue(one.clone()).await?;
+    let begin = NOW + MILLI * 10;
+    assert_eq!(jobs.claim(begin, LEASE).await?, Some(begun(&one, 1)));
+    assert_eq!(jobs.claim(begin, LEASE).await?, None);
+    assert_eq!(jobs.claim(begin + LEASE - MILLI, LEASE).await?, None);
+    assert_eq!(jobs.claim(begin + LEASE, LEASE).await?, Some(begun(&one, 2)));
+    assert_eq!(jobs.claim(begin + LEASE, LEASE).await?, None);
+    Ok(())
+}
+
+async fn a_completed_job_never_comes_back(jobs: &Jobs) -> Outcome {
+    jobs.enqueue(welcome(1)).await?;
+    claim_at(jobs, 10).await?;
+    jobs.complete(&job_id(1)).await?;
+    jobs.complete(&job_id(1)).await?;
+    jobs.retry_at(&job_id(1), NOW).await?;
+    assert_eq!(jobs.claim(NOW + LIFE, LEASE).await?, None);
+    assert_eq!(jobs.depth().await?, QueueDepth::default());
+    Ok(())
+}
+
+async fn attempts_are_counted(jobs: &Jobs) -> Outcome {
+    let one = welcome(1);
+    jobs.enqueue(one.clone()).await?;
+    for attempt in 1..=5 {
+        let now = NOW + LEASE * attempt;
+        assert_eq!(jobs.claim(now, LEASE).await?, Some(begun(&one, attempt)));
+        jobs.retry_at(&one.id, now + MILLI).await?;
+    }
+    Ok(())
+}
+
+async fn a_retry_waits_for_its_time(jobs: &Jobs) -> Outcome {
+    jobs.enqueue(welcome(1)).await?;
+    claim_at(jobs, 10).await?;
+    let later = NOW + LEASE * 10;
+    jobs.retry_at(&job_id(1), later).await?;
+    assert_eq!(jobs.claim(later - MILLI, LEASE).await?, None);
+    assert_eq!(jobs.claim(later, LEASE).await?, Some(begun(&welcome(1), 2)));
+    jobs.retry_at(&job_id(1), later + MILLI).await?;
+    assert_eq!(jobs.claim(later + MILLI, LEASE).await?, Some(begun(&welcome(1), 3)), "sooner than the lease");
+    Ok(())
+}
+
+async fn one_of_many_racing_claims_gets_it(jobs: &Jobs) -> Outcome {
+    jobs.enqueue(welcome(1)).await?;
+    let claim = |jobs: Arc<Records<dyn JobQueue>>, _| async move { jobs.claim(NOW + MILLI, LEASE).await };
+    let got: Vec<Job> = jobs.race(50, claim).await?.into_iter().flatten().collect();
+    assert_eq!(got, vec![begun(&welcome(1), 1)]);
+    Ok(())
+}
+
+async fn racing_claims_share_the_work(jobs: &Jobs) -> Outcome {
+    for n in 0..20 {
+        jobs.enqueue(welcome(n)).await?;
+    }
+    let claim = |jobs: Arc<Records<dyn JobQueue>>, _| async move { jobs.claim(NOW + LEASE, LEASE).await };
+    let mut got: Vec<_> = jobs.race(30, claim).await?.into_iter().flatten().map(|job| job.id).collect();
+    let mut all: Vec<_> = (0..20).map(job_id).collect();
+    got.sort();
+    all.sort();
+    assert_eq!(got, all);
+    Ok(())
+}
+
+async fn a_buried_job_is_a_dead_letter(jobs: &Jobs) -> Outcome {
+    let one = welcome(1);
+    jobs.enqueue(one.clone()).await?;
+    claim_at(jobs, 10).await?;
+    jobs.dead_letter(&one.id, "the server refuses", NOW + LEASE).await?;
+    assert_eq!(jobs.claim(NOW + LIFE, LEASE).await?, None);
+    let letter = DeadLetter { job: begun(&one, 1), reason: "the server refuses".to_owned(), at: NOW + LEASE };
+    assert_eq!(jobs.list_dead_letters(10).await?, vec![letter]);
+    Ok(())
+}
+
+async fn dead_letters_come_newest_first(jobs: &Jobs) -> Outcome {
+    for n in 1..=4 {
+        jobs.enqueue(welcome(n)).await?;
+        claim_at(jobs, 10).await?;
+        jobs.dead_letter(&job_id(n), "dead", NOW + Duration::from_secs(n)).await?;
+    }
+    let ids = |letters: Vec<DeadLetter>| letters.into_iter().map(|letter| letter.job.id).collect::<Vec<_>>();
+    assert_eq!(ids(jobs.list_dead_letters(10).await?), [4, 3, 2, 1].map(job_id));
+    assert_eq!(ids(jobs.list_dead_letters(2).await?), [4, 3].map(job_id));
+    assert_eq!(ids(jobs.list_dead_letters(0).await?), []);
+    Ok(())
+}
+
+async fn a_dead_letter_can_be_revived_once(jobs: &Jobs) -> Outcome {
+    let one = welcome(1);
+    jobs.enqueue(one.clone()).await?;
+    claim_at(jobs, 10).await?;
+    assert!(!jobs.requeue(&one.id, NOW).await?, "it is not dead");
+    jobs.dead_letter(&one.id, "dead", NOW).await?;
+    let second_life = NOW + LIFE;
+    assert!(jobs.requeue(&one.id, second_life).await?);
+    assert!(!jobs.requeue(&one.id, second_life).await?);
+    assert_eq!(jobs.list_dead_letters(10).await?, Vec::new());
+    assert_eq!(jobs.claim(second_life - MILLI, LEASE).await?, None);
+    assert_eq!(jobs.claim(second_life, LEASE).await?, Some(begun(&one, 1)));
+    Ok(())
+}
+
+/// Leaves one job and one dead letter of each task in each of two realms, forgets, and counts what is left here.
+async fn left_after_forgetting(
+    jobs: &Jobs,
+    tasks: [Task; 4],
+    about: JobSubject,
+) -> Result<Vec<Task>, portcullis_core::ports::error::PortError> {
+    for (n, task) in (0..).zip(tasks) {
+        for (m, realm) in (0..).zip([realm("User1"), realm("User2")]) {
+            let (dead, waiting) = (job(&realm, 4 * n + m, task.clone()), job(&realm, 4 * n + 2 + m, task.clone()));
+            jobs.enqueue(dead.clone()).await?;
+            jobs.dead_letter(&dead.id, "dead", NOW).await?;
+            jobs.enqueue(waiting).await?;
+        }
+    }
+    jobs.forget(&realm("User1"), &about).await?;
+    let mut left: Vec<Job> = jobs.list_dead_letters(100).await?.into_iter().map(|letter| letter.job).collect();
+    while let Some(job) = jobs.claim(NOW + LEASE, LIFE).await? {
+        left.push(job);
+        assert!(left.len() <= 16, "more jobs than there ever were");
+    }
+    assert_eq!(left.iter().filter(|job| job.realm == realm("User2")).count(), 8, "another realm lost jobs");
+    Ok(left.into_iter().filter(|job| job.realm == realm("User1")).map(|job| job.task).collect())
+}
+
+async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
+    let changed = Task::PasswordChanged { user: user_id(1), at: NOW, by_reset: true };
+    let other = Task::Welcome(user_id(2));
+    let address = Task::ResetPassword(digest("email", 1));
+    let tasks = [Task::Welcome(user_id(1)), changed, other.clone(), address.clone()];
+    let left = left_after_forgetting(jobs, tasks, JobSubject::Subject(user_id(1))).await?;
+    assert_eq!(left.len(), 4);
+    assert!(left.iter().all(|task| *task == other || *task == address), "{left:?}");
+    Ok(())
+}
+
+async fn forgets_what_is_about_an_address(jobs: &Jobs) -> Outcome {
+    let other = Task::ResetPassword(digest("email", 2));
+    let subject = Task::Welcome(user_id(1));
+    let email = digest("email", 1);
+    let tasks = [Task::ResetPassword(email), Task::ResendVerification(email), other.clone(), subject.clone()];
+    let left = left_after_forgetting(jobs, tasks, JobSubject::Address(email)).await?;
+    assert_eq!(left.len(), 4);
+    assert!(left.iter().all(|task| *task == other || *task == subject), "{left:?}");
+    Ok(())
+}
+
+async fn a_forgotten_job_does_not_come_back(jobs: &Jobs) -> Outcome {
+    let one = welcome(1);
+    jobs.enqueue(one.clone()).await?;
+    claim_at(jobs, 10).await?;
+    jobs.forget(&one.realm, &one.task.about()).await?;
+    jobs.retry_at(&one.id, NOW).await?;
+    jobs.dead_letter(&one.id, "too late", NOW).await?;
+    assert_eq!(jobs.claim(NOW + LIFE, LEASE).await?, None);
+    assert_eq!(jobs.list_dead_letters(10).await?, Vec::new());
+    assert!(!jobs.requeue(&one.id, NOW).await?);
+    Ok(())
+}
+
+async fn tells_how_many_are_where(jobs: &Jobs) -> Outcome {
+    for n in 1..=3 {
+        jobs.enqueue(welcome(n)).await?;
+    }
+    claim_at(jobs, 10).await?;
+    assert_eq!(jobs.depth().await?, QueueDepth { waiting: 3, dead: 0 });
+    jobs.dead_letter(&job_id(1), "dead", NOW).await?;
+    assert_eq!(jobs.depth().await?, QueueDepth { waiting: 2, dead: 1 });
+    jobs.requeue(&job_id(1), NOW).await?;
+    assert_eq!(jobs.depth().await?, QueueDepth { waiting: 3, dead: 0 });
+    Ok(())
+}
+
+async fn a_waiter_wakes_for_a_job(jobs: &Jobs) -> Outcome {
+    let patience = Duration::from_secs(30);
+    let began = Instant::now();
+    let either = |jobs: Arc<Records<dyn JobQueue>>, runner: u64| async move {
+        if runner == 0 {
+            jobs.wait(patience).await;
+            return Ok(());
+        }
+        jobs.enqueue(welcome(1)).await
+    };
+    jobs.race(2, either).await?;
+    assert!(began.elapsed() < patience, "it slept on");
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The contract of the login guard.
+
+use std::time::Duration;
+
+use super::{Case, Outcome, Records, Setup, count};
+use crate::samples::{NOW, digest, realm};
+use portcullis_core::model::login_throttle::{Admission, FREE_FAILURES, THROTTLE};
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::login_guard::LoginGuard;
+
+type Guard = Setup<Records<dyn LoginGuard>>;
+
+const MILLI: Duration = Duration::from_millis(1);
+const JUST_LESS: Duration = THROTTLE.saturating_sub(MILLI);
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case<Records<dyn LoginGuard>>> {
+    cases![
+        ten_failures_are_free,
+        then_one_try_a_minute_passes,
+        strangers_share_one_count,
+        a_known_address_is_not_slowed_down_by_strangers,
+        a_known_address_has_a_count_of_its_own,
+        known_addresses_do_not_share_a_count,
+        a_success_starts_its_count_anew,
+        a_success_of_a_new_address_starts_the_strangers_anew,
+        emails_do_not_share_a_count,
+        realms_do_not_share_a_count,
+        forgets_an_email,
+        a_racing_crowd_gets_no_more_than_is_free,
+        a_racing_crowd_gets_one_try_a_minute,
+    ]
+}
+
+fn from(n: u64) -> Digest {
+    digest("address", n)
+}
+
+fn email(n: u64) -> Digest {
+    digest("email", n)
+}
+
+/// One try at the first e-mail.
+async fn admit(guard: &Guard, from: Digest, now: Timestamp) -> Result<Admission, PortError> {
+    guard.admit(&realm("User1"), &email(1), &from, now).await
+}
+
+/// Uses up what is free from an address.
+async fn exhaust(guard: &Guard, from: Digest, now: Timestamp) -> Outcome {
+    for n in 0..FREE_FAILURES {
+        assert_eq!(admit(guard, from, now).await?, Admission::Admitted, "try {n}");
+    }
+    assert_eq!(admit(guard, from, now).await?, Admission::Throttled(THROTTLE));
+    Ok(())
+}
+
+async fn ten_failures_are_free(guard: &Guard) -> Outcome {
+    for n in 0..FREE_FAILURES {
+        assert_eq!(admit(guard, from(1), NOW + MILLI * n).await?, Admission::Admitted);
+    }
+    let last = NOW + MILLI * (FREE_FAILURES - 1);
+    assert_eq!(admit(guard, from(1), last).await?, Admission::Throttled(THROTTLE));
+    assert_eq!(admit(guard, from(1), last + MILLI).await?, Admission::Throttled(JUST_LESS));
+    Ok(())
+}
+
+async fn then_one_try_a_minute_passes(guard: &Guard) -> Outcome {
+    exhaust(guard, from(1), NOW).await?;
+    for minute in 1..=3 {
+        let now = NOW + THROTTLE * minute;
+        assert_eq!(admit(guard, from(1), now - MILLI).await?, Admission::Throttled(MILLI));
+        assert_eq!(admit(guard, from(1), now).await?, Admission::Admitted);
+        assert_eq!(admit(guard, from(1), now).await?, Admission::Throttled(THROTTLE));
+    }
+    let much_later = NOW + THROTTLE * 10_000;
+    assert_eq!(admit(guard, from(1), much_later).await?, Admission::Admitted);
+    assert_eq!(admit(guard, from(1), much_later + MILLI).await?, Admission::Throttled(JUST_LESS));
+    Ok(())
+}
+
+async fn strangers_share_one_count(guard: &Guard) -> Outcome {
+    for n in 0..u64::from(FREE_FAILURES) {
+        assert_eq!(admit(guard, from(n), NOW).await?, Admission::Admitted);
+    }
+    assert_eq!(admit(guard, from(99), NOW).await?, Admission::Throttled(THROTTLE));
+    Ok(())
+}
+
+async fn a_known_address_is_not_slowed_down_by_strangers(guard: &Guard) -> Outcome {
+    admit(guard, from(1), NOW).await?;
+    guard.succeeded(&realm("User1"), &email(1), &from(1), NOW).await?;
+    exhaust(guard, from(2), NOW).await?;
+    assert_eq!(admit(guard, from(1), NOW).await?, Admission::Admitted);
+    Ok(())
+}
+
+async fn a_known_address_has_a_count_of_its_own(guard: &Guard) -> Outcome {
+    guard.succeeded(&realm("User1"), &email(1), &from(1), NOW).await?;
+    exhaust(guard, from(1), NOW).await?;
+    assert_eq!(admit(guard, from(2), NOW).await?, Admission::Admitted, "it slowed strangers down");
+    assert_eq!(admit(guard, from(1), NOW + THROTTLE).await?, Admission::Admitted);
+    Ok(())
+}
+
+async fn known_addresses_do_not_share_a_count(guard: &Guard) -> Outcome {
+    for n in [1, 2] {
+        guard.succeeded(&realm("User1"), &email(1), &from(n), NOW).await?;
+    }
+    exhaust(guard, from(1), NOW).await?;
+    exhaust(guard, from(2), NOW).await
+}
+
+async fn a_success_starts_its_count_anew(guard: &Guard) -> Outcome {
+    guard.succeeded(&realm("User1"), &email(1), &from(1), NOW).await?;
+    exhaust(guard, from(2), NOW).await?;
+    exhaust(guard, from(1), NOW).await?;
+    guard.succeeded(&realm("User1"), &email(1), &from(1), NOW).await?;
+    exhaust(guard, from(1), NOW).await?;
+    assert_eq!(admit(guard, from(3), NOW).await?, Admission::Throttled(THROTTLE), "it freed the strangers");
+    Ok(())
+}
+
+async fn a_success_of_a_new_address_starts_the_strangers_anew(guard: &Guard) -> Outcome {
+    for _ in 0..FREE_FAILURES {
+        admit(guard, from(1), NOW).await?;
+    }
+    guard.succeeded(&realm("User1"), &email(1), &from(1), NOW).await?;
+    exhaust(guard, from(2), NOW).await
+}
+
+async fn emails_do_not_share_a_count(guard: &Guard) -> Outcome {
+    exhaust(guard, from(1), NOW).await?;
+    assert_eq!(guard.admit(&realm("User1"), &email(2), &from(1), NOW).await?, Admission::Admitted);
+    Ok(())
+}
+
+async fn realms_do_not_share_a_count(guard: &Guard) -> Outcome {
+    exhaust(guard, from(1), NOW).await?;
+    assert_eq!(guard.admit(&realm("User2"), &email(1), &from(1), NOW).await?, Admission::Admitted);
+    guard.succeeded(&realm("User2"), &email(1), &from(1), NOW).await?;
+    assert_eq!(admit(guard, from(1), NOW).await?, Admission::Throttled(THROTTLE));
+    guard.forget(&realm("User2"), &email(1)).await?;
+    assert_eq!(admit(guard, from(1), NOW).await?, Admission::Throttled(THROTTLE));
+    Ok(())
+}
+
+async fn forgets_an_email(guard: &Guard) -> Outcome {
+    guard.succeeded(&realm("User1"), &email(1), &from(1), NOW).await?;
+    exhaust(guard, from(1), NOW).await?;
+    exhaust(guard, from(2), NOW).await?;
+    for _ in 0..FREE_FAILURES {
+        guard.admit(&realm("User1"), &email(2), &from(1), NOW).await?;
+    }
+    guard.forget(&realm("User1"), &email(1)).await?;
+    guard.forget(&realm("User1"), &email(1)).await?;
+    exhaust(guard, from(1), NOW).await?;
+    assert_eq!(admit(guard, from(2), NOW).await?, Admission::Throttled(THROTTLE), "the first is a stranger again");
+    let other = guard.admit(&realm("User1"), &email(2), &from(1), NOW).await?;
+    assert_eq!(other, Admission::Throttled(THROTTLE), "another e-mail was forgotten");
+    Ok(())
+}
+
+/// How many of fifty tries at once are admitted.
+async fn crowd(guard: &Guard, now: Timestamp) -> Result<usize, PortError> {
+    let answers =
+        guard.race(50, |guard, n| async move { guard.admit(&realm("User1"), &email(1), &from(n), now).await });
+    Ok(count(&answers.await?, &Admission::Admitted))
+}
+
+async fn a_racing_crowd_gets_no_more_than_is_free(guard: &Guard) -> Outcome {
+    assert_eq!(crowd(guard, NOW).await? as u64, u64::from(FREE_FAILURES));
+    Ok(())
+}
+
+async fn a_racing_crowd_gets_one_try_a_minute(guard: &Guard) -> Outcome {
+    exhaust(guard, from(1), NOW).await?;
+    assert_eq!(crowd(guard, NOW + THROTTLE).await?, 1);
+    assert_eq!(crowd(guard, NOW + THROTTLE).await?, 0);
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! What every implementation of a port must do, as cases to run over each: fakes, ours, and those from outside.
+//! A case gets a port that nobody else uses. Time passes by a later `now`, never by waiting.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::locked::Locked;
+use crate::race::{Racer, Task};
+use portcullis_core::ports::error::PortError;
+
+/// Lists cases by name. What is not listed is dead code, and the compiler says so.
+macro_rules! cases {
+    ($($case:ident),* $(,)?) => {
+        vec![$($crate::contract::Case { name: stringify!($case), run: |setup| Box::pin($case(setup)) }),*]
+    };
+}
+
+mod agreement;
+#[cfg(test)]
+mod faulty_adapters;
+mod held_keys;
+mod records;
+mod suite;
+
+pub use records::Records;
+pub use suite::{AnyCase, Backend, Broken, all, prove};
+
+// commits
+pub mod database;
+// users
+pub mod registration_store;
+pub mod user_store;
+// tokens
+pub mod one_time_token_store;
+pub mod session_store;
+pub mod token_signer;
+// crypto
+pub mod breached_passwords;
+pub mod field_cipher;
+pub mod keyed_digest;
+pub mod password_hasher;
+// notifications
+pub mod job_queue;
+pub mod mailer;
+pub mod sms_sender;
+// abuse and evidence
+pub mod audit_log;
+pub mod login_guard;
+pub mod rate_limiter;
+// time and chance
+pub mod clock;
+pub mod randomness;
+
+/// How a case went: an unmet expectation is a panic, a port that breaks is an error.
+pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// A case under way. It may borrow what it runs on.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+/// One case of a contract.
+pub struct Case<P: ?Sized> {
+    /// Its name: what an implementation does.
+    pub name: &'static str,
+    /// What it tries.
+    pub run: fn(&Setup<P>) -> Running<'_>,
+}
+
+impl<P: ?Sized> fmt::Debug for Case<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// What a case works with: the port, to which it derefs, and a way to race for it.
+pub struct Setup<P: ?Sized> {
+    /// A fresh implementation.
+    pub port: Arc<P>,
+    /// Runs tasks at once.
+    pub racer: Arc<dyn Racer>,
+}
+
+impl<P: ?Sized> fmt::Debug for Setup<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Setup")
+    }
+}
+
+impl<P: ?Sized> Deref for Setup<P> {
+    type Target = P;
+
+    fn deref(&self) -> &P {
+        &self.port
+    }
+}
+
+impl<P: ?Sized + Send + Sync + 'static> Setup<P> {
+    /// What `n` runners that race for the port come back with, in no order.
+    ///
+    /// # Errors
+    /// What the port broke with under one of them.
+    ///
+    /// # Panics
+    /// If a runner did not come back.
+    pub async fn race<T, F>(&self, n: u64, runner: impl Fn(Arc<P>, u64) -> F) -> Result<Vec<T>, PortError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, PortError>> + Send + 'static,
+    {
+        let answers = Arc::new(Locked::<Vec<Result<T, PortError>>>::new(Vec::new()));
+        let task = |number| -> Task {
+            let run = runner(Arc::clone(&self.port), number);
+            let answers = Arc::clone(&answers);
+            Box::pin(async move {
+                let answer = run.await;
+                answers.lock().push(answer);
+            })
+        };
+        let tasks = (0..n).map(task).collect();
+        self.racer.race(tasks).await;
+        let answers = std::mem::take(&mut *answers.lock());
+        assert_eq!(answers.len() as u64, n, "a runner did not come back");
+        answers.into_iter().collect()
+    }
+}
+
+/// How many are `answer`.
+fn count<T: PartialEq>(answers: &[T], answer: &T) -> usize {
+    answers.iter().filter(|other| *other == answer).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::race::{Threads, block_on};
+    use crate::world::TestWorld;
+
+    #[test]
+    fn the_fakes_keep_every_contract() {
+        let cases = all();
+        assert!(cases.len() > 100, "{} cases", cases.len());
+        for case in cases {
+            let backend = Backend::of(TestWorld::new(1).ports());
+            let outcome = block_on(case.run(&backend, Arc::new(Threads)));
+            assert!(outcome.is_ok(), "{case}: {outcome:?}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The contract of the user store: one at a time here, several at once in `races`.
+
+mod races;
+
+use async_trait::async_trait;
+
+use super::agreement::user_store::agrees_with_the_fake;
+use super::held_keys::{
+    Holds, a_racing_swap_undoes_no_removal, hands_over_every_key_once, one_of_many_racing_swaps_wins,
+    swaps_keys_of_any_length, swaps_the_keys_that_were_seen_and_nothing_else,
+    what_changed_or_went_meanwhile_is_not_swapped,
+};
+use super::{Case, Outcome, Records, Setup};
+use crate::samples::{NOW, digest, person, realm, sealed, user, user_id};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::{Sealed, WrappedKey};
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::user::{PasswordHash, PendingEmail, SealedPerson, User};
+use portcullis_core::ports::database::Refusal;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::user_store::UserStore;
+
+use races::{
+    a_racing_replacement_undoes_no_deletion, one_of_many_racing_deletions_answers_true,
+    one_of_many_racing_inserts_of_an_email_wins, one_of_many_racing_inserts_of_an_id_wins,
+    one_of_many_racing_replacements_wins,
+};
+
+type Users = Setup<Records<dyn UserStore>>;
+
+/// All cases.
+#[must_use]
+pub fn cases() -> Vec<Case<Records<dyn UserStore>>> {
+    cases![
+        an_empty_store_finds_nobody,
+        finds_what_was_inserted,
+        keeps_every_field,
+        keeps_large_and_empty_values,
+        refuses_a_taken_id,
+        refuses_a_taken_email,
+        another_realm_is_another_world,
+        replaces_the_expected_version,
+        a_stale_replacement_changes_nothing,
+        a_replacement_moves_the_email,
+        a_replacement_leaves_the_key,
+        a_replacement_may_not_take_an_email,
+        a_disabled_account_is_found_so_and_keeps_its_email,
+        nobody_is_replaced_who_is_gone,
+        deletes_once,
+        a_deleted_email_is_free_again,
+        one_of_many_racing_inserts_of_an_email_wins,
+        one_of_many_racing_inserts_of_an_id_wins,
+        one_of_many_racing_replacements_wins,
+        one_of_many_racing_deletions_answers_true,
+        a_racing_replacement_undoes_no_deletion,
+        hands_over_every_key_once,
+        swaps_the_keys_that_were_seen_and_nothing_else,
+        swaps_keys_of_any_length,
+        what_changed_or_went_meanwhile_is_not_swapped,
+        one_of_many_racing_swaps_wins,
+        a_racing_swap_undoes_no_removal,
+        answers_a_ping,
+        agrees_with_the_fake,
+    ]
+}
+
+#[async_trait]
+impl Holds for Records<dyn UserStore> {
+    type Record = User;
+
+    fn nth(realm: &Realm, n: u64) -> User {
+        user(realm, n)
+    }
+
+    fn held(user: &User) -> StoredDataKey {
+        let User { realm, id, person, .. } = user;
+        StoredDataKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
+    }
+
+    fn with_key(user: &User, key: WrappedKey) -> User {
+        let mut anew = user.clone();
+        anew.person.key = key;
+        anew
+    }
+
+    async fn keep(&self, user: &User) -> Result<(), PortError> {
+        self.insert(user.clone()).await.map(|_| ())
+    }
+
+    async fn found(&self, user: &User) -> Result<Option<User>, PortError> {
+        self.find(&user.realm, &user.id).await
+    }
+
+    async fn gone(&self, user: &User) -> Result<bool, PortError> {
+        self.delete(&user.realm, &user.id).await
+    }
+
+    async fn page(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys(behind.map(str::to_owned), limit).await
+    }
+
+    async fn swap(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
+        self.swap_keys(swaps).await
+    }
+}
+
+/// Another person of the same key: what a replacement may change.
+fn replaced(key: u64, n: u64) -> SealedPerson {
+    SealedPerson { key: person(key).key, ..person(n) }
+}
+
+async fn an_empty_store_finds_nobody(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    assert_eq!(users.find(&realm, &user_id(1)).await?, None);
+    assert_eq!(users.find_by_email(&realm, &digest("email", 1)).await?, None);
+    assert!(!users.delete(&realm, &user_id(1)).await?);
+    Ok(())
+}
+
+async fn finds_what_was_inserted(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let (one, two) = (user(&realm, 1), user(&realm, 2));
+    assert_eq!(users.insert(one.clone()).await?, Ok(()));
+    assert_eq!(users.insert(two.clone()).await?, Ok(()));
+    assert_eq!(users.find(&realm, &one.id).await?, Some(one.clone()));
+    assert_eq!(users.find_by_email(&realm, &one.person.email_index).await?, Some(one));
+    assert_eq!(users.find_by_email(&realm, &two.person.email_index).await?, Some(two));
+    assert_eq!(users.find(&realm, &user_id(3)).await?, None);
+    Ok(())
+}
+
+/// What is stored under one number, field by field, is not what is stored under another.
+fn in_every_shape() -> Vec<User> {
+    let plain = user(&realm("User1"), 1);
+    let pending = PendingEmail { index: digest("pending", 1), email: sealed("pending", 1) };
+    vec![
+        User { pending_email: Some(pending), ..plain.clone() },
+        User { previous_email: Some(sealed("previous", 1)), ..plain.clone() },
+        User { password: PasswordHash::new("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"), ..plain.clone() },
+        User { phone_verified: true, ..plain.clone() },
+        User { mfa_sms: true, ..plain.clone() },
+        User { disabled: true, ..plain.clone() },
+        User { credentials_version: i64::MAX.cast_unsigned(), ..plain.clone() },
+        User { version: i64::MAX.cast_unsigned(), ..plain.clone() },
+        User { created_at: Timestamp::from_millis(0), ..plain.clone() },
+        User { updated_at: Timestamp::from_millis(NOW.as_millis() + 1), ..plain.clone() },
+        User { person: person(2), ..plain.clone() },
+        plain,
+    ]
+}
+
+async fn keeps_every_field(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    for shape in in_every_shape() {
+        assert_eq!(users.insert(shape.clone()).await?, Ok(()));
+        assert_eq!(users.find(&realm, &shape.id).await?, Some(shape.clone()));
+        users.delete(&realm, &shape.id).await?;
+    }
+    let mut version = 1;
+    users.insert(user(&realm, 1)).await??;
+    for shape in in_every_shape() {
+        let person = SealedPerson { key: person(1).key, ..shape.person.clone() };
+        let next = User { version: version + 1, person, ..shape };
+        assert_eq!(users.replace(next.clone(), version).await?, Ok(()));
+        assert_eq!(users.find(&realm, &next.id).await?, Some(next));
+        version += 1;
+    }
+    Ok(())
+}
+
+async fn keeps_large_and_empty_values(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let every_byte: Vec<u8> = (0..=u8::MAX).cycle().take(100_000).collect();
+    for (n, value) in [(1, Vec::new()), (2, vec![0]), (3, every_byte)] {
+        let mut odd = user(&realm, n);
+        odd.person.key = WrappedKey::from_bytes(value.clone());
+        odd.person.first_name = Sealed::from_bytes(value.clone());
+        odd.previous_email = Some(Sealed::from_bytes(value));
+        users.insert(odd.clone()).await??;
+        assert_eq!(users.find(&realm, &odd.id).await?, Some(odd));
+    }
+    Ok(())
+}
+
+async fn refuses_a_taken_id(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let first = user(&realm, 1);
+    let second = User { id: first.id, ..user(&realm, 2) };
+    users.insert(first.clone()).await??;
+    assert_eq!(users.insert(second.clone()).await?, Err(Refusal::IdTaken));
+    assert_eq!(users.find(&realm, &first.id).await?, Some(first));
+    assert_eq!(users.find_by_email(&realm, &second.person.email_index).await?, None);
+    Ok(())
+}
+
+async fn refuses_a_taken_email(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let first = user(&realm, 1);
+    let second = User { person: first.person.clone(), ..user(&realm, 2) };
+    users.insert(first.clone()).await??;
+    assert_eq!(users.insert(second.clone()).await?, Err(Refusal::EmailTaken));
+    assert_eq!(users.find(&realm, &second.id).await?, None);
+    assert_eq!(users.find_by_email(&realm, &first.person.email_index).await?, Some(first));
+    Ok(())
+}
+
+async fn another_realm_is_another_world(users: &Users) -> Outcome {
+    let (here, there) = (realm("User1"), realm("User2"));
+    let (mine, theirs) = (user(&here, 1), user(&there, 1));
+    users.insert(mine.clone()).await??;
+    assert_eq!(users.find(&there, &mine.id).await?, None);
+    assert_eq!(users.find_by_email(&there, &mine.person.email_index).await?, None);
+    assert_eq!(users.replace(User { version: 2, ..theirs.clone() }, 1).await?, Err(Refusal::UserGone));
+    assert!(!users.delete(&there, &mine.id).await?);
+    assert_eq!(users.insert(theirs.clone()).await?, Ok(()));
+    assert!(users.delete(&here, &mine.id).await?);
+    assert_eq!(users.find(&there, &theirs.id).await?, Some(theirs));
+    Ok(())
+}
+
+async fn replaces_the_expected_version(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let first = user(&realm, 1);
+    users.insert(first.clone()).await??;
+    let second = User { version: 2, credentials_version: 1, ..first };
+    assert_eq!(users.replace(second.clone(), 1).await?, Ok(()));
+    assert_eq!(users.find(&realm, &second.id).await?, Some(second.clone()));
+    assert_eq!(users.find_by_email(&realm, &second.person.email_index).await?, Some(second));
+    Ok(())
+}
+
+async fn a_stale_replacement_changes_nothing(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let stored = User { version: 5, ..user(&realm, 1) };
+    users.insert(stored.clone()).await??;
+    for expected in [0, 4, 6] {
+        let late = User { version: expected + 1, disabled: true, ..stored.clone() };
+        assert_eq!(users.replace(late, expected).await?, Err(Refusal::UserStale));
+    }
+    assert_eq!(users.find(&realm, &stored.id).await?, Some(stored));
+    Ok(())
+}
+
+async fn a_replacement_moves_the_email(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let before = user(&realm, 1);
+    users.insert(before.clone()).await??;
+    let after = User { person: replaced(1, 2), version: 2, ..before.clone() };
+    assert_eq!(users.replace(after.clone(), 1).await?, Ok(()));
+    assert_eq!(users.find_by_email(&realm, &before.person.email_index).await?, None);
+    assert_eq!(users.find_by_email(&realm, &after.person.email_index).await?, Some(after));
+    assert_eq!(users.insert(User { id: user_id(3), ..before }).await?, Ok(()));
+    Ok(())
+}
+
+/// Read before its key was wrapped anew, written after: the old wrapping must not come back.
+async fn a_replacement_leaves_the_key(users: &Users) -> Outcome {
+    let before = user(&realm("User1"), 1);
+    users.insert(before.clone()).await??;
+    let swap = KeyReplacement { seen: <Records<dyn UserStore>>::held(&before), fresh: person(9).key };
+    assert_eq!(users.swap_keys(vec![swap]).await?, 1);
+    let after = User { person: replaced(1, 2), version: 2, ..before };
+    assert_eq!(users.replace(after.clone(), 1).await?, Ok(()));
+    let kept = User { person: replaced(9, 2), ..after };
+    assert_eq!(users.find(&kept.realm, &kept.id).await?, Some(kept));
+    Ok(())
+}
+
+async fn a_disabled_account_is_found_so_and_keeps_its_email(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let enabled = user(&realm, 1);
+    users.insert(enabled.clone()).await??;
+    // a cache in front of the store is filled now
+    assert_eq!(users.find(&realm, &enabled.id).await?, Some(enabled.clone()));
+    let disabled = User { disabled: true, credentials_version: 1, version: 2, ..enabled.clone() };
+    assert_eq!(users.replace(disabled.clone(), 1).await?, Ok(()));
+    assert_eq!(users.find(&realm, &disabled.id).await?, Some(disabled.clone()));
+    assert_eq!(users.find_by_email(&realm, &disabled.person.email_index).await?, Some(disabled.clone()));
+    let another = User { id: user_id(2), ..enabled.clone() };
+    assert_eq!(users.insert(another).await?, Err(Refusal::EmailTaken));
+    let back = User { disabled: false, version: 3, ..disabled };
+    assert_eq!(users.replace(back.clone(), 2).await?, Ok(()));
+    assert_eq!(users.find(&realm, &back.id).await?, Some(back));
+    Ok(())
+}
+
+async fn a_replacement_may_not_take_an_email(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let (one, two) = (user(&realm, 1), user(&realm, 2));
+    users.insert(one.clone()).await??;
+    users.insert(two.clone()).await??;
+    let greedy = User { person: one.person.clone(), version: 2, ..two.clone() };
+    assert_eq!(users.replace(greedy, 1).await?, Err(Refusal::EmailTaken));
+    assert_eq!(users.find(&realm, &two.id).await?, Some(two));
+    assert_eq!(users.find_by_email(&realm, &one.person.email_index).await?, Some(one));
+    Ok(())
+}
+
+async fn nobody_is_replaced_who_is_gone(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let one = user(&realm, 1);
+    assert_eq!(users.replace(User { version: 2, ..one.clone() }, 1).await?, Err(Refusal::UserGone));
+    users.insert(one.clone()).await??;
+    users.delete(&realm, &one.id).await?;
+    assert_eq!(users.replace(User { version: 2, ..one.clone() }, 1).await?, Err(Refusal::UserGone));
+    assert_eq!(users.find(&realm, &one.id).await?, None);
+    Ok(())
+}
+
+async fn deletes_once(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let (one, two) = (user(&realm, 1), user(&realm, 2));
+    users.insert(one.clone()).await??;
+    users.insert(two.clone()).await??;
+    assert!(users.delete(&realm, &one.id).await?);
+    assert!(!users.delete(&realm, &one.id).await?);
+    assert_eq!(users.find(&realm, &one.id).await?, None);
+    assert_eq!(users.find_by_email(&realm, &one.person.email_index).await?, None);
+    assert_eq!(users.find(&realm, &two.id).await?, Some(two));
+    Ok(())
+}
+
+async fn a_deleted_email_is_free_again(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let one = user(&realm, 1);
+    users.insert(one.clone()).await??;
+    users.delete(&realm, &one.id).await?;
+    let again = User { id: user_id(2), ..one };
+    assert_eq!(users.insert(again.clone()).await?, Ok(()));
+    assert_eq!(users.find_by_email(&realm, &again.person.email_index).await?, Some(again));
+    Ok(())
+}
+
+async fn answers_a_ping(users: &Users) -> Outcome {
+    Ok(users.ping().await?)
+}

@@ -1,0 +1,68 @@
+//! Events in a list.
+
+use async_trait::async_trait;
+
+use crate::faults::{FaultPlan, Faults};
+use crate::locked::Locked;
+use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::error::PortError;
+
+/// Keeps events as long as it lives.
+#[derive(Debug)]
+pub struct FakeAuditLog {
+    pub(crate) events: Locked<Vec<Event>>,
+    faults: Faults,
+}
+
+impl FakeAuditLog {
+    /// An empty log whose reading breaks as the plan says; writing never does.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { events: Locked::default(), faults: Faults::new("audit_log", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Everything recorded, in order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Event> {
+        self.events.lock().clone()
+    }
+
+    /// What was recorded, in order, without the circumstances.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<EventKind> {
+        self.events.lock().iter().map(|event| event.kind).collect()
+    }
+}
+
+impl Default for FakeAuditLog {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+#[async_trait]
+impl AuditLog for FakeAuditLog {
+    fn record(&self, event: Event) {
+        self.events.lock().push(event);
+    }
+
+    async fn of_user(&self, realm: &Realm, user: &UserId, limit: u32) -> Result<Vec<Event>, PortError> {
+        self.faults.call("of_user", || {
+            let events = self.events.lock();
+            let of_user = events.iter().rev().filter(|event| event.realm == *realm && event.user == Some(*user));
+            let mut of_user: Vec<Event> = of_user.cloned().collect();
+            of_user.sort_by_key(|event| std::cmp::Reverse(event.at));
+            of_user.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            of_user
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! Jobs in a map.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::faults::{FaultPlan, Faults};
+use crate::locked::Locked;
+use portcullis_core::model::ids::JobId;
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    job: Job,
+    due: Timestamp,
+    /// Among jobs of one instant the first come is the older.
+    number: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Queue {
+    waiting: BTreeMap<JobId, Waiting>,
+    dead: Vec<DeadLetter>,
+    next: u64,
+}
+
+impl Queue {
+    pub(super) fn put(&mut self, job: Job, due: Timestamp) {
+        let number = self.next;
+        self.next += 1;
+        self.waiting.insert(job.id, Waiting { job, due, number });
+    }
+
+    pub(super) fn forget(&mut self, realm: &Realm, subject: &JobSubject) {
+        let stays = |job: &Job| job.realm != *realm || job.task.about() != *subject;
+        self.waiting.retain(|_, waiting| stays(&waiting.job));
+        self.dead.retain(|letter| stays(&letter.job));
+    }
+
+    fn oldest_due(&mut self, now: Timestamp) -> Option<&mut Waiting> {
+        let due = self.waiting.values_mut().filter(|waiting| waiting.due <= now);
+        due.min_by_key(|waiting| (waiting.job.created_at, waiting.number))
+    }
+}
+
+/// Keeps jobs as long as it lives. Nobody waits for it: `wait` returns at once.
+#[derive(Debug)]
+pub struct FakeJobQueue {
+    pub(crate) queue: Locked<Queue>,
+    faults: Faults,
+}
+
+impl FakeJobQueue {
+    /// An empty queue that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { queue: Locked::default(), faults: Faults::new("job_queue", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The jobs that wait or are being worked on, oldest first.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Job> {
+        let queue = self.queue.lock();
+        let mut waiting: Vec<&Waiting> = queue.waiting.values().collect();
+        waiting.sort_by_key(|waiting| (waiting.job.created_at, waiting.number));
+        waiting.into_iter().map(|waiting| waiting.job.clone()).collect()
+    }
+
+    /// The job that would be claimed now: a look, and no call of the port.
+    #[must_use]
+    pub fn next_due(&self, now: Timestamp) -> Option<Job> {
+        self.queue.lock().oldest_due(now).map(|waiting| waiting.job.clone())
+    }
+}
+
+impl Default for FakeJobQueue {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+#[async_trait]
+impl JobQueue for FakeJobQueue {
+    async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
+        self.faults.call("claim", || {
+            let mut queue = self.queue.lock();
+            let oldest = queue.oldest_due(now)?;
+            oldest.due = now + lease;
+            oldest.job.attempts += 1;
+            Some(oldest.job.clone())
+        })
+    }
+
+    async fn complete(&self, id: &JobId) -> Result<(), PortError> {
+        self.faults.call("complete", || {
+            self.queue.lock().waiting.remove(id);
+        })
+    }
+
+    async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
+        self.faults.call("retry_at", || {
+            if let Some(waiting) = self.queue.lock().waiting.get_mut(id) {
+                waiting.due = at;
+            }
+        })
+    }
+
+    async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+        self.faults.call("dead_letter", || {
+            let mut queue = self.queue.lock();
+            if let Some(Waiting { job, .. }) = queue.waiting.remove(id) {
+                queue.dead.push(DeadLetter { job, reason: reason.to_owned(), at: now });
+            }
+        })
+    }
+
+    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        self.faults.call("list_dead_letters", || {
+            let mut dead: Vec<DeadLetter> = self.queue.lock().dead.iter().rev().cloned().collect();
+            dead.sort_by_key(|letter| std::cmp::Reverse(letter.at));
+            dead.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            dead
+        })
+    }
+
+    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+        self.faults.call("requeue", || {
+            let mut queue = self.queue.lock();
+            let Some(place) = queue.dead.iter().position(|letter| letter.job.id == *id) else { return false };
+            let job = Job { attempts: 0, ..queue.dead.remove(place).job };
+            queue.put(job, now);
+            true
+        })
+    }
+
+    async fn depth(&self) -> Result<QueueDepth, PortError> {
+        self.faults.call("depth", || {
+            let queue = self.queue.lock();
+            QueueDepth { waiting: queue.waiting.len() as u64, dead: queue.dead.len() as u64 }
+        })
+    }
+
+    async fn wait(&self, _at_most: Duration) {}
+}

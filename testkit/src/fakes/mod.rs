@@ -1,0 +1,29 @@
+//! A fake for every port, under the port's file name: it holds state, keeps the contract, and breaks on demand.
+
+// all records at once
+pub mod database;
+// users
+mod held_keys;
+pub mod registration_store;
+pub mod user_store;
+// tokens
+pub mod one_time_token_store;
+pub mod session_store;
+pub mod token_signer;
+// crypto
+pub mod breached_passwords;
+pub mod field_cipher;
+pub mod keyed_digest;
+pub mod password_hasher;
+// notifications
+pub mod job_queue;
+pub mod mailer;
+pub mod outbox;
+pub mod sms_sender;
+// abuse and evidence
+pub mod audit_log;
+pub mod login_guard;
+pub mod rate_limiter;
+// time and chance
+pub mod clock;
+pub mod randomness;

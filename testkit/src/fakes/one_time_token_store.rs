@@ -1,0 +1,129 @@
+//! One-time tokens in a map with one place for each holder.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+
+use crate::faults::{FaultPlan, Faults};
+use crate::locked::Locked;
+use portcullis_core::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::database::Refusal;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
+
+pub(crate) type Tokens = HashMap<TokenOwner, OneTimeToken>;
+
+/// Keeps tokens as long as it lives.
+#[derive(Debug)]
+pub struct FakeOneTimeTokenStore {
+    pub(crate) tokens: Locked<Tokens>,
+    faults: Faults,
+}
+
+impl FakeOneTimeTokenStore {
+    /// An empty store that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { tokens: Locked::default(), faults: Faults::new("one_time_token_store", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Everything kept, expired or not, in the order of their making.
+    #[must_use]
+    pub fn all(&self) -> Vec<OneTimeToken> {
+        let mut all: Vec<OneTimeToken> = self.tokens.lock().values().cloned().collect();
+        all.sort_by_key(|token| (token.created_at, token.token));
+        all
+    }
+}
+
+impl Default for FakeOneTimeTokenStore {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+fn is_live(token: &OneTimeToken, now: Timestamp) -> bool {
+    now < token.expires_at
+}
+
+/// The living token of that digest.
+fn by_digest<'a>(
+    tokens: &'a Tokens,
+    (realm, purpose, digest): (&Realm, Purpose, &Digest),
+    now: Timestamp,
+) -> Option<&'a OneTimeToken> {
+    let is_it = |token: &&OneTimeToken| {
+        token.holder.realm == *realm
+            && token.holder.purpose == purpose
+            && token.token.matches(digest)
+            && is_live(token, now)
+    };
+    tokens.values().find(is_it)
+}
+
+/// The unexpired token of an owner, if it is the one of that digest.
+pub(super) fn owned<'a>(
+    tokens: &'a mut Tokens,
+    owner: &TokenOwner,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<&'a mut OneTimeToken, Refusal> {
+    let found = tokens.get_mut(owner).filter(|token| is_live(token, now) && token.token.matches(digest));
+    found.ok_or(Refusal::TokenGone)
+}
+
+#[async_trait]
+impl OneTimeTokenStore for FakeOneTimeTokenStore {
+    async fn find_valid(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<OneTimeToken>, PortError> {
+        self.faults.call("find_valid", || by_digest(&self.tokens.lock(), (realm, purpose, token), now).cloned())
+    }
+
+    async fn find(&self, holder: &TokenOwner, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
+        self.faults.call("find", || self.tokens.lock().get(holder).filter(|token| is_live(token, now)).cloned())
+    }
+
+    async fn try_code(&self, of: &CodeLookup, code: &Digest, now: Timestamp) -> Result<CodeAttempt, PortError> {
+        self.faults.call("try_code", || {
+            let mut tokens = self.tokens.lock();
+            let holder = match of {
+                CodeLookup::Owner(holder) => Some(holder.clone()),
+                CodeLookup::Token(realm, purpose, digest) => {
+                    by_digest(&tokens, (realm, *purpose, digest), now).map(|token| token.holder.clone())
+                }
+            };
+            let living = holder.and_then(|holder| tokens.get_mut(&holder)).filter(|token| is_live(token, now));
+            let Some(token) = living.filter(|token| token.tries_left > 0) else { return CodeAttempt::Dead };
+            let Some(right) = token.code else { return CodeAttempt::Dead };
+            token.tries_left -= 1;
+            let holder = token.holder.clone();
+            if !right.matches(code) {
+                return CodeAttempt::Wrong(holder);
+            }
+            CodeAttempt::Right(token.clone())
+        })
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        self.faults.call("purge_expired", || {
+            let mut tokens = self.tokens.lock();
+            let before = tokens.len();
+            tokens.retain(|_, token| is_live(token, now));
+            (before - tokens.len()) as u64
+        })
+    }
+}

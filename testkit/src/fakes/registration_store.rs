@@ -1,0 +1,133 @@
+//! Pending registrations in a map.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::fakes::held_keys::{page, swap};
+use crate::faults::{FaultPlan, Faults};
+use crate::locked::Locked;
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::user::Registration;
+use portcullis_core::ports::database::Refusal;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::registration_store::RegistrationStore;
+
+/// Registrations by realm and id.
+pub(crate) type Registrations = BTreeMap<(Realm, UserId), Registration>;
+
+/// Keeps registrations as long as it lives.
+#[derive(Debug)]
+pub struct FakeRegistrationStore {
+    pub(crate) pending: Locked<Registrations>,
+    faults: Faults,
+}
+
+impl FakeRegistrationStore {
+    /// An empty store that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { pending: Locked::default(), faults: Faults::new("registration_store", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Everything kept, expired or not, by realm and id.
+    #[must_use]
+    pub fn all(&self) -> Vec<Registration> {
+        self.pending.lock().values().cloned().collect()
+    }
+}
+
+impl Default for FakeRegistrationStore {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+pub(super) fn is_of(registration: &Registration, realm: &Realm, email: &Digest) -> bool {
+    registration.realm == *realm && registration.person.email_index == *email
+}
+
+fn waits(registration: &Registration, now: Timestamp) -> bool {
+    now < registration.expires_at
+}
+
+pub(super) fn insert(
+    pending: &mut Registrations,
+    registration: Registration,
+    limit: u32,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let (realm, email) = (&registration.realm, &registration.person.email_index);
+    let waiting = pending.values().filter(|other| is_of(other, realm, email) && waits(other, now)).count();
+    if waiting >= usize::try_from(limit).unwrap_or(usize::MAX) {
+        return Err(Refusal::RegistrationsFull);
+    }
+    pending.insert((registration.realm.clone(), registration.id), registration);
+    Ok(())
+}
+
+pub(super) fn extend(
+    pending: &mut Registrations,
+    key: &(Realm, UserId),
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let found = pending.get_mut(key).filter(|registration| waits(registration, now));
+    found.ok_or(Refusal::RegistrationGone)?.expires_at = expires_at;
+    Ok(())
+}
+
+#[async_trait]
+impl RegistrationStore for FakeRegistrationStore {
+    async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
+        self.faults.call("find", || {
+            let pending = self.pending.lock();
+            pending.get(&(realm.clone(), *id)).filter(|registration| waits(registration, now)).cloned()
+        })
+    }
+
+    async fn find_by_email(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        now: Timestamp,
+    ) -> Result<Vec<Registration>, PortError> {
+        self.faults.call("find_by_email", || {
+            let pending = self.pending.lock();
+            let found = pending.values().filter(|other| is_of(other, realm, email) && waits(other, now));
+            let mut found: Vec<Registration> = found.cloned().collect();
+            found.sort_by_key(|registration| registration.created_at);
+            found
+        })
+    }
+
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        self.faults.call("keys", || {
+            let all = self.pending.lock();
+            page(all.values().map(|one| (&one.realm, one.id, &one.person.key)), after.as_deref(), limit)
+        })
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
+        self.faults.call("swap_keys", || swap(&mut self.pending.lock(), |one| &mut one.person.key, swaps))
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        self.faults.call("purge_expired", || {
+            let mut pending = self.pending.lock();
+            let before = pending.len();
+            pending.retain(|_, registration| waits(registration, now));
+            (before - pending.len()) as u64
+        })
+    }
+}

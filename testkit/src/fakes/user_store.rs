@@ -1,0 +1,125 @@
+//! Accounts in a map.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::fakes::held_keys::{page, swap};
+use crate::faults::{FaultPlan, Faults};
+use crate::locked::Locked;
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::user::{SealedPerson, User};
+use portcullis_core::ports::database::Refusal;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::user_store::UserStore;
+
+/// Accounts by realm and id.
+pub(crate) type Users = BTreeMap<(Realm, UserId), User>;
+
+/// Keeps accounts as long as it lives.
+#[derive(Debug)]
+pub struct FakeUserStore {
+    pub(crate) users: Locked<Users>,
+    faults: Faults,
+}
+
+impl FakeUserStore {
+    /// An empty store that breaks as the plan says.
+    #[must_use]
+    pub fn new(plan: &FaultPlan) -> Self {
+        Self { users: Locked::default(), faults: Faults::new("user_store", plan) }
+    }
+
+    /// What breaks.
+    #[must_use]
+    pub const fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// Everything kept, by realm and id.
+    #[must_use]
+    pub fn all(&self) -> Vec<User> {
+        self.users.lock().values().cloned().collect()
+    }
+}
+
+impl Default for FakeUserStore {
+    fn default() -> Self {
+        Self::new(&FaultPlan::default())
+    }
+}
+
+/// Whether another user of the realm than `user` has its e-mail.
+fn email_taken(users: &Users, user: &User) -> bool {
+    let same_email = |other: &User| other.realm == user.realm && other.person.email_index == user.person.email_index;
+    users.values().any(|other| other.id != user.id && same_email(other))
+}
+
+pub(super) fn insert(users: &mut Users, user: User) -> Result<(), Refusal> {
+    let key = (user.realm.clone(), user.id);
+    if users.contains_key(&key) {
+        return Err(Refusal::IdTaken);
+    }
+    if email_taken(users, &user) {
+        return Err(Refusal::EmailTaken);
+    }
+    users.insert(key, user);
+    Ok(())
+}
+
+pub(super) fn replace(users: &mut Users, user: User, expected: u64) -> Result<(), Refusal> {
+    let key = (user.realm.clone(), user.id);
+    match users.get(&key) {
+        None => Err(Refusal::UserGone),
+        Some(stored) if stored.version != expected => Err(Refusal::UserStale),
+        Some(_) if email_taken(users, &user) => Err(Refusal::EmailTaken),
+        Some(stored) => {
+            let kept = stored.person.key.clone();
+            users.insert(key, User { person: SealedPerson { key: kept, ..user.person }, ..user });
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn delete(users: &mut Users, key: &(Realm, UserId), expected: u64) -> Result<(), Refusal> {
+    match users.get(key) {
+        None => Err(Refusal::UserGone),
+        Some(stored) if stored.version != expected => Err(Refusal::UserStale),
+        Some(_) => {
+            users.remove(key);
+            Ok(())
+        }
+    }
+}
+
+#[async_trait]
+impl UserStore for FakeUserStore {
+    async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
+        self.faults.call("find", || self.users.lock().get(&(realm.clone(), *id)).cloned())
+    }
+
+    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+        self.faults.call("find_by_email", || {
+            let users = self.users.lock();
+            users.values().find(|user| user.realm == *realm && user.person.email_index == *email).cloned()
+        })
+    }
+
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        self.faults.call("keys", || {
+            let all = self.users.lock();
+            page(all.values().map(|one| (&one.realm, one.id, &one.person.key)), after.as_deref(), limit)
+        })
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
+        self.faults.call("swap_keys", || swap(&mut self.users.lock(), |one| &mut one.person.key, swaps))
+    }
+
+    async fn ping(&self) -> Result<(), PortError> {
+        self.faults.call("ping", || ())
+    }
+}

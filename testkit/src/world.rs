@@ -1,0 +1,171 @@
+//! A whole world of fakes: everything a story asks for, at hand for a test to look into.
+
+use std::sync::Arc;
+
+use crate::fakes::audit_log::FakeAuditLog;
+use crate::fakes::breached_passwords::FakeBreachedPasswords;
+use crate::fakes::clock::FixedClock;
+use crate::fakes::database::{FakeDatabase, FakeRecords};
+use crate::fakes::field_cipher::FakeFieldCipher;
+use crate::fakes::job_queue::FakeJobQueue;
+use crate::fakes::keyed_digest::FakeKeyedDigest;
+use crate::fakes::login_guard::FakeLoginGuard;
+use crate::fakes::mailer::MailOutbox;
+use crate::fakes::one_time_token_store::FakeOneTimeTokenStore;
+use crate::fakes::password_hasher::FakePasswordHasher;
+use crate::fakes::randomness::SeededRandomness;
+use crate::fakes::rate_limiter::FakeRateLimiter;
+use crate::fakes::registration_store::FakeRegistrationStore;
+use crate::fakes::session_store::FakeSessionStore;
+use crate::fakes::sms_sender::SmsOutbox;
+use crate::fakes::token_signer::FakeTokenSigner;
+use crate::fakes::user_store::FakeUserStore;
+use crate::faults::FaultPlan;
+use crate::samples;
+use crate::snapshot::Snapshot;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::service::Ports;
+
+/// All fakes, wired to one plan of faults. A clone is the same world.
+#[derive(Debug, Clone)]
+pub struct TestWorld {
+    /// Commits.
+    pub database: Arc<FakeDatabase>,
+    /// Accounts.
+    pub users: Arc<FakeUserStore>,
+    /// Registrations that wait.
+    pub registrations: Arc<FakeRegistrationStore>,
+    /// Sessions.
+    pub sessions: Arc<FakeSessionStore>,
+    /// Links, codes and OTPs.
+    pub tokens: Arc<FakeOneTimeTokenStore>,
+    /// Access tokens.
+    pub signer: Arc<FakeTokenSigner>,
+    /// Known bad passwords.
+    pub breached: Arc<FakeBreachedPasswords>,
+    /// Sealing.
+    pub cipher: Arc<FakeFieldCipher>,
+    /// Blind indexes and what is stored of tokens.
+    pub digests: Arc<FakeKeyedDigest>,
+    /// Password hashes.
+    pub hasher: Arc<FakePasswordHasher>,
+    /// Work outside requests.
+    pub jobs: Arc<FakeJobQueue>,
+    /// E-mail.
+    pub mailer: Arc<MailOutbox>,
+    /// Texts and calls.
+    pub sms_sender: Arc<SmsOutbox>,
+    /// Evidence.
+    pub audit: Arc<FakeAuditLog>,
+    /// Slows guessing down.
+    pub guard: Arc<FakeLoginGuard>,
+    /// Rate limits.
+    pub limiter: Arc<FakeRateLimiter>,
+    /// The time: it stands at [`samples::NOW`] until it is moved.
+    pub clock: Arc<FixedClock>,
+    /// Chance.
+    pub randomness: Arc<SeededRandomness>,
+    /// What breaks, across all ports.
+    pub faults: FaultPlan,
+}
+
+impl TestWorld {
+    /// An empty world; the same seed gives the same keys and the same chance.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self::at(samples::NOW, seed)
+    }
+
+    /// The same at another time.
+    #[must_use]
+    pub fn at(start: Timestamp, seed: u64) -> Self {
+        let clock = Arc::new(FixedClock::new(start));
+        let faults = FaultPlan::on(clock.clone());
+        let users = Arc::new(FakeUserStore::new(&faults));
+        let records = FakeRecords {
+            registrations: Arc::new(FakeRegistrationStore::new(&faults)),
+            sessions: Arc::new(FakeSessionStore::new(users.clone(), &faults)),
+            users,
+            tokens: Arc::new(FakeOneTimeTokenStore::new(&faults)),
+            jobs: Arc::new(FakeJobQueue::new(&faults)),
+            audit: Arc::new(FakeAuditLog::new(&faults)),
+            guard: Arc::new(FakeLoginGuard::new(&faults)),
+        };
+        Self {
+            database: Arc::new(FakeDatabase::new(records.clone(), &faults)),
+            users: records.users,
+            registrations: records.registrations,
+            sessions: records.sessions,
+            tokens: records.tokens,
+            signer: Arc::new(FakeTokenSigner::new(seed, &faults)),
+            breached: Arc::new(FakeBreachedPasswords::new(&faults)),
+            cipher: Arc::new(FakeFieldCipher::new(seed, &faults)),
+            digests: Arc::new(FakeKeyedDigest::new(seed)),
+            hasher: Arc::new(FakePasswordHasher::new(&faults)),
+            jobs: records.jobs,
+            mailer: Arc::new(MailOutbox::new(&faults)),
+            sms_sender: Arc::new(SmsOutbox::new(&faults)),
+            audit: records.audit,
+            guard: records.guard,
+            limiter: Arc::new(FakeRateLimiter::new(&faults)),
+            clock,
+            randomness: Arc::new(SeededRandomness::new(seed)),
+            faults,
+        }
+    }
+
+    /// Everything that is kept, as it is now.
+    ///
+    /// ```
+    /// # use portcullis_testkit::{race::block_on, samples, world::TestWorld};
+    /// # use portcullis_core::ports::database::{Change, Database, UnitOfWork};
+    /// let world = TestWorld::new(1);
+    /// let user = samples::user(&samples::realm("User1"), 1);
+    /// let empty = world.snapshot();
+    /// block_on(world.database.commit(UnitOfWork::of(Change::InsertUser(user.into()))))?.unwrap();
+    /// world.restore(&empty);
+    /// assert!(world.users.all().is_empty());
+    /// # Ok::<(), portcullis_core::ports::error::PortError>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(self)
+    }
+
+    /// Everything is kept again as it was then. Time does not run backwards, chance goes on, and what breaks stays.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        snapshot.put_back(self);
+    }
+
+    /// Every limit and every count of failures begins anew.
+    pub fn forget_limits(&self) {
+        self.limiter.arrivals.lock().clear();
+        self.guard.emails.lock().clear();
+    }
+
+    /// The same fakes as the service takes them.
+    #[must_use]
+    pub fn ports(&self) -> Ports {
+        let world = self.clone();
+        Ports {
+            database: world.database,
+            users: world.users,
+            registrations: world.registrations,
+            sessions: world.sessions,
+            one_time_tokens: world.tokens,
+            signer: world.signer,
+            breached: world.breached,
+            cipher: world.cipher,
+            digests: world.digests,
+            hasher: world.hasher,
+            jobs: world.jobs,
+            mailer: world.mailer,
+            sms_sender: world.sms_sender,
+            audit: world.audit,
+            guard: world.guard,
+            limiter: world.limiter,
+            clock: world.clock,
+            randomness: world.randomness,
+        }
+    }
+}
