@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::errors::AuthError;
-use portcullis_core::use_cases::housekeeping::PurgeReport;
+use portcullis_core::use_cases::operator::housekeeping::PurgeReport;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -66,7 +66,7 @@ impl Workers {
 
 async fn deliver(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        let delivered = app.service.deliver_next().await;
+        let delivered = app.service.deliveries().deliver_next().await;
         if !told(&app, delivered) {
             tokio::select! {
                 () = app.service.ports.jobs.wait(LOOK_EVERY) => {}
@@ -115,7 +115,7 @@ async fn keep_house(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let mut days = tokio::time::interval(DAY);
     while !*stopping.borrow() {
         tokio::select! {
-            _ = ticks.tick() => match app.service.sweep().await {
+            _ = ticks.tick() => match app.service.operators().run_housekeeping().await {
                 Ok(swept) => count_swept(&app, &swept),
                 Err(error) => tracing::error!("housekeeping failed: {error}"),
             },

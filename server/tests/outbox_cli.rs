@@ -41,7 +41,7 @@ async fn all_are_sent_again_at_once_and_one_by_one() {
     let store = open(folder.path());
     let mut ids = Vec::new();
     for number in 1..=3 {
-        ids.push(bury(&store, number).await.to_string());
+        ids.push(dead_letter(&store, number).await.to_string());
     }
     drop(store);
     let (code, listed, _) = outbox(folder.path(), &["list"]);
@@ -65,7 +65,7 @@ async fn all_are_sent_again_at_once_and_one_by_one() {
 async fn a_server_may_be_running() {
     let folder = tempfile::tempdir().unwrap();
     let server = open(folder.path());
-    let id = bury(&server, 1).await;
+    let id = dead_letter(&server, 1).await;
     assert!(outbox(folder.path(), &["list"]).1.contains(&id.to_string()));
     assert!(outbox(folder.path(), &["retry", "--all"]).1.starts_with("1 "));
     // the server sees it, and goes on writing

@@ -6,10 +6,10 @@ use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
-use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::account::update_profile::ProfileChanges;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
-use portcullis_core::use_cases::tokens::TokenPair;
-use portcullis_core::use_cases::update_profile::ProfileChanges;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::faults::When;
 use portcullis_testkit::race::block_on;
 
@@ -83,7 +83,7 @@ fn verifying() {
             // the link is good still, or a new one can be had
             if play.verify(&play.link("mail_email_verify")).is_err() {
                 play.world.clock.advance(std::time::Duration::from_secs(61));
-                block_on(play.service.resend_verification(&play.realm, "bob@example.com")).unwrap();
+                block_on(play.service.registrations().resend_verification(&play.realm, "bob@example.com")).unwrap();
                 play.deliver();
                 play.verify(&play.link("mail_email_verify")).unwrap();
             }
@@ -96,12 +96,12 @@ fn verifying() {
 fn resetting_a_password() {
     let prepare = || {
         let (play, pair) = user();
-        block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
         play.deliver();
         (play, pair)
     };
     let story = |play: &Play, _: &TokenPair| {
-        block_on(play.service.reset_password(&play.realm, &play.link("mail_password_reset"), OTHER)).is_ok()
+        block_on(play.service.passwords().reset_password(&play.realm, &play.link("mail_password_reset"), OTHER)).is_ok()
     };
     at_every_step(prepare, story, |play, pair, acknowledged| {
         let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in(EMAIL, OTHER).is_ok());
@@ -110,12 +110,12 @@ fn resetting_a_password() {
         assert_eq!(unused(play, Purpose::ResetPassword), !new, "the link is used up exactly if the password is new");
         let link = play.link("mail_password_reset");
         if !new {
-            block_on(play.service.preview_reset(&play.realm, &link)).unwrap();
+            block_on(play.service.passwords().preview_reset(&play.realm, &link)).unwrap();
         }
         assert!(new || !acknowledged);
         // with the new password no token of the old one works, whatever was cut short
         assert_eq!(play.caller(pair).is_err(), new);
-        assert_eq!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_err(), new);
+        assert_eq!(block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).is_err(), new);
     });
 }
 
@@ -123,7 +123,7 @@ fn resetting_a_password() {
 fn changing_a_password() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
-        block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client)).is_ok()
+        block_on(play.service.passwords().change_password(&caller, PASSWORD, OTHER, &play.client)).is_ok()
     };
     at_every_step(user, story, |play, pair, acknowledged| {
         let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in(EMAIL, OTHER).is_ok());
@@ -136,12 +136,13 @@ fn changing_a_password() {
 
 #[test]
 fn refreshing() {
-    let story =
-        |play: &Play, pair: &TokenPair| block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_ok();
+    let story = |play: &Play, pair: &TokenPair| {
+        block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).is_ok()
+    };
     at_every_step(user, story, |play, pair, _| {
         // a lost reply logs nobody out
-        let again = block_on(play.service.refresh(&play.realm, pair.refresh.expose())).unwrap();
-        assert!(block_on(play.service.refresh(&play.realm, again.refresh.expose())).is_ok());
+        let again = block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).unwrap();
+        assert!(block_on(play.service.sessions().refresh(&play.realm, again.refresh.expose())).is_ok());
     });
 }
 
@@ -149,7 +150,7 @@ fn refreshing() {
 fn logging_out_everywhere() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
-        block_on(play.service.log_out_everywhere(&caller)).is_ok()
+        block_on(play.service.sessions().log_out_everywhere(&caller)).is_ok()
     };
     at_every_step(user, story, |play, pair, acknowledged| {
         let ended = play.caller(pair).is_err();
@@ -163,7 +164,7 @@ fn logging_out_everywhere() {
 fn logging_out() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
-        block_on(play.service.log_out(&caller)).is_ok()
+        block_on(play.service.sessions().log_out(&caller)).is_ok()
     };
     at_every_step(user, story, |play, pair, acknowledged| {
         let ended = play.caller(pair).is_err();
@@ -176,12 +177,15 @@ fn logging_out() {
 fn a_stolen_refresh_token() {
     let prepare = || {
         let (play, stolen) = user();
-        let second = block_on(play.service.refresh(&play.realm, stolen.refresh.expose())).unwrap();
-        block_on(play.service.refresh(&play.realm, second.refresh.expose())).unwrap();
+        let second = block_on(play.service.sessions().refresh(&play.realm, stolen.refresh.expose())).unwrap();
+        block_on(play.service.sessions().refresh(&play.realm, second.refresh.expose())).unwrap();
         (play, stolen)
     };
     let story = |play: &Play, stolen: &TokenPair| {
-        matches!(block_on(play.service.refresh(&play.realm, stolen.refresh.expose())), Err(AuthError::InvalidGrant))
+        matches!(
+            block_on(play.service.sessions().refresh(&play.realm, stolen.refresh.expose())),
+            Err(AuthError::InvalidGrant)
+        )
     };
     at_every_step(prepare, story, |play, stolen, acknowledged| {
         let ended = play.caller(stolen).is_err();
@@ -194,12 +198,13 @@ fn a_stolen_refresh_token() {
 fn with_proven_phone() -> (Play, TokenPair) {
     let (play, pair) = user();
     let (challenge, code) = asked_for_code(&play, &pair);
-    block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+    block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code)).unwrap();
     (play, pair)
 }
 
 fn asked_for_code(play: &Play, pair: &TokenPair) -> (String, String) {
-    let asked = block_on(play.service.send_otp(&play.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
+    let asked =
+        block_on(play.service.factors().send_otp(&play.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
     play.deliver();
     (asked.expose(), play.world.sms_sender.last().unwrap().message.content.code.expose().to_owned())
 }
@@ -216,7 +221,7 @@ fn proving_a_phone() {
             let ((play, (challenge, code)), _) = prepare();
             play.world.faults.clear();
             play.world.faults.fail_step(step, when);
-            let acknowledged = block_on(play.service.verify_otp(&play.realm, &challenge, &code)).is_ok();
+            let acknowledged = block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code)).is_ok();
             let tripped = play.world.faults.tripped() > 0;
             play.world.faults.clear();
             let proven = play.world.users.all()[0].phone_verified;
@@ -228,7 +233,7 @@ fn proving_a_phone() {
                 "the code is used up exactly if the phone is proven"
             );
             if !proven {
-                block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+                block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code)).unwrap();
             }
             if !tripped {
                 break;
@@ -241,7 +246,7 @@ fn proving_a_phone() {
 fn switching_the_second_factor() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
-        block_on(play.service.set_mfa_sms(&caller, true, Reauthentication::None)).is_ok()
+        block_on(play.service.factors().set_mfa_sms(&caller, true, Reauthentication::None)).is_ok()
     };
     at_every_step(with_proven_phone, story, |play, _, acknowledged| {
         let on = play.world.users.all()[0].mfa_sms;
@@ -255,7 +260,7 @@ fn asking_for_another_address() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
         let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
-        block_on(play.service.update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).is_ok()
+        block_on(play.service.accounts().update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).is_ok()
     };
     at_every_step(user, story, |play, _, acknowledged| {
         let pending = play.world.users.all()[0].pending_email.is_some();
@@ -269,26 +274,26 @@ fn asking_for_another_address() {
 fn disabling() {
     let prepare = || {
         let (play, pair) = user();
-        block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
         play.deliver();
         (play, pair)
     };
-    let story = |play: &Play, _: &TokenPair| block_on(play.service.disable(&play.realm, EMAIL)).is_ok();
+    let story = |play: &Play, _: &TokenPair| block_on(play.service.operators().disable(&play.realm, EMAIL)).is_ok();
     at_every_step(prepare, story, |play, pair, acknowledged| {
         let disabled = play.log_in(EMAIL, PASSWORD).is_err();
         assert!(disabled || !acknowledged);
         assert_eq!(recorded(play, EventKind::AccountDisabled), disabled);
         // with the word all of it is dead, whatever was cut short
         assert_eq!(play.caller(pair).is_err(), disabled);
-        assert_eq!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_err(), disabled);
+        assert_eq!(block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).is_err(), disabled);
         let link = play.link("mail_password_reset");
-        assert_eq!(block_on(play.service.preview_reset(&play.realm, &link)).is_err(), disabled);
+        assert_eq!(block_on(play.service.passwords().preview_reset(&play.realm, &link)).is_err(), disabled);
         // asked for again it is done, and nothing older comes back
-        block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.operators().disable(&play.realm, EMAIL)).unwrap();
         assert!(play.world.sessions.all().is_empty());
-        block_on(play.service.enable(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.operators().enable(&play.realm, EMAIL)).unwrap();
         assert!(play.caller(pair).is_err() && play.log_in(EMAIL, PASSWORD).is_ok());
-        assert!(block_on(play.service.preview_reset(&play.realm, &link)).is_err());
+        assert!(block_on(play.service.passwords().preview_reset(&play.realm, &link)).is_err());
     });
 }
 
@@ -296,14 +301,14 @@ fn disabling() {
 fn enabling() {
     let prepare = || {
         let (play, pair) = user();
-        block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.operators().disable(&play.realm, EMAIL)).unwrap();
         (play, pair)
     };
-    let story = |play: &Play, _: &TokenPair| block_on(play.service.enable(&play.realm, EMAIL)).is_ok();
+    let story = |play: &Play, _: &TokenPair| block_on(play.service.operators().enable(&play.realm, EMAIL)).is_ok();
     at_every_step(prepare, story, |play, pair, acknowledged| {
         assert!(play.log_in(EMAIL, PASSWORD).is_ok() || !acknowledged);
         assert!(play.caller(pair).is_err());
-        block_on(play.service.enable(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.operators().enable(&play.realm, EMAIL)).unwrap();
         assert!(play.log_in(EMAIL, PASSWORD).is_ok());
     });
 }
@@ -312,15 +317,19 @@ fn enabling() {
 fn deleting() {
     let story = |play: &Play, pair: &TokenPair| {
         let Ok(caller) = play.caller(pair) else { return false };
-        block_on(play.service.delete_account(&caller, Reauthentication::by_password(Some(PASSWORD), &play.client)))
-            .is_ok()
+        block_on(
+            play.service
+                .accounts()
+                .delete_account(&caller, Reauthentication::by_password(Some(PASSWORD), &play.client)),
+        )
+        .is_ok()
     };
     at_every_step(user, story, |play, pair, acknowledged| {
         assert_eq!(recorded(play, EventKind::AccountDeleted), play.world.users.all().is_empty());
         match play.caller(pair) {
             Ok(caller) => {
                 assert!(!acknowledged);
-                block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
+                block_on(play.service.accounts().delete_account(&caller, Reauthentication::None)).unwrap();
             }
             Err(AuthError::NotAuthenticated) => {}
             Err(error) => panic!("{error}"),
@@ -335,7 +344,7 @@ fn changing_the_address() {
     let prepare = || {
         let (play, pair) = user();
         let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
-        block_on(play.service.update_profile(
+        block_on(play.service.accounts().update_profile(
             &play.caller(&pair).unwrap(),
             to,
             None,

@@ -14,15 +14,15 @@ fn a_server_that_is_away_is_tried_again_and_what_is_refused_is_a_dead_letter() {
     let play = Play::new();
     play.register(EMAIL).unwrap();
     play.world.mailer.refuse_next(2, Refusal::Later);
-    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Later(..)));
-    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Idle));
+    assert!(matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Later(..)));
+    assert!(matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Idle));
     play.world.clock.advance(Duration::from_secs(2));
-    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Later(..)));
+    assert!(matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Later(..)));
     play.world.clock.advance(Duration::from_secs(4));
-    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Done(..)));
+    assert!(matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Done(..)));
     play.verify(&play.link("mail_email_verify")).unwrap();
     play.world.mailer.refuse_next(1, Refusal::Never);
-    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Dead(..)));
+    assert!(matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Dead(..)));
     let jobs = &play.service.ports.jobs;
     let dead = block_on(jobs.list_dead_letters(10)).unwrap();
     assert_eq!(dead.len(), 1);
@@ -40,7 +40,7 @@ fn after_many_tries_it_is_a_dead_letter_and_a_workers_death_loses_nothing() {
     loop {
         play.world.clock.advance(Duration::from_secs(3600));
         tries += 1;
-        match block_on(play.service.deliver_next()).unwrap() {
+        match block_on(play.service.deliveries().deliver_next()).unwrap() {
             Delivery::Later(..) => {}
             Delivery::Dead(..) => break,
             other => panic!("{other:?}"),
@@ -51,10 +51,10 @@ fn after_many_tries_it_is_a_dead_letter_and_a_workers_death_loses_nothing() {
     play.register("bob@example.com").unwrap();
     let now = play.service.ports.clock.now();
     let lost = block_on(play.service.ports.jobs.claim(now, LEASE)).unwrap().unwrap();
-    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Idle));
+    assert!(matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Idle));
     play.world.mailer.take();
     play.world.clock.advance(LEASE);
-    while !matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Idle) {
+    while !matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Idle) {
         play.world.clock.advance(Duration::from_secs(3600));
     }
     assert_eq!(play.world.mailer.last_to("bob@example.com").map(|sent| sent.job), Some(lost.id));
@@ -68,7 +68,7 @@ fn one_mail_a_minute_twenty_a_day_and_each_registration_its_own() {
     play.deliver();
     assert_eq!(play.world.mailer.take().len(), 2);
     let resend = || {
-        block_on(play.service.resend_verification(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.registrations().resend_verification(&play.realm, EMAIL)).unwrap();
         play.deliver();
         play.world.mailer.take().len()
     };
@@ -92,13 +92,14 @@ fn whom_a_job_is_about_may_be_gone() {
     let play = Play::new();
     let pair = play.user();
     let caller = play.caller(&pair).unwrap();
-    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
-    let pair = block_on(play.service.change_password(&caller, PASSWORD, super::OTHER, &play.client)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    let pair =
+        block_on(play.service.passwords().change_password(&caller, PASSWORD, super::OTHER, &play.client)).unwrap();
     let caller = play.caller(&pair).unwrap();
-    block_on(play.service.delete_account(&caller, Reauthentication::None)).unwrap();
+    block_on(play.service.accounts().delete_account(&caller, Reauthentication::None)).unwrap();
     play.world.mailer.take();
-    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
-    block_on(play.service.resend_verification(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.registrations().resend_verification(&play.realm, EMAIL)).unwrap();
     play.deliver();
     assert!(play.world.mailer.sent().is_empty());
 }

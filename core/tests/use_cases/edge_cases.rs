@@ -6,12 +6,12 @@ use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::database::UnitOfWork;
-use portcullis_core::use_cases::errors::AuthError;
-use portcullis_core::use_cases::log_in::LoggedIn;
+use portcullis_core::use_cases::account::update_profile::ProfileChanges;
+use portcullis_core::use_cases::login::log_in::LoggedIn;
 use portcullis_core::use_cases::shared::commit::VersionCheck;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
-use portcullis_core::use_cases::tokens::TokenPair;
-use portcullis_core::use_cases::update_profile::ProfileChanges;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::race::block_on;
 use portcullis_testkit::samples::{digest, sealed};
 
@@ -32,7 +32,7 @@ impl Play {
     /// Asks for a new address; its link.
     fn asked_to_move(&self, pair: &TokenPair) -> String {
         let to = ProfileChanges { email: Some(NEW), ..Default::default() };
-        block_on(self.service.update_profile(
+        block_on(self.service.accounts().update_profile(
             &self.caller(pair).unwrap(),
             to,
             None,
@@ -46,7 +46,8 @@ impl Play {
 
     /// A challenge for the number of an account, and the code that was sent.
     fn otp(&self, pair: &TokenPair) -> (String, String) {
-        let asked = block_on(self.service.send_otp(&self.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
+        let asked = block_on(self.service.factors().send_otp(&self.realm, &pair.user.to_string(), PHONE, Channel::Sms))
+            .unwrap();
         self.deliver();
         (asked.expose(), self.world.sms_sender.last().unwrap().message.content.code.expose().to_owned())
     }
@@ -59,14 +60,14 @@ fn a_session_that_lay_unused_is_not_shown_beside_the_one_in_use() {
     play.world.clock.advance(Duration::from_secs(1));
     let used = play.log_in(EMAIL, PASSWORD).unwrap();
     play.world.clock.advance(Duration::from_secs(29 * 86_400));
-    let used = block_on(play.service.refresh(&play.realm, used.refresh.expose())).unwrap();
+    let used = block_on(play.service.sessions().refresh(&play.realm, used.refresh.expose())).unwrap();
     let shown = |pair: &TokenPair| {
-        let listed = block_on(play.service.list_sessions(&play.caller(pair).unwrap())).unwrap();
+        let listed = block_on(play.service.sessions().list_sessions(&play.caller(pair).unwrap())).unwrap();
         listed.iter().map(|shown| (shown.id, shown.current)).collect::<Vec<_>>()
     };
     assert_eq!(shown(&used), [(idle.session, false), (used.session, true)]);
     play.world.clock.advance(Duration::from_secs(86_400));
-    let used = block_on(play.service.refresh(&play.realm, used.refresh.expose())).unwrap();
+    let used = block_on(play.service.sessions().refresh(&play.realm, used.refresh.expose())).unwrap();
     assert_eq!(shown(&used), [(used.session, true)]);
 }
 
@@ -79,7 +80,10 @@ fn the_link_of_a_new_address_is_for_that_address_and_for_an_account_that_is_enab
         let link = play.asked_to_move(&play.user());
         play.stored(change);
         assert!(matches!(play.verify(&link), Err(AuthError::InvalidToken)));
-        assert!(matches!(block_on(play.service.reject_link(&play.realm, &link)), Err(AuthError::InvalidToken)));
+        assert!(matches!(
+            block_on(play.service.registrations().reject_link(&play.realm, &link)),
+            Err(AuthError::InvalidToken)
+        ));
     }
     let play = Play::new();
     let link = play.asked_to_move(&play.user());
@@ -93,7 +97,7 @@ fn an_address_that_was_changed_or_refused_waits_no_more() {
     let play = Play::new();
     let pair = play.user();
     let link = play.asked_to_move(&pair);
-    block_on(play.service.reject_link(&play.realm, &link)).unwrap();
+    block_on(play.service.registrations().reject_link(&play.realm, &link)).unwrap();
     assert!(play.world.users.all()[0].pending_email.is_none());
     play.world.clock.advance(Duration::from_secs(61));
     let link = play.asked_to_move(&pair);
@@ -109,7 +113,7 @@ fn a_code_proves_the_number_it_went_to_and_no_other() {
     let pair = play.user();
     let (challenge, code) = play.otp(&pair);
     let other = ProfileChanges { phone: Some("+1987654321"), ..Default::default() };
-    block_on(play.service.update_profile(
+    block_on(play.service.accounts().update_profile(
         &play.caller(&pair).unwrap(),
         other,
         None,
@@ -117,13 +121,13 @@ fn a_code_proves_the_number_it_went_to_and_no_other() {
         Reauthentication::None,
     ))
     .unwrap();
-    let answered = block_on(play.service.verify_otp(&play.realm, &challenge, &code));
+    let answered = block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code));
     assert!(matches!(answered, Err(AuthError::InvalidToken)) && !play.world.users.all()[0].phone_verified);
 
     let play = Play::new();
     let (challenge, code) = play.otp(&play.user());
     play.stored(|user| user.disabled = true);
-    let answered = block_on(play.service.verify_otp(&play.realm, &challenge, &code));
+    let answered = block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code));
     assert!(matches!(answered, Err(AuthError::InvalidToken)) && !play.world.users.all()[0].phone_verified);
 }
 
@@ -133,9 +137,10 @@ fn another_ones_code_for_the_same_number_switches_nothing_off() {
     let play = Play::new();
     let ada = play.user();
     let (challenge, code) = play.otp(&ada);
-    block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
-    let set =
-        |on, given: Reauthentication<'_>| block_on(play.service.set_mfa_sms(&play.caller(&ada).unwrap(), on, given));
+    block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code)).unwrap();
+    let set = |on, given: Reauthentication<'_>| {
+        block_on(play.service.factors().set_mfa_sms(&play.caller(&ada).unwrap(), on, given))
+    };
     set(true, Reauthentication::None).unwrap();
     play.register("bob@example.com").unwrap();
     play.deliver();
@@ -152,17 +157,18 @@ fn another_ones_code_for_the_same_number_switches_nothing_off() {
 fn nothing_about_someone_deleted_waits_anywhere() {
     let play = Play::new();
     let pair = play.user();
-    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
     let _ = play.asked_to_move(&pair);
     let _ = play.otp(&pair);
     assert!(play.log_in(EMAIL, "wrong").is_err());
     let email = play.world.users.all()[0].person.email_index;
     assert!(play.world.tokens.all().len() >= 3 && play.world.guard.remembers(&play.realm, &email));
     // asked for, and not worked on yet
-    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
-    let _ = block_on(play.service.send_otp(&play.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    let _ =
+        block_on(play.service.factors().send_otp(&play.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
     play.register(EMAIL).unwrap();
-    block_on(play.service.delete_account(&play.caller(&pair).unwrap(), Reauthentication::None)).unwrap();
+    block_on(play.service.accounts().delete_account(&play.caller(&pair).unwrap(), Reauthentication::None)).unwrap();
     assert!(play.world.tokens.all().is_empty() && play.world.registrations.all().is_empty());
     assert!(play.world.jobs.waiting().is_empty() && !play.world.guard.remembers(&play.realm, &email));
     assert!(play.world.mailer.sent_to(EMAIL).is_empty(), "what the mailbox had of them");
@@ -174,7 +180,8 @@ fn a_login_is_fresh_for_a_quarter_of_an_hour_and_no_longer() {
         let play = Play::new();
         let pair = play.user();
         play.world.clock.advance(Duration::from_secs(seconds));
-        let deleted = block_on(play.service.delete_account(&play.caller(&pair).unwrap(), Reauthentication::None));
+        let deleted =
+            block_on(play.service.accounts().delete_account(&play.caller(&pair).unwrap(), Reauthentication::None));
         assert_eq!(deleted.is_ok(), fresh, "{seconds}");
         assert!(fresh || matches!(deleted, Err(AuthError::ReauthenticationRequired)));
     }
@@ -190,16 +197,17 @@ fn a_code_does_not_outlive_what_its_password_was_shown_for() {
         let play = Play::new();
         let pair = play.user();
         let (challenge, code) = play.otp(&pair);
-        block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+        block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code)).unwrap();
         let caller = play.caller(&pair).unwrap();
-        block_on(play.service.set_mfa_sms(&caller, true, Reauthentication::None)).unwrap();
-        let asked = block_on(play.service.log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
+        block_on(play.service.factors().set_mfa_sms(&caller, true, Reauthentication::None)).unwrap();
+        let asked = block_on(play.service.logins().log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
         let LoggedIn::MfaRequired(challenge) = asked else { panic!("a second factor was expected") };
         play.deliver();
         let code = play.world.sms_sender.last().unwrap().message.content.code.expose().to_owned();
         play.stored(change);
         let challenge = challenge.expose();
-        let answered = block_on(play.service.log_in_second_factor(&play.realm, &challenge, &code, &play.client));
+        let answered =
+            block_on(play.service.logins().log_in_second_factor(&play.realm, &challenge, &code, &play.client));
         assert_eq!(answered.is_ok(), place == 0, "{place}");
         assert!(place == 0 || matches!(answered, Err(AuthError::InvalidToken)));
     }
@@ -211,11 +219,12 @@ fn who_asks_for_another_ones_code_takes_nothing_from_them() {
     let play = Play::new();
     let pair = play.user();
     let (challenge, code) = play.otp(&pair);
-    let ask = |phone| block_on(play.service.send_otp(&play.realm, &pair.user.to_string(), phone, Channel::Sms));
+    let ask =
+        |phone| block_on(play.service.factors().send_otp(&play.realm, &pair.user.to_string(), phone, Channel::Sms));
     let of_owner = || play.world.tokens.all().iter().filter(|token| token.holder.subject == pair.user).count();
     let _ = ask("+1987654321").unwrap();
     assert_eq!(play.world.tokens.all().len(), 2);
-    block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
+    block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code)).unwrap();
     play.stored(|user| user.disabled = true);
     let before = of_owner();
     let _ = ask(PHONE).unwrap();
@@ -253,10 +262,10 @@ fn a_changed_password_ends_every_session_and_opens_a_new_one() {
     let play = Play::new();
     let (pair, other) = (play.user(), play.log_in(EMAIL, PASSWORD).unwrap());
     let caller = play.caller(&pair).unwrap();
-    let new = block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client)).unwrap();
+    let new = block_on(play.service.passwords().change_password(&caller, PASSWORD, OTHER, &play.client)).unwrap();
     assert!(play.caller(&pair).is_err() && play.caller(&other).is_err() && play.caller(&new).is_ok());
-    assert!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())).is_err());
-    assert!(block_on(play.service.refresh(&play.realm, new.refresh.expose())).is_ok());
+    assert!(block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).is_err());
+    assert!(block_on(play.service.sessions().refresh(&play.realm, new.refresh.expose())).is_ok());
     assert_eq!(play.world.sessions.all().len(), 1);
 }
 
@@ -268,8 +277,14 @@ fn a_new_address_that_is_anothers_gets_a_word_and_no_link() {
     play.deliver();
     play.verify(&play.link("mail_email_verify")).unwrap();
     let to = ProfileChanges { email: Some("bob@example.com"), ..Default::default() };
-    block_on(play.service.update_profile(&play.caller(&pair).unwrap(), to, None, Vec::new(), Reauthentication::None))
-        .unwrap();
+    block_on(play.service.accounts().update_profile(
+        &play.caller(&pair).unwrap(),
+        to,
+        None,
+        Vec::new(),
+        Reauthentication::None,
+    ))
+    .unwrap();
     play.deliver();
     let told = play.world.mailer.templates();
     assert!(told.contains(&"already_registered") && !told.contains(&"email_change_confirm"), "{told:?}");
@@ -281,9 +296,9 @@ fn a_text_says_what_its_code_is_for() {
     let pair = play.user();
     let (challenge, code) = play.otp(&pair);
     assert!(!play.world.sms_sender.last().unwrap().message.content.for_login);
-    block_on(play.service.verify_otp(&play.realm, &challenge, &code)).unwrap();
-    block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Reauthentication::None)).unwrap();
-    let _ = block_on(play.service.log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
+    block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code)).unwrap();
+    block_on(play.service.factors().set_mfa_sms(&play.caller(&pair).unwrap(), true, Reauthentication::None)).unwrap();
+    let _ = block_on(play.service.logins().log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
     play.deliver();
     assert!(play.world.sms_sender.last().unwrap().message.content.for_login);
 }

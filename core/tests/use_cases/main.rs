@@ -1,6 +1,14 @@
 //! The stories over a world of fakes: lives from beginning to end, stops between any two steps, and refresh tokens
 //! against a model.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
 mod crash_points;
 mod deliveries;
 mod edge_cases;
@@ -16,11 +24,11 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::policy::Policy;
 use portcullis_core::service::AuthService;
-use portcullis_core::use_cases::authenticate::Caller;
 use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::errors::AuthError;
-use portcullis_core::use_cases::log_in::LoggedIn;
-use portcullis_core::use_cases::tokens::TokenPair;
+use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::shared::caller::Caller;
+use portcullis_core::use_cases::shared::errors::AuthError;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::race::block_on;
 use portcullis_testkit::samples;
 use portcullis_testkit::world::TestWorld;
@@ -67,12 +75,12 @@ impl Play {
     }
 
     fn register(&self, email: &'static str) -> Result<(), AuthError> {
-        block_on(self.service.register(&self.realm, Self::form(email), Vec::new())).map(|_| ())
+        block_on(self.service.registrations().register(&self.realm, Self::form(email), Vec::new())).map(|_| ())
     }
 
     /// Does all work that is due.
     fn deliver(&self) {
-        while !matches!(block_on(self.service.deliver_next()).expect("the queue works"), Delivery::Idle) {}
+        while !matches!(block_on(self.service.deliveries().deliver_next()).expect("the queue works"), Delivery::Idle) {}
     }
 
     fn link(&self, template: &str) -> String {
@@ -80,18 +88,18 @@ impl Play {
     }
 
     fn verify(&self, link: &str) -> Result<(), AuthError> {
-        block_on(self.service.verify_link(&self.realm, link)).map(|_| ())
+        block_on(self.service.registrations().verify_link(&self.realm, link)).map(|_| ())
     }
 
     fn log_in(&self, email: &str, password: &str) -> Result<TokenPair, AuthError> {
-        match block_on(self.service.log_in(&self.realm, email, password, &self.client))? {
+        match block_on(self.service.logins().log_in(&self.realm, email, password, &self.client))? {
             LoggedIn::Session(pair) => Ok(pair),
             LoggedIn::MfaRequired(_) => panic!("no second factor was expected"),
         }
     }
 
     fn caller(&self, pair: &TokenPair) -> Result<Caller, AuthError> {
-        block_on(self.service.authenticate(&self.realm, pair.access.expose()))
+        block_on(self.service.sessions().authenticate(&self.realm, pair.access.expose()))
     }
 
     /// Registers, verifies and logs in.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{EMAIL, PASSWORD, PHONE, Play};
 use portcullis_core::model::message::Channel;
-use portcullis_core::use_cases::authenticate::Caller;
-use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::account::update_profile::ProfileChanges;
+use portcullis_core::use_cases::shared::caller::Caller;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
-use portcullis_core::use_cases::tokens::TokenPair;
-use portcullis_core::use_cases::update_profile::ProfileChanges;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::race::block_on;
 
 const NEW_EMAIL: ProfileChanges<'_> = ProfileChanges {
@@ -23,7 +23,7 @@ const NEW_PHONE: ProfileChanges<'_> = ProfileChanges { email: None, phone: Some(
 type UseCase = fn(&Play, &Caller, Reauthentication<'_>) -> Result<(), AuthError>;
 
 fn update(play: &Play, caller: &Caller, to: ProfileChanges<'_>, given: Reauthentication<'_>) -> Result<(), AuthError> {
-    block_on(play.service.update_profile(caller, to, None, Vec::new(), given)).map(|_| ())
+    block_on(play.service.accounts().update_profile(caller, to, None, Vec::new(), given)).map(|_| ())
 }
 
 fn change_email(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
@@ -35,19 +35,19 @@ fn change_phone(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Re
 }
 
 fn set_mfa(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
-    block_on(play.service.set_mfa_sms(caller, !caller.user.mfa_sms, given))
+    block_on(play.service.factors().set_mfa_sms(caller, !caller.user.mfa_sms, given))
 }
 
 fn delete(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
-    block_on(play.service.delete_account(caller, given))
+    block_on(play.service.accounts().delete_account(caller, given))
 }
 
 fn end_session(play: &Play, caller: &Caller, _: Reauthentication<'_>) -> Result<(), AuthError> {
-    block_on(play.service.end_session(caller, &caller.session.id.to_string()))
+    block_on(play.service.sessions().end_session(caller, &caller.session.id.to_string()))
 }
 
 fn export(play: &Play, caller: &Caller, _: Reauthentication<'_>) -> Result<(), AuthError> {
-    block_on(play.service.export(caller)).map(|_| ())
+    block_on(play.service.accounts().export(caller)).map(|_| ())
 }
 
 /// The use cases that take a password, and those that take only the token.
@@ -59,14 +59,15 @@ fn owner(play: &Play) -> TokenPair {
     let pair = play.user();
     let challenge = play.challenge(&pair);
     let code = play.world.sms_sender.code().unwrap();
-    block_on(play.service.verify_otp(&play.realm, &challenge, code.expose())).unwrap();
+    block_on(play.service.factors().verify_otp(&play.realm, &challenge, code.expose())).unwrap();
     pair
 }
 
 impl Play {
     /// A challenge to the phone, whose code was sent.
     fn challenge(&self, pair: &TokenPair) -> String {
-        let sent = block_on(self.service.send_otp(&self.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
+        let sent = block_on(self.service.factors().send_otp(&self.realm, &pair.user.to_string(), PHONE, Channel::Sms))
+            .unwrap();
         self.deliver();
         sent.expose()
     }
@@ -106,7 +107,7 @@ fn a_refresh_does_not_make_a_login_recent() {
     let play = Play::new();
     let pair = owner(&play);
     play.world.clock.advance(Duration::from_secs(901));
-    let refreshed = block_on(play.service.refresh(&play.realm, pair.refresh.expose())).unwrap();
+    let refreshed = block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).unwrap();
     let caller = play.caller(&refreshed).unwrap();
     assert_eq!(caller.claims.authenticated_at, caller.session.created_at);
     for use_case in [&WITH_PASSWORD[..], &TOKEN_ONLY].concat() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{EMAIL, OTHER, PASSWORD, Play};
-use portcullis_core::use_cases::tokens::TokenPair;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::race::block_on;
 
 #[derive(Debug, Clone)]
@@ -94,7 +94,7 @@ impl Model {
 
 fn present(play: &Play, model: &mut Model, at: usize, keep: bool) -> Result<(), TestCaseError> {
     let text = model.tokens[at].text.clone();
-    let answer = block_on(play.service.refresh(&play.realm, &text));
+    let answer = block_on(play.service.sessions().refresh(&play.realm, &text));
     match (model.present(at), answer) {
         (Expected::Refused, Err(_)) => {}
         (Expected::Same(successor), Ok(pair)) => prop_assert_eq!(pair.refresh.expose(), &model.tokens[successor].text),
@@ -115,7 +115,7 @@ fn present(play: &Play, model: &mut Model, at: usize, keep: bool) -> Result<(), 
 fn check(play: &Play, model: &Model, newest: &TokenPair) -> Result<(), TestCaseError> {
     prop_assert_eq!(play.caller(newest).is_err(), model.ended, "access ends with the family");
     let live = model.tokens.iter().filter(|token| {
-        block_on(play.service.introspect(&play.realm, &token.text)).expect("the stores work").is_some()
+        block_on(play.service.sessions().introspect(&play.realm, &token.text)).expect("the stores work").is_some()
     });
     prop_assert_eq!(live.count(), usize::from(!model.ended), "one live branch, or none");
     Ok(())
@@ -128,7 +128,7 @@ fn an_exchange_moves_the_version_the_last_use_and_the_idle_end() {
     let pair = play.user();
     let before = play.world.sessions.all().remove(0);
     play.world.clock.advance(waited);
-    block_on(play.service.refresh(&play.realm, pair.refresh.expose())).unwrap();
+    block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).unwrap();
     let after = play.world.sessions.all().remove(0);
     assert_eq!(after.version, before.version + 1);
     assert_eq!(after.last_used_at, before.last_used_at + waited);
@@ -161,17 +161,17 @@ proptest! {
                 }
                 Step::LogOut => {
                     if let Ok(caller) = play.caller(&first) {
-                        block_on(play.service.log_out(&caller)).unwrap();
+                        block_on(play.service.sessions().log_out(&caller)).unwrap();
                         model.ended = true;
                     }
                 }
                 Step::Reset => {
                     play.world.mailer.take();
-                    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+                    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
                     play.deliver();
                     if play.world.mailer.link_token("mail_password_reset").is_some() {
                         let next = if password == PASSWORD { OTHER } else { PASSWORD };
-                        block_on(play.service.reset_password(&play.realm, &play.link("mail_password_reset"), next)).unwrap();
+                        block_on(play.service.passwords().reset_password(&play.realm, &play.link("mail_password_reset"), next)).unwrap();
                         password = next;
                         model.ended = true;
                     }

@@ -9,17 +9,18 @@ use portcullis_core::model::message::Channel;
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::policy::Policy;
-use portcullis_core::use_cases::disable::StatusChange;
-use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::account::update_profile::ProfileChanges;
+use portcullis_core::use_cases::operator::disable::StatusChange;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
-use portcullis_core::use_cases::update_profile::ProfileChanges;
 use portcullis_testkit::race::block_on;
 
 #[test]
 fn strangers_are_throttled_and_the_owner_is_not() {
     let play = Play::new();
     let _ = play.user();
-    let guess = |last: u8, email: &str| block_on(play.service.log_in(&play.realm, email, "wrong", &Play::from(last)));
+    let guess =
+        |last: u8, email: &str| block_on(play.service.logins().log_in(&play.realm, email, "wrong", &Play::from(last)));
     for email in [EMAIL, "nobody@example.com", "no address"] {
         for stranger in 0..10 {
             assert!(matches!(guess(stranger, email), Err(AuthError::InvalidCredentials)));
@@ -35,7 +36,8 @@ fn strangers_are_throttled_and_the_owner_is_not() {
 fn a_stolen_access_token_is_no_way_to_guess_the_password() {
     let play = Play::new();
     let caller = play.caller(&play.user()).unwrap();
-    let change = |current: &str| block_on(play.service.change_password(&caller, current, OTHER, &play.client));
+    let change =
+        |current: &str| block_on(play.service.passwords().change_password(&caller, current, OTHER, &play.client));
     for _ in 0..10 {
         assert!(matches!(change("wrong"), Err(AuthError::WrongPassword)));
     }
@@ -55,11 +57,14 @@ fn too_long_disabled_and_overloaded() {
     assert!(matches!(play.register("x@example.com"), Err(AuthError::Overloaded)));
     play.world.hasher.set_overloaded(false);
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
-    block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.operators().disable(&play.realm, EMAIL)).unwrap();
     assert!(matches!(play.caller(&pair), Err(AuthError::NotAuthenticated)));
     assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(AuthError::InvalidCredentials)));
-    assert!(matches!(block_on(play.service.refresh(&play.realm, pair.refresh.expose())), Err(AuthError::InvalidGrant)));
-    block_on(play.service.request_reset(&play.realm, EMAIL)).unwrap();
+    assert!(matches!(
+        block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())),
+        Err(AuthError::InvalidGrant)
+    ));
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
     play.deliver();
     assert!(!play.world.mailer.templates().contains(&"mail_password_reset"));
 }
@@ -67,7 +72,11 @@ fn too_long_disabled_and_overloaded() {
 #[test]
 fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
     let play = Play::new();
-    let told = |form: RegistrationForm<'_>| match block_on(play.service.register(&play.realm, form, Vec::new())) {
+    let told = |form: RegistrationForm<'_>| match block_on(play.service.registrations().register(
+        &play.realm,
+        form,
+        Vec::new(),
+    )) {
         Err(AuthError::Invalid(violations)) => violations.into_iter().map(|v| v.code).collect::<Vec<_>>(),
         other => panic!("{other:?}"),
     };
@@ -77,7 +86,7 @@ fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
     let play = Play::new();
     let caller = play.caller(&play.user()).unwrap();
     play.world.breached.add(OTHER);
-    let refused = block_on(play.service.change_password(&caller, PASSWORD, OTHER, &play.client));
+    let refused = block_on(play.service.passwords().change_password(&caller, PASSWORD, OTHER, &play.client));
     assert!(matches!(refused, Err(AuthError::Invalid(violations)) if violations[0].code == Code::PasswordBreached));
     let changes = ProfileChanges {
         first_name: Some(""),
@@ -86,9 +95,10 @@ fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
         country_code: Some("XX"),
         ..Default::default()
     };
-    let refused = block_on(play.service.update_profile(&caller, changes, None, Vec::new(), Reauthentication::None));
+    let refused =
+        block_on(play.service.accounts().update_profile(&caller, changes, None, Vec::new(), Reauthentication::None));
     assert!(matches!(refused, Err(AuthError::Invalid(violations)) if violations.len() == 4));
-    let stale = block_on(play.service.update_profile(
+    let stale = block_on(play.service.accounts().update_profile(
         &caller,
         ProfileChanges::default(),
         Some(9),
@@ -97,9 +107,18 @@ fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
     ));
     assert!(matches!(stale, Err(AuthError::PreconditionFailed)));
     for email in ["", "x"] {
-        assert!(matches!(block_on(play.service.request_reset(&play.realm, email)), Err(AuthError::Invalid(_))));
-        assert!(matches!(block_on(play.service.resend_verification(&play.realm, email)), Err(AuthError::Invalid(_))));
-        assert!(matches!(block_on(play.service.verify_code(&play.realm, email, "ACDEFG")), Err(AuthError::Invalid(_))));
+        assert!(matches!(
+            block_on(play.service.passwords().request_reset(&play.realm, email)),
+            Err(AuthError::Invalid(_))
+        ));
+        assert!(matches!(
+            block_on(play.service.registrations().resend_verification(&play.realm, email)),
+            Err(AuthError::Invalid(_))
+        ));
+        assert!(matches!(
+            block_on(play.service.registrations().verify_code(&play.realm, email, "ACDEFG")),
+            Err(AuthError::Invalid(_))
+        ));
     }
 }
 
@@ -124,7 +143,7 @@ fn deletion_needs_a_fresh_login_or_the_password() {
     let caller = play.caller(&pair).unwrap();
     let delete = |password: Option<&str>| {
         let given = Reauthentication::by_password(password, &play.client);
-        block_on(play.service.delete_account(&caller, given))
+        block_on(play.service.accounts().delete_account(&caller, given))
     };
     assert!(matches!(delete(None), Err(AuthError::ReauthenticationRequired)));
     assert!(matches!(delete(Some("wrong")), Err(AuthError::WrongPassword)));
@@ -140,22 +159,34 @@ fn tokens_that_are_none_open_nothing() {
     let _ = play.user();
     for token in ["", "x", &"A".repeat(43)] {
         assert!(matches!(play.verify(token), Err(AuthError::InvalidToken)));
-        assert!(matches!(block_on(play.service.reject_link(&play.realm, token)), Err(AuthError::InvalidToken)));
-        assert!(matches!(block_on(play.service.preview_reset(&play.realm, token)), Err(AuthError::InvalidToken)));
         assert!(matches!(
-            block_on(play.service.verify_otp(&play.realm, token, "123456")),
+            block_on(play.service.registrations().reject_link(&play.realm, token)),
             Err(AuthError::InvalidToken)
         ));
-        assert!(matches!(block_on(play.service.refresh(&play.realm, token)), Err(AuthError::InvalidGrant)));
-        assert!(matches!(block_on(play.service.authenticate(&play.realm, token)), Err(AuthError::NotAuthenticated)));
+        assert!(matches!(
+            block_on(play.service.passwords().preview_reset(&play.realm, token)),
+            Err(AuthError::InvalidToken)
+        ));
+        assert!(matches!(
+            block_on(play.service.factors().verify_otp(&play.realm, token, "123456")),
+            Err(AuthError::InvalidToken)
+        ));
+        assert!(matches!(block_on(play.service.sessions().refresh(&play.realm, token)), Err(AuthError::InvalidGrant)));
+        assert!(matches!(
+            block_on(play.service.sessions().authenticate(&play.realm, token)),
+            Err(AuthError::NotAuthenticated)
+        ));
     }
     for code in ["", "ACDEFG", "OOOOOO"] {
-        assert!(matches!(block_on(play.service.verify_code(&play.realm, EMAIL, code)), Err(AuthError::InvalidToken)));
+        assert!(matches!(
+            block_on(play.service.registrations().verify_code(&play.realm, EMAIL, code)),
+            Err(AuthError::InvalidToken)
+        ));
     }
-    let decoy = block_on(play.service.send_otp(&play.realm, "usr_nobody", PHONE, Channel::Voice)).unwrap();
+    let decoy = block_on(play.service.factors().send_otp(&play.realm, "usr_nobody", PHONE, Channel::Voice)).unwrap();
     play.deliver();
     assert!(play.world.sms_sender.sent().is_empty());
-    let answered = block_on(play.service.verify_otp(&play.realm, &decoy.expose(), "123456"));
+    let answered = block_on(play.service.factors().verify_otp(&play.realm, &decoy.expose(), "123456"));
     assert!(matches!(answered, Err(AuthError::InvalidToken)));
 }
 
@@ -203,22 +234,25 @@ fn disabled_and_enabled() {
     let id = one.user.to_string();
     let caller = play.caller(&one).unwrap();
     let to = ProfileChanges { email: Some("new@example.org"), ..Default::default() };
-    block_on(play.service.update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
+    block_on(play.service.accounts().update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
     play.deliver();
     let change = play.link("email_change_confirm");
     // one more, that a worker has yet to mail
-    block_on(play.service.update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
-    let disabled = block_on(play.service.disable(&play.realm, &format!(" {id} "))).unwrap();
+    block_on(play.service.accounts().update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
+    let disabled = block_on(play.service.operators().disable(&play.realm, &format!(" {id} "))).unwrap();
     assert_eq!(disabled, StatusChange { user: one.user, changed: true, sessions: 2 });
     assert!(play.world.sessions.all().is_empty() && play.world.tokens.all().is_empty());
     let before = play.world.mailer.templates().len();
     play.deliver();
     assert!(!play.world.mailer.templates()[before..].contains(&"email_change_confirm"));
     assert!(matches!(play.verify(&change), Err(AuthError::InvalidToken)));
-    assert!(matches!(block_on(play.service.preview_link(&play.realm, &change)), Err(AuthError::InvalidToken)));
-    assert!(matches!(block_on(play.service.log_out_everywhere(&caller)), Ok(())), "and it stays disabled");
+    assert!(matches!(
+        block_on(play.service.registrations().preview_link(&play.realm, &change)),
+        Err(AuthError::InvalidToken)
+    ));
+    assert!(matches!(block_on(play.service.sessions().log_out_everywhere(&caller)), Ok(())), "and it stays disabled");
     assert!(play.world.users.all()[0].disabled);
-    let again = block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+    let again = block_on(play.service.operators().disable(&play.realm, EMAIL)).unwrap();
     assert_eq!(again, StatusChange { user: one.user, changed: false, sessions: 0 });
 
     // who registers the address gets no account of it
@@ -227,11 +261,11 @@ fn disabled_and_enabled() {
     assert_eq!(play.world.mailer.templates().last(), Some(&"already_registered"));
     assert!(play.world.registrations.all().is_empty());
 
-    let enabled = block_on(play.service.enable(&play.realm, " ADA@example.com ")).unwrap();
+    let enabled = block_on(play.service.operators().enable(&play.realm, " ADA@example.com ")).unwrap();
     assert_eq!(enabled, StatusChange { user: one.user, changed: true, sessions: 0 });
     assert!(matches!(play.verify(&change), Err(AuthError::InvalidToken)));
     assert!(play.caller(&one).is_err() && play.log_in(EMAIL, PASSWORD).is_ok());
-    let enabled = block_on(play.service.enable(&play.realm, &id)).unwrap();
+    let enabled = block_on(play.service.operators().enable(&play.realm, &id)).unwrap();
     assert!(!enabled.changed && play.log_in(EMAIL, PASSWORD).is_ok());
     let kinds = play.world.audit.kinds();
     let times = |kind| kinds.iter().filter(|other| **other == kind).count();
@@ -241,8 +275,8 @@ fn disabled_and_enabled() {
     for (realm, who) in
         [(&play.realm, "nobody@example.com"), (&play.realm, "x"), (&elsewhere, EMAIL), (&elsewhere, &*id)]
     {
-        assert!(matches!(block_on(play.service.disable(realm, who)), Err(AuthError::NotFound)), "{who}");
-        assert!(matches!(block_on(play.service.enable(realm, who)), Err(AuthError::NotFound)), "{who}");
+        assert!(matches!(block_on(play.service.operators().disable(realm, who)), Err(AuthError::NotFound)), "{who}");
+        assert!(matches!(block_on(play.service.operators().enable(realm, who)), Err(AuthError::NotFound)), "{who}");
     }
 }
 
@@ -257,7 +291,7 @@ fn a_disabled_account_is_no_less_work() {
         play.world.faults.steps() - before
     };
     let wrong = work("wrong");
-    block_on(play.service.disable(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.operators().disable(&play.realm, EMAIL)).unwrap();
     assert_eq!([work(PASSWORD), work("wrong")], [wrong, wrong]);
     play.world.hasher.set_parameters("dearer");
     assert_eq!(work(PASSWORD), wrong);

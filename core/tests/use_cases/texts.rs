@@ -11,10 +11,10 @@ use portcullis_core::model::quota::Quota;
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::policy::{Policy, SmsQuotas};
 use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::errors::AuthError;
-use portcullis_core::use_cases::log_in::LoggedIn;
+use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
-use portcullis_core::use_cases::text_guard::SmsDenied;
+use portcullis_core::use_cases::shared::sms_quotas::SmsDenied;
 use portcullis_testkit::race::block_on;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -49,7 +49,7 @@ fn owner_as(play: &Play, email: &str, number: &str, country: &str) -> String {
         country_code: Some(country),
         password: Some(PASSWORD),
     };
-    let id = block_on(play.service.register(&play.realm, form, Vec::new())).unwrap();
+    let id = block_on(play.service.registrations().register(&play.realm, form, Vec::new())).unwrap();
     play.deliver();
     play.verify(&play.link("mail_email_verify")).unwrap();
     play.deliver();
@@ -58,8 +58,8 @@ fn owner_as(play: &Play, email: &str, number: &str, country: &str) -> String {
 
 /// Asks for a text; what became of it, and the token.
 fn ask(play: &Play, id: &str, number: &str) -> (Option<SmsDenied>, String) {
-    let token = block_on(play.service.send_otp(&play.realm, id, number, Channel::Sms)).expect("202 for all");
-    match block_on(play.service.deliver_next()).unwrap() {
+    let token = block_on(play.service.factors().send_otp(&play.realm, id, number, Channel::Sms)).expect("202 for all");
+    match block_on(play.service.deliveries().deliver_next()).unwrap() {
         Delivery::Done(_) => (None, token.expose()),
         Delivery::Held(_, refusal) => (Some(refusal), token.expose()),
         other => panic!("{other:?}"),
@@ -116,7 +116,7 @@ fn who_answers_texts_is_no_pump() {
         let (refused, token) = ask(&play, &id, number);
         assert_eq!(refused, None);
         let code = play.world.sms_sender.code().unwrap();
-        block_on(play.service.verify_otp(&play.realm, &token, code.expose())).unwrap();
+        block_on(play.service.factors().verify_otp(&play.realm, &token, code.expose())).unwrap();
     }
     let told: Vec<_> = (0..3).map(|_| ask(&play, &id, number).0).collect();
     assert_eq!(told, [None, None, Some(SmsDenied::Unanswered)]);
@@ -132,13 +132,13 @@ fn a_country_that_is_not_served_is_told_by_the_number_alone() {
     for (id, number) in
         [(id.as_str(), bahamas), ("usr_00000000000000000000000000000000", bahamas), ("x", "+33 1 2345678")]
     {
-        let refused = block_on(play.service.send_otp(&play.realm, id, number, Channel::Sms)).unwrap_err();
+        let refused = block_on(play.service.factors().send_otp(&play.realm, id, number, Channel::Sms)).unwrap_err();
         let AuthError::Invalid(violations) = refused else { panic!("{refused:?}") };
         assert_eq!((violations[0].field.as_ref(), violations[0].code), ("phone", Code::PhoneCountryNotServed));
     }
     let berlin = "+49301234567";
     assert_eq!(ask(&play, &owner(&play, berlin, "DE"), berlin).0, None);
-    assert!(block_on(play.service.send_otp(&play.realm, "x", "no number at all", Channel::Sms)).is_ok());
+    assert!(block_on(play.service.factors().send_otp(&play.realm, "x", "no number at all", Channel::Sms)).is_ok());
     assert_eq!(play.world.sms_sender.sent().len(), 1);
 }
 
@@ -148,16 +148,17 @@ fn a_stranger_with_the_same_number_keeps_no_owner_out() {
     let number = "+12125550100";
     let (owners, strangers) = (owner(&play, number, "US"), owner_as(&play, "stranger@example.com", number, "US"));
     let (_, token) = ask(&play, &owners, number);
-    block_on(play.service.verify_otp(&play.realm, &token, play.world.sms_sender.code().unwrap().expose())).unwrap();
+    block_on(play.service.factors().verify_otp(&play.realm, &token, play.world.sms_sender.code().unwrap().expose()))
+        .unwrap();
     let email = format!("p{}@example.com", number.trim_start_matches('+'));
     let pair = play.log_in(&email, PASSWORD).unwrap();
-    block_on(play.service.set_mfa_sms(&play.caller(&pair).unwrap(), true, Reauthentication::None)).unwrap();
+    block_on(play.service.factors().set_mfa_sms(&play.caller(&pair).unwrap(), true, Reauthentication::None)).unwrap();
     play.deliver();
     let told: Vec<_> = (0..2).map(|_| ask(&play, &strangers, number).0).collect();
     assert_eq!(told, [None, Some(SmsDenied::CoolDown)]);
     let before = play.world.sms_sender.sent().len();
-    let asked = block_on(play.service.log_in(&play.realm, &email, PASSWORD, &play.client)).unwrap();
+    let asked = block_on(play.service.logins().log_in(&play.realm, &email, PASSWORD, &play.client)).unwrap();
     assert!(matches!(asked, LoggedIn::MfaRequired(_)));
-    assert!(matches!(block_on(play.service.deliver_next()).unwrap(), Delivery::Done(_)));
+    assert!(matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Done(_)));
     assert_eq!(play.world.sms_sender.sent().len(), before + 1, "the login's code goes out");
 }

@@ -14,9 +14,9 @@ use portcullis_testkit::samples::realm;
 use portcullis_testkit::strategies::{almost_email, hostile};
 use portcullis_testkit::world::TestWorld;
 use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::errors::AuthError;
-use portcullis_core::use_cases::log_in::LoggedIn;
-use portcullis_core::use_cases::tokens::TokenPair;
+use portcullis_core::use_cases::shared::errors::AuthError;
+use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
 use proptest::prelude::*;
 
 const EMAIL: &str = "ada@example.test";
@@ -40,18 +40,18 @@ fn form(email: &str) -> RegistrationForm<'_> {
 
 async fn log_in(service: &AuthService) -> Result<TokenPair, AuthError> {
     let client = Client::new([198, 51, 100, 7].into(), "Test/1.0");
-    match service.log_in(&realm("User1"), EMAIL, PASSWORD, &client).await? {
+    match service.logins().log_in(&realm("User1"), EMAIL, PASSWORD, &client).await? {
         LoggedIn::Session(pair) => Ok(pair),
         LoggedIn::MfaRequired(_) => panic!("nobody asked for a second factor"),
     }
 }
 
 async fn account(world: &TestWorld, service: &AuthService) -> TokenPair {
-    service.register(&realm("User1"), form(EMAIL), Vec::new()).await.expect("registered");
-    while !matches!(service.deliver_next().await, Ok(Delivery::Idle)) {}
+    service.registrations().register(&realm("User1"), form(EMAIL), Vec::new()).await.expect("registered");
+    while !matches!(service.deliveries().deliver_next().await, Ok(Delivery::Idle)) {}
     let link = world.mailer.link_token("mail_email_verify").expect("a link");
     assert!(world.mailer.code().is_some(), "and a code beside it");
-    service.verify_link(&realm("User1"), &link.expose()).await.expect("verified");
+    service.registrations().verify_link(&realm("User1"), &link.expose()).await.expect("verified");
     log_in(service).await.expect("logged in")
 }
 
@@ -61,11 +61,11 @@ fn a_session_ends_when_its_time_is_over() {
     let service = service(&world);
     block_on(async {
         let pair = account(&world, &service).await;
-        assert!(service.authenticate(&realm("User1"), pair.access.expose()).await.is_ok());
+        assert!(service.sessions().authenticate(&realm("User1"), pair.access.expose()).await.is_ok());
         world.clock.advance(Duration::from_secs(1831));
-        assert!(service.authenticate(&realm("User1"), pair.access.expose()).await.is_err());
+        assert!(service.sessions().authenticate(&realm("User1"), pair.access.expose()).await.is_err());
         world.clock.advance(Duration::from_secs(30 * 86_400));
-        assert!(service.refresh(&realm("User1"), pair.refresh.expose()).await.is_err());
+        assert!(service.sessions().refresh(&realm("User1"), pair.refresh.expose()).await.is_err());
     });
 }
 
@@ -75,13 +75,13 @@ fn a_thief_is_caught() {
     let service = service(&world);
     block_on(async {
         let stolen = account(&world, &service).await;
-        let second = service.refresh(&realm("User1"), stolen.refresh.expose()).await.expect("a successor");
-        let third = service.refresh(&realm("User1"), second.refresh.expose()).await.expect("another");
+        let second = service.sessions().refresh(&realm("User1"), stolen.refresh.expose()).await.expect("a successor");
+        let third = service.sessions().refresh(&realm("User1"), second.refresh.expose()).await.expect("another");
         assert!(matches!(
-            service.refresh(&realm("User1"), stolen.refresh.expose()).await,
+            service.sessions().refresh(&realm("User1"), stolen.refresh.expose()).await,
             Err(AuthError::InvalidGrant)
         ));
-        assert!(service.authenticate(&realm("User1"), third.access.expose()).await.is_err());
+        assert!(service.sessions().authenticate(&realm("User1"), third.access.expose()).await.is_err());
     });
 }
 
@@ -111,9 +111,9 @@ proptest! {
     fn what_is_no_address_registers_nobody(bad in almost_email(), ugly in hostile()) {
         let world = TestWorld::new(1);
         let service = service(&world);
-        let refused = block_on(service.register(&realm("User1"), form(&bad), Vec::new()));
+        let refused = block_on(service.registrations().register(&realm("User1"), form(&bad), Vec::new()));
         prop_assert!(matches!(refused, Err(AuthError::Invalid(_))));
-        let _ = block_on(service.register(&realm("User1"), form(&ugly), Vec::new()));
+        let _ = block_on(service.registrations().register(&realm("User1"), form(&ugly), Vec::new()));
         prop_assert!(world.users.all().is_empty());
     }
 }

@@ -13,9 +13,9 @@ use portcullis_core::model::password::Password;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::service::AuthService;
-use portcullis_core::use_cases::disable::StatusChange;
-use portcullis_core::use_cases::errors::AuthError;
-use portcullis_core::use_cases::fake_user::fake_address;
+use portcullis_core::use_cases::operator::disable::StatusChange;
+use portcullis_core::use_cases::operator::fake_user::fake_address;
+use portcullis_core::use_cases::shared::errors::AuthError;
 
 use super::{demand_store, print, runtime, settings};
 use crate::compose;
@@ -85,7 +85,7 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
     runtime()?.block_on(async {
         let service = compose::open_service_beside(&settings, Arc::new(OsRandomness)).await?;
         let began = service.ports.clock.now();
-        let done = if disabled { service.disable(&realm, &who).await } else { service.enable(&realm, &who).await };
+        let done = if disabled { service.operators().disable(&realm, &who).await } else { service.operators().enable(&realm, &who).await };
         let done = done.map_err(|error| match error {
             AuthError::NotFound => format!(
                 "{realm} has no such account. Fix: name it by its id (usr_…) or by the address it logs in with; one whose \
@@ -165,9 +165,10 @@ impl Order {
         OsRandomness.fill(&mut salt);
         let hash = service.ports.hasher.hash(password, salt).await.map_err(|error| error.to_string())?;
         let bar = progress(self.count);
+        let operators = service.operators();
         let numbers = futures_util::stream::iter(1..=self.count);
         let made = numbers
-            .map(|number| service.fake_user(&self.realm, number, &hash))
+            .map(|number| operators.fake_user(&self.realm, number, &hash))
             .buffer_unordered(self.concurrent)
             .inspect(|_| bar.inc(1))
             .try_fold(0_u64, async |made, new| Ok(made + u64::from(new)))

@@ -63,7 +63,7 @@ pub async fn set_mfa(context: RealmContext, Authenticated(caller): Authenticated
         (None, Some(token), Some(otp)) => Reauthentication::Otp { token, otp },
         _ => Reauthentication::by_password(password.as_deref(), &context.client),
     };
-    context.service().set_mfa_sms(&caller, sms, reauthentication).await?;
+    context.service().factors().set_mfa_sms(&caller, sms, reauthentication).await?;
     Ok(factors(sms))
 }
 
@@ -79,7 +79,7 @@ pub static EXPORT: Operation = Operation::new(
 .errors(&[Code::ReauthenticationRequired]);
 
 pub async fn export(context: RealmContext, Authenticated(caller): Authenticated) -> HandlerResult {
-    let export = context.service().export(&caller).await?;
+    let export = context.service().accounts().export(&caller).await?;
     let events = export.events.iter().map(|event| {
         json!({
             "at": rfc3339(event.at),
@@ -118,6 +118,6 @@ pub async fn delete(context: RealmContext, Authenticated(caller): Authenticated,
         password
     };
     let reauthentication = Reauthentication::by_password(password.as_deref(), &context.client);
-    context.service().delete_account(&caller, reauthentication).await?;
+    context.service().accounts().delete_account(&caller, reauthentication).await?;
     Ok(json(StatusCode::OK, &json!({"message": "User deleted successfully"})))
 }

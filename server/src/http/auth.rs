@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::use_cases::authenticate::Caller;
+use portcullis_core::use_cases::shared::caller::Caller;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::http::app::App;
@@ -71,7 +71,7 @@ pub async fn authenticate(app: &App, realm: &Realm, headers: &HeaderMap) -> Resu
         return Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated)
             .challenge(&format!("Bearer realm=\"{realm}\"")));
     };
-    app.service.authenticate(realm, token).await.map_err(|error| match Problem::from(error) {
+    app.service.sessions().authenticate(realm, token).await.map_err(|error| match Problem::from(error) {
         problem if problem.status == StatusCode::UNAUTHORIZED => {
             problem.challenge(&format!("Bearer realm=\"{realm}\", error=\"invalid_token\""))
         }

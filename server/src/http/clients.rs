@@ -7,7 +7,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::use_cases::introspect::ActiveToken;
+use portcullis_core::use_cases::session::introspect::ActiveToken;
 use serde_json::{Value, json};
 
 use crate::http::app::App;
@@ -47,7 +47,7 @@ pub async fn introspect(context: RealmContext, _: ServiceClient, input: Input) -
     let token = token_of(&input)?;
     let realm = &context.realm;
     let service = context.service();
-    let body = match service.introspect(realm, &token).await? {
+    let body = match service.sessions().introspect(realm, &token).await? {
         None => json!({"active": false}),
         Some(token) => describe(realm, service.ports.signer.issuer(), &token),
     };
@@ -63,7 +63,7 @@ pub static REVOKE: Operation = Operation::new(
 
 pub async fn revoke(context: RealmContext, input: Input) -> HandlerResult {
     let token = token_of(&input)?;
-    context.service().revoke(&context.realm, &token).await?;
+    context.service().sessions().revoke(&context.realm, &token).await?;
     Ok(json(StatusCode::OK, &json!({})))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use portcullis_core::model::code::Code;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::shared::errors::AuthError;
 
 use crate::http::problem::Problem;
 

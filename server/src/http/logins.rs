@@ -3,8 +3,8 @@
 use axum::response::Response;
 use http::StatusCode;
 use portcullis_core::model::code::Code;
-use portcullis_core::use_cases::log_in::LoggedIn;
-use portcullis_core::use_cases::tokens::TokenPair;
+use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
 use serde_json::{Value, json};
 
 use crate::http::endpoint::HandlerResult;
@@ -87,7 +87,7 @@ pub async fn token(context: RealmContext, input: Input) -> HandlerResult {
         }
         Some("refresh_token") => {
             let refresh_token = required(&mut fields, "refresh_token")?;
-            let pair = context.service().refresh(&context.realm, &refresh_token).await?;
+            let pair = context.service().sessions().refresh(&context.realm, &refresh_token).await?;
             Ok(token_response(&pair))
         }
         Some(_) => {
@@ -113,12 +113,13 @@ pub async fn login_mfa(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::JsonOrForm)?;
     let (mfa_token, otp) = (fields.required_text("mfa_token"), fields.required_text("otp"));
     fields.finish()?;
-    let pair = context.service().log_in_second_factor(&context.realm, &mfa_token, &otp, &context.client).await?;
+    let pair =
+        context.service().logins().log_in_second_factor(&context.realm, &mfa_token, &otp, &context.client).await?;
     Ok(token_response(&pair))
 }
 
 async fn password_grant(context: &RealmContext, username: &str, password: &str) -> HandlerResult {
-    match context.service().log_in(&context.realm, username, password, &context.client).await? {
+    match context.service().logins().log_in(&context.realm, username, password, &context.client).await? {
         LoggedIn::Session(pair) => Ok(token_response(&pair)),
         LoggedIn::MfaRequired(token) => Err(Problem::new(StatusCode::FORBIDDEN, Code::MfaRequired)
             .oauth("mfa_required")

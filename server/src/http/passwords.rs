@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use portcullis_core::model::code::Code;
-use portcullis_core::use_cases::errors::AuthError;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::{Value, json};
 
 use crate::http::auth::Authenticated;
@@ -33,7 +33,7 @@ pub async fn forget(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query_or_body(Accepts::Json)?;
     let email = fields.required_text("email");
     fields.finish()?;
-    context.service().request_reset(&context.realm, &email).await?;
+    context.service().passwords().request_reset(&context.realm, &email).await?;
     Ok(json(StatusCode::ACCEPTED, &json!({"message": "Password reset link sent to your email"})))
 }
 
@@ -51,7 +51,7 @@ pub async fn reset_form(context: RealmContext, input: Input) -> HandlerResult {
     let mut query = input.query()?;
     let token = query.required_text("token");
     query.finish()?;
-    match context.service().preview_reset(&context.realm, &token).await {
+    match context.service().passwords().preview_reset(&context.realm, &token).await {
         Ok(()) => form(&context, StatusCode::OK, &token, &[]),
         Err(AuthError::InvalidToken) => failed(&context),
         Err(error) => Err(error.into()),
@@ -73,7 +73,7 @@ pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query()?.merge(input.body(Accepts::JsonOrForm)?)?;
     let (token, password) = (fields.required_text("token"), fields.required_text("password"));
     fields.finish()?;
-    let outcome = context.service().reset_password(&context.realm, &token, &password).await;
+    let outcome = context.service().passwords().reset_password(&context.realm, &token, &password).await;
     if preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Json {
         outcome?;
         return Ok(json(StatusCode::OK, &json!({"message": "Password reset successfully"})));
@@ -104,7 +104,7 @@ pub async fn change(context: RealmContext, Authenticated(caller): Authenticated,
     let mut fields = input.body(Accepts::Json)?;
     let (current, new) = (fields.required_text("current_password"), fields.required_text("password"));
     fields.finish()?;
-    let pair = context.service().change_password(&caller, &current, &new, &context.client).await?;
+    let pair = context.service().passwords().change_password(&caller, &current, &new, &context.client).await?;
     Ok(token_response(&pair))
 }
 

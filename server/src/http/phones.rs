@@ -44,7 +44,7 @@ pub async fn send_otp(context: RealmContext, input: Input) -> HandlerResult {
     });
     fields.finish()?;
     let service = context.service();
-    let token = service.send_otp(&context.realm, &id, &phone, channel).await?;
+    let token = service.factors().send_otp(&context.realm, &id, &phone, channel).await?;
     let expires_in = service.policy.lifetimes.otp.as_secs();
     let body = json!({"message": "OTP generated successfully", "token": token.expose(), "expires_in": expires_in});
     Ok(json(StatusCode::ACCEPTED, &body))
@@ -64,6 +64,6 @@ pub async fn verify_otp(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query_or_body(Accepts::Json)?;
     let (token, otp) = (fields.required_text("token"), fields.required_text("otp"));
     fields.finish()?;
-    context.service().verify_otp(&context.realm, &token, &otp).await?;
+    context.service().factors().verify_otp(&context.realm, &token, &otp).await?;
     Ok(json(StatusCode::OK, &json!({"message": "OTP verified successfully"})))
 }

@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
 use portcullis_core::model::user::Profile;
+use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
-use portcullis_core::use_cases::update_profile::ProfileChanges;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ pub async fn show(State(app): State<Arc<App>>, Authenticated(caller): Authentica
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(with_etag(unchanged, &etag));
     }
-    Ok(profile(&app.service.show_profile(&caller)?))
+    Ok(profile(&app.service.accounts().show_profile(&caller)?))
 }
 
 pub static UPDATE: Operation = Operation::new(
@@ -101,7 +101,8 @@ pub async fn update(context: RealmContext, Authenticated(caller): Authenticated,
     };
     let expected = expected_version(&input.headers, caller.user.version)?;
     let given = Reauthentication::by_password(password.as_deref(), &context.client);
-    let changed = context.service().update_profile(&caller, changes, expected, fields.violations(), given).await?;
+    let changed =
+        context.service().accounts().update_profile(&caller, changes, expected, fields.violations(), given).await?;
     Ok(profile(&changed))
 }
 

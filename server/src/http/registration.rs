@@ -4,8 +4,8 @@ use axum::response::Response;
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::registration_form::RegistrationForm;
-use portcullis_core::use_cases::errors::AuthError;
-use portcullis_core::use_cases::verify_email::{LinkPreview, Verified};
+use portcullis_core::use_cases::registration::verify_email::{LinkPreview, Verified};
+use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::{Value, json};
 
 use crate::http::endpoint::HandlerResult;
@@ -56,7 +56,7 @@ pub async fn create(context: RealmContext, input: Input) -> HandlerResult {
         country_code: country_code.as_deref(),
         password: password.as_deref(),
     };
-    let id = context.service().register(&context.realm, form, fields.violations()).await?;
+    let id = context.service().registrations().register(&context.realm, form, fields.violations()).await?;
     let body = json!({"message": "User created successfully", "id": id.to_string(), "email": "[ENCRYPTED]"});
     Ok(json(StatusCode::CREATED, &body))
 }
@@ -72,7 +72,7 @@ pub async fn resend(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let email = fields.required_text("email");
     fields.finish()?;
-    context.service().resend_verification(&context.realm, &email).await?;
+    context.service().registrations().resend_verification(&context.realm, &email).await?;
     let message = "If a registration waits for this address, its e-mail was sent again";
     Ok(json(StatusCode::ACCEPTED, &json!({"message": message})))
 }
@@ -95,10 +95,10 @@ pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
     query.finish()?;
     let (service, realm) = (context.service(), &context.realm);
     if only_json(&input.headers) {
-        let verified = service.verify_link(realm, &token).await?;
+        let verified = service.registrations().verify_link(realm, &token).await?;
         return Ok(verified_json(verified));
     }
-    let preview = match service.preview_link(realm, &token).await {
+    let preview = match service.registrations().preview_link(realm, &token).await {
         Err(AuthError::InvalidToken) => return failed(&context),
         other => other?,
     };
@@ -170,13 +170,13 @@ async fn verify_fields(context: &RealmContext, mut fields: FormFields) -> Result
     fields.finish()?;
     match (token, reject) {
         (Some(token), true) => {
-            service.reject_link(realm, &token).await?;
+            service.registrations().reject_link(realm, &token).await?;
             Ok(Outcome::Rejected)
         }
-        (Some(token), false) => Ok(Outcome::Verified(service.verify_link(realm, &token).await?)),
+        (Some(token), false) => Ok(Outcome::Verified(service.registrations().verify_link(realm, &token).await?)),
         (None, _) => {
             let (email, code) = (email.unwrap_or_default(), code.unwrap_or_default());
-            Ok(Outcome::Verified(service.verify_code(realm, &email, &code).await?))
+            Ok(Outcome::Verified(service.registrations().verify_code(realm, &email, &code).await?))
         }
     }
 }

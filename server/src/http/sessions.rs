@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use http::StatusCode;
 use portcullis_core::model::code::Code;
-use portcullis_core::use_cases::sessions::SessionView;
+use portcullis_core::use_cases::session::sessions::SessionView;
 use serde_json::{Value, json};
 
 use crate::http::app::App;
@@ -35,7 +35,7 @@ pub static LOGOUT: Operation = Operation::new(
 );
 
 pub async fn logout(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
-    app.service.log_out(&caller).await?;
+    app.service.sessions().log_out(&caller).await?;
     Ok(json(StatusCode::OK, &json!({"message": "Logout successfully"})))
 }
 
@@ -46,14 +46,14 @@ pub static LOGOUT_ALL: Operation = Operation::new(
 );
 
 pub async fn logout_all(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
-    app.service.log_out_everywhere(&caller).await?;
+    app.service.sessions().log_out_everywhere(&caller).await?;
     Ok(json(StatusCode::OK, &json!({"message": "Logout successfully"})))
 }
 
 pub static LIST: Operation = Operation::new("Your sessions", "Oldest first.", &[ok(200, "The sessions.", "Sessions")]);
 
 pub async fn list(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
-    let sessions = app.service.list_sessions(&caller).await?;
+    let sessions = app.service.sessions().list_sessions(&caller).await?;
     let sessions: Vec<Value> = sessions.iter().map(session_json).collect();
     Ok(json(StatusCode::OK, &json!({"sessions": sessions})))
 }
@@ -71,7 +71,7 @@ pub async fn end(
     Authenticated(caller): Authenticated,
     PathParameter(id): PathParameter,
 ) -> HandlerResult {
-    app.service.end_session(&caller, &id).await?;
+    app.service.sessions().end_session(&caller, &id).await?;
     Ok(json(StatusCode::OK, &json!({"message": "Session ended"})))
 }
 

@@ -95,7 +95,7 @@ impl Testkit {
         for _ in 0..MOST_JOBS {
             let Some(job) = self.world.jobs.next_due(self.now()) else { return };
             self.chance.reseed(seed_of(&job));
-            if let Err(error) = self.worker.deliver_next().await {
+            if let Err(error) = self.worker.deliveries().deliver_next().await {
                 tracing::debug!("the queue is broken on purpose: {error}");
                 return;
             }

@@ -19,13 +19,13 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::policy::Policy;
 use portcullis_core::service::{AuthService, Ports};
+use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::errors::AuthError;
-use portcullis_core::use_cases::log_in::LoggedIn;
+use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::registration::verify_email::Verified;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
-use portcullis_core::use_cases::tokens::TokenPair;
-use portcullis_core::use_cases::update_profile::ProfileChanges;
-use portcullis_core::use_cases::verify_email::Verified;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
 
 /// Where a service's messages can be read, and its clock moved.
 #[derive(Debug, Clone)]
@@ -83,33 +83,41 @@ impl ServiceDriver {
         match request {
             Request::Register { name, phone, email, password } => {
                 let form = form(name, phone, email, password);
-                Ok(Answer::Registered(service.register(realm, form, Vec::new()).await?.to_string()))
+                Ok(Answer::Registered(service.registrations().register(realm, form, Vec::new()).await?.to_string()))
             }
-            Request::FollowLink { token } => service.verify_link(realm, token).await.map(verified),
-            Request::RejectLink { token } => service.reject_link(realm, token).await.map(done),
-            Request::TypeCode { email, code } => service.verify_code(realm, email, code).await.map(verified),
-            Request::Resend { email } => service.resend_verification(realm, email).await.map(done),
-            Request::LogIn { email, password } => match service.log_in(realm, email, password, &self.client).await? {
-                LoggedIn::Session(tokens) => Ok(pair(&tokens)),
-                LoggedIn::MfaRequired(token) => Ok(Answer::MfaRequired(token.expose())),
-            },
+            Request::FollowLink { token } => service.registrations().verify_link(realm, token).await.map(verified),
+            Request::RejectLink { token } => service.registrations().reject_link(realm, token).await.map(done),
+            Request::TypeCode { email, code } => {
+                service.registrations().verify_code(realm, email, code).await.map(verified)
+            }
+            Request::Resend { email } => service.registrations().resend_verification(realm, email).await.map(done),
+            Request::LogIn { email, password } => {
+                match service.logins().log_in(realm, email, password, &self.client).await? {
+                    LoggedIn::Session(tokens) => Ok(pair(&tokens)),
+                    LoggedIn::MfaRequired(token) => Ok(Answer::MfaRequired(token.expose())),
+                }
+            }
             Request::SecondFactor { challenge, otp } => {
-                let tokens = service.log_in_second_factor(realm, challenge, otp, &self.client).await?;
+                let tokens = service.logins().log_in_second_factor(realm, challenge, otp, &self.client).await?;
                 Ok(pair(&tokens))
             }
-            Request::Refresh { token } => Ok(pair(&service.refresh(realm, token).await?)),
-            Request::RequestReset { email } => service.request_reset(realm, email).await.map(done),
-            Request::Reset { token, password } => service.reset_password(realm, token, password).await.map(done),
+            Request::Refresh { token } => Ok(pair(&service.sessions().refresh(realm, token).await?)),
+            Request::RequestReset { email } => service.passwords().request_reset(realm, email).await.map(done),
+            Request::Reset { token, password } => {
+                service.passwords().reset_password(realm, token, password).await.map(done)
+            }
             Request::SendOtp { id, phone } => {
-                Ok(Answer::Challenge(service.send_otp(realm, id, phone, Channel::Sms).await?.expose()))
+                Ok(Answer::Challenge(service.factors().send_otp(realm, id, phone, Channel::Sms).await?.expose()))
             }
-            Request::VerifyOtp { challenge, otp } => service.verify_otp(realm, challenge, otp).await.map(done),
+            Request::VerifyOtp { challenge, otp } => {
+                service.factors().verify_otp(realm, challenge, otp).await.map(done)
+            }
             Request::ChangePassword { access, current, new } => {
-                let caller = service.authenticate(realm, access).await?;
-                Ok(pair(&service.change_password(&caller, current, new, &self.client).await?))
+                let caller = service.sessions().authenticate(realm, access).await?;
+                Ok(pair(&service.passwords().change_password(&caller, current, new, &self.client).await?))
             }
-            Request::Disable { email } => service.disable(realm, email).await.map(|_| Answer::Done),
-            Request::Enable { email } => service.enable(realm, email).await.map(|_| Answer::Done),
+            Request::Disable { email } => service.operators().disable(realm, email).await.map(|_| Answer::Done),
+            Request::Enable { email } => service.operators().enable(realm, email).await.map(|_| Answer::Done),
             Request::LogOut { access }
             | Request::LogOutEverywhere { access }
             | Request::ChangeEmail { access, .. }
@@ -120,20 +128,20 @@ impl ServiceDriver {
 
     async fn answer_caller(&self, realm: &Realm, access: &str, request: &Request) -> Result<(), AuthError> {
         let (service, client) = (&self.service, &self.client);
-        let caller = service.authenticate(realm, access).await?;
+        let caller = service.sessions().authenticate(realm, access).await?;
         match request {
-            Request::LogOut { .. } => service.log_out(&caller).await,
-            Request::LogOutEverywhere { .. } => service.log_out_everywhere(&caller).await,
+            Request::LogOut { .. } => service.sessions().log_out(&caller).await,
+            Request::LogOutEverywhere { .. } => service.sessions().log_out_everywhere(&caller).await,
             Request::ChangeEmail { email, password, .. } => {
                 let changes = ProfileChanges { email: Some(email), ..ProfileChanges::default() };
                 let given = Reauthentication::by_password(*password, client);
-                service.update_profile(&caller, changes, None, Vec::new(), given).await.map(|_| ())
+                service.accounts().update_profile(&caller, changes, None, Vec::new(), given).await.map(|_| ())
             }
             Request::SetMfa { on, password, .. } => {
-                service.set_mfa_sms(&caller, *on, Reauthentication::by_password(*password, client)).await
+                service.factors().set_mfa_sms(&caller, *on, Reauthentication::by_password(*password, client)).await
             }
             Request::Delete { password, .. } => {
-                service.delete_account(&caller, Reauthentication::by_password(*password, client)).await
+                service.accounts().delete_account(&caller, Reauthentication::by_password(*password, client)).await
             }
             _ => Ok(()),
         }
@@ -227,20 +235,23 @@ impl Driver for ServiceDriver {
         let service = &self.service;
         let good = match probe {
             Probe::Access(access) => {
-                let Ok(caller) = service.authenticate(&realm, access).await else { return Seen::Nothing };
-                let shown = service.show_profile(&caller);
+                let Ok(caller) = service.sessions().authenticate(&realm, access).await else { return Seen::Nothing };
+                let shown = service.accounts().show_profile(&caller);
                 let person = shown.map(|p| Seen::Person(p.email.as_str().to_owned(), p.first_name.as_str().to_owned()));
                 return person.unwrap_or(Seen::Nothing);
             }
-            Probe::Refresh(token) => service.introspect(&realm, token).await.is_ok_and(|active| active.is_some()),
-            Probe::Link(token) => service.preview_link(&realm, token).await.is_ok(),
-            Probe::Reset(token) => service.preview_reset(&realm, token).await.is_ok(),
+            Probe::Refresh(token) => {
+                service.sessions().introspect(&realm, token).await.is_ok_and(|active| active.is_some())
+            }
+            Probe::Link(token) => service.registrations().preview_link(&realm, token).await.is_ok(),
+            Probe::Reset(token) => service.passwords().preview_reset(&realm, token).await.is_ok(),
         };
         if good { Seen::Good } else { Seen::Nothing }
     }
 
     async fn messages(&mut self) -> Vec<SentMessage> {
-        while self.service.deliver_next().await.is_ok_and(|delivery| !matches!(delivery, Delivery::Idle)) {}
+        while self.service.deliveries().deliver_next().await.is_ok_and(|delivery| !matches!(delivery, Delivery::Idle)) {
+        }
         let (mails, texts) = (self.post.mailer.take(), self.post.sms_sender.take());
         mails.iter().map(mail).chain(texts.iter().map(text)).collect()
     }

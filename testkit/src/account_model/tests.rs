@@ -12,7 +12,7 @@ use crate::world::TestWorld;
 use portcullis_core::policy::{Lifetimes, Policy};
 use portcullis_core::service::{AuthService, Ports};
 
-/// The seed of the run_model; printed with whatever fails.
+/// The seed of the runs; printed with whatever fails.
 const SEED: u64 = 7;
 
 struct OverFakes(ModelRun<WorldDriver>);

@@ -13,69 +13,71 @@ use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::AuthError;
+use crate::use_cases::deliver::Deliveries;
+use crate::use_cases::shared::errors::AuthError;
 
-impl AuthService {
-    pub(super) async fn deliver_reset(&self, job: &Job, email: &Digest) -> Result<(), Failure> {
-        let Some(user) = self.ports.users.find_by_email(&job.realm, email).await? else { return Ok(()) };
+impl Deliveries<'_> {
+    pub(super) async fn deliver_reset(self, job: &Job, email: &Digest) -> Result<(), Failure> {
+        let Some(user) = self.service.ports.users.find_by_email(&job.realm, email).await? else { return Ok(()) };
         if user.disabled || !self.may_mail(job, "mail_password_reset", user.id.as_bytes(), email).await? {
             return Ok(());
         }
-        let expires_in = self.policy.lifetimes.reset;
-        let token = self.new_link(&user, Purpose::ResetPassword, self.reset_binding(&user), expires_in).await?;
-        let first_name = self.record_cipher(&user)?.first_name(&user.person)?;
-        self.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
+        let expires_in = self.service.policy.lifetimes.reset;
+        let token = self.new_link(&user, Purpose::ResetPassword, self.service.reset_binding(&user), expires_in).await?;
+        let first_name = self.service.record_cipher(&user)?.first_name(&user.person)?;
+        self.service.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
         self.mail_now(job, &user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
     }
 
     /// To the new address, unless it has an account: then its owner is told instead.
-    pub(super) async fn deliver_confirmation(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
-        let Ports { users, mailer, .. } = &self.ports;
+    pub(super) async fn deliver_confirmation(self, job: &Job, id: &UserId) -> Result<(), Failure> {
+        let Ports { users, mailer, .. } = &self.service.ports;
         let realm = &job.realm;
         let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let Some(pending) = user.pending_email.clone() else { return Ok(()) };
-        let owner = self.ports.users.find_by_email(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
+        let owner =
+            self.service.ports.users.find_by_email(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
         if let Some(owner) = owner {
-            let first_name = self.record_cipher(&owner)?.first_name(&owner.person)?;
+            let first_name = self.service.record_cipher(&owner)?.first_name(&owner.person)?;
             return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
         }
         if !self.may_mail(job, "email_change_confirm", pending.index.as_bytes(), &pending.index).await? {
             return Ok(());
         }
-        let expires_in = self.policy.lifetimes.verify;
+        let expires_in = self.service.policy.lifetimes.verify;
         let index = pending.index.as_bytes();
-        let binding = self.token_binding(realm, Purpose::ChangeEmail, index, user.credentials_version);
+        let binding = self.service.token_binding(realm, Purpose::ChangeEmail, index, user.credentials_version);
         let token = self.new_link(&user, Purpose::ChangeEmail, binding, expires_in).await?;
-        let opener = self.record_cipher(&user)?;
+        let opener = self.service.record_cipher(&user)?;
         let to = opener.email(Field::PendingEmail, &pending.email)?;
         let first_name = opener.first_name(&user.person)?;
         let message = EmailMessage::ConfirmEmailChange { first_name, token, expires_in };
         mailer.send(&envelope_of_try(job, user.id), &to, &message).await?;
-        self.record(realm, EventKind::MessageSent, Some(user.id), None);
+        self.service.record(realm, EventKind::MessageSent, Some(user.id), None);
         Ok(())
     }
 
     /// A fresh link of a user's; the older one of its kind is dead.
     async fn new_link(
-        &self,
+        self,
         user: &User,
         purpose: Purpose,
         binding: Digest,
         lifetime: Duration,
     ) -> Result<OpaqueToken, AuthError> {
-        let Ports { clock, randomness, .. } = &self.ports;
+        let Ports { clock, randomness, .. } = &self.service.ports;
         let (realm, now) = (&user.realm, clock.now());
         let token = OpaqueToken::random(&**randomness);
         let stored = OneTimeToken {
-            holder: Self::holder(realm, purpose, user.id),
-            token: self.token_digest(realm, purpose, &token),
+            holder: AuthService::holder(realm, purpose, user.id),
+            token: self.service.token_digest(realm, purpose, &token),
             code: None,
             tries_left: 0,
             binding: Some(binding),
             created_at: now,
             expires_at: now + lifetime,
         };
-        self.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
+        self.service.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
         Ok(token)
     }
 }

@@ -19,9 +19,10 @@ use crate::model::user::User;
 use crate::ports::error::PortError;
 use crate::ports::keyed_digest::Domain;
 use crate::ports::mailer::{Envelope, SendError};
-use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::AuthError;
-use crate::use_cases::text_guard::SmsDenied;
+use crate::service::AuthService;
+use crate::service::Ports;
+use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::sms_quotas::SmsDenied;
 
 /// How long a worker may take for one job before another one takes it up.
 pub const LEASE: Duration = Duration::from_secs(120);
@@ -74,13 +75,27 @@ impl From<AuthError> for Failure {
     }
 }
 
+/// The use cases of this area.
+#[derive(Clone, Copy)]
+pub struct Deliveries<'a> {
+    service: &'a AuthService,
+}
+
 impl AuthService {
+    /// Jobs: the messages that use cases ordered.
+    #[must_use]
+    pub const fn deliveries(&self) -> Deliveries<'_> {
+        Deliveries { service: self }
+    }
+}
+
+impl Deliveries<'_> {
     /// Takes one job that is due and does it.
     ///
     /// # Errors
     /// When the queue itself fails.
-    pub async fn deliver_next(&self) -> Result<Delivery, AuthError> {
-        let Ports { jobs, clock, .. } = &self.ports;
+    pub async fn deliver_next(self) -> Result<Delivery, AuthError> {
+        let Ports { jobs, clock, .. } = &self.service.ports;
         let Some(job) = jobs.claim(clock.now(), LEASE).await? else { return Ok(Delivery::Idle) };
         match self.perform(&job).await {
             Ok(()) => {
@@ -98,26 +113,26 @@ impl AuthService {
             }
             Err(Failure::Later(reason) | Failure::After(_, reason) | Failure::Never(reason)) => {
                 jobs.dead_letter(&job.id, &reason, clock.now()).await?;
-                self.record(&job.realm, EventKind::MessageDead, None, None);
+                self.service.record(&job.realm, EventKind::MessageDead, None, None);
                 Ok(Delivery::Dead(job.id, reason))
             }
             Err(Failure::Held(refusal)) => {
                 jobs.complete(&job.id).await?;
-                self.record(&job.realm, EventKind::TextHeldBack, None, None);
+                self.service.record(&job.realm, EventKind::TextHeldBack, None, None);
                 Ok(Delivery::Held(job.id, refusal))
             }
         }
     }
 
     /// Up to a quarter less: what failed together does not come again together.
-    fn jittered(&self, wait: Duration) -> Duration {
+    fn jittered(self, wait: Duration) -> Duration {
         let mut chance = [0];
-        self.ports.randomness.fill(&mut chance);
+        self.service.ports.randomness.fill(&mut chance);
         let [chance] = chance;
         wait.saturating_sub(wait * u32::from(chance) / 1024)
     }
 
-    async fn perform(&self, job: &Job) -> Result<(), Failure> {
+    async fn perform(self, job: &Job) -> Result<(), Failure> {
         match &job.task {
             Task::VerifyRegistration(id) => self.deliver_verification(job, id).await,
             Task::ResendVerification(email) => self.deliver_again(job, email).await,
@@ -136,43 +151,43 @@ impl AuthService {
     }
 
     /// To a user's address, within the quotas.
-    async fn mail(&self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
+    async fn mail(self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
         if self.may_mail(job, message.template(), user.id.as_bytes(), &user.person.email_index).await? {
             self.mail_now(job, user, message).await?;
         }
         Ok(())
     }
 
-    async fn mail_now(&self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
-        let Ports { mailer, .. } = &self.ports;
-        let to = self.record_cipher(user)?.email(Field::Email, &user.person.email)?;
+    async fn mail_now(self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
+        let Ports { mailer, .. } = &self.service.ports;
+        let to = self.service.record_cipher(user)?.email(Field::Email, &user.person.email)?;
         let envelope = match &message {
             EmailMessage::ResetPassword { .. } => envelope_of_try(job, user.id),
             _ => envelope(job, user.id),
         };
         mailer.send(&envelope, &to, &message).await?;
-        self.record(&user.realm, EventKind::MessageSent, Some(user.id), None);
+        self.service.record(&user.realm, EventKind::MessageSent, Some(user.id), None);
         Ok(())
     }
 
     /// Whether an address may get this mail now. A retry has been counted already.
-    async fn may_mail(&self, job: &Job, kind: &str, subject: &[u8], address: &Digest) -> Result<bool, Failure> {
+    async fn may_mail(self, job: &Job, kind: &str, subject: &[u8], address: &Digest) -> Result<bool, Failure> {
         if job.attempts > 1 {
             return Ok(true);
         }
-        let (realm, quotas) = (&job.realm, &self.policy.mail);
+        let (realm, quotas) = (&job.realm, &self.service.policy.mail);
         let of_a_kind = self.mail_bucket(realm, "mail_of_a_kind", &[kind.as_bytes(), subject]);
         let to_an_address = self.mail_bucket(realm, "mail_to_an_address", &[address.as_bytes()]);
         for (bucket, quota) in [(of_a_kind, &quotas.of_a_kind), (to_an_address, &quotas.to_an_address)] {
-            if self.take(&bucket, quota).await?.is_some_and(|decision| !decision.allowed) {
+            if self.service.take(&bucket, quota).await?.is_some_and(|decision| !decision.allowed) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn mail_bucket(&self, realm: &Realm, operation: &'static str, parts: &[&[u8]]) -> Bucket {
-        let who = self.ports.digests.digest(Domain::MailQuota, realm, parts);
+    fn mail_bucket(self, realm: &Realm, operation: &'static str, parts: &[&[u8]]) -> Bucket {
+        let who = self.service.ports.digests.digest(Domain::MailQuota, realm, parts);
         Bucket { realm: realm.clone(), operation, who }
     }
 }

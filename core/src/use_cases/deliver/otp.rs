@@ -10,32 +10,33 @@ use crate::model::otp::TypedCode;
 use crate::model::sealed::Digest;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
+use crate::use_cases::deliver::Deliveries;
 
-impl AuthService {
+impl Deliveries<'_> {
     /// The code of a challenge: made here, kept as a digest, sent to the number on record.
     pub(super) async fn deliver_otp(
-        &self,
+        self,
         job: &Job,
         id: &UserId,
         purpose: Purpose,
         challenge: &Digest,
         channel: Channel,
     ) -> Result<(), Failure> {
-        let Ports { database, users, one_time_tokens, sms_sender, clock, randomness, .. } = &self.ports;
+        let Ports { database, users, one_time_tokens, sms_sender, clock, randomness, .. } = &self.service.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
-        let holder = Self::holder(realm, purpose, *id);
+        let holder = AuthService::holder(realm, purpose, *id);
         let waiting = one_time_tokens.find(&holder, now).await?.filter(|token| token.token.matches(challenge));
         let Some(waiting) = waiting else { return Ok(()) };
-        if !self.sent_to(&user, &waiting)? {
+        if !self.service.sent_to(&user, &waiting)? {
             return Ok(());
         }
-        let phone = self.record_cipher(&user)?.phone(&user.person)?;
-        if let Some(refusal) = self.check_sms_quota(&user, purpose, &phone, waiting.code.is_some()).await? {
+        let phone = self.service.record_cipher(&user)?.phone(&user.person)?;
+        if let Some(refusal) = self.service.check_sms_quota(&user, purpose, &phone, waiting.code.is_some()).await? {
             return Err(Failure::Held(refusal));
         }
         let code = TypedCode::digits(&**randomness);
-        let digest = self.code_digest(realm, purpose, id, &code);
+        let digest = self.service.code_digest(realm, purpose, id, &code);
         let owner = holder;
         let set_code = Change::SetCode { owner, token: *challenge, code: digest, tries: CODE_TRIES, now };
         if database.commit(UnitOfWork::of(set_code)).await?.is_err() {
@@ -44,7 +45,7 @@ impl AuthService {
         let expires_in = waiting.expires_at.since(now);
         let message = SmsMessage { for_login: purpose == Purpose::LoginMfa, code, expires_in };
         sms_sender.send(&envelope(job, user.id), &phone, channel, &message).await?;
-        self.record(realm, EventKind::OtpRequested, Some(user.id), None);
+        self.service.record(realm, EventKind::OtpRequested, Some(user.id), None);
         Ok(())
     }
 }

@@ -12,17 +12,18 @@ use crate::model::secret::OpaqueToken;
 use crate::model::user::Registration;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
+use crate::use_cases::deliver::Deliveries;
 
-impl AuthService {
+impl Deliveries<'_> {
     /// The link and code of a registration; or, if the address has an account, a word to its owner.
-    pub(super) async fn deliver_verification(&self, job: &Job, id: &UserId) -> Result<(), Failure> {
-        let Ports { registrations, users, clock, .. } = &self.ports;
+    pub(super) async fn deliver_verification(self, job: &Job, id: &UserId) -> Result<(), Failure> {
+        let Ports { registrations, users, clock, .. } = &self.service.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(registration) = registrations.find(realm, id, now).await? else { return Ok(()) };
         if let Some(owner) = users.find_by_email(realm, &registration.person.email_index).await? {
-            let first_name = self.record_cipher(&owner)?.first_name(&owner.person)?;
+            let first_name = self.service.record_cipher(&owner)?.first_name(&owner.person)?;
             self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await?;
-            self.commit(UnitOfWork::of(Change::RemoveRegistration { realm: realm.clone(), id: *id })).await?;
+            self.service.commit(UnitOfWork::of(Change::RemoveRegistration { realm: realm.clone(), id: *id })).await?;
             return Ok(());
         }
         if !self.may_mail(job, "mail_email_verify", id.as_bytes(), &registration.person.email_index).await? {
@@ -31,16 +32,16 @@ impl AuthService {
         self.mail_verification(job, &registration).await
     }
 
-    async fn mail_verification(&self, job: &Job, registration: &Registration) -> Result<(), Failure> {
-        let Ports { database, mailer, clock, randomness, .. } = &self.ports;
-        let (realm, now, lifetime) = (&job.realm, clock.now(), self.policy.lifetimes.verify);
+    async fn mail_verification(self, job: &Job, registration: &Registration) -> Result<(), Failure> {
+        let Ports { database, mailer, clock, randomness, .. } = &self.service.ports;
+        let (realm, now, lifetime) = (&job.realm, clock.now(), self.service.policy.lifetimes.verify);
         let (purpose, id) = (Purpose::VerifyEmail, registration.id);
         let (token, code) = (OpaqueToken::random(&**randomness), TypedCode::letters(&**randomness));
         let expires_at = now + lifetime;
         let stored = OneTimeToken {
-            holder: Self::holder(realm, purpose, id),
-            token: self.token_digest(realm, purpose, &token),
-            code: Some(self.code_digest(realm, purpose, &id, &code)),
+            holder: AuthService::holder(realm, purpose, id),
+            token: self.service.token_digest(realm, purpose, &token),
+            code: Some(self.service.code_digest(realm, purpose, &id, &code)),
             tries_left: CODE_TRIES,
             binding: Some(registration.person.email_index),
             created_at: now,
@@ -51,20 +52,20 @@ impl AuthService {
             // the registration has gone meanwhile
             return Ok(());
         }
-        let opener = self.opener(realm, id.as_bytes(), &registration.person.key)?;
+        let opener = self.service.opener(realm, id.as_bytes(), &registration.person.key)?;
         let to = opener.email(Field::Email, &registration.person.email)?;
         let first_name = opener.first_name(&registration.person)?;
         let message = EmailMessage::VerifyEmail { first_name, token, code, expires_in: lifetime };
         mailer.send(&envelope_of_try(job, id), &to, &message).await?;
-        self.record(realm, EventKind::MessageSent, Some(id), None);
+        self.service.record(realm, EventKind::MessageSent, Some(id), None);
         Ok(())
     }
 
     /// A job of its own for each pending registration, so that each is retried by itself.
-    pub(super) async fn deliver_again(&self, job: &Job, email: &Digest) -> Result<(), Failure> {
-        let Ports { registrations, clock, .. } = &self.ports;
+    pub(super) async fn deliver_again(self, job: &Job, email: &Digest) -> Result<(), Failure> {
+        let Ports { registrations, clock, .. } = &self.service.ports;
         for registration in registrations.find_by_email(&job.realm, email, clock.now()).await? {
-            self.enqueue(&job.realm, Task::VerifyRegistration(registration.id)).await?;
+            self.service.enqueue(&job.realm, Task::VerifyRegistration(registration.id)).await?;
         }
         Ok(())
     }

@@ -3,11 +3,14 @@
 use crate::model::event::{Event, EventKind};
 use crate::model::ids::{JobId, SessionId, UserId};
 use crate::model::job::{Job, Task};
+use crate::model::one_time_token::OneTimeToken;
+use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
 use crate::model::user::User;
 use crate::ports::database::{Change, Committed, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
-use crate::use_cases::errors::AuthError;
+use crate::use_cases::shared::errors::AuthError;
 
 /// Whether a change may be applied to an account whose credentials changed since the caller was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,5 +108,16 @@ impl AuthService {
     /// Appends an audit event that belongs to no change: a refusal, a failed login, a sent message.
     pub(crate) fn record(&self, realm: &Realm, kind: EventKind, user: Option<UserId>, session: Option<SessionId>) {
         self.ports.audit.record(self.event(realm, kind, user, session));
+    }
+
+    /// What a reset link is bound to.
+    pub(crate) fn reset_binding(&self, user: &User) -> Digest {
+        let email = user.person.email_index;
+        self.token_binding(&user.realm, Purpose::ResetPassword, email.as_bytes(), user.credentials_version)
+    }
+
+    /// Uses up a one-time token, in the commit of what it is good for.
+    pub(crate) fn use_up(&self, token: &OneTimeToken) -> Change {
+        Change::UseToken { owner: token.holder.clone(), token: token.token, now: self.ports.clock.now() }
     }
 }

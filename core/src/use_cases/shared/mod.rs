@@ -1,4 +1,15 @@
-//! What several use cases share.
+//! Helpers of several areas.
 
+pub mod caller;
 pub mod commit;
+pub mod digests;
+pub mod errors;
+pub mod limits;
+pub mod new_session;
+pub mod otp;
+pub mod passwords;
+pub mod person;
 pub mod reauthenticate;
+pub mod sms_quotas;
+pub mod tokens;
+pub mod violations;

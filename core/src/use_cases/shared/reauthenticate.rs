@@ -3,8 +3,8 @@
 use crate::model::client::Client;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::service::AuthService;
-use crate::use_cases::authenticate::Caller;
-use crate::use_cases::errors::AuthError;
+use crate::use_cases::shared::caller::Caller;
+use crate::use_cases::shared::errors::AuthError;
 
 /// What a request carries to show that its caller is the account's owner, besides the access token.
 #[derive(Debug, Clone, Copy, Default)]

@@ -231,8 +231,8 @@ pub async fn disabled(State(app): State<Arc<App>>, input: Input) -> HandlerResul
     let (realm, user) = (text("realm")?, text("user")?);
     let realm = app.realms.iter().find(|known| known.as_str() == realm).ok_or_else(Problem::not_found)?;
     match members.get("disabled") {
-        Some(Value::Bool(true)) => app.service.disable(realm, user).await?,
-        Some(Value::Bool(false)) => app.service.enable(realm, user).await?,
+        Some(Value::Bool(true)) => app.service.operators().disable(realm, user).await?,
+        Some(Value::Bool(false)) => app.service.operators().enable(realm, user).await?,
         _ => return Err(wrong("disabled", "must be true or false")),
     };
     Ok(no_content())

@@ -1,0 +1,75 @@
+//! Delete: nothing of the person stays that can be turned back into them. Their key goes with the account; what was
+//! sealed with it and waits anywhere is noise from then on.
+
+use crate::model::event::EventKind;
+use crate::model::ids::UserId;
+use crate::model::job::JobSubject;
+use crate::model::realm::Realm;
+use crate::model::user::User;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::account::Accounts;
+use crate::use_cases::shared::caller::Caller;
+use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
+
+impl Accounts<'_> {
+    /// Deletes the caller's account in one commit: repeat the call after an error.
+    ///
+    /// # Errors
+    /// `ReauthenticationRequired`, `WrongPassword`, `TooMany`, `Overloaded`.
+    pub async fn delete_account(
+        self,
+        caller: &Caller,
+        reauthentication: Reauthentication<'_>,
+    ) -> Result<(), AuthError> {
+        self.service.reauthenticate(caller, reauthentication).await?;
+        self.erase(&caller.user).await
+    }
+
+    /// One commit removes the account and everything about it; the messages that were kept for development go too.
+    async fn erase(self, user: &User) -> Result<(), AuthError> {
+        let Ports { users, database, .. } = &self.service.ports;
+        let (realm, id) = (&user.realm, &user.id);
+        loop {
+            let newest = users.find(realm, id).await?;
+            let newest = newest.filter(|newest| newest.credentials_version == user.credentials_version);
+            let newest = newest.ok_or(AuthError::NotAuthenticated)?;
+            self.forget_messages(realm, id).await;
+            match database.commit(self.erasure(&newest)).await? {
+                Ok(committed) => {
+                    self.forget_messages(realm, id).await;
+                    for registration in &committed.registrations {
+                        self.forget_messages(realm, registration).await;
+                    }
+                    return Ok(());
+                }
+                Err(Refusal::UserStale) => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+    }
+
+    fn erasure(self, user: &User) -> UnitOfWork {
+        let (realm, id) = (&user.realm, user.id);
+        let forget_jobs = |subject| Change::ForgetJobs { realm: realm.clone(), subject };
+        let pending = user.pending_email.as_ref().map(|pending| pending.index);
+        let addresses = [Some(user.person.email_index), pending].into_iter().flatten();
+        let email = user.person.email_index;
+        let mut changes = vec![Change::DeleteUser { realm: realm.clone(), id, expected: user.version }];
+        changes.extend(AuthService::changes_that_end_rights(user));
+        changes.push(forget_jobs(JobSubject::Subject(id)));
+        changes.extend(addresses.map(|index| forget_jobs(JobSubject::Address(index))));
+        // an address that was never proven may be somebody else's: only registrations of the proven one are removed
+        changes.push(Change::RemoveRegistrations { realm: realm.clone(), email });
+        changes.push(Change::ForgetLogins { realm: realm.clone(), email });
+        let events = vec![self.service.event(realm, EventKind::AccountDeleted, Some(id), None)];
+        UnitOfWork { changes, events, ..UnitOfWork::default() }
+    }
+
+    async fn forget_messages(self, realm: &Realm, id: &UserId) {
+        let Ports { mailer, sms_sender, .. } = &self.service.ports;
+        mailer.forget(realm, id).await;
+        sms_sender.forget(realm, id).await;
+    }
+}

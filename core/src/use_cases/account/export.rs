@@ -1,0 +1,51 @@
+//! Export: everything stored about the caller (GDPR art. 15 and 20).
+
+use crate::model::email::Email;
+use crate::model::event::{Event, EventKind};
+use crate::model::sealed::Field;
+use crate::model::user::Profile;
+use crate::service::Ports;
+use crate::use_cases::account::Accounts;
+use crate::use_cases::session::sessions::SessionView;
+use crate::use_cases::shared::caller::Caller;
+use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
+
+/// How much of the audit log an export carries.
+const EVENTS: u32 = 10_000;
+
+/// Everything stored about a person.
+#[derive(Debug)]
+pub struct Export {
+    /// Their data.
+    pub profile: Profile,
+    /// Their address before the last change, if it has yet to be told.
+    pub previous_email: Option<Email>,
+    /// Where they are logged in.
+    pub sessions: Vec<SessionView>,
+    /// What the audit log has of their id, newest first.
+    pub events: Vec<Event>,
+}
+
+impl Accounts<'_> {
+    /// Gathers everything.
+    ///
+    /// # Errors
+    /// `ReauthenticationRequired`.
+    pub async fn export(self, caller: &Caller) -> Result<Export, AuthError> {
+        let Ports { audit, .. } = &self.service.ports;
+        self.service.reauthenticate(caller, Reauthentication::None).await?;
+        let user = &caller.user;
+        let opener = self.service.record_cipher(user)?;
+        let previous = user.previous_email.as_ref().map(|email| opener.email(Field::PreviousEmail, email));
+        let previous = previous.transpose()?;
+        let export = Export {
+            profile: self.service.decrypt_profile(user)?,
+            previous_email: previous,
+            sessions: self.service.sessions().list_sessions(caller).await?,
+            events: audit.of_user(&user.realm, &user.id, EVENTS).await?,
+        };
+        self.service.record(&user.realm, EventKind::DataExported, Some(user.id), Some(caller.session.id));
+        Ok(export)
+    }
+}

@@ -1,0 +1,211 @@
+//! Update the profile: names and phone at once, a new e-mail once its link is followed. A new e-mail or phone needs
+//! recent authentication.
+
+use crate::model::code::{Code, Violation};
+use crate::model::country::CountryCode;
+use crate::model::email::Email;
+use crate::model::event::EventKind;
+use crate::model::job::Task;
+use crate::model::name::PersonName;
+use crate::model::one_time_token::Purpose;
+use crate::model::phone::{Phone, is_e164};
+use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
+use crate::model::sealed::Field;
+use crate::model::user::{PendingEmail, Profile, User};
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::account::Accounts;
+use crate::use_cases::shared::caller::Caller;
+use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
+
+/// The fields that came; `None` stays as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProfileChanges<'a> {
+    /// Given name.
+    pub first_name: Option<&'a str>,
+    /// Family name.
+    pub last_name: Option<&'a str>,
+    /// A new address.
+    pub email: Option<&'a str>,
+    /// A new number.
+    pub phone: Option<&'a str>,
+    /// `US` or `+1`.
+    pub country_code: Option<&'a str>,
+}
+
+/// The same, parsed.
+struct Parsed {
+    first_name: Option<PersonName>,
+    last_name: Option<PersonName>,
+    email: Option<Email>,
+    phone: Option<(Phone, CountryCode)>,
+}
+
+impl Accounts<'_> {
+    /// Changes the caller's profile. With `expected`, only if that is its version.
+    ///
+    /// # Errors
+    /// `Invalid` with everything that is wrong, `PreconditionFailed`, `MfaInUse`, `ReauthenticationRequired`,
+    /// `WrongPassword`.
+    pub async fn update_profile(
+        self,
+        caller: &Caller,
+        changes: ProfileChanges<'_>,
+        expected: Option<u64>,
+        known: Vec<Violation>,
+        reauthentication: Reauthentication<'_>,
+    ) -> Result<Profile, AuthError> {
+        let Ports { users, database, .. } = &self.service.ports;
+        let mut user = caller.user.clone();
+        let mut reauthenticated = matches!(reauthentication, Reauthentication::Password { .. });
+        if reauthenticated {
+            self.service.reauthenticate(caller, reauthentication).await?;
+        }
+        loop {
+            if expected.is_some_and(|version| version != user.version) {
+                return Err(AuthError::PreconditionFailed);
+            }
+            let profile = self.service.decrypt_profile(&user)?;
+            let parsed = self.parse_changes(&profile, &changes, known.clone())?;
+            let next = self.apply(&user, &profile, &parsed)?;
+            if next == user {
+                self.ask_again(&user, &parsed).await?;
+                return Ok(profile);
+            }
+            if !reauthenticated && changes_contact(&user, &next) {
+                self.service.reauthenticate(caller, Reauthentication::None).await?;
+                reauthenticated = true;
+            }
+            let version = user.version;
+            let next = User { version: version + 1, updated_at: self.service.ports.clock.now(), ..next };
+            let mut work = self.profile_effects(&user, &next);
+            work.changes.insert(0, Change::ReplaceUser { user: Box::new(next.clone()), expected: version });
+            match database.commit(work).await? {
+                Ok(_) => return Ok(self.service.decrypt_profile(&next)?),
+                Err(Refusal::UserStale) => {
+                    let newest = users.find(&user.realm, &user.id).await?;
+                    // not once the caller has been put out
+                    let same = |newest: &User| newest.credentials_version == caller.user.credentials_version;
+                    user = newest.filter(same).ok_or(AuthError::NotAuthenticated)?;
+                }
+                Err(_) => return Err(AuthError::NotAuthenticated),
+            }
+        }
+    }
+
+    fn parse_changes(
+        self,
+        profile: &Profile,
+        changes: &ProfileChanges<'_>,
+        known: Vec<Violation>,
+    ) -> Result<Parsed, AuthError> {
+        let mut violations = known;
+        let name = |field: &'static str, text: &str| {
+            PersonName::parse(text).map_err(|error| vec![Violation::new(field, error.code())])
+        };
+        let first_name = changes.first_name.map(|text| name("first_name", text)).transpose();
+        let last_name = changes.last_name.map(|text| name("last_name", text)).transpose();
+        let email = changes.email.map(parse_email).transpose();
+        let code = changes.country_code.map_or_else(|| Ok(profile.country_code), parse_country_code);
+        let touched = changes.phone.is_some() || changes.country_code.is_some();
+        let phone = match (&code, touched) {
+            (Ok(code), true) => {
+                let text = changes.phone.unwrap_or(profile.phone.as_str());
+                parse_phone(text, code, self.service.policy.phones).map(|phone| Some((phone, *code)))
+            }
+            _ => Ok(None),
+        };
+        let found = [first_name.as_ref().err(), last_name.as_ref().err(), email.as_ref().err(), phone.as_ref().err()];
+        violations.extend(found.into_iter().flatten().flatten().cloned());
+        if code.is_err() && changes.phone.is_some_and(|text| !is_e164(text)) {
+            violations.push(Violation::new("phone", Code::PhoneInvalid));
+        }
+        violations.extend(code.err().into_iter().flatten());
+        match (first_name, last_name, email, phone) {
+            (Ok(first_name), Ok(last_name), Ok(email), Ok(phone)) if violations.is_empty() => {
+                Ok(Parsed { first_name, last_name, email, phone })
+            }
+            _ => Err(AuthError::Invalid(violations)),
+        }
+    }
+
+    /// The user with the changes in it, version aside; the same user if nothing is new.
+    fn apply(self, user: &User, profile: &Profile, parsed: &Parsed) -> Result<User, AuthError> {
+        let opener = self.service.record_cipher(user)?;
+        let mut next = user.clone();
+        if let Some(name) = parsed.first_name.as_ref().filter(|name| **name != profile.first_name) {
+            next.person.first_name = opener.seal(Field::FirstName, name.as_str())?;
+        }
+        if let Some(name) = parsed.last_name.as_ref().filter(|name| **name != profile.last_name) {
+            next.person.last_name = opener.seal(Field::LastName, name.as_str())?;
+        }
+        if let Some((phone, code)) = &parsed.phone {
+            if *phone != profile.phone {
+                if user.mfa_sms {
+                    return Err(AuthError::MfaInUse);
+                }
+                next.person.phone = opener.seal(Field::Phone, phone.as_str())?;
+                next.phone_verified = false;
+            }
+            if *code != profile.country_code || phone.country() != profile.country {
+                next.person.country_code = opener.seal(Field::CountryCode, &code.to_string())?;
+                next.person.country = opener.seal(Field::Country, phone.country().as_str())?;
+            }
+        }
+        match &parsed.email {
+            // the address it has already: whatever waits is off
+            Some(email) if email.as_str() == profile.email.as_str() => next.pending_email = None,
+            Some(email) if profile.pending_email.as_ref().is_none_or(|p| p.as_str() != email.as_str()) => {
+                next.pending_email = Some(PendingEmail {
+                    index: self.service.email_index(&user.realm, email),
+                    email: opener.seal(Field::PendingEmail, email.as_str())?,
+                });
+            }
+            _ => {}
+        }
+        Ok(next)
+    }
+
+    /// The address that waits already, asked for once more: its mail may not have come.
+    async fn ask_again(self, user: &User, parsed: &Parsed) -> Result<(), AuthError> {
+        let asked = parsed.email.as_ref().map(|email| self.service.email_index(&user.realm, email));
+        let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
+        if asked.is_some() && asked == waiting {
+            self.service.enqueue(&user.realm, Task::ConfirmEmailChange(user.id)).await?;
+        }
+        Ok(())
+    }
+
+    /// What follows from a changed profile.
+    fn profile_effects(self, before: &User, after: &User) -> UnitOfWork {
+        let (realm, id) = (&after.realm, after.id);
+        let mut work = UnitOfWork {
+            events: vec![self.service.event(realm, EventKind::ProfileUpdated, Some(id), None)],
+            ..UnitOfWork::default()
+        };
+        if before.person.phone != after.person.phone {
+            let at = self.service.ports.clock.now();
+            work.changes.push(Change::RemoveToken(AuthService::holder(realm, Purpose::VerifyPhone, id)));
+            work.jobs.push(self.service.job(realm, Task::PhoneChanged { user: id, at }));
+        }
+        if before.pending_email == after.pending_email {
+            return work;
+        }
+        work.changes.push(Change::RemoveToken(AuthService::holder(realm, Purpose::ChangeEmail, id)));
+        if after.pending_email.is_some() {
+            let at = self.service.ports.clock.now();
+            work.jobs.push(self.service.job(realm, Task::ConfirmEmailChange(id)));
+            work.jobs.push(self.service.job(realm, Task::EmailChangeRequested { user: id, at }));
+            work.events.push(self.service.event(realm, EventKind::EmailChangeRequested, Some(id), None));
+        }
+        work
+    }
+}
+
+/// Whether the owner would be reached by another number, or asked to be reached at another address. Taking a requested
+/// address back is no such change.
+fn changes_contact(before: &User, after: &User) -> bool {
+    let new_email = after.pending_email.is_some() && after.pending_email != before.pending_email;
+    new_email || after.person.phone != before.person.phone
+}

@@ -1,0 +1,20 @@
+//! Logging in with a password, and with a second factor.
+
+pub mod log_in;
+pub mod second_factor;
+
+use crate::service::AuthService;
+
+/// The use cases of this area.
+#[derive(Clone, Copy)]
+pub struct Logins<'a> {
+    service: &'a AuthService,
+}
+
+impl AuthService {
+    /// Logging in with a password, and with a second factor.
+    #[must_use]
+    pub const fn logins(&self) -> Logins<'_> {
+        Logins { service: self }
+    }
+}

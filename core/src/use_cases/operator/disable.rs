@@ -1,0 +1,96 @@
+//! Disable and enable: an operator's word about an account. A disabled one answers as one that is not there, keeps its
+//! address, and has no token of any kind; what it is enabled with is its password, and nothing older.
+
+use crate::model::event::EventKind;
+use crate::model::ids::UserId;
+use crate::model::realm::Realm;
+use crate::model::user::User;
+use crate::ports::database::{Change, UnitOfWork};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::operator::Operators;
+use crate::use_cases::shared::commit::VersionCheck;
+use crate::use_cases::shared::errors::AuthError;
+
+/// What an operator's word did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusChange {
+    /// To which account.
+    pub user: UserId,
+    /// Whether it was otherwise before.
+    pub changed: bool,
+    /// Sessions that ended.
+    pub sessions: u64,
+}
+
+impl Operators<'_> {
+    /// Disables the account of an id or an address: every token of it, access tokens included, is dead when this
+    /// answers, those too that are being made right now. One commit: repeat the call after an error.
+    ///
+    /// # Errors
+    /// `NotFound`; when a port fails.
+    pub async fn disable(self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
+        let user = self.named(realm, who).await?;
+        let event = |user: &User| self.service.event(realm, EventKind::AccountDisabled, Some(user.id), None);
+        if user.disabled {
+            // a call that repeats one whose answer was lost is recorded too
+            self.service.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
+            return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
+        }
+        let change = |user: &mut User| {
+            user.disabled = true;
+            user.end_rights();
+            Ok(())
+        };
+        let effects = |user: &User| UnitOfWork {
+            changes: AuthService::changes_that_end_rights(user),
+            events: vec![event(user)],
+            ..UnitOfWork::default()
+        };
+        let done = self.service.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(gone)?;
+        Ok(StatusChange { user: done.user.id, changed: true, sessions: done.committed.sessions })
+    }
+
+    /// Takes the word back: its owner may log in again.
+    ///
+    /// # Errors
+    /// `NotFound`; when a port fails.
+    pub async fn enable(self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
+        let user = self.named(realm, who).await?;
+        let event = |user: &User| self.service.event(realm, EventKind::AccountEnabled, Some(user.id), None);
+        if !user.disabled {
+            self.service.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
+            return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
+        }
+        let change = |user: &mut User| {
+            user.disabled = false;
+            Ok(())
+        };
+        // a worker may have stored a link while the account was disabled
+        let effects = |user: &User| UnitOfWork {
+            changes: vec![Change::RemoveTokens { realm: realm.clone(), subject: user.id }],
+            events: vec![event(user)],
+            ..UnitOfWork::default()
+        };
+        let done = self.service.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(gone)?;
+        Ok(StatusChange { user: done.user.id, changed: true, sessions: 0 })
+    }
+
+    /// The account that an operator means: by its id, or by its address as its owner would type it.
+    async fn named(self, realm: &Realm, who: &str) -> Result<User, AuthError> {
+        let Ports { users, .. } = &self.service.ports;
+        let who = who.trim();
+        let found = match UserId::parse(who) {
+            Some(id) => users.find(realm, &id).await?,
+            None => users.find_by_email(realm, &self.service.login_index(realm, who)).await?,
+        };
+        found.ok_or(AuthError::NotFound)
+    }
+}
+
+/// An account that was deleted meanwhile is none of anybody's.
+fn gone(error: AuthError) -> AuthError {
+    match error {
+        AuthError::NotAuthenticated => AuthError::NotFound,
+        error => error,
+    }
+}

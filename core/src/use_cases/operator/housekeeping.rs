@@ -1,0 +1,32 @@
+//! Housekeeping: what has expired is removed. It was worth nothing already; this only saves room.
+
+use crate::service::Ports;
+use crate::use_cases::operator::Operators;
+use crate::use_cases::shared::errors::AuthError;
+
+/// How many records went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PurgeReport {
+    /// Registrations.
+    pub registrations: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// One-time tokens.
+    pub one_time_tokens: u64,
+}
+
+impl Operators<'_> {
+    /// Removes what has expired.
+    ///
+    /// # Errors
+    /// When a port fails.
+    pub async fn run_housekeeping(self) -> Result<PurgeReport, AuthError> {
+        let Ports { registrations, sessions, one_time_tokens, clock, .. } = &self.service.ports;
+        let now = clock.now();
+        Ok(PurgeReport {
+            registrations: registrations.purge_expired(now).await?,
+            sessions: sessions.purge_expired(now).await?,
+            one_time_tokens: one_time_tokens.purge_expired(now).await?,
+        })
+    }
+}

@@ -1,0 +1,68 @@
+//! Reset: whoever reads the account's mail sets a new password, and every session ends.
+
+use crate::model::event::EventKind;
+use crate::model::job::Task;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::realm::Realm;
+use crate::model::secret::OpaqueToken;
+use crate::model::user::User;
+use crate::ports::database::{Change, UnitOfWork};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::password::Passwords;
+use crate::use_cases::shared::commit::VersionCheck;
+use crate::use_cases::shared::errors::AuthError;
+
+impl Passwords<'_> {
+    /// Whether a reset link is good. Changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidToken`.
+    pub async fn preview_reset(self, realm: &Realm, token: &str) -> Result<(), AuthError> {
+        self.find_reset(realm, token).await.map(|_| ())
+    }
+
+    /// Sets a new password by a reset link.
+    ///
+    /// # Errors
+    /// `InvalidToken`; `Invalid` for a password that is not acceptable, which leaves the link good; `Overloaded`.
+    pub async fn reset_password(self, realm: &Realm, token: &str, new: &str) -> Result<(), AuthError> {
+        let Ports { clock, .. } = &self.service.ports;
+        let (user, link) = self.find_reset(realm, token).await?;
+        let password = self.service.acceptable_password(&user, new).await?;
+        let hash = self.service.hash_new_password(password).await?;
+
+        let change = |user: &mut User| {
+            user.password = hash.clone();
+            user.end_rights();
+            Ok(())
+        };
+        let task = Task::PasswordChanged { user: user.id, at: clock.now(), by_reset: true };
+        let effects = |user: &User| {
+            let mut work = UnitOfWork {
+                jobs: vec![self.service.job(realm, task.clone())],
+                events: vec![self.service.event(realm, EventKind::PasswordReset, Some(user.id), None)],
+                ..UnitOfWork::of(self.service.use_up(&link))
+            };
+            work.changes.extend(AuthService::changes_that_end_rights(user));
+            let email = user.person.email_index;
+            work.with(Change::RemoveRegistrations { realm: realm.clone(), email })
+        };
+        match self.service.update_account(user, VersionCheck::MustMatch, change, effects).await {
+            // the link belongs to the credentials version that has passed
+            Err(AuthError::NotAuthenticated) => Err(AuthError::InvalidToken),
+            done => done.map(|_| ()),
+        }
+    }
+
+    async fn find_reset(self, realm: &Realm, token: &str) -> Result<(User, OneTimeToken), AuthError> {
+        let Ports { one_time_tokens, users, clock, .. } = &self.service.ports;
+        let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
+        let digest = self.service.token_digest(realm, Purpose::ResetPassword, &token);
+        let found = one_time_tokens.find_valid(realm, Purpose::ResetPassword, &digest, clock.now()).await?;
+        let found = found.ok_or(AuthError::InvalidToken)?;
+        let user = users.find(realm, &found.holder.subject).await?;
+        // a link mailed to an address that is not the account's any more is worth nothing
+        let user = user.filter(|user| !user.disabled && found.binding == Some(self.service.reset_binding(user)));
+        Ok((user.ok_or(AuthError::InvalidToken)?, found))
+    }
+}

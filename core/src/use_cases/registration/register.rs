@@ -1,0 +1,93 @@
+//! Register: a stranger claims an address and waits for its mail. Nothing here looks whether the address has an
+//! account: every call does the same work, and the worker that sends the mail tells the two apart.
+
+use crate::model::code::Violation;
+use crate::model::event::EventKind;
+use crate::model::ids::UserId;
+use crate::model::job::Task;
+use crate::model::password::Password;
+use crate::model::realm::Realm;
+use crate::model::registration_form::{FormRules, ParsedRegistration, RegistrationForm};
+use crate::model::user::Registration;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::service::Ports;
+use crate::use_cases::registration::Registrations;
+use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::person::Person;
+
+impl Registrations<'_> {
+    /// Makes a pending registration and asks for its mail; the id it would become an account under.
+    /// `known` are violations the caller has found already; they are answered together with ours.
+    ///
+    /// # Errors
+    /// `Invalid` with everything that is wrong; `EmailTaken` only where the operator allows it; `Overloaded`.
+    pub async fn register(
+        self,
+        realm: &Realm,
+        form: RegistrationForm<'_>,
+        known: Vec<Violation>,
+    ) -> Result<UserId, AuthError> {
+        let Ports { database, users, hasher, clock, randomness, .. } = &self.service.ports;
+        let ParsedRegistration { first_name, last_name, email, phone, country_code, password } =
+            self.check_form(&form, known).await?;
+
+        let email_index = self.service.email_index(realm, &email);
+        if self.service.policy.enumeration_allowed && users.find_by_email(realm, &email_index).await?.is_some() {
+            return Err(AuthError::EmailTaken);
+        }
+        let password = hasher.hash(password, self.service.registration_salt(realm, &email_index)).await?;
+
+        let now = clock.now();
+        let id = UserId::random(&**randomness);
+        let person = Person { first_name, last_name, email, phone, country_code };
+        let registration = Registration {
+            realm: realm.clone(),
+            id,
+            person: self.service.seal_person(realm, &id, &person, email_index)?,
+            password,
+            created_at: now,
+            expires_at: now + self.service.policy.lifetimes.verify,
+        };
+        let limit = self.service.policy.pending_per_address;
+        let jobs = vec![self.service.job(realm, Task::VerifyRegistration(id))];
+        let work = UnitOfWork {
+            jobs: jobs.clone(),
+            events: vec![self.service.event(realm, EventKind::Registered, Some(id), None)],
+            ..UnitOfWork::of(Change::InsertRegistration { registration: Box::new(registration), limit, now })
+        };
+        match database.commit(work).await? {
+            Ok(_) => {}
+            // the answer is the same; the job finds nothing to send
+            Err(Refusal::RegistrationsFull) => {
+                self.service.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await?;
+            }
+            Err(refusal) => return Err(refusal.into()),
+        }
+        Ok(id)
+    }
+
+    async fn check_form(
+        self,
+        form: &RegistrationForm<'_>,
+        known: Vec<Violation>,
+    ) -> Result<ParsedRegistration, AuthError> {
+        let rules = FormRules {
+            passwords: &self.service.policy.passwords,
+            phones: self.service.policy.phones,
+            app_name: &self.service.policy.app_name,
+        };
+        let parsed = form.parse(&rules);
+        let mut violations = known;
+        if let Err(found) = &parsed {
+            let heard: Vec<_> = violations.iter().map(|violation| violation.field.clone()).collect();
+            violations.extend(found.iter().filter(|violation| !heard.contains(&violation.field)).cloned());
+        }
+        if let Some(password) = form.password.and_then(Password::presented) {
+            violations.extend(self.service.check_breached(&password).await?);
+        }
+        match parsed {
+            Ok(parsed) if violations.is_empty() => Ok(parsed),
+            _ => Err(AuthError::Invalid(violations)),
+        }
+    }
+}

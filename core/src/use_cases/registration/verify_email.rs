@@ -1,0 +1,249 @@
+//! Verify: whoever reads the mail of an address decides which registration becomes its account. A link is looked at
+//! by GET and used by POST; a typed code does the same. The links of an e-mail change end here too.
+
+use crate::model::event::EventKind;
+use crate::model::ids::UserId;
+use crate::model::job::Task;
+use crate::model::name::PersonName;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::otp::TypedCode;
+use crate::model::realm::Realm;
+use crate::model::registration_form::parse_email;
+use crate::model::sealed::{AadContext, Field};
+use crate::model::secret::OpaqueToken;
+use crate::model::time::Timestamp;
+use crate::model::user::{PendingEmail, Registration, SealedPerson, User};
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::registration::Registrations;
+use crate::use_cases::shared::commit::VersionCheck;
+use crate::use_cases::shared::errors::AuthError;
+
+/// What a link would do, for the page with the button.
+#[derive(Debug, Clone)]
+pub enum LinkPreview {
+    /// Begin an account.
+    Registration {
+        /// Who registered.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
+    /// Make a new address count.
+    EmailChange {
+        /// Who asked.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What a link or code did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// The account of that id exists now.
+    Account(UserId),
+    /// The account of that id has a new address.
+    EmailChange(UserId),
+}
+
+/// What a valid link belongs to, and the link itself.
+enum ResolvedLink {
+    Registration(Box<Registration>, OneTimeToken),
+    EmailChange(Box<User>, OneTimeToken),
+}
+
+impl Registrations<'_> {
+    /// What a link would do. Changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidToken`.
+    pub async fn preview_link(self, realm: &Realm, token: &str) -> Result<LinkPreview, AuthError> {
+        match self.resolve_link(realm, token).await? {
+            ResolvedLink::Registration(registration, _) => {
+                let opener = self.service.opener(realm, registration.id.as_bytes(), &registration.person.key)?;
+                let first_name = opener.first_name(&registration.person)?;
+                Ok(LinkPreview::Registration { first_name, at: registration.created_at })
+            }
+            ResolvedLink::EmailChange(user, _) => {
+                let first_name = self.service.record_cipher(&user)?.first_name(&user.person)?;
+                Ok(LinkPreview::EmailChange { first_name, at: user.updated_at })
+            }
+        }
+    }
+
+    /// Uses a link.
+    ///
+    /// # Errors
+    /// `InvalidToken`: also for all but one of many who use it at once.
+    pub async fn verify_link(self, realm: &Realm, token: &str) -> Result<Verified, AuthError> {
+        loop {
+            let outcome = match self.resolve_link(realm, token).await? {
+                ResolvedLink::Registration(registration, link) => {
+                    return self.activate_registration(&registration, &link).await;
+                }
+                ResolvedLink::EmailChange(user, link) => self.change_email(&user, &link).await?,
+            };
+            // another change of the account came first: the link is judged anew
+            if let Some(verified) = outcome {
+                return Ok(verified);
+            }
+        }
+    }
+
+    /// Throws the registration of a link away: its reader did not make it.
+    ///
+    /// # Errors
+    /// `InvalidToken`; a link of an e-mail change throws the change away.
+    pub async fn reject_link(self, realm: &Realm, token: &str) -> Result<(), AuthError> {
+        let Ports { mailer, .. } = &self.service.ports;
+        match self.resolve_link(realm, token).await? {
+            ResolvedLink::Registration(registration, link) => {
+                let id = registration.id;
+                let work = UnitOfWork::of(self.service.use_up(&link))
+                    .with(Change::RemoveRegistration { realm: realm.clone(), id });
+                let events = vec![self.service.event(realm, EventKind::RegistrationRejected, Some(id), None)];
+                self.service.commit(UnitOfWork { events, ..work }).await?;
+                mailer.forget(realm, &id).await;
+            }
+            ResolvedLink::EmailChange(user, link) => {
+                let pending = user.pending_email.clone();
+                let change = |user: &mut User| {
+                    if user.pending_email == pending {
+                        user.pending_email = None;
+                    }
+                    Ok(())
+                };
+                let effects = |_: &User| UnitOfWork::of(self.service.use_up(&link));
+                self.service.update_account(*user, VersionCheck::Ignore, change, effects).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Uses the code of a verification mail. It may belong to any registration that waits for the address.
+    ///
+    /// # Errors
+    /// `Invalid` if it is no address; `InvalidToken`.
+    pub async fn verify_code(self, realm: &Realm, email: &str, code: &str) -> Result<Verified, AuthError> {
+        let Ports { registrations, one_time_tokens, clock, .. } = &self.service.ports;
+        let email = parse_email(email).map_err(AuthError::Invalid)?;
+        let code = TypedCode::parse_letters(code).ok_or(AuthError::InvalidToken)?;
+        let now = clock.now();
+        for registration in registrations.find_by_email(realm, &self.service.email_index(realm, &email), now).await? {
+            let holder = AuthService::holder(realm, Purpose::VerifyEmail, registration.id);
+            let digest = self.service.code_digest(realm, Purpose::VerifyEmail, &registration.id, &code);
+            if let CodeAttempt::Right(found) =
+                one_time_tokens.try_code(&CodeLookup::Owner(holder), &digest, now).await?
+            {
+                return self.activate_registration(&registration, &found).await;
+            }
+        }
+        Err(AuthError::InvalidToken)
+    }
+
+    /// Finds what a link is for, without using it.
+    async fn resolve_link(self, realm: &Realm, token: &str) -> Result<ResolvedLink, AuthError> {
+        let Ports { registrations, one_time_tokens, users, clock, .. } = &self.service.ports;
+        let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
+        let now = clock.now();
+        let digest = self.service.token_digest(realm, Purpose::VerifyEmail, &token);
+        if let Some(found) = one_time_tokens.find_valid(realm, Purpose::VerifyEmail, &digest, now).await? {
+            let registration = registrations.find(realm, &found.holder.subject, now).await?;
+            let registration = registration.ok_or(AuthError::InvalidToken)?;
+            return Ok(ResolvedLink::Registration(Box::new(registration), found));
+        }
+        let digest = self.service.token_digest(realm, Purpose::ChangeEmail, &token);
+        let found = one_time_tokens.find_valid(realm, Purpose::ChangeEmail, &digest, now).await?;
+        let found = found.ok_or(AuthError::InvalidToken)?;
+        let user = users.find(realm, &found.holder.subject).await?.ok_or(AuthError::InvalidToken)?;
+        let bound = |pending: &PendingEmail| {
+            self.service.token_binding(realm, Purpose::ChangeEmail, pending.index.as_bytes(), user.credentials_version)
+        };
+        let pending = user.pending_email.as_ref().map(bound);
+        if user.disabled || pending.is_none() || pending != found.binding {
+            return Err(AuthError::InvalidToken);
+        }
+        Ok(ResolvedLink::EmailChange(Box::new(user), found))
+    }
+
+    /// The registration becomes the account. The store's unique index decides between many.
+    async fn activate_registration(
+        self,
+        registration: &Registration,
+        link: &OneTimeToken,
+    ) -> Result<Verified, AuthError> {
+        let Ports { mailer, clock, .. } = &self.service.ports;
+        let (realm, now) = (&registration.realm, clock.now());
+        // whoever wraps keys anew may be past the registration, and sees no account yet
+        let (cipher, key) = (&self.service.ports.cipher, &registration.person.key);
+        let place = AadContext { realm, record: registration.id.as_bytes(), field: Field::Key };
+        let key = if cipher.is_newest(key) { key.clone() } else { cipher.rewrap(key, place)? };
+        let user = User {
+            realm: realm.clone(),
+            id: registration.id,
+            person: SealedPerson { key, ..registration.person.clone() },
+            pending_email: None,
+            previous_email: None,
+            password: registration.password.clone(),
+            phone_verified: false,
+            mfa_sms: false,
+            disabled: false,
+            credentials_version: 1,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        let id = registration.id;
+        let work = UnitOfWork {
+            jobs: vec![self.service.job(realm, Task::Welcome(id))],
+            events: vec![self.service.event(realm, EventKind::EmailVerified, Some(id), None)],
+            ..UnitOfWork::of(self.service.use_up(link))
+        };
+        let email = registration.person.email_index;
+        let work = work
+            .with(Change::InsertUser(Box::new(user)))
+            .with(Change::RemoveRegistrations { realm: realm.clone(), email });
+        let committed = self.service.commit(work).await?;
+        for other in committed.registrations.iter().filter(|other| **other != id) {
+            mailer.forget(realm, other).await;
+        }
+        Ok(Verified::Account(id))
+    }
+
+    /// The address that waits becomes the address. The old one is told.
+    async fn change_email(self, user: &User, link: &OneTimeToken) -> Result<Option<Verified>, AuthError> {
+        let Ports { database, clock, .. } = &self.service.ports;
+        let (realm, now) = (&user.realm, clock.now());
+        let pending = user.pending_email.as_ref().ok_or(AuthError::InvalidToken)?;
+        let opener = self.service.record_cipher(user)?;
+        let new = opener.email(Field::PendingEmail, &pending.email)?;
+        let old = opener.email(Field::Email, &user.person.email)?;
+        let mut changed = user.clone();
+        changed.person.email = opener.seal(Field::Email, new.as_str())?;
+        changed.person.email_index = pending.index;
+        changed.previous_email = Some(opener.seal(Field::PreviousEmail, old.as_str())?);
+        changed.end_rights();
+        changed.version += 1;
+        changed.updated_at = now;
+        let mut work = UnitOfWork {
+            jobs: vec![self.service.job(realm, Task::EmailChanged { user: user.id, at: now })],
+            events: vec![self.service.event(realm, EventKind::EmailChanged, Some(user.id), None)],
+            ..UnitOfWork::of(self.service.use_up(link))
+        };
+        work.changes.extend([
+            Change::ReplaceUser { user: Box::new(changed), expected: user.version },
+            Change::RemoveRegistrations { realm: realm.clone(), email: pending.index },
+            Change::ForgetLogins { realm: realm.clone(), email: user.person.email_index },
+        ]);
+        work.changes.extend(AuthService::changes_that_end_rights(user));
+        match database.commit(work).await? {
+            Ok(_) => Ok(Some(Verified::EmailChange(user.id))),
+            Err(Refusal::UserStale) => Ok(None),
+            // another account took the address first, or this one is gone
+            Err(Refusal::UserGone) => Err(AuthError::InvalidToken),
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Authenticate: an access token is as good as its session and its user are right now.
+
+use crate::model::realm::Realm;
+use crate::service::Ports;
+use crate::use_cases::session::Sessions;
+use crate::use_cases::shared::caller::Caller;
+use crate::use_cases::shared::errors::AuthError;
+
+impl Sessions<'_> {
+    /// The caller of an access token: its session must exist, and have the account's credentials version.
+    ///
+    /// # Errors
+    /// `NotAuthenticated`.
+    pub async fn authenticate(self, realm: &Realm, access_token: &str) -> Result<Caller, AuthError> {
+        let Ports { signer, sessions, clock, .. } = &self.service.ports;
+        let now = clock.now();
+        let claims = signer.verify(realm, access_token, now).ok_or(AuthError::NotAuthenticated)?;
+        let found = sessions.find_with_account(realm, &claims.session, &claims.user).await?;
+        let (session, user) = found.ok_or(AuthError::NotAuthenticated)?;
+        let alive = session.user == claims.user
+            && session.credentials_version == user.credentials_version
+            && !session.expired(now)
+            && !user.disabled;
+        if alive { Ok(Caller { user, session, claims }) } else { Err(AuthError::NotAuthenticated) }
+    }
+}

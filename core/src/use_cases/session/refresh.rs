@@ -1,0 +1,86 @@
+//! Refresh: exchange a refresh token for its successor. Two tabs and lost replies log nobody out; a thief ends the
+//! family.
+
+use crate::model::event::EventKind;
+use crate::model::realm::Realm;
+use crate::model::session::{RefreshDecision, Rotated, Session};
+use crate::model::time::Timestamp;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::service::Ports;
+use crate::use_cases::session::Sessions;
+use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::tokens::{RefreshToken, TokenPair};
+
+impl Sessions<'_> {
+    /// Exchanges a refresh token.
+    ///
+    /// # Errors
+    /// `InvalidGrant`; after theft the session is gone.
+    pub async fn refresh(self, realm: &Realm, refresh_token: &str) -> Result<TokenPair, AuthError> {
+        let Ports { database, sessions, users, clock, .. } = &self.service.ports;
+        let token = self.service.parse_refresh(realm, refresh_token).ok_or(AuthError::InvalidGrant)?;
+        let digest = self.service.refresh_digest(realm, &token);
+        // Each turn loses only to a rotation that someone else has made meanwhile.
+        loop {
+            let now = clock.now();
+            let session = sessions.find(realm, &token.session).await?.ok_or(AuthError::InvalidGrant)?;
+            let user = users.find(realm, &session.user).await?.ok_or(AuthError::InvalidGrant)?;
+            if session.expired(now) || user.disabled || session.credentials_version != user.credentials_version {
+                return Err(AuthError::InvalidGrant);
+            }
+            match session.evaluate_refresh_token(&digest, now) {
+                RefreshDecision::Rotate | RefreshDecision::Replace => {
+                    if let Some(pair) = self.rotate(&session, &token, now).await? {
+                        return Ok(pair);
+                    }
+                }
+                RefreshDecision::Reissue(masked) => {
+                    let nonce = self.service.mask_successor(realm, &token, masked);
+                    let successor = RefreshToken { session: session.id, nonce };
+                    return Ok(self.service.issue(&session, &successor, now)?);
+                }
+                RefreshDecision::Theft => {
+                    let (id, user) = (session.id, session.user);
+                    let work = UnitOfWork {
+                        events: vec![self.service.event(realm, EventKind::RefreshTokenStolen, Some(user), Some(id))],
+                        ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id, user })
+                    };
+                    // refused: another request has ended it for the same reason
+                    let _ = database.commit(work).await?;
+                    return Err(AuthError::InvalidGrant);
+                }
+            }
+        }
+    }
+
+    /// One compare-and-swap: `token` is spent, a fresh successor is good. `None` if another rotation came first.
+    async fn rotate(
+        self,
+        session: &Session,
+        token: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<Option<TokenPair>, AuthError> {
+        let Ports { database, .. } = &self.service.ports;
+        let realm = &session.realm;
+        let successor = self.service.new_refresh(session.id);
+        let next = Session {
+            current: self.service.refresh_digest(realm, &successor),
+            previous: Some(Rotated {
+                token: self.service.refresh_digest(realm, token),
+                at: now,
+                successor: self.service.mask_successor(realm, token, successor.nonce),
+            }),
+            last_used_at: now,
+            idle_expires_at: (now + self.service.policy.lifetimes.refresh_idle).min(session.expires_at),
+            version: session.version + 1,
+            ..session.clone()
+        };
+        let pair = self.service.issue(&next, &successor, now)?;
+        let change = Change::ReplaceSession { session: Box::new(next), expected: session.version };
+        match database.commit(UnitOfWork::of(change)).await? {
+            Ok(_) => Ok(Some(pair)),
+            Err(Refusal::SessionStale) => Ok(None),
+            Err(_) => Err(AuthError::InvalidGrant),
+        }
+    }
+}

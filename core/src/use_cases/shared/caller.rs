@@ -1,0 +1,16 @@
+//! The account and the session behind an access token.
+
+use crate::model::session::Session;
+use crate::model::user::User;
+use crate::ports::token_signer::AccessClaims;
+
+/// The account and session of a request.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Their account.
+    pub user: User,
+    /// The session of the token.
+    pub session: Session,
+    /// What the token says.
+    pub claims: AccessClaims,
+}

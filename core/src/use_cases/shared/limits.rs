@@ -1,0 +1,75 @@
+//! Limits, where the operator has not switched them off.
+
+use std::time::Duration;
+
+use crate::model::client::Client;
+use crate::model::login_throttle::Admission;
+use crate::model::password::Password;
+use crate::model::quota::{Bucket, Decision, Quota};
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::user::User;
+use crate::ports::error::PortError;
+use crate::ports::password_hasher::Verdict;
+use crate::service::AuthService;
+use crate::use_cases::shared::errors::AuthError;
+
+impl AuthService {
+    /// Takes one from the bucket of an operation; `None` where limits are off.
+    ///
+    /// # Errors
+    /// When the limiter fails.
+    pub async fn take(&self, bucket: &Bucket, quota: &Quota) -> Result<Option<Decision>, PortError> {
+        if !self.policy.limits_on {
+            return Ok(None);
+        }
+        self.ports.limiter.take(bucket, quota, self.ports.clock.now()).await.map(Some)
+    }
+
+    /// Puts one back.
+    ///
+    /// # Errors
+    /// When the limiter fails.
+    pub async fn give_back(&self, bucket: &Bucket, quota: &Quota) -> Result<(), PortError> {
+        if !self.policy.limits_on {
+            return Ok(());
+        }
+        self.ports.limiter.give_back(bucket, quota, self.ports.clock.now()).await
+    }
+
+    /// Spends a login try for an e-mail before any password is looked at.
+    pub(crate) async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest) -> Result<(), AuthError> {
+        if !self.policy.limits_on {
+            return Ok(());
+        }
+        match self.ports.guard.admit(realm, email, from, self.ports.clock.now()).await? {
+            Admission::Admitted => Ok(()),
+            Admission::Throttled(wait) => Err(AuthError::TooMany(wait.max(Duration::from_secs(1)))),
+        }
+    }
+
+    /// A try was right: the count starts anew.
+    pub(crate) async fn record_login_success(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &Digest,
+    ) -> Result<(), AuthError> {
+        if self.policy.limits_on {
+            self.ports.guard.succeeded(realm, email, from, self.ports.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// The password of someone who is logged in already: guarded like a login, so that a stolen access token is no
+    /// way to guess it.
+    pub(crate) async fn confirm_password(&self, user: &User, password: &str, client: &Client) -> Result<(), AuthError> {
+        let from = self.address_digest(&user.realm, &client.address);
+        self.admit(&user.realm, &user.person.email_index, &from).await?;
+        let Some(password) = Password::presented(password) else { return Err(AuthError::WrongPassword) };
+        match self.ports.hasher.verify(password, user.password.clone()).await? {
+            Verdict::Right { .. } => self.record_login_success(&user.realm, &user.person.email_index, &from).await,
+            Verdict::Wrong => Err(AuthError::WrongPassword),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! One-time passwords sent by SMS: tries and bindings.
+
+use crate::model::event::EventKind;
+use crate::model::one_time_token::OneTimeToken;
+use crate::model::one_time_token::Purpose;
+use crate::model::otp::TypedCode;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::secret::OpaqueToken;
+use crate::model::user::User;
+use crate::ports::one_time_token_store::CodeAttempt;
+use crate::ports::one_time_token_store::CodeLookup;
+use crate::service::{AuthService, Ports};
+use crate::use_cases::shared::errors::AuthError;
+
+impl AuthService {
+    /// Compares an OTP with that of its challenge. The commit of what it is good for uses the challenge up.
+    pub(crate) async fn try_otp(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &str,
+        otp: &str,
+    ) -> Result<OneTimeToken, AuthError> {
+        let Ports { one_time_tokens, clock, .. } = &self.ports;
+        let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
+        let code = TypedCode::parse_digits(otp).ok_or(AuthError::InvalidToken)?;
+        let (challenge, now) = (self.token_digest(realm, purpose, &token), clock.now());
+        let waiting =
+            one_time_tokens.find_valid(realm, purpose, &challenge, now).await?.ok_or(AuthError::InvalidToken)?;
+        let subject = waiting.holder.subject;
+        let digest = self.code_digest(realm, purpose, &subject, &code);
+        let of = CodeLookup::Token(realm.clone(), purpose, challenge);
+        match one_time_tokens.try_code(&of, &digest, now).await? {
+            CodeAttempt::Right(token) => Ok(token),
+            CodeAttempt::Wrong(holder) => {
+                self.record(realm, EventKind::OtpFailed, Some(holder.subject), None);
+                Err(AuthError::InvalidToken)
+            }
+            CodeAttempt::Dead => Err(AuthError::InvalidToken),
+        }
+    }
+
+    /// Whether the phone a code was sent to is still the one on record; and for a login, whether everything that was
+    /// shown before the code still counts.
+    pub(crate) fn sent_to(&self, user: &User, token: &OneTimeToken) -> Result<bool, AuthError> {
+        let phone = self.record_cipher(user)?.phone(&user.person)?;
+        Ok(token.binding == Some(self.otp_binding(user, token.holder.purpose, phone.as_str())))
+    }
+
+    /// What an OTP is bound to.
+    pub(crate) fn otp_binding(&self, user: &User, purpose: Purpose, phone: &str) -> Digest {
+        self.token_binding(&user.realm, purpose, phone.as_bytes(), user.credentials_version)
+    }
+}

@@ -1,0 +1,44 @@
+//! Rules and hashes of new passwords.
+
+use crate::model::code::Code;
+use crate::model::code::Violation;
+use crate::model::password::Password;
+use crate::model::registration_form::parse_password;
+use crate::model::user::PasswordHash;
+use crate::model::user::User;
+use crate::service::{AuthService, Ports};
+use crate::use_cases::shared::errors::AuthError;
+
+impl AuthService {
+    /// What is wrong with a password that attackers try first.
+    pub(crate) async fn check_breached(&self, password: &Password) -> Result<Option<Violation>, AuthError> {
+        let known = self.ports.breached.contains(password).await?;
+        Ok(known.then(|| Violation::new("password", Code::PasswordBreached)))
+    }
+
+    /// A new password for this user, or all that is wrong with it.
+    pub(crate) async fn acceptable_password(&self, user: &User, new: &str) -> Result<Password, AuthError> {
+        let context = self.strength_context(&self.decrypt_profile(user)?);
+        let parsed = parse_password(new, &self.policy.passwords, &context);
+        let breach = match Password::presented(new) {
+            Some(presented) => self.check_breached(&presented).await?,
+            None => None,
+        };
+        match (parsed, breach) {
+            (Ok(password), None) => Ok(password),
+            (Ok(_), Some(breach)) => Err(AuthError::Invalid(vec![breach])),
+            (Err(mut violations), breach) => {
+                violations.extend(breach);
+                Err(AuthError::Invalid(violations))
+            }
+        }
+    }
+
+    /// A hash with a salt of its own.
+    pub(crate) async fn hash_new_password(&self, password: Password) -> Result<PasswordHash, AuthError> {
+        let Ports { hasher, randomness, .. } = &self.ports;
+        let mut salt = [0; 16];
+        randomness.fill(&mut salt);
+        Ok(hasher.hash(password, salt).await?)
+    }
+}

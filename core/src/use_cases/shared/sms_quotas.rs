@@ -1,0 +1,163 @@
+//! What keeps texts and calls from costing a fortune: countries, cool-downs, ranges, days, and texts that nobody
+//! answers. Refusals never show in an answer, for they would tell who has an account; only the country does, which
+//! depends on nothing but the number that was typed.
+
+use crate::model::code::{Code, Violation};
+use crate::model::country::Country;
+use crate::model::one_time_token::Purpose;
+use crate::model::phone::Phone;
+use crate::model::quota::{Bucket, Quota};
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::user::User;
+use crate::ports::error::PortError;
+use crate::ports::keyed_digest::Domain;
+use crate::service::AuthService;
+use crate::use_cases::shared::errors::AuthError;
+
+/// Digits that tell the numbers of one range apart.
+const WITHIN_A_RANGE: usize = 4;
+
+/// Why a text or call was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SmsDenied {
+    /// The number's country is not served.
+    Country,
+    /// Too many for the account today.
+    Account,
+    /// Too many to the number just now.
+    CoolDown,
+    /// Too many to the number today.
+    Number,
+    /// Too many to the numbers beside it.
+    Prefix,
+    /// Too many to the numbers beside it that nobody answered.
+    Unanswered,
+    /// Too many altogether.
+    Altogether,
+}
+
+impl SmsDenied {
+    /// Its stable name, for metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Country => "country",
+            Self::Account => "account",
+            Self::CoolDown => "cool_down",
+            Self::Number => "number",
+            Self::Prefix => "prefix",
+            Self::Unanswered => "unanswered",
+            Self::Altogether => "altogether",
+        }
+    }
+}
+
+impl AuthService {
+    /// That the country of a number is served, whoever's number it is.
+    pub(crate) fn ensure_sms_country_allowed(&self, e164: &str) -> Result<(), AuthError> {
+        if self.is_served(e164) {
+            return Ok(());
+        }
+        Err(AuthError::Invalid(vec![Violation::new("phone", Code::PhoneCountryNotServed)]))
+    }
+
+    /// By the number's own digits: what its owner says of its country costs nothing to say.
+    fn is_served(&self, e164: &str) -> bool {
+        let Some(countries) = &self.policy.texts.countries else { return true };
+        let country = e164.strip_prefix('+').and_then(Country::of_digits);
+        // what leads to no country is no number, and gets nothing anyway
+        country.is_none_or(|country| countries.contains(&country))
+    }
+
+    /// Takes one from every bucket a text fills; `Some` is why it must not go out. `counted` is a text that an earlier try
+    /// has taken for already.
+    ///
+    /// What a login needs is counted by its account alone: it took the right password, and no stranger who asks for texts
+    /// to the same number, to a range or at all keeps its owner out.
+    pub(crate) async fn check_sms_quota(
+        &self,
+        user: &User,
+        purpose: Purpose,
+        phone: &Phone,
+        counted: bool,
+    ) -> Result<Option<SmsDenied>, PortError> {
+        let unproven = purpose == Purpose::VerifyPhone;
+        if unproven && !self.is_served(phone.as_str()) {
+            return Ok(Some(SmsDenied::Country));
+        }
+        if counted {
+            return Ok(None);
+        }
+        let buckets =
+            if unproven { self.buckets_of_a_proof(user, phone) } else { self.buckets_of_a_login(user, phone) };
+        let mut taken = Vec::new();
+        for (refusal, bucket, quota) in buckets {
+            let decision = self.take(&bucket, &quota).await;
+            if let Ok(decision) = &decision
+                && decision.is_none_or(|decision| decision.allowed)
+            {
+                taken.push((bucket, quota));
+                continue;
+            }
+            for (bucket, quota) in taken {
+                self.give_back(&bucket, &quota).await?;
+            }
+            return decision.map(|_| Some(refusal));
+        }
+        Ok(None)
+    }
+
+    /// The code of a proof came back: the text was no waste. Whoever typed it does not wait for a limiter that is away.
+    pub(crate) async fn refund_unanswered_quota(&self, user: &User) -> Result<(), PortError> {
+        let phone = self.record_cipher(user)?.phone(&user.person)?;
+        let (_, bucket, quota) = self.unanswered(&user.realm, &phone);
+        let _ = self.give_back(&bucket, &quota).await;
+        Ok(())
+    }
+
+    /// The account's own come first: whoever fills these gets no further.
+    fn buckets_of_a_proof(&self, user: &User, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
+        let (guard, realm) = (&self.policy.texts, &user.realm);
+        let number = self.phone_digest(realm, phone.as_str());
+        let everyone = self.phone_digest(realm, "");
+        let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
+        vec![
+            (SmsDenied::Account, bucket("text_account", self.account(user)), guard.per_account),
+            (SmsDenied::CoolDown, bucket("text_at_once", number), guard.cool_down),
+            (SmsDenied::Number, bucket("text_a_day", number), guard.per_number),
+            (SmsDenied::Prefix, bucket("text_prefix", self.range(realm, phone)), guard.of_a_prefix),
+            self.unanswered(realm, phone),
+            (SmsDenied::Altogether, bucket("text_altogether", everyone), guard.per_realm),
+        ]
+    }
+
+    /// By account, and by number: only accounts that have proven a number fill that, so that strangers keep nobody out.
+    fn buckets_of_a_login(&self, user: &User, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
+        let (guard, realm) = (&self.policy.texts, &user.realm);
+        let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
+        let (account, number) = (self.account(user), self.phone_digest(realm, phone.as_str()));
+        vec![
+            (SmsDenied::CoolDown, bucket("text_login_at_once", account), guard.cool_down),
+            (SmsDenied::Account, bucket("text_login_a_day", account), guard.per_number),
+            (SmsDenied::Number, bucket("text_login_number", number), guard.per_number),
+            (SmsDenied::Altogether, bucket("text_login_altogether", self.phone_digest(realm, "")), guard.of_logins),
+        ]
+    }
+
+    fn unanswered(&self, realm: &Realm, phone: &Phone) -> (SmsDenied, Bucket, Quota) {
+        let who = self.range(realm, phone);
+        let bucket = Bucket { realm: realm.clone(), operation: "text_unanswered", who };
+        (SmsDenied::Unanswered, bucket, self.policy.texts.unanswered)
+    }
+
+    fn account(&self, user: &User) -> Digest {
+        self.ports.digests.digest(Domain::Phone, &user.realm, &[b"account", user.id.as_bytes()])
+    }
+
+    /// All numbers that agree in everything but their last digits.
+    fn range(&self, realm: &Realm, phone: &Phone) -> Digest {
+        let kept = phone.as_str().len().saturating_sub(WITHIN_A_RANGE);
+        self.phone_digest(realm, phone.as_str().get(..kept).unwrap_or_default())
+    }
+}

@@ -1,0 +1,118 @@
+//! Making and recognising tokens: one-time rights, refresh tokens, and the pair a login answers with.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::model::ids::{AccessTokenId, SessionId, UserId};
+use crate::model::one_time_token::{Purpose, TokenOwner};
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::secret::SecretString;
+use crate::model::session::Session;
+use crate::model::time::Timestamp;
+use crate::ports::error::PortError;
+use crate::ports::keyed_digest::Domain;
+use crate::ports::token_signer::AccessClaims;
+use crate::service::AuthService;
+use crate::use_cases::shared::digests::first_half;
+
+/// What a login or a refresh answers with.
+#[derive(Debug, Clone)]
+pub struct TokenPair {
+    /// For the `Authorization` header.
+    pub access: SecretString,
+    /// For the next refresh.
+    pub refresh: SecretString,
+    /// How long the access token lives, in seconds.
+    pub expires_in: u64,
+    /// Whose.
+    pub user: UserId,
+    /// In which session.
+    pub session: SessionId,
+}
+
+/// A refresh token taken apart: which session, and which of its tokens.
+pub(crate) struct RefreshToken {
+    pub session: SessionId,
+    pub nonce: [u8; 16],
+}
+
+impl AuthService {
+    /// The text of a refresh token: session, nonce and the proof that we made it.
+    fn print_refresh(&self, realm: &Realm, token: &RefreshToken) -> SecretString {
+        let mut bytes = Zeroizing::new([0u8; 64]);
+        let proof = self.refresh_proof(realm, token);
+        let parts = token.session.as_bytes().iter().chain(&token.nonce).chain(proof.as_bytes());
+        bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
+        SecretString::new(URL_SAFE_NO_PAD.encode(*bytes))
+    }
+
+    /// A refresh token of ours; `None` for anything we did not make for that realm.
+    pub(crate) fn parse_refresh(&self, realm: &Realm, text: &str) -> Option<RefreshToken> {
+        if text.len() != 86 {
+            return None;
+        }
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).ok()?);
+        let (session, rest) = bytes.split_first_chunk::<16>()?;
+        let (nonce, proof) = rest.split_first_chunk::<16>()?;
+        let token = RefreshToken { session: SessionId::from_bytes(*session), nonce: *nonce };
+        let proof = Digest::from_bytes(proof.try_into().ok()?);
+        self.refresh_proof(realm, &token).matches(&proof).then_some(token)
+    }
+
+    fn refresh_proof(&self, realm: &Realm, token: &RefreshToken) -> Digest {
+        self.ports.digests.digest(Domain::RefreshProof, realm, &[token.session.as_bytes(), &token.nonce])
+    }
+
+    /// What a session keeps of a refresh token.
+    pub(crate) fn refresh_digest(&self, realm: &Realm, token: &RefreshToken) -> Digest {
+        self.ports.digests.digest(Domain::RefreshToken, realm, &[token.session.as_bytes(), &token.nonce])
+    }
+
+    /// Covers or uncovers a successor's nonce with a mask that only its predecessor gives.
+    pub(crate) fn mask_successor(&self, realm: &Realm, predecessor: &RefreshToken, nonce: [u8; 16]) -> [u8; 16] {
+        let parts = [&predecessor.session.as_bytes()[..], &predecessor.nonce[..]];
+        let mut masked = first_half(&self.ports.digests.digest(Domain::RefreshSuccessor, realm, &parts));
+        masked.iter_mut().zip(nonce).for_each(|(mask, byte)| *mask ^= byte);
+        masked
+    }
+
+    /// A fresh refresh token of a session.
+    pub(crate) fn new_refresh(&self, session: SessionId) -> RefreshToken {
+        let mut nonce = [0; 16];
+        self.ports.randomness.fill(&mut nonce);
+        RefreshToken { session, nonce }
+    }
+
+    /// The answer to a login or refresh of a session.
+    pub(crate) fn issue(
+        &self,
+        session: &Session,
+        refresh: &RefreshToken,
+        now: Timestamp,
+    ) -> Result<TokenPair, PortError> {
+        let lifetime = self.policy.lifetimes.access;
+        let claims = AccessClaims {
+            realm: session.realm.clone(),
+            user: session.user,
+            session: session.id,
+            id: AccessTokenId::random(&*self.ports.randomness),
+            issued_at: now,
+            expires_at: now + lifetime,
+            authenticated_at: session.authenticated_at,
+        };
+        Ok(TokenPair {
+            access: self.ports.signer.sign(&claims)?,
+            refresh: self.print_refresh(&session.realm, refresh),
+            expires_in: lifetime.as_secs(),
+            user: session.user,
+            session: session.id,
+        })
+    }
+
+    /// Who holds one-time tokens of a purpose.
+    pub(crate) fn holder(realm: &Realm, purpose: Purpose, subject: UserId) -> TokenOwner {
+        TokenOwner { realm: realm.clone(), purpose, subject }
+    }
+}
