@@ -19,6 +19,7 @@ use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::registration_form::{FormRules, RegistrationForm};
 use portcullis_core::model::sealed::{AadContext, Field};
+use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::strength::{StrengthContext, estimate};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::field_cipher::FieldCipher as _;
@@ -63,6 +64,7 @@ fn tokens(c: &mut Criterion) {
         issued_at: NOW,
         expires_at: NOW + Duration::from_secs(1800),
         authenticated_at: NOW,
+        methods: AuthMethods::PASSWORD,
     };
     let signers = [
         ("HS256", JwtSigner::hs256(SECRET, "http://127.0.0.1:8000")),

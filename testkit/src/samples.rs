@@ -15,6 +15,7 @@ use portcullis_core::model::password::Password;
 use portcullis_core::model::phone::{Phone, PhoneValidation};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
+use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::session::Session;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{PasswordHash, Registration, SealedPerson, User};
@@ -147,6 +148,8 @@ pub fn session(realm: &Realm, user: u64, n: u64) -> Session {
         current: digest("refresh token", n),
         previous: None,
         version: 1,
+        methods: AuthMethods::PASSWORD,
+        failures: 0,
     }
 }
 
@@ -188,6 +191,7 @@ pub fn claims(realm: &Realm, n: u64) -> AccessClaims {
         issued_at: NOW,
         expires_at: NOW + Duration::from_mins(30),
         authenticated_at: NOW - Duration::from_hours(1),
+        methods: AuthMethods::PASSWORD,
     }
 }
 

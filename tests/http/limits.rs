@@ -90,6 +90,50 @@ async fn one_a_day_survives_a_restart_and_is_not_spent_by_a_mistake() {
 }
 
 #[tokio::test]
+async fn the_password_grant_spends_the_logins_too_and_a_page_is_no_button() {
+    let server = TestServer::start_with(ON).await;
+    let api = server.realm("User1");
+    for _ in 0..5 {
+        let fields = [("grant_type", "password"), ("username", "nobody@example.com"), ("password", "x")];
+        let _ = api.form("/token", &fields).await.expect(400);
+    }
+    let _ = api.login("nobody@example.com", "x").await.expect(429);
+    let fields = [("grant_type", "password"), ("username", "nobody@example.com"), ("password", "x")];
+    let refused = api.form("/token", &fields).await.expect(429);
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() > 0);
+    let _ = api.form("/token", &[("grant_type", "refresh_token"), ("refresh_token", "x")]).await.expect(400);
+    for _ in 0..10 {
+        let _ = api.get("/verify?token=x").await.expect(400);
+    }
+    let _ = api.get("/verify?token=x").await.expect(429);
+    let _ = api.post("/verify", &json!({"token": "x"})).await.expect(400);
+}
+
+#[tokio::test]
+async fn two_people_at_one_address_have_a_day_each_and_revoking_spends_no_introspection() {
+    let secret = "kJ8vQz2mXw7rTn4pLs9dHf3bYc6gEa5u";
+    let clients = format!("app:{secret}@User1");
+    let server = TestServer::start_with(&[ON[0], ("SERVICE_CLIENTS", &clients), ("RATE_LIMIT_REVOKE", "1/h")]).await;
+    let api = server.realm("User1");
+    for email in ["one@example.com", "two@example.com"] {
+        let (person, _) = api.logged_in(&Person::named(email)).await;
+        let _ = person.get("/export").await.expect(200);
+        let _ = person.get("/export").await.expect(429);
+    }
+    let _ = api.form("/revoke", &[("token", "x")]).await.expect(200);
+    let _ = api.form("/revoke", &[("token", "x")]).await.expect(429);
+    let introspect = async |secret: &str| {
+        let request = api.request(Method::POST, "/introspect").basic_auth("app", Some(secret));
+        api.send(request.form(&[("token", "x")])).await
+    };
+    for _ in 0..100 {
+        let _ = introspect("a-guess").await.expect(401);
+    }
+    let _ = introspect("a-guess").await.expect(429);
+    let _ = introspect(secret).await.expect(200);
+}
+
+#[tokio::test]
 async fn one_mail_of_a_kind_a_minute_and_twenty_a_day() {
     let server = TestServer::start_with(&[ON[0], ("RATE_LIMIT_RESEND_VERIFICATION", "1000/s")]).await;
     let api = server.realm("User1");

@@ -17,4 +17,5 @@ mod registration;
 mod restart;
 mod seed;
 mod sessions;
+mod step_up;
 mod test_control;

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 const NUMBER: &str = "+1234567890";
 
-async fn text(api: &Api, template: &str, count: usize) -> Value {
+pub async fn text(api: &Api, template: &str, count: usize) -> Value {
     api.mails(template, NUMBER, count).await[0].clone()
 }
 
-fn code(message: &Value) -> String {
+pub fn code(message: &Value) -> String {
     message["code"].as_str().unwrap().to_owned()
 }
 
@@ -20,7 +20,7 @@ fn other(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }
 
-async fn prove_phone(api: &Api, id: &str, count: usize) {
+pub async fn prove_phone(api: &Api, id: &str, count: usize) {
     let challenge = api.post("/otp_phone", &json!({"id": id, "phone": NUMBER})).await.expect(202);
     let code = code(&text(api, "otp", count).await);
     let path = format!("/verify_otp_phone?token={}&otp={code}", challenge.member("token"));
@@ -104,9 +104,9 @@ async fn the_phone_is_a_second_factor_at_login() {
     let _ = john.json(Method::PUT, "/mfa", &json!({"sms": true})).await.expect(200);
     let _ = api.mail("mfa_changed", &person.email).await;
 
-    for (number, path) in ["/login", "/token"].into_iter().enumerate() {
+    for (number, (path, status)) in [("/login", 403), ("/token", 400)].into_iter().enumerate() {
         let fields = [("grant_type", "password"), ("username", &person.email), ("password", &person.password)];
-        let asked = api.form(path, &fields).await.expect(403);
+        let asked = api.form(path, &fields).await.expect(status);
         assert_eq!(asked.code(), "mfa_required");
         assert_eq!(asked.json()["methods"], json!(["sms"]));
         let _ = text(&api, "mfa_otp", number + 1).await;

@@ -42,7 +42,7 @@ impl RunningTestkit {
     /// When it does not start.
     pub async fn without_background(wanted: &[(&str, &str)]) -> (Self, Server) {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let client = format!("{}:{}", SERVICE.0, SERVICE.1);
+        let client = format!("{0}:{1}@User1,{0}:{1}@User2", SERVICE.0, SERVICE.1);
         let mut all = vec![("SERVICE_CLIENTS", client.as_str())];
         all.extend(wanted);
         let settings = settings(folder.path(), &all);

@@ -7,9 +7,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, deco
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::SecretString;
+use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::token_signer::{AccessClaims, TokenSigner};
+use portcullis_core::ports::token_signer::{AccessClaims, BACKDATED_SECONDS, TokenSigner};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -44,6 +45,9 @@ struct Claims {
     nbf: i64,
     exp: i64,
     auth_time: i64,
+    amr: Vec<String>,
+    acr: String,
+    client_id: String,
 }
 
 /// RFC 7519: a text, or an array of texts.
@@ -136,9 +140,12 @@ impl TokenSigner for JwtSigner {
             jti: claims.id.to_string(),
             sid: claims.session.to_string(),
             iat: claims.issued_at.as_secs(),
-            nbf: claims.issued_at.as_secs(),
+            nbf: claims.issued_at.as_secs() - BACKDATED_SECONDS,
             exp: claims.expires_at.as_secs(),
             auth_time: claims.authenticated_at.as_secs(),
+            amr: claims.methods.amr().into_iter().map(str::to_owned).collect(),
+            acr: claims.methods.acr().to_owned(),
+            client_id: claims.realm.to_string(),
         };
         encode(&self.header, &claims, &self.signing).map(SecretString::new).map_err(failed)
     }
@@ -163,6 +170,7 @@ impl TokenSigner for JwtSigner {
             issued_at: seconds(token.claims.iat),
             expires_at: seconds(token.claims.exp),
             authenticated_at: seconds(token.claims.auth_time),
+            methods: AuthMethods::from_amr(token.claims.amr.iter().map(String::as_str))?,
         })
     }
 
@@ -197,6 +205,7 @@ mod tests {
     fn claims() -> Value {
         json!({
             "iss": ISSUER, "aud": "User1", "sub": UserId::from_bytes([1; 16]).to_string(),
+            "amr": ["pwd"], "acr": "aal1", "client_id": "User1",
             "jti": AccessTokenId::from_bytes([2; 16]).to_string(), "sid": SessionId::from_bytes([3; 16]).to_string(),
             "iat": NOW, "nbf": NOW, "exp": NOW + 1800, "auth_time": NOW,
         })

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 /// "Port" in ASCII: what makes a SQLite file ours.
 const APPLICATION_ID: i64 = 0x506f_7274;
 /// The schema, step by step. A step that was released is never changed.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 /// FULL: a commit that was answered is on the disk; `secure_delete`: what was erased is not.
 const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 700;
                        PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";

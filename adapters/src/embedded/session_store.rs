@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use portcullis_core::model::ids::{SessionId, UserId};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::session::{Rotated, Session};
+use portcullis_core::model::session::{AuthMethods, Rotated, Session};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::User;
 use portcullis_core::ports::database::Refusal;
@@ -14,12 +14,12 @@ use portcullis_core::ports::session_store::SessionStore;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::embedded::Embedded;
-use crate::embedded::rows::{Columns, signed};
+use crate::embedded::rows::{Columns, signed, unreadable};
 use crate::embedded::user_store;
 
 const PORT: &str = "session_store";
 pub const COLUMNS: &str = "user_id, credentials_version, user_agent, address, authenticated_at, created_at, last_used_at, \
-                       idle_expires_at, expires_at, current, previous, rotated_at, successor, version";
+                       idle_expires_at, expires_at, current, previous, rotated_at, successor, version, methods, failures";
 
 /// Session and account in one statement: nearly every request needs both.
 pub static WITH_ACCOUNT: LazyLock<String> = LazyLock::new(|| {
@@ -61,6 +61,11 @@ pub fn read_rest(realm: Realm, id: SessionId, columns: &mut Columns<'_, '_>) -> 
             })
         },
         version: columns.number()?,
+        methods: {
+            let bits = columns.value()?;
+            AuthMethods::from_bits(bits).ok_or_else(|| unreadable(usize::from(bits), "unknown methods"))?
+        },
+        failures: columns.value()?,
     })
 }
 
@@ -84,6 +89,8 @@ fn put(db: &Connection, sql: &str, session: &Session) -> rusqlite::Result<()> {
         previous.map(|previous| previous.at.as_millis()),
         previous.map(|previous| previous.successor),
         signed(session.version),
+        session.methods.bits(),
+        session.failures,
     ])?;
     Ok(())
 }
@@ -91,14 +98,14 @@ fn put(db: &Connection, sql: &str, session: &Session) -> rusqlite::Result<()> {
 pub fn insert(db: &Connection, session: &Session) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO sessions (realm, id, {COLUMNS}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
     );
     put(db, &sql, session)
 }
 
 fn update(db: &Connection, session: &Session) -> rusqlite::Result<()> {
     let sql = format!(
-        "UPDATE sessions SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+        "UPDATE sessions SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
          WHERE realm = ?1 AND id = ?2"
     );
     put(db, &sql, session)

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::ids::{SessionId, UserId};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::session::{Rotated, Session};
+use portcullis_core::model::session::{AuthMethods, Rotated, Session};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::User;
 use portcullis_core::ports::error::PortError;
@@ -37,6 +37,8 @@ pub fn print(session: &Session) -> Document {
         "purge_after": date(dies_at),
         "current": digest(&session.current),
         "version": signed(session.version),
+        "methods": i32::from(session.methods.bits()),
+        "failures": i32::from(session.failures),
     };
     if let Some(previous) = &session.previous {
         document.insert("previous", digest(&previous.token));
@@ -67,6 +69,9 @@ pub fn parse(document: &Document) -> Result<Session, PortError> {
         current: fields.digest("current")?,
         previous: fields.any("previous", rotated)?,
         version: fields.number("version")?,
+        methods: AuthMethods::from_bits(fields.any("methods", Fields::number)?.unwrap_or(AuthMethods::PASSWORD.bits()))
+            .ok_or_else(|| fields.unreadable("methods"))?,
+        failures: fields.any("failures", Fields::number)?.unwrap_or_default(),
     })
 }
 

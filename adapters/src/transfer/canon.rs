@@ -182,6 +182,8 @@ impl Canon {
             current,
             previous,
             version,
+            methods,
+            failures,
         } = session;
         self.text(realm.as_str());
         self.bytes(id.as_bytes());
@@ -199,6 +201,8 @@ impl Canon {
             canon.bytes(successor);
         });
         self.counter(*version);
+        self.number(methods.bits().into());
+        self.number((*failures).into());
     }
 
     fn one_time_token(&mut self, token: &OneTimeToken) {

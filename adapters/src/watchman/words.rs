@@ -9,6 +9,7 @@ pub const fn category(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
         K::LoginThrottled
+        | K::SessionEndedByFailures
         | K::RefreshTokenStolen
         | K::RegistrationRejected
         | K::RateLimitExceeded
@@ -21,6 +22,7 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::EmailVerified
         | K::LoggedIn
         | K::LoginFailed
+        | K::SteppedUp
         | K::MfaChallenged
         | K::PasswordReset
         | K::PasswordChanged
@@ -37,7 +39,7 @@ pub const fn category(kind: EventKind) -> &'static str {
 pub const fn level(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
-        K::RefreshTokenStolen | K::SuspiciousLogin | K::MessageDead => "error",
+        K::RefreshTokenStolen | K::SessionEndedByFailures | K::SuspiciousLogin | K::MessageDead => "error",
         K::LoginThrottled
         | K::RegistrationRejected
         | K::LoginFailed

@@ -19,6 +19,10 @@ pub enum EventKind {
     LoginFailed,
     /// Logins for an address are being slowed down.
     LoginThrottled,
+    /// A caller showed the password, and the second factor, once more.
+    SteppedUp,
+    /// A session was ended after five wrong passwords or codes in it.
+    SessionEndedByFailures,
     /// A second factor was asked for.
     MfaChallenged,
     /// A session ended by its owner.
@@ -73,13 +77,15 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
         Self::LoggedIn,
         Self::LoginFailed,
         Self::LoginThrottled,
+        Self::SteppedUp,
+        Self::SessionEndedByFailures,
         Self::MfaChallenged,
         Self::LoggedOut,
         Self::LoggedOutEverywhere,
@@ -117,6 +123,8 @@ impl EventKind {
             Self::LoggedIn => "logged_in",
             Self::LoginFailed => "login_failed",
             Self::LoginThrottled => "login_throttled",
+            Self::SteppedUp => "stepped_up",
+            Self::SessionEndedByFailures => "session_ended_by_failures",
             Self::MfaChallenged => "mfa_challenged",
             Self::LoggedOut => "logged_out",
             Self::LoggedOutEverywhere => "logged_out_everywhere",

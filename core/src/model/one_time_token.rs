@@ -22,12 +22,14 @@ pub enum Purpose {
     VerifyPhone,
     /// Show the second factor of a login.
     LoginMfa,
+    /// Show the second factor in a session that is open.
+    StepUp,
 }
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::VerifyEmail, Self::ChangeEmail, Self::ResetPassword, Self::VerifyPhone, Self::LoginMfa];
+    pub const ALL: [Self; 6] =
+        [Self::VerifyEmail, Self::ChangeEmail, Self::ResetPassword, Self::VerifyPhone, Self::LoginMfa, Self::StepUp];
 
     /// Its stable name.
     #[must_use]
@@ -38,6 +40,7 @@ impl Purpose {
             Self::ResetPassword => "reset_password",
             Self::VerifyPhone => "verify_phone",
             Self::LoginMfa => "login_mfa",
+            Self::StepUp => "step_up",
         }
     }
 

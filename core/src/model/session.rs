@@ -14,6 +14,64 @@ use crate::model::time::Timestamp;
 /// How long after a rotation the same successor is handed out again.
 pub const REISSUE_WINDOW: Duration = Duration::from_secs(60);
 
+/// How the person behind a session was authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuthMethods(u8);
+
+impl AuthMethods {
+    /// A password.
+    pub const PASSWORD: Self = Self(1);
+    /// A code sent by SMS.
+    pub const SMS: Self = Self(2);
+    const ALL: u8 = 3;
+
+    /// These and those.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether a second factor was shown besides the password.
+    #[must_use]
+    pub const fn has_second_factor(self) -> bool {
+        self.0 & Self::SMS.0 != 0
+    }
+
+    /// The values of the claim `amr` (RFC 8176).
+    #[must_use]
+    pub fn amr(self) -> Vec<&'static str> {
+        let several = self.0.count_ones() > 1;
+        let names = [(Self::PASSWORD, "pwd"), (Self::SMS, "sms")];
+        let shown = names.into_iter().filter(|(method, _)| self.0 & method.0 != 0).map(|(_, name)| name);
+        shown.chain(several.then_some("mfa")).collect()
+    }
+
+    /// The claim `acr`: the authenticator assurance level of NIST SP 800-63B.
+    #[must_use]
+    pub const fn acr(self) -> &'static str {
+        if self.has_second_factor() { "aal2" } else { "aal1" }
+    }
+
+    /// From the values of `amr`; `None` where one is unknown or `mfa` contradicts the others.
+    #[must_use]
+    pub fn from_amr<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let values: Vec<&str> = values.into_iter().collect();
+        Self::from_bits((1..=Self::ALL).find(|bits| Self(*bits).amr() == values)?)
+    }
+
+    /// As stores keep them.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From a store; `None` where no method or an unknown one is set.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        if bits == 0 || bits > Self::ALL { None } else { Some(Self(bits)) }
+    }
+}
+
 /// A login on one device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
@@ -31,6 +89,10 @@ pub struct Session {
     pub address: Sealed,
     /// When a password (and second factor) was last shown.
     pub authenticated_at: Timestamp,
+    /// How it was authenticated then.
+    pub methods: AuthMethods,
+    /// Wrong passwords and codes that were given in it.
+    pub failures: u8,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When it was last refreshed.

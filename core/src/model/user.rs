@@ -118,6 +118,12 @@ pub struct User {
 }
 
 impl User {
+    /// Whether a login asks for a second factor.
+    #[must_use]
+    pub const fn has_second_factor(&self) -> bool {
+        self.mfa_sms
+    }
+
     /// Ends every right that was given before: sessions, tokens, links, codes and a pending e-mail change are valid for
     /// one credentials version only.
     pub fn end_rights(&mut self) {

@@ -3,8 +3,12 @@
 use crate::model::ids::{AccessTokenId, SessionId, UserId};
 use crate::model::realm::Realm;
 use crate::model::secret::SecretString;
+use crate::model::session::AuthMethods;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
+
+/// `nbf` is this many seconds before `iat`, because the clock of a resource server may be behind.
+pub const BACKDATED_SECONDS: i64 = 5;
 
 /// What an access token says. Nothing personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,12 +21,14 @@ pub struct AccessClaims {
     pub session: SessionId,
     /// `jti`.
     pub id: AccessTokenId,
-    /// `iat` and `nbf`, whole seconds.
+    /// `iat`, whole seconds.
     pub issued_at: Timestamp,
     /// `exp`, whole seconds.
     pub expires_at: Timestamp,
     /// `auth_time`, whole seconds.
     pub authenticated_at: Timestamp,
+    /// `amr` and `acr`.
+    pub methods: AuthMethods,
 }
 
 /// Signs and verifies with one configured algorithm and key set; a token's own header decides nothing.

@@ -131,28 +131,6 @@ fn a_code_proves_the_number_it_went_to_and_no_other() {
     assert!(matches!(answered, Err(AuthError::InvalidToken)) && !play.world.users.all()[0].phone_verified);
 }
 
-/// Two people may have one number; a code that one of them asked for is nobody else's proof.
-#[test]
-fn another_ones_code_for_the_same_number_switches_nothing_off() {
-    let play = Play::new();
-    let ada = play.user();
-    let (challenge, code) = play.otp(&ada);
-    block_on(play.service.factors().verify_otp(&play.realm, &challenge, &code)).unwrap();
-    let set = |on, given: Reauthentication<'_>| {
-        block_on(play.service.factors().set_mfa_sms(&play.caller(&ada).unwrap(), on, given))
-    };
-    set(true, Reauthentication::None).unwrap();
-    play.register("bob@example.com").unwrap();
-    play.deliver();
-    play.verify(&play.link("mail_email_verify")).unwrap();
-    let bob = play.log_in("bob@example.com", PASSWORD).unwrap();
-    play.world.clock.advance(Duration::from_secs(301));
-    let (token, otp) = play.otp(&bob);
-    assert!(matches!(set(false, Reauthentication::Otp { token: &token, otp: &otp }), Err(AuthError::InvalidToken)));
-    let (token, otp) = play.otp(&ada);
-    set(false, Reauthentication::Otp { token: &token, otp: &otp }).unwrap();
-}
-
 #[test]
 fn nothing_about_someone_deleted_waits_anywhere() {
     let play = Play::new();

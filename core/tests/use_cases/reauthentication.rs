@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::{EMAIL, PASSWORD, PHONE, Play};
+use portcullis_core::model::event::EventKind;
 use portcullis_core::model::message::Channel;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
+use portcullis_core::use_cases::login::step_up::{FactorAnswer, SteppedUp};
 use portcullis_core::use_cases::shared::caller::Caller;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
@@ -19,6 +21,8 @@ const NEW_EMAIL: ProfileChanges<'_> = ProfileChanges {
     country_code: None,
 };
 const NEW_PHONE: ProfileChanges<'_> = ProfileChanges { email: None, phone: Some("+1987654321"), ..NEW_EMAIL };
+
+const NONE: Reauthentication<'_> = Reauthentication::None;
 
 type UseCase = fn(&Play, &Caller, Reauthentication<'_>) -> Result<(), AuthError>;
 
@@ -142,19 +146,119 @@ fn names_and_taking_a_requested_address_back_need_no_recent_login() {
     assert!(matches!(wrong, Err(AuthError::WrongPassword)));
 }
 
+fn step_up(play: &Play, pair: &TokenPair, factor: Option<FactorAnswer<'_>>) -> Result<SteppedUp, AuthError> {
+    block_on(play.service.logins().step_up(&play.caller(pair).unwrap(), PASSWORD, factor, &play.client))
+}
+
+/// A pair of tokens whose access token is the one of a step-up.
+fn stepped_up(play: &Play, pair: &TokenPair, factor: Option<FactorAnswer<'_>>) -> TokenPair {
+    match step_up(play, pair, factor).unwrap() {
+        SteppedUp::Token(access) => TokenPair { access, ..pair.clone() },
+        SteppedUp::MfaRequired(_) => panic!("no second factor was expected"),
+    }
+}
+
+/// Steps up with the code of a fresh challenge.
+fn stepped_up_with_code(play: &Play, pair: &TokenPair) -> TokenPair {
+    let SteppedUp::MfaRequired(challenge) = step_up(play, pair, None).unwrap() else { panic!("a factor is on") };
+    play.deliver();
+    let code = play.world.sms_sender.code().unwrap();
+    stepped_up(play, pair, Some(FactorAnswer { challenge: &challenge.expose(), otp: code.expose() }))
+}
+
 #[test]
-fn a_code_switches_a_factor_off_and_not_on() {
+fn a_step_up_is_recent_and_a_refresh_returns_to_the_login() {
     let play = Play::new();
     let pair = owner(&play);
     play.world.clock.advance(Duration::from_secs(901));
-    let caller = || play.caller(&pair).unwrap();
-    let token = play.challenge(&pair);
+    assert!(matches!(export(&play, &play.caller(&pair).unwrap(), NONE), Err(AuthError::ReauthenticationRequired)));
+    let fresh = stepped_up(&play, &pair, None);
+    export(&play, &play.caller(&fresh).unwrap(), NONE).unwrap();
+    let refreshed = block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).unwrap();
+    let old = export(&play, &play.caller(&refreshed).unwrap(), NONE);
+    assert!(matches!(old, Err(AuthError::ReauthenticationRequired)));
+}
+
+#[test]
+fn with_a_second_factor_on_the_password_alone_is_not_enough() {
+    let play = Play::new();
+    let pair = owner(&play);
+    set_mfa(&play, &play.caller(&pair).unwrap(), NONE).unwrap();
+    // the session that switched it on stays, but its login showed no factor
+    let given = Reauthentication::by_password(Some(PASSWORD), &play.client);
+    for use_case in [change_email, set_mfa, delete] {
+        for given in [NONE, given] {
+            let refused = use_case(&play, &play.caller(&pair).unwrap(), given);
+            assert!(matches!(refused, Err(AuthError::ReauthenticationRequired)), "{refused:?}");
+        }
+    }
+    let changed = block_on(play.service.passwords().change_password(
+        &play.caller(&pair).unwrap(),
+        PASSWORD,
+        "Mj4$rB8?nL1c-garden",
+        &play.client,
+    ));
+    assert!(matches!(changed, Err(AuthError::ReauthenticationRequired)), "{changed:?}");
+    play.world.clock.advance(Duration::from_secs(61));
+    let fresh = stepped_up_with_code(&play, &pair);
+    set_mfa(&play, &play.caller(&fresh).unwrap(), NONE).unwrap();
+}
+
+#[test]
+fn a_challenge_of_a_step_up_opens_no_session() {
+    let play = Play::new();
+    let pair = owner(&play);
+    set_mfa(&play, &play.caller(&pair).unwrap(), NONE).unwrap();
+    play.world.clock.advance(Duration::from_secs(61));
+    let SteppedUp::MfaRequired(challenge) = step_up(&play, &pair, None).unwrap() else { panic!("a factor is on") };
+    play.deliver();
     let code = play.world.sms_sender.code().unwrap();
-    let given = Reauthentication::Otp { token: &token, otp: code.expose() };
-    assert!(matches!(set_mfa(&play, &caller(), given), Err(AuthError::ReauthenticationRequired)));
-    set_mfa(&play, &caller(), Reauthentication::by_password(Some(PASSWORD), &play.client)).unwrap();
-    set_mfa(&play, &caller(), given).unwrap();
-    assert!(!caller().user.mfa_sms);
+    let opened = block_on(play.service.logins().log_in_second_factor(
+        &play.realm,
+        &challenge.expose(),
+        code.expose(),
+        &play.client,
+    ));
+    assert!(matches!(opened, Err(AuthError::InvalidToken)));
+    let answer = Some(FactorAnswer { challenge: &challenge.expose(), otp: code.expose() });
+    let _ = stepped_up(&play, &pair, answer);
+    assert!(matches!(step_up(&play, &pair, answer), Err(AuthError::InvalidToken)), "a code is good once");
+}
+
+#[test]
+fn a_switched_factor_ends_every_other_session_and_pending_change_and_keeps_its_own() {
+    let play = Play::new();
+    let pair = owner(&play);
+    let other = play.log_in(EMAIL, PASSWORD).unwrap();
+    change_email(&play, &play.caller(&other).unwrap(), NONE).unwrap();
+    play.deliver();
+    let link = play.link("email_change_confirm");
+    set_mfa(&play, &play.caller(&pair).unwrap(), NONE).unwrap();
+    assert!(play.caller(&other).is_err(), "the other session has ended");
+    assert!(matches!(play.verify(&link), Err(AuthError::InvalidToken)), "the pending change has ended");
+    assert!(play.caller(&pair).unwrap().user.mfa_sms, "its own session stays");
+    let refreshed = block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).unwrap();
+    assert!(play.caller(&refreshed).is_ok());
+}
+
+/// Anywhere that a password or code is taken.
+#[test]
+fn the_fifth_wrong_password_in_a_session_ends_it() {
+    let play = Play::new();
+    let pair = owner(&play);
+    let other = play.log_in(EMAIL, PASSWORD).unwrap();
+    let wrong = Reauthentication::by_password(Some("wrong"), &play.client);
+    for use_case in [change_email, change_phone, delete, set_mfa] {
+        let refused = use_case(&play, &play.caller(&pair).unwrap(), wrong);
+        assert!(matches!(refused, Err(AuthError::WrongPassword)));
+    }
+    let stepped = block_on(play.service.logins().step_up(&play.caller(&pair).unwrap(), "wrong", None, &play.client));
+    assert!(matches!(stepped, Err(AuthError::WrongPassword)));
+    assert!(matches!(play.caller(&pair), Err(AuthError::NotAuthenticated)));
+    assert!(block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).is_err());
+    assert!(play.caller(&other).is_ok(), "another session of the account stays");
+    let ended = play.world.audit.all().iter().filter(|event| event.kind == EventKind::SessionEndedByFailures).count();
+    assert_eq!(ended, 1);
 }
 
 #[test]

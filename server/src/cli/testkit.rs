@@ -93,8 +93,12 @@ fn settings(flags: BTreeMap<String, String>, seed: u64) -> Result<Settings, Stri
     let secrets = secrets.lines().filter_map(|line| line.split_once('='));
     let usual = secrets.chain(USUAL.iter().copied()).map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut environment: BTreeMap<String, String> = usual.collect();
-    let service = environment.get("OPERATOR_TOKEN").map(|token| format!("testkit:{token}-of-a-service"));
-    environment.extend(service.map(|client| ("SERVICE_CLIENTS".to_owned(), client)));
+    let realms = flags.get("REALMS").map_or("User1,User2", String::as_str);
+    let service = environment.get("OPERATOR_TOKEN").map(|token| {
+        let clients = realms.split(',').map(|realm| format!("testkit:{token}-of-a-service@{}", realm.trim()));
+        clients.collect::<Vec<_>>().join(",")
+    });
+    environment.extend(service.map(|clients| ("SERVICE_CLIENTS".to_owned(), clients)));
     let sources = Sources { flags, environment, dotenv: None, working_dir: PathBuf::from(".") };
     Settings::load(sources, &|bytes| randomness.fill(bytes)).map_err(|problems| problems.to_string())
 }
@@ -107,7 +111,8 @@ async fn serve(settings: &Settings, seed: u64) -> Result<(), String> {
     let router = routes::router(Arc::clone(&server.app));
     let url = format!("http://{address}");
     let operator = settings.secrets.operator_token.as_ref().map(config::SecretText::expose);
-    let service = settings.service_clients.first().map(|(id, secret)| json!({"id": id, "secret": secret.expose()}));
+    let service = settings.service_clients.first();
+    let service = service.map(|client| json!({"id": client.id, "secret": client.secret.expose()}));
     let line = json!({
         "url": url, "control": format!("{url}/__test__"), "realms": settings.realms, "seed": seed,
         "pid": std::process::id(), "operator_token": operator, "service_client": service,

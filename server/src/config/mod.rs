@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::SmsQuotas;
 
 pub use names::{flags, reference};
@@ -205,6 +206,17 @@ pub struct Log {
     pub level: String,
 }
 
+/// A service that may introspect the tokens of a realm.
+#[derive(Debug, Clone)]
+pub struct ServiceClientSettings {
+    /// The user name of its HTTP Basic credentials.
+    pub id: String,
+    /// The password.
+    pub secret: SecretText,
+    /// The realm.
+    pub realm: Realm,
+}
+
 /// Everything an operator has decided.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -257,7 +269,7 @@ pub struct Settings {
     /// `ACCOUNT_ENUMERATION=allow`.
     pub account_enumeration_allowed: bool,
     /// `SERVICE_CLIENTS`.
-    pub service_clients: Vec<(String, SecretText)>,
+    pub service_clients: Vec<ServiceClientSettings>,
     /// `TEMPLATES_DIR`.
     pub templates_dir: Option<PathBuf>,
     /// `BREACHED_PASSWORDS_FILE`.

@@ -100,6 +100,8 @@ fn values_that_cannot_be_are_refused() {
         ("DATABASE_URL", "postgres://x"),
         ("REFRESH_TOKEN_TTL", "91d"),
         ("SERVICE_CLIENTS", "no-secret"),
+        ("SERVICE_CLIENTS", "id:no-realm-0123456789-abcdefghij-klmn"),
+        ("SERVICE_CLIENTS", "id:another-realm-0123456789-abcdefg@User9"),
         ("ENVIRONMENT", "staging"),
         ("PUBLIC_URL", "ftp://x"),
     ] {
@@ -214,7 +216,7 @@ fn one_value_is_for_one_secret() {
     assert!(told.contains("ENCRYPTION_KEY (from the environment): has the same value as JWT_SECRET"), "{told}");
     assert!(problems(&[("ENCRYPTION_KEY", &format!("2:{key},1:{unpadded}"))], None).contains("has one value twice"));
     let secret = super::keys::text(&fill);
-    let clients = format!("a:{secret},b:{secret}");
+    let clients = format!("a:{secret}@User1,b:{secret}@User1");
     assert!(problems(&[("SERVICE_CLIENTS", &clients)], None).contains("has one value twice"));
     let mail = [("JWT_SECRET", secret.as_str()), ("MAIL_PASSWORD", &secret)];
     assert!(problems(&mail, None).contains("MAIL_PASSWORD (from the environment): has the same value as JWT_SECRET"));

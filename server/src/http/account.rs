@@ -22,7 +22,7 @@ use crate::http::sessions::session_json;
 pub fn schemas() -> Value {
     json!({
         "Factors": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}})),
-        "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::text("Instead of a recent login."), "token": schemas::text("To switch off: a challenge of otp_phone."), "otp": schemas::otp()})),
+        "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::text("Instead of a recent login.")})),
         "Deletion": schemas::object(&[], json!({"password": schemas::text("Instead of a recent login.")})),
         "Export": schemas::object(&["profile", "sessions", "events"], json!({
             "profile": {"$ref": "#/components/schemas/Profile"}, "previous_email": {"type": ["string", "null"]},
@@ -41,28 +41,19 @@ pub async fn mfa(Authenticated(caller): Authenticated) -> HandlerResult {
 
 pub static SET_MFA: Operation = Operation::new(
     "Switch a second factor",
-    "Needs a login of the last 15 minutes, or the password; to switch off, `token` and `otp` of a challenge to the \
-     phone will do too. On needs a verified phone.",
+    "Needs recent authentication, or the password. On needs a verified phone. Ends every other session, link and code \
+     of the account.",
     &[ok(200, "The factors.", "Factors")],
 )
 .body(&[JSON], "FactorChange")
-.errors(&[
-    Code::PhoneNotVerified,
-    Code::ReauthenticationRequired,
-    Code::WrongPassword,
-    Code::InvalidToken,
-    Code::Overloaded,
-]);
+.errors(&[Code::PhoneNotVerified, Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
 
 pub async fn set_mfa(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let sms = fields.required_flag("sms");
-    let (password, token, otp) = (fields.text("password"), fields.text("token"), fields.text("otp"));
+    let password = fields.text("password");
     fields.finish()?;
-    let reauthentication = match (&password, &token, &otp) {
-        (None, Some(token), Some(otp)) => Reauthentication::Otp { token, otp },
-        _ => Reauthentication::by_password(password.as_deref(), &context.client),
-    };
+    let reauthentication = Reauthentication::by_password(password.as_deref(), &context.client);
     context.service().factors().set_mfa_sms(&caller, sms, reauthentication).await?;
     Ok(factors(sms))
 }

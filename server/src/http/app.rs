@@ -16,7 +16,7 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::AuthService;
 
-use crate::config::{DevMailbox, SecretText};
+use crate::config::{DevMailbox, SecretText, ServiceClientSettings};
 
 /// The quota of a row of the contract's tables, by its key.
 pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
@@ -46,8 +46,8 @@ pub struct App {
     pub trusted_proxies: Vec<IpNet>,
     /// Operator tokens.
     pub operator_tokens: Vec<SecretText>,
-    /// Service clients, id and secret.
-    pub service_clients: Vec<(String, SecretText)>,
+    /// Service clients.
+    pub service_clients: Vec<ServiceClientSettings>,
     /// Whether links are https, and so HSTS is sent.
     pub https: bool,
     /// Origins that may call from a browser.

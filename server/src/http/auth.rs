@@ -49,13 +49,10 @@ impl FromRequestParts<Arc<App>> for ServiceClient {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let given = credentials(&parts.headers, "basic").and_then(|text| STANDARD.decode(text).ok());
-        let given = given.unwrap_or_default();
-        let known = app.service_clients.iter().map(|(id, secret)| format!("{id}:{}", secret.expose()).into_bytes());
-        if matches_any(&given, known) || is_operator(app, &parts.headers) {
+        let realm = realm_of(parts)?;
+        if service_client(app, realm, &parts.headers).is_some() {
             return Ok(Self);
         }
-        let realm = realm_of(parts)?;
         Err(Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)
             .oauth("invalid_client")
             .challenge(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")))
@@ -91,6 +88,30 @@ pub fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> 
 fn is_operator(app: &App, headers: &HeaderMap) -> bool {
     let Some(token) = credentials(headers, "bearer") else { return false };
     matches_any(token.as_bytes(), app.operator_tokens.iter().map(|known| known.expose().as_bytes().to_vec()))
+}
+
+/// The service client of a realm whose credentials the request carries (RFC 6749, section 2.3.1: form-encoded; raw ones
+/// are accepted too), or `operator`.
+#[must_use]
+pub fn service_client(app: &App, realm: &Realm, headers: &HeaderMap) -> Option<String> {
+    if is_operator(app, headers) {
+        return Some("operator".to_owned());
+    }
+    let given = STANDARD.decode(credentials(headers, "basic")?).ok()?;
+    let (id, secret) = std::str::from_utf8(&given).ok()?.split_once(':')?;
+    let decoded = form_decoded(id).zip(form_decoded(secret));
+    let raw = (id.to_owned(), secret.to_owned());
+    [Some(raw), decoded].into_iter().flatten().find_map(|(id, secret)| {
+        let of_realm = app.service_clients.iter().filter(|client| client.realm == *realm && client.id == id);
+        let known = of_realm.map(|client| client.secret.expose().as_bytes().to_vec());
+        matches_any(secret.as_bytes(), known).then_some(id)
+    })
+}
+
+fn form_decoded(text: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(text.as_bytes());
+    let (decoded, value) = pairs.next()?;
+    (value.is_empty() && pairs.next().is_none()).then(|| decoded.into_owned())
 }
 
 /// Compares with every known secret, so that the time does not tell which one matched.

@@ -7,6 +7,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::ports::token_signer::BACKDATED_SECONDS;
 use portcullis_core::use_cases::session::introspect::ActiveToken;
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ pub fn schemas() -> Value {
             schemas::form(&["active", "token_type", "sub", "aud", "exp"], json!({
                 "active": {"const": true}, "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]}, "iss": schemas::text("The issuer."),
                 "aud": schemas::text("The realm."), "sub": schemas::id("usr"), "sid": schemas::id("ses"), "jti": schemas::id("jti"),
-                "iat": {"type": "integer"}, "nbf": {"type": "integer"}, "exp": {"type": "integer"}, "auth_time": {"type": "integer"},
+                "iat": {"type": "integer"}, "nbf": {"type": "integer"}, "exp": {"type": "integer"}, "auth_time": {"type": "integer"}, "amr": {"type": "array", "items": {"type": "string"}}, "acr": {"type": "string"},
             })),
         ]}),
         "JwkSet": schemas::form(&["keys"], json!({"keys": {"type": "array", "items": {"type": "object"}}})),
@@ -100,9 +101,11 @@ fn describe(realm: &Realm, issuer: &str, token: &ActiveToken) -> Value {
             "sid": claims.session.to_string(),
             "jti": claims.id.to_string(),
             "iat": claims.issued_at.as_secs(),
-            "nbf": claims.issued_at.as_secs(),
+            "nbf": claims.issued_at.as_secs() - BACKDATED_SECONDS,
             "exp": claims.expires_at.as_secs(),
             "auth_time": claims.authenticated_at.as_secs(),
+            "amr": claims.methods.amr(),
+            "acr": claims.methods.acr(),
         }),
         ActiveToken::Refresh { user, session, issued_at, expires_at } => json!({
             "active": true,

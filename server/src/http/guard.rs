@@ -18,7 +18,7 @@ use portcullis_core::model::realm::Realm;
 
 use crate::http::address::client_address;
 use crate::http::app::App;
-use crate::http::auth::{authenticate, credentials};
+use crate::http::auth::{authenticate, credentials, service_client};
 use crate::http::client_disconnect::run_to_completion;
 use crate::http::endpoint::{Access, Endpoint};
 use crate::http::error::too_many;
@@ -83,11 +83,20 @@ impl Guard {
     /// Takes one request from the endpoint's rate limit; `None` if it has none.
     async fn take_limit(&self, address: &ClientAddress, headers: &HeaderMap) -> Result<Option<RateLimit>, Problem> {
         let (Some(name), Some(realm)) = (self.endpoint.limit, &self.realm) else { return Ok(None) };
-        if is_daily_quota(name) {
-            // without this a stranger could use up the day's request of everyone at the same address
-            authenticate(&self.app, realm, headers).await?;
-        }
-        RateLimit::take(&self.app, realm, name, address).await
+        let service = &self.app.service;
+        let (name, who) = match self.endpoint.access {
+            // two people at one address have a day's request each
+            Access::User if is_daily_quota(name) => {
+                (name, service.account_digest(&authenticate(&self.app, realm, headers).await?.user))
+            }
+            Access::ServiceClient => match service_client(&self.app, realm, headers) {
+                Some(id) => (name, service.service_client_digest(realm, &id)),
+                // a guess at credentials: slow, and by address
+                None => ("default", service.address_digest(realm, address)),
+            },
+            _ => (name, service.address_digest(realm, address)),
+        };
+        RateLimit::take(&self.app, realm, name, who).await
     }
 
     async fn run(&self, request: Request, next: Next) -> Response {

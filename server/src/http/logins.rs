@@ -2,17 +2,22 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use portcullis_core::model::code::Code;
+use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::secret::OpaqueToken;
 use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::login::step_up::{FactorAnswer, SteppedUp};
 use portcullis_core::use_cases::shared::tokens::TokenPair;
 use serde_json::{Value, json};
 
+use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
+use crate::http::error::too_many;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::form_fields::FormFields;
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
 use crate::http::openapi::schemas;
 use crate::http::problem::Problem;
+use crate::http::rate_limit::RateLimit;
 use crate::http::response::json;
 
 /// The schemas of the group.
@@ -27,6 +32,10 @@ pub fn schemas() -> Value {
             schemas::form(&["grant_type", "refresh_token"], json!({"grant_type": {"const": "refresh_token"}, "refresh_token": schemas::text("The newest refresh token.")})),
         ]}),
         "SecondFactor": schemas::object(&["mfa_token", "otp"], json!({"mfa_token": schemas::text("The challenge of the login."), "otp": schemas::otp()})),
+        "StepUp": schemas::object(&["password"], json!({"password": schemas::text("The password."), "mfa_token": schemas::text("Where a second factor is on: the challenge of the first answer."), "otp": schemas::otp()})),
+        "AccessToken": schemas::object(&["access_token", "token_type", "expires_in"], json!({
+            "access_token": schemas::text("A JWT (RFC 9068) whose `auth_time` is now."), "token_type": {"const": "bearer"}, "expires_in": {"type": "integer", "description": "Seconds."},
+        })),
         "TokenPair": schemas::object(&["access_token", "token_type", "expires_in", "refresh_token"], json!({
             "access_token": schemas::text("A JWT (RFC 9068)."), "token_type": {"const": "bearer"},
             "expires_in": {"type": "integer", "description": "Seconds."}, "refresh_token": schemas::text("Opaque; good for one exchange."),
@@ -83,6 +92,7 @@ pub async fn token(context: RealmContext, input: Input) -> HandlerResult {
     let outcome = match fields.text("grant_type").as_deref() {
         Some("password") => {
             let (username, password) = (required(&mut fields, "username")?, required(&mut fields, "password")?);
+            spend_login_limit(&context).await?;
             password_grant(&context, &username, &password).await
         }
         Some("refresh_token") => {
@@ -96,7 +106,9 @@ pub async fn token(context: RealmContext, input: Input) -> HandlerResult {
         None => Err(Problem::malformed("grant_type is missing")),
     };
     outcome.map_err(|problem| match problem.code {
-        Code::InvalidCredentials | Code::EmailNotVerified => Problem { status: StatusCode::BAD_REQUEST, ..problem },
+        Code::InvalidCredentials | Code::EmailNotVerified | Code::MfaRequired => {
+            Problem { status: StatusCode::BAD_REQUEST, ..problem }
+        }
         _ => problem,
     })
 }
@@ -118,14 +130,60 @@ pub async fn login_mfa(context: RealmContext, input: Input) -> HandlerResult {
     Ok(token_response(&pair))
 }
 
+pub static STEP_UP: Operation = Operation::new(
+    "Authenticate once more",
+    "For what needs recent authentication (RFC 9470). Where a second factor is on, the first answer is `mfa_required`; \
+     repeat the call with the `mfa_token` and the code. The refresh token stays as it is.",
+    &[ok(200, "A new access token.", "AccessToken")],
+)
+.body(&[JSON], "StepUp")
+.errors(&[Code::WrongPassword, Code::MfaRequired, Code::InvalidToken, Code::Overloaded]);
+
+pub async fn step_up(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
+    let mut fields = input.body(Accepts::Json)?;
+    let password = fields.required_text("password");
+    let (challenge, otp) = (fields.text("mfa_token"), fields.text("otp"));
+    for (missing, name) in
+        [(challenge.is_none() && otp.is_some(), "mfa_token"), (challenge.is_some() && otp.is_none(), "otp")]
+    {
+        if missing {
+            fields.refuse(Violation::new(name, Code::Required));
+        }
+    }
+    fields.finish()?;
+    let factor = challenge.as_deref().zip(otp.as_deref()).map(|(challenge, otp)| FactorAnswer { challenge, otp });
+    match context.service().logins().step_up(&caller, &password, factor, &context.client).await? {
+        SteppedUp::Token(token) => {
+            let expires_in = context.service().policy.lifetimes.access.as_secs();
+            let body = json!({"access_token": token.expose(), "token_type": "bearer", "expires_in": expires_in});
+            Ok(json(StatusCode::OK, &body))
+        }
+        SteppedUp::MfaRequired(challenge) => Err(mfa_required(&context, &challenge)),
+    }
+}
+
+fn mfa_required(context: &RealmContext, challenge: &OpaqueToken) -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, Code::MfaRequired)
+        .oauth("mfa_required")
+        .member("mfa_token", challenge.expose())
+        .member("methods", vec!["sms"])
+        .member("expires_in", context.service().policy.lifetimes.otp.as_secs())
+}
+
 async fn password_grant(context: &RealmContext, username: &str, password: &str) -> HandlerResult {
     match context.service().logins().log_in(&context.realm, username, password, &context.client).await? {
         LoggedIn::Session(pair) => Ok(token_response(&pair)),
-        LoggedIn::MfaRequired(token) => Err(Problem::new(StatusCode::FORBIDDEN, Code::MfaRequired)
-            .oauth("mfa_required")
-            .member("mfa_token", token.expose())
-            .member("methods", vec!["sms"])
-            .member("expires_in", context.service().policy.lifetimes.otp.as_secs())),
+        LoggedIn::MfaRequired(challenge) => Err(mfa_required(context, &challenge)),
+    }
+}
+
+/// Otherwise `/token` would allow twelve times as many guesses as `/login`.
+async fn spend_login_limit(context: &RealmContext) -> Result<(), Problem> {
+    let who = context.service().address_digest(&context.realm, &context.client.address);
+    let taken = RateLimit::take(&context.app, &context.realm, "login", who).await?;
+    match taken.filter(|limit| !limit.decision.allowed) {
+        Some(limit) => Err(too_many(limit.decision.retry_after)),
+        None => Ok(()),
     }
 }
 

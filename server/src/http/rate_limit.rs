@@ -1,9 +1,9 @@
-//! The rate limit of an endpoint: one bucket per realm, limit and client network.
+//! The rate limit of an endpoint: one bucket per realm, limit and client network, account or service client.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use portcullis_core::model::client::ClientAddress;
 use portcullis_core::model::quota::{Bucket, Decision, Quota};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
 
 use crate::http::app::App;
 use crate::http::error::seconds_up;
@@ -17,24 +17,19 @@ pub struct RateLimit {
     pub decision: Decision,
 }
 
-/// Limits of one request a day. A stranger can't spend them, and a failed request is given back.
+/// Limits of one request a day for an account. A failed request is given back.
 #[must_use]
 pub fn is_daily_quota(name: &str) -> bool {
     name == "export" || name == "delete"
 }
 
 impl RateLimit {
-    /// Takes one request from the bucket of a client; `None` if the operator switched limits off.
+    /// Takes one request from the bucket of a network, an account or a service client; `None` if the operator switched limits off.
     ///
     /// # Errors
     /// `unavailable` if the limiter fails.
-    pub async fn take(
-        app: &App,
-        realm: &Realm,
-        name: &'static str,
-        address: &ClientAddress,
-    ) -> Result<Option<Self>, Problem> {
-        let bucket = Bucket { realm: realm.clone(), operation: name, who: app.service.address_digest(realm, address) };
+    pub async fn take(app: &App, realm: &Realm, name: &'static str, who: Digest) -> Result<Option<Self>, Problem> {
+        let bucket = Bucket { realm: realm.clone(), operation: name, who };
         let quota = (app.quotas)(name);
         let decision = app.service.take(&bucket, &quota).await?;
         Ok(decision.map(|decision| Self { bucket, quota, decision }))

@@ -38,7 +38,7 @@ const PUT_PATCH: &[Method] = &[Method::PUT, Method::PATCH];
 pub fn realm_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("create", POST, "/create", registration::create, &registration::CREATE).limit("create"),
-        Endpoint::new("verify_page", GET, "/verify", registration::verify_page, &registration::VERIFY_PAGE).limit("verify"),
+        Endpoint::new("verify_page", GET, "/verify", registration::verify_page, &registration::VERIFY_PAGE).limit("verify_page"),
         Endpoint::new("verify", POST, "/verify", registration::verify, &registration::VERIFY).limit("verify"),
         Endpoint::new("resend_verification", POST, "/resend_verification", registration::resend, &registration::RESEND).limit("resend_verification"),
 
@@ -56,6 +56,7 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("profile", GET, "/", profile::show, &profile::SHOW).limit("profile").access(Access::User).cancel_on_disconnect(),
         Endpoint::new("update", PUT_PATCH, "/update", profile::update, &profile::UPDATE).limit("update").access(Access::User),
         Endpoint::new("change_password", POST, "/change_password", passwords::change, &passwords::CHANGE).limit("change_password").access(Access::User),
+        Endpoint::new("step_up", POST, "/step_up", logins::step_up, &logins::STEP_UP).limit("step_up").access(Access::User),
         Endpoint::new("logout", GET_POST, "/logout", sessions::logout, &sessions::LOGOUT).limit("logout").access(Access::User),
         Endpoint::new("logout_all", POST, "/logout_all", sessions::logout_all, &sessions::LOGOUT_ALL).limit("logout_all").access(Access::User),
         Endpoint::new("sessions", GET, "/sessions", sessions::list, &sessions::LIST).limit("sessions").access(Access::User).cancel_on_disconnect(),
@@ -65,8 +66,8 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("export", GET, "/export", account::export, &account::EXPORT).limit("export").access(Access::User),
         Endpoint::new("delete", DELETE, "/delete", account::delete, &account::DELETE).limit("delete").access(Access::User),
 
-        Endpoint::new("introspect", POST, "/introspect", clients::introspect, &clients::INTROSPECT).limit("default").access(Access::ServiceClient).oauth(),
-        Endpoint::new("revoke", POST, "/revoke", clients::revoke, &clients::REVOKE).limit("default").oauth(),
+        Endpoint::new("introspect", POST, "/introspect", clients::introspect, &clients::INTROSPECT).limit("introspect").access(Access::ServiceClient).oauth(),
+        Endpoint::new("revoke", POST, "/revoke", clients::revoke, &clients::REVOKE).limit("revoke").oauth(),
     ]
 }
 

@@ -25,6 +25,8 @@ pub const REISSUE: Seconds = 60;
 pub const FRESH: Seconds = 900;
 /// Tries of a code.
 pub const TRIES: u8 = 5;
+/// Wrong passwords after which a session ends.
+pub const SESSION_FAILURES: u8 = 5;
 /// Registrations that wait for one address.
 pub const PENDING: usize = 5;
 
@@ -77,6 +79,10 @@ pub struct Session {
     pub tokens: Vec<Token>,
     pub access: Vec<(String, Seconds)>,
     pub authenticated_at: Seconds,
+    /// Whether a second factor was shown.
+    pub factor: bool,
+    /// Wrong passwords given in it.
+    pub failures: u8,
     pub idle_expires: Seconds,
     pub expires: Seconds,
 }
@@ -210,6 +216,22 @@ impl Account {
         link.is_some_and(|link| self.pending == Some(link.email))
     }
 
+    /// A wrong password in a session. The fifth ends it.
+    pub fn count_failure(&mut self, session: usize) {
+        let Some(found) = self.sessions.get_mut(session) else { return };
+        found.failures += 1;
+        if found.failures >= SESSION_FAILURES {
+            self.sessions.remove(session);
+        }
+    }
+
+    /// A factor was switched: every right ends but the session that did it.
+    pub fn end_rights_but(&mut self, session: usize) {
+        let kept = self.sessions.get(session).cloned();
+        self.end_rights();
+        self.sessions.extend(kept);
+    }
+
     /// Every right that was given before has ended.
     pub fn end_rights(&mut self) {
         self.credentials_version += 1;
@@ -220,11 +242,13 @@ impl Account {
 }
 
 impl Session {
-    pub fn opened(now: Seconds) -> Self {
+    pub fn opened(now: Seconds, factor: bool) -> Self {
         Self {
             tokens: vec![Token::default()],
             access: Vec::new(),
             authenticated_at: now,
+            factor,
+            failures: 0,
             idle_expires: now + IDLE,
             expires: now + LONGEST,
         }

@@ -7,6 +7,7 @@ use super::agreement::session_store::agrees_with_the_fake;
 use super::{Case, Outcome, Records, Setup, count};
 use crate::samples::{LIFE, NOW, digest, realm, session, session_id, user_id};
 use portcullis_core::model::sealed::Sealed;
+use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::session::{Rotated, Session};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::database::Refusal;
@@ -89,6 +90,8 @@ async fn keeps_every_field(sessions: &Sessions) -> Outcome {
         Session { authenticated_at: at(11), created_at: at(12), last_used_at: at(13), ..plain() },
         Session { idle_expires_at: at(14), expires_at: at(15), ..plain() },
         Session { user: user_id(9), ..plain() },
+        Session { methods: AuthMethods::SMS, failures: 4, ..plain() },
+        Session { methods: AuthMethods::PASSWORD.and(AuthMethods::SMS), failures: u8::MAX, ..plain() },
     ];
     for (n, shape) in (0..).zip(shapes) {
         let kept = Session { id: session_id(n), ..shape };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Case, Outcome, Setup};
 use crate::samples::{LIFE, NOW, claims, realm};
+use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::token_signer::{AccessClaims, TokenSigner};
 
@@ -18,6 +19,7 @@ const TOO_LONG: Duration = Duration::from_secs(31);
 pub fn cases() -> Vec<Case<dyn TokenSigner>> {
     cases![
         verifies_what_it_signed,
+        keeps_how_the_user_was_authenticated,
         counts_in_whole_seconds,
         a_token_is_good_in_its_realm_only,
         a_token_is_dead_after_its_expiry,
@@ -40,6 +42,15 @@ async fn verifies_what_it_signed(signer: &Signer) -> Outcome {
                 assert_eq!(signer.verify(&realm, token.expose(), now).as_ref(), Some(&said));
             }
         }
+    }
+    Ok(())
+}
+
+async fn keeps_how_the_user_was_authenticated(signer: &Signer) -> Outcome {
+    for methods in (0..=u8::MAX).filter_map(AuthMethods::from_bits) {
+        let said = AccessClaims { methods, ..claims(&realm("User1"), 1) };
+        let token = signer.sign(&said)?;
+        assert_eq!(signer.verify(&said.realm, token.expose(), NOW), Some(said));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::faults::{FaultPlan, Faults};
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::SecretString;
+use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::token_signer::{AccessClaims, TokenSigner};
@@ -42,11 +43,11 @@ fn seconds(at: Timestamp) -> [u8; 8] {
     at.as_secs().to_be_bytes()
 }
 
-/// Three ids and three times of fixed lengths, then the realm.
+/// Three ids, three times and the methods, of fixed lengths, then the realm.
 fn fields(claims: &AccessClaims) -> String {
     let ids = [*claims.user.as_bytes(), *claims.session.as_bytes(), *claims.id.as_bytes()].concat();
     let times = [claims.issued_at, claims.expires_at, claims.authenticated_at].map(seconds).concat();
-    hex(&[&ids[..], &times, claims.realm.as_str().as_bytes()].concat())
+    hex(&[&ids[..], &times, &[claims.methods.bits()], claims.realm.as_str().as_bytes()].concat())
 }
 
 fn read(fields: &str) -> Option<AccessClaims> {
@@ -56,7 +57,8 @@ fn read(fields: &str) -> Option<AccessClaims> {
     let (id, rest) = rest.split_first_chunk()?;
     let (issued_at, rest) = rest.split_first_chunk()?;
     let (expires_at, rest) = rest.split_first_chunk()?;
-    let (authenticated_at, realm) = rest.split_first_chunk()?;
+    let (authenticated_at, rest) = rest.split_first_chunk()?;
+    let (methods, realm) = rest.split_first()?;
     let at = |seconds: &[u8; 8]| Timestamp::from_millis(i64::from_be_bytes(*seconds).saturating_mul(1000));
     Some(AccessClaims {
         realm: Realm::parse(std::str::from_utf8(realm).ok()?).ok()?,
@@ -66,6 +68,7 @@ fn read(fields: &str) -> Option<AccessClaims> {
         issued_at: at(issued_at),
         expires_at: at(expires_at),
         authenticated_at: at(authenticated_at),
+        methods: AuthMethods::from_bits(*methods)?,
     })
 }
 

@@ -58,10 +58,7 @@ impl Accounts<'_> {
     ) -> Result<Profile, AuthError> {
         let Ports { users, database, .. } = &self.service.ports;
         let mut user = caller.user.clone();
-        let mut reauthenticated = matches!(reauthentication, Reauthentication::Password { .. });
-        if reauthenticated {
-            self.service.reauthenticate(caller, reauthentication).await?;
-        }
+        let password_confirmed = self.service.confirm_given(caller, reauthentication).await?;
         loop {
             if expected.is_some_and(|version| version != user.version) {
                 return Err(AuthError::PreconditionFailed);
@@ -73,9 +70,8 @@ impl Accounts<'_> {
                 self.ask_again(&user, &parsed).await?;
                 return Ok(profile);
             }
-            if !reauthenticated && changes_contact(&user, &next) {
-                self.service.reauthenticate(caller, Reauthentication::None).await?;
-                reauthenticated = true;
+            if changes_contact(&user, &next) {
+                self.service.ensure_recent_authentication(caller, password_confirmed)?;
             }
             let version = user.version;
             let next = User { version: version + 1, updated_at: self.service.ports.clock.now(), ..next };

@@ -43,7 +43,7 @@ impl Deliveries<'_> {
             return Ok(());
         }
         let expires_in = waiting.expires_at.since(now);
-        let message = SmsMessage { for_login: purpose == Purpose::LoginMfa, code, expires_in };
+        let message = SmsMessage { for_login: purpose != Purpose::VerifyPhone, code, expires_in };
         sms_sender.send(&envelope(job, user.id), &phone, channel, &message).await?;
         self.service.record(realm, EventKind::OtpRequested, Some(user.id), None);
         Ok(())

@@ -1,14 +1,14 @@
-//! The second factor, on and off. Both need recent authentication; on needs a verified phone too.
+//! The second factor, on and off. Both need recent authentication; on needs a verified phone too. Both end every other
+//! session, link and code of the account.
 
 use crate::model::event::EventKind;
 use crate::model::job::Task;
-use crate::model::one_time_token::Purpose;
+use crate::model::session::Session;
 use crate::model::user::User;
-use crate::ports::database::{Change, UnitOfWork};
-use crate::service::{AuthService, Ports};
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::service::Ports;
 use crate::use_cases::factors::Factors;
 use crate::use_cases::shared::caller::Caller;
-use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 
@@ -16,48 +16,57 @@ impl Factors<'_> {
     /// Switches SMS as the second factor.
     ///
     /// # Errors
-    /// `PhoneNotVerified`, `ReauthenticationRequired`, `WrongPassword`, `InvalidToken`.
+    /// `PhoneNotVerified`, `ReauthenticationRequired`, `WrongPassword`, `NotAuthenticated`.
     pub async fn set_mfa_sms(
         self,
         caller: &Caller,
         on: bool,
         reauthentication: Reauthentication<'_>,
     ) -> Result<(), AuthError> {
-        let Ports { clock, .. } = &self.service.ports;
-        let user = &caller.user;
-        let unchanged = on == user.mfa_sms;
-        let reauthentication = match reauthentication {
-            // a repeated request, whose code the first one has used up
-            Reauthentication::None | Reauthentication::Otp { .. } if unchanged => return Ok(()),
-            // a code proves control of the phone only, which may be the one that a thief has entered
-            Reauthentication::Otp { .. } if on => Reauthentication::None,
-            given => given,
-        };
-        let shown = self.service.reauthenticate(caller, reauthentication).await?;
-        if unchanged {
-            return Ok(());
+        let Ports { database, sessions, users, clock, .. } = &self.service.ports;
+        let (realm, id) = (&caller.user.realm, &caller.user.id);
+        if on == caller.user.mfa_sms {
+            // a password that is given is checked in any case
+            return self.service.confirm_given(caller, reauthentication).await.map(|_| ());
         }
-        if on && !user.phone_verified {
-            return Err(AuthError::PhoneNotVerified);
-        }
-        let change = |user: &mut User| {
+        self.service.reauthenticate(caller, reauthentication).await?;
+        let task = Task::MfaChanged { user: *id, at: clock.now(), enabled: on };
+        // each turn loses only to another change of the account, or to a refresh of the session
+        loop {
+            let session = sessions.find(realm, &caller.session.id).await?.ok_or(AuthError::NotAuthenticated)?;
+            let same = |user: &User| user.credentials_version == caller.user.credentials_version;
+            let user = users.find(realm, id).await?.filter(same).ok_or(AuthError::NotAuthenticated)?;
+            if on == user.mfa_sms {
+                return Ok(());
+            }
             if on && !user.phone_verified {
                 return Err(AuthError::PhoneNotVerified);
             }
-            user.mfa_sms = on;
-            Ok(())
-        };
-        let kind = if on { EventKind::MfaEnabled } else { EventKind::MfaDisabled };
-        let task = Task::MfaChanged { user: user.id, at: clock.now(), enabled: on };
-        let effects = |user: &User| {
-            let mut changes: Vec<Change> = shown.iter().map(|token| self.service.use_up(token)).collect();
-            changes.push(Change::RemoveToken(AuthService::holder(&user.realm, Purpose::LoginMfa, user.id)));
-            UnitOfWork {
-                changes,
-                jobs: vec![self.service.job(&user.realm, task.clone())],
-                events: vec![self.service.event(&user.realm, kind, Some(user.id), Some(caller.session.id))],
+            match database.commit(self.switch(user, session, on, task.clone())).await? {
+                Ok(_) => return Ok(()),
+                Err(Refusal::UserStale | Refusal::SessionStale) => {}
+                Err(_) => return Err(AuthError::NotAuthenticated),
             }
-        };
-        self.service.update_account(user.clone(), VersionCheck::MustMatch, change, effects).await.map(|_| ())
+        }
+    }
+
+    /// Switches SMS, ends every other session and keeps this one.
+    fn switch(self, user: User, session: Session, on: bool, task: Task) -> UnitOfWork {
+        let (realm, id, expected) = (user.realm.clone(), user.id, user.version);
+        let mut next = User { mfa_sms: on, version: expected + 1, updated_at: self.service.ports.clock.now(), ..user };
+        next.end_rights();
+        let kept =
+            Session { credentials_version: next.credentials_version, version: session.version + 1, ..session.clone() };
+        let kind = if on { EventKind::MfaEnabled } else { EventKind::MfaDisabled };
+        UnitOfWork {
+            changes: vec![
+                Change::ReplaceUser { user: Box::new(next), expected },
+                Change::ReplaceSession { session: Box::new(kept), expected: session.version },
+                Change::EndSessions { realm: realm.clone(), user: id, except: Some(session.id) },
+                Change::RemoveTokens { realm: realm.clone(), subject: id },
+            ],
+            jobs: vec![self.service.job(&realm, task)],
+            events: vec![self.service.event(&realm, kind, Some(id), Some(session.id))],
+        }
     }
 }

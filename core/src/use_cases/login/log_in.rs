@@ -3,17 +3,16 @@
 
 use crate::model::client::Client;
 use crate::model::event::EventKind;
-use crate::model::job::Task;
-use crate::model::message::Channel;
-use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::one_time_token::Purpose;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::OpaqueToken;
+use crate::model::session::AuthMethods;
 use crate::model::user::{Registration, User};
 use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::password_hasher::Verdict;
-use crate::service::{AuthService, Ports};
+use crate::service::Ports;
 use crate::use_cases::login::Logins;
 use crate::use_cases::shared::errors::AuthError;
 use crate::use_cases::shared::tokens::TokenPair;
@@ -42,7 +41,7 @@ impl Logins<'_> {
         let Ports { users, registrations, clock, .. } = &self.service.ports;
         let email = self.service.login_index(realm, username);
         let from = self.service.address_digest(realm, &client.address);
-        self.service.admit(realm, &email, &from).await?;
+        self.service.check_login_throttle(realm, &email, &from).await?;
 
         let user = users.find_by_email(realm, &email).await?;
         let pending = registrations.find_by_email(realm, &email, clock.now()).await?;
@@ -51,11 +50,11 @@ impl Logins<'_> {
             return Err(AuthError::InvalidCredentials);
         };
         self.service.flag_suspicious_login(&user, &from).await;
-        if user.mfa_sms {
-            return self.challenge(&user).await.map(LoggedIn::MfaRequired);
+        if user.has_second_factor() {
+            return self.service.otp_challenge(&user, Purpose::LoginMfa).await.map(LoggedIn::MfaRequired);
         }
         self.service.record_login_success(realm, &email, &from).await?;
-        let opened = self.service.new_session(&user, client)?;
+        let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD)?;
         self.service.open_session(opened, Vec::new()).await.map(LoggedIn::Session)
     }
 
@@ -103,31 +102,5 @@ impl Logins<'_> {
         let renewed = User { password: hash, version: user.version + 1, ..user.clone() };
         let change = Change::ReplaceUser { user: Box::new(renewed.clone()), expected: user.version };
         Ok(if database.commit(UnitOfWork::of(change)).await?.is_ok() { renewed } else { user })
-    }
-
-    /// A challenge that the code of a text answers; the worker makes the code.
-    async fn challenge(self, user: &User) -> Result<OpaqueToken, AuthError> {
-        let Ports { clock, randomness, .. } = &self.service.ports;
-        let (realm, now) = (&user.realm, clock.now());
-        let token = OpaqueToken::random(&**randomness);
-        let challenge = self.service.token_digest(realm, Purpose::LoginMfa, &token);
-        let phone = self.service.record_cipher(user)?.phone(&user.person)?;
-        let stored = OneTimeToken {
-            holder: AuthService::holder(realm, Purpose::LoginMfa, user.id),
-            token: challenge,
-            code: None,
-            tries_left: 0,
-            binding: Some(self.service.otp_binding(user, Purpose::LoginMfa, phone.as_str())),
-            created_at: now,
-            expires_at: now + self.service.policy.lifetimes.otp,
-        };
-        let (purpose, channel) = (Purpose::LoginMfa, Channel::Sms);
-        let work = UnitOfWork {
-            jobs: vec![self.service.job(realm, Task::SendOtp { user: user.id, purpose, challenge, channel })],
-            events: vec![self.service.event(realm, EventKind::MfaChallenged, Some(user.id), None)],
-            ..UnitOfWork::of(Change::PutToken(Box::new(stored)))
-        };
-        self.service.commit(work).await?;
-        Ok(token)
     }
 }

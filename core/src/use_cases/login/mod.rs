@@ -2,6 +2,7 @@
 
 pub mod log_in;
 pub mod second_factor;
+pub mod step_up;
 
 use crate::service::AuthService;
 

@@ -3,6 +3,7 @@
 use crate::model::client::Client;
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
+use crate::model::session::AuthMethods;
 use crate::service::Ports;
 use crate::use_cases::login::Logins;
 use crate::use_cases::shared::errors::AuthError;
@@ -28,7 +29,7 @@ impl Logins<'_> {
         }
         let from = self.service.address_digest(realm, &client.address);
         self.service.record_login_success(realm, &user.person.email_index, &from).await?;
-        let opened = self.service.new_session(&user, client)?;
+        let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD.and(AuthMethods::SMS))?;
         self.service.open_session(opened, vec![self.service.use_up(&token)]).await
     }
 }

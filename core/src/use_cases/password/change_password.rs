@@ -11,13 +11,14 @@ use crate::use_cases::password::Passwords;
 use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::reauthenticate::Reauthentication;
 use crate::use_cases::shared::tokens::TokenPair;
 
 impl Passwords<'_> {
     /// Changes the caller's password, ends every session and opens a new one for the caller.
     ///
     /// # Errors
-    /// `Invalid`, `WrongPassword`, `TooMany`, `Overloaded`.
+    /// `Invalid`, `WrongPassword`, `ReauthenticationRequired`, `TooMany`, `Overloaded`.
     pub async fn change_password(
         self,
         caller: &Caller,
@@ -28,10 +29,10 @@ impl Passwords<'_> {
         let Ports { clock, .. } = &self.service.ports;
         let user = &caller.user;
         let password = self.service.acceptable_password(user, new).await?;
-        self.service.confirm_password(user, current, client).await?;
+        self.service.reauthenticate(caller, Reauthentication::Password { password: current, client }).await?;
         let hash = self.service.hash_new_password(password).await?;
 
-        let (session, pair) = self.service.new_session(user, client)?;
+        let (session, pair) = self.service.new_session(user, client, caller.claims.methods)?;
         let change = |user: &mut User| {
             user.password = hash.clone();
             user.end_rights();

@@ -8,6 +8,7 @@ use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::OpaqueToken;
+use crate::model::user::User;
 use crate::ports::keyed_digest::Domain;
 use crate::service::AuthService;
 
@@ -51,6 +52,18 @@ impl AuthService {
     #[must_use]
     pub fn address_digest(&self, realm: &Realm, address: &ClientAddress) -> Digest {
         self.ports.digests.digest(Domain::ClientAddress, realm, &[&address.bucket()])
+    }
+
+    /// What limits of an account are counted by.
+    #[must_use]
+    pub fn account_digest(&self, user: &User) -> Digest {
+        self.ports.digests.digest(Domain::Phone, &user.realm, &[b"account", user.id.as_bytes()])
+    }
+
+    /// What limits of a service client are counted by.
+    #[must_use]
+    pub fn service_client_digest(&self, realm: &Realm, id: &str) -> Digest {
+        self.ports.digests.digest(Domain::ClientAddress, realm, &[b"service client", id.as_bytes()])
     }
 
     /// All registrations of one address share a salt, so that one hash of a presented password can be compared with

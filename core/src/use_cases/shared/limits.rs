@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use crate::model::client::Client;
 use crate::model::login_throttle::Admission;
-use crate::model::password::Password;
 use crate::model::quota::{Bucket, Decision, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
-use crate::model::user::User;
 use crate::ports::error::PortError;
-use crate::ports::password_hasher::Verdict;
 use crate::service::AuthService;
 use crate::use_cases::shared::errors::AuthError;
 
@@ -38,7 +34,12 @@ impl AuthService {
     }
 
     /// Spends a login try for an e-mail before any password is looked at.
-    pub(crate) async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest) -> Result<(), AuthError> {
+    pub(crate) async fn check_login_throttle(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &Digest,
+    ) -> Result<(), AuthError> {
         if !self.policy.limits_on {
             return Ok(());
         }
@@ -59,17 +60,5 @@ impl AuthService {
             self.ports.guard.succeeded(realm, email, from, self.ports.clock.now()).await?;
         }
         Ok(())
-    }
-
-    /// The password of someone who is logged in already: guarded like a login, so that a stolen access token is no
-    /// way to guess it.
-    pub(crate) async fn confirm_password(&self, user: &User, password: &str, client: &Client) -> Result<(), AuthError> {
-        let from = self.address_digest(&user.realm, &client.address);
-        self.admit(&user.realm, &user.person.email_index, &from).await?;
-        let Some(password) = Password::presented(password) else { return Err(AuthError::WrongPassword) };
-        match self.ports.hasher.verify(password, user.password.clone()).await? {
-            Verdict::Right { .. } => self.record_login_success(&user.realm, &user.person.email_index, &from).await,
-            Verdict::Wrong => Err(AuthError::WrongPassword),
-        }
     }
 }

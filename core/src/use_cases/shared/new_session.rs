@@ -4,7 +4,7 @@ use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::ids::SessionId;
 use crate::model::sealed::Field;
-use crate::model::session::Session;
+use crate::model::session::{AuthMethods, Session};
 use crate::model::user::User;
 use crate::ports::database::Change;
 use crate::ports::database::UnitOfWork;
@@ -17,7 +17,12 @@ const SESSIONS: usize = 100;
 
 impl AuthService {
     /// A new session of a user, and its tokens. Nothing is stored yet.
-    pub(crate) fn new_session(&self, user: &User, client: &Client) -> Result<(Session, TokenPair), AuthError> {
+    pub(crate) fn new_session(
+        &self,
+        user: &User,
+        client: &Client,
+        methods: AuthMethods,
+    ) -> Result<(Session, TokenPair), AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let now = clock.now();
         let id = SessionId::random(&**randomness);
@@ -33,6 +38,8 @@ impl AuthService {
             user_agent: fields.seal(Field::UserAgent, &client.user_agent)?,
             address: fields.seal(Field::Address, &client.address.coarse())?,
             authenticated_at: now,
+            methods,
+            failures: 0,
             created_at: now,
             last_used_at: now,
             idle_expires_at: now + lifetimes.refresh_idle.min(lifetimes.refresh_max),

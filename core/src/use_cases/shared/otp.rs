@@ -1,6 +1,8 @@
 //! One-time passwords sent by SMS: tries and bindings.
 
 use crate::model::event::EventKind;
+use crate::model::job::Task;
+use crate::model::message::Channel;
 use crate::model::one_time_token::OneTimeToken;
 use crate::model::one_time_token::Purpose;
 use crate::model::otp::TypedCode;
@@ -8,6 +10,8 @@ use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
+use crate::ports::database::Change;
+use crate::ports::database::UnitOfWork;
 use crate::ports::one_time_token_store::CodeAttempt;
 use crate::ports::one_time_token_store::CodeLookup;
 use crate::service::{AuthService, Ports};
@@ -51,5 +55,31 @@ impl AuthService {
     /// What an OTP is bound to.
     pub(crate) fn otp_binding(&self, user: &User, purpose: Purpose, phone: &str) -> Digest {
         self.token_binding(&user.realm, purpose, phone.as_bytes(), user.credentials_version)
+    }
+
+    /// A challenge that the code of an SMS answers. The worker makes the code.
+    pub(crate) async fn otp_challenge(&self, user: &User, purpose: Purpose) -> Result<OpaqueToken, AuthError> {
+        let Ports { clock, randomness, .. } = &self.ports;
+        let (realm, now) = (&user.realm, clock.now());
+        let token = OpaqueToken::random(&**randomness);
+        let challenge = self.token_digest(realm, purpose, &token);
+        let phone = self.record_cipher(user)?.phone(&user.person)?;
+        let stored = OneTimeToken {
+            holder: AuthService::holder(realm, purpose, user.id),
+            token: challenge,
+            code: None,
+            tries_left: 0,
+            binding: Some(self.otp_binding(user, purpose, phone.as_str())),
+            created_at: now,
+            expires_at: now + self.policy.lifetimes.otp,
+        };
+        let channel = Channel::Sms;
+        let work = UnitOfWork {
+            jobs: vec![self.job(realm, Task::SendOtp { user: user.id, purpose, challenge, channel })],
+            events: vec![self.event(realm, EventKind::MfaChallenged, Some(user.id), None)],
+            ..UnitOfWork::of(Change::PutToken(Box::new(stored)))
+        };
+        self.commit(work).await?;
+        Ok(token)
     }
 }

@@ -1,15 +1,22 @@
 //! Recent authentication: an access token alone must not change how an account is entered or its owner is reached.
 
 use crate::model::client::Client;
-use crate::model::one_time_token::{OneTimeToken, Purpose};
-use crate::service::AuthService;
+use crate::model::event::EventKind;
+use crate::model::password::Password;
+use crate::model::session::Session;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::ports::password_hasher::Verdict;
+use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::errors::AuthError;
+
+/// Wrong passwords and codes in one session after which it ends.
+const SESSION_FAILURES: u8 = 5;
 
 /// What a request carries to show that its caller is the account's owner, besides the access token.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum Reauthentication<'a> {
-    /// Nothing: the login must be recent.
+    /// Nothing: the authentication must be recent.
     #[default]
     None,
     /// The password.
@@ -18,13 +25,6 @@ pub enum Reauthentication<'a> {
         password: &'a str,
         /// The client that sent it. Wrong passwords are counted by account and client.
         client: &'a Client,
-    },
-    /// The code of a challenge to the verified phone. Only a second factor can be switched off with it.
-    Otp {
-        /// The challenge.
-        token: &'a str,
-        /// The code.
-        otp: &'a str,
     },
 }
 
@@ -40,43 +40,92 @@ impl<'a> Reauthentication<'a> {
 }
 
 impl AuthService {
-    /// Passes a caller whose login is at most `policy.fresh_login` old, or who gives the right password or code. A
-    /// password or code that is given is checked after a recent login too.
-    ///
-    /// Returns the one-time token of the code, which the caller's change must remove in the same commit.
+    /// Passes a caller whose access token comes from an authentication at most `policy.fresh_login` old, or who gives the
+    /// right password. A password that is given is checked in any case. With a second factor on the account, the token
+    /// must say that one was shown.
     ///
     /// # Errors
-    /// `ReauthenticationRequired`, `WrongPassword`, `InvalidToken`, `TooMany`, `Overloaded`.
-    pub(crate) async fn reauthenticate(
-        &self,
-        caller: &Caller,
-        given: Reauthentication<'_>,
-    ) -> Result<Option<OneTimeToken>, AuthError> {
+    /// `ReauthenticationRequired`, `WrongPassword`, `TooMany`, `Overloaded`.
+    pub(crate) async fn reauthenticate(&self, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
+        let password_confirmed = self.confirm_given(caller, given).await?;
+        self.ensure_recent_authentication(caller, password_confirmed)
+    }
+
+    /// Checks the password that a request carries; whether it carries one.
+    ///
+    /// # Errors
+    /// `WrongPassword`, `TooMany`, `Overloaded`.
+    pub(crate) async fn confirm_given(&self, caller: &Caller, given: Reauthentication<'_>) -> Result<bool, AuthError> {
         match given {
             Reauthentication::Password { password, client } => {
-                self.confirm_password(&caller.user, password, client).await.map(|()| None)
+                self.confirm_password(caller, password, client).await.map(|()| true)
             }
-            Reauthentication::Otp { token, otp } => self.confirm_otp(caller, token, otp).await.map(Some),
-            Reauthentication::None if self.logged_in_recently(caller) => Ok(None),
-            Reauthentication::None => Err(AuthError::ReauthenticationRequired),
+            Reauthentication::None => Ok(false),
         }
     }
 
-    /// Whether the login that the access token comes from is recent. A refresh copies the time of the login.
+    /// Passes a caller by the access token's own time and methods.
     ///
+    /// # Errors
+    /// `ReauthenticationRequired`.
+    pub(crate) fn ensure_recent_authentication(
+        &self,
+        caller: &Caller,
+        password_confirmed: bool,
+    ) -> Result<(), AuthError> {
+        let recent = password_confirmed || self.authenticated_recently(caller);
+        let factor_shown = caller.claims.methods.has_second_factor() || !caller.user.has_second_factor();
+        if recent && factor_shown { Ok(()) } else { Err(AuthError::ReauthenticationRequired) }
+    }
+
     /// Compared in whole seconds, because `auth_time` has no fraction.
-    fn logged_in_recently(&self, caller: &Caller) -> bool {
+    fn authenticated_recently(&self, caller: &Caller) -> bool {
         let age = self.ports.clock.now().as_secs().saturating_sub(caller.claims.authenticated_at.as_secs());
         u64::try_from(age).unwrap_or(0) <= self.policy.fresh_login.as_secs()
     }
 
-    /// The one-time token of a code that was sent to the caller's own phone.
-    async fn confirm_otp(&self, caller: &Caller, token: &str, otp: &str) -> Result<OneTimeToken, AuthError> {
-        let shown = self.try_otp(&caller.user.realm, Purpose::VerifyPhone, token, otp).await?;
-        if shown.holder.subject == caller.user.id && self.sent_to(&caller.user, &shown)? {
-            Ok(shown)
-        } else {
-            Err(AuthError::InvalidToken)
+    /// The password of a caller: throttled like a login, so that a stolen access token is no way to guess it. A wrong one
+    /// counts in the session.
+    pub(crate) async fn confirm_password(
+        &self,
+        caller: &Caller,
+        password: &str,
+        client: &Client,
+    ) -> Result<(), AuthError> {
+        let (realm, email) = (&caller.user.realm, &caller.user.person.email_index);
+        let from = self.address_digest(realm, &client.address);
+        self.check_login_throttle(realm, email, &from).await?;
+        if let Some(password) = Password::presented(password)
+            && let Verdict::Right { .. } = self.ports.hasher.verify(password, caller.user.password.clone()).await?
+        {
+            return self.record_login_success(realm, email, &from).await;
+        }
+        self.count_session_failure(caller).await?;
+        Err(AuthError::WrongPassword)
+    }
+
+    /// Counts a wrong password or code in the caller's session, and ends the session with the last one allowed.
+    pub(crate) async fn count_session_failure(&self, caller: &Caller) -> Result<(), AuthError> {
+        let Ports { database, sessions, .. } = &self.ports;
+        let (realm, id) = (&caller.user.realm, caller.session.id);
+        // each turn loses only to another change of the session
+        loop {
+            let Some(session) = sessions.find(realm, &id).await? else { return Ok(()) };
+            let failures = session.failures.saturating_add(1);
+            let work = if failures < SESSION_FAILURES {
+                let counted = Session { failures, version: session.version + 1, ..session.clone() };
+                UnitOfWork::of(Change::ReplaceSession { session: Box::new(counted), expected: session.version })
+            } else {
+                let kind = EventKind::SessionEndedByFailures;
+                let event = self.event(realm, kind, Some(caller.user.id), Some(id));
+                let end = Change::EndSession { realm: realm.clone(), id, user: caller.user.id };
+                UnitOfWork { events: vec![event], ..UnitOfWork::of(end) }
+            };
+            match database.commit(work).await? {
+                Err(Refusal::SessionStale) => {}
+                // gone: another wrong one has ended it
+                Ok(_) | Err(_) => return Ok(()),
+            }
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::user::User;
 use crate::ports::error::PortError;
-use crate::ports::keyed_digest::Domain;
 use crate::service::AuthService;
 use crate::use_cases::shared::errors::AuthError;
 
@@ -123,7 +122,7 @@ impl AuthService {
         let everyone = self.phone_digest(realm, "");
         let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
         vec![
-            (SmsDenied::Account, bucket("text_account", self.account(user)), guard.per_account),
+            (SmsDenied::Account, bucket("text_account", self.account_digest(user)), guard.per_account),
             (SmsDenied::CoolDown, bucket("text_at_once", number), guard.cool_down),
             (SmsDenied::Number, bucket("text_a_day", number), guard.per_number),
             (SmsDenied::Prefix, bucket("text_prefix", self.range(realm, phone)), guard.of_a_prefix),
@@ -136,7 +135,7 @@ impl AuthService {
     fn buckets_of_a_login(&self, user: &User, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
         let (guard, realm) = (&self.policy.texts, &user.realm);
         let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
-        let (account, number) = (self.account(user), self.phone_digest(realm, phone.as_str()));
+        let (account, number) = (self.account_digest(user), self.phone_digest(realm, phone.as_str()));
         vec![
             (SmsDenied::CoolDown, bucket("text_login_at_once", account), guard.cool_down),
             (SmsDenied::Account, bucket("text_login_a_day", account), guard.per_number),
@@ -149,10 +148,6 @@ impl AuthService {
         let who = self.range(realm, phone);
         let bucket = Bucket { realm: realm.clone(), operation: "text_unanswered", who };
         (SmsDenied::Unanswered, bucket, self.policy.texts.unanswered)
-    }
-
-    fn account(&self, user: &User) -> Digest {
-        self.ports.digests.digest(Domain::Phone, &user.realm, &[b"account", user.id.as_bytes()])
     }
 
     /// All numbers that agree in everything but their last digits.

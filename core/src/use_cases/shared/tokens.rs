@@ -9,7 +9,7 @@ use crate::model::one_time_token::{Purpose, TokenOwner};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::SecretString;
-use crate::model::session::Session;
+use crate::model::session::{AuthMethods, Session};
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
 use crate::ports::keyed_digest::Domain;
@@ -92,22 +92,42 @@ impl AuthService {
         refresh: &RefreshToken,
         now: Timestamp,
     ) -> Result<TokenPair, PortError> {
-        let lifetime = self.policy.lifetimes.access;
         let claims = AccessClaims {
             realm: session.realm.clone(),
             user: session.user,
             session: session.id,
             id: AccessTokenId::random(&*self.ports.randomness),
             issued_at: now,
-            expires_at: now + lifetime,
+            expires_at: now + self.policy.lifetimes.access,
             authenticated_at: session.authenticated_at,
+            methods: session.methods,
         };
         Ok(TokenPair {
             access: self.ports.signer.sign(&claims)?,
             refresh: self.print_refresh(&session.realm, refresh),
-            expires_in: lifetime.as_secs(),
+            expires_in: self.policy.lifetimes.access.as_secs(),
             user: session.user,
             session: session.id,
+        })
+    }
+
+    /// An access token of a session for a caller who has just shown `methods`. The session and its refresh token keep
+    /// the time and the methods of the login.
+    pub(crate) fn issue_after_step_up(
+        &self,
+        session: &Session,
+        methods: AuthMethods,
+        now: Timestamp,
+    ) -> Result<SecretString, PortError> {
+        self.ports.signer.sign(&AccessClaims {
+            realm: session.realm.clone(),
+            user: session.user,
+            session: session.id,
+            id: AccessTokenId::random(&*self.ports.randomness),
+            issued_at: now,
+            expires_at: (now + self.policy.lifetimes.access).min(session.expires_at),
+            authenticated_at: now,
+            methods,
         })
     }
 

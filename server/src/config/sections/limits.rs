@@ -15,6 +15,7 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
     ("login", 5, "min"),
     ("token", 60, "min"),
     ("login_mfa", 5, "min"),
+    ("verify_page", 10, "min"),
     ("verify", 10, "min"),
     ("resend_verification", 3, "min"),
     ("otp_phone", 3, "min"),
@@ -25,12 +26,15 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
     ("profile", 60, "min"),
     ("update", 10, "min"),
     ("change_password", 5, "min"),
+    ("step_up", 5, "min"),
     ("logout", 10, "min"),
     ("logout_all", 10, "min"),
     ("sessions", 60, "min"),
     ("mfa", 10, "min"),
     ("export", 1, "day"),
     ("delete", 1, "day"),
+    ("introspect", 6000, "min"),
+    ("revoke", 100, "h"),
     ("default", 100, "h"),
 ];
 

@@ -12,8 +12,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::parse::{Reader, duration};
 use crate::config::{
-    Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Passwords, SecretText, Settings, Signing,
-    secrets, strength,
+    Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Passwords, SecretText, ServiceClientSettings,
+    Settings, Signing, secrets, strength,
 };
 
 pub use limits::{DEFAULT_LIMITS, RateQuota, default_quota};
@@ -49,7 +49,6 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
         listen,
         public_url,
         app,
-        realms,
         redis,
         session_cache_ttl,
         signing: signing(reader),
@@ -68,7 +67,8 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
             &[("e164", false), ("lenient", false), ("strict", true)],
         ),
         account_enumeration_allowed: reader.choice("ACCOUNT_ENUMERATION", false, &[("deny", false), ("allow", true)]),
-        service_clients: service_clients(reader),
+        service_clients: service_clients(reader, &realms),
+        realms,
         templates_dir: path(reader, "TEMPLATES_DIR", "is no folder that can be read", Path::is_dir),
         breached_passwords_file: path(reader, "BREACHED_PASSWORDS_FILE", "is no file that can be read", Path::is_file),
         cors_origins: web::cors_origins(reader),
@@ -207,21 +207,29 @@ fn passwords(reader: &mut Reader) -> Passwords {
     }
 }
 
-fn service_clients(reader: &mut Reader) -> Vec<(String, SecretText)> {
-    let mut clients: Vec<(String, SecretText)> = Vec::new();
-    for entry in list(reader, "SERVICE_CLIENTS").unwrap_or_default() {
-        match entry.split_once(':') {
-            Some((id, secret)) if !id.is_empty() && clients.iter().all(|(known, _)| known != id) => {
-                strength::check(reader, "SERVICE_CLIENTS", secret);
-                strength::claim(reader, "SERVICE_CLIENTS", secret);
-                clients.push((id.to_owned(), SecretText::new(secret)));
-            }
-            _ => reader.refuse(
-                "SERVICE_CLIENTS",
-                "has an entry that is not id:secret, or an id twice",
-                "write id:secret,id:secret",
-            ),
+fn service_clients(reader: &mut Reader, realms: &[String]) -> Vec<ServiceClientSettings> {
+    const NAME: &str = "SERVICE_CLIENTS";
+    let mut clients: Vec<ServiceClientSettings> = Vec::new();
+    for entry in list(reader, NAME).unwrap_or_default() {
+        let parts = entry.split_once(':').and_then(|(id, rest)| Some((id, rest.rsplit_once('@')?)));
+        let Some((id, (secret, realm))) = parts.filter(|(id, _)| !id.is_empty()) else {
+            reader.refuse(NAME, "has an entry that is not id:secret@realm", "write id:secret@User1,id:secret@User2");
+            continue;
+        };
+        let Some(realm) = realms.iter().find(|known| *known == realm).and_then(|realm| Realm::parse(realm).ok()) else {
+            reader.refuse(NAME, &format!("names the realm \"{realm}\", which is not in REALMS"), "name one of REALMS");
+            continue;
+        };
+        let client = ServiceClientSettings { id: id.to_owned(), secret: SecretText::new(secret), realm };
+        if clients.iter().any(|known| known.id == client.id && known.realm == client.realm) {
+            reader.refuse(NAME, "has an id twice in one realm", "give each client an id of its own");
         }
+        // one client may have the same secret in several realms
+        if clients.iter().all(|known| known.id != client.id || known.secret != client.secret) {
+            strength::check(reader, NAME, secret);
+            strength::claim(reader, NAME, secret);
+        }
+        clients.push(client);
     }
     clients
 }

@@ -15,15 +15,15 @@ impl Model {
             return begin.refuse(Refusal::InvalidCredentials);
         }
         if !owner.mfa {
-            return self.open_session(begin, owner);
+            return self.open_session(begin, owner, false);
         }
         let end = Expected::Mfa(owner.name.clone());
         self.challenge(begin, owner, Right::Login).end(end)
     }
 
-    fn open_session(&self, before: Story, account: &Account) -> Story {
+    fn open_session(&self, before: Story, account: &Account, factor: bool) -> Story {
         let (name, session) = (account.name.clone(), account.sessions.len());
-        let opened = Session::opened(self.now);
+        let opened = Session::opened(self.now, factor);
         before.change(&name, |account| account.sessions.push(opened)).end(Expected::Pair { name, session, token: 0 })
     }
 
@@ -55,7 +55,7 @@ impl Model {
         match answer(begin, account, Right::Login, otp) {
             Ok(right) if still => {
                 let name = account.name.clone();
-                self.open_session(right, account).in_last_stage(&name, |account| account.login_challenge = None)
+                self.open_session(right, account, true).in_last_stage(&name, |account| account.login_challenge = None)
             }
             Ok(late) => late.refuse(Refusal::InvalidToken),
             Err(wrong) => wrong,

@@ -177,19 +177,40 @@ impl Model {
                 account.sessions.remove(session);
             }),
             Request::LogOutEverywhere { .. } => begin.change(name, Account::end_rights),
-            Request::ChangePassword { current, .. } if *current != account.password => {
-                begin.refuse(Refusal::WrongPassword)
+            _ => {
+                let given = match request {
+                    Request::ChangePassword { current, .. } => Some(*current),
+                    Request::ChangeEmail { password, .. }
+                    | Request::SetMfa { password, .. }
+                    | Request::Delete { password, .. } => *password,
+                    _ => return begin,
+                };
+                match self.reauthenticate(account, session, given) {
+                    Err(Refusal::WrongPassword) => {
+                        begin.change(name, |account| account.count_failure(session)).refuse(Refusal::WrongPassword)
+                    }
+                    allowed => self.reauthenticated(begin, (account, session), request, allowed),
+                }
             }
-            Request::ChangePassword { new, .. } => recovery::change_password(begin, account, new, self.now),
-            Request::ChangeEmail { email, password, .. } => {
-                recovery::change_email(begin, account, email, self.reauthenticate(account, session, *password))
+        }
+    }
+
+    /// What a caller may do after recent authentication only.
+    fn reauthenticated(
+        &self,
+        begin: Story,
+        (account, session): (&Account, usize),
+        request: &Request,
+        allowed: Result<(), Refusal>,
+    ) -> Story {
+        match (request, allowed) {
+            (Request::ChangePassword { .. }, Err(refusal)) => begin.refuse(refusal),
+            (Request::ChangePassword { new, .. }, Ok(())) => {
+                recovery::change_password(begin, (account, session), new, self.now)
             }
-            Request::SetMfa { on, password, .. } => {
-                recovery::set_mfa(begin, account, *on, self.reauthenticate(account, session, *password))
-            }
-            Request::Delete { password, .. } => {
-                recovery::delete(begin, account, self.reauthenticate(account, session, *password))
-            }
+            (Request::ChangeEmail { email, .. }, allowed) => recovery::change_email(begin, account, email, allowed),
+            (Request::SetMfa { on, .. }, allowed) => recovery::set_mfa(begin, (account, session), *on, allowed),
+            (Request::Delete { .. }, allowed) => recovery::delete(begin, account, allowed),
             _ => begin,
         }
     }

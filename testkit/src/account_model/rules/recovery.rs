@@ -33,7 +33,7 @@ impl Model {
     }
 
     /// Whether a caller may change how the account is entered or its owner is reached: after a recent login, or with
-    /// the password. A password that is given must be right.
+    /// the password. A password that is given must be right. Where a second factor is on, the login must have shown it.
     pub(super) fn reauthenticate(
         &self,
         account: &Account,
@@ -41,9 +41,11 @@ impl Model {
         password: Option<&str>,
     ) -> Result<(), Refusal> {
         let since = account.sessions.get(session).map_or(i64::MAX, |session| self.now - session.authenticated_at);
+        let factor = account.sessions.get(session).is_some_and(|session| session.factor);
         match password {
             Some(password) if password != account.password => Err(Refusal::WrongPassword),
             None if since > FRESH => Err(Refusal::ReauthenticationRequired),
+            _ if account.mfa && !factor => Err(Refusal::ReauthenticationRequired),
             _ => Ok(()),
         }
     }
@@ -86,10 +88,16 @@ fn new_password(before: Story, name: &str, password: &'static str) -> Story {
 }
 
 /// Another password, and a new session for the one who changed it.
-pub(super) fn change_password(begin: Story, account: &Account, password: &'static str, now: Seconds) -> Story {
+pub(super) fn change_password(
+    begin: Story,
+    (account, session): (&Account, usize),
+    password: &'static str,
+    now: Seconds,
+) -> Story {
     let name = &account.name;
+    let factor = account.sessions.get(session).is_some_and(|session| session.factor);
     new_password(begin, name, password)
-        .change(name, |account| account.sessions.push(Session::opened(now)))
+        .change(name, |account| account.sessions.push(Session::opened(now, factor)))
         .notice(name, "password_changed")
         .in_one_commit()
         .end(Expected::Pair { name: name.clone(), session: 0, token: 0 })
@@ -102,9 +110,6 @@ pub(super) fn change_email(
     allowed: Result<(), Refusal>,
 ) -> Story {
     let name = &account.name;
-    if allowed == Err(Refusal::WrongPassword) {
-        return begin.refuse(Refusal::WrongPassword);
-    }
     if account.email == email {
         return match account.pending {
             None => begin,
@@ -158,10 +163,14 @@ pub(super) fn delete(begin: Story, account: &Account, allowed: Result<(), Refusa
         .in_one_commit()
 }
 
-pub(super) fn set_mfa(begin: Story, account: &Account, on: bool, allowed: Result<(), Refusal>) -> Story {
+pub(super) fn set_mfa(
+    begin: Story,
+    (account, session): (&Account, usize),
+    on: bool,
+    allowed: Result<(), Refusal>,
+) -> Story {
     let name = &account.name;
     match allowed {
-        Err(Refusal::WrongPassword) => return begin.refuse(Refusal::WrongPassword),
         _ if on == account.mfa => return begin,
         Err(refusal) => return begin.refuse(refusal),
         Ok(()) if on && !account.phone_verified => return begin.refuse(Refusal::PhoneNotVerified),
@@ -170,7 +179,7 @@ pub(super) fn set_mfa(begin: Story, account: &Account, on: bool, allowed: Result
     begin
         .change(name, |account| {
             account.mfa = on;
-            account.login_challenge = None;
+            account.end_rights_but(session);
         })
         .notice(name, "mfa_changed")
         .in_one_commit()
