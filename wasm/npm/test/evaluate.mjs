@@ -1,4 +1,4 @@
-// Lines of JSON in, verdicts out: ["email", "a@b.de"] and so on. Asked by wasm/tests/parity.rs.
+// Lines of JSON in, verdicts out: ["email", "a@b.de"] and so on. Called by tests/parity.
 // usage: node evaluate.mjs PACKAGE
 
 import { resolve } from "node:path";

@@ -62,8 +62,8 @@ fn phone(number: &str, country: Option<&str>) -> Result<Value, Vec<Violation>> {
 fn registration(
     [first_name, last_name, email, phone, country_code, password]: [Option<&str>; 6],
 ) -> Result<Value, Vec<Violation>> {
-    let rules =
-        FormRules { passwords: &PasswordRules::nist_mfa(), phones: PhoneValidation::E164, app_name: "Portcullis" };
+    let (passwords, phones) = (&PasswordRules::nist_mfa(), PhoneValidation::E164);
+    let rules = FormRules { passwords, phones, app_name: "Portcullis" };
     let form = RegistrationForm { first_name, last_name, email, phone, country_code, password };
     let parsed = form.parse(&rules)?;
     Ok(json!({
