@@ -74,6 +74,7 @@ impl AuthService {
             passwords: &self.policy.passwords,
             phones: self.policy.phones,
             app_name: &self.policy.app_name,
+            current_year: self.ports.clock.now().year(),
         };
         let parsed = form.parse(&rules);
         let mut violations = known;
