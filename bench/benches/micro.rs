@@ -106,7 +106,8 @@ fn parsing(c: &mut Criterion) {
         });
     }
     let passwords = PasswordRules::nist_mfa();
-    let rules = FormRules { passwords: &passwords, phones: PhoneValidation::E164, app_name: "Portcullis" };
+    let rules =
+        FormRules { passwords: &passwords, phones: PhoneValidation::E164, app_name: "Portcullis", current_year: 2026 };
     let form = RegistrationForm {
         first_name: Some("Ada"),
         last_name: Some("Lovelace"),
@@ -119,7 +120,7 @@ fn parsing(c: &mut Criterion) {
 }
 
 fn scoring(c: &mut Criterion) {
-    let context = StrengthContext::new(&["Ada", "Lovelace"], Some("ada@example.org"), "Portcullis");
+    let context = StrengthContext::new(&["Ada", "Lovelace"], Some("ada@example.org"), "Portcullis", 2026);
     let long = "x7-".repeat(33);
     for (name, password) in [("8 characters", "kq7!Zp2#"), ("23 characters", "walnut-Harbor-31-violin"), ("99", &long)]
     {

@@ -19,9 +19,14 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The workspace's own dependencies of each of its packages, dev-dependencies aside.
+/// The dependencies between our own packages, dev-dependencies aside: in this workspace, and in the browser's.
 fn arrows() -> Vec<(String, String)> {
-    let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--no-deps"])).unwrap();
+    ["Cargo.toml", "wasm/Cargo.toml"].into_iter().flat_map(arrows_of).collect()
+}
+
+fn arrows_of(manifest: &str) -> Vec<(String, String)> {
+    let arguments = ["metadata", "--format-version", "1", "--no-deps", "--manifest-path", manifest];
+    let metadata: Value = serde_json::from_str(&cargo(&arguments)).unwrap();
     let mut arrows = Vec::new();
     for package in metadata["packages"].as_array().unwrap() {
         let from = package["name"].as_str().unwrap().to_owned();
@@ -74,10 +79,23 @@ fn arrows_point_inwards_only() {
         ("portcullis-xtask", "portcullis-test-services"),
     ];
     // who measures knows what is measured only as a process and a socket; its micro-benches are dev-dependencies
-    for (from, to) in arrows() {
+    let arrows = arrows();
+    assert!(arrows.iter().any(|(from, _)| from == "portcullis-wasm"), "the browser build is not looked at");
+    for (from, to) in arrows {
         assert!(to != "portcullis-bench", "{from} must not know {to}");
         let fine = from == "portcullis-tests" || allowed.contains(&(from.as_str(), to.as_str()));
         assert!(fine, "{from} must not know {to}");
+    }
+}
+
+/// The server is built from published crates: none is patched, and only our own have no registry as their source.
+#[test]
+fn the_server_uses_published_crates_unpatched() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    assert!(!read("Cargo.toml").contains("[patch"), "the server's workspace patches a crate");
+    for package in read("Cargo.lock").split("[[package]]").skip(1) {
+        let own = package.starts_with("\nname = \"portcullis-");
+        assert_eq!(own, !package.contains("\nsource = \"registry+"), "{package}");
     }
 }
 

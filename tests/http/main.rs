@@ -5,6 +5,7 @@ mod disabled;
 mod documents;
 mod edges;
 mod limits;
+mod password_year;
 mod passwords;
 mod phones;
 mod privacy;

@@ -18,8 +18,8 @@ pub fn prepare() {
 /// Score and power of ten, then code and sentence of the warning (empty where there is none) and of each suggestion.
 #[wasm_bindgen]
 #[must_use]
-pub fn estimate(password: &str, names: Vec<String>, email: &str, app_name: &str) -> Vec<JsValue> {
-    let estimate = strength::estimate(password, &context(&names, email, app_name));
+pub fn estimate(password: &str, names: Vec<String>, email: &str, app_name: &str, current_year: i32) -> Vec<JsValue> {
+    let estimate = strength::estimate(password, &context(&names, email, app_name, current_year));
     let numbers = [f64::from(estimate.score), estimate.guesses_log10].map(JsValue::from_f64);
     let warning = estimate.warning.map_or(["", ""], |warning| [warning.code(), warning.text()]);
     let suggestions = estimate.suggestions.iter().flat_map(|suggestion| [suggestion.code(), suggestion.text()]);
@@ -29,9 +29,16 @@ pub fn estimate(password: &str, names: Vec<String>, email: &str, app_name: &str)
 /// What is wrong with a password's strength.
 #[wasm_bindgen]
 #[must_use]
-pub fn weakness(password: &str, min_score: u8, names: Vec<String>, email: &str, app_name: &str) -> Vec<String> {
+pub fn weakness(
+    password: &str,
+    min_score: u8,
+    names: Vec<String>,
+    email: &str,
+    app_name: &str,
+    current_year: i32,
+) -> Vec<String> {
     let rules = PasswordRules { min_score, ..PasswordRules::nist_mfa() };
-    let weakness = password::weakness(password, &rules, &context(&names, email, app_name));
+    let weakness = password::weakness(password, &rules, &context(&names, email, app_name, current_year));
     rows::of(weakness.map_or(Ok(()), |error| Err(vec![of_password(&error)])), |()| Vec::new())
 }
 
@@ -42,6 +49,6 @@ pub fn default_score() -> u8 {
     PasswordRules::nist_mfa().min_score
 }
 
-fn context(names: &[String], email: &str, app_name: &str) -> StrengthContext {
-    StrengthContext::new(&names.iter().map(String::as_str).collect::<Vec<_>>(), Some(email), app_name)
+fn context(names: &[String], email: &str, app_name: &str, current_year: i32) -> StrengthContext {
+    StrengthContext::new(&names.iter().map(String::as_str).collect::<Vec<_>>(), Some(email), app_name, current_year)
 }

@@ -75,7 +75,8 @@ pub fn registration(
     max_length: usize,
 ) -> Vec<String> {
     let passwords = PasswordRules { min_length, max_length, min_score: NO_SCORE };
-    let rules = FormRules { passwords: &passwords, phones: PhoneValidation::E164, app_name: "" };
+    // name and year matter for a password's strength alone, which the other module measures
+    let rules = FormRules { passwords: &passwords, phones: PhoneValidation::E164, app_name: "", current_year: 0 };
     let form = RegistrationForm {
         first_name: first_name.as_deref(),
         last_name: last_name.as_deref(),

@@ -15,12 +15,13 @@ const FOLDER: &str = "target/web-demo";
 /// What a browser needs of the package: not what Node, workers and type checkers do.
 const PARTS: [&str; 5] = ["api", "glue", "load/web.js", "wasm", "web"];
 /// What decides what the package is.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     "core/Cargo.toml",
     "core/src/model",
-    "idna_adapter/Cargo.toml",
-    "idna_adapter/src",
+    "wasm/Cargo.lock",
     "wasm/Cargo.toml",
+    "wasm/idna_adapter/Cargo.toml",
+    "wasm/idna_adapter/src",
     "wasm/npm/api",
     "wasm/npm/load/web.js",
     "wasm/npm/package.json",

@@ -1,4 +1,4 @@
-//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]`.
+//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
@@ -11,7 +11,7 @@ mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | wasm | wasm check | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         ["services"] => steps::services(),
         ["wasm"] => wasm::build(),
         ["wasm", "check"] => wasm::check(),
+        ["wasm", "workspace"] => wasm::workspace(),
         #[cfg(feature = "bindgen")]
         ["wasm", "bind", module, input, output] => wasm::bind(module, input, output),
         ["demo"] => wasm::build().and_then(|()| demo::pack()),
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["words"] => words::pack(),
         ["breached"] => breached::pack(),
         ["unicode"] => unicode::pack(),
+        ["unicode", "check"] => unicode::check(),
         ["coverage"] => steps::coverage(),
         ["bench", sections @ ..] => bench::run(sections),
         _ => {

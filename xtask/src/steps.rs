@@ -35,8 +35,9 @@ const STEPS: &[Step] = &[
     ("clippy", Tier::EveryChange, clippy),
     ("docs", Tier::EveryChange, docs),
     ("portable", Tier::EveryChange, portable),
+    ("wasm workspace", Tier::EveryChange, wasm::workspace),
     ("wasm", Tier::EveryChange, wasm::build),
-    // the tests compare the package's verdicts with the server's
+    // the tests compare the package's answers with the server's
     ("package", Tier::EveryChange, wasm::package),
     ("test", Tier::EveryChange, test),
     ("testkit", Tier::EveryChange, testkit::run),
@@ -218,6 +219,7 @@ pub fn portable() -> Result<()> {
 pub fn test() -> Result<()> {
     let services = Services::start(3)?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    command.env("REQUIRE_WASM", "1");
     command.env("REQUIRE_BACKENDS", "fake,embedded,mongo,redis");
     command.env("MONGO_TEST_URL", &services.mongo_url).env("REDIS_TEST_URL", &services.redis_url);
     step("test", command)?;

@@ -1,5 +1,6 @@
-//! Packs what domain names and normal forms need of Unicode: out of ICU4X into `idna_adapter/src/tables.bin`, whose
-//! reader describes the format.
+//! Packs the Unicode properties that domain names and normal forms need, from ICU4X into
+//! `wasm/idna_adapter/src/tables.bin`. `tables.rs` beside it describes the format. And checks that only the browser build
+//! uses them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,12 @@ use icu_normalizer::{DecomposingNormalizerBorrowed, properties::CanonicalComposi
 use icu_properties::CodePointMapData;
 use icu_properties::props::{BidiClass, GeneralCategory, JoiningType};
 
-const PACKED: &str = "idna_adapter/src/tables.bin";
+const PACKED: &str = "wasm/idna_adapter/src/tables.bin";
+const SERVER_LOCK: &str = "Cargo.lock";
+const BROWSER_LOCK: &str = "wasm/Cargo.lock";
+/// The crates that decide how Unicode texts and domain names are read: server and browser must have the same versions.
+const SAME_VERSIONS: [&str; 5] =
+    ["idna", "icu_normalizer", "icu_normalizer_data", "icu_properties", "icu_properties_data"];
 const CODE_POINTS: u32 = 0x0011_0000;
 /// Syllables that are reckoned.
 const HANGUL: std::ops::Range<u32> = 0xac00..0xac00 + 19 * 21 * 28;
@@ -27,21 +33,40 @@ pub fn pack() -> Result<()> {
     std::fs::write(PACKED, packed()?).context(PACKED)
 }
 
-/// The file is what ICU4X says, and `idna` asks the crate that has it.
+/// Checks that the tables are those of ICU4X, that the server uses the published crates, and that the browser build
+/// uses the tables with the same version of `idna`.
 ///
 /// # Errors
-/// When it is not, or does not.
+/// When one of these does not hold.
 pub fn check() -> Result<()> {
-    println!("==> the tables of Unicode are those of ICU4X");
+    println!("==> the compact Unicode tables are those of ICU4X");
     if std::fs::read(PACKED).context(PACKED)? != packed()? {
-        bail!("{PACKED} is not of this ICU4X: run `cargo xtask unicode`");
+        bail!("{PACKED} is not from this version of ICU4X: run `cargo xtask unicode`");
     }
-    let lock = std::fs::read_to_string("Cargo.lock")?;
-    let adapters: Vec<&str> = lock.split("[[package]]").filter(|of| of.contains("name = \"idna_adapter\"\n")).collect();
-    if adapters.len() != 1 || adapters.iter().any(|of| of.contains("source = ")) {
-        bail!("idna uses another idna_adapter than ours");
+    let (server, browser) = (std::fs::read_to_string(SERVER_LOCK)?, std::fs::read_to_string(BROWSER_LOCK)?);
+    let published = |lock: &str| Ok::<_, anyhow::Error>(locked(lock, "idna_adapter")?.contains("source = "));
+    if !published(&server)? {
+        bail!("{SERVER_LOCK}: the server does not use the published idna_adapter");
+    }
+    if published(&browser)? {
+        bail!("{BROWSER_LOCK}: the browser build does not use the compact tables");
+    }
+    for name in SAME_VERSIONS {
+        if locked(&server, name)? != locked(&browser, name)? {
+            bail!("{name} has different versions in {SERVER_LOCK} and {BROWSER_LOCK}");
+        }
     }
     Ok(())
+}
+
+/// The only entry of a package in a lock file, without its dependencies.
+fn locked<'a>(lock: &'a str, name: &str) -> Result<&'a str> {
+    let first_line = format!("\nname = \"{name}\"\n");
+    let mut entries = lock.split("[[package]]").filter(|entry| entry.starts_with(&first_line));
+    let (entry, None) = (entries.next().with_context(|| format!("{name} is not locked"))?, entries.next()) else {
+        bail!("{name} is locked in two versions");
+    };
+    Ok(entry.split("dependencies = [").next().unwrap_or(entry).trim())
 }
 
 fn characters() -> impl Iterator<Item = char> {

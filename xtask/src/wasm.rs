@@ -1,5 +1,6 @@
-//! The npm package `@portcullis/validators`: two modules of the wasm crate, their JavaScript by wasm-bindgen, small by
-//! wasm-opt, and what is written by hand in `wasm/npm`. Everything lands in `target/npm`.
+//! The workspace `wasm/`, and the npm package `@portcullis/validators` that is built from it: two modules of its crate,
+//! their JavaScript by wasm-bindgen, optimised by wasm-opt, and the hand-written files of `wasm/npm`. The package is
+//! written to `target/npm`.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +9,8 @@ use anyhow::{Context as _, Result};
 
 use crate::steps::{cargo, npm_packages, step};
 
+/// Where cargo works on the browser build.
+const WORKSPACE: &str = "wasm";
 const SOURCES: &str = "wasm/npm";
 const OUT: &str = "target/npm";
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -19,17 +22,13 @@ const MODULES: [&str; 2] = ["validators", "strength"];
 /// When a step fails.
 pub fn build() -> Result<()> {
     npm_packages(Path::new(SOURCES))?;
-    let mut target = Command::new("rustup");
-    target.args(["target", "add", TARGET]);
-    step("install wasm32-unknown-unknown", target)?;
+    install_target()?;
     for module in MODULES {
-        let build =
-            ["build", "--profile", "wasm", "--package", "portcullis-wasm", "--target", TARGET, "--no-default-features"];
-        let mut build = cargo(&build);
-        build.args(["--features", module]);
+        let mut build = cargo_wasm(&["build", "--locked", "--profile", "wasm", "--package", "portcullis-wasm"]);
+        build.args(["--target", TARGET, "--no-default-features", "--features", module]);
         without_paths(&mut build)?;
         step(&format!("compile {module}"), build)?;
-        let compiled = format!("target/{TARGET}/wasm/portcullis_wasm.wasm");
+        let compiled = format!("{WORKSPACE}/target/{TARGET}/wasm/portcullis_wasm.wasm");
         let kept = format!("{OUT}/{module}.wasm");
         std::fs::create_dir_all(OUT)?;
         std::fs::copy(&compiled, &kept).context(compiled)?;
@@ -55,15 +54,50 @@ pub fn package() -> Result<()> {
     step("check the package", check)
 }
 
-/// The package, and that its verdicts are the server's.
+/// Checks the package, and that its answers are the server's.
 ///
 /// # Errors
-/// When one is not as it must be.
+/// When a check fails.
 pub fn check() -> Result<()> {
     package()?;
-    let mut parity = cargo(&["test", "--package", "portcullis-wasm", "--test", "parity"]);
+    let mut parity = cargo(&["test", "--package", "portcullis-tests", "--test", "parity"]);
     parity.env("REQUIRE_WASM", "1");
-    step("the same verdicts in the browser", parity)
+    step("the package answers as the server", parity)
+}
+
+/// Formats, lints, documents and tests the workspace `wasm/`, natively and for the browser. Its tests compare the compact
+/// Unicode tables with ICU4X.
+///
+/// # Errors
+/// When a check fails.
+pub fn workspace() -> Result<()> {
+    install_target()?;
+    step("fmt of wasm/", cargo_wasm(&["fmt", "--all", "--check"]))?;
+    let clippy = ["clippy", "--locked", "--workspace"];
+    let mut native = cargo_wasm(&clippy);
+    native.args(["--all-targets", "--", "-D", "warnings"]);
+    step("clippy of wasm/", native)?;
+    let mut browser = cargo_wasm(&clippy);
+    browser.args(["--target", TARGET, "--", "-D", "warnings"]);
+    step("clippy of wasm/ for the browser", browser)?;
+    let mut docs = cargo_wasm(&["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]);
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    step("docs of wasm/", docs)?;
+    step("tests of wasm/", cargo_wasm(&["test", "--locked", "--workspace"]))
+}
+
+/// A cargo command in the workspace `wasm/`.
+fn cargo_wasm(arguments: &[&str]) -> Command {
+    let mut command = cargo(arguments);
+    // a relative folder of CARGO_TARGET_DIR would be another one here, and the build is read from this one
+    command.current_dir(WORKSPACE).env("CARGO_TARGET_DIR", "target");
+    command
+}
+
+fn install_target() -> Result<()> {
+    let mut target = Command::new("rustup");
+    target.args(["target", "add", TARGET]);
+    step(&format!("install {TARGET}"), target)
 }
 
 /// Says nothing of the machine it was built on: panics name their files by paths that are the same everywhere.

@@ -51,6 +51,8 @@ pub struct FormRules<'a> {
     pub phones: PhoneValidation,
     /// A word the password must not lean on.
     pub app_name: &'a str,
+    /// The current year, near which dates in a password are easy to guess.
+    pub current_year: i32,
 }
 
 impl RegistrationForm<'_> {
@@ -60,7 +62,8 @@ impl RegistrationForm<'_> {
     /// One violation for each thing that is wrong with each field, in the order of the fields.
     pub fn parse(&self, rules: &FormRules<'_>) -> Result<ParsedRegistration, Vec<Violation>> {
         self.parse_with(rules, |text, names| {
-            parse_password(text, rules.passwords, &StrengthContext::new(names, self.email, rules.app_name))
+            let context = StrengthContext::new(names, self.email, rules.app_name, rules.current_year);
+            parse_password(text, rules.passwords, &context)
         })
     }
 
@@ -182,7 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rules(passwords: &PasswordRules) -> FormRules<'_> {
-        FormRules { passwords, phones: PhoneValidation::E164, app_name: "Portcullis" }
+        FormRules { passwords, phones: PhoneValidation::E164, app_name: "Portcullis", current_year: 2026 }
     }
 
     const SEED: RegistrationForm<'static> = RegistrationForm {

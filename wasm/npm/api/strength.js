@@ -10,6 +10,9 @@ import { textOf, textsOf } from "./value.js";
 /** The widest a normal form gets of what the server takes at all. */
 const NOTHING = Object.freeze({ score: 0, guessesLog10: 0, warning: null, suggestions: Object.freeze([]) });
 
+/** Later years count as this one: the module takes 32 bits. */
+const LAST_YEAR = 9999;
+
 export function createStrength({ api, inner }, source) {
   const second = wasmModule(glue, source, glue.prepare);
   let both;
@@ -31,8 +34,9 @@ export function createStrength({ api, inner }, source) {
   }
 
   const contextOf = (options) => {
-    const { names, email, appName } = optionsOf(options);
-    return [textsOf(typeof names === "string" ? [names] : names), (email ?? "").slice(0, 1024), (appName ?? "").slice(0, 1024)];
+    const { names, email, appName, currentYear } = optionsOf(options);
+    const year = Math.min(count(currentYear, new Date().getFullYear()), LAST_YEAR);
+    return [textsOf(typeof names === "string" ? [names] : names), (email ?? "").slice(0, 1024), (appName ?? "").slice(0, 1024), year];
   };
 
   /** Issues of a password in its normal form. */

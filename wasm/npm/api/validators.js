@@ -118,6 +118,7 @@ export function optionsOf(options) {
     names: read("names"),
     email: of("email"),
     appName: of("appName"),
+    currentYear: read("currentYear"),
   };
 }
 

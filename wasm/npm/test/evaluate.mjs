@@ -1,4 +1,4 @@
-// Lines of JSON in, verdicts out: ["email", "a@b.de"] and so on. Asked by wasm/tests/parity.rs.
+// Lines of JSON in, verdicts out: ["email", "a@b.de"] and so on. Called by tests/parity.
 // usage: node evaluate.mjs PACKAGE
 
 import { resolve } from "node:path";
@@ -18,12 +18,13 @@ const EVALUATE = {
   country_code: (value) => countryCode.parse(value),
   policy: (value) => passwordPolicy.parse(value),
   registration(...values) {
+    const currentYear = values.pop();
     const fields = ["first_name", "last_name", "email", "phone", "country_code", "password"];
     const given = fields.map((field, at) => [field, values[at] ?? undefined]);
-    const { strengthChecked, ...result } = registration.parse(Object.fromEntries(given), { appName: "Portcullis" });
+    const { strengthChecked, ...result } = registration.parse(Object.fromEntries(given), { appName: "Portcullis", currentYear });
     return strengthChecked ? result : "not measured";
   },
-  strength: (value, names, address, appName) => strength(value, { names, email: address, appName }),
+  strength: (value, names, address, appName, currentYear) => strength(value, { names, email: address, appName, currentYear }),
   // the first hundred characters, as the server measures them
   "zxcvbn.js": (value) => zxcvbn([...value].slice(0, 100).join("")).score,
 };

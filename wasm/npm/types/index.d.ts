@@ -72,6 +72,8 @@ export interface PasswordOptions extends PasswordLengths {
   readonly email?: string;
   /** and what the application is called. */
   readonly appName?: string;
+  /** The year near which dates are easy to guess; that of the page's clock unless given. */
+  readonly currentYear?: number;
 }
 
 export interface RegistrationForm {

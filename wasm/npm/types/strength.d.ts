@@ -22,7 +22,7 @@ export function loadStrength(source?: Source): Promise<void>;
 /** How hard a password is to guess. Takes anything; what is no password has score 0. */
 export function strength(
   password: unknown,
-  words?: Pick<PasswordOptions, "names" | "email" | "appName">,
+  options?: Pick<PasswordOptions, "names" | "email" | "appName" | "currentYear">,
 ): Strength;
 
 /** Length and strength of a new password. */

@@ -22,13 +22,13 @@ struct Way {
 }
 
 /// The fewest guesses, and the pieces that take them.
-pub(super) fn way(password: &[char], matches: &[Match]) -> (f64, Vec<Match>) {
+pub(super) fn way(password: &[char], matches: &[Match], current_year: i32) -> (f64, Vec<Match>) {
     let mut ways: Vec<Vec<Way>> = vec![Vec::new(); password.len() + 1];
     for end in 1..=password.len() {
         let (before, after) = ways.split_at_mut(end);
         let Some(here) = after.first_mut() else { break };
         for (which, found) in matches.iter().enumerate().filter(|(_, found)| found.end == end) {
-            extend(before, here, (found.start, Some(which)), guesses::of(found, password));
+            extend(before, here, (found.start, Some(which)), guesses::of(found, password, current_year));
         }
         for start in 0..end {
             extend(before, here, (start, None), guesses::brute_force(end - start));
@@ -92,17 +92,17 @@ mod tests {
     #[test]
     fn brute_force_is_one_piece() {
         let password: Vec<char> = "kq7zp2".chars().collect();
-        let (guesses, pieces) = way(&password, &[]);
+        let (guesses, pieces) = way(&password, &[], 2026);
         assert!((guesses - 1_000_001.0).abs() < 1e-6);
         assert_eq!(pieces, [Match { start: 0, end: 6, pattern: Pattern::BruteForce }]);
-        assert_eq!(way(&[], &[]), (1.0, Vec::new()));
+        assert_eq!(way(&[], &[], 2026), (1.0, Vec::new()));
     }
 
     #[test]
     fn a_pattern_is_taken_where_it_is_cheaper() {
         let password: Vec<char> = "xxxx1991xxxx".chars().collect();
         let year = Match { start: 4, end: 8, pattern: Pattern::RecentYear { year: 1991 } };
-        let (_, pieces) = way(&password, std::slice::from_ref(&year));
+        let (_, pieces) = way(&password, std::slice::from_ref(&year), 2026);
         assert_eq!(pieces.len(), 3);
         assert_eq!(pieces[1], year);
     }

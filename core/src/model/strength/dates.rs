@@ -1,10 +1,6 @@
-//! Years near ours, and dates in every order of day, month and year.
+//! Years near the current one, and dates in every order of day, month and year.
 
 use super::patterns::{Match, Pattern};
-
-/// The year that guessers start from. A fixed one: a page and a server whose calendars differ must agree, and a
-/// year more or less moves no score.
-pub(super) const NOW: i32 = 2026;
 
 const FIRST_YEAR: u32 = 1000;
 const LAST_YEAR: u32 = 2050;
@@ -33,12 +29,13 @@ pub(super) fn recent_years(password: &[char]) -> Vec<Match> {
 }
 
 /// Dates, those within other dates aside.
-pub(super) fn dates(password: &[char]) -> Vec<Match> {
+pub(super) fn dates(password: &[char], current_year: i32) -> Vec<Match> {
     let mut matches = Vec::new();
     for start in 0..password.len() {
         for length in 4..=10 {
             let Some(token) = password.get(start..start + length) else { break };
-            let date = unseparated(token).map(|year| (year, false)).or_else(|| Some((separated(token)?, true)));
+            let date =
+                unseparated(token, current_year).map(|year| (year, false)).or_else(|| Some((separated(token)?, true)));
             if let Some((year, separated)) = date {
                 matches.push(Match { start, end: start + length, pattern: Pattern::Date { year, separated } });
             }
@@ -56,14 +53,14 @@ fn value(digits: &[char]) -> Option<u32> {
     if digits.is_empty() || digits.len() > 8 { None } else { digits.iter().try_fold(0, one) }
 }
 
-/// The year of four to eight digits that are a date; of several readings the one nearest to ours.
-fn unseparated(token: &[char]) -> Option<i32> {
+/// The year of four to eight digits that are a date; of several readings the one nearest to the current year.
+fn unseparated(token: &[char], current_year: i32) -> Option<i32> {
     value(token)?;
     let cuts = CUTS.get(token.len().checked_sub(4)?)?;
     let read = |(first, second): &(usize, usize)| {
         year_of(value(token.get(..*first)?)?, value(token.get(*first..*second)?)?, value(token.get(*second..)?)?)
     };
-    cuts.iter().filter_map(read).min_by_key(|year| (year - NOW).abs())
+    cuts.iter().filter_map(read).min_by_key(|year| year.abs_diff(current_year))
 }
 
 /// The year of three numbers with the same separator twice.
@@ -119,7 +116,7 @@ mod tests {
             Pattern::Date { year, .. } => (found.start, found.end, year),
             _ => unreachable!(),
         };
-        dates(&chars).into_iter().map(row).collect()
+        dates(&chars, 2026).into_iter().map(row).collect()
     }
 
     #[test]
@@ -132,6 +129,16 @@ mod tests {
         assert_eq!(years("1/1.91"), []);
         assert_eq!(years("99/99/99"), []);
         assert_eq!(years("0/0/0000"), []);
+    }
+
+    #[test]
+    fn of_several_readings_the_nearest_to_the_current_year_counts() {
+        let year = |current_year| match dates(&['1', '1', '9', '1'], current_year)[0].pattern {
+            Pattern::Date { year, .. } => year,
+            _ => unreachable!(),
+        };
+        // 1/1/91, or 1/19/1
+        assert_eq!((year(1990), year(2026)), (1991, 2001));
     }
 
     #[test]

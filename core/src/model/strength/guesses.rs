@@ -1,6 +1,5 @@
 //! How many guesses a piece of a password takes, by its pattern.
 
-use super::dates::NOW;
 use super::patterns::{Match, Pattern, number};
 
 /// Signs a guesser tries for a character that follows no pattern: fewer than there are, for people choose badly.
@@ -8,22 +7,22 @@ const BRUTE_FORCE: f64 = 10.0;
 /// What a piece of a longer password takes at least: of one character, and of more.
 const LEAST_ONE: f64 = 10.0;
 const LEAST_MORE: f64 = 50.0;
-/// Years are no nearer than this.
-const LEAST_YEARS: i32 = 20;
+/// A year counts as at least this far from the current one.
+const LEAST_YEARS: u32 = 20;
 
 /// Keys one can start from, and the neighbours that a key has on average, on keyboards and on keypads.
 const KEYBOARD: (f64, f64) = (94.0, 4.0);
 const KEYPAD: (f64, f64) = (15.0, 5.0);
 
-/// Guesses for a match of this password.
-pub(super) fn of(found: &Match, password: &[char]) -> f64 {
+/// Guesses for a match of this password; those for years and dates grow with the distance from the current year.
+pub(super) fn of(found: &Match, password: &[char], current_year: i32) -> f64 {
     let token = password.get(found.start..found.end).unwrap_or_default();
     let least = match token.len() {
         length if length >= password.len() => 1.0,
         1 => LEAST_ONE,
         _ => LEAST_MORE,
     };
-    by_pattern(&found.pattern, token).max(least)
+    by_pattern(&found.pattern, token, current_year).max(least)
 }
 
 /// Guesses for characters without a pattern: always one more than the least, so that patterns go first.
@@ -32,7 +31,8 @@ pub(super) fn brute_force(length: usize) -> f64 {
     BRUTE_FORCE.powi(i32::try_from(length).unwrap_or(i32::MAX)).max(least + 1.0)
 }
 
-fn by_pattern(pattern: &Pattern, token: &[char]) -> f64 {
+fn by_pattern(pattern: &Pattern, token: &[char], current_year: i32) -> f64 {
+    let years = |year: &i32| f64::from(year.abs_diff(current_year).max(LEAST_YEARS));
     match pattern {
         Pattern::BruteForce => brute_force(token.len()),
         Pattern::Word { rank, reversed, substitutions, .. } => {
@@ -52,13 +52,9 @@ fn by_pattern(pattern: &Pattern, token: &[char]) -> f64 {
             let direction = if *ascending { 1.0 } else { 2.0 };
             start * direction * number(token.len())
         }
-        Pattern::RecentYear { year } => years(*year),
-        Pattern::Date { year, separated } => years(*year) * 365.0 * if *separated { 4.0 } else { 1.0 },
+        Pattern::RecentYear { year } => years(year),
+        Pattern::Date { year, separated } => years(year) * 365.0 * if *separated { 4.0 } else { 1.0 },
     }
-}
-
-fn years(year: i32) -> f64 {
-    f64::from((year - NOW).abs().max(LEAST_YEARS))
 }
 
 /// Ways to choose capitals as these are or more simply.

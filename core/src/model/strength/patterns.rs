@@ -35,7 +35,7 @@ pub(super) enum Pattern {
     },
     /// Even steps through the alphabet.
     Sequence { ascending: bool },
-    /// A year near ours.
+    /// A year of the last or this century.
     RecentYear { year: i32 },
     /// A day, a month and a year.
     Date { year: i32, separated: bool },

@@ -42,7 +42,7 @@ impl Factors<'_> {
             if on && !user.phone_verified {
                 return Err(AuthError::PhoneNotVerified);
             }
-            match database.commit(self.switch(user, session, on, task.clone())).await? {
+            match database.commit(self.switch(user, &session, on, task.clone())).await? {
                 Ok(_) => return Ok(()),
                 Err(Refusal::UserStale | Refusal::SessionStale) => {}
                 Err(_) => return Err(AuthError::NotAuthenticated),
@@ -51,7 +51,7 @@ impl Factors<'_> {
     }
 
     /// Switches SMS, ends every other session and keeps this one.
-    fn switch(self, user: User, session: Session, on: bool, task: Task) -> UnitOfWork {
+    fn switch(self, user: User, session: &Session, on: bool, task: Task) -> UnitOfWork {
         let (realm, id, expected) = (user.realm.clone(), user.id, user.version);
         let mut next = User { mfa_sms: on, version: expected + 1, updated_at: self.service.ports.clock.now(), ..user };
         next.end_rights();

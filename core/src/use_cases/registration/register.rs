@@ -75,6 +75,7 @@ impl Registrations<'_> {
             passwords: &self.service.policy.passwords,
             phones: self.service.policy.phones,
             app_name: &self.service.policy.app_name,
+            current_year: self.service.ports.clock.now().year(),
         };
         let parsed = form.parse(&rules);
         let mut violations = known;

@@ -138,12 +138,13 @@ impl AuthService {
         })
     }
 
-    /// The words a user's new password must not lean on.
+    /// What a user's new password is judged by.
     pub(crate) fn strength_context(&self, profile: &Profile) -> StrengthContext {
         StrengthContext::new(
             &[profile.first_name.as_str(), profile.last_name.as_str()],
             Some(profile.email.as_str()),
             &self.policy.app_name,
+            self.ports.clock.now().year(),
         )
     }
 }

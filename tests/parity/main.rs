@@ -1,22 +1,15 @@
-//! The npm package and the server say the same: one corpus, and cases by chance, through core here and through the
-//! package in Node. Zero differences. The package is built by `cargo xtask wasm`; where it is not, what needs it is
-//! reported as ignored, and is a failure where `REQUIRE_WASM` is set (CI does).
+//! The npm package gives the server's answers: a corpus, random cases and every code point go through core here, which
+//! uses ICU4X as in the server, and through the package in Node, whose modules use the compact Unicode tables. `cargo xtask
+//! wasm` builds the package. Without it the tests that need it are reported as ignored; if `REQUIRE_WASM` is set, as CI
+//! does, they fail.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a test stops at the first surprise, and tells its figures"
-)]
+#![expect(clippy::disallowed_methods, reason = "environment variables choose the seed and what is required")]
 
-#[path = "../../tests/corpus/mod.rs"]
+#[path = "../corpus/mod.rs"]
 mod corpus;
-#[path = "parity/node.rs"]
+#[path = "../../wasm/idna_adapter/tests/domains/answers.rs"]
+mod domains;
 mod node;
-#[path = "parity/verdicts.rs"]
 mod verdicts;
 
 use corpus::{Corpus, HOSTILE};
@@ -26,13 +19,18 @@ use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
+/// The current years that passwords are judged by: 2026 and its neighbours, and years far from the dates in passwords.
+const YEARS: [i32; 5] = [2026, 2027, 1985, 2060, 2025];
+
 fn main() {
     let required = std::env::var_os("REQUIRE_WASM").is_some();
     let ignored = !required && !node::is_built();
     let trials = vec![
         Trial::test("scores_are_those_of_the_zxcvbn_crate", crate_scores),
+        Trial::test("answers_about_domains_are_as_recorded", recorded_domains),
         Trial::test("the_corpus_in_the_package", || compare(&whole_corpus())).with_ignored_flag(ignored),
-        Trial::test("cases_by_chance_in_the_package", || compare(&by_chance())).with_ignored_flag(ignored),
+        Trial::test("random_cases_in_the_package", || compare(&random_cases())).with_ignored_flag(ignored),
+        Trial::test("every_code_point_in_the_package", every_code_point).with_ignored_flag(ignored),
         Trial::test("scores_are_those_of_zxcvbn_js", javascript_scores).with_ignored_flag(ignored),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -50,16 +48,17 @@ fn whole_corpus() -> Vec<Value> {
     let person = |at: usize| (&names[at % names.len()], &names[(at * 7 + 3) % names.len()], &emails[at % emails.len()]);
     for (at, password) in passwords.iter().enumerate() {
         let (first, last, email) = person(at);
-        cases.push(json!(["strength", password, [first, last], email, "Portcullis"]));
+        cases.push(json!(["strength", password, [first, last], email, "Portcullis", YEARS[at % YEARS.len()]]));
         let (number, country) = &phones[at % phones.len()];
-        cases.push(json!(["registration", first, last, email, number, country, password]));
+        cases.push(json!(["registration", first, last, email, number, country, password, YEARS[at % YEARS.len()]]));
     }
-    let missing = json!(["registration", Value::Null, Value::Null, Value::Null, Value::Null, Value::Null, Value::Null]);
+    let none = Value::Null;
+    let missing = json!(["registration", none, none, none, none, none, none, 2026]);
     cases.push(missing);
     cases
 }
 
-fn by_chance() -> Vec<Value> {
+fn random_cases() -> Vec<Value> {
     let seed: u64 = std::env::var("PARITY_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand_seed);
     println!("PARITY_SEED={seed}");
     let mut bytes = [0; 32];
@@ -86,13 +85,39 @@ fn by_chance() -> Vec<Value> {
         cases.push(json!(["country_code", country]));
         cases.push(json!(["name", any]));
         cases.push(json!(["policy", password]));
-        cases.push(json!(["strength", password, [any, HOSTILE[at % HOSTILE.len()]], email, ""]));
-        cases.push(json!(["registration", any, any, email, number, country, password]));
+        let year = YEARS[at % YEARS.len()];
+        cases.push(json!(["strength", password, [any, HOSTILE[at % HOSTILE.len()]], email, "", year]));
+        cases.push(json!(["registration", any, any, email, number, country, password, year]));
     }
     cases
 }
 
-/// Another one each time: nothing here may depend on it.
+/// Every code point in a domain (UTS 46), in a name (NFC) and in a password (NFKC), before a mark that may compose with
+/// it. Plane by plane, to bound the memory.
+fn every_code_point() -> Result<(), Failed> {
+    for plane in 0..0x11_u32 {
+        let characters = (plane << 16..(plane + 1) << 16).filter_map(char::from_u32);
+        let cases = characters.flat_map(|c| {
+            let (domain, text) = (format!("x@a{c}\u{301}.com"), format!("A{c}\u{301}"));
+            [json!(["email", domain]), json!(["name", text]), json!(["policy", format!("password{text}")])]
+        });
+        compare(&cases.collect::<Vec<_>>())?;
+    }
+    Ok(())
+}
+
+/// The server's answers about domains, with the published `idna` and ICU4X, are those that the compact tables are compared
+/// with in `wasm/`. `RECORD_DOMAINS=1` records them: for a new version of Unicode.
+fn recorded_domains() -> Result<(), Failed> {
+    if std::env::var_os("RECORD_DOMAINS").is_some() {
+        let record = concat!(env!("CARGO_MANIFEST_DIR"), "/../wasm/idna_adapter/tests/domains.txt");
+        return std::fs::write(record, domains::all()).map_err(Failed::from);
+    }
+    domains::check();
+    Ok(())
+}
+
+/// A different one each time: no test may depend on it.
 fn rand_seed() -> u64 {
     std::hash::BuildHasher::hash_one(&std::collections::hash_map::RandomState::new(), 0)
 }
@@ -130,23 +155,27 @@ fn same(here: &Value, there: &Value) -> bool {
     }
 }
 
+/// The year of the zxcvbn crate's own calendar: it takes one guess more for 1900 than years have passed since.
+fn calendar_year() -> i32 {
+    i32::try_from(1900 + zxcvbn::zxcvbn("1900", &[]).guesses() - 1).unwrap()
+}
+
 fn crate_scores() -> Result<(), Failed> {
-    let passwords = Corpus::new().passwords;
-    let differs = |password: &&String| {
-        estimate(password, &StrengthContext::default()).score != u8::from(zxcvbn::zxcvbn(password, &[]).score())
-    };
+    let (passwords, context) = (Corpus::new().passwords, StrengthContext::of_year(calendar_year()));
+    let differs =
+        |password: &&String| estimate(password, &context).score != u8::from(zxcvbn::zxcvbn(password, &[]).score());
     let different: Vec<&String> = passwords.iter().filter(differs).collect();
     println!("{} passwords, {} scores differ from the crate's", passwords.len(), different.len());
     if different.is_empty() { Ok(()) } else { Err(format!("{different:?}").into()) }
 }
 
 fn javascript_scores() -> Result<(), Failed> {
-    let passwords = Corpus::new().passwords;
+    let (passwords, context) = (Corpus::new().passwords, StrengthContext::of_year(calendar_year()));
     let cases: Vec<Value> = passwords.iter().map(|password| json!(["zxcvbn.js", password])).collect();
     let answers = node::evaluate(&cases);
     let mut different = Vec::new();
     for (password, answer) in passwords.iter().zip(&answers) {
-        let (ours, theirs) = (estimate(password, &StrengthContext::default()).score, answer.as_u64());
+        let (ours, theirs) = (estimate(password, &context).score, answer.as_u64());
         if theirs != Some(u64::from(ours)) {
             different.push(format!("{password:?} {ours} {theirs:?}"));
         }

@@ -30,7 +30,7 @@ pub fn verdict(case: &Value) -> Value {
             let parsed = parse_unmeasured_password(required(1), &PasswordRules::nist_mfa());
             outcome(parsed.map(|password| json!(password.expose())), false)
         }
-        "registration" => outcome(registration([1, 2, 3, 4, 5, 6].map(text)), true),
+        "registration" => outcome(registration([1, 2, 3, 4, 5, 6].map(text), year(&case[7])), true),
         "strength" => strength(case),
         other => panic!("no verdict on {other}"),
     }
@@ -61,9 +61,10 @@ fn phone(number: &str, country: Option<&str>) -> Result<Value, Vec<Violation>> {
 
 fn registration(
     [first_name, last_name, email, phone, country_code, password]: [Option<&str>; 6],
+    current_year: i32,
 ) -> Result<Value, Vec<Violation>> {
-    let rules =
-        FormRules { passwords: &PasswordRules::nist_mfa(), phones: PhoneValidation::E164, app_name: "Portcullis" };
+    let (passwords, phones) = (&PasswordRules::nist_mfa(), PhoneValidation::E164);
+    let rules = FormRules { passwords, phones, app_name: "Portcullis", current_year };
     let form = RegistrationForm { first_name, last_name, email, phone, country_code, password };
     let parsed = form.parse(&rules)?;
     Ok(json!({
@@ -76,9 +77,13 @@ fn registration(
     }))
 }
 
+fn year(value: &Value) -> i32 {
+    i32::try_from(value.as_i64().unwrap()).unwrap()
+}
+
 fn strength(case: &Value) -> Value {
     let names: Vec<&str> = case[2].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    let context = StrengthContext::new(&names, case[3].as_str(), case[4].as_str().unwrap());
+    let context = StrengthContext::new(&names, case[3].as_str(), case[4].as_str().unwrap(), year(&case[5]));
     let Some(password) = Password::presented(case[1].as_str().unwrap()) else { return Value::Null };
     let found = estimate(password.expose(), &context);
     let advice = |code: &str, text: &str| json!({"code": code, "text": text});

@@ -1,7 +1,6 @@
-//! What the `idna` crate asks of Unicode, and NFC and NFKC, from tables of 11 KB gzip. It has the API of the published
-//! `idna_adapter`, which exists so that others can stand in for it, and does so in the whole workspace (`[patch]`):
-//! server and page judge a domain by the same code. The tables are ICU4X's, packed by `cargo xtask unicode`; the tests
-//! compare with ICU4X, code point by code point.
+//! The Unicode properties that the `idna` crate needs, and NFC and NFKC, from tables of 11 KB gzip. It has the API of the
+//! published `idna_adapter`, which is made to be replaced, and replaces it in this workspace, the browser build (`[patch]`).
+//! `cargo xtask unicode` packs the tables from ICU4X, which the server uses; the tests compare every code point with it.
 
 mod normal;
 mod tables;
