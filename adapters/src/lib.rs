@@ -1,16 +1,13 @@
-//! The ports of Portcullis on real technology: a folder a technology, a file a port.
+//! The ports of Portcullis on real technology: one folder per technology, one file per port.
 
 pub mod crypto;
-pub mod embedded;
+pub mod data_migration;
 mod job_text;
+pub mod key_rotation;
 pub mod limits;
-pub mod mail;
-pub mod mongo;
-pub mod outbox;
+pub mod messaging;
+pub mod mongodb;
 pub mod redis;
-pub mod rewrap;
+pub mod sqlite;
 pub mod system;
-pub mod templates;
-pub mod text;
-pub mod transfer;
 pub mod watchman;

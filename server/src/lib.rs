@@ -1,7 +1,7 @@
 //! The Portcullis server: configuration, composition, HTTP and the command line around the domain.
 
+pub mod bootstrap;
 pub mod cli;
-pub mod compose;
 pub mod config;
 pub mod http;
 pub mod serve;

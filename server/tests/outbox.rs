@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::realm::Realm;
@@ -24,7 +24,7 @@ fn portcullis(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
 /// A database with a dead letter.
 async fn with_dead_letter(folder: &Path) -> JobId {
     std::fs::create_dir_all(folder.join("data")).unwrap();
-    let store = Arc::new(Embedded::open(&folder.join("data/portcullis.db")).unwrap());
+    let store = Arc::new(Sqlite::open(&folder.join("data/portcullis.db")).unwrap());
     let id = JobId::from_bytes([7; 16]);
     let realm = Realm::parse("User1").unwrap();
     let now = Timestamp::from_millis(1_798_804_800_000);
@@ -53,7 +53,7 @@ async fn dead_letters_are_listed_shown_and_sent_again() {
     assert_eq!(portcullis(folder.path(), &["outbox", "list"]).1.trim(), "no dead letters");
     let (code, _, error) = portcullis(folder.path(), &["outbox", "retry", &id]);
     assert!(code == 1 && error.contains("no such dead letter"), "{error}");
-    let store = Embedded::open(&folder.path().join("data/portcullis.db")).unwrap();
+    let store = Sqlite::open(&folder.path().join("data/portcullis.db")).unwrap();
     assert_eq!(store.depth().await.unwrap().waiting, 1);
 }
 

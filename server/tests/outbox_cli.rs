@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::realm::Realm;
@@ -21,12 +21,12 @@ fn outbox(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }
 
-fn open(folder: &Path) -> Arc<Embedded> {
+fn open(folder: &Path) -> Arc<Sqlite> {
     std::fs::create_dir_all(folder.join("data")).unwrap();
-    Arc::new(Embedded::open(&folder.join("data/portcullis.db")).unwrap())
+    Arc::new(Sqlite::open(&folder.join("data/portcullis.db")).unwrap())
 }
 
-async fn dead_letter(store: &Arc<Embedded>, number: u8) -> JobId {
+async fn dead_letter(store: &Arc<Sqlite>, number: u8) -> JobId {
     let (id, now) = (JobId::from_bytes([number; 16]), Timestamp::from_millis(1_798_804_800_000 + i64::from(number)));
     let task = Task::Welcome(UserId::from_bytes([number; 16]));
     let jobs = vec![Job { id, realm: Realm::parse("User1").unwrap(), task, attempts: 12, created_at: now }];

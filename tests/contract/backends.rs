@@ -9,16 +9,16 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
-use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::mail::links::Links;
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
-use portcullis_adapters::outbox::{Outbox, Parts};
+use portcullis_adapters::messaging::dev_mailbox::{Outbox, Parts};
+use portcullis_adapters::messaging::links::Links;
+use portcullis_adapters::messaging::templates::Renderer;
+use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_adapters::templates::Renderer;
 use portcullis_testkit::contract::Backend;
 use portcullis_testkit::world::TestWorld;
 use tempfile::TempDir;
@@ -31,7 +31,7 @@ pub struct Opened {
     // dropped in this order: what is open before the folder it is in
     pub backend: Backend,
     /// To be dropped when the case is over.
-    pub database: Option<Arc<Mongo>>,
+    pub database: Option<Arc<MongoDb>>,
     _folder: Option<TempDir>,
 }
 
@@ -91,7 +91,7 @@ fn fake() -> Opened {
 
 fn embedded() -> Result<Opened, Error> {
     let folder = tempfile::tempdir()?;
-    let store = Arc::new(Embedded::open(&folder.path().join("portcullis.db"))?);
+    let store = Arc::new(Sqlite::open(&folder.path().join("portcullis.db"))?);
     let backend = Backend {
         database: Some(store.clone()),
         user_store: Some(store.clone()),
@@ -176,13 +176,13 @@ fn cache() -> Result<Opened, Error> {
 fn mongo() -> Result<Opened, Error> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let settings = MongoSettings {
+    let settings = MongoDbSettings {
         url: server("MONGO_TEST_URL")?,
         database: format!("contract_{}_{number}", std::process::id()),
         validate_certificates: true,
         ca_file: None,
     };
-    let store = tokio::task::block_in_place(|| Handle::current().block_on(Mongo::connect(&settings)))?;
+    let store = tokio::task::block_in_place(|| Handle::current().block_on(MongoDb::connect(&settings)))?;
     let store = Arc::new(store);
     let backend = Backend {
         database: Some(store.clone()),
@@ -235,7 +235,7 @@ fn outbox() -> Result<Opened, Error> {
         renderer: Arc::new(Renderer::new(None)?),
         links: Links { public_url: ISSUER.to_owned(), app_name: "Portcullis".to_owned() },
         cipher: cipher()?,
-        shelf: Arc::new(Embedded::open(&folder.path().join("portcullis.db"))?),
+        shelf: Arc::new(Sqlite::open(&folder.path().join("portcullis.db"))?),
         clock: Arc::new(SystemClock::new()),
         forward: None,
         forward_texts: None,

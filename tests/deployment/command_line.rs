@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_test_services::mongodb::primary_of;
 use portcullis_tests::on_servers;
 use portcullis_tests::process::{call, command};
@@ -40,8 +40,8 @@ fn wrong(folder: &Path, settings: &Settings) -> BTreeMap<String, String> {
 
 async fn drop_database(settings: &Settings) {
     let (url, database) = (of(settings, "MONGO_URL"), of(settings, "MONGO_DB"));
-    let mongo = MongoSettings { url, database, validate_certificates: true, ca_file: None };
-    Mongo::connect(&mongo).await.unwrap().drop_database().await.unwrap();
+    let mongo = MongoDbSettings { url, database, validate_certificates: true, ca_file: None };
+    MongoDb::connect(&mongo).await.unwrap().drop_database().await.unwrap();
 }
 
 fn address(url: &str) -> SocketAddr {

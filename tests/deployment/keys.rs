@@ -1,6 +1,6 @@
 //! Another master key on MongoDB, with cached sessions in Redis whose keys lie under the old one.
 
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_tests::{on_servers, rotation};
 
 pub async fn nobody_is_lost_and_nobody_comes_back() {
@@ -10,6 +10,6 @@ pub async fn nobody_is_lost_and_nobody_comes_back() {
     rotation::nobody_is_lost_and_nobody_comes_back(&settings, 260, 30).await;
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
     let (url, database) = (of("MONGO_URL"), of("MONGO_DB"));
-    let mongo = MongoSettings { url, database, validate_certificates: true, ca_file: None };
-    Mongo::connect(&mongo).await.unwrap().drop_database().await.unwrap();
+    let mongo = MongoDbSettings { url, database, validate_certificates: true, ca_file: None };
+    MongoDb::connect(&mongo).await.unwrap().drop_database().await.unwrap();
 }

@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
-use portcullis_adapters::transfer::mover::{Mover, Step};
-use portcullis_adapters::transfer::{Collection, MigratableStore};
+use portcullis_adapters::data_migration::migration::{Mover, Step};
+use portcullis_adapters::data_migration::{Collection, MigratableStore};
+use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_tests::filled::fill;
 use portcullis_tests::process::{Process, call, command};
 use portcullis_tests::{Person, on_servers};
@@ -15,11 +15,11 @@ use portcullis_tests::{Person, on_servers};
 const THERE: [&str; 5] = ["move", "--from", "DATABASE_URL", "--to", "MONGO_URL"];
 const BACK: [&str; 5] = ["move", "--from", "MONGO_URL", "--to", "sqlite://data/back.db"];
 
-async fn mongo(settings: &[(String, String)]) -> Mongo {
+async fn mongo(settings: &[(String, String)]) -> MongoDb {
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
     let mongo =
-        MongoSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true, ca_file: None };
-    Mongo::connect_for_long(&mongo).await.unwrap()
+        MongoDbSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true, ca_file: None };
+    MongoDb::connect_for_long(&mongo).await.unwrap()
 }
 
 /// A folder that a server has used, with one person and something of everything in it.
@@ -27,7 +27,7 @@ async fn used(folder: &Path) -> Person {
     let (server, person) = (Process::start(folder, &[]), Person::john());
     let _ = server.api.logged_in(&person).await;
     server.stop();
-    let store = Embedded::open(&folder.join("data/portcullis.db")).unwrap();
+    let store = Sqlite::open(&folder.join("data/portcullis.db")).unwrap();
     fill(&store, 0..300).await;
     person
 }
@@ -54,7 +54,7 @@ pub async fn there_and_back_again() {
 
 pub async fn what_was_moved_there_and_back_is_the_same() {
     let (folder, settings) = (tempfile::tempdir().unwrap(), on_servers().unwrap());
-    let open = |name: &str| Embedded::open(&folder.path().join(name)).unwrap();
+    let open = |name: &str| Sqlite::open(&folder.path().join(name)).unwrap();
     let (from, there, back) = (open("from.db"), mongo(&settings).await, open("back.db"));
     from.check_value_or_insert("email_salt", b"salt").await.unwrap();
     there.prepare().await.unwrap();

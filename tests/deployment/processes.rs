@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_core::ports::job_queue::JobQueue as _;
 use portcullis_tests::process::Process;
 use portcullis_tests::{Person, on_servers};
@@ -13,8 +13,8 @@ const ROUNDS: u64 = 10;
 async fn jobs_waiting(settings: &[(String, String)]) -> usize {
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
     let mongo =
-        MongoSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true, ca_file: None };
-    let depth = Mongo::connect(&mongo).await.unwrap().depth().await.unwrap();
+        MongoDbSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true, ca_file: None };
+    let depth = MongoDb::connect(&mongo).await.unwrap().depth().await.unwrap();
     usize::try_from(depth.waiting).unwrap()
 }
 

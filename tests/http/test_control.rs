@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use portcullis_server::compose::Server;
+use portcullis_server::bootstrap::Server;
 use portcullis_server::http::routes;
 use portcullis_tests::testkit::RunningTestkit;
 use portcullis_tests::{Api, Person};

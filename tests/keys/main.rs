@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
-use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::rewrap::{KeyRotation, Report};
+use portcullis_adapters::data_migration::{Collection, MigratableStore as _};
+use portcullis_adapters::key_rotation::{KeyRotation, Report};
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_adapters::transfer::{Collection, MigratableStore as _};
 use portcullis_core::model::sealed::{AadContext, Field, WrappedKey};
 use portcullis_core::model::user::User;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
@@ -32,22 +32,22 @@ fn under(cipher: &AesGcmCipher, n: u64) -> User {
     user
 }
 
-async fn key_of(store: &Embedded, n: u64) -> WrappedKey {
+async fn key_of(store: &Sqlite, n: u64) -> WrappedKey {
     UserStore::find(store, &realm("User1"), &user_id(n)).await.unwrap().unwrap().person.key
 }
 
-async fn rewrapped(store: &Embedded, cipher: &AesGcmCipher) -> Report {
+async fn rewrapped(store: &Sqlite, cipher: &AesGcmCipher) -> Report {
     KeyRotation { store, cipher, told: &|_| {} }.run().await.unwrap()
 }
 
-async fn commit(store: &Embedded, change: Change) {
+async fn commit(store: &Sqlite, change: Change) {
     store.commit(UnitOfWork::of(change)).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_key_fares_as_it_should() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Embedded::open(&folder.path().join("p.db")).unwrap();
+    let store = Sqlite::open(&folder.path().join("p.db")).unwrap();
     let (old, both) = (cipher(&[1]), cipher(&[2, 1]));
     let check = check_values::ring_check(&old).unwrap();
     store.check_value_or_insert(check_values::RING, &check).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_deletion_beside_it_stays_one_and_no_old_key_stays_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.db");
     // the server's, and the one of the command line
-    let (server, beside) = (Embedded::open(&path).unwrap(), Embedded::open_beside(&path).unwrap());
+    let (server, beside) = (Sqlite::open(&path).unwrap(), Sqlite::open_beside(&path).unwrap());
     let (old, both) = (cipher(&[1]), cipher(&[2, 1]));
     let users: Vec<User> = (0..1_200).map(|n| under(&old, n)).collect();
     for user in &users {

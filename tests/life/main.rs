@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use portcullis_testkit::account_model::{Harness, run_model};
 
-use crate::stages::{OverEmbedded, OverHttp, OverMongo, no_servers};
+use crate::stages::{OverHttp, OverMongo, OverSqlite, no_servers};
 
 const SEED: u64 = 2027;
 
@@ -21,7 +21,7 @@ fn main() -> io::Result<ExitCode> {
         Some(missing) if required("mongo") => Trial::test("life[mongo]", move || Err(Failed::from(missing))),
         Some(_) => Trial::test("life[mongo]", || Ok(())).with_ignored_flag(true),
     };
-    let embedded = Trial::test("life[embedded]", || play::<OverEmbedded>(30, 100));
+    let embedded = Trial::test("life[embedded]", || play::<OverSqlite>(30, 100));
     let http = Trial::test("life[http]", || play::<OverHttp>(20, 100));
     Ok(libtest_mimic::run(&arguments, vec![embedded, mongo, http]).exit_code())
 }

@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::mongo::{Mongo, MongoSettings};
+use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::service::Ports;
 use portcullis_testkit::account_model::{Harness, ModelRun, ServiceDriver, Waiting};
 use portcullis_testkit::world::TestWorld;
@@ -28,18 +28,18 @@ fn on(world: &TestWorld, ports: Ports) -> ModelRun<ServiceDriver> {
 }
 
 /// A file of its own.
-pub struct OverEmbedded {
+pub struct OverSqlite {
     life: ModelRun<ServiceDriver>,
     _folder: TempDir,
 }
 
-impl Harness for OverEmbedded {
+impl Harness for OverSqlite {
     type Driver = ServiceDriver;
 
     fn set_up() -> Self {
         let _inside = runtime().enter();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Arc::new(Embedded::open(&folder.path().join("portcullis.db")).expect("a store"));
+        let store = Arc::new(Sqlite::open(&folder.path().join("portcullis.db")).expect("a store"));
         let world = TestWorld::new(7);
         let ports = Ports {
             database: store.clone(),
@@ -78,7 +78,7 @@ pub fn no_servers() -> Option<String> {
 /// A database of its own, which goes with the life, and Redis in front.
 pub struct OverMongo {
     life: ModelRun<ServiceDriver>,
-    store: Arc<Mongo>,
+    store: Arc<MongoDb>,
 }
 
 impl Harness for OverMongo {
@@ -88,13 +88,13 @@ impl Harness for OverMongo {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("life_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let _inside = runtime().enter();
-        let settings = MongoSettings {
+        let settings = MongoDbSettings {
             url: server("MONGO_TEST_URL").expect("a server"),
             database: name.clone(),
             validate_certificates: true,
             ca_file: None,
         };
-        let store = Arc::new(runtime().block_on(Mongo::connect(&settings)).expect("a database"));
+        let store = Arc::new(runtime().block_on(MongoDb::connect(&settings)).expect("a database"));
         let url = server("REDIS_TEST_URL").expect("a server");
         let prefix = format!("portcullis:{name}:");
         let redis = Redis::prepare(&RedisSettings { url, prefix, validate_certificates: true, ca_file: None });

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use portcullis_adapters::embedded::Embedded;
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_tests::process::{Process, call};
 use portcullis_tests::{Person, filled::fill};
 
@@ -54,7 +54,7 @@ async fn killed_in_the_middle_it_goes_on_and_no_server_starts_meanwhile() {
 
     let folder = tempfile::tempdir().unwrap();
     let person = used(folder.path()).await;
-    let store = Embedded::open(&folder.path().join("data/portcullis.db")).unwrap();
+    let store = Sqlite::open(&folder.path().join("data/portcullis.db")).unwrap();
     fill(&store, 0..5_000).await;
     drop(store);
     let mut command = portcullis_tests::process::command(folder.path(), &[]);

@@ -6,16 +6,16 @@ mod stops;
 
 use std::path::Path;
 
-use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::transfer::mover::{MoveError, Mover, Proof, Step};
-use portcullis_adapters::transfer::{Collection, MigratableStore};
+use portcullis_adapters::data_migration::migration::{MoveError, Mover, Proof, Step};
+use portcullis_adapters::data_migration::{Collection, MigratableStore};
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_tests::filled::fill;
 
 /// Enough for several batches.
 const MANY: u64 = 1_700;
 
-fn open(folder: &Path, name: &str) -> Embedded {
-    Embedded::open(&folder.join(name)).expect("a store")
+fn open(folder: &Path, name: &str) -> Sqlite {
+    Sqlite::open(&folder.join(name)).expect("a store")
 }
 
 async fn moved(from: &dyn MigratableStore, to: &dyn MigratableStore) -> Result<Vec<Proof>, MoveError> {
@@ -41,6 +41,6 @@ async fn everything_arrives() {
     assert_eq!(moved(&to, &back).await.unwrap().iter().map(|proof| proof.from).collect::<Vec<_>>(), tallies(&proofs));
 }
 
-fn tallies(proofs: &[Proof]) -> Vec<portcullis_adapters::transfer::Tally> {
+fn tallies(proofs: &[Proof]) -> Vec<portcullis_adapters::data_migration::Tally> {
     proofs.iter().map(|proof| proof.from).collect()
 }

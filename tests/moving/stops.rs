@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use portcullis_adapters::embedded::Embedded;
-use portcullis_adapters::transfer::mover::{MoveError, Mover, Step};
-use portcullis_adapters::transfer::{Collection, MigratableStore, NOTE, Pages, Record};
+use portcullis_adapters::data_migration::migration::{MoveError, Mover, Step};
+use portcullis_adapters::data_migration::{Collection, MigratableStore, NOTE, Pages, Record};
+use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::ports::database::{Change, Database as _, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 use portcullis_testkit::samples::{realm, user, user_id};
@@ -15,7 +15,7 @@ use crate::{MANY, moved, open};
 
 /// A target that fails after so many batches, or changes a record on its way.
 struct Target<'a> {
-    store: &'a Embedded,
+    store: &'a Sqlite,
     batches: AtomicUsize,
     changes: bool,
 }

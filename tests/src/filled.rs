@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use portcullis_adapters::outbox::shelf::{SentMessageStore, StoredMessage};
+use portcullis_adapters::messaging::dev_mailbox::shelf::{SentMessageStore, StoredMessage};
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::job::Task;
 use portcullis_core::model::one_time_token::Purpose;

@@ -12,7 +12,7 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::service::AuthService;
-use portcullis_server::compose::{ClockAndRandomness, Server};
+use portcullis_server::bootstrap::{ClockAndRandomness, Server};
 use portcullis_server::config::{Settings, Sources};
 use portcullis_server::http::routes;
 use portcullis_server::worker::Workers;

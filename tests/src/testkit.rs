@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use portcullis_server::compose::Server;
+use portcullis_server::bootstrap::Server;
 use portcullis_server::http::routes;
 use portcullis_server::{serve, testkit};
 use portcullis_testkit::samples::NOW;

@@ -28,7 +28,7 @@ use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::{Domain, KeyedDigest};
 use portcullis_core::ports::session_store::SessionStore;
 
-use crate::mongo::stored;
+use crate::mongodb::stored;
 use crate::redis::Redis;
 
 /// How long a tombstone lives: twice the longest time to live that a setting allows, so that it outlives a pending fill of

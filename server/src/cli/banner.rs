@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use crate::compose::Server;
+use crate::bootstrap::Server;
 use crate::config::{Database, Environment, Settings};
 
 /// Where everything is.
@@ -12,7 +12,7 @@ pub fn text(settings: &Settings, server: &Server, address: SocketAddr) -> String
     let realms: Vec<String> = settings.realms.iter().map(|realm| format!("/{realm}")).collect();
     let store = match &settings.database {
         Database::Sqlite { path } => path.display().to_string(),
-        Database::Mongo { .. } => "MongoDB".to_owned(),
+        Database::MongoDb { .. } => "MongoDB".to_owned(),
     };
     let mut text = format!(
         "\n  Portcullis {} listens on {at}\n\n  realms    {}\n  store     {store}\n  docs      {at}/docs  (also /redoc, \

@@ -7,7 +7,7 @@ use portcullis_adapters::system::randomness::OsRandomness;
 use serde_json::{Value, json};
 
 use super::{print, runtime, settings};
-use crate::compose::doctor::{Finding, examine};
+use crate::bootstrap::doctor::{Finding, examine};
 
 /// Its arguments.
 pub fn command() -> Command {

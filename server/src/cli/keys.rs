@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use portcullis_adapters::rewrap::{KeyUsage, Report, Step};
+use portcullis_adapters::data_migration::Collection;
+use portcullis_adapters::key_rotation::{KeyUsage, Report, Step};
 use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_adapters::transfer::Collection;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::randomness::Randomness as _;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
 use super::{demand_store, print, runtime, settings};
-use crate::compose::keyring::Keyring;
+use crate::bootstrap::keyring::Keyring;
 use crate::config;
 
 /// The collections, in the order they are shown.

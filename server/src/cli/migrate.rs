@@ -6,7 +6,7 @@ use clap::{ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 
 use super::{print, runtime, settings};
-use crate::compose::migrate;
+use crate::bootstrap::migrate;
 
 /// Its arguments.
 pub fn command() -> Command {

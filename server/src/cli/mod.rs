@@ -24,7 +24,7 @@ use portcullis_core::ports::randomness::Randomness;
 
 #[cfg(feature = "testkit")]
 pub use self::testkit::run_alone as run_testkit;
-use crate::compose::Server;
+use crate::bootstrap::Server;
 use crate::config::{self, Database, Settings, Sources};
 use crate::http::routes;
 use crate::{serve, telemetry, worker};

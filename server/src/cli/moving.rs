@@ -4,13 +4,13 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use portcullis_adapters::data_migration::migration::{MoveError, Mover, Proof, Step, survey};
 use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_adapters::transfer::mover::{MoveError, Mover, Proof, Step, survey};
 use portcullis_core::ports::randomness::Randomness as _;
 
 use super::progress::Progress;
 use super::{print, runtime};
-use crate::compose::moving::Ends;
+use crate::bootstrap::moving::Ends;
 use crate::config::places::Wanted;
 use crate::config::{Database, Environment, SecretText, Settings, Sources};
 
@@ -108,7 +108,7 @@ fn closing(settings: &Settings, to: &Database, proofs: &[Proof]) -> String {
     let lines: Vec<String> = proofs.iter().map(line).collect();
     let setting = match to {
         Database::Sqlite { .. } => format!("remove MONGO_URL, and set DATABASE_URL={}", to.shown()),
-        Database::Mongo { name, .. } => format!("set MONGO_URL to it, and MONGO_DB={name}"),
+        Database::MongoDb { name, .. } => format!("set MONGO_URL to it, and MONGO_DB={name}"),
     };
     let secrets = match settings.environment {
         Environment::Development => format!(

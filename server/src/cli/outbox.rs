@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use portcullis_adapters::mail::rfc3339;
+use portcullis_adapters::messaging::email::rfc3339;
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::{DeadLetter, JobSubject};
@@ -11,7 +11,7 @@ use portcullis_core::ports::error::PortError;
 use serde_json::{Value, json};
 
 use super::{demand_store, print, runtime, settings};
-use crate::compose::{self, Queue};
+use crate::bootstrap::{self, Queue};
 
 /// Dead letters that are looked at.
 const MOST: u32 = 10_000;
@@ -43,7 +43,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
     demand_store(&settings)?;
     runtime()?.block_on(async {
-        let queue = compose::open_jobs(&settings, Arc::new(OsRandomness)).await?;
+        let queue = bootstrap::open_jobs(&settings, Arc::new(OsRandomness)).await?;
         act(&queue, matches).await
     })
 }

@@ -18,7 +18,7 @@ use portcullis_core::use_cases::operator::fake_user::fake_address;
 use portcullis_core::use_cases::shared::errors::AuthError;
 
 use super::{demand_store, print, runtime, settings};
-use crate::compose;
+use crate::bootstrap;
 use crate::config::{Database, Environment, Settings};
 
 /// What all of them log in with, unless another one is given.
@@ -83,7 +83,7 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
     };
     demand_store(&settings)?;
     runtime()?.block_on(async {
-        let service = compose::open_service_beside(&settings, Arc::new(OsRandomness)).await?;
+        let service = bootstrap::open_service_beside(&settings, Arc::new(OsRandomness)).await?;
         let began = service.ports.clock.now();
         let done = if disabled { service.operators().disable(&realm, &who).await } else { service.operators().enable(&realm, &who).await };
         let done = done.map_err(|error| match error {
@@ -132,7 +132,7 @@ fn make(fake: &ArgMatches) -> Result<(), String> {
     }
     let order = Order::read(fake, &settings)?;
     runtime()?.block_on(async {
-        let service = compose::open_service(&settings, Arc::new(OsRandomness)).await;
+        let service = bootstrap::open_service(&settings, Arc::new(OsRandomness)).await;
         order.carry_out(&service.map_err(|error| in_use(&error))?).await
     })
 }
@@ -153,7 +153,7 @@ impl Order {
             password: matches.get_one::<String>("password").cloned().unwrap_or_default(),
             concurrent: match settings.database {
                 Database::Sqlite { .. } => CONCURRENT_INSERTS,
-                Database::Mongo { .. } => CONCURRENT_TRANSACTIONS,
+                Database::MongoDb { .. } => CONCURRENT_TRANSACTIONS,
             },
         })
     }

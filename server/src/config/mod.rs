@@ -96,7 +96,7 @@ pub enum Database {
         path: PathBuf,
     },
     /// A server.
-    Mongo {
+    MongoDb {
         /// `MONGO_URL`, which may carry a password.
         url: SecretText,
         /// `MONGO_DB`.
@@ -110,7 +110,7 @@ impl Database {
     pub fn shown(&self) -> String {
         match self {
             Self::Sqlite { path } => format!("sqlite://{}", path.display()),
-            Self::Mongo { url, name } => {
+            Self::MongoDb { url, name } => {
                 let (scheme, rest) = url.expose().split_once("://").unwrap_or(("mongodb", url.expose()));
                 let hosts = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
                 let hosts = hosts.split(['/', '?']).next().unwrap_or_default();

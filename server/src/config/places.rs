@@ -58,7 +58,7 @@ fn place(reader: &mut Reader, flag: &str, text: &SecretText, name: Option<&str>)
         return None;
     };
     match url.expose().split_once("://") {
-        Some(("mongodb" | "mongodb+srv", _)) => Some(Database::Mongo { url, name }),
+        Some(("mongodb" | "mongodb+srv", _)) => Some(Database::MongoDb { url, name }),
         Some(("sqlite", _)) => match sqlite_path(url.expose()) {
             Ok(path) => Some(Database::Sqlite { path: reader.working_dir.join(path) }),
             Err(what) => {
@@ -81,7 +81,7 @@ fn set(reader: &mut Reader, from: &Database) {
     reader.unset("MONGO_URL");
     match from {
         Database::Sqlite { .. } => reader.set("DATABASE_URL".to_owned(), Found { text: from.shown(), origin }),
-        Database::Mongo { url, name } => {
+        Database::MongoDb { url, name } => {
             let text = url.expose().to_owned();
             reader.set("MONGO_URL".to_owned(), Found { text, origin: origin.clone() });
             reader.set("MONGO_DB".to_owned(), Found { text: name.clone(), origin });

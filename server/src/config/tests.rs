@@ -331,7 +331,7 @@ fn other_services_are_read_or_refused() {
     assert!(problems(&[("SMS_DAILY_CAP", "many")], None).contains("SMS_DAILY_CAP"));
     assert!(problems(&[("SMS_CAP", "1")], None).contains("there is no such setting"));
     let mongo = load(&[("MONGO_URL", "mongodb://localhost:27017"), ("MONGO_DB", "other")], None).database;
-    assert!(matches!(mongo, Database::Mongo { name, .. } if name == "other"));
+    assert!(matches!(mongo, Database::MongoDb { name, .. } if name == "other"));
     assert!(problems(&[("MONGO_URL", "http://hush@x")], None).contains("is no MongoDB URL"));
     assert!(problems(&[("REDIS_URL", "http://hush@x")], None).contains("is no Redis URL"));
     assert!(problems(&[("REDIS_HOST", "x"), ("REDIS_PORT", "tcp://10.0.0.1:6379")], None).contains("REDIS_PORT"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderMap, HeaderValue, StatusCode};
-use portcullis_adapters::templates::style_hashes;
+use portcullis_adapters::messaging::templates::style_hashes;
 use serde_json::{Value, json};
 
 use crate::http::app::App;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis_adapters::outbox::shelf::StoredMessage;
+use portcullis_adapters::messaging::dev_mailbox::shelf::StoredMessage;
 use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::Job;
 use portcullis_core::model::time::Timestamp;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use portcullis_adapters::outbox::shelf::{SentMessageStore, StoredMessage};
+use portcullis_adapters::messaging::dev_mailbox::shelf::{SentMessageStore, StoredMessage};
 use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;

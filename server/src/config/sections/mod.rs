@@ -101,7 +101,7 @@ fn validate_certificates(reader: &mut Reader, production: bool) -> bool {
 fn secrets_file(reader: &Reader, database: &Database) -> PathBuf {
     let folder = match database {
         Database::Sqlite { path } => path.parent().map_or_else(|| reader.working_dir.clone(), Path::to_path_buf),
-        Database::Mongo { .. } => reader.working_dir.join("data"),
+        Database::MongoDb { .. } => reader.working_dir.join("data"),
     };
     folder.join("secrets.env")
 }

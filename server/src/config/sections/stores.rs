@@ -17,7 +17,7 @@ pub fn database(reader: &mut Reader, production: bool) -> Option<Database> {
         if production && !encrypted {
             reader.warnings.push("MONGO_URL: the connection is not encrypted; tls=true would change that".to_owned());
         }
-        return Some(Database::Mongo { url, name: reader.text_or("MONGO_DB", "portcullis") });
+        return Some(Database::MongoDb { url, name: reader.text_or("MONGO_DB", "portcullis") });
     }
     let mend = "write it as sqlite://data/portcullis.db";
     let path = match reader.text("DATABASE_URL") {

@@ -1,0 +1,121 @@
+//! The subject and the parts of an e-mail, from its template.
+
+use std::time::Duration;
+
+use portcullis_core::model::message::EmailMessage;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::mailer::SendError;
+use serde_json::{Value, json};
+
+use crate::messaging::links::Links;
+use crate::messaging::templates::{RenderedEmail, Renderer};
+
+/// A message in words.
+pub struct Worded {
+    /// Subject and parts.
+    pub rendered: RenderedEmail,
+    /// The link in it.
+    pub link: Option<String>,
+    /// The code in it.
+    pub code: Option<String>,
+}
+
+/// Gives a message words. An operator's broken template is worth a retry: it will be mended.
+///
+/// # Errors
+/// `Later` when the template fails.
+pub fn render(renderer: &Renderer, links: &Links, realm: &Realm, message: &EmailMessage) -> Result<Worded, SendError> {
+    let link = match message {
+        EmailMessage::VerifyEmail { token, .. } | EmailMessage::ConfirmEmailChange { token, .. } => {
+            Some(links.verify(realm, token))
+        }
+        EmailMessage::ResetPassword { token, .. } => Some(links.reset(realm, token)),
+        _ => None,
+    };
+    let code = match message {
+        EmailMessage::VerifyEmail { code, .. } => Some(code.expose().to_owned()),
+        _ => None,
+    };
+    let mut values = values(message);
+    if let Some(members) = values.as_object_mut() {
+        members.insert("app_name".to_owned(), json!(links.app_name));
+        members.extend(link.iter().map(|link| ("link".to_owned(), json!(link))));
+        members.extend(code.iter().map(|code| ("code".to_owned(), json!(code))));
+    }
+    let rendered = renderer.render_email(message.template(), values);
+    Ok(Worded { rendered: rendered.map_err(|error| SendError::Later(error.to_string()))?, link, code })
+}
+
+/// What a message's template may use, besides link, code and the application's name.
+fn values(message: &EmailMessage) -> Value {
+    match message {
+        EmailMessage::VerifyEmail { first_name, expires_in, .. }
+        | EmailMessage::ResetPassword { first_name, expires_in, .. }
+        | EmailMessage::ConfirmEmailChange { first_name, expires_in, .. } => {
+            json!({"first_name": first_name.as_str(), "expires_in": people_duration(*expires_in)})
+        }
+        EmailMessage::Welcome { first_name } | EmailMessage::AlreadyRegistered { first_name } => {
+            json!({"first_name": first_name.as_str()})
+        }
+        EmailMessage::PasswordChanged { first_name, at, by_reset } => {
+            let how = if *by_reset { "reset" } else { "changed" };
+            json!({"first_name": first_name.as_str(), "at": people_time(*at), "how": how})
+        }
+        EmailMessage::EmailChangeRequested { first_name, at }
+        | EmailMessage::EmailChanged { first_name, at }
+        | EmailMessage::PhoneChanged { first_name, at } => {
+            json!({"first_name": first_name.as_str(), "at": people_time(*at)})
+        }
+        EmailMessage::MfaChanged { first_name, at, enabled } => {
+            json!({"first_name": first_name.as_str(), "at": people_time(*at), "enabled": enabled})
+        }
+    }
+}
+
+/// `24 hours`, `30 minutes`, `5 minutes`, `90 seconds`.
+#[must_use]
+pub fn people_duration(duration: Duration) -> String {
+    // what has just begun to run has its round number still
+    let seconds = duration.as_millis().div_ceil(1000);
+    let (count, unit) = match seconds {
+        s if s >= 172_800 && s.is_multiple_of(86_400) => (s / 86_400, "day"),
+        s if s >= 3600 && s.is_multiple_of(3600) => (s / 3600, "hour"),
+        s if s >= 120 => (s / 60, "minute"),
+        s => (s, "second"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `2026-11-24 03:00 UTC`.
+#[must_use]
+pub fn people_time(at: Timestamp) -> String {
+    printed(at, "%Y-%m-%d %H:%M UTC")
+}
+
+/// `2026-11-24T03:00:00.000Z`.
+#[must_use]
+pub fn rfc3339(at: Timestamp) -> String {
+    printed(at, "%Y-%m-%dT%H:%M:%S%.3fZ")
+}
+
+fn printed(at: Timestamp, format: &str) -> String {
+    jiff::Timestamp::from_millisecond(at.as_millis()).map(|at| at.strftime(format).to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_times_read_well() {
+        let of = |seconds| people_duration(Duration::from_secs(seconds));
+        assert_eq!(
+            [of(86_400), of(1800), of(300), of(90), of(1), of(604_800)],
+            ["24 hours", "30 minutes", "5 minutes", "90 seconds", "1 second", "7 days"]
+        );
+        assert_eq!(people_duration(Duration::from_millis(299_995)), "5 minutes");
+        assert_eq!(people_time(Timestamp::from_millis(0)), "1970-01-01 00:00 UTC");
+        assert_eq!(rfc3339(Timestamp::from_millis(1)), "1970-01-01T00:00:00.001Z");
+    }
+}

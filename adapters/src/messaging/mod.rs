@@ -1,0 +1,9 @@
+//! E-mail, SMS and calls: their texts from templates, delivery over SMTP and Twilio, and the development mailbox.
+
+pub mod dev_mailbox;
+pub mod email;
+pub mod links;
+pub mod sms;
+pub mod smtp;
+pub mod templates;
+pub mod twilio;

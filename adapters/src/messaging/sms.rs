@@ -1,0 +1,41 @@
+//! The text of an SMS or a call, from its template.
+
+use portcullis_core::model::message::{Channel, SmsMessage};
+use portcullis_core::ports::mailer::SendError;
+use serde_json::json;
+
+use crate::messaging::email::people_duration;
+use crate::messaging::templates::Renderer;
+
+/// A message with words.
+pub(crate) struct WordedText {
+    /// The template that gave them.
+    pub template: &'static str,
+    /// The words; a call reads the digits twice.
+    pub text: String,
+}
+
+/// Gives a message words.
+///
+/// # Errors
+/// `Later` when the template fails.
+pub(crate) fn render(
+    renderer: &Renderer,
+    app_name: &str,
+    channel: Channel,
+    message: &SmsMessage,
+) -> Result<WordedText, SendError> {
+    let template = match (message.for_login, channel) {
+        (false, Channel::Sms) => "otp",
+        (false, Channel::Voice) => "otp_voice",
+        (true, Channel::Sms) => "mfa_otp",
+        (true, Channel::Voice) => "mfa_otp_voice",
+    };
+    let values = json!({
+        "app_name": app_name,
+        "code": message.code.expose(),
+        "expires_in": people_duration(message.expires_in),
+    });
+    let text = renderer.render_text(template, values).map_err(|error| SendError::Later(error.to_string()))?;
+    Ok(WordedText { template, text })
+}

@@ -1,0 +1,88 @@
+//! Reads an operator's folder of templates. Every file must be the namesake of a built-in one: a file that nothing
+//! would ever render is a typing error that otherwise shows as "my change has no effect".
+
+use std::fs;
+use std::path::Path;
+
+use crate::messaging::templates::builtin::TEMPLATES;
+
+/// `emails/<message>/<file>` is as deep as it gets; a loop of links ends here too.
+const DEPTH: usize = 3;
+
+/// What a folder holds.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Name and source of every template.
+    pub templates: Vec<(String, String)>,
+    /// Everything that is wrong, with the file it is about and the mend.
+    pub problems: Vec<String>,
+}
+
+/// Reads all of it. Names that begin with a dot and `README.md` are left alone.
+pub fn read(dir: &Path) -> Found {
+    let mut found = Found::default();
+    walk(dir, "", DEPTH, &mut found);
+    found
+}
+
+fn walk(dir: &Path, prefix: &str, depth: usize, found: &mut Found) {
+    let entries = match fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+        Ok(entries) => entries,
+        Err(error) => return found.problems.push(format!("the folder {} cannot be read: {error}", dir.display())),
+    };
+    let mut names: Vec<_> = entries.into_iter().map(|entry| entry.file_name()).collect();
+    names.sort();
+    for file_name in names {
+        let path = dir.join(&file_name);
+        let file_name = file_name.to_string_lossy();
+        let name = format!("{prefix}{file_name}");
+        if file_name.starts_with('.') || name == "README.md" {
+            continue;
+        }
+        // Follows links: a mounted configuration is made of them.
+        if path.is_dir() && depth > 1 {
+            walk(&path, &format!("{name}/"), depth - 1, found);
+        } else if TEMPLATES.iter().any(|(known, _)| *known == name) {
+            match fs::read_to_string(&path) {
+                Ok(source) => found.templates.push((name, source)),
+                Err(error) => found.problems.push(format!("{} cannot be read: {error}", path.display())),
+            }
+        } else {
+            found.problems.push(unknown(&path, &name));
+        }
+    }
+}
+
+fn unknown(path: &Path, name: &str) -> String {
+    let nearest = TEMPLATES.iter().map(|(known, _)| *known).min_by_key(|known| distance(known, name));
+    let advice = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
+    format!("{} is not the name of a template{advice}", path.display())
+}
+
+/// How many characters to insert, drop or replace to make one of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, left) in one.chars().enumerate() {
+        let mut next = vec![index + 1];
+        for ((right, above), diagonal) in other.iter().zip(row.iter().skip(1)).zip(&row) {
+            let before = next.last().copied().unwrap_or_default();
+            let replaced = diagonal + usize::from(left != *right);
+            next.push(replaced.min(above + 1).min(before + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distance;
+
+    #[test]
+    fn counts_what_to_change() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("reset.html", "reset.html"), 0);
+        assert_eq!(distance("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,219 @@
+//! Opening the connection: what the operator's address says, what the server lacks, the indexes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use mongodb::bson::doc;
+use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, Tls, WriteConcern};
+use mongodb::{Client, Database};
+use tokio::sync::Notify;
+
+use crate::mongodb::audit_log::Recorder;
+use crate::mongodb::pool::Pool;
+use crate::mongodb::swap::KeyedMutex;
+use crate::mongodb::{MongoDb, SCHEMA_VERSION, indexes, pool};
+
+/// How long to look for a server that can be written to.
+const SELECTION: Duration = Duration::from_millis(1200);
+/// How long a server may be silent in the middle of a move.
+const LONG: Duration = Duration::from_secs(30);
+/// The oldest wire protocol that is understood: MongoDB 4.4.
+const OLDEST: i32 = 9;
+
+/// Where the database is.
+pub struct MongoDbSettings {
+    /// `mongodb://…` or `mongodb+srv://…`. May carry a password.
+    pub url: String,
+    /// The database's name.
+    pub database: String,
+    /// Whether a certificate must be good.
+    pub validate_certificates: bool,
+    /// The certificates of the authority that signs the server's, where it is a private one.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Why there is no connection. Says no password.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address cannot be read.
+    #[error("the address cannot be read: {0}")]
+    Address(String),
+    /// No server answers; it may come yet.
+    #[error("no MongoDB server that takes writes answers: {0}")]
+    Away(String),
+    /// The server lets nobody in by that name and password.
+    #[error("the server refuses the user name or password")]
+    Refused,
+    /// Nobody we trust vouches for the server.
+    #[error("the server's certificate is not trusted: {0}")]
+    Certificate(String),
+    /// The server is no member of a replica set, and so has no transactions.
+    #[error("the server is not a member of a replica set, and transactions need one")]
+    Standalone,
+    /// The server is too old.
+    #[error("the server is older than MongoDB 4.4")]
+    TooOld,
+    /// A later version wrote the database.
+    #[error("the database is of version {found}, this program knows {SCHEMA_VERSION} at most")]
+    Newer {
+        /// Its version.
+        found: i64,
+    },
+    /// Anything else the server said.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<mongodb::error::Error> for ConnectError {
+    fn from(error: mongodb::error::Error) -> Self {
+        use mongodb::error::ErrorKind;
+        // texts of the driver name hosts, never credentials
+        match &*error.kind {
+            ErrorKind::Authentication { .. } => Self::Refused,
+            ErrorKind::Command(refused) if matches!(refused.code, 13 | 18) => Self::Refused,
+            ErrorKind::ServerSelection { message, .. } => {
+                // the driver hides a wrong password behind a server it cannot use
+                if message.contains("AuthenticationFailed") || message.contains("SCRAM failure") {
+                    return Self::Refused;
+                }
+                if message.contains("certificate") {
+                    return Self::Certificate(why(message));
+                }
+                Self::Away(message.clone())
+            }
+            ErrorKind::Io(io) => Self::Away(io.to_string()),
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+/// The part of a driver's long report that says what is wrong with a certificate.
+fn why(report: &str) -> String {
+    let from = report.find("invalid peer certificate").unwrap_or_default();
+    let told = report.get(from..).unwrap_or_default();
+    told.split([',', '}']).next().unwrap_or(told).trim_end_matches(['"', ')']).to_owned()
+}
+
+impl MongoDb {
+    /// Connects, makes what indexes are missing, and looks whether this version may use the database.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn connect(settings: &MongoDbSettings) -> Result<Self, ConnectError> {
+        let store = Self::connect_as_is(settings).await?;
+        store.prepare().await?;
+        Ok(store)
+    }
+
+    /// Connects and writes nothing: what is missing stays missing.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn connect_as_is(settings: &MongoDbSettings) -> Result<Self, ConnectError> {
+        Self::reached(settings, SELECTION).await
+    }
+
+    /// The same for a move, which has time: long answers must not look like a server that has gone.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn connect_for_long(settings: &MongoDbSettings) -> Result<Self, ConnectError> {
+        Self::reached(settings, LONG).await
+    }
+
+    /// How many indexes there are.
+    pub async fn indexes(&self) -> usize {
+        indexes::count(&self.pool.database()).await
+    }
+
+    /// Makes what a database of this version has: its version, and the indexes.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn prepare(&self) -> Result<(), ConnectError> {
+        write_version(&self.pool.database()).await?;
+        indexes::create(&self.pool.database()).await?;
+        Ok(())
+    }
+
+    async fn reached(settings: &MongoDbSettings, patience: Duration) -> Result<Self, ConnectError> {
+        let options = options(settings, patience).await?;
+        let database = reach(settings, options.clone()).await?;
+        check_version(&database).await?;
+        let (lost_events, pool) = (Arc::new(AtomicU64::new(0)), Pool::new(database, options));
+        Ok(Self {
+            recorder: Recorder::start(pool.clone(), lost_events.clone()),
+            pool,
+            lanes: KeyedMutex::default(),
+            enqueued: Notify::new(),
+            lost_events,
+        })
+    }
+}
+
+/// A database on a server that is new enough.
+async fn reach(settings: &MongoDbSettings, options: ClientOptions) -> Result<Database, ConnectError> {
+    let client = Client::with_options(options)?;
+    let database = client.database(&settings.database);
+    let hello = database.run_command(doc! {"hello": 1}).await?;
+    if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
+        return Err(ConnectError::TooOld);
+    }
+    let router = hello.get_str("msg").is_ok_and(|kind| kind == "isdbgrid");
+    if !hello.contains_key("setName") && !router {
+        return Err(ConnectError::Standalone);
+    }
+    Ok(database)
+}
+
+async fn options(settings: &MongoDbSettings, patience: Duration) -> Result<ClientOptions, ConnectError> {
+    let parsed = ClientOptions::parse(&settings.url).await;
+    // the driver's own words may quote a piece of a password that was not encoded
+    let unreadable = |_| ConnectError::Address("in it, user and password are percent-encoded (@ / ? : # %)".to_owned());
+    let mut options = parsed.map_err(unreadable)?;
+    options.app_name.get_or_insert_with(|| "portcullis".to_owned());
+    options.server_selection_timeout.get_or_insert(SELECTION);
+    options.connect_timeout.get_or_insert(patience);
+    pool::prepare(&mut options);
+    options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
+    // an answer promises that a majority has it on its disks, whatever the address says
+    options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
+    // and what is read has been acknowledged by a majority
+    options.read_concern = Some(ReadConcern::majority());
+    options.selection_criteria = None;
+    options.retry_writes.get_or_insert(true);
+    if let Some(Tls::Enabled(tls)) = &mut options.tls {
+        if !settings.validate_certificates {
+            tls.allow_invalid_certificates = Some(true);
+        }
+        if settings.ca_file.is_some() {
+            tls.ca_file_path.clone_from(&settings.ca_file);
+        }
+    }
+    Ok(options)
+}
+
+/// The database's version is written down by whoever comes first.
+async fn write_version(database: &Database) -> Result<(), ConnectError> {
+    let versions = database.collection::<mongodb::bson::Document>("versions");
+    let ours = doc! {"$setOnInsert": {"version": i64::from(SCHEMA_VERSION)}};
+    let kept = versions.update_one(doc! {"_id": "schema"}, ours).upsert(true).await;
+    if let Err(error) = kept
+        && !super::is_duplicate(&error)
+    {
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+/// A later version's database is none of ours.
+async fn check_version(database: &Database) -> Result<(), ConnectError> {
+    let versions = database.collection::<mongodb::bson::Document>("versions");
+    let found = versions.find_one(doc! {"_id": "schema"}).await?;
+    match found.and_then(|kept| kept.get_i64("version").ok()) {
+        Some(found) if found > i64::from(SCHEMA_VERSION) => Err(ConnectError::Newer { found }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,169 @@
+//! Documents to values and back. What a document holds that no version of ours wrote is an error of the database.
+
+use mongodb::bson::{Bson, DateTime, Document, doc};
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::user::{PasswordHash, SealedPerson};
+use portcullis_core::ports::error::PortError;
+
+use crate::mongodb::binary;
+
+/// A record's `_id`: its realm, then its own name.
+pub fn key(realm: &Realm, name: impl std::fmt::Display) -> String {
+    format!("{realm}/{name}")
+}
+
+/// A digest as part of an `_id`.
+pub fn hex(digest: &Digest) -> String {
+    use std::fmt::Write as _;
+    digest.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
+        // writing to a text cannot fail
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Counters and versions; beyond what a document can hold they stand still.
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A digest, as documents keep and find it.
+pub fn digest(digest: &Digest) -> Bson {
+    Bson::Binary(binary(digest.as_bytes()))
+}
+
+/// A sealed value.
+pub fn sealed(sealed: &Sealed) -> Bson {
+    Bson::Binary(binary(sealed.as_bytes()))
+}
+
+/// For the server's own broom.
+pub fn date(at: Timestamp) -> DateTime {
+    DateTime::from_millis(at.as_millis())
+}
+
+/// The sealed fields of a person.
+pub fn person(person: &SealedPerson) -> Document {
+    doc! {
+        "key": binary(person.key.as_bytes()),
+        "email_index": digest(&person.email_index),
+        "first_name": sealed(&person.first_name),
+        "last_name": sealed(&person.last_name),
+        "email": sealed(&person.email),
+        "phone": sealed(&person.phone),
+        "country_code": sealed(&person.country_code),
+        "country": sealed(&person.country),
+    }
+}
+
+/// Reads a document's members.
+pub struct Fields<'a> {
+    port: &'static str,
+    document: &'a Document,
+}
+
+impl<'a> Fields<'a> {
+    pub const fn of(port: &'static str, document: &'a Document) -> Self {
+        Self { port, document }
+    }
+
+    /// The error of a member that is not what we write.
+    pub fn unreadable(&self, name: &str) -> PortError {
+        PortError::new(self.port, format!("a document's {name} cannot be read"))
+    }
+
+    fn need<T>(&self, name: &str, value: Option<T>) -> Result<T, PortError> {
+        value.ok_or_else(|| self.unreadable(name))
+    }
+
+    /// Whether there is such a member at all.
+    pub fn has(&self, name: &str) -> bool {
+        !matches!(self.document.get(name), None | Some(Bson::Null))
+    }
+
+    pub fn text(&self, name: &str) -> Result<&'a str, PortError> {
+        self.need(name, self.document.get_str(name).ok())
+    }
+
+    pub fn flag(&self, name: &str) -> Result<bool, PortError> {
+        self.need(name, self.document.get_bool(name).ok())
+    }
+
+    pub fn integer(&self, name: &str) -> Result<i64, PortError> {
+        let number = match self.document.get(name) {
+            Some(Bson::Int64(number)) => Some(*number),
+            Some(Bson::Int32(number)) => Some(i64::from(*number)),
+            _ => None,
+        };
+        self.need(name, number)
+    }
+
+    pub fn number<T: TryFrom<i64>>(&self, name: &str) -> Result<T, PortError> {
+        let number = self.integer(name)?;
+        self.need(name, T::try_from(number).ok())
+    }
+
+    pub fn time(&self, name: &str) -> Result<Timestamp, PortError> {
+        self.integer(name).map(Timestamp::from_millis)
+    }
+
+    pub fn bytes(&self, name: &str) -> Result<&'a [u8], PortError> {
+        self.need(name, self.document.get_binary_generic(name).ok().map(Vec::as_slice))
+    }
+
+    pub fn id(&self, name: &str) -> Result<[u8; 16], PortError> {
+        let bytes = self.bytes(name)?;
+        self.need(name, bytes.try_into().ok())
+    }
+
+    pub fn digest(&self, name: &str) -> Result<Digest, PortError> {
+        let bytes = self.bytes(name)?;
+        self.need(name, bytes.try_into().ok().map(Digest::from_bytes))
+    }
+
+    pub fn sealed(&self, name: &str) -> Result<Sealed, PortError> {
+        self.bytes(name).map(|bytes| Sealed::from_bytes(bytes.to_vec()))
+    }
+
+    pub fn key(&self, name: &str) -> Result<WrappedKey, PortError> {
+        self.bytes(name).map(|bytes| WrappedKey::from_bytes(bytes.to_vec()))
+    }
+
+    pub fn password(&self) -> Result<PasswordHash, PortError> {
+        self.text("password").map(PasswordHash::new)
+    }
+
+    pub fn realm(&self) -> Result<Realm, PortError> {
+        let text = self.text("realm")?;
+        self.need("realm", Realm::parse(text).ok())
+    }
+
+    pub fn user(&self) -> Result<UserId, PortError> {
+        self.id("id").map(UserId::from_bytes)
+    }
+
+    /// A member that may be absent.
+    pub fn any<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Self, &str) -> Result<T, PortError>,
+    ) -> Result<Option<T>, PortError> {
+        if self.has(name) { read(self, name).map(Some) } else { Ok(None) }
+    }
+
+    pub fn person(&self) -> Result<SealedPerson, PortError> {
+        Ok(SealedPerson {
+            key: self.key("key")?,
+            email_index: self.digest("email_index")?,
+            first_name: self.sealed("first_name")?,
+            last_name: self.sealed("last_name")?,
+            email: self.sealed("email")?,
+            phone: self.sealed("phone")?,
+            country_code: self.sealed("country_code")?,
+            country: self.sealed("country")?,
+        })
+    }
+}

@@ -1,0 +1,151 @@
+//! [`JobQueue`] on MongoDB. A job that a later version wrote stays where it is.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::ReturnDocument;
+use portcullis_core::model::ids::JobId;
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
+
+use crate::job_text;
+use crate::mongodb::documents::{Fields, hex, key};
+use crate::mongodb::{MongoDb, binary};
+
+const PORT: &str = "job_queue";
+/// How long a job of a later version is out of the way.
+const PUT_OFF: Duration = Duration::from_hours(1);
+/// Says so once.
+static UNKNOWN: Once = Once::new();
+
+pub fn about(realm: &Realm, about: &JobSubject) -> String {
+    match about {
+        JobSubject::Subject(user) => key(realm, user),
+        JobSubject::Address(index) => key(realm, hex(index)),
+    }
+}
+
+/// `None` for a task that a later version wrote.
+fn parse(document: &Document) -> Result<Option<Job>, PortError> {
+    let fields = Fields::of(PORT, document);
+    let job = |task| {
+        let id = fields.id("id").map(JobId::from_bytes)?;
+        let (attempts, created_at) = (fields.number("attempts")?, fields.time("created_at")?);
+        Ok(Job { id, realm: fields.realm()?, task, attempts, created_at })
+    };
+    job_text::parse(fields.text("task")?).map(job).transpose()
+}
+
+fn parse_dead(document: &Document) -> Result<Option<DeadLetter>, PortError> {
+    let fields = Fields::of(PORT, document);
+    let (reason, at) = (fields.text("reason")?.to_owned(), fields.time("dead_at")?);
+    Ok(parse(document)?.map(|job| DeadLetter { job, reason, at }))
+}
+
+fn which(id: &JobId) -> Document {
+    doc! {"_id": id.to_string()}
+}
+
+/// A job's document.
+pub fn print(job: &Job) -> Document {
+    doc! {
+        "_id": job.id.to_string(),
+        "id": binary(job.id.as_bytes()),
+        "realm": job.realm.as_str(),
+        "about": about(&job.realm, &job.task.about()),
+        "task": job_text::print(&job.task),
+        "attempts": i64::from(job.attempts),
+        "created_at": job.created_at.as_millis(),
+        "due_at": job.created_at.as_millis(),
+        "dead_at": Bson::Null,
+    }
+}
+
+impl MongoDb {
+    /// Tells this process's workers that there is work: another process has some for them.
+    pub fn wake(&self) {
+        self.enqueued.notify_one();
+    }
+
+    async fn count(&self, dead: Bson) -> Result<u64, PortError> {
+        Ok(self.run(PORT, self.collection("jobs").count_documents(doc! {"dead_at": dead})).await?)
+    }
+}
+
+#[async_trait]
+impl JobQueue for MongoDb {
+    async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
+        let jobs = self.collection("jobs");
+        loop {
+            let due = doc! {"dead_at": Bson::Null, "due_at": {"$lte": now.as_millis()}};
+            let lease = doc! {"$inc": {"attempts": 1_i64}, "$set": {"due_at": (now + lease).as_millis()}};
+            let oldest = doc! {"due_at": 1, "created_at": 1};
+            let claim = jobs.find_one_and_update(due, lease).sort(oldest).return_document(ReturnDocument::After);
+            let Some(claimed) = self.run(PORT, claim).await? else { return Ok(None) };
+            if let Some(job) = parse(&claimed)? {
+                return Ok(Some(job));
+            }
+            UNKNOWN.call_once(|| {
+                tracing::warn!("the queue holds jobs of a later version of Portcullis: they are left alone");
+            });
+            let off = doc! {"$inc": {"attempts": -1_i64}, "$set": {"due_at": (now + PUT_OFF).as_millis()}};
+            self.run(PORT, jobs.update_one(doc! {"_id": claimed.get("_id")}, off)).await?;
+        }
+    }
+
+    async fn complete(&self, id: &JobId) -> Result<(), PortError> {
+        self.run(PORT, self.collection("jobs").delete_one(which(id))).await?;
+        Ok(())
+    }
+
+    async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
+        let mut living = which(id);
+        living.insert("dead_at", Bson::Null);
+        self.run(PORT, self.collection("jobs").update_one(living, doc! {"$set": {"due_at": at.as_millis()}})).await?;
+        Ok(())
+    }
+
+    async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
+        let dead = doc! {"$set": {"dead_at": now.as_millis(), "reason": reason}};
+        self.run(PORT, self.collection("jobs").update_one(which(id), dead)).await?;
+        Ok(())
+    }
+
+    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let jobs = self.collection("jobs");
+        let all = async {
+            let newest = doc! {"dead_at": -1, "created_at": -1};
+            let found = jobs.find(doc! {"dead_at": {"$ne": Bson::Null}}).sort(newest).limit(i64::from(limit)).await?;
+            found.try_collect::<Vec<Document>>().await
+        };
+        let found = self.run(PORT, Box::pin(all)).await?;
+        found.iter().filter_map(|document| parse_dead(document).transpose()).collect()
+    }
+
+    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+        let mut dead = which(id);
+        dead.insert("dead_at", doc! {"$ne": Bson::Null});
+        let fresh = doc! {"dead_at": Bson::Null, "reason": Bson::Null, "attempts": 0_i64, "due_at": now.as_millis()};
+        let done = self.run(PORT, self.collection("jobs").update_one(dead, doc! {"$set": fresh})).await?;
+        self.enqueued.notify_one();
+        Ok(done.matched_count == 1)
+    }
+
+    async fn depth(&self) -> Result<QueueDepth, PortError> {
+        let waiting = self.count(Bson::Null).await?;
+        Ok(QueueDepth { waiting, dead: self.count(Bson::Document(doc! {"$ne": Bson::Null})).await? })
+    }
+
+    async fn wait(&self, at_most: Duration) {
+        let _ = tokio::time::timeout(at_most, self.enqueued.notified()).await;
+    }
+}

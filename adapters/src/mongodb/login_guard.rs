@@ -1,0 +1,124 @@
+//! [`LoginGuard`] on MongoDB: a document an e-mail, with a count for strangers and one for each address that once
+//! logged in.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mongodb::bson::{Bson, Document, doc};
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::login_guard::LoginGuard;
+
+use crate::data_migration::Count;
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::{Fields, digest, hex, key};
+use crate::mongodb::swap::Next;
+
+const PORT: &str = "login_guard";
+pub const COLLECTION: &str = "login_counts";
+/// Known addresses an e-mail keeps; the ones not used for longest fall off.
+const KNOWN_ADDRESSES: usize = 32;
+/// A count that nobody added to for this long is forgotten, if no address of its owner stands beside it.
+const IDLE: Duration = Duration::from_hours(30 * 24);
+
+const fn fresh(now: Timestamp) -> Count {
+    Count { failures: 0, next_at: now, touched_at: now }
+}
+
+fn parse(document: &Document) -> Result<Count, PortError> {
+    let fields = Fields::of(PORT, document);
+    Ok(Count {
+        failures: fields.number("failures")?,
+        next_at: fields.time("next_at")?,
+        touched_at: fields.time("touched_at")?,
+    })
+}
+
+fn print(count: Count) -> Document {
+    doc! {
+        "failures": i64::from(count.failures),
+        "next_at": count.next_at.as_millis(),
+        "touched_at": count.touched_at.as_millis(),
+    }
+}
+
+/// What an e-mail's document holds.
+pub struct Counts {
+    pub strangers: Option<Count>,
+    pub known: Vec<(Digest, Count)>,
+}
+
+impl Counts {
+    pub fn parse(document: Option<&Document>) -> Result<Self, PortError> {
+        let Some(document) = document else { return Ok(Self { strangers: None, known: Vec::new() }) };
+        let strangers = document.get_document("strangers").ok().map(parse).transpose()?;
+        let known = document.get_array("known").map(Vec::as_slice).unwrap_or_default();
+        let one = |entry: &Bson| {
+            let entry = entry.as_document().ok_or_else(|| Fields::of(PORT, document).unreadable("known"))?;
+            Ok((Fields::of(PORT, entry).digest("address")?, parse(entry)?))
+        };
+        Ok(Self { strangers, known: known.iter().map(one).collect::<Result<_, PortError>>()? })
+    }
+
+    pub fn print(&self, now: Timestamp) -> Document {
+        let known: Vec<Document> = self
+            .known
+            .iter()
+            .map(|(address, count)| {
+                let mut entry = print(*count);
+                entry.insert("address", digest(address));
+                entry
+            })
+            .collect();
+        // what an owner's address is in is kept; the rest may be swept away
+        let touched_at = known.is_empty().then(|| now.as_millis());
+        doc! {"strangers": self.strangers.map(print), "known": known, "touched_at": touched_at}
+    }
+}
+
+#[async_trait]
+impl LoginGuard for MongoDb {
+    async fn admit(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &Digest,
+        now: Timestamp,
+    ) -> Result<Admission, PortError> {
+        let change = |found: Option<&Document>| {
+            let mut counts = Counts::parse(found)?;
+            let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
+            let count = own.unwrap_or_else(|| counts.strangers.get_or_insert(fresh(now)));
+            let counted = FailedLogins { failures: count.failures, next_at: count.next_at };
+            let (admission, next) = check_login_throttle(Some(counted), now);
+            if admission != Admission::Admitted {
+                return Ok(Next::Keep(admission));
+            }
+            *count = Count { failures: next.failures, next_at: next.next_at, touched_at: now };
+            Ok(Next::Put(counts.print(now), admission))
+        };
+        self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+    }
+
+    async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
+        let change = |found: Option<&Document>| {
+            let mut counts = Counts::parse(found)?;
+            if let Some((_, count)) = counts.known.iter_mut().find(|(address, _)| address == from) {
+                *count = fresh(now);
+            } else {
+                counts.strangers = None;
+                counts.known.push((*from, fresh(now)));
+            }
+            counts.known.sort_by_key(|(_, count)| std::cmp::Reverse(count.touched_at));
+            counts.known.truncate(KNOWN_ADDRESSES);
+            Ok(Next::Put(counts.print(now), ()))
+        };
+        self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
+        let idle = doc! {"touched_at": {"$lt": (now - IDLE).as_millis()}};
+        self.run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! The ports on MongoDB, a replica set of at least one node: a unit of work is one transaction. A file for each port, all
+//! of them on [`MongoDb`].
+//!
+//! Sharding, for those who need it (`_id` begins with the realm and ends with random digits, so it spreads):
+//!
+//! | collection | shard key | found by anything else |
+//! |---|---|---|
+//! | `users` | `{realm, email_index}`, unique | by id: an indexed look on every shard |
+//! | `registrations`, `login_counts`, `buckets` | `{_id: "hashed"}` | registrations by id: an index |
+//! | `sessions` | `{_id: "hashed"}` | by user, when a list is asked for: an index |
+//! | `one_time_tokens` | `{_id: "hashed"}` | by digest: an index |
+//! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
+
+mod audit_log;
+mod connect;
+mod data_migration_store;
+mod database;
+mod document_mapping;
+mod documents;
+mod indexes;
+mod job_queue;
+mod key_rotation_store;
+mod login_guard;
+mod one_time_token_store;
+mod pool;
+mod rate_limiter;
+mod registration_store;
+mod sent_message_store;
+mod session_store;
+pub(crate) mod stored;
+mod swap;
+mod user_store;
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use mongodb::Collection;
+use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
+use mongodb::error::{Error, ErrorKind, WriteFailure};
+use portcullis_core::ports::error::PortError;
+use tokio::sync::Notify;
+
+pub use connect::{ConnectError, MongoDbSettings};
+
+use crate::mongodb::audit_log::Recorder;
+use crate::mongodb::pool::{OPERATION_TIMEOUT, Pool};
+use crate::mongodb::swap::KeyedMutex;
+
+/// The version of the documents' shapes. A database of a later one is left alone.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The store. Everything it answered with success is on the disks of a majority.
+pub struct MongoDb {
+    pool: Arc<Pool>,
+    recorder: Recorder,
+    lanes: KeyedMutex,
+    enqueued: Notify,
+    lost_events: Arc<AtomicU64>,
+}
+
+impl MongoDb {
+    /// The version of the documents' shapes.
+    #[must_use]
+    pub const fn schema_version(&self) -> u32 {
+        SCHEMA_VERSION
+    }
+
+    /// How many events the audit log could not take since the start.
+    #[must_use]
+    pub fn lost_events(&self) -> Arc<AtomicU64> {
+        self.lost_events.clone()
+    }
+
+    /// A check value: the one the database began with, or this one from now on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
+        let checks = self.collection("checks");
+        let inserted = self.run("checks", checks.insert_one(doc! {"_id": name, "value": binary(value)})).await;
+        match inserted {
+            Ok(_) => return Ok(value.to_vec()),
+            Err(Failure::Taken(_)) => {}
+            Err(failure) => return Err(failure.into()),
+        }
+        let found = self.run("checks", checks.find_one(doc! {"_id": name})).await?;
+        let kept = found.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
+        kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
+    }
+
+    /// Compare-and-swap of a check value. Whether it was the one that was seen.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn swap_check_value(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
+        let which = doc! {"_id": name, "value": binary(seen)};
+        let change = doc! {"$set": {"value": binary(fresh)}};
+        Ok(self.run("checks", self.collection("checks").update_one(which, change)).await?.matched_count == 1)
+    }
+
+    /// The names of the collections there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn collections(&self) -> Result<Vec<String>, PortError> {
+        Ok(self.run("checks", self.pool.database().list_collection_names()).await?)
+    }
+
+    /// Removes everything. For tests that had a database of their own.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn drop_database(&self) -> Result<(), PortError> {
+        Ok(self.run("checks", self.pool.database().drop()).await?)
+    }
+
+    async fn run<T, F>(&self, port: &'static str, operation: F) -> Result<T, Failure>
+    where
+        F: IntoFuture<Output = Result<T, Error>>,
+    {
+        self.pool.run_with_deadline(port, operation).await
+    }
+
+    fn collection(&self, name: &str) -> Collection<Document> {
+        self.pool.database().collection(name)
+    }
+}
+
+/// Why an operation did not succeed.
+#[derive(Debug)]
+enum Failure {
+    /// A unique index has the value already.
+    Taken(PortError),
+    /// Anything else.
+    Port(PortError),
+}
+
+impl From<Failure> for PortError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Taken(error) | Failure::Port(error) => error,
+        }
+    }
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    const DUPLICATE_KEY: i32 = 11_000;
+    match &*error.kind {
+        ErrorKind::Write(WriteFailure::WriteError(refused)) => refused.code == DUPLICATE_KEY,
+        ErrorKind::Command(refused) => refused.code == DUPLICATE_KEY,
+        _ => false,
+    }
+}
+
+fn binary(bytes: &[u8]) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
+}

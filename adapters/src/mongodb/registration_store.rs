@@ -1,0 +1,158 @@
+//! [`RegistrationStore`] on MongoDB: a document an address, with the few that wait for it.
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use mongodb::bson::{Bson, Document, doc};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::user::Registration;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::registration_store::RegistrationStore;
+
+use crate::mongodb::documents::{Fields, hex, key, person};
+use crate::mongodb::swap::Next;
+use crate::mongodb::{MongoDb, binary};
+
+const PORT: &str = "registration_store";
+pub const COLLECTION: &str = "registrations";
+/// Expired ones are housekeeping's, unless an address has this many: a document stays small.
+pub const MOST: usize = 32;
+/// Addresses a step of housekeeping looks at.
+const SWEPT: i64 = 500;
+
+fn print(registration: &Registration) -> Document {
+    let mut document = doc! {
+        "realm": registration.realm.as_str(),
+        "id": binary(registration.id.as_bytes()),
+        "password": registration.password.as_str(),
+        "created_at": registration.created_at.as_millis(),
+        "expires_at": registration.expires_at.as_millis(),
+    };
+    document.extend(person(&registration.person));
+    document
+}
+
+fn parse(document: &Document) -> Result<Registration, PortError> {
+    let fields = Fields::of(PORT, document);
+    Ok(Registration {
+        realm: fields.realm()?,
+        id: fields.user()?,
+        person: fields.person()?,
+        password: fields.password()?,
+        created_at: fields.time("created_at")?,
+        expires_at: fields.time("expires_at")?,
+    })
+}
+
+/// Those who wait in an address's document, oldest first.
+pub fn waiting(document: Option<&Document>) -> Result<Vec<Registration>, PortError> {
+    let Some(document) = document else { return Ok(Vec::new()) };
+    let unreadable = || Fields::of(PORT, document).unreadable("waiting");
+    let all = document.get_array("waiting").map_err(|_| unreadable())?;
+    let one = |entry: &Bson| parse(entry.as_document().ok_or_else(unreadable)?);
+    let mut all: Vec<Registration> = all.iter().map(one).collect::<Result<_, _>>()?;
+    all.sort_by_key(|registration| (registration.created_at, registration.id));
+    Ok(all)
+}
+
+/// The address's document with those who wait; `None` where nobody does.
+pub fn document(all: &[Registration]) -> Option<Document> {
+    let first_expiry = all.iter().map(|one| one.expires_at.as_millis()).min()?;
+    let ids: Vec<String> = all.iter().map(|one| key(&one.realm, one.id)).collect();
+    let waiting: Vec<Document> = all.iter().map(print).collect();
+    Some(doc! {"ids": ids, "first_expiry": first_expiry, "waiting": waiting})
+}
+
+/// The address's document with those who wait, or none at all.
+fn with<T>(all: &[Registration], answer: T) -> Next<T> {
+    match document(all) {
+        Some(document) => Next::Put(document, answer),
+        None => Next::Remove(answer),
+    }
+}
+
+impl MongoDb {
+    /// The `_id` of the address's document that holds this registration.
+    async fn address_of(&self, realm: &Realm, id: &UserId) -> Result<Option<String>, PortError> {
+        let found = self.run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
+        Ok(found.and_then(|found| found.get_str("_id").ok().map(ToOwned::to_owned)))
+    }
+}
+
+#[async_trait]
+impl RegistrationStore for MongoDb {
+    async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
+        let found = self.run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
+        let mut all = waiting(found.as_ref())?.into_iter();
+        Ok(all.find(|one| one.realm == *realm && one.id == *id && one.expires_at > now))
+    }
+
+    async fn find_by_email(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        now: Timestamp,
+    ) -> Result<Vec<Registration>, PortError> {
+        let which = doc! {"_id": key(realm, hex(email))};
+        let found = self.run(PORT, self.collection(COLLECTION).find_one(which)).await?;
+        Ok(waiting(found.as_ref())?.into_iter().filter(|one| one.expires_at > now).collect())
+    }
+
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        let found = self.documents_behind((PORT, COLLECTION), after.as_deref(), limit, doc! {}).await?;
+        let mut keys = Vec::new();
+        for document in &found.0 {
+            keys.extend(waiting(Some(document))?.into_iter().map(|one| StoredDataKey {
+                record: *one.id.as_bytes(),
+                realm: one.realm,
+                part: 0,
+                key: one.person.key,
+            }));
+        }
+        Ok(KeyPage { keys, behind: found.1 })
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
+        let mut put = 0;
+        for KeyReplacement { seen, fresh } in swaps {
+            let Some(address) = self.address_of(&seen.realm, &UserId::from_bytes(seen.record)).await? else { continue };
+            let change = |found: Option<&Document>| {
+                let mut all = waiting(found)?;
+                let one = all.iter_mut().find(|one| *one.id.as_bytes() == seen.record && one.person.key == seen.key);
+                let Some(one) = one else { return Ok(Next::Keep(0)) };
+                one.person.key = fresh.clone();
+                Ok(with(&all, 1))
+            };
+            put += self.swap(PORT, COLLECTION, &address, change).await?;
+        }
+        Ok(put)
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
+        let mut purged = 0;
+        loop {
+            let documents = self.collection(COLLECTION);
+            let some = async {
+                let expired = doc! {"first_expiry": {"$lte": now.as_millis()}};
+                documents.find(expired).limit(SWEPT).await?.try_collect::<Vec<Document>>().await
+            };
+            let found = self.run(PORT, Box::pin(some)).await?;
+            for address in found.iter().filter_map(|found| found.get_str("_id").ok()) {
+                let change = |found: Option<&Document>| {
+                    let mut all = waiting(found)?;
+                    let before = all.len();
+                    all.retain(|one| one.expires_at > now);
+                    let gone = (before - all.len()) as u64;
+                    Ok(if gone == 0 { Next::Keep(0) } else { with(&all, gone) })
+                };
+                purged += self.swap(PORT, COLLECTION, address, change).await?;
+            }
+            if found.len() < usize::try_from(SWEPT).unwrap_or(usize::MAX) {
+                return Ok(purged);
+            }
+        }
+    }
+}

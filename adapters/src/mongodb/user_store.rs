@@ -1,0 +1,112 @@
+//! [`UserStore`] on MongoDB.
+
+use async_trait::async_trait;
+use mongodb::bson::{Bson, Document, doc};
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::user::{PendingEmail, User};
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::user_store::UserStore;
+
+use crate::mongodb::documents::{Fields, digest, key, person, sealed, signed};
+use crate::mongodb::key_rotation_store::Held;
+use crate::mongodb::{MongoDb, binary};
+
+const PORT: &str = "user_store";
+const HELD: Held = Held {
+    port: PORT,
+    collection: "users",
+    record: "id",
+    part: None,
+    id: |held| key(&held.realm, UserId::from_bytes(held.record)),
+};
+
+pub fn print(user: &User) -> Document {
+    let mut document = doc! {
+        "_id": key(&user.realm, user.id),
+        "realm": user.realm.as_str(),
+        "id": binary(user.id.as_bytes()),
+        "password": user.password.as_str(),
+        "phone_verified": user.phone_verified,
+        "mfa_sms": user.mfa_sms,
+        "disabled": user.disabled,
+        "credentials_version": signed(user.credentials_version),
+        "version": signed(user.version),
+        "created_at": user.created_at.as_millis(),
+        "updated_at": user.updated_at.as_millis(),
+    };
+    document.extend(person(&user.person));
+    if let Some(pending) = &user.pending_email {
+        document.insert("pending_index", digest(&pending.index));
+        document.insert("pending_email", sealed(&pending.email));
+    }
+    if let Some(previous) = &user.previous_email {
+        document.insert("previous_email", sealed(previous));
+    }
+    document
+}
+
+pub fn parse(document: &Document) -> Result<User, PortError> {
+    let fields = Fields::of(PORT, document);
+    let pending_index = fields.any("pending_index", Fields::digest)?;
+    let pending_email = fields.any("pending_email", Fields::sealed)?;
+    Ok(User {
+        realm: fields.realm()?,
+        id: fields.user()?,
+        person: fields.person()?,
+        pending_email: pending_index.zip(pending_email).map(|(index, email)| PendingEmail { index, email }),
+        previous_email: fields.any("previous_email", Fields::sealed)?,
+        password: fields.password()?,
+        phone_verified: fields.flag("phone_verified")?,
+        mfa_sms: fields.flag("mfa_sms")?,
+        disabled: fields.flag("disabled")?,
+        credentials_version: fields.number("credentials_version")?,
+        version: fields.number("version")?,
+        created_at: fields.time("created_at")?,
+        updated_at: fields.time("updated_at")?,
+    })
+}
+
+/// A change that makes a document this one, all of it but the key.
+pub fn replacement(user: &User) -> Document {
+    let mut all = print(user);
+    all.remove("_id");
+    all.remove("key");
+    let absent =
+        ["pending_index", "pending_email", "previous_email"].into_iter().filter(|name| !all.contains_key(name));
+    let absent: Document = absent.map(|name| (name.to_owned(), Bson::String(String::new()))).collect();
+    if absent.is_empty() {
+        doc! {"$set": all}
+    } else {
+        doc! {"$set": all, "$unset": absent}
+    }
+}
+
+#[async_trait]
+impl UserStore for MongoDb {
+    async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
+        let found = self.run(PORT, self.collection("users").find_one(doc! {"_id": key(realm, id)})).await?;
+        found.as_ref().map(parse).transpose()
+    }
+
+    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+        let which = doc! {"realm": realm.as_str(), "email_index": digest(email)};
+        let found = self.run(PORT, self.collection("users").find_one(which)).await?;
+        found.as_ref().map(parse).transpose()
+    }
+
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, after, limit).await
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
+        self.swap_keys_of(HELD, &swaps).await
+    }
+
+    async fn ping(&self) -> Result<(), PortError> {
+        self.run(PORT, self.pool.database().run_command(doc! {"ping": 1})).await?;
+        Ok(())
+    }
+}

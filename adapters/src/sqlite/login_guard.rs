@@ -1,0 +1,103 @@
+//! [`LoginGuard`] on SQLite. The row with the empty address counts strangers; an address that once logged in has a
+//! row of its own.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::login_guard::LoginGuard;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::sqlite::Sqlite;
+
+const PORT: &str = "login_guard";
+/// Known addresses an e-mail keeps; the ones not used for longest fall off.
+const KNOWN_ADDRESSES: i64 = 32;
+const STRANGERS: &[u8] = &[];
+/// A count of strangers that nobody added to for this long is forgotten.
+const IDLE: Duration = Duration::from_hours(30 * 24);
+
+fn count(db: &Connection, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<FailedLogins>> {
+    let sql = "SELECT failures, next_at FROM login_counts WHERE realm = ?1 AND email = ?2 AND address = ?3";
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(FailedLogins { failures: row.get(0)?, next_at: Timestamp::from_millis(row.get(1)?) })
+    };
+    db.prepare_cached(sql)?.query_row(params![realm.as_str(), email.as_bytes(), address], read).optional()
+}
+
+fn keep(
+    db: &Connection,
+    realm: &Realm,
+    email: &Digest,
+    address: &[u8],
+    kept: (&FailedLogins, Timestamp),
+) -> rusqlite::Result<()> {
+    let sql = "REPLACE INTO login_counts (realm, email, address, failures, next_at, touched_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (count, now) = kept;
+    let (next_at, now) = (count.next_at.as_millis(), now.as_millis());
+    let which = params![realm.as_str(), email.as_bytes(), address, count.failures, next_at, now];
+    db.prepare_cached(sql)?.execute(which).map(|_| ())
+}
+
+/// A few at a time: e-mails that somebody guessed at must not stay for ever.
+fn purge_idle_counts(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM login_counts WHERE (realm, email, address) IN \
+               (SELECT realm, email, address FROM login_counts WHERE address = x'' AND touched_at < ?1 LIMIT 8)";
+    db.prepare_cached(sql)?.execute([(now - IDLE).as_millis()]).map(|_| ())
+}
+
+/// Removes what is counted about an address.
+pub fn forget(db: &Connection, realm: &Realm, email: &Digest) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached("DELETE FROM login_counts WHERE realm = ?1 AND email = ?2")?;
+    statement.execute(params![realm.as_str(), email.as_bytes()]).map(|_| ())
+}
+
+#[async_trait]
+impl LoginGuard for Sqlite {
+    async fn admit(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &Digest,
+        now: Timestamp,
+    ) -> Result<Admission, PortError> {
+        let (realm, email, from) = (realm.clone(), *email, *from);
+        let write = move |db: &Connection| {
+            let own = count(db, &realm, &email, from.as_bytes())?;
+            let address: &[u8] = if own.is_some() { from.as_bytes() } else { STRANGERS };
+            let counted = match own {
+                Some(own) => Some(own),
+                None => count(db, &realm, &email, STRANGERS)?,
+            };
+            let (admission, next) = check_login_throttle(counted, now);
+            if admission == Admission::Admitted {
+                keep(db, &realm, &email, address, (&next, now))?;
+                purge_idle_counts(db, now)?;
+            }
+            Ok(admission)
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
+        let (realm, email, from) = (realm.clone(), *email, *from);
+        let write = move |db: &Connection| {
+            let fresh = FailedLogins { failures: 0, next_at: now };
+            if count(db, &realm, &email, from.as_bytes())?.is_none() {
+                keep(db, &realm, &email, STRANGERS, (&fresh, now))?;
+            }
+            keep(db, &realm, &email, from.as_bytes(), (&fresh, now))?;
+            let sql = "DELETE FROM login_counts WHERE realm = ?1 AND email = ?2 AND length(address) > 0 AND address NOT IN \
+                       (SELECT address FROM login_counts WHERE realm = ?1 AND email = ?2 AND length(address) > 0 \
+                        ORDER BY touched_at DESC LIMIT ?3)";
+            let which = params![realm.as_str(), email.as_bytes(), KNOWN_ADDRESSES];
+            db.prepare_cached(sql)?.execute(which).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+}

@@ -1,0 +1,104 @@
+//! Rows to values and back. What a row holds that no version of ours wrote is an error of the database.
+
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::user::{PasswordHash, SealedPerson};
+use rusqlite::Row;
+use rusqlite::types::{FromSqlError, Type};
+
+use crate::sqlite::key_slots;
+
+/// The columns a registration and a user have in common, in the order of their tables.
+pub const PERSON: &str = "email_index, key_slot, first_name, last_name, email, phone, country_code, country";
+/// The same as they are read, where `keys` is joined.
+pub const PERSON_WITH_KEY: &str = "email_index, wrapped, first_name, last_name, email, phone, country_code, country";
+
+/// What cannot be in the database is.
+pub fn unreadable(column: usize, what: &str) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, what.to_owned().into())
+}
+
+/// Reads the columns of a row in order.
+pub struct Columns<'a, 'b> {
+    row: &'a Row<'b>,
+    next: usize,
+}
+
+impl<'a, 'b> Columns<'a, 'b> {
+    pub const fn of(row: &'a Row<'b>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub fn value<T: rusqlite::types::FromSql>(&mut self) -> rusqlite::Result<T> {
+        let value = self.row.get(self.next);
+        self.next += 1;
+        value
+    }
+
+    pub fn realm(&mut self) -> rusqlite::Result<Realm> {
+        let column = self.next;
+        self.next += 1;
+        Realm::parse(self.row.get_ref(column)?.as_str()?).map_err(|error| unreadable(column, &error.to_string()))
+    }
+
+    pub fn id(&mut self) -> rusqlite::Result<[u8; 16]> {
+        self.value()
+    }
+
+    pub fn digest(&mut self) -> rusqlite::Result<Digest> {
+        self.value::<[u8; 32]>().map(Digest::from_bytes)
+    }
+
+    pub fn digest_if_any(&mut self) -> rusqlite::Result<Option<Digest>> {
+        Ok(self.value::<Option<[u8; 32]>>()?.map(Digest::from_bytes))
+    }
+
+    pub fn sealed(&mut self) -> rusqlite::Result<Sealed> {
+        self.value().map(Sealed::from_bytes)
+    }
+
+    pub fn sealed_if_any(&mut self) -> rusqlite::Result<Option<Sealed>> {
+        Ok(self.value::<Option<Vec<u8>>>()?.map(Sealed::from_bytes))
+    }
+
+    pub fn key(&mut self) -> rusqlite::Result<WrappedKey> {
+        let column = self.next;
+        let content = self.row.get_ref(column)?;
+        self.next += 1;
+        key_slots::read(content.as_blob()?).ok_or_else(|| unreadable(column, "no key is in its slot"))
+    }
+
+    pub fn time(&mut self) -> rusqlite::Result<Timestamp> {
+        self.value().map(Timestamp::from_millis)
+    }
+
+    pub fn number(&mut self) -> rusqlite::Result<u64> {
+        let (column, value) = (self.next, self.value::<i64>()?);
+        u64::try_from(value)
+            .map_err(|_| FromSqlError::OutOfRange(value))
+            .map_err(|error| unreadable(column, &error.to_string()))
+    }
+
+    pub fn password(&mut self) -> rusqlite::Result<PasswordHash> {
+        self.value::<String>().map(PasswordHash::new)
+    }
+
+    pub fn person(&mut self) -> rusqlite::Result<SealedPerson> {
+        Ok(SealedPerson {
+            email_index: self.digest()?,
+            key: self.key()?,
+            first_name: self.sealed()?,
+            last_name: self.sealed()?,
+            email: self.sealed()?,
+            phone: self.sealed()?,
+            country_code: self.sealed()?,
+            country: self.sealed()?,
+        })
+    }
+}
+
+/// Counts as SQLite keeps them.
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

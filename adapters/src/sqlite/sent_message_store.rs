@@ -1,0 +1,81 @@
+//! The development mailbox's [`SentMessageStore`] on SQLite.
+
+use async_trait::async_trait;
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
+use portcullis_core::model::ids::{JobId, UserId};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::ports::error::PortError;
+use rusqlite::{Connection, Row, params};
+
+use crate::messaging::dev_mailbox::shelf::{SentMessageStore, StoredMessage};
+use crate::sqlite::Sqlite;
+use crate::sqlite::key_rotation_store::Held;
+use crate::sqlite::key_slots;
+use crate::sqlite::rows::Columns;
+
+const PORT: &str = "outbox";
+const HELD: Held = Held { port: PORT, table: "outbox", record: "job", part: "part" };
+/// Copies that are kept.
+const KEPT: i64 = 10_000;
+
+pub fn read(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
+    let mut columns = Columns::of(row);
+    Ok(StoredMessage {
+        realm: columns.realm()?,
+        subject: UserId::from_bytes(columns.id()?),
+        job: JobId::from_bytes(columns.id()?),
+        part: columns.value()?,
+        key: columns.key()?,
+        message: columns.sealed()?,
+        at: columns.time()?,
+    })
+}
+
+/// Keeps a copy, the newest; one of the same job and part is replaced.
+pub fn insert(db: &Connection, copy: &StoredMessage) -> rusqlite::Result<()> {
+    let of_job = params![copy.job.as_bytes(), copy.part];
+    db.prepare_cached("DELETE FROM outbox WHERE job = ?1 AND part = ?2")?.execute(of_job)?;
+    let sql = "INSERT INTO outbox (realm, subject, job, part, key_slot, message, at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let (realm, subject, job) = (copy.realm.as_str(), copy.subject.as_bytes(), copy.job.as_bytes());
+    let (slot, message) = (key_slots::insert(db, &copy.key)?, copy.message.as_bytes());
+    db.prepare_cached(sql)?.execute(params![realm, subject, job, copy.part, slot, message, copy.at.as_millis()])?;
+    Ok(())
+}
+
+#[async_trait]
+impl SentMessageStore for Sqlite {
+    async fn put(&self, copy: StoredMessage) -> Result<(), PortError> {
+        let write = move |db: &Connection| {
+            insert(db, &copy)?;
+            let oldest = db.last_insert_rowid() - KEPT;
+            db.prepare_cached("DELETE FROM outbox WHERE number <= ?1")?.execute([oldest]).map(|_| ())
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn newest(&self, limit: u32) -> Result<Vec<StoredMessage>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = "SELECT realm, subject, job, part, wrapped, message, at FROM outbox JOIN keys ON slot = key_slot \
+                 ORDER BY number DESC LIMIT ?1";
+            db.prepare_cached(sql)?.query_map([limit], read)?.collect()
+        })
+    }
+
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, after.as_deref(), limit)
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
+        self.swap_keys_of(HELD, swaps).await
+    }
+
+    async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {
+        let (realm, subject) = (realm.clone(), *subject);
+        let write = move |db: &Connection| {
+            let mut statement = db.prepare_cached("DELETE FROM outbox WHERE realm = ?1 AND subject = ?2")?;
+            statement.execute(params![realm.as_str(), subject.as_bytes()]).map(|_| ())
+        };
+        self.writer.erase(PORT, write).await
+    }
+}

@@ -1,0 +1,198 @@
+//! [`UserStore`] on SQLite.
+
+use async_trait::async_trait;
+use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
+use portcullis_core::model::ids::UserId;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::{Digest, Sealed};
+use portcullis_core::model::user::{PendingEmail, User};
+use portcullis_core::ports::database::Refusal;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::user_store::UserStore;
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::sqlite::Sqlite;
+use crate::sqlite::key_rotation_store::Held;
+use crate::sqlite::key_slots;
+use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY, signed};
+
+const PORT: &str = "user_store";
+const HELD: Held = Held { port: PORT, table: "users", record: "id", part: "0" };
+const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, disabled, \
+                    credentials_version, version, created_at, updated_at";
+
+/// What `read` reads, where `keys` is joined.
+pub fn columns() -> String {
+    format!("realm, id, {}", other_columns())
+}
+
+/// What `read_rest` reads, where `keys` is joined.
+pub fn other_columns() -> String {
+    format!("{PERSON_WITH_KEY}, {REST}")
+}
+
+pub fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+    let mut columns = Columns::of(row);
+    let (realm, id) = (columns.realm()?, UserId::from_bytes(columns.id()?));
+    read_rest(realm, id, &mut columns)
+}
+
+/// The other columns, from the next one on.
+pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
+    let person = columns.person()?;
+    let (pending_index, pending_email) = (columns.digest_if_any()?, columns.sealed_if_any()?);
+    Ok(User {
+        realm,
+        id,
+        person,
+        pending_email: pending_index.zip(pending_email).map(|(index, email)| PendingEmail { index, email }),
+        previous_email: columns.sealed_if_any()?,
+        password: columns.password()?,
+        phone_verified: columns.value()?,
+        mfa_sms: columns.value()?,
+        disabled: columns.value()?,
+        credentials_version: columns.number()?,
+        version: columns.number()?,
+        created_at: columns.time()?,
+        updated_at: columns.time()?,
+    })
+}
+
+/// Runs a statement whose parameters are the columns of the table, in their order.
+fn put(db: &Connection, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
+    let (person, pending) = (&user.person, user.pending_email.as_ref());
+    let changed = db.prepare_cached(sql)?.execute(params![
+        user.realm.as_str(),
+        user.id.as_bytes(),
+        person.email_index.as_bytes(),
+        slot,
+        person.first_name.as_bytes(),
+        person.last_name.as_bytes(),
+        person.email.as_bytes(),
+        person.phone.as_bytes(),
+        person.country_code.as_bytes(),
+        person.country.as_bytes(),
+        pending.map(|pending| pending.index.as_bytes()),
+        pending.map(|pending| pending.email.as_bytes()),
+        user.previous_email.as_ref().map(Sealed::as_bytes),
+        user.password.as_str(),
+        user.phone_verified,
+        user.mfa_sms,
+        user.disabled,
+        signed(user.credentials_version),
+        signed(user.version),
+        user.created_at.as_millis(),
+        user.updated_at.as_millis(),
+    ])?;
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+}
+
+pub fn insert(db: &Connection, user: &User) -> rusqlite::Result<()> {
+    let sql = format!(
+        "INSERT INTO users (realm, id, {PERSON}, {REST}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+    );
+    put(db, &sql, user, key_slots::insert(db, &user.person.key)?)
+}
+
+/// All of it but the key, which stays in its slot as it is.
+fn update(db: &Connection, user: &User, slot: i64) -> rusqlite::Result<()> {
+    let sql = format!(
+        "UPDATE users SET ({PERSON}, {REST}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
+         ?18, ?19, ?20, ?21) WHERE realm = ?1 AND id = ?2"
+    );
+    put(db, &sql, user, slot)
+}
+
+fn exists(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<bool> {
+    let mut statement = db.prepare_cached("SELECT 1 FROM users WHERE realm = ?1 AND id = ?2")?;
+    statement.exists(params![realm.as_str(), id.as_bytes()])
+}
+
+/// Whether another user of the realm has the e-mail.
+fn email_taken(db: &Connection, user: &User) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE realm = ?1 AND email_index = ?2 AND id <> ?3";
+    let who = params![user.realm.as_str(), user.person.email_index.as_bytes(), user.id.as_bytes()];
+    db.prepare_cached(sql)?.exists(who)
+}
+
+/// Stores a new account, unless its id or its e-mail is taken.
+pub fn insert_new(db: &Connection, user: &User) -> rusqlite::Result<Result<(), Refusal>> {
+    if exists(db, &user.realm, &user.id)? {
+        return Ok(Err(Refusal::IdTaken));
+    }
+    if email_taken(db, user)? {
+        return Ok(Err(Refusal::EmailTaken));
+    }
+    insert(db, user).map(Ok)
+}
+
+/// The version and the slot of the key, if the version is the expected one.
+fn expect(db: &Connection, realm: &Realm, id: &UserId, expected: u64) -> rusqlite::Result<Result<i64, Refusal>> {
+    let mut statement = db.prepare_cached("SELECT version, key_slot FROM users WHERE realm = ?1 AND id = ?2")?;
+    let who = params![realm.as_str(), id.as_bytes()];
+    let stored: Option<(i64, i64)> = statement.query_row(who, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(match stored {
+        None => Err(Refusal::UserGone),
+        Some((version, _)) if version != signed(expected) => Err(Refusal::UserStale),
+        Some((_, slot)) => Ok(slot),
+    })
+}
+
+/// Compare-and-swap of an account by its version.
+pub fn replace(db: &Connection, user: &User, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
+    let slot = match expect(db, &user.realm, &user.id, expected)? {
+        Ok(slot) => slot,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if email_taken(db, user)? {
+        return Ok(Err(Refusal::EmailTaken));
+    }
+    update(db, user, slot).map(Ok)
+}
+
+/// Removes an account of the expected version. A trigger overwrites the slot of its key.
+pub fn delete(db: &Connection, realm: &Realm, id: &UserId, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
+    if let Err(refusal) = expect(db, realm, id, expected)? {
+        return Ok(Err(refusal));
+    }
+    let mut statement = db.prepare_cached("DELETE FROM users WHERE realm = ?1 AND id = ?2")?;
+    statement.execute(params![realm.as_str(), id.as_bytes()]).map(|_| Ok(()))
+}
+
+#[async_trait]
+impl UserStore for Sqlite {
+    async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = format!(
+                "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM users JOIN keys ON slot = key_slot \
+                 WHERE realm = ?1 AND id = ?2"
+            );
+            db.prepare_cached(&sql)?.query_row(params![realm.as_str(), id.as_bytes()], read).optional()
+        })
+    }
+
+    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = format!(
+                "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM users JOIN keys ON slot = key_slot \
+                 WHERE realm = ?1 AND email_index = ?2"
+            );
+            db.prepare_cached(&sql)?.query_row(params![realm.as_str(), email.as_bytes()], read).optional()
+        })
+    }
+
+    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        self.keys_of(HELD, after.as_deref(), limit)
+    }
+
+    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
+        self.swap_keys_of(HELD, swaps).await
+    }
+
+    async fn ping(&self) -> Result<(), PortError> {
+        // both sides: a disk that takes nothing any more still answers from memory
+        self.writer.flush(PORT).await?;
+        self.readers.read(PORT, |db| db.query_row("SELECT count(*) FROM checks", [], |_| Ok(())))
+    }
+}

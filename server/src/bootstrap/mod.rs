@@ -1,0 +1,352 @@
+//! The one place that names concrete adapters: settings in, a server out.
+
+pub mod doctor;
+pub mod keyring;
+pub mod migrate;
+pub mod moving;
+mod post;
+mod proof;
+mod stores;
+#[cfg(feature = "testkit")]
+mod testkit;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use portcullis_adapters::crypto::breached_passwords::BreachedList;
+use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
+use portcullis_adapters::crypto::keyed_digest::HmacDigest;
+use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
+use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::messaging::dev_mailbox::{Outbox, Parts};
+use portcullis_adapters::messaging::links::Links;
+use portcullis_adapters::messaging::templates::Renderer;
+use portcullis_adapters::redis::Redis;
+use portcullis_adapters::sqlite::Sqlite;
+use portcullis_adapters::system::clock::SystemClock;
+use portcullis_core::model::password::PasswordRules;
+use portcullis_core::model::phone::PhoneValidation;
+use portcullis_core::model::quota::Quota;
+use portcullis_core::model::realm::Realm;
+use portcullis_core::policy::{Lifetimes, Policy};
+use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::field_cipher::FieldCipher;
+use portcullis_core::ports::job_queue::JobQueue;
+use portcullis_core::ports::keyed_digest::KeyedDigest;
+use portcullis_core::ports::randomness::Randomness;
+use portcullis_core::service::{AuthService, Ports};
+
+use self::post::{Post, with_watchman};
+use self::stores::Stores;
+#[cfg(feature = "testkit")]
+pub use self::testkit::fakes_of_today;
+use crate::config::{Database, Environment, Hashing, Settings, Signing};
+use crate::http::app::{About, App, Count};
+use crate::http::client_disconnect::CancellableHasher;
+
+/// How long a start waits for its database.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Everything that runs.
+pub struct Server {
+    /// The stories, for the workers.
+    pub service: AuthService,
+    /// The same and more, for HTTP.
+    pub app: Arc<App>,
+}
+
+/// What stands in for the world in a test.
+pub struct ClockAndRandomness {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+impl Server {
+    /// Puts a server together.
+    ///
+    /// # Errors
+    /// What could not be opened or made, why, and the mend.
+    pub async fn compose(
+        settings: &Settings,
+        address: SocketAddr,
+        randomness: Arc<dyn Randomness>,
+    ) -> Result<Self, String> {
+        Self::compose_in(settings, address, ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness })
+            .await
+    }
+
+    /// The same with another time and chance.
+    ///
+    /// # Errors
+    /// What could not be opened or made, why, and the mend.
+    pub async fn compose_in(
+        settings: &Settings,
+        address: SocketAddr,
+        world: ClockAndRandomness,
+    ) -> Result<Self, String> {
+        Self::compose_when_free(settings, address, world, DATABASE_PATIENCE).await
+    }
+
+    async fn compose_when_free(
+        settings: &Settings,
+        address: SocketAddr,
+        world: ClockAndRandomness,
+        patience: Duration,
+    ) -> Result<Self, String> {
+        let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
+        let stores = Stores::open(settings, &cipher, &digests, patience, &world.clock).await?;
+        Self::compose_on(settings, address, Infrastructure { world, cipher, digests, stores }, |_| {})
+    }
+
+    /// The same on stores that are open; `adjust` has the last word about the ports.
+    fn compose_on(
+        settings: &Settings,
+        address: SocketAddr,
+        ground: Infrastructure,
+        adjust: impl FnOnce(&mut Ports),
+    ) -> Result<Self, String> {
+        let started = Instant::now();
+        let Infrastructure { world: ClockAndRandomness { clock, randomness }, cipher, digests, stores } = ground;
+        let realms = realms(settings)?;
+        let renderer = Renderer::new(settings.templates_dir.as_deref());
+        let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
+
+        let public_url = settings.public_url.for_listener(address);
+        let links = Links { public_url: public_url.clone(), app_name: settings.app.name.clone() };
+        let parts = Parts {
+            renderer: renderer.clone(),
+            links,
+            cipher: cipher.clone(),
+            shelf: stores.shelf.clone(),
+            clock: clock.clone(),
+            forward: None,
+            forward_texts: None,
+            shown: settings.environment == Environment::Development,
+        };
+        let Post { mailer, sms_sender, outbox } = Post::new(settings, parts)?;
+        let about = about(settings, &stores);
+        let mut counts = stores.counts;
+        let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
+        let mut ports = Ports {
+            database,
+            users: stores.users,
+            registrations: stores.registrations,
+            sessions: stores.sessions,
+            one_time_tokens: stores.one_time_tokens,
+            signer: Arc::new(signer(settings, &public_url)?),
+            breached: Arc::new(breached(settings)?),
+            cipher,
+            digests,
+            hasher: Arc::new(CancellableHasher(Arc::new(hasher(&settings.hashing)?))),
+            jobs: stores.jobs,
+            mailer,
+            sms_sender,
+            audit,
+            guard: stores.guard,
+            limiter: stores.limiter,
+            clock,
+            randomness,
+        };
+        adjust(&mut ports);
+        let service = AuthService::new(ports, policy(settings));
+        let mailbox = (settings.environment == Environment::Development).then_some(outbox);
+        let app = app(
+            settings,
+            service.clone(),
+            realms,
+            renderer,
+            Rest { mailbox, about, started, redis: stores.redis, counts },
+        )?;
+        Ok(Self { service, app: Arc::new(app) })
+    }
+}
+
+/// The queue alone, for the command line. The embedded store is opened beside a server that may be running on it.
+///
+/// # Errors
+/// What could not be opened, why, and the mend.
+pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    if let Database::Sqlite { path } = &settings.database {
+        let store = Sqlite::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        return Ok(Queue { jobs: Arc::new(store), clock });
+    }
+    let (cipher, digests) = (cipher(settings, randomness)?, digests(settings));
+    let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO, &clock).await?.jobs;
+    Ok(Queue { jobs, clock })
+}
+
+/// The stories alone, for the command line. They do not wait for a store that is in use.
+///
+/// # Errors
+/// What could not be opened or made, why, and the mend.
+pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
+    let world = ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness };
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
+    Ok(Server::compose_when_free(settings, nowhere, world, Duration::ZERO).await?.service)
+}
+
+/// The same beside servers that may be running: on the embedded store too, for a single change.
+///
+/// # Errors
+/// What could not be opened or made, why, and the mend.
+pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
+    let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
+    let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
+    let stores = Stores::beside(path, &*cipher, &*digests).await?;
+    let ground = Infrastructure {
+        world: ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness },
+        cipher,
+        digests,
+        stores,
+    };
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
+    Ok(Server::compose_on(settings, nowhere, ground, |_| {})?.service)
+}
+
+/// A queue and the time.
+pub struct Queue {
+    /// The jobs.
+    pub jobs: Arc<dyn JobQueue>,
+    /// When they are due.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a server stands on.
+struct Infrastructure {
+    world: ClockAndRandomness,
+    cipher: Arc<dyn FieldCipher>,
+    digests: Arc<dyn KeyedDigest>,
+    stores: Stores,
+}
+
+/// What the app needs besides.
+struct Rest {
+    mailbox: Option<Arc<Outbox>>,
+    about: About,
+    started: Instant,
+    redis: Option<Arc<Redis>>,
+    counts: Vec<Count>,
+}
+
+fn app(
+    settings: &Settings,
+    service: AuthService,
+    realms: Vec<Realm>,
+    renderer: Arc<Renderer>,
+    rest: Rest,
+) -> Result<App, String> {
+    let limits = settings.limits.clone();
+    let quotas = move |row: &str| {
+        let quota = limits.get(row);
+        Quota::new(quota.burst, quota.period)
+    };
+    let origins =
+        settings.cors_origins.iter().map(|origin| origin.parse().map_err(|_| format!("CORS_ORIGINS: {origin}")));
+    let recorder = PrometheusBuilder::new().build_recorder();
+    Ok(App {
+        realms,
+        renderer,
+        mailbox: rest.mailbox,
+        dev_mailbox: settings.dev_mailbox,
+        redis: rest.redis,
+        quotas: Box::new(quotas),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        operator_tokens: settings.secrets.operator_token.iter().cloned().collect(),
+        service_clients: settings.service_clients.clone(),
+        https: settings.public_url.is_https(),
+        cors_origins: origins.collect::<Result<_, _>>()?,
+        counts: rest.counts,
+        metrics: recorder.handle(),
+        recorder,
+        process: crate::http::system::process::ProcessStats::default(),
+        about: rest.about,
+        started: rest.started,
+        openapi: std::sync::OnceLock::new(),
+        #[cfg(feature = "testkit")]
+        testkit: None,
+        request_ids: service.ports.randomness.clone(),
+        service,
+    })
+}
+
+/// Facts that no port tells.
+fn about(settings: &Settings, stores: &Stores) -> About {
+    About {
+        environment: settings.environment.as_str(),
+        database: stores.engine,
+        key_ids: settings.secrets.encryption_ring.0.iter().map(|(id, _)| *id).collect(),
+        schema_version: stores.schema_version,
+        sms_configured: settings.texts.is_some(),
+        key_ages: stores.key_ages.clone(),
+    }
+}
+
+fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
+    settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}"))).collect()
+}
+
+fn cipher(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Arc<dyn FieldCipher>, String> {
+    let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
+    Ok(Arc::new(cipher.map_err(|error| shown(&error))?))
+}
+
+fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {
+    Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()))
+}
+
+fn breached(settings: &Settings) -> Result<BreachedList, String> {
+    let list = BreachedList::load(settings.breached_passwords_file.as_deref());
+    list.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))
+}
+
+fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
+    let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
+    let parameters = Parameters { memory_kib, iterations, parallelism };
+    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", shown(&error)))
+}
+
+/// A port's error with its cause, for whoever starts the server.
+fn shown(error: &PortError) -> String {
+    format!("{error}: {}", error.source)
+}
+
+fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {
+    let secret = settings.secrets.jwt_secret.expose();
+    let made = match settings.signing {
+        Signing::Hs256 => JwtSigner::hs256(secret, issuer),
+        Signing::EdDsa => JwtSigner::eddsa(secret, issuer),
+    };
+    made.map_err(|error| format!("JWT_SECRET: {error}"))
+}
+
+fn policy(settings: &Settings) -> Policy {
+    let lifetimes = &settings.lifetimes;
+    let max_length = PasswordRules::nist_mfa().max_length;
+    Policy {
+        app_name: settings.app.name.clone(),
+        lifetimes: Lifetimes {
+            access: lifetimes.access,
+            refresh_idle: lifetimes.refresh,
+            refresh_max: lifetimes.refresh_max,
+            verify: lifetimes.verify,
+            reset: lifetimes.reset,
+            otp: lifetimes.otp,
+        },
+        passwords: PasswordRules {
+            min_length: settings.passwords.min_length,
+            max_length,
+            min_score: settings.passwords.min_score,
+        },
+        phones: if settings.phone_validation_strict { PhoneValidation::Strict } else { PhoneValidation::E164 },
+        enumeration_allowed: settings.account_enumeration_allowed,
+        limits_on: settings.limits.enabled,
+        texts: settings.text_guard.clone(),
+        ..Policy::default()
+    }
+}

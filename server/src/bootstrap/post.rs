@@ -1,0 +1,100 @@
+//! What goes out: mail, texts, and what Watchman is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis_adapters::messaging::dev_mailbox::{Outbox, Parts};
+use portcullis_adapters::messaging::links::Links;
+use portcullis_adapters::messaging::smtp::{Protection, SmtpMailer, SmtpSettings};
+use portcullis_adapters::messaging::templates::Renderer;
+use portcullis_adapters::messaging::twilio::{TwilioSettings, TwilioSmsSender};
+use portcullis_adapters::watchman::{WatchmanAuditLog, WatchmanSettings};
+use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::database::Database;
+use portcullis_core::ports::mailer::Mailer;
+use portcullis_core::ports::sms_sender::SmsSender;
+
+use crate::config::{Environment, Mail, Settings, Twilio};
+use crate::http::app::Count;
+
+/// Mail and texts.
+pub struct Post {
+    pub mailer: Arc<dyn Mailer>,
+    pub sms_sender: Arc<dyn SmsSender>,
+    pub outbox: Arc<Outbox>,
+}
+
+impl Post {
+    /// A server where one is set; the mailbox keeps a copy in development, and stands in where none is.
+    pub fn new(settings: &Settings, parts: Parts) -> Result<Self, String> {
+        let smtp =
+            settings.mail.as_ref().map(|mail| smtp(settings, mail, &parts.renderer, &parts.links)).transpose()?;
+        let smtp = smtp.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>);
+        let twilio = settings.texts.as_ref().map(|texts| twilio(texts, settings, &parts.renderer)).transpose()?;
+        let twilio = twilio.map(|twilio| Arc::new(twilio) as Arc<dyn SmsSender>);
+        let outbox = Arc::new(Outbox::new(Parts { forward: smtp.clone(), forward_texts: twilio.clone(), ..parts }));
+        let sms_sender: Arc<dyn SmsSender> = match twilio {
+            Some(twilio) if settings.environment == Environment::Production => twilio,
+            _ => outbox.clone(),
+        };
+        let mailer: Arc<dyn Mailer> = match smtp {
+            Some(smtp) if settings.environment == Environment::Production => smtp,
+            _ => outbox.clone(),
+        };
+        Ok(Self { mailer, sms_sender, outbox })
+    }
+}
+
+/// Where audit events are appended, and where they are committed.
+type Events = (Arc<dyn AuditLog>, Arc<dyn Database>);
+
+/// The audit log and the database, whose events go to Watchman too where it is set.
+pub fn with_watchman(
+    settings: &Settings,
+    log: Arc<dyn AuditLog>,
+    database: Arc<dyn Database>,
+    counts: &mut Vec<Count>,
+) -> Result<Events, String> {
+    let Some(watchman) = &settings.watchman else { return Ok((log, database)) };
+    let watchman = WatchmanSettings {
+        account: watchman.account.clone(),
+        token: watchman.token.expose().to_owned(),
+        url: watchman.url.clone(),
+        service: settings.app.name.clone(),
+        first_wait: Duration::from_secs(1),
+    };
+    let watched = WatchmanAuditLog::start(watchman, log, database)?;
+    counts.push(("portcullis_watchman_dropped_total", watched.dropped()));
+    let watched = Arc::new(watched);
+    Ok((watched.clone(), watched))
+}
+
+pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<TwilioSmsSender, String> {
+    let settings = TwilioSettings {
+        account: texts.account.clone(),
+        token: texts.token.expose().to_owned(),
+        number: texts.number.clone(),
+        base_url: texts.base_url.clone(),
+        app_name: settings.app.name.clone(),
+    };
+    TwilioSmsSender::new(settings, renderer.clone())
+}
+
+pub fn smtp(settings: &Settings, mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<SmtpMailer, String> {
+    let protection = match (mail.tls, mail.starttls) {
+        (true, _) => Protection::Tls,
+        (false, true) => Protection::StartTls,
+        (false, false) => Protection::Plain,
+    };
+    let settings = SmtpSettings {
+        host: mail.host.clone(),
+        port: mail.port,
+        protection,
+        validate_certificates: mail.validate_certificates,
+        ca_file: settings.ca_file.clone(),
+        credentials: mail.credentials.as_ref().map(|(user, password)| (user.clone(), password.expose().to_owned())),
+        from: mail.from.clone(),
+        from_name: mail.from_name.clone(),
+    };
+    SmtpMailer::new(settings, renderer.clone(), links.clone())
+}

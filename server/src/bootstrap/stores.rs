@@ -1,0 +1,241 @@
+//! The stores that the settings name, opened and proven to be ones that these secrets have written.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis_adapters::messaging::dev_mailbox::shelf::SentMessageStore;
+use portcullis_adapters::mongodb::{ConnectError, MongoDb, MongoDbSettings};
+use portcullis_adapters::redis::{
+    CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
+};
+use portcullis_adapters::sqlite::{OpenError, Sqlite};
+use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::database::Database;
+use portcullis_core::ports::field_cipher::FieldCipher;
+use portcullis_core::ports::job_queue::JobQueue;
+use portcullis_core::ports::keyed_digest::KeyedDigest;
+use portcullis_core::ports::login_guard::LoginGuard;
+use portcullis_core::ports::one_time_token_store::OneTimeTokenStore;
+use portcullis_core::ports::rate_limiter::RateLimiter;
+use portcullis_core::ports::registration_store::RegistrationStore;
+use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::user_store::UserStore;
+
+use super::proof::{Keys, Proof};
+use crate::config::{self, Settings};
+use crate::http::app::{Count, KeyAge};
+
+/// Events the audit log could not take.
+const LOST_EVENTS: &str = "portcullis_audit_lost_total";
+
+/// What keeps things.
+pub struct Stores {
+    pub database: Arc<dyn Database>,
+    pub users: Arc<dyn UserStore>,
+    pub registrations: Arc<dyn RegistrationStore>,
+    pub sessions: Arc<dyn SessionStore>,
+    pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
+    pub jobs: Arc<dyn JobQueue>,
+    pub audit: Arc<dyn AuditLog>,
+    pub guard: Arc<dyn LoginGuard>,
+    pub limiter: Arc<dyn RateLimiter>,
+    pub shelf: Arc<dyn SentMessageStore>,
+    pub redis: Option<Arc<Redis>>,
+    /// What the database is called in reports.
+    pub engine: &'static str,
+    pub schema_version: u32,
+    pub key_ages: Vec<KeyAge>,
+    pub counts: Vec<Count>,
+}
+
+impl Stores {
+    fn of<S>(store: Arc<S>, engine: &'static str, schema_version: u32, key_ages: Vec<KeyAge>) -> Self
+    where
+        S: Database
+            + UserStore
+            + RegistrationStore
+            + SessionStore
+            + OneTimeTokenStore
+            + JobQueue
+            + AuditLog
+            + LoginGuard
+            + RateLimiter
+            + SentMessageStore
+            + 'static,
+    {
+        Self {
+            database: store.clone(),
+            users: store.clone(),
+            registrations: store.clone(),
+            sessions: store.clone(),
+            one_time_tokens: store.clone(),
+            jobs: store.clone(),
+            audit: store.clone(),
+            guard: store.clone(),
+            limiter: store.clone(),
+            shelf: store,
+            redis: None,
+            engine,
+            schema_version,
+            key_ages,
+            counts: Vec::new(),
+        }
+    }
+
+    /// Opens what the settings name, and waits so long for what is in use or not there yet.
+    ///
+    /// # Errors
+    /// What is wrong, by the setting's name, and the mend.
+    pub async fn open(
+        settings: &Settings,
+        cipher: &Arc<dyn FieldCipher>,
+        digests: &Arc<dyn KeyedDigest>,
+        patience: Duration,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, String> {
+        let keys = Keys::of(settings, clock.now());
+        let (of_cipher, of_digests) = (cipher.clone(), digests.clone());
+        let (cipher, digests): (&dyn FieldCipher, &dyn KeyedDigest) = (&**cipher, &**digests);
+        let stores = match &settings.database {
+            config::Database::Sqlite { path } => {
+                let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+                let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
+                let ages = proof.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
+            }
+            config::Database::MongoDb { url, name } => {
+                let mongo = mongo(settings, url.expose(), name);
+                let store = connect_when_there(&mongo, patience).await?;
+                let place = format!("the database {name}");
+                let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
+                let (version, lost) = (store.schema_version(), store.lost_events());
+                let of_store = Self::of(Arc::new(store), "mongodb", version, ages);
+                Self { counts: vec![(LOST_EVENTS, lost)], ..of_store }
+            }
+        };
+        let cache = CacheSettings {
+            time_to_live: settings.session_cache_ttl,
+            cipher: of_cipher,
+            digests: of_digests,
+            clock: clock.clone(),
+        };
+        stores.shared_by(settings, cache)
+    }
+
+    /// The embedded store beside a server that may be running on it, where it is written with these secrets.
+    ///
+    /// # Errors
+    /// What is wrong, by the setting's name, and the mend.
+    pub async fn beside(path: &Path, cipher: &dyn FieldCipher, digests: &dyn KeyedDigest) -> Result<Self, String> {
+        let store = Sqlite::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
+        proof.look(&store).await?;
+        let version = store.schema_version();
+        Ok(Self::of(Arc::new(store), "embedded", version, Vec::new()))
+    }
+
+    /// With Redis, where it is set, in front of what instances share.
+    fn shared_by(self, settings: &Settings, cache: CacheSettings) -> Result<Self, String> {
+        let Some(redis) = redis(settings) else { return Ok(self) };
+        let redis = Redis::prepare(&redis);
+        let redis = Arc::new(redis.map_err(|error| format!("REDIS_URL: {error}"))?);
+        // SQLite is quicker than a round trip to Redis
+        let cacheable = matches!(settings.database, config::Database::MongoDb { .. });
+        // an instance that does not cache invalidates the entries of those that do
+        let database = SharedDatabase::new(redis.clone(), self.database, cacheable);
+        let caches = cacheable && !cache.time_to_live.is_zero();
+        let (mut sessions, mut counts) = (self.sessions, self.counts);
+        if caches {
+            let cached = CachedSessions::new(redis.clone(), sessions, cache);
+            counts.push(("portcullis_session_cache_hits_total", cached.hits()));
+            sessions = Arc::new(cached);
+        }
+        Ok(Self {
+            database: Arc::new(database),
+            sessions,
+            counts,
+            jobs: Arc::new(SharedQueue::new(redis.clone(), self.jobs)),
+            limiter: Arc::new(SharedLimiter::new(redis.clone(), self.limiter)),
+            redis: Some(redis),
+            ..self
+        })
+    }
+}
+
+/// How a MongoDB server is connected to.
+pub fn mongo(settings: &Settings, url: &str, name: &str) -> MongoDbSettings {
+    MongoDbSettings {
+        url: url.to_owned(),
+        database: name.to_owned(),
+        validate_certificates: settings.validate_certificates,
+        ca_file: settings.ca_file.clone(),
+    }
+}
+
+/// How Redis is connected to, where it is set.
+pub fn redis(settings: &Settings) -> Option<RedisSettings> {
+    // deployments that share a Redis do not meet
+    let prefix = match &settings.database {
+        config::Database::Sqlite { .. } => "portcullis:".to_owned(),
+        config::Database::MongoDb { name, .. } => format!("portcullis:{name}:"),
+    };
+    let url = settings.redis.as_ref()?.expose().to_owned();
+    let (validate_certificates, ca_file) = (settings.validate_certificates, settings.ca_file.clone());
+    Some(RedisSettings { url, prefix, validate_certificates, ca_file })
+}
+
+/// The process before this one may still be finishing its requests: the database is waited for.
+async fn open_when_free(path: &Path, patience: Duration) -> Result<Sqlite, OpenError> {
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        ticks.tick().await;
+        match Sqlite::open(path) {
+            Err(OpenError::Locked { .. }) if began.elapsed() < patience => {}
+            opened => return opened,
+        }
+    }
+}
+
+/// A server may come up later than we do.
+async fn connect_when_there(settings: &MongoDbSettings, patience: Duration) -> Result<MongoDb, String> {
+    let began = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(500));
+    let mut told = false;
+    loop {
+        ticks.tick().await;
+        match MongoDb::connect(settings).await {
+            Ok(store) => return Ok(store),
+            Err(error @ ConnectError::Away(_)) if began.elapsed() < patience => {
+                if !told {
+                    tracing::warn!("MONGO_URL: {error}; trying for {} s", patience.as_secs());
+                    told = true;
+                }
+            }
+            Err(error) => return Err(format!("MONGO_URL: {error}. Fix: {}", mend(&error))),
+        }
+    }
+}
+
+/// What to do about a server that cannot be used.
+pub const fn mend(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::Address(_) => "write it as mongodb://user:password@host:27017/?tls=true.",
+        ConnectError::Away(_) => {
+            "start the server, or correct host and port; a replica set's members must be reachable by their own names."
+        }
+        ConnectError::Refused => "correct the user name and password in it, and authSource if they live elsewhere.",
+        ConnectError::Certificate(_) => {
+            "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that stands in it."
+        }
+        ConnectError::Standalone => {
+            "make it a replica set of one node: start mongod with --replSet rs0, then run once: mongosh --eval 'rs.initiate()'."
+        }
+        ConnectError::TooOld => "upgrade the server.",
+        ConnectError::Newer { .. } => "run the version of Portcullis that last used it, or a later one.",
+        ConnectError::Other(_) => "see that this user may read, write and make indexes in MONGO_DB.",
+    }
+}
