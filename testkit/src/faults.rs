@@ -167,7 +167,7 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("token_signer", &["sign"]),
     ("breached_passwords", &["contains"]),
     ("field_cipher", &["new_key", "wrap", "unwrap", "seal", "open"]),
-    ("password_hasher", &["hash", "verify"]),
+    ("password_hasher", &["hash", "hash_like", "hash_with_salt_of"]),
     ("job_queue", &["claim", "complete", "retry_at", "dead_letter", "list_dead_letters", "requeue", "depth"]),
     ("audit_log", &["of_user"]),
     ("login_guard", &["admit", "succeeded"]),

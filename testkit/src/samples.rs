@@ -125,6 +125,9 @@ pub fn registration(realm: &Realm, n: u64) -> Registration {
         password: hash(n),
         created_at,
         expires_at: created_at + LIFE,
+        network: digest("network", n),
+        contested: false,
+        failures: 0,
     }
 }
 

@@ -78,10 +78,20 @@ async fn whoever_reads_the_mail_decides_which_registration_counts() {
     let mails = api.mails("mail_email_verify", &owner.email, 2).await;
     let of_owner = mails.iter().find(|mail| mail["text"].as_str().unwrap().contains("John")).unwrap();
     let of_thief = mails.iter().find(|mail| mail["text"].as_str().unwrap().contains("Mallory")).unwrap();
-    let verified = api.post("/verify", &json!({"token": token_of(of_owner)})).await.expect(200);
+    // the reader of the mail can't tell whose registration it is: the password does
+    let link = token_of(of_owner);
+    let asked = api.post("/verify", &json!({"token": link})).await.expect(422);
+    assert_eq!(
+        (&asked.json()["errors"][0]["field"], &asked.json()["errors"][0]["code"]),
+        (&json!("password"), &json!("required"))
+    );
+    let planted = json!({"token": token_of(of_thief), "password": owner.password});
+    assert_eq!(api.post("/verify", &planted).await.expect(403).code(), "wrong_password");
+    let verified = api.post("/verify", &json!({"token": link, "password": owner.password})).await.expect(200);
     assert_eq!(verified.member("id"), id);
     let _ = api.post("/verify", &json!({"token": token_of(of_thief)})).await.expect(400);
-    let _ = api.login(&thief.email, &thief.password).await.expect(401);
+    // as for any address that is registered and not proven
+    assert_eq!(api.login(&thief.email, &thief.password).await.expect(403).code(), "email_not_verified");
     let _ = api.login(&owner.email, &owner.password).await.expect(200);
 }
 

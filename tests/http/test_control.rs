@@ -85,7 +85,7 @@ async fn what_is_broken_breaks_and_is_mended() {
     let _ = api.login(&person.email, &person.password).await.expect(200);
 
     let before = api.get("//__test__/clock").await.json()["seconds"].as_i64().unwrap();
-    let _ = put(json!([{"port": "password_hasher", "method": "verify", "delay_seconds": 7}])).await.expect(204);
+    let _ = put(json!([{"port": "password_hasher", "method": "hash_like", "delay_seconds": 7}])).await.expect(204);
     let _ = api.login(&person.email, &person.password).await.expect(200);
     assert_eq!(api.get("//__test__/clock").await.json()["seconds"].as_i64().unwrap() - before, 7);
 

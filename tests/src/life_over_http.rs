@@ -56,9 +56,13 @@ impl HttpDriver {
                 });
                 api.post("/create", &form).await
             }
-            Request::FollowLink { token } => api.post("/verify", &json!({"token": token})).await,
+            Request::FollowLink { token, password } => {
+                api.post("/verify", &with_password(json!({"token": token}), *password)).await
+            }
             Request::RejectLink { token } => api.post("/verify", &json!({"token": token, "reject": true})).await,
-            Request::TypeCode { email, code } => api.post("/verify", &json!({"email": email, "code": code})).await,
+            Request::TypeCode { email, code, password } => {
+                api.post("/verify", &with_password(json!({"email": email, "code": code}), *password)).await
+            }
             Request::Resend { email } => api.post("/resend_verification", &json!({"email": email})).await,
             Request::LogIn { email, password } => api.login(email, password).await,
             Request::SecondFactor { challenge, otp } => {
@@ -101,6 +105,14 @@ impl HttpDriver {
             Request::Delete { access, password: None } => api.with_token(access).delete("/delete").await,
         }
     }
+}
+
+/// A body with the password of the registration, where one is known.
+fn with_password(mut body: Value, password: Option<&str>) -> Value {
+    if let (Some(fields), Some(password)) = (body.as_object_mut(), password) {
+        fields.insert("password".to_owned(), password.into());
+    }
+    body
 }
 
 fn refusal(answer: &api::Answer) -> Answer {

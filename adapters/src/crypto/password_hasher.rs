@@ -13,11 +13,10 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use portcullis_core::model::password::Password;
 use portcullis_core::model::user::PasswordHash;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::password_hasher::{HashError, PasswordHasher, Verdict};
+use portcullis_core::ports::password_hasher::{HashError, PasswordHasher};
 use tokio::sync::oneshot;
 
 const PORT: &str = "password_hasher";
-const SALT: usize = 16;
 const OUTPUT: usize = 32;
 /// A stored hash that asks for more memory than this is not ours to compute: 1 GiB.
 const MEMORY_MAX: u32 = 1 << 20;
@@ -173,14 +172,14 @@ struct Stored {
     parameters: Parameters,
     salt: Vec<u8>,
     length: usize,
-    output: Vec<u8>,
 }
 
 impl Stored {
     fn print(&self, output: &[u8]) -> PasswordHash {
         let Parameters { memory_kib, iterations, parallelism } = self.parameters;
+        let name = self.algorithm.as_str();
         let (salt, output) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(output));
-        PasswordHash::new(format!("$argon2id$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${output}"))
+        PasswordHash::new(format!("${name}$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${output}"))
     }
 
     /// Reads `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`, within bounds.
@@ -200,36 +199,42 @@ impl Stored {
         let bounded =
             parameters.memory_kib <= MEMORY_MAX && parameters.iterations <= 64 && parameters.parallelism <= 16;
         let shaped = parts.next().is_none() && (8..=64).contains(&salt.len()) && (16..=64).contains(&output.len());
-        (bounded && shaped).then_some(Self { algorithm, parameters, salt, length: output.len(), output })
+        (bounded && shaped).then_some(Self { algorithm, parameters, salt, length: output.len() })
     }
 }
 
 #[async_trait]
 impl PasswordHasher for Argon2Pool {
     async fn hash(&self, password: Password, salt: [u8; 16]) -> Result<PasswordHash, HashError> {
-        let wanted = Stored {
-            algorithm: Algorithm::Argon2id,
-            parameters: self.parameters,
-            salt: salt.to_vec(),
-            length: OUTPUT,
-            output: Vec::new(),
-        };
+        let wanted =
+            Stored { algorithm: Algorithm::Argon2id, parameters: self.parameters, salt: salt.to_vec(), length: OUTPUT };
         let output = self.compute(password, &wanted).await?;
         Ok(wanted.print(&output))
     }
 
-    async fn verify(&self, password: Password, hash: PasswordHash) -> Result<Verdict, HashError> {
-        let stored = Stored::parse(&hash).ok_or_else(|| PortError::new(PORT, "a stored hash cannot be read"))?;
+    async fn hash_like(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError> {
+        let stored = read(&stored)?;
         let output = self.compute(password, &stored).await?;
-        if !bool::from(subtle::ConstantTimeEq::ct_eq(output.as_slice(), stored.output.as_slice())) {
-            return Ok(Verdict::Wrong);
-        }
-        let current = stored.parameters == self.parameters
-            && stored.algorithm == Algorithm::Argon2id
-            && stored.salt.len() == SALT
-            && stored.length == OUTPUT;
-        Ok(Verdict::Right { stale: !current })
+        Ok(stored.print(&output))
     }
+
+    async fn hash_with_salt_of(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError> {
+        let (algorithm, parameters, length) = (Algorithm::Argon2id, self.parameters, OUTPUT);
+        let wanted = Stored { algorithm, parameters, length, ..read(&stored)? };
+        let output = self.compute(password, &wanted).await?;
+        Ok(wanted.print(&output))
+    }
+
+    fn is_outdated(&self, stored: &PasswordHash) -> bool {
+        let stored = Stored::parse(stored);
+        stored.is_none_or(|stored| {
+            stored.parameters != self.parameters || stored.algorithm != Algorithm::Argon2id || stored.length != OUTPUT
+        })
+    }
+}
+
+fn read(hash: &PasswordHash) -> Result<Stored, PortError> {
+    Stored::parse(hash).ok_or_else(|| PortError::new(PORT, "a stored hash cannot be read"))
 }
 
 #[cfg(test)]
@@ -247,10 +252,14 @@ mod tests {
         let pool = Argon2Pool::start(CHEAP, 2, 8).unwrap();
         let hash = pool.hash(password("pässword"), [7; 16]).await.unwrap();
         assert!(hash.as_str().starts_with("$argon2id$v=19$m=64,t=1,p=1$"), "{}", hash.as_str());
-        assert_eq!(pool.verify(password("pässword"), hash.clone()).await.unwrap(), Verdict::Right { stale: false });
-        assert_eq!(pool.verify(password("other"), hash.clone()).await.unwrap(), Verdict::Wrong);
+        assert!(pool.hash_like(password("pässword"), hash.clone()).await.unwrap().matches(&hash));
+        assert!(!pool.is_outdated(&hash));
+        assert!(!pool.hash_like(password("other"), hash.clone()).await.unwrap().matches(&hash));
         let dearer = Argon2Pool::start(Parameters { iterations: 2, ..CHEAP }, 1, 8).unwrap();
-        assert_eq!(dearer.verify(password("pässword"), hash).await.unwrap(), Verdict::Right { stale: true });
+        assert!(dearer.hash_like(password("pässword"), hash.clone()).await.unwrap().matches(&hash));
+        assert!(dearer.is_outdated(&hash));
+        let renewed = dearer.hash_with_salt_of(password("pässword"), hash).await.unwrap();
+        assert!(dearer.hash(password("pässword"), [7; 16]).await.unwrap().matches(&renewed));
     }
 
     #[tokio::test]
@@ -259,7 +268,8 @@ mod tests {
         let hash =
             PasswordHash::new("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4");
         let pool = Argon2Pool::start(CHEAP, 1, 8).unwrap();
-        assert_eq!(pool.verify(password("password"), hash).await.unwrap(), Verdict::Right { stale: true });
+        assert!(pool.hash_like(password("password"), hash.clone()).await.unwrap().matches(&hash));
+        assert!(pool.is_outdated(&hash));
     }
 
     /// Polls a future once: enough to queue its hash.

@@ -159,13 +159,17 @@ impl Canon {
     }
 
     fn registration(&mut self, registration: &Registration) {
-        let Registration { realm, id, person, password, created_at, expires_at } = registration;
+        let Registration { realm, id, person, password, created_at, expires_at, network, contested, failures } =
+            registration;
         self.text(realm.as_str());
         self.bytes(id.as_bytes());
         self.person(person);
         self.text(password.as_str());
         self.time(*created_at);
         self.time(*expires_at);
+        self.digest(network);
+        self.flag(*contested);
+        self.number((*failures).into());
     }
 
     fn session(&mut self, session: &Session) {

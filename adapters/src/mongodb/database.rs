@@ -8,17 +8,15 @@ use mongodb::ClientSession;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use portcullis_core::model::ids::UserId;
-use portcullis_core::model::job::JobSubject;
 use portcullis_core::model::one_time_token::{Purpose, TokenOwner};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
-use portcullis_core::model::user::{Registration, User};
+use portcullis_core::model::user::User;
 use portcullis_core::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 
 use crate::mongodb::documents::{digest, hex, key, signed};
-use crate::mongodb::swap::SWAPS;
 use crate::mongodb::{
     MongoDb, OPERATION_TIMEOUT, audit_log, binary, is_duplicate, job_queue, login_guard, one_time_token_store,
     registration_store, session_store, user_store,
@@ -30,7 +28,7 @@ const TOKENS: &str = "one_time_tokens";
 const BACKOFF: Duration = Duration::from_millis(4);
 
 /// Why a transaction ends without a commit.
-enum Abort {
+pub(super) enum Abort {
     /// A condition of a change does not hold.
     Refused(Refusal),
     /// The driver or the server failed; a lost race is one of these.
@@ -58,10 +56,10 @@ impl From<Refusal> for Abort {
 }
 
 /// One transaction under way.
-struct Transaction<'a> {
-    mongo: &'a MongoDb,
-    session: &'a mut ClientSession,
-    committed: Committed,
+pub(super) struct Transaction<'a> {
+    pub(super) mongo: &'a MongoDb,
+    pub(super) session: &'a mut ClientSession,
+    pub(super) committed: Committed,
 }
 
 impl Transaction<'_> {
@@ -85,8 +83,8 @@ impl Transaction<'_> {
             Change::InsertRegistration { registration, limit, now } => {
                 self.insert_registration(registration, *limit, *now).await
             }
-            Change::ExtendRegistration { realm, id, expires_at, now } => {
-                self.extend_registration(realm, id, *expires_at, *now).await
+            Change::CountRegistrationFailure { realm, id, limit } => {
+                self.count_registration_failure(realm, id, *limit).await
             }
             Change::RemoveRegistration { realm, id } => self.remove_registration(realm, id).await,
             Change::RemoveRegistrations { realm, email } => self.remove_registrations(realm, email).await,
@@ -159,7 +157,7 @@ impl Transaction<'_> {
                 self.delete_many(login_guard::COLLECTION, doc! {"_id": key(realm, hex(email))}).await?;
             }
             Change::InsertRegistration { .. }
-            | Change::ExtendRegistration { .. }
+            | Change::CountRegistrationFailure { .. }
             | Change::RemoveRegistration { .. }
             | Change::RemoveRegistrations { .. }
             | Change::InsertUser(_)
@@ -218,98 +216,14 @@ impl Transaction<'_> {
         if self.find("users", which).await?.is_some() { Err(Refusal::EmailTaken.into()) } else { Ok(()) }
     }
 
-    async fn insert_registration(
-        &mut self,
-        registration: &Registration,
-        limit: u32,
-        now: Timestamp,
-    ) -> Result<(), Abort> {
-        let address = key(&registration.realm, hex(&registration.person.email_index));
-        let found = self.find(registration_store::COLLECTION, doc! {"_id": &address}).await?;
-        let mut all = registration_store::waiting(found.as_ref())?;
-        if all.len() >= registration_store::MOST {
-            all.retain(|other| other.expires_at > now);
-        }
-        let pending = all.iter().filter(|other| other.expires_at > now).count();
-        if pending >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            return Err(Refusal::RegistrationsFull.into());
-        }
-        all.push(registration.clone());
-        self.put_registrations(address, found.as_ref(), &all).await
-    }
-
-    async fn extend_registration(
-        &mut self,
-        realm: &Realm,
-        id: &UserId,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), Abort> {
-        let found = self.find(registration_store::COLLECTION, doc! {"ids": key(realm, id)}).await?;
-        let mut all = registration_store::waiting(found.as_ref())?;
-        let one = all.iter_mut().find(|one| one.id == *id && one.expires_at > now);
-        one.ok_or(Refusal::RegistrationGone)?.expires_at = expires_at;
-        let address = found.as_ref().and_then(|found| found.get_str("_id").ok()).unwrap_or_default().to_owned();
-        self.put_registrations(address, found.as_ref(), &all).await
-    }
-
-    async fn remove_registration(&mut self, realm: &Realm, id: &UserId) -> Result<(), Abort> {
-        self.forget_registration(realm, id).await?;
-        let found = self.find(registration_store::COLLECTION, doc! {"ids": key(realm, id)}).await?;
-        let Some(found) = found else { return Ok(()) };
-        let mut all = registration_store::waiting(Some(&found))?;
-        all.retain(|one| one.id != *id);
-        let address = found.get_str("_id").unwrap_or_default().to_owned();
-        self.put_registrations(address, Some(&found), &all).await
-    }
-
-    async fn remove_registrations(&mut self, realm: &Realm, email: &Digest) -> Result<(), Abort> {
-        let which = doc! {"_id": key(realm, hex(email))};
-        let found = self.find(registration_store::COLLECTION, which.clone()).await?;
-        for registration in registration_store::waiting(found.as_ref())? {
-            self.forget_registration(realm, &registration.id).await?;
-            self.committed.registrations.push(registration.id);
-        }
-        self.delete_many(registration_store::COLLECTION, which).await?;
-        Ok(())
-    }
-
-    /// Stores the document of an address that was read in this transaction.
-    async fn put_registrations(
-        &mut self,
-        address: String,
-        found: Option<&Document>,
-        all: &[Registration],
-    ) -> Result<(), Abort> {
-        let swaps = found.map_or(0, |found| found.get_i64(SWAPS).unwrap_or_default().wrapping_add(1));
-        let which = doc! {"_id": &address};
-        let Some(mut document) = registration_store::document(all) else {
-            self.delete_many(registration_store::COLLECTION, which).await?;
-            return Ok(());
-        };
-        document.insert("_id", &address);
-        document.insert(SWAPS, swaps);
-        let registrations = self.mongo.collection(registration_store::COLLECTION);
-        registrations.replace_one(which, document).upsert(true).session(&mut *self.session).await?;
-        Ok(())
-    }
-
-    /// Removes the one-time tokens and jobs of a registration.
-    async fn forget_registration(&mut self, realm: &Realm, id: &UserId) -> Result<(), Abort> {
-        self.remove_tokens(realm, id).await?;
-        let jobs = doc! {"about": job_queue::about(realm, &JobSubject::Subject(*id))};
-        self.delete_many("jobs", jobs).await?;
-        Ok(())
-    }
-
-    async fn remove_tokens(&mut self, realm: &Realm, subject: &UserId) -> Result<(), Abort> {
+    pub(super) async fn remove_tokens(&mut self, realm: &Realm, subject: &UserId) -> Result<(), Abort> {
         let id = |purpose: &Purpose| one_time_token_store::id_of(realm, *purpose, subject);
         let ids: Vec<String> = Purpose::ALL.iter().map(id).collect();
         self.delete_many(TOKENS, doc! {"_id": {"$in": ids}}).await?;
         Ok(())
     }
 
-    async fn find(&mut self, collection: &str, which: Document) -> Result<Option<Document>, Abort> {
+    pub(super) async fn find(&mut self, collection: &str, which: Document) -> Result<Option<Document>, Abort> {
         Ok(self.mongo.collection(collection).find_one(which).session(&mut *self.session).await?)
     }
 
@@ -318,7 +232,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    async fn delete_many(&mut self, collection: &str, which: Document) -> Result<u64, Abort> {
+    pub(super) async fn delete_many(&mut self, collection: &str, which: Document) -> Result<u64, Abort> {
         let deleted = self.mongo.collection(collection).delete_many(which).session(&mut *self.session).await?;
         Ok(deleted.deleted_count)
     }
@@ -380,6 +294,22 @@ async fn commit(session: &mut ClientSession) -> Result<(), Error> {
 #[async_trait]
 impl Database for MongoDb {
     async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
+        // registrations of one address are stored one after another: they would lose races with each other until the
+        // deadline
+        let address = work.changes.iter().find_map(|change| match change {
+            Change::InsertRegistration { registration, .. } => {
+                Some(key(&registration.realm, hex(&registration.person.email_index)))
+            }
+            _ => None,
+        });
+        let lane = address.and_then(|address| self.lanes.of(registration_store::COLLECTION, &address));
+        let _turn = match &lane {
+            Some(lane) => {
+                let turn = tokio::time::timeout(OPERATION_TIMEOUT, lane.lock()).await;
+                Some(turn.map_err(|_| PortError::new(PORT, "too many registrations of one address at once"))?)
+            }
+            None => None,
+        };
         let transaction = Box::pin(async { Ok(self.transact(&work).await) });
         let outcome = self.pool.run_within(OPERATION_TIMEOUT, PORT, transaction).await??;
         if outcome.is_ok() && !work.jobs.is_empty() {

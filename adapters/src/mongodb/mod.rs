@@ -24,6 +24,7 @@ mod login_guard;
 mod one_time_token_store;
 mod pool;
 mod rate_limiter;
+mod registration_changes;
 mod registration_store;
 mod sent_message_store;
 mod session_store;

@@ -12,14 +12,14 @@ use portcullis_core::model::user::Registration;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
-use crate::mongodb::documents::{Fields, hex, key, person};
+use crate::mongodb::documents::{Fields, digest, hex, key, person};
 use crate::mongodb::swap::Next;
 use crate::mongodb::{MongoDb, binary};
 
 const PORT: &str = "registration_store";
 pub const COLLECTION: &str = "registrations";
-/// Expired ones are housekeeping's, unless an address has this many: a document stays small.
-pub const MOST: usize = 32;
+/// Expired ones are left to housekeeping, unless an address has this many: a document stays small.
+pub const MOST_EXPIRED: usize = 32;
 /// Addresses a step of housekeeping looks at.
 const SWEPT: i64 = 500;
 
@@ -30,6 +30,9 @@ fn print(registration: &Registration) -> Document {
         "password": registration.password.as_str(),
         "created_at": registration.created_at.as_millis(),
         "expires_at": registration.expires_at.as_millis(),
+        "network": digest(&registration.network),
+        "contested": registration.contested,
+        "failures": i32::from(registration.failures),
     };
     document.extend(person(&registration.person));
     document
@@ -44,6 +47,9 @@ fn parse(document: &Document) -> Result<Registration, PortError> {
         password: fields.password()?,
         created_at: fields.time("created_at")?,
         expires_at: fields.time("expires_at")?,
+        network: fields.any("network", Fields::digest)?.unwrap_or_else(|| Digest::from_bytes([0; 32])),
+        contested: fields.any("contested", Fields::flag)?.unwrap_or_default(),
+        failures: fields.any("failures", Fields::number)?.unwrap_or_default(),
     })
 }
 

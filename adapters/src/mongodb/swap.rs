@@ -29,7 +29,7 @@ impl Default for KeyedMutex {
 }
 
 impl KeyedMutex {
-    fn of(&self, collection: &str, id: &str) -> Option<Arc<Mutex<()>>> {
+    pub(super) fn of(&self, collection: &str, id: &str) -> Option<Arc<Mutex<()>>> {
         let number = self.hasher.hash_one((collection, id)) % LANES as u64;
         self.lanes.get(usize::try_from(number).unwrap_or(0)).cloned()
     }

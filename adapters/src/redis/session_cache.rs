@@ -215,7 +215,7 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         Change::InsertSession(_)
         | Change::ReplaceSession { .. }
         | Change::InsertRegistration { .. }
-        | Change::ExtendRegistration { .. }
+        | Change::CountRegistrationFailure { .. }
         | Change::RemoveRegistration { .. }
         | Change::RemoveRegistrations { .. }
         | Change::InsertUser(_)

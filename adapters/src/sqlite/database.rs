@@ -15,10 +15,11 @@ const PORT: &str = "database";
 fn apply(db: &Connection, change: Change, committed: &mut Committed) -> rusqlite::Result<Result<(), Refusal>> {
     match change {
         Change::InsertRegistration { registration, limit, now } => {
-            registration_store::insert_new(db, &registration, limit, now)
+            committed.registrations.extend(registration_store::insert_new(db, *registration, limit, now)?);
+            Ok(Ok(()))
         }
-        Change::ExtendRegistration { realm, id, expires_at, now } => {
-            registration_store::extend(db, &realm, &id, expires_at, now)
+        Change::CountRegistrationFailure { realm, id, limit } => {
+            registration_store::count_failure(db, &realm, &id, limit)
         }
         Change::RemoveRegistration { realm, id } => registration_store::remove(db, &realm, &id).map(Ok),
         Change::RemoveRegistrations { realm, email } => {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::JobSubject;
+use portcullis_core::model::pending_registrations::add_registration;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
@@ -19,6 +20,7 @@ use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY};
 use crate::sqlite::{Sqlite, job_queue, one_time_token_store};
 
 const PORT: &str = "registration_store";
+pub const REST: &str = "password, created_at, expires_at, network, contested, failures";
 const HELD: Held = Held { port: PORT, table: "registrations", record: "id", part: "0" };
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
@@ -30,13 +32,16 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
         password: columns.password()?,
         created_at: columns.time()?,
         expires_at: columns.time()?,
+        network: columns.digest()?,
+        contested: columns.value()?,
+        failures: columns.value()?,
     })
 }
 
 pub fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<()> {
     let sql = format!(
-        "INSERT INTO registrations (realm, id, {PERSON}, password, created_at, expires_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+        "INSERT INTO registrations (realm, id, {PERSON}, {REST}) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
     );
     let person = &registration.person;
     let slot = key_slots::insert(db, &person.key)?;
@@ -54,38 +59,51 @@ pub fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<
         registration.password.as_str(),
         registration.created_at.as_millis(),
         registration.expires_at.as_millis(),
+        registration.network.as_bytes(),
+        registration.contested,
+        registration.failures,
     ])?;
     Ok(())
 }
 
-/// Stores a registration unless `limit` unexpired ones of its address are pending.
-pub fn insert_new(
-    db: &Connection,
-    registration: &Registration,
-    limit: u32,
-    now: Timestamp,
-) -> rusqlite::Result<Result<(), Refusal>> {
-    let pending = "SELECT count(*) FROM registrations WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3";
-    let of = params![registration.realm.as_str(), registration.person.email_index.as_bytes(), now.as_millis()];
-    let pending: i64 = db.prepare_cached(pending)?.query_row(of, |row| row.get(0))?;
-    if pending >= i64::from(limit) {
-        return Ok(Err(Refusal::RegistrationsFull));
-    }
-    insert(db, registration).map(Ok)
+fn pending(db: &Connection, realm: &Realm, email: &Digest, now: Timestamp) -> rusqlite::Result<Vec<Registration>> {
+    let sql = format!(
+        "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM registrations JOIN keys ON slot = key_slot \
+         WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3 ORDER BY created_at, id"
+    );
+    let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
+    db.prepare_cached(&sql)?.query_map(which, read)?.collect()
 }
 
-/// Moves the expiry of an unexpired registration.
-pub fn extend(
+/// Stores a registration beside the unexpired ones of its address; the one that gives way.
+pub fn insert_new(
     db: &Connection,
-    realm: &Realm,
-    id: &UserId,
-    expires_at: Timestamp,
+    registration: Registration,
+    limit: u32,
     now: Timestamp,
-) -> rusqlite::Result<Result<(), Refusal>> {
-    let sql = "UPDATE registrations SET expires_at = ?3 WHERE realm = ?1 AND id = ?2 AND expires_at > ?4";
-    let which = params![realm.as_str(), id.as_bytes(), expires_at.as_millis(), now.as_millis()];
-    let extended = db.prepare_cached(sql)?.execute(which)? > 0;
-    Ok(if extended { Ok(()) } else { Err(Refusal::RegistrationGone) })
+) -> rusqlite::Result<Option<UserId>> {
+    let (realm, email) = (registration.realm.clone(), registration.person.email_index);
+    let mut pending = pending(db, &realm, &email, now)?;
+    let removed = add_registration(&mut pending, registration, usize::try_from(limit).unwrap_or(usize::MAX));
+    if let Some(removed) = removed {
+        remove(db, &realm, &removed)?;
+    }
+    let contested = "UPDATE registrations SET contested = 1 WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3";
+    db.prepare_cached(contested)?.execute(params![realm.as_str(), email.as_bytes(), now.as_millis()])?;
+    pending.last().map_or(Ok(()), |new| insert(db, new))?;
+    Ok(removed)
+}
+
+/// Counts a wrong password, and removes the registration with the last one allowed.
+pub fn count_failure(db: &Connection, realm: &Realm, id: &UserId, limit: u8) -> rusqlite::Result<Result<(), Refusal>> {
+    let sql = "UPDATE registrations SET failures = failures + 1 WHERE realm = ?1 AND id = ?2 RETURNING failures";
+    let which = params![realm.as_str(), id.as_bytes()];
+    let failures = db.prepare_cached(sql)?.query_row(which, |row| row.get::<_, i64>(0)).optional()?;
+    match failures {
+        None => Ok(Err(Refusal::RegistrationGone)),
+        Some(failures) if failures >= i64::from(limit) => remove(db, realm, id).map(Ok),
+        Some(_) => Ok(Ok(())),
+    }
 }
 
 /// Removes the one-time tokens and jobs of a registration.
@@ -119,7 +137,7 @@ impl RegistrationStore for Sqlite {
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
-                "SELECT realm, id, {PERSON_WITH_KEY}, password, created_at, expires_at FROM registrations \
+                "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM registrations \
                  JOIN keys ON slot = key_slot WHERE realm = ?1 AND id = ?2 AND expires_at > ?3"
             );
             let which = params![realm.as_str(), id.as_bytes(), now.as_millis()];
@@ -133,14 +151,7 @@ impl RegistrationStore for Sqlite {
         email: &Digest,
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError> {
-        self.readers.read(PORT, |db| {
-            let sql = format!(
-                "SELECT realm, id, {PERSON_WITH_KEY}, password, created_at, expires_at FROM registrations \
-                 JOIN keys ON slot = key_slot WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3 ORDER BY created_at, id"
-            );
-            let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
-            db.prepare_cached(&sql)?.query_map(which, read)?.collect()
-        })
+        self.readers.read(PORT, |db| pending(db, realm, email, now))
     }
 
     async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {

@@ -38,7 +38,7 @@ pub fn of(collection: Collection) -> Shape {
         }
         Collection::Users => shape("users JOIN keys ON slot = key_slot", &user_store::columns(), owned, user),
         Collection::Registrations => {
-            let columns = format!("realm, id, {PERSON_WITH_KEY}, password, created_at, expires_at");
+            let columns = format!("realm, id, {PERSON_WITH_KEY}, {}", registration_store::REST);
             let from = "registrations JOIN keys ON slot = key_slot";
             Shape { order: ", created_at, id", ..shape(from, &columns, &["realm", "email_index"], registration) }
         }

@@ -15,6 +15,7 @@ mod normal_form;
 pub mod one_time_token;
 pub mod otp;
 pub mod password;
+pub mod pending_registrations;
 pub mod phone;
 pub mod quota;
 pub mod realm;

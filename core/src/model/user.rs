@@ -73,8 +73,15 @@ pub struct Registration {
     pub password: PasswordHash,
     /// When `create` was called.
     pub created_at: Timestamp,
-    /// It dies with its newest link.
+    /// It dies then, however often its mail is sent again.
     pub expires_at: Timestamp,
+    /// Digest of the network (/24, /48) of the client that made it.
+    pub network: Digest,
+    /// Whether another registration of the address was pending during its life: then its link and code need the password
+    /// too, because the reader of the mail can't tell whose registration it is.
+    pub contested: bool,
+    /// Wrong passwords given with its link or code.
+    pub failures: u8,
 }
 
 /// A new address that counts once its link is followed.

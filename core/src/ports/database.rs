@@ -17,8 +17,8 @@ use crate::ports::error::PortError;
 /// condition does not hold at that moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Stores a pending registration, unless `limit` unexpired ones of its realm and address exist
-    /// (`RegistrationsFull`).
+    /// Stores a pending registration by [`crate::model::pending_registrations::add_registration`]: one that gives way is
+    /// removed with its one-time tokens and jobs.
     InsertRegistration {
         /// The new one.
         registration: Box<Registration>,
@@ -27,16 +27,15 @@ pub enum Change {
         /// Records that expire at or before this time are expired.
         now: Timestamp,
     },
-    /// Moves the expiry of an unexpired registration (`RegistrationGone`).
-    ExtendRegistration {
+    /// Counts a wrong password given with the link or code of a registration (`RegistrationGone`). The last one that
+    /// `limit` allows removes it with its one-time tokens and jobs.
+    CountRegistrationFailure {
         /// The realm.
         realm: Realm,
         /// The registration.
         id: UserId,
-        /// The new expiry.
-        expires_at: Timestamp,
-        /// Records that expire at or before this time are expired.
-        now: Timestamp,
+        /// How many may be wrong.
+        limit: u8,
     },
     /// Removes a registration with its one-time tokens and jobs, if it exists.
     RemoveRegistration {
@@ -179,9 +178,6 @@ impl UnitOfWork {
 /// Why a commit was refused. Nothing of it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// The address has as many pending registrations as it may have.
-    #[error("the address has too many pending registrations")]
-    RegistrationsFull,
     /// The registration does not exist or has expired.
     #[error("the registration is gone")]
     RegistrationGone,
@@ -211,7 +207,7 @@ pub enum Refusal {
 /// What a commit did beyond what was asked by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Committed {
-    /// The registrations that `RemoveRegistrations` removed.
+    /// The registrations that `RemoveRegistrations` removed, and the one that gave way to `InsertRegistration`.
     pub registrations: Vec<UserId>,
     /// How many sessions `EndSessions` ended.
     pub sessions: u64,

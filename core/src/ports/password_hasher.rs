@@ -17,26 +17,20 @@ pub enum HashError {
     Port(#[from] PortError),
 }
 
-/// What a verification found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The password is the one.
-    Right {
-        /// The hash was made with other parameters than today's: make it anew.
-        stale: bool,
-    },
-    /// It is not.
-    Wrong,
-}
-
-/// Argon2id with the operator's parameters. Hashing and verifying cost the same; a caller that has gone away frees
-/// its place.
+/// Argon2id with the operator's parameters. Every call costs one hash; a caller that has gone away frees its place.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
-    /// Hashes with a salt of the caller's choice: equal passwords and salts give equal hashes.
+    /// Hashes with the operator's parameters and that salt: equal passwords and salts give equal hashes.
     async fn hash(&self, password: Password, salt: [u8; 16]) -> Result<PasswordHash, HashError>;
 
-    /// Verifies against a stored hash, whatever parameters it was made with.
-    async fn verify(&self, password: Password, hash: PasswordHash) -> Result<Verdict, HashError>;
+    /// Hashes with the algorithm, the parameters and the salt of a stored hash: the two are equal exactly if the
+    /// passwords are.
+    async fn hash_like(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError>;
+
+    /// Hashes with the operator's parameters and the salt of a stored hash.
+    async fn hash_with_salt_of(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError>;
+
+    /// Whether a stored hash was made with another algorithm or other parameters than the operator's.
+    fn is_outdated(&self, stored: &PasswordHash) -> bool;
 }

@@ -12,11 +12,13 @@
 mod crash_points;
 mod deliveries;
 mod edge_cases;
+mod enumeration;
 mod fake_users;
 mod histories;
 mod reauthentication;
 mod refresh_model;
 mod refusals;
+mod squatting;
 mod texts;
 
 use portcullis_core::model::client::Client;
@@ -75,7 +77,8 @@ impl Play {
     }
 
     fn register(&self, email: &'static str) -> Result<(), AuthError> {
-        block_on(self.service.registrations().register(&self.realm, Self::form(email), Vec::new())).map(|_| ())
+        block_on(self.service.registrations().register(&self.realm, Self::form(email), Vec::new(), &self.client))
+            .map(|_| ())
     }
 
     /// Does all work that is due.
@@ -88,7 +91,7 @@ impl Play {
     }
 
     fn verify(&self, link: &str) -> Result<(), AuthError> {
-        block_on(self.service.registrations().verify_link(&self.realm, link)).map(|_| ())
+        block_on(self.service.registrations().verify_link(&self.realm, link, None)).map(|_| ())
     }
 
     fn log_in(&self, email: &str, password: &str) -> Result<TokenPair, AuthError> {

@@ -49,7 +49,7 @@ fn owner_as(play: &Play, email: &str, number: &str, country: &str) -> String {
         country_code: Some(country),
         password: Some(PASSWORD),
     };
-    let id = block_on(play.service.registrations().register(&play.realm, form, Vec::new())).unwrap();
+    let id = block_on(play.service.registrations().register(&play.realm, form, Vec::new(), &play.client)).unwrap();
     play.deliver();
     play.verify(&play.link("mail_email_verify")).unwrap();
     play.deliver();

@@ -38,20 +38,23 @@ fn form(email: &str) -> RegistrationForm<'_> {
     }
 }
 
+fn client() -> Client {
+    Client::new([198, 51, 100, 7].into(), "Test/1.0")
+}
+
 async fn log_in(service: &AuthService) -> Result<TokenPair, AuthError> {
-    let client = Client::new([198, 51, 100, 7].into(), "Test/1.0");
-    match service.logins().log_in(&realm("User1"), EMAIL, PASSWORD, &client).await? {
+    match service.logins().log_in(&realm("User1"), EMAIL, PASSWORD, &client()).await? {
         LoggedIn::Session(pair) => Ok(pair),
         LoggedIn::MfaRequired(_) => panic!("nobody asked for a second factor"),
     }
 }
 
 async fn account(world: &TestWorld, service: &AuthService) -> TokenPair {
-    service.registrations().register(&realm("User1"), form(EMAIL), Vec::new()).await.expect("registered");
+    service.registrations().register(&realm("User1"), form(EMAIL), Vec::new(), &client()).await.expect("registered");
     while !matches!(service.deliveries().deliver_next().await, Ok(Delivery::Idle)) {}
     let link = world.mailer.link_token("mail_email_verify").expect("a link");
     assert!(world.mailer.code().is_some(), "and a code beside it");
-    service.registrations().verify_link(&realm("User1"), &link.expose()).await.expect("verified");
+    service.registrations().verify_link(&realm("User1"), &link.expose(), None).await.expect("verified");
     log_in(service).await.expect("logged in")
 }
 
@@ -111,9 +114,9 @@ proptest! {
     fn what_is_no_address_registers_nobody(bad in almost_email(), ugly in hostile()) {
         let world = TestWorld::new(1);
         let service = service(&world);
-        let refused = block_on(service.registrations().register(&realm("User1"), form(&bad), Vec::new()));
+        let refused = block_on(service.registrations().register(&realm("User1"), form(&bad), Vec::new(), &client()));
         prop_assert!(matches!(refused, Err(AuthError::Invalid(_))));
-        let _ = block_on(service.registrations().register(&realm("User1"), form(&ugly), Vec::new()));
+        let _ = block_on(service.registrations().register(&realm("User1"), form(&ugly), Vec::new(), &client()));
         prop_assert!(world.users.all().is_empty());
     }
 }

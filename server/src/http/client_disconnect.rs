@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use portcullis_core::model::password::Password;
 use portcullis_core::model::user::PasswordHash;
-use portcullis_core::ports::password_hasher::{HashError, PasswordHasher, Verdict};
+use portcullis_core::ports::password_hasher::{HashError, PasswordHasher};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -44,8 +44,16 @@ impl PasswordHasher for CancellableHasher {
         cancel_on_disconnect(self.0.hash(password, salt)).await
     }
 
-    async fn verify(&self, password: Password, hash: PasswordHash) -> Result<Verdict, HashError> {
-        cancel_on_disconnect(self.0.verify(password, hash)).await
+    async fn hash_like(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError> {
+        cancel_on_disconnect(self.0.hash_like(password, stored)).await
+    }
+
+    async fn hash_with_salt_of(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError> {
+        cancel_on_disconnect(self.0.hash_with_salt_of(password, stored)).await
+    }
+
+    fn is_outdated(&self, stored: &PasswordHash) -> bool {
+        self.0.is_outdated(stored)
     }
 }
 

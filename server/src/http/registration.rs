@@ -18,6 +18,10 @@ use crate::http::pages::{human_time, page};
 use crate::http::problem::Problem;
 use crate::http::response::json;
 
+/// Letters of a first name on the page: a stranger may have chosen it.
+const FIRST_NAME_SHOWN: usize = 20;
+const PASSWORD_NEEDED: &str = "The password of the registration, where another one of the address was pending too.";
+
 /// The schemas of the group.
 pub fn schemas() -> Value {
     json!({
@@ -27,8 +31,8 @@ pub fn schemas() -> Value {
         })),
         "Address": schemas::object(&["email"], json!({"email": schemas::email()})),
         "Verification": json!({"oneOf": [
-            schemas::object(&["token"], json!({"token": schemas::text("The token of the link."), "reject": {"type": ["boolean", "string"], "enum": [true, false, "true", "false"]}})),
-            schemas::object(&["email", "code"], json!({"email": schemas::email(), "code": schemas::text("The six characters of the mail, in either case.")})),
+            schemas::object(&["token"], json!({"token": schemas::text("The token of the link."), "password": schemas::text(PASSWORD_NEEDED), "reject": {"type": ["boolean", "string"], "enum": [true, false, "true", "false"]}})),
+            schemas::object(&["email", "code"], json!({"email": schemas::email(), "code": schemas::text("The six characters of the mail, in either case."), "password": schemas::text(PASSWORD_NEEDED)})),
         ]}),
         "Created": schemas::object(&["message", "id", "email"], json!({"message": schemas::text("For people."), "id": schemas::id("usr"), "email": {"const": "[ENCRYPTED]"}})),
         "Verified": schemas::object(&["message"], json!({"message": schemas::text("For people."), "id": schemas::id("usr")})),
@@ -56,7 +60,8 @@ pub async fn create(context: RealmContext, input: Input) -> HandlerResult {
         country_code: country_code.as_deref(),
         password: password.as_deref(),
     };
-    let id = context.service().registrations().register(&context.realm, form, fields.violations()).await?;
+    let id =
+        context.service().registrations().register(&context.realm, form, fields.violations(), &context.client).await?;
     let body = json!({"message": "User created successfully", "id": id.to_string(), "email": "[ENCRYPTED]"});
     Ok(json(StatusCode::CREATED, &body))
 }
@@ -95,20 +100,23 @@ pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
     query.finish()?;
     let (service, realm) = (context.service(), &context.realm);
     if only_json(&input.headers) {
-        let verified = service.registrations().verify_link(realm, &token).await?;
+        let verified = service.registrations().verify_link(realm, &token, None).await?;
         return Ok(verified_json(verified));
     }
     let preview = match service.registrations().preview_link(realm, &token).await {
         Err(AuthError::InvalidToken) => return failed(&context),
         other => other?,
     };
-    let (template, first_name, at) = match preview {
-        LinkPreview::Registration { first_name, at } => ("verify_button.html", first_name, at),
-        LinkPreview::EmailChange { first_name, at } => ("email_change_button.html", first_name, at),
+    let (template, first_name, at, needs_password) = match preview {
+        LinkPreview::Registration { first_name, at, needs_password } => {
+            ("verify_button.html", first_name, at, needs_password)
+        }
+        LinkPreview::EmailChange { first_name, at } => ("email_change_button.html", first_name, at, false),
     };
     let values = json!({
         "app_name": service.policy.app_name,
-        "first_name": first_name.as_str(),
+        "first_name": first_name.as_str().chars().take(FIRST_NAME_SHOWN).collect::<String>(),
+        "needs_password": needs_password,
         "at": human_time(at),
         "action": format!("/{realm}/verify"),
         "token": token,
@@ -120,11 +128,13 @@ pub static VERIFY: Operation = Operation::new(
     "Verify an address",
     "By the token of the link, or by the address and the six characters of the same mail. Five \
      wrong tries kill the code, not the link. `reject=true` with the token throws the \
-     registration away. Also makes a changed address count.",
+     registration away. If another registration of the address was pending during the life of \
+     this one, both need its `password` too; five wrong ones end it. Also makes a changed \
+     address count.",
     &[page_or(200, "The account exists.", "Verified")],
 )
 .body(&[JSON, FORM], "Verification")
-.errors(&[Code::InvalidToken])
+.errors(&[Code::InvalidToken, Code::WrongPassword, Code::Overloaded])
 .failure_pages();
 
 /// `POST /verify`: the button of the page, or the code of the mail.
@@ -151,6 +161,7 @@ enum Outcome {
 async fn verify_fields(context: &RealmContext, mut fields: FormFields) -> Result<Outcome, Problem> {
     let (service, realm) = (context.service(), &context.realm);
     let (token, email, code) = (fields.text("token"), fields.text("email"), fields.text("code"));
+    let password = fields.text("password");
     let reject = fields.flag("reject");
     if token.is_none() {
         for (name, value) in [("email", &email), ("code", &code)] {
@@ -173,10 +184,12 @@ async fn verify_fields(context: &RealmContext, mut fields: FormFields) -> Result
             service.registrations().reject_link(realm, &token).await?;
             Ok(Outcome::Rejected)
         }
-        (Some(token), false) => Ok(Outcome::Verified(service.registrations().verify_link(realm, &token).await?)),
+        (Some(token), false) => {
+            Ok(Outcome::Verified(service.registrations().verify_link(realm, &token, password.as_deref()).await?))
+        }
         (None, _) => {
             let (email, code) = (email.unwrap_or_default(), code.unwrap_or_default());
-            Ok(Outcome::Verified(service.registrations().verify_code(realm, &email, &code).await?))
+            Ok(Outcome::Verified(service.registrations().verify_code(realm, &email, &code, password.as_deref()).await?))
         }
     }
 }

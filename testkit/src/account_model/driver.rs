@@ -42,11 +42,11 @@ pub enum Request {
     /// `POST /create`. The first name and the phone are nobody else's.
     Register { name: String, phone: String, email: &'static str, password: &'static str },
     /// `POST /verify` with the token of a link.
-    FollowLink { token: String },
+    FollowLink { token: String, password: Option<&'static str> },
     /// The same with `reject=true`.
     RejectLink { token: String },
     /// `POST /verify` with a typed code.
-    TypeCode { email: String, code: String },
+    TypeCode { email: String, code: String, password: Option<&'static str> },
     /// `POST /resend_verification`.
     Resend { email: &'static str },
     /// `POST /login`.

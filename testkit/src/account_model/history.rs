@@ -1,5 +1,7 @@
 //! What a client has been handed, newest last: whatever it may still try, in whichever order.
 
+use std::collections::BTreeMap;
+
 use super::driver::{Answer, Request, SentMessage, TestRealm};
 use super::state::{ACCESS, LEEWAY, Seconds};
 
@@ -28,6 +30,10 @@ pub struct History {
     pub refresh: Vec<(TestRealm, String)>,
     pub links: Vec<(TestRealm, String, LinkKind)>,
     pub codes: Vec<(TestRealm, String, String)>,
+    /// The passwords of registrations, by the first name that their mails greet.
+    passwords: BTreeMap<String, &'static str>,
+    /// Links and codes, and the first name that their mail greeted.
+    greeted: BTreeMap<String, String>,
     pub challenges: Vec<Asked>,
     /// Ids and the phones they registered with.
     pub people: Vec<(TestRealm, String, String)>,
@@ -39,6 +45,11 @@ pub fn newest<T>(all: &[T], nth: u8) -> Option<&T> {
 }
 
 impl History {
+    /// The password of the registration whose mail had that link or code.
+    pub fn password_of(&self, link_or_code: &str) -> Option<&'static str> {
+        self.passwords.get(self.greeted.get(link_or_code)?).copied()
+    }
+
     /// The n-th newest access token of which no clock's error makes a difference.
     pub fn access(&self, nth: u8, now: Seconds) -> Option<&(TestRealm, String, Seconds)> {
         newest(&self.access, nth).filter(|(.., expires)| clear(*expires, now))
@@ -53,8 +64,9 @@ impl History {
         sent: &[SentMessage],
         lost: bool,
     ) {
-        if let Request::Register { .. } = request {
+        if let Request::Register { name, password, .. } = request {
             self.serial += 1;
+            self.passwords.insert(name.clone(), password);
         }
         match answer {
             Answer::Registered(id) => {
@@ -87,6 +99,10 @@ impl History {
             "mail_password_reset" => Some(LinkKind::Reset),
             _ => None,
         };
+        if let Some(name) = &message.name {
+            let both = [&message.token, &message.code].into_iter().flatten();
+            self.greeted.extend(both.map(|text| (text.clone(), name.clone())));
+        }
         if let (Some(kind), Some(token)) = (kind, &message.token) {
             self.links.push((realm, token.clone(), kind));
         }

@@ -83,12 +83,16 @@ impl ServiceDriver {
         match request {
             Request::Register { name, phone, email, password } => {
                 let form = form(name, phone, email, password);
-                Ok(Answer::Registered(service.registrations().register(realm, form, Vec::new()).await?.to_string()))
+                Ok(Answer::Registered(
+                    service.registrations().register(realm, form, Vec::new(), &self.client).await?.to_string(),
+                ))
             }
-            Request::FollowLink { token } => service.registrations().verify_link(realm, token).await.map(verified),
+            Request::FollowLink { token, password } => {
+                service.registrations().verify_link(realm, token, *password).await.map(verified)
+            }
             Request::RejectLink { token } => service.registrations().reject_link(realm, token).await.map(done),
-            Request::TypeCode { email, code } => {
-                service.registrations().verify_code(realm, email, code).await.map(verified)
+            Request::TypeCode { email, code, password } => {
+                service.registrations().verify_code(realm, email, code, *password).await.map(verified)
             }
             Request::Resend { email } => service.registrations().resend_verification(realm, email).await.map(done),
             Request::LogIn { email, password } => {

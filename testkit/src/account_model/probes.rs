@@ -1,7 +1,7 @@
 //! What a token is good for, without using it.
 
 use super::driver::{Probe, Seen, TestRealm};
-use super::state::{Link, Model, Session};
+use super::state::{Link, Model, Registration, Session};
 
 impl Model {
     /// What the contract says one must see.
@@ -19,7 +19,8 @@ impl Model {
             }
             Probe::Link(token) => {
                 let changes = people.accounts.iter().any(|account| account.changes_by(token));
-                changes || people.registrations.iter().any(|waiting| shows(&waiting.link, token))
+                let free = |waiting: &&Registration| people.owner(waiting.email).is_none();
+                changes || people.registrations.iter().filter(free).any(|waiting| shows(&waiting.link, token))
             }
             Probe::Reset(token) => {
                 let mut links = people.accounts.iter().filter_map(|account| account.reset_link());

@@ -187,7 +187,8 @@ impl Step {
             }
             Self::FollowLink { nth, any, elsewhere } => {
                 let (realm, token) = link(history, *nth, |kind| *any || kind != LinkKind::Reset)?;
-                (turned(realm, *elsewhere), Request::FollowLink { token })
+                let password = history.password_of(&token);
+                (turned(realm, *elsewhere), Request::FollowLink { token, password })
             }
             Self::RejectLink { nth } => {
                 let (realm, token) = link(history, *nth, |kind| kind != LinkKind::Reset)?;
@@ -195,7 +196,9 @@ impl Step {
             }
             Self::TypeCode { nth, wrong } => {
                 let (realm, email, code) = newest(&history.codes, *nth)?.clone();
-                (realm, Request::TypeCode { email, code: if *wrong { another(&code) } else { code.to_lowercase() } })
+                let password = history.password_of(&code);
+                let code = if *wrong { another(&code) } else { code.to_lowercase() };
+                (realm, Request::TypeCode { email, code, password })
             }
             Self::Resend { realm, email } => (*realm, Request::Resend { email }),
             Self::LogIn { realm, email, password } => (*realm, Request::LogIn { email, password }),

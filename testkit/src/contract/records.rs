@@ -125,14 +125,9 @@ impl Records<dyn RegistrationStore> {
         self.change(Change::InsertRegistration { registration, limit, now }).await.map(plain)
     }
 
-    pub(super) async fn extend(
-        &self,
-        realm: &Realm,
-        id: &UserId,
-        expires_at: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, PortError> {
-        let change = Change::ExtendRegistration { realm: realm.clone(), id: *id, expires_at, now };
+    /// Whether there is one.
+    pub(super) async fn count_failure(&self, realm: &Realm, id: &UserId, limit: u8) -> Result<bool, PortError> {
+        let change = Change::CountRegistrationFailure { realm: realm.clone(), id: *id, limit };
         Ok(self.change(change).await?.is_ok())
     }
 

@@ -75,10 +75,20 @@ impl Draft {
     fn apply(&mut self, change: Change) -> Result<(), Refusal> {
         match change {
             Change::InsertRegistration { registration, limit, now } => {
-                registration_store::insert(&mut self.registrations, *registration, limit, now)
+                let realm = registration.realm.clone();
+                if let Some(id) = registration_store::insert(&mut self.registrations, *registration, limit, now) {
+                    self.apply_unconditional(Change::RemoveRegistration { realm, id });
+                    self.committed.registrations.push(id);
+                }
+                Ok(())
             }
-            Change::ExtendRegistration { realm, id, expires_at, now } => {
-                registration_store::extend(&mut self.registrations, &(realm, id), expires_at, now)
+            Change::CountRegistrationFailure { realm, id, limit } => {
+                let found = self.registrations.get_mut(&(realm.clone(), id)).ok_or(Refusal::RegistrationGone)?;
+                found.failures = found.failures.saturating_add(1);
+                if found.failures >= limit {
+                    self.apply_unconditional(Change::RemoveRegistration { realm, id });
+                }
+                Ok(())
             }
             Change::InsertUser(user) => user_store::insert(&mut self.users, *user),
             Change::ReplaceUser { user, expected } => user_store::replace(&mut self.users, *user, expected),
@@ -152,7 +162,7 @@ impl Draft {
                 self.logins.remove(&(realm, email));
             }
             Change::InsertRegistration { .. }
-            | Change::ExtendRegistration { .. }
+            | Change::CountRegistrationFailure { .. }
             | Change::InsertUser(_)
             | Change::ReplaceUser { .. }
             | Change::DeleteUser { .. }

@@ -10,7 +10,7 @@ use crate::locked::Locked;
 use portcullis_core::model::password::Password;
 use portcullis_core::model::user::PasswordHash;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::password_hasher::{HashError, PasswordHasher, Verdict};
+use portcullis_core::ports::password_hasher::{HashError, PasswordHasher};
 
 /// Hashes of the form `$fake$v=1$<parameters>$<salt>$<digest>`.
 #[derive(Debug)]
@@ -60,14 +60,16 @@ fn phc(password: &Password, parameters: &str, salt: &str) -> String {
     format!("$fake$v=1${parameters}${salt}${}", hex(&mixed.finish()))
 }
 
-/// What verifying against a hash of today's parameters finds.
-fn verdict(password: &Password, hash: &PasswordHash, today: &str) -> Result<Verdict, PortError> {
+/// The parameters and the salt of a hash.
+fn parse(hash: &PasswordHash) -> Result<(String, String), PortError> {
     let fields: Vec<&str> = hash.as_str().split('$').collect();
-    let &["", "fake", "v=1", parameters, salt, _] = fields.as_slice() else {
+    let &["", "fake", "v=1", parameters, salt, digest] = fields.as_slice() else {
         return Err(PortError::new("password_hasher", "not a hash of the fake"));
     };
-    let right = hash.matches(&PasswordHash::new(phc(password, parameters, salt)));
-    Ok(if right { Verdict::Right { stale: parameters != today } } else { Verdict::Wrong })
+    if digest.is_empty() {
+        return Err(PortError::new("password_hasher", "a hash without its end"));
+    }
+    Ok((parameters.to_owned(), salt.to_owned()))
 }
 
 #[async_trait]
@@ -78,9 +80,20 @@ impl PasswordHasher for FakePasswordHasher {
         Ok(self.faults.call("hash", hash)?)
     }
 
-    async fn verify(&self, password: Password, hash: PasswordHash) -> Result<Verdict, HashError> {
+    async fn hash_like(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError> {
         self.admit()?;
-        Ok(self.faults.call("verify", || verdict(&password, &hash, &self.parameters.lock()))??)
+        let hash = || parse(&stored).map(|(parameters, salt)| phc(&password, &parameters, &salt));
+        Ok(self.faults.call("hash_like", hash)?.map(PasswordHash::new)?)
+    }
+
+    async fn hash_with_salt_of(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError> {
+        self.admit()?;
+        let hash = || parse(&stored).map(|(_, salt)| phc(&password, &self.parameters.lock(), &salt));
+        Ok(self.faults.call("hash_with_salt_of", hash)?.map(PasswordHash::new)?)
+    }
+
+    fn is_outdated(&self, stored: &PasswordHash) -> bool {
+        parse(stored).is_ok_and(|(parameters, _)| parameters != *self.parameters.lock())
     }
 }
 
@@ -95,8 +108,8 @@ mod tests {
         let hasher = FakePasswordHasher::default();
         let hash = block_on(hasher.hash(password("a"), [1; 16])).unwrap();
         hasher.set_parameters("m=16,t=2,p=1");
-        let verdict = block_on(hasher.verify(password("a"), hash)).unwrap();
-        assert_eq!(verdict, Verdict::Right { stale: true });
+        assert!(hasher.is_outdated(&hash));
+        assert!(block_on(hasher.hash_like(password("a"), hash.clone())).unwrap().matches(&hash));
     }
 
     #[test]

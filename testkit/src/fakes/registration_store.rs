@@ -9,11 +9,11 @@ use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
 use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
+use portcullis_core::model::pending_registrations::add_registration;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
-use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
@@ -61,30 +61,19 @@ fn waits(registration: &Registration, now: Timestamp) -> bool {
     now < registration.expires_at
 }
 
+/// Inserts a registration; the one that gives way.
 pub(super) fn insert(
-    pending: &mut Registrations,
+    stored: &mut Registrations,
     registration: Registration,
     limit: u32,
     now: Timestamp,
-) -> Result<(), Refusal> {
-    let (realm, email) = (&registration.realm, &registration.person.email_index);
-    let waiting = pending.values().filter(|other| is_of(other, realm, email) && waits(other, now)).count();
-    if waiting >= usize::try_from(limit).unwrap_or(usize::MAX) {
-        return Err(Refusal::RegistrationsFull);
-    }
-    pending.insert((registration.realm.clone(), registration.id), registration);
-    Ok(())
-}
-
-pub(super) fn extend(
-    pending: &mut Registrations,
-    key: &(Realm, UserId),
-    expires_at: Timestamp,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let found = pending.get_mut(key).filter(|registration| waits(registration, now));
-    found.ok_or(Refusal::RegistrationGone)?.expires_at = expires_at;
-    Ok(())
+) -> Option<UserId> {
+    let (realm, email) = (registration.realm.clone(), registration.person.email_index);
+    let pending = stored.extract_if(.., |_, other| is_of(other, &realm, &email) && waits(other, now));
+    let mut pending: Vec<Registration> = pending.map(|(_, registration)| registration).collect();
+    let removed = add_registration(&mut pending, registration, usize::try_from(limit).unwrap_or(usize::MAX));
+    stored.extend(pending.into_iter().map(|one| ((one.realm.clone(), one.id), one)));
+    removed
 }
 
 #[async_trait]

@@ -79,6 +79,7 @@ fn pages() -> Vec<(&'static str, Value)> {
         "at": "2026-11-24 03:00 UTC",
         "action": "/User1/verify",
         "token": "Zm9vYmFy",
+        "needs_password": true,
     });
     let form = |errors: Value| {
         let action = "/User1/reset_password";

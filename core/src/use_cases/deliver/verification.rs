@@ -22,9 +22,8 @@ impl Deliveries<'_> {
         let Some(registration) = registrations.find(realm, id, now).await? else { return Ok(()) };
         if let Some(owner) = users.find_by_email(realm, &registration.person.email_index).await? {
             let first_name = self.service.record_cipher(&owner)?.first_name(&owner.person)?;
-            self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await?;
-            self.service.commit(UnitOfWork::of(Change::RemoveRegistration { realm: realm.clone(), id: *id })).await?;
-            return Ok(());
+            // the registration stays until it expires: a login with its password answers as for any other
+            return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
         }
         if !self.may_mail(job, "mail_email_verify", id.as_bytes(), &registration.person.email_index).await? {
             return Ok(());
@@ -33,11 +32,10 @@ impl Deliveries<'_> {
     }
 
     async fn mail_verification(self, job: &Job, registration: &Registration) -> Result<(), Failure> {
-        let Ports { database, mailer, clock, randomness, .. } = &self.service.ports;
-        let (realm, now, lifetime) = (&job.realm, clock.now(), self.service.policy.lifetimes.verify);
+        let Ports { mailer, clock, randomness, .. } = &self.service.ports;
+        let (realm, now, expires_at) = (&job.realm, clock.now(), registration.expires_at);
         let (purpose, id) = (Purpose::VerifyEmail, registration.id);
         let (token, code) = (OpaqueToken::random(&**randomness), TypedCode::letters(&**randomness));
-        let expires_at = now + lifetime;
         let stored = OneTimeToken {
             holder: AuthService::holder(realm, purpose, id),
             token: self.service.token_digest(realm, purpose, &token),
@@ -47,15 +45,11 @@ impl Deliveries<'_> {
             created_at: now,
             expires_at,
         };
-        let extended = Change::ExtendRegistration { realm: realm.clone(), id, expires_at, now };
-        if database.commit(UnitOfWork::of(Change::PutToken(Box::new(stored))).with(extended)).await?.is_err() {
-            // the registration has gone meanwhile
-            return Ok(());
-        }
+        self.service.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
         let opener = self.service.opener(realm, id.as_bytes(), &registration.person.key)?;
         let to = opener.email(Field::Email, &registration.person.email)?;
         let first_name = opener.first_name(&registration.person)?;
-        let message = EmailMessage::VerifyEmail { first_name, token, code, expires_in: lifetime };
+        let message = EmailMessage::VerifyEmail { first_name, token, code, expires_in: expires_at.since(now) };
         mailer.send(&envelope_of_try(job, id), &to, &message).await?;
         self.service.record(realm, EventKind::MessageSent, Some(id), None);
         Ok(())

@@ -11,7 +11,6 @@ use crate::model::secret::OpaqueToken;
 use crate::model::session::AuthMethods;
 use crate::model::user::{Registration, User};
 use crate::ports::database::{Change, UnitOfWork};
-use crate::ports::password_hasher::Verdict;
 use crate::service::Ports;
 use crate::use_cases::login::Logins;
 use crate::use_cases::shared::errors::AuthError;
@@ -58,7 +57,8 @@ impl Logins<'_> {
         self.service.open_session(opened, Vec::new()).await.map(LoggedIn::Session)
     }
 
-    /// One hash, whoever it is. `None` for a wrong password.
+    /// One hash, compared with the account and with every pending registration of the address. `None` for a wrong
+    /// password.
     async fn check_password(
         self,
         realm: &Realm,
@@ -72,33 +72,29 @@ impl Logins<'_> {
         let presented = Password::presented(password).or_else(|| Password::presented(""));
         let Some(presented) = presented else { return Ok(None) };
         let too_long = Password::presented(password).is_none();
-        let Some(user) = user else {
-            let hash = hasher.hash(presented, self.service.registration_salt(realm, email)).await?;
-            let unverified = pending.iter().filter(|registration| registration.password.matches(&hash)).count();
-            if unverified > 0 && !too_long {
-                return Err(AuthError::EmailNotVerified);
-            }
-            self.service.record(realm, EventKind::LoginFailed, None, None);
-            return Ok(None);
+        let stored = user.as_ref().map(|user| &user.password).or(pending.last().map(|newest| &newest.password));
+        let hash = match stored {
+            Some(stored) => hasher.hash_like(presented, stored.clone()).await?,
+            None => hasher.hash(presented, self.service.registration_salt(realm, email)).await?,
         };
-        match hasher.verify(presented, user.password.clone()).await? {
-            Verdict::Right { stale } if !too_long && !user.disabled => {
-                Ok(Some(if stale { self.rehash_if_outdated(user, password).await? } else { user }))
-            }
-            _ => {
-                self.service.record(realm, EventKind::LoginFailed, Some(user.id), None);
-                Ok(None)
-            }
+        let id = user.as_ref().map(|user| user.id);
+        if let Some(user) = user.filter(|user| user.password.matches(&hash) && !user.disabled && !too_long) {
+            let outdated = hasher.is_outdated(&user.password);
+            return Ok(Some(if outdated { self.rehash_if_outdated(user, password).await? } else { user }));
         }
+        let unverified = pending.iter().filter(|registration| registration.password.matches(&hash)).count();
+        if unverified > 0 && !too_long {
+            return Err(AuthError::EmailNotVerified);
+        }
+        self.service.record(realm, EventKind::LoginFailed, id, None);
+        Ok(None)
     }
 
     /// The operator's parameters have changed since this hash was made. Best effort: a login never fails for it.
     async fn rehash_if_outdated(self, user: User, password: &str) -> Result<User, AuthError> {
-        let Ports { database, hasher, randomness, .. } = &self.service.ports;
+        let Ports { database, hasher, .. } = &self.service.ports;
         let Some(password) = Password::presented(password) else { return Ok(user) };
-        let mut salt = [0; 16];
-        randomness.fill(&mut salt);
-        let Ok(hash) = hasher.hash(password, salt).await else { return Ok(user) };
+        let Ok(hash) = hasher.hash_with_salt_of(password, user.password.clone()).await else { return Ok(user) };
         let renewed = User { password: hash, version: user.version + 1, ..user.clone() };
         let change = Change::ReplaceUser { user: Box::new(renewed.clone()), expected: user.version };
         Ok(if database.commit(UnitOfWork::of(change)).await?.is_ok() { renewed } else { user })

@@ -30,7 +30,7 @@ impl Passwords<'_> {
         let user = &caller.user;
         let password = self.service.acceptable_password(user, new).await?;
         self.service.reauthenticate(caller, Reauthentication::Password { password: current, client }).await?;
-        let hash = self.service.hash_new_password(password).await?;
+        let hash = self.service.hash_new_password(user, password).await?;
 
         let (session, pair) = self.service.new_session(user, client, caller.claims.methods)?;
         let change = |user: &mut User| {

@@ -6,7 +6,7 @@ use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::realm::Realm;
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
-use crate::ports::database::{Change, UnitOfWork};
+use crate::ports::database::UnitOfWork;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::password::Passwords;
 use crate::use_cases::shared::commit::VersionCheck;
@@ -29,7 +29,7 @@ impl Passwords<'_> {
         let Ports { clock, .. } = &self.service.ports;
         let (user, link) = self.find_reset(realm, token).await?;
         let password = self.service.acceptable_password(&user, new).await?;
-        let hash = self.service.hash_new_password(password).await?;
+        let hash = self.service.hash_new_password(&user, password).await?;
 
         let change = |user: &mut User| {
             user.password = hash.clone();
@@ -44,8 +44,7 @@ impl Passwords<'_> {
                 ..UnitOfWork::of(self.service.use_up(&link))
             };
             work.changes.extend(AuthService::changes_that_end_rights(user));
-            let email = user.person.email_index;
-            work.with(Change::RemoveRegistrations { realm: realm.clone(), email })
+            work
         };
         match self.service.update_account(user, VersionCheck::MustMatch, change, effects).await {
             // the link belongs to the credentials version that has passed

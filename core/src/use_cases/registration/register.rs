@@ -1,6 +1,8 @@
-//! Register: a stranger claims an address and waits for its mail. Nothing here looks whether the address has an
-//! account: every call does the same work, and the worker that sends the mail tells the two apart.
+//! Register: a stranger claims an address and waits for its mail. Every call does the same work, whether or not the
+//! address has an account: the registration of a taken address is a decoy that answers a login like any other, and the
+//! worker that sends the mail tells the two apart.
 
+use crate::model::client::Client;
 use crate::model::code::Violation;
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
@@ -9,7 +11,7 @@ use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::registration_form::{FormRules, ParsedRegistration, RegistrationForm};
 use crate::model::user::Registration;
-use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::ports::database::{Change, UnitOfWork};
 use crate::service::Ports;
 use crate::use_cases::registration::Registrations;
 use crate::use_cases::shared::errors::AuthError;
@@ -26,16 +28,22 @@ impl Registrations<'_> {
         realm: &Realm,
         form: RegistrationForm<'_>,
         known: Vec<Violation>,
+        client: &Client,
     ) -> Result<UserId, AuthError> {
-        let Ports { database, users, hasher, clock, randomness, .. } = &self.service.ports;
+        let Ports { users, hasher, clock, randomness, .. } = &self.service.ports;
         let ParsedRegistration { first_name, last_name, email, phone, country_code, password } =
             self.check_form(&form, known).await?;
 
         let email_index = self.service.email_index(realm, &email);
-        if self.service.policy.enumeration_allowed && users.find_by_email(realm, &email_index).await?.is_some() {
+        let owner = users.find_by_email(realm, &email_index).await?;
+        if self.service.policy.enumeration_allowed && owner.is_some() {
             return Err(AuthError::EmailTaken);
         }
-        let password = hasher.hash(password, self.service.registration_salt(realm, &email_index)).await?;
+        // with the salt and parameters of a login for the address, so that a login compares one hash with all
+        let password = match owner {
+            Some(owner) => hasher.hash_like(password, owner.password).await?,
+            None => hasher.hash(password, self.service.registration_salt(realm, &email_index)).await?,
+        };
 
         let now = clock.now();
         let id = UserId::random(&**randomness);
@@ -47,21 +55,20 @@ impl Registrations<'_> {
             password,
             created_at: now,
             expires_at: now + self.service.policy.lifetimes.verify,
+            network: self.service.network_digest(realm, &client.address),
+            contested: false,
+            failures: 0,
         };
         let limit = self.service.policy.pending_per_address;
         let jobs = vec![self.service.job(realm, Task::VerifyRegistration(id))];
         let work = UnitOfWork {
-            jobs: jobs.clone(),
+            jobs,
             events: vec![self.service.event(realm, EventKind::Registered, Some(id), None)],
             ..UnitOfWork::of(Change::InsertRegistration { registration: Box::new(registration), limit, now })
         };
-        match database.commit(work).await? {
-            Ok(_) => {}
-            // the answer is the same; the job finds nothing to send
-            Err(Refusal::RegistrationsFull) => {
-                self.service.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await?;
-            }
-            Err(refusal) => return Err(refusal.into()),
+        let committed = self.service.commit(work).await?;
+        for removed in &committed.registrations {
+            self.service.ports.mailer.forget(realm, removed).await;
         }
         Ok(id)
     }

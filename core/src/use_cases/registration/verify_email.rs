@@ -1,12 +1,14 @@
 //! Verify: whoever reads the mail of an address decides which registration becomes its account. A link is looked at
 //! by GET and used by POST; a typed code does the same. The links of an e-mail change end here too.
 
+use crate::model::code::{Code, Violation};
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
 use crate::model::name::PersonName;
-use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
+use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::registration_form::parse_email;
 use crate::model::sealed::{AadContext, Field};
@@ -29,6 +31,8 @@ pub enum LinkPreview {
         first_name: PersonName,
         /// When.
         at: Timestamp,
+        /// Whether the link needs the password of the registration.
+        needs_password: bool,
     },
     /// Make a new address count.
     EmailChange {
@@ -64,7 +68,11 @@ impl Registrations<'_> {
             ResolvedLink::Registration(registration, _) => {
                 let opener = self.service.opener(realm, registration.id.as_bytes(), &registration.person.key)?;
                 let first_name = opener.first_name(&registration.person)?;
-                Ok(LinkPreview::Registration { first_name, at: registration.created_at })
+                Ok(LinkPreview::Registration {
+                    first_name,
+                    at: registration.created_at,
+                    needs_password: registration.contested,
+                })
             }
             ResolvedLink::EmailChange(user, _) => {
                 let first_name = self.service.record_cipher(&user)?.first_name(&user.person)?;
@@ -73,14 +81,16 @@ impl Registrations<'_> {
         }
     }
 
-    /// Uses a link.
+    /// Uses a link. That of a contested registration needs the password too.
     ///
     /// # Errors
-    /// `InvalidToken`: also for all but one of many who use it at once.
-    pub async fn verify_link(self, realm: &Realm, token: &str) -> Result<Verified, AuthError> {
+    /// `InvalidToken`: also for all but one of many who use it at once. `Invalid` where the password is missing,
+    /// `WrongPassword`, `Overloaded`.
+    pub async fn verify_link(self, realm: &Realm, token: &str, password: Option<&str>) -> Result<Verified, AuthError> {
         loop {
             let outcome = match self.resolve_link(realm, token).await? {
                 ResolvedLink::Registration(registration, link) => {
+                    self.confirm_registration(&registration, password).await?;
                     return self.activate_registration(&registration, &link).await;
                 }
                 ResolvedLink::EmailChange(user, link) => self.change_email(&user, &link).await?,
@@ -125,8 +135,14 @@ impl Registrations<'_> {
     /// Uses the code of a verification mail. It may belong to any registration that waits for the address.
     ///
     /// # Errors
-    /// `Invalid` if it is no address; `InvalidToken`.
-    pub async fn verify_code(self, realm: &Realm, email: &str, code: &str) -> Result<Verified, AuthError> {
+    /// `Invalid` if it is no address, or where the password is missing; `InvalidToken`, `WrongPassword`, `Overloaded`.
+    pub async fn verify_code(
+        self,
+        realm: &Realm,
+        email: &str,
+        code: &str,
+        password: Option<&str>,
+    ) -> Result<Verified, AuthError> {
         let Ports { registrations, one_time_tokens, clock, .. } = &self.service.ports;
         let email = parse_email(email).map_err(AuthError::Invalid)?;
         let code = TypedCode::parse_letters(code).ok_or(AuthError::InvalidToken)?;
@@ -137,10 +153,32 @@ impl Registrations<'_> {
             if let CodeAttempt::Right(found) =
                 one_time_tokens.try_code(&CodeLookup::Owner(holder), &digest, now).await?
             {
+                self.confirm_registration(&registration, password).await?;
                 return self.activate_registration(&registration, &found).await;
             }
         }
         Err(AuthError::InvalidToken)
+    }
+
+    /// Asks for the password of a contested registration: otherwise the owner of the address would confirm an account
+    /// whose password a stranger chose.
+    async fn confirm_registration(self, registration: &Registration, given: Option<&str>) -> Result<(), AuthError> {
+        if !registration.contested {
+            return Ok(());
+        }
+        let Some(given) = given else {
+            return Err(AuthError::Invalid(vec![Violation::new("password", Code::Required)]));
+        };
+        if let Some(password) = Password::presented(given)
+            && self.service.password_matches(password, &registration.password).await?
+        {
+            return Ok(());
+        }
+        let (realm, id) = (registration.realm.clone(), registration.id);
+        let work = UnitOfWork::of(Change::CountRegistrationFailure { realm, id, limit: CODE_TRIES });
+        // refused: another wrong one has removed it
+        let _ = self.service.ports.database.commit(work).await?;
+        Err(AuthError::WrongPassword)
     }
 
     /// Finds what a link is for, without using it.
@@ -152,6 +190,9 @@ impl Registrations<'_> {
         if let Some(found) = one_time_tokens.find_valid(realm, Purpose::VerifyEmail, &digest, now).await? {
             let registration = registrations.find(realm, &found.holder.subject, now).await?;
             let registration = registration.ok_or(AuthError::InvalidToken)?;
+            if users.find_by_email(realm, &registration.person.email_index).await?.is_some() {
+                return Err(AuthError::InvalidToken);
+            }
             return Ok(ResolvedLink::Registration(Box::new(registration), found));
         }
         let digest = self.service.token_digest(realm, Purpose::ChangeEmail, &token);
@@ -174,7 +215,7 @@ impl Registrations<'_> {
         registration: &Registration,
         link: &OneTimeToken,
     ) -> Result<Verified, AuthError> {
-        let Ports { mailer, clock, .. } = &self.service.ports;
+        let Ports { clock, .. } = &self.service.ports;
         let (realm, now) = (&registration.realm, clock.now());
         // whoever wraps keys anew may be past the registration, and sees no account yet
         let (cipher, key) = (&self.service.ports.cipher, &registration.person.key);
@@ -201,14 +242,11 @@ impl Registrations<'_> {
             events: vec![self.service.event(realm, EventKind::EmailVerified, Some(id), None)],
             ..UnitOfWork::of(self.service.use_up(link))
         };
-        let email = registration.person.email_index;
-        let work = work
-            .with(Change::InsertUser(Box::new(user)))
-            .with(Change::RemoveRegistrations { realm: realm.clone(), email });
-        let committed = self.service.commit(work).await?;
-        for other in committed.registrations.iter().filter(|other| **other != id) {
-            mailer.forget(realm, other).await;
-        }
+        // the others stay until they expire, without their links: their disappearance would tell that the address has an
+        // account now
+        let work =
+            work.with(Change::InsertUser(Box::new(user))).with(Change::RemoveRegistration { realm: realm.clone(), id });
+        self.service.commit(work).await?;
         Ok(Verified::Account(id))
     }
 

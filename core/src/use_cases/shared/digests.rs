@@ -54,6 +54,11 @@ impl AuthService {
         self.ports.digests.digest(Domain::ClientAddress, realm, &[&address.bucket()])
     }
 
+    /// The client's network (/24, /48).
+    pub(crate) fn network_digest(&self, realm: &Realm, address: &ClientAddress) -> Digest {
+        self.ports.digests.digest(Domain::ClientAddress, realm, &[b"network", address.coarse().as_bytes()])
+    }
+
     /// What limits of an account are counted by.
     #[must_use]
     pub fn account_digest(&self, user: &User) -> Digest {

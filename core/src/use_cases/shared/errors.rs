@@ -69,9 +69,7 @@ impl From<Refusal> for AuthError {
             }
             Refusal::UserGone => Self::NotAuthenticated,
             Refusal::SessionGone => Self::NotFound,
-            Refusal::UserStale | Refusal::SessionStale | Refusal::RegistrationsFull => {
-                Self::Port(PortError::new("database", refusal))
-            }
+            Refusal::UserStale | Refusal::SessionStale => Self::Port(PortError::new("database", refusal)),
         }
     }
 }

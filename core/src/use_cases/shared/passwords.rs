@@ -6,7 +6,7 @@ use crate::model::password::Password;
 use crate::model::registration_form::parse_password;
 use crate::model::user::PasswordHash;
 use crate::model::user::User;
-use crate::service::{AuthService, Ports};
+use crate::service::AuthService;
 use crate::use_cases::shared::errors::AuthError;
 
 impl AuthService {
@@ -34,11 +34,13 @@ impl AuthService {
         }
     }
 
-    /// A hash with a salt of its own.
-    pub(crate) async fn hash_new_password(&self, password: Password) -> Result<PasswordHash, AuthError> {
-        let Ports { hasher, randomness, .. } = &self.ports;
-        let mut salt = [0; 16];
-        randomness.fill(&mut salt);
-        Ok(hasher.hash(password, salt).await?)
+    /// A new password keeps the salt of the old one, so that pending registrations of the address stay comparable.
+    pub(crate) async fn hash_new_password(&self, user: &User, password: Password) -> Result<PasswordHash, AuthError> {
+        Ok(self.ports.hasher.hash_with_salt_of(password, user.password.clone()).await?)
+    }
+
+    /// Whether that is the password of a hash.
+    pub(crate) async fn password_matches(&self, password: Password, stored: &PasswordHash) -> Result<bool, AuthError> {
+        Ok(self.ports.hasher.hash_like(password, stored.clone()).await?.matches(stored))
     }
 }

@@ -5,7 +5,6 @@ use crate::model::event::EventKind;
 use crate::model::password::Password;
 use crate::model::session::Session;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
-use crate::ports::password_hasher::Verdict;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::errors::AuthError;
@@ -96,7 +95,7 @@ impl AuthService {
         let from = self.address_digest(realm, &client.address);
         self.check_login_throttle(realm, email, &from).await?;
         if let Some(password) = Password::presented(password)
-            && let Verdict::Right { .. } = self.ports.hasher.verify(password, caller.user.password.clone()).await?
+            && self.password_matches(password, &caller.user.password).await?
         {
             return self.record_login_success(realm, email, &from).await;
         }

@@ -14,9 +14,9 @@ impl Model {
     ) -> Story {
         let realm = begin.realm;
         let end = Expected::Registered(name.to_owned());
-        if self.people(realm).waiting(email).count() >= PENDING {
-            return begin.end(end);
-        }
+        // all come from one network: its oldest gives way
+        let crowded = self.people(realm).waiting(email).count() >= PENDING;
+        let oldest = self.people(realm).waiting(email).next().filter(|_| crowded).map(|oldest| oldest.name.clone());
         let registration = Registration {
             name: name.to_owned(),
             phone: phone.to_owned(),
@@ -27,7 +27,11 @@ impl Model {
             expires: self.now + VERIFY,
         };
         begin
-            .then(|stage| stage.model.people_mut(realm).registrations.push(registration))
+            .then(|stage| {
+                let registrations = &mut stage.model.people_mut(realm).registrations;
+                registrations.retain(|one| Some(&one.name) != oldest.as_ref());
+                registrations.push(registration);
+            })
             .then(|stage| deliver(stage, realm, name))
             .end(end)
     }
@@ -57,7 +61,7 @@ impl Model {
             .then(|stage| {
                 let people = stage.model.people_mut(realm);
                 people.accounts.push(account(registration));
-                people.drop_waiting(email);
+                people.registrations.retain(|one| one.name != *name);
             })
             .notice_in_last_stage(name, "registration")
             .end(Expected::Verified(name.clone()))
@@ -159,21 +163,18 @@ fn forget(stage: &mut StageOf, realm: TestRealm, name: &str) {
     stage.model.people_mut(realm).registrations.retain(|registration| registration.name != name);
 }
 
-/// Mails a fresh link and code, or tells the owner of the address and drops the registration.
+/// Mails a fresh link and code, or tells the owner of the address.
 fn deliver(stage: &mut StageOf, realm: TestRealm, name: &str) {
-    let now = stage.model.now;
     let people = stage.model.people_mut(realm);
     let Some(email) = people.registration_mut(name).map(|registration| registration.email) else { return };
     if let Some(owner) = people.owner(email).map(|owner| owner.name.clone()) {
-        forget(stage, realm, name);
         let told = Awaited { to: email.to_owned(), template: "already_registered", name: owner, right: Right::None };
         stage.messages.push(told);
         return;
     }
-    let expires = now + VERIFY;
     if let Some(registration) = people.registration_mut(name) {
+        let expires = registration.expires;
         registration.link = Some(Link { token: None, code: None, tries: TRIES, expires, email });
-        registration.expires = expires;
     }
     let (to, name) = (email.to_owned(), name.to_owned());
     stage.messages.push(Awaited { to, template: "mail_email_verify", name, right: Right::Verify });

@@ -7,13 +7,10 @@ use crate::account_model::state::{Account, Challenge, Model, OTP, Session, TRIES
 impl Model {
     pub(super) fn log_in(&self, begin: Story, email: &str, password: &str) -> Story {
         let people = self.people(begin.realm);
-        let Some(owner) = people.owner(email) else {
+        let Some(owner) = people.owner(email).filter(|owner| !owner.disabled && owner.password == password) else {
             let waits = people.waiting(email).any(|waiting| waiting.password == password);
             return begin.refuse(if waits { Refusal::EmailNotVerified } else { Refusal::InvalidCredentials });
         };
-        if owner.disabled || owner.password != password {
-            return begin.refuse(Refusal::InvalidCredentials);
-        }
         if !owner.mfa {
             return self.open_session(begin, owner, false);
         }

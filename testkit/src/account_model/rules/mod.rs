@@ -145,9 +145,9 @@ impl Model {
         let begin = Story::begin(self, realm);
         match request {
             Request::Register { name, phone, email, password } => self.register(begin, (name, phone), email, password),
-            Request::FollowLink { token } => self.follow_link(begin, token),
+            Request::FollowLink { token, .. } => self.follow_link(begin, token),
             Request::RejectLink { token } => self.reject_link(begin, token),
-            Request::TypeCode { email, code } => self.type_code(begin, email, code),
+            Request::TypeCode { email, code, .. } => self.type_code(begin, email, code),
             Request::Resend { email } => begin.then(|stage| beginnings::resend(stage, realm, email)),
             Request::LogIn { email, password } => self.log_in(begin, email, password),
             Request::SecondFactor { challenge, otp } => self.second_factor(begin, challenge, otp),

@@ -25,11 +25,8 @@ impl Model {
         let Some(account) = self.people(realm).accounts.iter().find(holds) else {
             return begin.refuse(Refusal::InvalidToken);
         };
-        let (name, email) = (&account.name, account.email);
-        new_password(begin, name, password)
-            .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
-            .notice(name, "password_changed")
-            .in_one_commit()
+        let name = &account.name;
+        new_password(begin, name, password).notice(name, "password_changed").in_one_commit()
     }
 
     /// Whether a caller may change how the account is entered or its owner is reached: after a recent login, or with

@@ -24,7 +24,7 @@ enum Call {
     Insert(Box<Registration>, u32, Timestamp),
     Find(Realm, UserId, Timestamp),
     FindByEmail(Realm, Digest, Timestamp),
-    Extend(Realm, UserId, Timestamp, Timestamp),
+    CountFailure(Realm, UserId),
     Remove(Realm, UserId),
     RemoveAll(Realm, Digest),
     Purge(Timestamp),
@@ -56,12 +56,13 @@ impl Model for Pending {
         match dice.call(16) {
             0..=6 => {
                 let one = registration(&realm, dice.step);
-                let one = Registration { person: person(email), created_at: now, expires_at, ..one };
+                let network = digest("network", dice.step % 3);
+                let one = Registration { person: person(email), created_at: now, expires_at, network, ..one };
                 Call::Insert(Box::new(one), u32::try_from(life).unwrap_or(0) + 1, now)
             }
             7..=8 => Call::Find(realm, id, now),
             9..=10 => Call::FindByEmail(realm, index, now),
-            11..=12 => Call::Extend(realm, id, expires_at, now),
+            11..=12 => Call::CountFailure(realm, id),
             13 => Call::Remove(realm, id),
             14 => Call::RemoveAll(realm, index),
             _ => Call::Purge(now),
@@ -79,9 +80,7 @@ impl Model for Pending {
             }
             Call::Find(realm, id, now) => Answer::Found(Vec::from_iter(pending.find(realm, id, *now).await?)),
             Call::FindByEmail(realm, email, now) => Answer::Found(pending.find_by_email(realm, email, *now).await?),
-            Call::Extend(realm, id, expires_at, now) => {
-                Answer::Was(pending.extend(realm, id, *expires_at, *now).await?)
-            }
+            Call::CountFailure(realm, id) => Answer::Was(pending.count_failure(realm, id, 3).await?),
             Call::Remove(realm, id) => Answer::Was(pending.remove(realm, id).await?),
             Call::RemoveAll(realm, email) => {
                 let mut removed = pending.remove_all(realm, email).await?;
