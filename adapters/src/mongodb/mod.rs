@@ -12,6 +12,7 @@
 //! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
 
 mod audit_log;
+mod check_value_store;
 mod connect;
 mod data_migration_store;
 mod database;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use mongodb::Collection;
-use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
+use mongodb::bson::{Binary, Document, spec::BinarySubtype};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
@@ -70,33 +71,6 @@ impl MongoDb {
     #[must_use]
     pub fn lost_events(&self) -> Arc<AtomicU64> {
         self.lost_events.clone()
-    }
-
-    /// A check value: the one the database began with, or this one from now on.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        let checks = self.collection("checks");
-        let inserted = self.run("checks", checks.insert_one(doc! {"_id": name, "value": binary(value)})).await;
-        match inserted {
-            Ok(_) => return Ok(value.to_vec()),
-            Err(Failure::Taken(_)) => {}
-            Err(failure) => return Err(failure.into()),
-        }
-        let found = self.run("checks", checks.find_one(doc! {"_id": name})).await?;
-        let kept = found.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
-        kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
-    }
-
-    /// Compare-and-swap of a check value. Whether it was the one that was seen.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn swap_check_value(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
-        let which = doc! {"_id": name, "value": binary(seen)};
-        let change = doc! {"$set": {"value": binary(fresh)}};
-        Ok(self.run("checks", self.collection("checks").update_one(which, change)).await?.matched_count == 1)
     }
 
     /// The names of the collections there are.

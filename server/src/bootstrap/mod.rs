@@ -2,10 +2,10 @@
 
 pub mod doctor;
 pub mod keyring;
+mod messaging;
 pub mod migrate;
-pub mod moving;
-mod post;
-mod proof;
+pub mod migrate_data;
+mod secret_check;
 mod stores;
 #[cfg(feature = "testkit")]
 mod testkit;
@@ -39,7 +39,7 @@ use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
-use self::post::{Post, with_watchman};
+use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
 #[cfg(feature = "testkit")]
 pub use self::testkit::fakes_of_today;
@@ -70,7 +70,7 @@ impl Server {
     /// Puts a server together.
     ///
     /// # Errors
-    /// What could not be opened or made, why, and the mend.
+    /// What could not be opened or made, why, with the fix.
     pub async fn compose(
         settings: &Settings,
         address: SocketAddr,
@@ -83,7 +83,7 @@ impl Server {
     /// The same with another time and chance.
     ///
     /// # Errors
-    /// What could not be opened or made, why, and the mend.
+    /// What could not be opened or made, why, with the fix.
     pub async fn compose_in(
         settings: &Settings,
         address: SocketAddr,
@@ -122,13 +122,13 @@ impl Server {
             renderer: renderer.clone(),
             links,
             cipher: cipher.clone(),
-            shelf: stores.shelf.clone(),
+            store: stores.sent_messages.clone(),
             clock: clock.clone(),
             forward: None,
             forward_texts: None,
             shown: settings.environment == Environment::Development,
         };
-        let Post { mailer, sms_sender, outbox } = Post::new(settings, parts)?;
+        let Messaging { mailer, sms_sender, outbox } = Messaging::new(settings, parts)?;
         let about = about(settings, &stores);
         let mut counts = stores.counts;
         let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
@@ -169,7 +169,7 @@ impl Server {
 /// The queue alone, for the command line. The embedded store is opened beside a server that may be running on it.
 ///
 /// # Errors
-/// What could not be opened, why, and the mend.
+/// What could not be opened, why, with the fix.
 pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     if let Database::Sqlite { path } = &settings.database {
@@ -184,7 +184,7 @@ pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> 
 /// The stories alone, for the command line. They do not wait for a store that is in use.
 ///
 /// # Errors
-/// What could not be opened or made, why, and the mend.
+/// What could not be opened or made, why, with the fix.
 pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let world = ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
@@ -194,7 +194,7 @@ pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) 
 /// The same beside servers that may be running: on the embedded store too, for a single change.
 ///
 /// # Errors
-/// What could not be opened or made, why, and the mend.
+/// What could not be opened or made, why, with the fix.
 pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
@@ -293,7 +293,7 @@ fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
 
 fn cipher(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Arc<dyn FieldCipher>, String> {
     let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
-    Ok(Arc::new(cipher.map_err(|error| shown(&error))?))
+    Ok(Arc::new(cipher.map_err(|error| describe(&error))?))
 }
 
 fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {
@@ -308,11 +308,11 @@ fn breached(settings: &Settings) -> Result<BreachedList, String> {
 fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
     let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
     let parameters = Parameters { memory_kib, iterations, parallelism };
-    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", shown(&error)))
+    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", describe(&error)))
 }
 
 /// A port's error with its cause, for whoever starts the server.
-fn shown(error: &PortError) -> String {
+fn describe(error: &PortError) -> String {
     format!("{error}: {}", error.source)
 }
 

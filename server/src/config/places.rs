@@ -26,7 +26,7 @@ impl Settings {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn load_for_move(
+    pub fn load_for_migration(
         sources: Sources,
         wanted: &Wanted,
         fill_random: &dyn Fn(&mut [u8]),
