@@ -5,7 +5,9 @@ use mongodb::bson::doc;
 use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::error::PortError;
 
-use crate::mongodb::{Failure, MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::binary;
+use crate::mongodb::failure::Failure;
 
 const PORT: &str = "check_value_store";
 const COLLECTION: &str = "checks";

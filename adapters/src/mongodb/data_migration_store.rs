@@ -10,7 +10,9 @@ use portcullis_core::model::stored_record::{Collection, Record, RecordPage};
 use portcullis_core::ports::data_migration_store::{MigratableStore, PROGRESS_KEY};
 use portcullis_core::ports::error::PortError;
 
-use crate::mongodb::{MongoDb, binary, document_mapping, is_duplicate};
+use crate::mongodb::documents::binary;
+use crate::mongodb::failure::is_duplicate;
+use crate::mongodb::{MongoDb, document_mapping};
 
 const PORT: &str = "data_migration_store";
 

@@ -17,11 +17,12 @@ use portcullis_core::model::user::{Registration, User};
 use portcullis_core::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 
-use crate::mongodb::documents::{digest, hex, key, signed};
-use crate::mongodb::swap::SWAPS;
+use crate::mongodb::compare_and_swap::REVISION;
+use crate::mongodb::documents::{binary, digest, hex, key, signed};
+use crate::mongodb::failure::is_duplicate;
+use crate::mongodb::pool::OPERATION_TIMEOUT;
 use crate::mongodb::{
-    MongoDb, OPERATION_TIMEOUT, audit_log, binary, is_duplicate, job_queue, login_guard, one_time_token_store,
-    registration_store, session_store, user_store,
+    MongoDb, audit_log, job_queue, login_guard, one_time_token_store, registration_store, session_store, user_store,
 };
 
 const PORT: &str = "database";
@@ -281,14 +282,14 @@ impl Transaction<'_> {
         found: Option<&Document>,
         all: &[Registration],
     ) -> Result<(), Abort> {
-        let swaps = found.map_or(0, |found| found.get_i64(SWAPS).unwrap_or_default().wrapping_add(1));
+        let swaps = found.map_or(0, |found| found.get_i64(REVISION).unwrap_or_default().wrapping_add(1));
         let which = doc! {"_id": &address};
         let Some(mut document) = registration_store::document(all) else {
             self.delete_many(registration_store::COLLECTION, which).await?;
             return Ok(());
         };
         document.insert("_id", &address);
-        document.insert(SWAPS, swaps);
+        document.insert(REVISION, swaps);
         let registrations = self.mongo.collection(registration_store::COLLECTION);
         registrations.replace_one(which, document).upsert(true).session(&mut *self.session).await?;
         Ok(())

@@ -12,10 +12,10 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 
 use crate::job_text::unhex;
-use crate::mongodb::documents::{Fields, hex, key};
+use crate::mongodb::compare_and_swap::REVISION;
+use crate::mongodb::documents::{Fields, binary, hex, key};
 use crate::mongodb::login_guard::Counts;
-use crate::mongodb::swap::SWAPS;
-use crate::mongodb::{binary, one_time_token_store, registration_store, sent_message_store, session_store, user_store};
+use crate::mongodb::{one_time_token_store, registration_store, sent_message_store, session_store, user_store};
 
 const PORT: &str = "data_migration_store";
 
@@ -133,7 +133,7 @@ pub fn print(record: &Record) -> Option<(Collection, Document)> {
 /// A document that is changed by compare-and-swap.
 fn swapped(mut document: Document, id: String) -> Document {
     document.insert("_id", id);
-    document.insert(SWAPS, 0_i64);
+    document.insert(REVISION, 0_i64);
     document
 }
 

@@ -11,8 +11,8 @@ use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, St
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 
-use crate::mongodb::documents::{Fields, key};
-use crate::mongodb::{MongoDb, binary, registration_store, sent_message_store};
+use crate::mongodb::documents::{Fields, binary, key};
+use crate::mongodb::{MongoDb, registration_store, sent_message_store};
 
 const PORT: &str = "key_rotation_store";
 /// How long a page or a batch may take: no request waits for it.

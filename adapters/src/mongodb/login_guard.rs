@@ -14,8 +14,8 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::login_guard::LoginGuard;
 
 use crate::mongodb::MongoDb;
+use crate::mongodb::compare_and_swap::CasStep;
 use crate::mongodb::documents::{Fields, digest, hex, key};
-use crate::mongodb::swap::Next;
 
 const PORT: &str = "login_guard";
 pub const COLLECTION: &str = "login_counts";
@@ -95,12 +95,12 @@ impl LoginGuard for MongoDb {
             let counted = FailedLogins { failures: count.failures, next_at: count.next_at };
             let (admission, next) = check_login_throttle(Some(counted), now);
             if admission != Admission::Admitted {
-                return Ok(Next::Keep(admission));
+                return Ok(CasStep::Keep(admission));
             }
             *count = FailureCount { failures: next.failures, next_at: next.next_at, touched_at: now };
-            Ok(Next::Put(counts.print(now), admission))
+            Ok(CasStep::Replace(counts.print(now), admission))
         };
-        self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
     }
 
     async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
@@ -114,9 +114,9 @@ impl LoginGuard for MongoDb {
             }
             counts.known.sort_by_key(|(_, count)| std::cmp::Reverse(count.touched_at));
             counts.known.truncate(KNOWN_ADDRESSES);
-            Ok(Next::Put(counts.print(now), ()))
+            Ok(CasStep::Replace(counts.print(now), ()))
         };
-        self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
+        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
         let idle = doc! {"touched_at": {"$lt": (now - IDLE).as_millis()}};
         self.run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
         Ok(())

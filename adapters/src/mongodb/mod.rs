@@ -13,40 +13,43 @@
 
 mod audit_log;
 mod check_value_store;
+mod compare_and_swap;
 mod connect;
 mod data_migration_store;
 mod database;
 mod document_mapping;
 mod documents;
+mod event_recorder;
+mod failure;
 mod indexes;
 mod job_queue;
 mod key_rotation_store;
+mod keyed_mutex;
 mod login_guard;
 mod one_time_token_store;
 mod pool;
 mod rate_limiter;
 mod registration_store;
 mod sent_message_store;
-mod session_store;
-pub(crate) mod stored;
-mod swap;
-mod user_store;
+pub(crate) mod session_store;
+pub(crate) mod user_store;
 
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use mongodb::Collection;
-use mongodb::bson::{Binary, Document, spec::BinarySubtype};
-use mongodb::error::{Error, ErrorKind, WriteFailure};
+use mongodb::bson::Document;
+use mongodb::error::Error;
 use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
 
 pub use connect::{ConnectError, MongoDbSettings};
 
-use crate::mongodb::audit_log::Recorder;
-use crate::mongodb::pool::{OPERATION_TIMEOUT, Pool};
-use crate::mongodb::swap::KeyedMutex;
+use crate::mongodb::event_recorder::EventRecorder;
+use crate::mongodb::failure::Failure;
+use crate::mongodb::keyed_mutex::KeyedMutex;
+use crate::mongodb::pool::Pool;
 
 /// The version of the documents' shapes. A database of a later one is left alone.
 const SCHEMA_VERSION: u32 = 1;
@@ -54,8 +57,8 @@ const SCHEMA_VERSION: u32 = 1;
 /// The store. Everything it answered with success is on the disks of a majority.
 pub struct MongoDb {
     pool: Arc<Pool>,
-    recorder: Recorder,
-    lanes: KeyedMutex,
+    recorder: EventRecorder,
+    document_locks: KeyedMutex,
     enqueued: Notify,
     lost_events: Arc<AtomicU64>,
 }
@@ -99,34 +102,4 @@ impl MongoDb {
     fn collection(&self, name: &str) -> Collection<Document> {
         self.pool.database().collection(name)
     }
-}
-
-/// Why an operation did not succeed.
-#[derive(Debug)]
-enum Failure {
-    /// A unique index has the value already.
-    Taken(PortError),
-    /// Anything else.
-    Port(PortError),
-}
-
-impl From<Failure> for PortError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Taken(error) | Failure::Port(error) => error,
-        }
-    }
-}
-
-fn is_duplicate(error: &Error) -> bool {
-    const DUPLICATE_KEY: i32 = 11_000;
-    match &*error.kind {
-        ErrorKind::Write(WriteFailure::WriteError(refused)) => refused.code == DUPLICATE_KEY,
-        ErrorKind::Command(refused) => refused.code == DUPLICATE_KEY,
-        _ => false,
-    }
-}
-
-fn binary(bytes: &[u8]) -> Binary {
-    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
 }

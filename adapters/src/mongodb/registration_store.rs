@@ -12,9 +12,9 @@ use portcullis_core::model::user::Registration;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
-use crate::mongodb::documents::{Fields, hex, key, person};
-use crate::mongodb::swap::Next;
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::compare_and_swap::CasStep;
+use crate::mongodb::documents::{Fields, binary, hex, key, person};
 
 const PORT: &str = "registration_store";
 pub const COLLECTION: &str = "registrations";
@@ -67,10 +67,10 @@ pub fn document(all: &[Registration]) -> Option<Document> {
 }
 
 /// The address's document with those who wait, or none at all.
-fn with<T>(all: &[Registration], answer: T) -> Next<T> {
+fn with<T>(all: &[Registration], answer: T) -> CasStep<T> {
     match document(all) {
-        Some(document) => Next::Put(document, answer),
-        None => Next::Remove(answer),
+        Some(document) => CasStep::Replace(document, answer),
+        None => CasStep::Remove(answer),
     }
 }
 
@@ -93,11 +93,11 @@ impl MongoDb {
         let change = |found: Option<&Document>| {
             let mut all = waiting(found)?;
             let one = all.iter_mut().find(|one| one.id == id && one.person.key == expected.key);
-            let Some(one) = one else { return Ok(Next::Keep(0)) };
+            let Some(one) = one else { return Ok(CasStep::Keep(0)) };
             one.person.key = new.clone();
             Ok(with(&all, 1))
         };
-        self.swap(PORT, COLLECTION, &address, change).await
+        self.compare_and_swap(PORT, COLLECTION, &address, change).await
     }
 
     /// The `_id` of the address's document that holds this registration.
@@ -141,9 +141,9 @@ impl RegistrationStore for MongoDb {
                     let before = all.len();
                     all.retain(|one| one.expires_at > now);
                     let gone = (before - all.len()) as u64;
-                    Ok(if gone == 0 { Next::Keep(0) } else { with(&all, gone) })
+                    Ok(if gone == 0 { CasStep::Keep(0) } else { with(&all, gone) })
                 };
-                purged += self.swap(PORT, COLLECTION, address, change).await?;
+                purged += self.compare_and_swap(PORT, COLLECTION, address, change).await?;
             }
             if found.len() < usize::try_from(SWEPT).unwrap_or(usize::MAX) {
                 return Ok(purged);

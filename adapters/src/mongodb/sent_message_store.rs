@@ -10,8 +10,8 @@ use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::sent_message_store::SentMessageStore;
 
-use crate::mongodb::documents::{Fields, key, sealed};
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::{Fields, binary, key, sealed};
 
 const PORT: &str = "sent_message_store";
 

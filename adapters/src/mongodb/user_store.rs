@@ -9,8 +9,8 @@ use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::UserStore;
 
-use crate::mongodb::documents::{Fields, digest, key, person, sealed, signed};
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::{Fields, binary, digest, key, person, sealed, signed};
 
 const PORT: &str = "user_store";
 

@@ -8,7 +8,7 @@ pub mod migrate_data;
 mod secret_check;
 mod stores;
 #[cfg(feature = "testkit")]
-mod testkit;
+pub mod testkit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,7 +32,6 @@ use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::{Lifetimes, Policy};
 use portcullis_core::ports::clock::Clock;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
@@ -41,8 +40,6 @@ use portcullis_core::service::{AuthService, Ports};
 
 use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
-#[cfg(feature = "testkit")]
-pub use self::testkit::fakes_of_today;
 use crate::config::{Database, Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
 use crate::http::client_disconnect::CancellableHasher;
@@ -268,6 +265,7 @@ fn app(
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
+        openapi_document: crate::http::openapi_document::document,
         #[cfg(feature = "testkit")]
         testkit: None,
         request_ids: service.ports.randomness.clone(),
@@ -293,7 +291,7 @@ fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
 
 fn cipher(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Arc<dyn FieldCipher>, String> {
     let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
-    Ok(Arc::new(cipher.map_err(|error| describe(&error))?))
+    Ok(Arc::new(cipher.map_err(|error| error.with_cause())?))
 }
 
 fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {
@@ -308,12 +306,7 @@ fn breached(settings: &Settings) -> Result<BreachedList, String> {
 fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
     let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
     let parameters = Parameters { memory_kib, iterations, parallelism };
-    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", describe(&error)))
-}
-
-/// A port's error with its cause, for whoever starts the server.
-fn describe(error: &PortError) -> String {
-    format!("{error}: {}", error.source)
+    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", error.with_cause()))
 }
 
 fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {

@@ -13,7 +13,6 @@ use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 
-use super::describe;
 use crate::config::Settings;
 use crate::http::app::KeyAge;
 
@@ -47,7 +46,7 @@ impl StoreSecrets {
     /// If the ring has an unusable key.
     pub fn of(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Self, String> {
         let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
-        let cipher = cipher.map_err(|error| format!("ENCRYPTION_KEY: {}", describe(&error)))?;
+        let cipher = cipher.map_err(|error| format!("ENCRYPTION_KEY: {}", error.with_cause()))?;
         Ok(Self { cipher, digests: HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()) })
     }
 
@@ -142,12 +141,12 @@ impl SecretCheck<'_> {
     }
 
     fn failed(&self, error: &PortError) -> String {
-        format!("{}: {}", self.setting, describe(error))
+        format!("{}: {}", self.setting, error.with_cause())
     }
 
     fn compare(&self, index_key: Option<&[u8]>, ring: Option<&[u8]>) -> Result<(), String> {
         let database = &self.database;
-        let ours = check_values::salt_check(self.digests).map_err(|error| describe(&error))?;
+        let ours = check_values::salt_check(self.digests).map_err(|error| error.with_cause())?;
         if index_key.is_some_and(|stored| stored != ours) {
             return Err(format!(
                 "EMAIL_SALT: {database} was written with another one, so that no e-mail in it could be found. Fix: set \

@@ -51,7 +51,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
 }
 
 async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), String> {
-    let failed = |error: PortError| format!("{error}: {}", error.source);
+    let failed = |error: PortError| error.with_cause();
     let dead = jobs.list_dead_letters(MAX_READ).await.map_err(failed)?;
     match matches.subcommand() {
         Some(("show", one)) => {

@@ -7,7 +7,6 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use portcullis_adapters::key_rotation::{CHECKS, KeyUsage, Report, Step};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::stored_key::RecordKind;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::randomness::Randomness as _;
 use serde_json::{Value, json};
 
@@ -67,12 +66,8 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
     })
 }
 
-fn told(error: &PortError) -> String {
-    format!("{error}: {}", error.source)
-}
-
 async fn look(keyring: &Keyring, ring: &[u32], json: bool) -> Result<(), String> {
-    let usage = keyring.rotation(&|_| {}).count_usage().await.map_err(|error| told(&error))?;
+    let usage = keyring.rotation(&|_| {}).count_usage().await.map_err(|error| error.with_cause())?;
     if json {
         print(&serde_json::to_string_pretty(&shown(&usage, ring)).map_err(|error| error.to_string())?);
     } else {
@@ -86,7 +81,8 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
     let began = Instant::now();
     let done = keyring.rotation(&|step| show(&progress, step)).run().await;
     progress.end();
-    let report = done.map_err(|error| format!("{}. Fix: call it again, it goes on where it stopped", told(&error)))?;
+    let report =
+        done.map_err(|error| format!("{}. Fix: call it again, it goes on where it stopped", error.with_cause()))?;
     let (first, seconds) = (ring.first().copied().unwrap_or_default(), began.elapsed().as_secs_f64());
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let rate = report.rewrapped as f64 / seconds.max(f64::MIN_POSITIVE);

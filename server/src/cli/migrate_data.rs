@@ -11,7 +11,7 @@ use portcullis_core::ports::randomness::Randomness as _;
 use super::progress::Progress;
 use super::{print, runtime};
 use crate::bootstrap::migrate_data::MigrationStores;
-use crate::config::places::Wanted;
+use crate::config::migration_databases::MigrationUrls;
 use crate::config::{Database, Environment, SecretText, Settings, Sources};
 
 /// Its arguments.
@@ -43,7 +43,7 @@ pub fn command() -> Command {
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let text = |id: &str| matches.get_one::<String>(id).cloned();
     let url = |id: &str| SecretText::new(text(id).unwrap_or_default());
-    let wanted = Wanted { from: url("from"), from_db: text("from-db"), to: url("to"), to_db: text("to-db") };
+    let wanted = MigrationUrls { from: url("from"), from_db: text("from-db"), to: url("to"), to_db: text("to-db") };
     if [&wanted.from, &wanted.to].into_iter().any(|url| url.expose().contains('@')) {
         say(
             "a password on the command line can be read by every user of this machine: MONGO_URL, as a word, stands for \

@@ -12,7 +12,6 @@ use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::Job;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock as _;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::service::{AuthService, Ports};
 use portcullis_testkit::fakes::randomness::SeededRandomness;
 use portcullis_testkit::faults::Script;
@@ -161,9 +160,4 @@ pub async fn keep_working(testkit: Arc<Testkit>) {
         ticks.tick().await;
         testkit.work().await;
     }
-}
-
-/// A port's error that a test asked for, in the words of a mail server or a telephone service.
-pub(crate) fn broken(error: &PortError) -> portcullis_core::ports::mailer::SendError {
-    portcullis_core::ports::mailer::SendError::Later(format!("{}: {}", error.port, error.source))
 }

@@ -36,7 +36,8 @@ impl Deliveries<'_> {
         let Ports { database, mailer, clock, randomness, .. } = &self.service.ports;
         let (realm, now, lifetime) = (&job.realm, clock.now(), self.service.policy.lifetimes.verify);
         let (purpose, id) = (Purpose::VerifyEmail, registration.id);
-        let (token, code) = (OpaqueToken::random(&**randomness), TypedCode::letters(&**randomness));
+        let (token, code) =
+            (OpaqueToken::random(|bytes| randomness.fill(bytes)), TypedCode::letters(|bytes| randomness.fill(bytes)));
         let expires_at = now + lifetime;
         let stored = OneTimeToken {
             holder: AuthService::holder(realm, purpose, id),

@@ -109,7 +109,7 @@ impl Logins<'_> {
     async fn challenge(self, user: &User) -> Result<OpaqueToken, AuthError> {
         let Ports { clock, randomness, .. } = &self.service.ports;
         let (realm, now) = (&user.realm, clock.now());
-        let token = OpaqueToken::random(&**randomness);
+        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
         let challenge = self.service.token_digest(realm, Purpose::LoginMfa, &token);
         let phone = self.service.record_cipher(user)?.phone(&user.person)?;
         let stored = OneTimeToken {

@@ -20,7 +20,7 @@ impl AuthService {
     pub(crate) fn new_session(&self, user: &User, client: &Client) -> Result<(Session, TokenPair), AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let now = clock.now();
-        let id = SessionId::random(&**randomness);
+        let id = SessionId::random(|bytes| randomness.fill(bytes));
         let refresh = self.new_refresh(id);
         let opener = self.record_cipher(user)?;
         let fields = opener.at(id.as_bytes());

@@ -97,7 +97,7 @@ impl AuthService {
             realm: session.realm.clone(),
             user: session.user,
             session: session.id,
-            id: AccessTokenId::random(&*self.ports.randomness),
+            id: AccessTokenId::random(|bytes| self.ports.randomness.fill(bytes)),
             issued_at: now,
             expires_at: now + lifetime,
             authenticated_at: session.authenticated_at,
