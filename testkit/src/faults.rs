@@ -176,7 +176,6 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("sms_sender", &["send"]),
     ("check_value_store", &["check_value", "check_value_or_insert", "replace_check_value"]),
     ("key_rotation_store", &["count_keys", "keys", "replace_keys", "purge_replaced_keys"]),
-    ("sent_message_store", &["put", "newest", "forget"]),
 ];
 
 #[derive(Debug, Default)]

@@ -100,7 +100,7 @@ impl TestWorld {
             guard: Arc::new(FakeLoginGuard::new(&faults)),
         };
         let checks = Arc::new(FakeCheckValueStore::new(&faults));
-        let sent_messages = Arc::new(FakeSentMessageStore::new(&faults));
+        let sent_messages = Arc::new(FakeSentMessageStore::default());
         let key_rotation = FakeKeyRotationStore::new(
             records.users.clone(),
             records.registrations.clone(),

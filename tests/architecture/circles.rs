@@ -134,7 +134,9 @@ fn circle(graph: &Graph) -> Option<Vec<String>> {
     let mut left = graph.clone();
     loop {
         let names: BTreeSet<String> = left.keys().cloned().collect();
-        left.values_mut().for_each(|imports| imports.retain(|name| names.contains(name)));
+        for imports in left.values_mut() {
+            imports.retain(|name| names.contains(name));
+        }
         left.retain(|_, imports| !imports.is_empty());
         if left.len() == names.len() {
             break;
