@@ -1,189 +1,149 @@
-//! Wrapping data keys anew, under the ring's first key: every key that a store holds, page by page, beside servers that
-//! go on meanwhile. Each key is swapped where it still is the one that was read, so that nothing that was changed or
-//! deleted is undone, and a call that was killed is gone on with by another. The check value is last: until it lies
-//! under the new key too, no server starts without the old one.
+//! Key rotation: wraps every data key of a store under the ring's first key, page by page, beside running servers. Each
+//! key is replaced only where it still is the one that was read, so no change or deletion is undone, and after a kill
+//! another call goes on. The ring's check value is last: until it is under the new key too, no server starts without the
+//! old one.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use portcullis_core::model::sealed::{AadContext, Field};
+use portcullis_core::model::stored_key::{KeyReplacement, RecordKind, StoredDataKey};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
-use portcullis_core::ports::registration_store::RegistrationStore;
-use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 
 use crate::crypto::check_values;
-use crate::data_migration::{Collection, MigratableStore};
-use crate::messaging::dev_mailbox::shelf::SentMessageStore;
-use crate::mongodb::MongoDb;
-use crate::sqlite::Sqlite;
 
-const PORT: &str = "rewrap";
-/// Keys read at once.
-const A_PAGE: u32 = 200;
-/// Keys swapped at once.
-const AT_ONCE: usize = 32;
-/// How often everything is gone through before those who still wrap under an old key are given up on.
-const PASSES: u32 = 5;
-/// How often a store that fails is asked again, a little later each time.
-const TRIES: u32 = 8;
+/// Records read at once.
+const PAGE_SIZE: u32 = 200;
+/// Keys replaced at once.
+const BATCH_SIZE: usize = 32;
+/// Passes over all records. Servers that still wrap under an old key after that need a restart.
+const MAX_PASSES: u32 = 5;
+/// How often a call of a failing store is tried, with growing waits.
+const MAX_ATTEMPTS: u32 = 8;
+/// The name of the check values among the kinds of records.
+pub const CHECKS: &str = "checks";
 
-/// The collections whose records hold keys. Registrations become accounts: they come first.
-pub const HOLDERS: [Collection; 3] = [Collection::Registrations, Collection::Users, Collection::Outbox];
-
-/// A store whose keys can be wrapped anew.
-#[async_trait]
-pub trait KeyRotationStore: UserStore + RegistrationStore + SentMessageStore + MigratableStore {
-    /// Compare-and-swap of a check value. Whether it was the one that was seen.
-    async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError>;
-
-    /// Answers when the replaced keys are in no file of the store any more. MongoDB removes them in its own time.
-    async fn settle_keys(&self) -> Result<(), PortError>;
-}
-
-#[async_trait]
-impl KeyRotationStore for Sqlite {
-    async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
-        self.swap_check_value(name, seen, fresh).await
-    }
-
-    async fn settle_keys(&self) -> Result<(), PortError> {
-        self.settle().await
-    }
-}
-
-#[async_trait]
-impl KeyRotationStore for MongoDb {
-    async fn swap_check(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
-        self.swap_check_value(name, seen, fresh).await
-    }
-
-    async fn settle_keys(&self) -> Result<(), PortError> {
-        Ok(())
-    }
-}
-
-/// How many records' keys lie under which key, by collection.
+/// How many records' keys are wrapped under which key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyUsage {
-    /// By the id of the wrapping key; `None` is what no version of ours wrapped.
+    /// By the id of the wrapping key, then by the kind of record. `None` is a key that is not in our format.
     pub by_key: BTreeMap<Option<u32>, BTreeMap<&'static str, u64>>,
 }
 
 impl KeyUsage {
-    fn count(&mut self, key: Option<u32>, of: Collection) {
-        *self.by_key.entry(key).or_default().entry(of.as_str()).or_default() += 1;
+    fn count(&mut self, key: Option<u32>, kind: &'static str) {
+        *self.by_key.entry(key).or_default().entry(kind).or_default() += 1;
     }
 
-    /// Of all collections.
+    /// Records of all kinds.
     #[must_use]
     pub fn under(&self, key: Option<u32>) -> u64 {
         self.by_key.get(&key).map_or(0, |counts| counts.values().sum())
     }
 }
 
-/// What became of it.
+/// What a rotation did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Keys that were wrapped anew.
     pub rewrapped: u64,
-    /// What the last pass found, once it was through.
-    pub census: KeyUsage,
-    /// Keys that their own key of the ring does not open, by its id. Nothing can be read with them.
+    /// What the last pass found.
+    pub usage: KeyUsage,
+    /// Keys that their wrapping key of the ring does not open, by its id. Nothing can be read with them.
     pub damaged: BTreeMap<u32, u64>,
 }
 
 impl Report {
-    /// Whether everything lies under the first key of this ring, but for what no key of it opens.
+    /// How many keys are still under each older key of the ring, without the damaged ones.
     #[must_use]
-    pub fn left_of(&self, ring: &[u32]) -> Vec<(u32, u64)> {
+    pub fn left_under_older_keys(&self, ring: &[u32]) -> Vec<(u32, u64)> {
         let older = ring.iter().skip(1).map(|id| {
             let damaged = self.damaged.get(id).copied().unwrap_or_default();
-            (*id, self.census.under(Some(*id)).saturating_sub(damaged))
+            (*id, self.usage.under(Some(*id)).saturating_sub(damaged))
         });
         older.filter(|(_, count)| *count > 0).collect()
     }
 }
 
-/// How far it is: so many of about so many in a collection.
+/// How far a pass is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step {
-    /// Which.
-    pub of: Collection,
-    /// How many were looked at.
+    /// The kind of records.
+    pub kind: RecordKind,
+    /// How many keys were read.
     pub done: u64,
-    /// Of how many; a record that holds several keys counts once.
+    /// How many there are. An estimate.
     pub all: u64,
 }
 
-/// A call.
+/// A rotation.
 pub struct KeyRotation<'a> {
-    /// Whose keys.
+    /// The store whose keys are rotated.
     pub store: &'a dyn KeyRotationStore,
     /// The ring.
     pub cipher: &'a dyn FieldCipher,
-    /// Hears of every step.
-    pub told: &'a (dyn Fn(Step) + Send + Sync),
+    /// Called at every step.
+    pub on_step: &'a (dyn Fn(Step) + Send + Sync),
 }
 
 impl KeyRotation<'_> {
-    /// Looks, and changes nothing.
+    /// Counts the keys, and changes nothing.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn census(&self) -> Result<KeyUsage, PortError> {
+    pub async fn count_usage(&self) -> Result<KeyUsage, PortError> {
         let mut report = Report::default();
         self.pass(&mut report, false).await?;
-        let check = self.again(|| self.store.check_value(check_values::RING)).await?;
+        let check = retry(|| self.store.check_value(check_values::RING)).await?;
         if let Some(wrapped) = check.as_deref().and_then(check_values::wrapped_key) {
-            report.census.count(self.cipher.wrapping_key(&wrapped), Collection::Checks);
+            report.usage.count(self.cipher.wrapping_key(&wrapped), CHECKS);
         }
-        Ok(report.census)
+        Ok(report.usage)
     }
 
-    /// Wraps everything anew that lies under an older key of the ring.
+    /// Wraps every key anew that is under an older key of the ring.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn run(&self) -> Result<Report, PortError> {
         let mut report = Report::default();
-        for _ in 0..PASSES {
-            (report.census, report.damaged) = Default::default();
-            // who was changed meanwhile, or came, is seen by the next pass; the last one finds nothing to do
+        for _ in 0..MAX_PASSES {
+            (report.usage, report.damaged) = Default::default();
+            // records that changed or came during a pass are found by the next one; the last finds nothing to do
             if self.pass(&mut report, true).await? == 0 {
                 break;
             }
         }
-        if report.left_of(&self.cipher.ring()).is_empty() {
-            self.again(|| self.store.settle_keys()).await?;
-            report.rewrapped += u64::from(self.swap_check().await?);
+        if report.left_under_older_keys(&self.cipher.ring()).is_empty() {
+            retry(|| self.store.purge_replaced_keys()).await?;
+            report.rewrapped += u64::from(self.rewrap_check_value().await?);
         }
         Ok(report)
     }
 
-    /// Everything once; how many swaps were tried.
-    async fn pass(&self, report: &mut Report, swapping: bool) -> Result<u64, PortError> {
+    /// Reads every key once. Returns how many replacements were tried.
+    async fn pass(&self, report: &mut Report, rewrap: bool) -> Result<u64, PortError> {
         let mut tried = 0;
-        for of in HOLDERS {
-            let all = self.again(|| self.store.count(of)).await?;
-            let (mut done, mut behind) = (0, None::<String>);
+        for kind in RecordKind::ALL {
+            let all = retry(|| self.store.count_keys(kind)).await?;
+            let (mut done, mut cursor) = (0, None::<String>);
             loop {
-                let page = self.again(|| self.page(of, behind.clone())).await?;
-                let looked_at = page.keys.len() as u64;
-                let swaps: Vec<KeyReplacement> =
-                    page.keys.into_iter().filter_map(|held| self.look(of, held, report, swapping)).collect();
-                tried += swaps.len() as u64;
-                done += looked_at - swaps.len() as u64;
-                for some in swaps.chunks(AT_ONCE) {
-                    report.rewrapped += self.swap(of, some).await?;
-                    done += some.len() as u64;
-                    (self.told)(Step { of, done, all: all.max(done) });
+                let page = retry(|| self.store.keys(kind, cursor.clone(), PAGE_SIZE)).await?;
+                let read = page.keys.len() as u64;
+                let keys = page.keys.into_iter();
+                let replacements: Vec<_> = keys.filter_map(|key| self.examine(kind, key, report, rewrap)).collect();
+                tried += replacements.len() as u64;
+                done += read - replacements.len() as u64;
+                for batch in replacements.chunks(BATCH_SIZE) {
+                    report.rewrapped += self.replace(kind, batch).await?;
+                    done += batch.len() as u64;
+                    (self.on_step)(Step { kind, done, all: all.max(done) });
                 }
-                (self.told)(Step { of, done, all: all.max(done) });
-                behind = page.behind;
-                if behind.is_none() {
+                (self.on_step)(Step { kind, done, all: all.max(done) });
+                cursor = page.next_cursor;
+                if cursor.is_none() {
                     break;
                 }
             }
@@ -191,73 +151,61 @@ impl KeyRotation<'_> {
         Ok(tried)
     }
 
-    /// Counts a key; what is to be swapped for it, if anything is.
-    fn look(&self, of: Collection, held: StoredDataKey, report: &mut Report, swapping: bool) -> Option<KeyReplacement> {
-        if held.key.as_bytes().iter().all(|byte| *byte == 0) {
-            // of a record that is being deleted: its key has gone already
+    /// Counts a key. Returns its replacement if it is to be wrapped anew.
+    fn examine(
+        &self,
+        kind: RecordKind,
+        key: StoredDataKey,
+        report: &mut Report,
+        rewrap: bool,
+    ) -> Option<KeyReplacement> {
+        if key.key.as_bytes().iter().all(|byte| *byte == 0) {
+            // the record is being deleted, and its key is overwritten already
             return None;
         }
-        let (id, ring) = (self.cipher.wrapping_key(&held.key), self.cipher.ring());
-        report.census.count(id, of);
+        let (id, ring) = (self.cipher.wrapping_key(&key.key), self.cipher.ring());
+        report.usage.count(id, kind.as_str());
         let older = id.filter(|id| ring.iter().skip(1).any(|older| older == id))?;
-        if !swapping {
+        if !rewrap {
             return None;
         }
-        let place = AadContext { realm: &held.realm, record: &held.record, field: Field::Key };
-        if let Ok(fresh) = self.cipher.rewrap(&held.key, place) {
-            return Some(KeyReplacement { seen: held, fresh });
+        let context = AadContext { realm: &key.realm, record: &key.record, field: Field::Key };
+        if let Ok(new) = self.cipher.rewrap(&key.key, context) {
+            return Some(KeyReplacement { expected: key, new });
         }
         *report.damaged.entry(older).or_default() += 1;
         None
     }
 
-    async fn page(&self, of: Collection, after: Option<String>) -> Result<KeyPage, PortError> {
-        match of {
-            Collection::Registrations => RegistrationStore::keys(self.store, after, A_PAGE).await,
-            Collection::Users => UserStore::keys(self.store, after, A_PAGE).await,
-            Collection::Outbox => SentMessageStore::keys(self.store, after, A_PAGE).await,
-            _ => Err(PortError::new(PORT, "a collection without keys")),
-        }
-    }
-
-    /// Swaps some, and waits as long as it took: people who log in meanwhile come first.
-    async fn swap(&self, of: Collection, swaps: &[KeyReplacement]) -> Result<u64, PortError> {
+    /// Replaces some keys, then sleeps as long as that took: half of the store's time is left to the servers.
+    async fn replace(&self, kind: RecordKind, batch: &[KeyReplacement]) -> Result<u64, PortError> {
         let began = Instant::now();
-        let put = self.again(|| async move {
-            match of {
-                Collection::Registrations => RegistrationStore::swap_keys(self.store, swaps.to_vec()).await,
-                Collection::Users => UserStore::swap_keys(self.store, swaps.to_vec()).await,
-                Collection::Outbox => SentMessageStore::swap_keys(self.store, swaps.to_vec()).await,
-                _ => Err(PortError::new(PORT, "a collection without keys")),
-            }
-        });
-        let put = put.await?;
+        let replaced = retry(|| self.store.replace_keys(kind, batch.to_vec())).await?;
         tokio::time::sleep(began.elapsed()).await;
-        Ok(put)
+        Ok(replaced)
     }
 
-    /// A store that a server is busy with may refuse, and one that loses its first server fails for a while. Everything
-    /// here can be asked twice.
-    async fn again<T, F: Future<Output = Result<T, PortError>>>(&self, ask: impl Fn() -> F) -> Result<T, PortError> {
-        let mut wait = Duration::from_millis(50);
-        for _ in 1..TRIES {
-            match ask().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => tracing::debug!("asked again in {wait:?}: {error}"),
-            }
-            tokio::time::sleep(wait).await;
-            wait *= 2;
-        }
-        ask().await
-    }
-
-    /// The value by which the database knows its ring. Whether it was swapped.
-    async fn swap_check(&self) -> Result<bool, PortError> {
-        let Some(seen) = self.again(|| self.store.check_value(check_values::RING)).await? else { return Ok(false) };
-        if check_values::wrapped_key(&seen).is_some_and(|wrapped| self.cipher.is_newest(&wrapped)) {
+    /// Wraps the ring's check value anew. Whether it was replaced.
+    async fn rewrap_check_value(&self) -> Result<bool, PortError> {
+        let Some(expected) = retry(|| self.store.check_value(check_values::RING)).await? else { return Ok(false) };
+        if check_values::wrapped_key(&expected).is_some_and(|wrapped| self.cipher.is_newest(&wrapped)) {
             return Ok(false);
         }
-        let fresh = check_values::ring_check(self.cipher)?;
-        self.again(|| self.store.swap_check(check_values::RING, &seen, &fresh)).await
+        let new = check_values::ring_check(self.cipher)?;
+        retry(|| self.store.replace_check_value(check_values::RING, &expected, &new)).await
     }
+}
+
+/// Repeats a call while the store is busy or elects a primary. Every call of a rotation can be repeated.
+async fn retry<T, F: Future<Output = Result<T, PortError>>>(call: impl Fn() -> F) -> Result<T, PortError> {
+    let mut wait = Duration::from_millis(50);
+    for _ in 1..MAX_ATTEMPTS {
+        match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => tracing::debug!("key rotation repeats a call in {wait:?}: {error}"),
+        }
+        tokio::time::sleep(wait).await;
+        wait *= 2;
+    }
+    call().await
 }

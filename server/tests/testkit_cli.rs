@@ -126,7 +126,7 @@ mod with_it {
         for arguments in [&["--seed", "3"][..], &["testkit", "--port", "0"]] {
             assert!(get(&start(binary, folder.path(), arguments), "/__test__/clock").starts_with("HTTP/1.1 200"));
         }
-        for command in ["serve", "keys", "users", "move"] {
+        for command in ["serve", "keys", "users", "migrate-data"] {
             let output = Command::new(binary).env_clear().current_dir(folder.path()).arg(command).output().unwrap();
             assert_eq!(output.status.code(), Some(2), "{command}");
         }

@@ -160,8 +160,8 @@ impl Script {
 /// The ports of which something can break, and their methods that can.
 pub const PORTS: &[(&str, &[&str])] = &[
     ("database", &["commit"]),
-    ("user_store", &["find", "find_by_email", "keys", "swap_keys", "ping"]),
-    ("registration_store", &["find", "find_by_email", "keys", "swap_keys", "purge_expired"]),
+    ("user_store", &["find", "find_by_email", "ping"]),
+    ("registration_store", &["find", "find_by_email", "purge_expired"]),
     ("one_time_token_store", &["find_valid", "find", "try_code", "purge_expired"]),
     ("session_store", &["find", "find_with_account", "list", "purge_expired"]),
     ("token_signer", &["sign"]),
@@ -174,6 +174,8 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("rate_limiter", &["take", "is_exhausted", "give_back"]),
     ("mailer", &["send"]),
     ("sms_sender", &["send"]),
+    ("check_value_store", &["check_value", "check_value_or_insert", "replace_check_value"]),
+    ("key_rotation_store", &["count_keys", "keys", "replace_keys", "purge_replaced_keys"]),
 ];
 
 #[derive(Debug, Default)]

@@ -1,22 +1,22 @@
-//! What a world keeps, put aside and put back: a test that needs a long beginning has it once.
+//! Snapshots of a world's stores: a test that needs a long preparation runs it once.
 
 use crate::world::TestWorld;
 
-/// Names each store's state once, for keeping and for putting back.
+/// Names each store's state once, for the snapshot and for restoring it.
 macro_rules! kept {
     ($($name:ident: $state:ty, $at:ident . $field:tt;)*) => {
-        /// What a world kept at some moment. Opaque: it only goes back.
+        /// The state of a world's stores. Opaque: it can only be restored.
         #[derive(Debug, Clone)]
         pub struct Snapshot {
             $($name: $state,)*
         }
 
         impl Snapshot {
-            pub(super) fn of(world: &TestWorld) -> Self {
+            fn of(world: &TestWorld) -> Self {
                 Self { $($name: world.$at.$field.lock().clone(),)* }
             }
 
-            pub(super) fn put_back(&self, world: &TestWorld) {
+            fn restore_to(&self, world: &TestWorld) {
                 $(*world.$at.$field.lock() = self.$name.clone();)*
             }
         }
@@ -34,6 +34,7 @@ mod states {
     use portcullis_core::model::quota::Bucket;
     use portcullis_core::model::realm::Realm;
     use portcullis_core::model::sealed::Digest;
+    use portcullis_core::model::sent_message::StoredMessage;
 
     pub(super) type Users = fakes::user_store::Users;
     pub(super) type Registrations = fakes::registration_store::Registrations;
@@ -45,6 +46,8 @@ mod states {
     pub(super) type Arrivals = HashMap<Bucket, i64>;
     pub(super) type Breached = BTreeSet<String>;
     pub(super) type Mails = fakes::outbox::Inside<EmailMessage>;
+    pub(super) type Messages = Vec<StoredMessage>;
+    pub(super) type Checks = BTreeMap<String, Vec<u8>>;
     pub(super) type Texts = fakes::outbox::Inside<fakes::sms_sender::Text>;
 }
 
@@ -60,4 +63,31 @@ kept! {
     breached: states::Breached, breached.known;
     mails: states::Mails, mailer.inside;
     texts: states::Texts, sms_sender.inside;
+    messages: states::Messages, sent_messages.copies;
+    checks: states::Checks, checks.values;
+}
+
+impl TestWorld {
+    /// A copy of every store's state.
+    ///
+    /// ```
+    /// # use portcullis_testkit::{race::block_on, samples, world::TestWorld};
+    /// # use portcullis_core::ports::database::{Change, Database, UnitOfWork};
+    /// let world = TestWorld::new(1);
+    /// let user = samples::user(&samples::realm("User1"), 1);
+    /// let empty = world.snapshot();
+    /// block_on(world.database.commit(UnitOfWork::of(Change::InsertUser(user.into()))))?.unwrap();
+    /// world.restore(&empty);
+    /// assert!(world.users.all().is_empty());
+    /// # Ok::<(), portcullis_core::ports::error::PortError>(())
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(self)
+    }
+
+    /// Restores every store's state. Time does not run backwards, randomness continues, and the faults stay.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        snapshot.restore_to(self);
+    }
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use crate::fakes::audit_log::FakeAuditLog;
 use crate::fakes::breached_passwords::FakeBreachedPasswords;
+use crate::fakes::check_value_store::FakeCheckValueStore;
 use crate::fakes::clock::FixedClock;
 use crate::fakes::database::{FakeDatabase, FakeRecords};
 use crate::fakes::field_cipher::FakeFieldCipher;
 use crate::fakes::job_queue::FakeJobQueue;
+use crate::fakes::key_rotation_store::FakeKeyRotationStore;
 use crate::fakes::keyed_digest::FakeKeyedDigest;
 use crate::fakes::login_guard::FakeLoginGuard;
 use crate::fakes::mailer::MailOutbox;
@@ -16,13 +18,13 @@ use crate::fakes::password_hasher::FakePasswordHasher;
 use crate::fakes::randomness::SeededRandomness;
 use crate::fakes::rate_limiter::FakeRateLimiter;
 use crate::fakes::registration_store::FakeRegistrationStore;
+use crate::fakes::sent_message_store::FakeSentMessageStore;
 use crate::fakes::session_store::FakeSessionStore;
 use crate::fakes::sms_sender::SmsOutbox;
 use crate::fakes::token_signer::FakeTokenSigner;
 use crate::fakes::user_store::FakeUserStore;
 use crate::faults::FaultPlan;
 use crate::samples;
-use crate::snapshot::Snapshot;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::service::Ports;
 
@@ -61,6 +63,12 @@ pub struct TestWorld {
     pub guard: Arc<FakeLoginGuard>,
     /// Rate limits.
     pub limiter: Arc<FakeRateLimiter>,
+    /// Values by which a database recognises its secrets.
+    pub checks: Arc<FakeCheckValueStore>,
+    /// The wrapped keys of all records.
+    pub key_rotation: Arc<FakeKeyRotationStore>,
+    /// The development mailbox's copies.
+    pub sent_messages: Arc<FakeSentMessageStore>,
     /// The time: it stands at [`samples::NOW`] until it is moved.
     pub clock: Arc<FixedClock>,
     /// Chance.
@@ -91,6 +99,15 @@ impl TestWorld {
             audit: Arc::new(FakeAuditLog::new(&faults)),
             guard: Arc::new(FakeLoginGuard::new(&faults)),
         };
+        let checks = Arc::new(FakeCheckValueStore::new(&faults));
+        let sent_messages = Arc::new(FakeSentMessageStore::default());
+        let key_rotation = FakeKeyRotationStore::new(
+            records.users.clone(),
+            records.registrations.clone(),
+            sent_messages.clone(),
+            checks.clone(),
+            &faults,
+        );
         Self {
             database: Arc::new(FakeDatabase::new(records.clone(), &faults)),
             users: records.users,
@@ -108,33 +125,13 @@ impl TestWorld {
             audit: records.audit,
             guard: records.guard,
             limiter: Arc::new(FakeRateLimiter::new(&faults)),
+            checks,
+            key_rotation: Arc::new(key_rotation),
+            sent_messages,
             clock,
             randomness: Arc::new(SeededRandomness::new(seed)),
             faults,
         }
-    }
-
-    /// Everything that is kept, as it is now.
-    ///
-    /// ```
-    /// # use portcullis_testkit::{race::block_on, samples, world::TestWorld};
-    /// # use portcullis_core::ports::database::{Change, Database, UnitOfWork};
-    /// let world = TestWorld::new(1);
-    /// let user = samples::user(&samples::realm("User1"), 1);
-    /// let empty = world.snapshot();
-    /// block_on(world.database.commit(UnitOfWork::of(Change::InsertUser(user.into()))))?.unwrap();
-    /// world.restore(&empty);
-    /// assert!(world.users.all().is_empty());
-    /// # Ok::<(), portcullis_core::ports::error::PortError>(())
-    /// ```
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        Snapshot::of(self)
-    }
-
-    /// Everything is kept again as it was then. Time does not run backwards, chance goes on, and what breaks stays.
-    pub fn restore(&self, snapshot: &Snapshot) {
-        snapshot.put_back(self);
     }
 
     /// Every limit and every count of failures begins anew.

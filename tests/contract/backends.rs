@@ -73,6 +73,9 @@ const STORES: &[&str] = &[
     "audit_log",
     "login_guard",
     "rate_limiter",
+    "check_value_store",
+    "key_rotation_store",
+    "sent_message_store",
 ];
 
 const CRYPTO: &[&str] = &["token_signer", "breached_passwords", "field_cipher", "keyed_digest", "password_hasher"];
@@ -86,7 +89,7 @@ const fn without_folder(backend: Backend) -> Opened {
 }
 
 fn fake() -> Opened {
-    without_folder(Backend::of(TestWorld::new(1).ports()))
+    without_folder(Backend::of_fakes(&TestWorld::new(1)))
 }
 
 fn embedded() -> Result<Opened, Error> {
@@ -101,7 +104,10 @@ fn embedded() -> Result<Opened, Error> {
         job_queue: Some(store.clone()),
         audit_log: Some(store.clone()),
         login_guard: Some(store.clone()),
-        rate_limiter: Some(store),
+        rate_limiter: Some(store.clone()),
+        check_value_store: Some(store.clone()),
+        key_rotation_store: Some(store.clone()),
+        sent_message_store: Some(store),
         ..Backend::default()
     };
     Ok(Opened { backend, database: None, _folder: Some(folder) })
@@ -194,6 +200,9 @@ fn mongo() -> Result<Opened, Error> {
         audit_log: Some(store.clone()),
         login_guard: Some(store.clone()),
         rate_limiter: Some(store.clone()),
+        check_value_store: Some(store.clone()),
+        key_rotation_store: Some(store.clone()),
+        sent_message_store: Some(store.clone()),
         ..Backend::default()
     };
     Ok(Opened { backend, database: Some(store), _folder: None })
@@ -235,7 +244,7 @@ fn outbox() -> Result<Opened, Error> {
         renderer: Arc::new(Renderer::new(None)?),
         links: Links { public_url: ISSUER.to_owned(), app_name: "Portcullis".to_owned() },
         cipher: cipher()?,
-        shelf: Arc::new(Sqlite::open(&folder.path().join("portcullis.db"))?),
+        store: Arc::new(Sqlite::open(&folder.path().join("portcullis.db"))?),
         clock: Arc::new(SystemClock::new()),
         forward: None,
         forward_texts: None,

@@ -1,19 +1,21 @@
-//! Moving from the embedded store to MongoDB and back, by the real binary.
+//! `portcullis migrate-data` from SQLite to MongoDB and back, by the real binary.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
-use portcullis_adapters::data_migration::migration::{Mover, Step};
-use portcullis_adapters::data_migration::{Collection, MigratableStore};
+use portcullis_adapters::data_migration::migration::{Migration, Step};
 use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_adapters::sqlite::Sqlite;
+use portcullis_core::model::stored_record::Collection;
+use portcullis_core::ports::check_value_store::CheckValueStore as _;
+use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_tests::filled::fill;
 use portcullis_tests::process::{Process, call, command};
 use portcullis_tests::{Person, on_servers};
 
-const THERE: [&str; 5] = ["move", "--from", "DATABASE_URL", "--to", "MONGO_URL"];
-const BACK: [&str; 5] = ["move", "--from", "MONGO_URL", "--to", "sqlite://data/back.db"];
+const THERE: [&str; 5] = ["migrate-data", "--from", "DATABASE_URL", "--to", "MONGO_URL"];
+const BACK: [&str; 5] = ["migrate-data", "--from", "MONGO_URL", "--to", "sqlite://data/back.db"];
 
 async fn mongo(settings: &[(String, String)]) -> MongoDb {
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
@@ -38,14 +40,14 @@ pub async fn there_and_back_again() {
     let (code, out, error) = call(folder.path(), &settings, &[&THERE[..], &["--dry-run"]].concat());
     assert!(code == 0 && out.contains("users            301") && out.contains(": empty"), "{out}{error}");
     let (code, out, error) = call(folder.path(), &settings, &THERE);
-    assert!(code == 0 && out.contains("moved and proven"), "{out}{error}");
+    assert!(code == 0 && out.contains("copied and compared"), "{out}{error}");
     let server = Process::start(folder.path(), &settings);
     let _ = server.api.login(&person.email, &person.password).await.expect(200);
     server.stop();
     let (code, _, error) = call(folder.path(), &settings, &THERE);
     assert!(code == 1 && error.contains("holds data already"), "{error}");
     let (code, out, error) = call(folder.path(), &settings, &BACK);
-    assert!(code == 0 && out.contains("moved and proven"), "{out}{error}");
+    assert!(code == 0 && out.contains("copied and compared"), "{out}{error}");
     let embedded = [("DATABASE_URL".to_owned(), "sqlite://data/back.db".to_owned())];
     let server = Process::start(folder.path(), &embedded);
     let _ = server.api.login(&person.email, &person.password).await.expect(200);
@@ -60,15 +62,16 @@ pub async fn what_was_moved_there_and_back_is_the_same() {
     there.prepare().await.unwrap();
     fill(&from, 0..1_100).await;
     for (from, to) in [(&from as &dyn MigratableStore, &there as _), (&there as _, &back as _)] {
-        let proofs = Mover { from, to, place: "here", told: &|_: Step| {} }.run().await.unwrap();
-        assert!(proofs.iter().all(|proof| proof.from == proof.to && proof.to.count > 0));
+        let comparisons = Migration { from, to, source_name: "here", on_step: &|_: Step| {} }.run().await.unwrap();
+        assert!(comparisons.iter().all(|one| one.from == one.to && one.to.count > 0));
     }
-    let proofs = Mover { from: &from, to: &back, place: "here", told: &|_: Step| {} }.prove().await.unwrap();
-    assert!(proofs.iter().all(|proof| proof.from == proof.to));
-    // a collection that a move does not know would be left behind
+    let comparisons =
+        Migration { from: &from, to: &back, source_name: "here", on_step: &|_: Step| {} }.compare().await.unwrap();
+    assert!(comparisons.iter().all(|one| one.from == one.to));
+    // a collection that the migration does not know would be left behind
     let known = |name: &str| name == "versions" || Collection::parse(name).is_some();
     for name in there.collections().await.unwrap() {
-        assert!(known(&name), "{name} is not moved");
+        assert!(known(&name), "{name} is not migrated");
     }
     there.drop_database().await.unwrap();
 }
@@ -76,14 +79,14 @@ pub async fn what_was_moved_there_and_back_is_the_same() {
 pub async fn killed_in_the_middle_it_goes_on() {
     let (folder, settings) = (tempfile::tempdir().unwrap(), on_servers().unwrap());
     let person = used(folder.path()).await;
-    let mut moving = command(folder.path(), &settings);
-    let mut child = moving.args(THERE).stdout(Stdio::piped()).spawn().unwrap();
+    let mut migrating = command(folder.path(), &settings);
+    let mut child = migrating.args(THERE).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("copying sessions")));
     child.kill().unwrap();
     child.wait().unwrap();
     let (code, _, error) = call(folder.path(), &settings, &[]);
-    assert!(code == 1 && error.contains("unfinished move"), "{error}");
+    assert!(code == 1 && error.contains("unfinished migration"), "{error}");
     let (code, out, error) = call(folder.path(), &settings, &THERE);
     assert!(code == 0 && out.contains("goes on in ") && !out.contains("copying users"), "{out}{error}");
     let server = Process::start(folder.path(), &settings);

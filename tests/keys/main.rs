@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
-use portcullis_adapters::data_migration::{Collection, MigratableStore as _};
 use portcullis_adapters::key_rotation::{KeyRotation, Report};
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::sealed::{AadContext, Field, WrappedKey};
+use portcullis_core::model::stored_key::RecordKind;
 use portcullis_core::model::user::User;
+use portcullis_core::ports::check_value_store::CheckValueStore as _;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::field_cipher::FieldCipher;
+use portcullis_core::ports::key_rotation_store::KeyRotationStore as _;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_testkit::samples::{realm, user, user_id};
 use portcullis_tests::process::call;
@@ -37,7 +39,7 @@ async fn key_of(store: &Sqlite, n: u64) -> WrappedKey {
 }
 
 async fn rewrapped(store: &Sqlite, cipher: &AesGcmCipher) -> Report {
-    KeyRotation { store, cipher, told: &|_| {} }.run().await.unwrap()
+    KeyRotation { store, cipher, on_step: &|_| {} }.run().await.unwrap()
 }
 
 async fn commit(store: &Sqlite, change: Change) {
@@ -72,9 +74,9 @@ async fn each_kind_of_key_fares_as_it_should() {
         let report = rewrapped(&store, &both).await;
         assert_eq!(report.rewrapped, rewrapped_now, "one user, and the check value");
         assert_eq!(report.damaged, BTreeMap::from([(1, 1)]));
-        let of = |id| report.census.under(id);
-        assert_eq!((of(Some(2)), of(Some(1)), of(Some(9)), of(None)), (2, 1, 1, 1), "{:?}", report.census);
-        assert_eq!(report.left_of(&both.ring()), Vec::new());
+        let of = |id| report.usage.under(id);
+        assert_eq!((of(Some(2)), of(Some(1)), of(Some(9)), of(None)), (2, 1, 1, 1), "{:?}", report.usage);
+        assert_eq!(report.left_under_older_keys(&both.ring()), Vec::new());
     }
     // the same data key as before, and nobody else's was touched
     let place = AadContext { realm: &all[0].realm, record: all[0].id.as_bytes(), field: Field::Key };
@@ -107,8 +109,8 @@ async fn a_deletion_beside_it_stays_one_and_no_old_key_stays_in_a_file() {
         }
     };
     let (report, ()) = tokio::join!(rewrapped(&beside, &both), deleting);
-    assert_eq!(report.left_of(&both.ring()), Vec::new());
-    assert_eq!(server.count(Collection::Users).await.unwrap(), 1_170);
+    assert_eq!(report.left_under_older_keys(&both.ring()), Vec::new());
+    assert_eq!(server.count_keys(RecordKind::Users).await.unwrap(), 1_170);
     drop((server, beside));
     let bytes: Vec<u8> = std::fs::read_dir(folder.path())
         .unwrap()

@@ -1,4 +1,4 @@
-//! `portcullis move` by the real binary.
+//! `portcullis migrate-data` by the real binary.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ fn setting(name: &str, value: &str) -> (String, String) {
 }
 
 fn moving(folder: &Path, more: &[&str]) -> (i32, String, String) {
-    let usual = ["move", "--from", "DATABASE_URL", "--to", "sqlite://new/p.db"];
+    let usual = ["migrate-data", "--from", "DATABASE_URL", "--to", "sqlite://new/p.db"];
     call(folder, &[], &[usual.as_slice(), more].concat())
 }
 
@@ -31,7 +31,7 @@ async fn who_could_log_in_before_can_afterwards() {
     assert!(code == 0 && out.contains("users            1") && out.contains("not there yet"), "{out}{error}");
     assert!(!folder.path().join("new").exists());
     let (code, out, error) = moving(folder.path(), &[]);
-    assert!(code == 0 && out.contains("moved and proven") && out.contains("users"), "{out}{error}");
+    assert!(code == 0 && out.contains("copied and compared") && out.contains("users"), "{out}{error}");
     std::fs::copy(folder.path().join("data/secrets.env"), folder.path().join("new/secrets.env")).unwrap();
     let server = Process::start(folder.path(), &[setting("DATABASE_URL", "sqlite://new/p.db")]);
     let _ = server.api.login(&person.email, &person.password).await.expect(200);
@@ -58,7 +58,7 @@ async fn killed_in_the_middle_it_goes_on_and_no_server_starts_meanwhile() {
     fill(&store, 0..5_000).await;
     drop(store);
     let mut command = portcullis_tests::process::command(folder.path(), &[]);
-    command.args(["move", "--from", "DATABASE_URL", "--to", "sqlite://new/p.db"]).stdout(Stdio::piped());
+    command.args(["migrate-data", "--from", "DATABASE_URL", "--to", "sqlite://new/p.db"]).stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("copying sessions")));
@@ -66,7 +66,10 @@ async fn killed_in_the_middle_it_goes_on_and_no_server_starts_meanwhile() {
     child.wait().unwrap();
     std::fs::copy(folder.path().join("data/secrets.env"), folder.path().join("new/secrets.env")).unwrap();
     let (code, _, error) = call(folder.path(), &[setting("DATABASE_URL", "sqlite://new/p.db")], &[]);
-    assert!(code == 1 && error.contains("unfinished move") && error.contains("portcullis move"), "{error}");
+    assert!(
+        code == 1 && error.contains("unfinished migration") && error.contains("portcullis migrate-data"),
+        "{error}"
+    );
     let (code, out, error) = moving(folder.path(), &[]);
     assert!(code == 0 && out.contains("goes on in ") && !out.contains("copying users"), "{out}{error}");
     let server = Process::start(folder.path(), &[setting("DATABASE_URL", "sqlite://new/p.db")]);
@@ -77,7 +80,7 @@ async fn killed_in_the_middle_it_goes_on_and_no_server_starts_meanwhile() {
 async fn what_cannot_be_moved_is_told_with_its_mend() {
     let folder = tempfile::tempdir().unwrap();
     let told = |settings: &[(String, String)], from: &str, to: &str| {
-        let (code, _, error) = call(folder.path(), settings, &["move", "--from", from, "--to", to]);
+        let (code, _, error) = call(folder.path(), settings, &["migrate-data", "--from", from, "--to", to]);
         assert!(code == 1 && error.contains("Fix: "), "{error}");
         error
     };
@@ -98,5 +101,7 @@ async fn what_cannot_be_moved_is_told_with_its_mend() {
     let (theirs, here) = (elsewhere.path().join("data/portcullis.db"), folder.path().join("theirs/p.db"));
     std::fs::copy(theirs, here).unwrap();
     assert!(told(&[], "DATABASE_URL", "sqlite://theirs/p.db").contains("EMAIL_SALT: "));
-    assert_eq!(call(folder.path(), &[], &["move", "--from", "DATABASE_URL"]).0, 2);
+    assert_eq!(call(folder.path(), &[], &["migrate-data", "--from", "DATABASE_URL"]).0, 2);
+    // the first name of the command
+    assert!(call(folder.path(), &[], &["move", "--help"]).1.contains("migrate-data"));
 }

@@ -1,4 +1,4 @@
-//! Moving between two embedded stores: everything arrives, a stop anywhere loses nothing, the proof sees what differs, and
+//! Moving between two embedded stores: everything arrives, a stop anywhere loses nothing, the comparison sees what differs, and
 //! what must not be moved is refused. `tests/deployment` moves to MongoDB and back.
 
 mod command_line;
@@ -6,9 +6,12 @@ mod stops;
 
 use std::path::Path;
 
-use portcullis_adapters::data_migration::migration::{MoveError, Mover, Proof, Step};
-use portcullis_adapters::data_migration::{Collection, MigratableStore};
+use portcullis_adapters::data_migration::canonical_hash::CollectionHash;
+use portcullis_adapters::data_migration::migration::{Comparison, Migration, MigrationError, Step};
 use portcullis_adapters::sqlite::Sqlite;
+use portcullis_core::model::stored_record::Collection;
+use portcullis_core::ports::check_value_store::CheckValueStore as _;
+use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_tests::filled::fill;
 
 /// Enough for several batches.
@@ -18,8 +21,8 @@ fn open(folder: &Path, name: &str) -> Sqlite {
     Sqlite::open(&folder.join(name)).expect("a store")
 }
 
-async fn moved(from: &dyn MigratableStore, to: &dyn MigratableStore) -> Result<Vec<Proof>, MoveError> {
-    Mover { from, to, place: "here", told: &|_: Step| {} }.run().await
+async fn moved(from: &dyn MigratableStore, to: &dyn MigratableStore) -> Result<Vec<Comparison>, MigrationError> {
+    Migration { from, to, source_name: "here", on_step: &|_: Step| {} }.run().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,18 +32,21 @@ async fn everything_arrives() {
         (open(folder.path(), "from.db"), open(folder.path(), "to.db"), open(folder.path(), "back.db"));
     from.check_value_or_insert("email_salt", b"salt").await.unwrap();
     fill(&from, 0..MANY).await;
-    let proofs = moved(&from, &to).await.unwrap();
-    assert_eq!(proofs.len(), Collection::ALL.len());
-    for proof in &proofs {
-        assert_eq!(proof.from, proof.to);
-        assert!(proof.from.count > 0, "{}: nothing was tried", proof.of.as_str());
+    let comparisons = moved(&from, &to).await.unwrap();
+    assert_eq!(comparisons.len(), Collection::ALL.len());
+    for comparison in &comparisons {
+        assert_eq!(comparison.from, comparison.to);
+        assert!(comparison.from.count > 0, "{}: nothing was tried", comparison.collection.as_str());
     }
-    let count = |of| proofs.iter().find(|proof| proof.of == of).unwrap().from.count;
+    let count = |of| comparisons.iter().find(|comparison| comparison.collection == of).unwrap().from.count;
     assert_eq!((count(Collection::Users), count(Collection::Audit)), (MANY, 2 * MANY));
     // and nothing is lost in the shape it has there
-    assert_eq!(moved(&to, &back).await.unwrap().iter().map(|proof| proof.from).collect::<Vec<_>>(), tallies(&proofs));
+    assert_eq!(
+        moved(&to, &back).await.unwrap().iter().map(|comparison| comparison.from).collect::<Vec<_>>(),
+        hashes(&comparisons)
+    );
 }
 
-fn tallies(proofs: &[Proof]) -> Vec<portcullis_adapters::data_migration::Tally> {
-    proofs.iter().map(|proof| proof.from).collect()
+fn hashes(comparisons: &[Comparison]) -> Vec<CollectionHash> {
+    comparisons.iter().map(|comparison| comparison.from).collect()
 }

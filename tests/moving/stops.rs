@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use portcullis_adapters::data_migration::migration::{MoveError, Mover, Step};
-use portcullis_adapters::data_migration::{Collection, MigratableStore, NOTE, Pages, Record};
+use portcullis_adapters::data_migration::migration::{Migration, MigrationError, Step};
 use portcullis_adapters::sqlite::Sqlite;
+use portcullis_core::model::stored_record::{Collection, Record, RecordPage};
+use portcullis_core::ports::check_value_store::CheckValueStore;
+use portcullis_core::ports::data_migration_store::{MigratableStore, PROGRESS_KEY};
 use portcullis_core::ports::database::{Change, Database as _, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 use portcullis_testkit::samples::{realm, user, user_id};
@@ -22,17 +24,22 @@ struct Target<'a> {
 
 #[async_trait]
 impl MigratableStore for Target<'_> {
-    fn pages(&self, of: Collection, behind: Option<&str>) -> Pages<'_> {
-        self.store.pages(of, behind)
+    async fn next_page(
+        &self,
+        of: Collection,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Option<RecordPage>, PortError> {
+        self.store.next_page(of, after, limit).await
     }
 
-    async fn put_all(&self, mut records: Vec<Record>, note: &[u8]) -> Result<(), PortError> {
+    async fn put_all(&self, mut records: Vec<Record>, progress: &[u8]) -> Result<(), PortError> {
         let left = self.batches.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
         left.map_err(|_| PortError::new("test", "killed"))?;
         if let Some(Record::User(user)) = records.last_mut().filter(|_| self.changes) {
             user.disabled = !user.disabled;
         }
-        self.store.put_all(records, note).await
+        self.store.put_all(records, progress).await
     }
 
     async fn count(&self, of: Collection) -> Result<u64, PortError> {
@@ -43,12 +50,23 @@ impl MigratableStore for Target<'_> {
         self.store.clear(of).await
     }
 
+    async fn remove_progress(&self) -> Result<(), PortError> {
+        self.store.remove_progress().await
+    }
+}
+
+#[async_trait]
+impl CheckValueStore for Target<'_> {
     async fn check_value(&self, name: &str) -> Result<Option<Vec<u8>>, PortError> {
         self.store.check_value(name).await
     }
 
-    async fn remove_note(&self) -> Result<(), PortError> {
-        self.store.remove_note().await
+    async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
+        self.store.check_value_or_insert(name, value).await
+    }
+
+    async fn replace_check_value(&self, name: &str, expected: &[u8], new: &[u8]) -> Result<bool, PortError> {
+        self.store.replace_check_value(name, expected, new).await
     }
 }
 
@@ -58,21 +76,21 @@ async fn stopped_after_any_batch_it_goes_on() {
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
     fill(&from, 0..MANY).await;
     let mut stops = 0;
-    let proofs = loop {
+    let comparisons = loop {
         // one more batch each time: never twice the same, and never from the beginning
         let target = Target { store: &to, batches: AtomicUsize::new(2), changes: false };
         match moved(&from, &target).await {
-            Ok(proofs) => break proofs,
-            Err(MoveError::Store { error, .. }) => assert_eq!(error.source.to_string(), "killed"),
+            Ok(comparisons) => break comparisons,
+            Err(MigrationError::Store { error, .. }) => assert_eq!(error.source.to_string(), "killed"),
             Err(other) => panic!("{other}"),
         }
         stops += 1;
-        assert!(to.check_value(NOTE).await.unwrap().is_some(), "half filled, it is known for it");
+        assert!(to.check_value(PROGRESS_KEY).await.unwrap().is_some(), "half filled, it is known for it");
         assert!(stops < 100, "it does not come forward");
     };
     assert!(stops > 10, "{stops}");
-    assert!(proofs.iter().all(|proof| proof.from == proof.to));
-    assert_eq!(to.check_value(NOTE).await.unwrap(), None);
+    assert!(comparisons.iter().all(|comparison| comparison.from == comparison.to));
+    assert_eq!(to.check_value(PROGRESS_KEY).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,14 +100,14 @@ async fn a_record_that_changed_on_its_way_fails_the_proof() {
     fill(&from, 0..20).await;
     let target = Target { store: &to, batches: AtomicUsize::new(usize::MAX), changes: true };
     let refused = moved(&from, &target).await.unwrap_err();
-    let MoveError::Differs(proofs) = &refused else { panic!("{refused}") };
-    assert_eq!(proofs.iter().map(|proof| proof.of).collect::<Vec<_>>(), [Collection::Users]);
+    let MigrationError::Differs(comparisons) = &refused else { panic!("{refused}") };
+    assert_eq!(comparisons.iter().map(|comparison| comparison.collection).collect::<Vec<_>>(), [Collection::Users]);
     assert!(refused.to_string().contains("users has 20") && refused.to_string().contains("--again"), "{refused}");
     // begun anew it is well
-    let mover = Mover { from: &from, to: &to, place: "here", told: &|_: Step| {} };
-    mover.empty().await.unwrap();
+    let migration = Migration { from: &from, to: &to, source_name: "here", on_step: &|_: Step| {} };
+    migration.clear_target().await.unwrap();
     assert_eq!(to.count(Collection::Users).await.unwrap(), 0);
-    assert!(mover.run().await.is_ok());
+    assert!(migration.run().await.is_ok());
 }
 
 #[tokio::test]
@@ -98,11 +116,11 @@ async fn what_came_into_the_source_meanwhile_fails_the_proof() {
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
     fill(&from, 0..20).await;
     let target = Target { store: &to, batches: AtomicUsize::new(8), changes: false };
-    assert!(matches!(moved(&from, &target).await, Err(MoveError::Store { .. })));
+    assert!(matches!(moved(&from, &target).await, Err(MigrationError::Store { .. })));
     // the server ran again between two calls
     let gone = Change::DeleteUser { realm: realm("User1"), id: user_id(1), expected: 1 };
     from.commit(UnitOfWork::of(gone)).await.unwrap().unwrap();
-    assert!(matches!(moved(&from, &to).await, Err(MoveError::Differs(_))));
+    assert!(matches!(moved(&from, &to).await, Err(MigrationError::Differs(_))));
 }
 
 #[tokio::test]
@@ -114,19 +132,19 @@ async fn targets_of_others_stay_as_they_are() {
     let new = Change::InsertUser(Box::new(user(&realm("User1"), 1)));
     to.commit(UnitOfWork::of(new)).await.unwrap().unwrap();
     let refused = moved(&from, &to).await.unwrap_err();
-    assert!(matches!(refused, MoveError::Occupied { collection: Collection::Users, count: 1 }), "{refused}");
+    assert!(matches!(refused, MigrationError::TargetNotEmpty { collection: Collection::Users, count: 1 }), "{refused}");
     // --again is no way around it
-    let mover = Mover { from: &from, to: &to, place: "here", told: &|_: Step| {} };
-    mover.empty().await.unwrap();
+    let migration = Migration { from: &from, to: &to, source_name: "here", on_step: &|_: Step| {} };
+    migration.clear_target().await.unwrap();
     assert_eq!(to.count(Collection::Users).await.unwrap(), 1);
     // half filled from elsewhere
     let other = open(folder.path(), "other.db");
     let target = Target { store: &other, batches: AtomicUsize::new(3), changes: false };
     assert!(moved(&from, &target).await.is_err());
-    let elsewhere = Mover { from: &from, to: &other, place: "elsewhere", told: &|_: Step| {} };
+    let elsewhere = Migration { from: &from, to: &other, source_name: "elsewhere", on_step: &|_: Step| {} };
     let refused = elsewhere.run().await.unwrap_err();
-    assert!(refused.to_string().contains("unfinished move from here"), "{refused}");
+    assert!(refused.to_string().contains("unfinished migration from here"), "{refused}");
     // nor can it be moved on from there
     let refused = moved(&other, &to).await.unwrap_err();
-    assert!(matches!(refused, MoveError::Unfinished { .. }), "{refused}");
+    assert!(matches!(refused, MigrationError::SourceUnfinished { .. }), "{refused}");
 }

@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use portcullis_adapters::messaging::dev_mailbox::shelf::{SentMessageStore, StoredMessage};
+
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::job::Task;
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::Rotated;
 use portcullis_core::model::user::PendingEmail;
 use portcullis_core::ports::audit_log::AuditLog;
@@ -20,6 +21,7 @@ use portcullis_core::ports::login_guard::LoginGuard;
 use portcullis_core::ports::one_time_token_store::OneTimeTokenStore;
 use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::registration_store::RegistrationStore;
+use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_testkit::samples::{

@@ -1,28 +1,27 @@
-//! Records as bytes that are the same for the same record, whatever store it is in, and sums of them that do not
-//! depend on an order. Every member is named in a pattern, so that one that is added to a record must be added here.
+//! A hash of records that is the same in every store and in every order. Every field is named in a pattern, so that the
+//! compiler asks for a field that is added to a record.
 
 use portcullis_core::model::one_time_token::{OneTimeToken, TokenOwner};
 use portcullis_core::model::sealed::{Digest, Sealed};
+use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::{Rotated, Session};
+use portcullis_core::model::stored_record::{
+    FailureCount, LoginCounts, OrderedMessage, PendingRegistrations, Record, StoredBucket, StoredEvent, StoredJob,
+};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
 use sha2::{Digest as _, Sha256};
 
-use crate::data_migration::migration_records::{
-    Count, LoginCounts, Record, StoredBucket, StoredCopy, StoredEvent, StoredJob, Waiting,
-};
-use crate::messaging::dev_mailbox::shelf::StoredMessage;
-
-/// How many records there are, and a sum over all of them. Two that are alike count twice.
+/// How many records there are, and the sum of their hashes. Two equal records count twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct CollectionHash {
     /// How many.
     pub count: u64,
     sum: [u64; 4],
 }
 
-impl Tally {
-    /// One more.
+impl CollectionHash {
+    /// Adds a record.
     pub fn add(&mut self, record: &Record) {
         self.count += 1;
         let digest = digest(record);
@@ -31,7 +30,7 @@ impl Tally {
         }
     }
 
-    /// The first sixteen digits of the sum, for people to compare.
+    /// The first sixteen hexadecimal digits of the sum, to compare by eye.
     #[must_use]
     pub fn short(&self) -> String {
         let [first, ..] = self.sum;
@@ -39,41 +38,41 @@ impl Tally {
     }
 }
 
-/// SHA-256 over a record's members, each with its length.
+/// SHA-256 of a record's fields, each with its length.
 fn digest(record: &Record) -> Vec<u8> {
-    let mut canon = Canon(Sha256::new());
+    let mut hasher = CanonicalHasher(Sha256::new());
     match record {
         Record::Check(name, value) => {
-            canon.text(name);
-            canon.bytes(value);
+            hasher.text(name);
+            hasher.bytes(value);
         }
-        Record::User(user) => canon.user(user),
-        Record::Registrations(Waiting { realm, email, all }) => {
-            canon.text(realm.as_str());
-            canon.bytes(email.as_bytes());
-            for one in all {
-                canon.registration(one);
+        Record::User(user) => hasher.user(user),
+        Record::Registrations(PendingRegistrations { realm, email, registrations }) => {
+            hasher.text(realm.as_str());
+            hasher.bytes(email.as_bytes());
+            for registration in registrations {
+                hasher.registration(registration);
             }
         }
-        Record::Session(session) => canon.session(session),
-        Record::OneTimeToken(token) => canon.one_time_token(token),
-        Record::Job(job) => canon.job(job),
-        Record::Event(event) => canon.event(event),
-        Record::LoginCounts(counts) => canon.login_counts(counts),
+        Record::Session(session) => hasher.session(session),
+        Record::OneTimeToken(token) => hasher.one_time_token(token),
+        Record::Job(job) => hasher.job(job),
+        Record::Event(event) => hasher.event(event),
+        Record::LoginCounts(counts) => hasher.login_counts(counts),
         Record::Bucket(StoredBucket { realm, operation, who, full_at }) => {
-            canon.text(realm.as_str());
-            canon.text(operation);
-            canon.bytes(who.as_bytes());
-            canon.number(*full_at);
+            hasher.text(realm.as_str());
+            hasher.text(operation);
+            hasher.bytes(who.as_bytes());
+            hasher.number(*full_at);
         }
-        Record::Copy(copy) => canon.copy(copy),
+        Record::SentMessage(message) => hasher.sent_message(message),
     }
-    canon.0.finalize().to_vec()
+    hasher.0.finalize().to_vec()
 }
 
-struct Canon(Sha256);
+struct CanonicalHasher(Sha256);
 
-impl Canon {
+impl CanonicalHasher {
     fn bytes(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_be_bytes());
         self.0.update(bytes);
@@ -87,7 +86,7 @@ impl Canon {
         self.bytes(&number.to_be_bytes());
     }
 
-    /// Counters, as far as stores can hold them.
+    /// A counter, at most the largest number that stores can hold.
     fn counter(&mut self, number: u64) {
         self.number(i64::try_from(number).unwrap_or(i64::MAX));
     }
@@ -143,9 +142,9 @@ impl Canon {
         self.text(realm.as_str());
         self.bytes(id.as_bytes());
         self.person(person);
-        self.any(pending_email.as_ref(), |canon, PendingEmail { index, email }| {
-            canon.digest(index);
-            canon.sealed(email);
+        self.any(pending_email.as_ref(), |hasher, PendingEmail { index, email }| {
+            hasher.digest(index);
+            hasher.sealed(email);
         });
         self.any(previous_email.as_ref(), Self::sealed);
         self.text(password.as_str());
@@ -201,10 +200,10 @@ impl Canon {
             self.time(*at);
         }
         self.digest(current);
-        self.any(previous.as_ref(), |canon, Rotated { token, at, successor }| {
-            canon.digest(token);
-            canon.time(*at);
-            canon.bytes(successor);
+        self.any(previous.as_ref(), |hasher, Rotated { token, at, successor }| {
+            hasher.digest(token);
+            hasher.time(*at);
+            hasher.bytes(successor);
         });
         self.counter(*version);
         self.number(methods.bits().into());
@@ -229,14 +228,14 @@ impl Canon {
         let StoredJob { id, realm, subject, address, task, attempts, created_at, due_at, dead_at, reason } = job;
         self.bytes(id.as_bytes());
         self.text(realm.as_str());
-        self.any(subject.as_ref(), |canon, user| canon.bytes(user.as_bytes()));
+        self.any(subject.as_ref(), |hasher, user| hasher.bytes(user.as_bytes()));
         self.any(address.as_ref(), Self::digest);
         self.text(task);
         self.number((*attempts).into());
         self.time(*created_at);
         self.time(*due_at);
         self.any(*dead_at, Self::time);
-        self.any(reason.as_ref(), |canon, reason| canon.text(reason));
+        self.any(reason.as_ref(), |hasher, reason| hasher.text(reason));
     }
 
     fn event(&mut self, event: &StoredEvent) {
@@ -244,12 +243,12 @@ impl Canon {
         self.time(*at);
         self.text(realm.as_str());
         self.text(kind);
-        self.any(user.as_ref(), |canon, user| canon.bytes(user.as_bytes()));
-        self.any(session.as_ref(), |canon, session| canon.bytes(session.as_bytes()));
+        self.any(user.as_ref(), |hasher, user| hasher.bytes(user.as_bytes()));
+        self.any(session.as_ref(), |hasher, session| hasher.bytes(session.as_bytes()));
     }
 
-    fn count(&mut self, count: Count) {
-        let Count { failures, next_at, touched_at } = count;
+    fn count(&mut self, count: FailureCount) {
+        let FailureCount { failures, next_at, touched_at } = count;
         self.number(failures.into());
         self.time(next_at);
         self.time(touched_at);
@@ -260,7 +259,7 @@ impl Canon {
         self.text(realm.as_str());
         self.digest(email);
         self.any(*strangers, Self::count);
-        // a store may keep them in any order
+        // the order differs between stores
         let mut known = known.clone();
         known.sort_by_key(|(address, _)| *address);
         for (address, count) in known {
@@ -269,8 +268,9 @@ impl Canon {
         }
     }
 
-    fn copy(&mut self, copy: &StoredCopy) {
-        let StoredCopy { order: _, copy: StoredMessage { realm, subject, job, part, key, message, at } } = copy;
+    fn sent_message(&mut self, message: &OrderedMessage) {
+        let OrderedMessage { order: _, message: StoredMessage { realm, subject, job, part, key, message, at } } =
+            message;
         self.text(realm.as_str());
         self.bytes(subject.as_bytes());
         self.bytes(job.as_bytes());
@@ -287,26 +287,26 @@ mod tests {
 
     use super::*;
 
-    fn tally(records: &[Record]) -> Tally {
-        let mut tally = Tally::default();
+    fn hash_of(records: &[Record]) -> CollectionHash {
+        let mut hash = CollectionHash::default();
         for record in records {
-            tally.add(record);
+            hash.add(record);
         }
-        tally
+        hash
     }
 
     #[test]
     fn a_sum_knows_no_order_and_no_two_alike_cancel_out() {
         let one = |n| Record::User(Box::new(user(&realm("User1"), n)));
-        assert_eq!(tally(&[one(1), one(2)]), tally(&[one(2), one(1)]));
-        assert_ne!(tally(&[one(1), one(2)]), tally(&[one(1), one(3)]));
-        assert_ne!(tally(&[one(1), one(2), one(2)]).sum, tally(&[one(1)]).sum);
+        assert_eq!(hash_of(&[one(1), one(2)]), hash_of(&[one(2), one(1)]));
+        assert_ne!(hash_of(&[one(1), one(2)]), hash_of(&[one(1), one(3)]));
+        assert_ne!(hash_of(&[one(1), one(2), one(2)]).sum, hash_of(&[one(1)]).sum);
     }
 
     #[test]
     fn every_change_is_seen() {
         let realm = realm("User1");
-        let before = tally(&[Record::User(Box::new(user(&realm, 1)))]);
+        let before = hash_of(&[Record::User(Box::new(user(&realm, 1)))]);
         let changes: [fn(&mut User); 6] = [
             |user| user.disabled = true,
             |user| user.mfa_sms = true,
@@ -318,23 +318,26 @@ mod tests {
         for change in changes {
             let mut user = user(&realm, 1);
             change(&mut user);
-            assert_ne!(tally(&[Record::User(Box::new(user))]), before);
+            assert_ne!(hash_of(&[Record::User(Box::new(user))]), before);
         }
         let mut rotated = session(&realm, 1, 1);
-        let before = tally(&[Record::Session(Box::new(rotated.clone()))]);
+        let before = hash_of(&[Record::Session(Box::new(rotated.clone()))]);
         rotated.previous = Some(Rotated { token: rotated.current, at: rotated.created_at, successor: [0; 16] });
-        assert_ne!(tally(&[Record::Session(Box::new(rotated))]), before);
+        assert_ne!(hash_of(&[Record::Session(Box::new(rotated))]), before);
     }
 
     #[test]
     fn known_addresses_count_in_any_order() {
-        let count =
-            |failures| Count { failures, next_at: Timestamp::from_millis(1), touched_at: Timestamp::from_millis(2) };
+        let count = |failures| FailureCount {
+            failures,
+            next_at: Timestamp::from_millis(1),
+            touched_at: Timestamp::from_millis(2),
+        };
         let counts = |known| {
             let email = Digest::from_bytes([3; 32]);
             Record::LoginCounts(LoginCounts { realm: realm("User1"), email, strangers: None, known })
         };
         let (a, b) = ((Digest::from_bytes([1; 32]), count(1)), (Digest::from_bytes([2; 32]), count(2)));
-        assert_eq!(tally(&[counts(vec![a, b])]), tally(&[counts(vec![b, a])]));
+        assert_eq!(hash_of(&[counts(vec![a, b])]), hash_of(&[counts(vec![b, a])]));
     }
 }

@@ -1,28 +1,33 @@
-//! The move itself: batches of records from one store to another, a note in the target of how far it came, and a proof
-//! by reading both again.
+//! A migration: copies batches of records from one store to another, stores its progress in the target, and at the end
+//! reads both stores again and compares them.
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
+use portcullis_core::model::stored_record::{Collection, RecordPage};
+use portcullis_core::ports::check_value_store::CheckValueStore;
+use portcullis_core::ports::data_migration_store::{MigratableStore, PROGRESS_KEY};
 use portcullis_core::ports::error::PortError;
 use serde::{Deserialize, Serialize};
 
-use crate::data_migration::{Collection, MigratableStore, NOTE, Page, Pages, Tally};
+use crate::data_migration::canonical_hash::CollectionHash;
 
+const PORT: &str = "data_migration_store";
+/// Records that are read and written at once.
+const BATCH_SIZE: usize = 500;
 /// How long a store may take for a batch.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Which of the two.
+/// One of the two stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// What is moved from.
+    /// The store that is read.
     Source,
-    /// What is moved to.
+    /// The store that is filled.
     Target,
 }
 
 impl Side {
-    /// As the command line calls it.
+    /// The option of the command line that names it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -30,273 +35,284 @@ impl Side {
             Self::Target => "--to",
         }
     }
+
+    fn failed(self) -> impl Fn(PortError) -> MigrationError {
+        move |error| MigrationError::Store { side: self, error }
+    }
 }
 
-/// Why it did not come to its end. Names no password.
+/// Why a migration stopped. Contains no password.
 #[derive(Debug, thiserror::Error)]
-pub enum MoveError {
+pub enum MigrationError {
     /// A store failed.
     #[error("{}: {error}: {}. Fix: see that it can be reached, then call the same again: it goes on where it stopped", side.as_str(), error.source)]
     Store {
         /// Which one.
         side: Side,
-        /// What it said.
+        /// Its error.
         error: PortError,
     },
-    /// The target is somebody's.
+    /// The target holds data of its own.
     #[error("--to: it holds data already ({count} in {}). Fix: name an empty database, or empty that one", collection.as_str())]
-    Occupied {
-        /// Where.
+    TargetNotEmpty {
+        /// The first collection that is not empty.
         collection: Collection,
-        /// How many.
+        /// How many records it has.
         count: u64,
     },
-    /// The target is half filled from elsewhere.
+    /// The target is half filled from another source.
     #[error(
-        "--to: it is the target of an unfinished move from {from}. Fix: finish that one, or call this with --again to empty the target first"
+        "--to: it is the target of an unfinished migration from {from}. Fix: finish that one, or call this with --again to empty the target first"
     )]
-    OtherMove {
-        /// From where.
+    OtherSource {
+        /// The other source.
         from: String,
     },
     /// The source is half filled itself.
     #[error(
-        "--from: it is the target of an unfinished move from {from}, so that something may be missing in it. Fix: finish that one first"
+        "--from: it is the target of an unfinished migration from {from}, so that something may be missing in it. Fix: finish that one first"
     )]
-    Unfinished {
-        /// From where.
+    SourceUnfinished {
+        /// The source of the unfinished migration.
         from: String,
     },
-    /// The proof failed.
-    #[error("the proof failed: {}. Fix: see that no server uses either database, then call the same with --again", told(.0))]
-    Differs(Vec<Proof>),
+    /// The stores differ after the copy.
+    #[error("the comparison failed: {}. Fix: see that no server uses either database, then call the same with --again", describe(.0))]
+    Differs(Vec<Comparison>),
 }
 
-fn told(proofs: &[Proof]) -> String {
-    let one = |proof: &Proof| {
-        let Proof { of, from, to } = proof;
-        format!("{} has {} ({}) here and {} ({}) there", of.as_str(), from.count, from.short(), to.count, to.short())
+fn describe(differences: &[Comparison]) -> String {
+    let one = |comparison: &Comparison| {
+        let Comparison { collection, from, to } = comparison;
+        let (count, there) = (from.count, to.count);
+        format!("{} has {count} ({}) here and {there} ({}) there", collection.as_str(), from.short(), to.short())
     };
-    proofs.iter().map(one).collect::<Vec<_>>().join(", ")
+    differences.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// A collection, read on both sides.
+/// A collection, read from both stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Proof {
-    /// Which.
-    pub of: Collection,
-    /// Of the source.
-    pub from: Tally,
-    /// Of the target.
-    pub to: Tally,
+pub struct Comparison {
+    /// The collection.
+    pub collection: Collection,
+    /// In the source.
+    pub from: CollectionHash,
+    /// In the target.
+    pub to: CollectionHash,
 }
 
-/// What is being done, for whoever waits.
+/// What a migration is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// It goes on in this collection, where an earlier call stopped.
+    /// It resumes in this collection, where an earlier call stopped.
     Resumed(Collection),
-    /// So many of so many are in the target.
+    /// Records are copied.
     Copied {
-        /// Of which.
+        /// The collection.
         of: Collection,
-        /// How many.
+        /// How many records the target has.
         done: u64,
-        /// Of how many.
+        /// How many the source has.
         all: u64,
     },
-    /// So many of so many have been read again, on one side.
+    /// Records are read for the comparison.
     Read {
-        /// Of which.
+        /// The collection.
         of: Collection,
-        /// How many.
+        /// How many were read.
         done: u64,
-        /// Of how many.
+        /// How many there are.
         all: u64,
     },
 }
 
-/// How far it came, as the target keeps it.
+/// How far a migration came, as the target stores it.
 #[derive(Serialize, Deserialize)]
-struct Note {
+struct Progress {
     from: String,
     collection: String,
+    /// The cursor of the source.
     behind: Option<String>,
 }
 
-/// A move.
-pub struct Mover<'a> {
-    /// What is moved from.
+/// A migration.
+pub struct Migration<'a> {
+    /// The source.
     pub from: &'a dyn MigratableStore,
-    /// What is moved to.
+    /// The target.
     pub to: &'a dyn MigratableStore,
-    /// What the source is called, without a password.
-    pub place: &'a str,
-    /// Hears of every step.
-    pub told: &'a (dyn Fn(Step) + Send + Sync),
+    /// The name of the source, without a password.
+    pub source_name: &'a str,
+    /// Called at every step.
+    pub on_step: &'a (dyn Fn(Step) + Send + Sync),
 }
 
-fn of(side: Side) -> impl Fn(PortError) -> MoveError {
-    move |error| MoveError::Store { side, error }
+/// The progress of an unfinished migration into a store, if there is one. One of a later version cannot be read.
+async fn progress(store: &dyn CheckValueStore) -> Result<Option<Progress>, PortError> {
+    let stored = store.check_value(PROGRESS_KEY).await?;
+    let unknown = || Progress { from: "somewhere".to_owned(), collection: String::new(), behind: None };
+    Ok(stored.map(|stored| serde_json::from_slice(&stored).unwrap_or_else(|_| unknown())))
 }
 
-/// The note of an unfinished move into a store, if there is one; what cannot be read is of a later version.
-async fn note(store: &dyn MigratableStore, side: Side) -> Result<Option<Note>, MoveError> {
-    let kept = store.check_value(NOTE).await.map_err(of(side))?;
-    let unknown = || Note { from: "somewhere".to_owned(), collection: String::new(), behind: None };
-    Ok(kept.map(|kept| serde_json::from_slice(&kept).unwrap_or_else(|_| unknown())))
-}
-
-/// Where an unfinished move into a store comes from, if there is one.
+/// The source of an unfinished migration into a store, if there is one.
 ///
 /// # Errors
 /// When the store fails.
-pub async fn unfinished(store: &dyn MigratableStore) -> Result<Option<String>, PortError> {
-    match note(store, Side::Target).await {
-        Ok(note) => Ok(note.map(|note| note.from)),
-        Err(MoveError::Store { error, .. }) => Err(error),
-        Err(_) => Ok(None),
-    }
+pub async fn unfinished_source(store: &dyn CheckValueStore) -> Result<Option<String>, PortError> {
+    Ok(progress(store).await?.map(|progress| progress.from))
 }
 
-/// How many records a source has.
+/// How many records each collection of a source has.
 ///
 /// # Errors
-/// When it fails, or is no whole one.
-pub async fn survey(from: &dyn MigratableStore) -> Result<Vec<(Collection, u64)>, MoveError> {
-    if let Some(note) = note(from, Side::Source).await? {
-        return Err(MoveError::Unfinished { from: note.from });
+/// When the source fails, or is the target of an unfinished migration.
+pub async fn count_records(from: &dyn MigratableStore) -> Result<Vec<(Collection, u64)>, MigrationError> {
+    let failed = Side::Source.failed();
+    if let Some(progress) = progress(from).await.map_err(&failed)? {
+        return Err(MigrationError::SourceUnfinished { from: progress.from });
     }
     let mut counts = Vec::new();
     for collection in Collection::ALL {
-        counts.push((collection, from.count(collection).await.map_err(of(Side::Source))?));
+        counts.push((collection, from.count(collection).await.map_err(&failed)?));
     }
     Ok(counts)
 }
 
-impl Mover<'_> {
-    /// Whether the target may be filled: it is empty, or half filled from the same source.
+impl Migration<'_> {
+    /// Checks that the target may be filled: it is empty, or half filled from the same source. Whether it is half filled.
     ///
     /// # Errors
-    /// When it may not.
-    pub async fn admit(&self) -> Result<bool, MoveError> {
-        match note(self.to, Side::Target).await? {
-            Some(note) if note.from == self.place => return Ok(true),
-            Some(note) => return Err(MoveError::OtherMove { from: note.from }),
-            None => {}
-        }
-        for collection in Collection::ALL.into_iter().filter(|of| *of != Collection::Checks) {
-            let count = self.to.count(collection).await.map_err(of(Side::Target))?;
-            if count > 0 {
-                return Err(MoveError::Occupied { collection, count });
-            }
-        }
-        Ok(false)
+    /// When it may not be filled.
+    pub async fn check_target(&self) -> Result<bool, MigrationError> {
+        Ok(self.target_progress().await?.is_some())
     }
 
-    /// Empties a target that an unfinished move has begun to fill; any other one stays as it is.
+    async fn target_progress(&self) -> Result<Option<Progress>, MigrationError> {
+        let failed = Side::Target.failed();
+        if let Some(progress) = progress(self.to).await.map_err(&failed)? {
+            return match progress {
+                progress if progress.from == self.source_name => Ok(Some(progress)),
+                Progress { from, .. } => Err(MigrationError::OtherSource { from }),
+            };
+        }
+        for collection in Collection::ALL.into_iter().filter(|of| *of != Collection::Checks) {
+            let count = self.to.count(collection).await.map_err(&failed)?;
+            if count > 0 {
+                return Err(MigrationError::TargetNotEmpty { collection, count });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Empties a target that an unfinished migration has begun to fill; any other one stays as it is.
     ///
     /// # Errors
     /// When the target fails.
-    pub async fn empty(&self) -> Result<(), MoveError> {
-        if note(self.to, Side::Target).await?.is_none() {
+    pub async fn clear_target(&self) -> Result<(), MigrationError> {
+        let failed = Side::Target.failed();
+        if progress(self.to).await.map_err(&failed)?.is_none() {
             return Ok(());
         }
         for collection in Collection::ALL {
-            self.to.clear(collection).await.map_err(of(Side::Target))?;
+            self.to.clear(collection).await.map_err(&failed)?;
         }
-        // last: until then the target is known for what it is
-        self.to.remove_note().await.map_err(of(Side::Target))
+        // last: until then no server may start on a half-empty target
+        self.to.remove_progress().await.map_err(failed)
     }
 
-    /// Copies everything and proves it. Stopped anywhere, the next call goes on.
+    /// Copies everything and compares. After a stop at any point, the next call resumes.
     ///
     /// # Errors
     /// Why it stopped.
-    pub async fn run(&self) -> Result<Vec<Proof>, MoveError> {
-        let counts = survey(self.from).await?;
-        let (mut from_here, mut behind) = (Collection::Checks, None);
-        if self.admit().await?
-            && let Some(note) = note(self.to, Side::Target).await?
-            && let Some(collection) = Collection::parse(&note.collection)
+    pub async fn run(&self) -> Result<Vec<Comparison>, MigrationError> {
+        let counts = count_records(self.from).await?;
+        let (mut first, mut cursor) = (Collection::Checks, None);
+        if let Some(progress) = self.target_progress().await?
+            && let Some(collection) = Collection::parse(&progress.collection)
         {
-            (from_here, behind) = (collection, note.behind);
-            (self.told)(Step::Resumed(collection));
+            (first, cursor) = (collection, progress.behind);
+            (self.on_step)(Step::Resumed(collection));
         }
-        for (collection, all) in counts.into_iter().skip_while(|(collection, _)| *collection != from_here) {
-            self.copy(collection, all, behind.take()).await?;
+        for (collection, all) in counts.into_iter().skip_while(|(collection, _)| *collection != first) {
+            self.copy(collection, all, cursor.take()).await?;
         }
-        let proofs = self.prove().await?;
-        let differ: Vec<Proof> = proofs.iter().filter(|proof| proof.from != proof.to).copied().collect();
-        if !differ.is_empty() {
-            return Err(MoveError::Differs(differ));
+        let comparisons = self.compare().await?;
+        let differences: Vec<Comparison> = comparisons.iter().filter(|one| one.from != one.to).copied().collect();
+        if !differences.is_empty() {
+            return Err(MigrationError::Differs(differences));
         }
-        self.to.remove_note().await.map_err(of(Side::Target))?;
-        Ok(proofs)
+        self.to.remove_progress().await.map_err(Side::Target.failed())?;
+        Ok(comparisons)
     }
 
-    async fn copy(&self, collection: Collection, all: u64, behind: Option<String>) -> Result<(), MoveError> {
-        let mut done = match &behind {
-            Some(_) => self.to.count(collection).await.map_err(of(Side::Target))?,
+    async fn copy(&self, collection: Collection, all: u64, mut cursor: Option<String>) -> Result<(), MigrationError> {
+        let failed = Side::Target.failed();
+        let mut done = match &cursor {
+            Some(_) => self.to.count(collection).await.map_err(&failed)?,
             None => 0,
         };
-        let note = |behind: Option<String>| {
-            let note = Note { from: self.place.to_owned(), collection: collection.as_str().to_owned(), behind };
-            serde_json::to_vec(&note).map_err(|error| of(Side::Target)(PortError::new("move", error)))
+        let progress = |cursor: &Option<String>| {
+            let (from, collection) = (self.source_name.to_owned(), collection.as_str().to_owned());
+            let progress = Progress { from, collection, behind: cursor.clone() };
+            serde_json::to_vec(&progress).map_err(|error| failed(PortError::new(PORT, error)))
         };
-        // the note comes before the first record
-        self.to.put_all(Vec::new(), &note(behind.clone())?).await.map_err(of(Side::Target))?;
-        if behind.is_none() {
-            // what the target began with, as an empty database of the same secrets
-            self.to.clear(collection).await.map_err(of(Side::Target))?;
+        // before the first record, so that a half-filled target is never without it
+        self.to.put_all(Vec::new(), &progress(&cursor)?).await.map_err(&failed)?;
+        if cursor.is_none() {
+            // a target of the same secrets may hold check values already
+            self.to.clear(collection).await.map_err(&failed)?;
         }
-        let mut pages = self.from.pages(collection, behind.as_deref());
-        while let Some(Page { records, behind }) = next(&mut pages, Side::Source).await? {
-            done += records.len() as u64;
-            let put = tokio::time::timeout(PATIENCE, self.to.put_all(records, &note(behind)?)).await;
-            put.unwrap_or_else(|_| Err(slow())).map_err(of(Side::Target))?;
-            (self.told)(Step::Copied { of: collection, done, all: all.max(done) });
+        while let Some(page) = read_page(self.from, collection, cursor, Side::Source).await? {
+            done += page.records.len() as u64;
+            cursor = Some(page.cursor);
+            let put = tokio::time::timeout(TIMEOUT, self.to.put_all(page.records, &progress(&cursor)?)).await;
+            put.unwrap_or_else(|_| Err(timed_out())).map_err(&failed)?;
+            (self.on_step)(Step::Copied { of: collection, done, all: all.max(done) });
         }
         Ok(())
     }
 
-    /// Reads everything on both sides.
+    /// Reads every record of both stores.
     ///
     /// # Errors
     /// When a store fails.
-    pub async fn prove(&self) -> Result<Vec<Proof>, MoveError> {
-        let mut proofs = Vec::new();
+    pub async fn compare(&self) -> Result<Vec<Comparison>, MigrationError> {
+        let mut comparisons = Vec::new();
         for collection in Collection::ALL {
-            let from = self.tally(Side::Source, collection).await?;
-            let to = self.tally(Side::Target, collection).await?;
-            proofs.push(Proof { of: collection, from, to });
+            let from = self.hash(self.from, collection, Side::Source).await?;
+            let to = self.hash(self.to, collection, Side::Target).await?;
+            comparisons.push(Comparison { collection, from, to });
         }
-        Ok(proofs)
+        Ok(comparisons)
     }
 
-    async fn tally(&self, side: Side, collection: Collection) -> Result<Tally, MoveError> {
-        let store = match side {
-            Side::Source => self.from,
-            Side::Target => self.to,
-        };
-        let all = store.count(collection).await.map_err(of(side))?;
-        let mut tally = Tally::default();
-        let mut pages = store.pages(collection, None);
-        while let Some(page) = next(&mut pages, side).await? {
-            page.records.iter().for_each(|record| tally.add(record));
-            (self.told)(Step::Read { of: collection, done: tally.count, all: all.max(tally.count) });
+    async fn hash(
+        &self,
+        store: &dyn MigratableStore,
+        of: Collection,
+        side: Side,
+    ) -> Result<CollectionHash, MigrationError> {
+        let all = store.count(of).await.map_err(side.failed())?;
+        let (mut hash, mut cursor) = (CollectionHash::default(), None);
+        while let Some(page) = read_page(store, of, cursor, side).await? {
+            page.records.iter().for_each(|record| hash.add(record));
+            cursor = Some(page.cursor);
+            (self.on_step)(Step::Read { of, done: hash.count, all: all.max(hash.count) });
         }
-        Ok(tally)
+        Ok(hash)
     }
 }
 
-async fn next(pages: &mut Pages<'_>, side: Side) -> Result<Option<Page>, MoveError> {
-    match tokio::time::timeout(PATIENCE, pages.next()).await {
-        Ok(page) => page.transpose().map_err(of(side)),
-        Err(_) => Err(of(side)(slow())),
-    }
+async fn read_page(
+    store: &dyn MigratableStore,
+    of: Collection,
+    after: Option<String>,
+    side: Side,
+) -> Result<Option<RecordPage>, MigrationError> {
+    let page = tokio::time::timeout(TIMEOUT, store.next_page(of, after, BATCH_SIZE)).await;
+    page.unwrap_or_else(|_| Err(timed_out())).map_err(side.failed())
 }
 
-fn slow() -> PortError {
-    PortError::new("move", "no answer in time")
+fn timed_out() -> PortError {
+    PortError::new(PORT, "no answer in time")
 }

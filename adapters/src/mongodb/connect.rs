@@ -10,9 +10,10 @@ use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, Tls, WriteCon
 use mongodb::{Client, Database};
 use tokio::sync::Notify;
 
-use crate::mongodb::audit_log::Recorder;
+use crate::mongodb::event_recorder::EventRecorder;
+use crate::mongodb::failure::is_duplicate;
+use crate::mongodb::keyed_mutex::KeyedMutex;
 use crate::mongodb::pool::Pool;
-use crate::mongodb::swap::KeyedMutex;
 use crate::mongodb::{MongoDb, SCHEMA_VERSION, indexes, pool};
 
 /// How long to look for a server that can be written to.
@@ -144,9 +145,9 @@ impl MongoDb {
         check_version(&database).await?;
         let (lost_events, pool) = (Arc::new(AtomicU64::new(0)), Pool::new(database, options));
         Ok(Self {
-            recorder: Recorder::start(pool.clone(), lost_events.clone()),
+            recorder: EventRecorder::start(pool.clone(), lost_events.clone()),
             pool,
-            lanes: KeyedMutex::default(),
+            document_locks: KeyedMutex::default(),
             enqueued: Notify::new(),
             lost_events,
         })
@@ -201,7 +202,7 @@ async fn write_version(database: &Database) -> Result<(), ConnectError> {
     let ours = doc! {"$setOnInsert": {"version": i64::from(SCHEMA_VERSION)}};
     let kept = versions.update_one(doc! {"_id": "schema"}, ours).upsert(true).await;
     if let Err(error) = kept
-        && !super::is_duplicate(&error)
+        && !is_duplicate(&error)
     {
         return Err(error.into());
     }

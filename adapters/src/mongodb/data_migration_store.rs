@@ -1,53 +1,69 @@
-//! [`MigratableStore`] on MongoDB. A batch is inserted at once; what is there already, from a move that was stopped, is replaced
-//! by its `_id`.
+//! [`MigratableStore`] on MongoDB. A batch is inserted at once; documents of an earlier, stopped call are replaced by
+//! their `_id`.
 
 use async_trait::async_trait;
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, ErrorKind};
+use portcullis_core::model::stored_record::{Collection, Record, RecordPage};
+use portcullis_core::ports::data_migration_store::{MigratableStore, PROGRESS_KEY};
 use portcullis_core::ports::error::PortError;
 
-use crate::data_migration::{AT_ONCE, Collection, MigratableStore, NOTE, Page, Pages, Record};
-use crate::mongodb::{MongoDb, binary, document_mapping, is_duplicate};
+use crate::mongodb::documents::binary;
+use crate::mongodb::failure::is_duplicate;
+use crate::mongodb::{MongoDb, document_mapping};
 
-const PORT: &str = "move";
+const PORT: &str = "data_migration_store";
 
 fn failed(error: Error) -> PortError {
     PortError::new(PORT, error)
 }
 
-/// What sorts a collection's documents. Copies in the mailbox go by their age, for a store may number them as they come.
+/// The records of a collection. The progress of a migration is not one of them.
+fn all(of: Collection) -> Document {
+    if of == Collection::Checks {
+        doc! {"_id": {"$ne": PROGRESS_KEY}}
+    } else {
+        doc! {}
+    }
+}
+
+/// The order of a collection. Copies of messages go by their age: other stores number them as they are inserted.
 fn order(of: Collection) -> Document {
-    if of == Collection::Outbox {
+    if of == Collection::SentMessages {
         doc! {"at": 1, "order": 1}
     } else {
         doc! {"_id": 1}
     }
 }
 
-/// An `_id` as text, and back.
-fn print(id: &Bson) -> Option<String> {
-    match id {
+/// A document's place in that order, as text.
+fn cursor(of: Collection, document: &Document) -> Option<String> {
+    if of == Collection::SentMessages {
+        let (at, order) = (document.get_i64("at").ok()?, document.get_object_id("order").ok()?);
+        return Some(format!("a{at}/{}", order.to_hex()));
+    }
+    match document.get("_id")? {
         Bson::String(text) => Some(format!("t{text}")),
         Bson::ObjectId(id) => Some(format!("o{}", id.to_hex())),
         _ => None,
     }
 }
 
-fn parse(text: &str) -> Option<Bson> {
-    let (kind, rest) = text.split_at_checked(1)?;
+/// The documents after such a place.
+fn after(of: Collection, cursor: &str) -> Option<Document> {
+    let (kind, rest) = cursor.split_at_checked(1)?;
     match kind {
-        "t" => Some(Bson::String(rest.to_owned())),
-        "o" => ObjectId::parse_str(rest).ok().map(Bson::ObjectId),
+        "a" if of == Collection::SentMessages => {
+            let (at, order) = rest.split_once('/')?;
+            let (at, order) = (at.parse::<i64>().ok()?, ObjectId::parse_str(order).ok()?);
+            Some(doc! {"$or": [{"at": {"$gt": at}}, {"at": at, "order": {"$gt": order}}]})
+        }
+        "t" if of != Collection::SentMessages => Some(doc! {"_id": {"$gt": rest}}),
+        "o" if of != Collection::SentMessages => Some(doc! {"_id": {"$gt": ObjectId::parse_str(rest).ok()?}}),
         _ => None,
     }
-}
-
-fn page(of: Collection, documents: &[Document]) -> Result<Page, PortError> {
-    let records = documents.iter().map(|document| document_mapping::parse(of, document)).collect::<Result<_, _>>()?;
-    let last = documents.last().and_then(|document| document.get("_id"));
-    Ok(Page { records, behind: last.filter(|_| of != Collection::Outbox).and_then(print) })
 }
 
 impl MongoDb {
@@ -77,27 +93,28 @@ fn has_duplicates(error: &Error) -> bool {
 
 #[async_trait]
 impl MigratableStore for MongoDb {
-    fn pages(&self, of: Collection, behind: Option<&str>) -> Pages<'_> {
-        let which = match behind.map(parse) {
-            None => Ok(doc! {}),
-            Some(Some(id)) => Ok(doc! {"_id": {"$gt": id}}),
-            Some(None) => Err(PortError::new(PORT, "the note of how far the move came is not of this store")),
-        };
+    async fn next_page(
+        &self,
+        of: Collection,
+        cursor_before: Option<String>,
+        limit: usize,
+    ) -> Result<Option<RecordPage>, PortError> {
+        let mut which = vec![all(of)];
+        if let Some(cursor) = cursor_before {
+            let foreign = || PortError::new(PORT, "the progress of the migration is not of this store");
+            which.push(after(of, &cursor).ok_or_else(foreign)?);
+        }
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let collection = self.collection(of.as_str());
-        let documents = async move {
-            let batch = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
-            let found = collection.find(which?).sort(order(of)).batch_size(batch).await.map_err(failed)?;
-            // the note is this store's own
-            let all = found.map_err(failed).try_filter(move |document| {
-                std::future::ready(of != Collection::Checks || document.get_str("_id").ok() != Some(NOTE))
-            });
-            Ok::<_, PortError>(all)
-        };
-        let chunks = stream::once(documents).try_flatten().try_chunks(AT_ONCE).map_err(|cut| cut.1);
-        chunks.map(move |documents| page(of, &documents?)).boxed()
+        let found = collection.find(doc! {"$and": which}).sort(order(of)).limit(most).await;
+        let documents: Vec<Document> = found.map_err(failed)?.try_collect().await.map_err(failed)?;
+        let Some(last) = documents.last() else { return Ok(None) };
+        let cursor = cursor(of, last).ok_or_else(|| PortError::new(PORT, "a document's place cannot be read"))?;
+        let records = documents.iter().map(|document| document_mapping::parse(of, document));
+        Ok(Some(RecordPage { records: records.collect::<Result<_, _>>()?, cursor }))
     }
 
-    async fn put_all(&self, records: Vec<Record>, note: &[u8]) -> Result<(), PortError> {
+    async fn put_all(&self, records: Vec<Record>, progress: &[u8]) -> Result<(), PortError> {
         let mut batches: Vec<(Collection, Vec<Document>)> = Vec::new();
         for record in &records {
             let Some((of, document)) = document_mapping::print(record) else { continue };
@@ -109,38 +126,23 @@ impl MigratableStore for MongoDb {
         for (of, batch) in batches {
             self.put(of, batch).await?;
         }
-        let document = doc! {"_id": NOTE, "value": binary(note)};
+        let document = doc! {"_id": PROGRESS_KEY, "value": binary(progress)};
         let checks = self.collection("checks");
-        checks.replace_one(doc! {"_id": NOTE}, document).upsert(true).await.map_err(failed)?;
+        checks.replace_one(doc! {"_id": PROGRESS_KEY}, document).upsert(true).await.map_err(failed)?;
         Ok(())
     }
 
     async fn count(&self, of: Collection) -> Result<u64, PortError> {
-        let which = if of == Collection::Checks {
-            doc! {"_id": {"$ne": NOTE}}
-        } else {
-            doc! {}
-        };
-        self.collection(of.as_str()).count_documents(which).await.map_err(failed)
+        self.collection(of.as_str()).count_documents(all(of)).await.map_err(failed)
     }
 
     async fn clear(&self, of: Collection) -> Result<(), PortError> {
-        let which = if of == Collection::Checks {
-            doc! {"_id": {"$ne": NOTE}}
-        } else {
-            doc! {}
-        };
-        self.collection(of.as_str()).delete_many(which).await.map_err(failed)?;
+        self.collection(of.as_str()).delete_many(all(of)).await.map_err(failed)?;
         Ok(())
     }
 
-    async fn check_value(&self, name: &str) -> Result<Option<Vec<u8>>, PortError> {
-        let found = self.collection("checks").find_one(doc! {"_id": name}).await.map_err(failed)?;
-        Ok(found.and_then(|found| found.get_binary_generic("value").ok().cloned()))
-    }
-
-    async fn remove_note(&self) -> Result<(), PortError> {
-        self.collection("checks").delete_one(doc! {"_id": NOTE}).await.map_err(failed)?;
+    async fn remove_progress(&self) -> Result<(), PortError> {
+        self.collection("checks").delete_one(doc! {"_id": PROGRESS_KEY}).await.map_err(failed)?;
         Ok(())
     }
 }

@@ -16,10 +16,11 @@ use portcullis_core::model::user::User;
 use portcullis_core::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 
-use crate::mongodb::documents::{digest, hex, key, signed};
+use crate::mongodb::documents::{binary, digest, hex, key, signed};
+use crate::mongodb::failure::is_duplicate;
+use crate::mongodb::pool::OPERATION_TIMEOUT;
 use crate::mongodb::{
-    MongoDb, OPERATION_TIMEOUT, audit_log, binary, is_duplicate, job_queue, login_guard, one_time_token_store,
-    registration_store, session_store, user_store,
+    MongoDb, audit_log, job_queue, login_guard, one_time_token_store, registration_store, session_store, user_store,
 };
 
 const PORT: &str = "database";
@@ -302,10 +303,10 @@ impl Database for MongoDb {
             }
             _ => None,
         });
-        let lane = address.and_then(|address| self.lanes.of(registration_store::COLLECTION, &address));
-        let _turn = match &lane {
-            Some(lane) => {
-                let turn = tokio::time::timeout(OPERATION_TIMEOUT, lane.lock()).await;
+        let _turn = match &address {
+            Some(address) => {
+                let turn = self.document_locks.lock(registration_store::COLLECTION, address);
+                let turn = tokio::time::timeout(OPERATION_TIMEOUT, turn).await;
                 Some(turn.map_err(|_| PortError::new(PORT, "too many registrations of one address at once"))?)
             }
             None => None,

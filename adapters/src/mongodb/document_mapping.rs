@@ -1,23 +1,23 @@
-//! Documents of each collection as records of a move, and back.
+//! Documents of each collection as records of a data migration, and back.
 
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, doc};
 use portcullis_core::model::ids::{JobId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::stored_record::{
+    Collection, LoginCounts, OrderedMessage, PendingRegistrations, Record, StoredBucket, StoredEvent, StoredJob,
+};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 
-use crate::data_migration::{
-    Collection, LoginCounts, Record, StoredBucket, StoredCopy, StoredEvent, StoredJob, Waiting,
-};
 use crate::job_text::unhex;
-use crate::mongodb::documents::{Fields, hex, key};
+use crate::mongodb::compare_and_swap::REVISION;
+use crate::mongodb::documents::{Fields, binary, hex, key};
 use crate::mongodb::login_guard::Counts;
-use crate::mongodb::swap::SWAPS;
-use crate::mongodb::{binary, one_time_token_store, registration_store, sent_message_store, session_store, user_store};
+use crate::mongodb::{one_time_token_store, registration_store, sent_message_store, session_store, user_store};
 
-const PORT: &str = "move";
+const PORT: &str = "data_migration_store";
 
 /// A document as a record.
 pub fn parse(of: Collection, document: &Document) -> Result<Record, PortError> {
@@ -30,7 +30,8 @@ pub fn parse(of: Collection, document: &Document) -> Result<Record, PortError> {
         Collection::Registrations => {
             let (realm, [email]) = named(document)?;
             let email = digest(document, email)?;
-            Ok(Record::Registrations(Waiting { realm, email, all: registration_store::waiting(Some(document))? }))
+            let registrations = registration_store::waiting(Some(document))?;
+            Ok(Record::Registrations(PendingRegistrations { realm, email, registrations }))
         }
         Collection::Sessions => session_store::parse(document).map(Box::new).map(Record::Session),
         Collection::OneTimeTokens => one_time_token_store::parse(document).map(Box::new).map(Record::OneTimeToken),
@@ -47,10 +48,11 @@ pub fn parse(of: Collection, document: &Document) -> Result<Record, PortError> {
             let full_at = Fields::of(PORT, document).integer("full_at")?;
             Ok(Record::Bucket(StoredBucket { realm, operation, who, full_at }))
         }
-        Collection::Outbox => {
+        Collection::SentMessages => {
             let order = document.get_object_id("order").map(|order| order.bytes());
             let order = order.map_err(|_| Fields::of(PORT, document).unreadable("order"))?;
-            Ok(Record::Copy(Box::new(StoredCopy { order, copy: sent_message_store::parse(document)? })))
+            let message = sent_message_store::parse(document)?;
+            Ok(Record::SentMessage(Box::new(OrderedMessage { order, message })))
         }
     }
 }
@@ -105,8 +107,8 @@ pub fn print(record: &Record) -> Option<(Collection, Document)> {
     Some(match record {
         Record::Check(name, value) => (Collection::Checks, doc! {"_id": name, "value": binary(value)}),
         Record::User(user) => (Collection::Users, user_store::print(user)),
-        Record::Registrations(Waiting { realm, email, all }) => {
-            let document = registration_store::document(all)?;
+        Record::Registrations(PendingRegistrations { realm, email, registrations }) => {
+            let document = registration_store::document(registrations)?;
             (Collection::Registrations, swapped(document, key(realm, hex(email))))
         }
         Record::Session(session) => (Collection::Sessions, session_store::print(session)),
@@ -122,16 +124,16 @@ pub fn print(record: &Record) -> Option<(Collection, Document)> {
             let id = key(realm, format_args!("{operation}/{}", hex(who)));
             (Collection::Buckets, swapped(doc! {"full_at": full_at}, id))
         }
-        Record::Copy(copy) => {
-            (Collection::Outbox, sent_message_store::print(&copy.copy, ObjectId::from_bytes(copy.order)))
+        Record::SentMessage(message) => {
+            (Collection::SentMessages, sent_message_store::print(&message.message, ObjectId::from_bytes(message.order)))
         }
     })
 }
 
-/// A document that is changed by comparing and swapping.
+/// A document that is changed by compare-and-swap.
 fn swapped(mut document: Document, id: String) -> Document {
     document.insert("_id", id);
-    document.insert(SWAPS, 0_i64);
+    document.insert(REVISION, 0_i64);
     document
 }
 

@@ -1,6 +1,7 @@
 //! Documents to values and back. What a document holds that no version of ours wrote is an error of the database.
 
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
@@ -8,7 +9,10 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{PasswordHash, SealedPerson};
 use portcullis_core::ports::error::PortError;
 
-use crate::mongodb::binary;
+/// Bytes, as documents store them.
+pub fn binary(bytes: &[u8]) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
+}
 
 /// A record's `_id`: its realm, then its own name.
 pub fn key(realm: &Realm, name: impl std::fmt::Display) -> String {
@@ -40,7 +44,7 @@ pub fn sealed(sealed: &Sealed) -> Bson {
     Bson::Binary(binary(sealed.as_bytes()))
 }
 
-/// For the server's own broom.
+/// A BSON date, for MongoDB's TTL index.
 pub fn date(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.as_millis())
 }

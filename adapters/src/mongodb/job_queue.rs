@@ -15,8 +15,8 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 
 use crate::job_text;
-use crate::mongodb::documents::{Fields, hex, key};
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::{Fields, binary, hex, key};
 
 const PORT: &str = "job_queue";
 /// How long a job of a later version is out of the way.

@@ -8,14 +8,14 @@ use mongodb::bson::{Bson, Document, doc};
 use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::stored_record::FailureCount;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::login_guard::LoginGuard;
 
-use crate::data_migration::Count;
 use crate::mongodb::MongoDb;
+use crate::mongodb::compare_and_swap::CasStep;
 use crate::mongodb::documents::{Fields, digest, hex, key};
-use crate::mongodb::swap::Next;
 
 const PORT: &str = "login_guard";
 pub const COLLECTION: &str = "login_counts";
@@ -24,20 +24,20 @@ const KNOWN_ADDRESSES: usize = 32;
 /// A count that nobody added to for this long is forgotten, if no address of its owner stands beside it.
 const IDLE: Duration = Duration::from_hours(30 * 24);
 
-const fn fresh(now: Timestamp) -> Count {
-    Count { failures: 0, next_at: now, touched_at: now }
+const fn fresh(now: Timestamp) -> FailureCount {
+    FailureCount { failures: 0, next_at: now, touched_at: now }
 }
 
-fn parse(document: &Document) -> Result<Count, PortError> {
+fn parse(document: &Document) -> Result<FailureCount, PortError> {
     let fields = Fields::of(PORT, document);
-    Ok(Count {
+    Ok(FailureCount {
         failures: fields.number("failures")?,
         next_at: fields.time("next_at")?,
         touched_at: fields.time("touched_at")?,
     })
 }
 
-fn print(count: Count) -> Document {
+fn print(count: FailureCount) -> Document {
     doc! {
         "failures": i64::from(count.failures),
         "next_at": count.next_at.as_millis(),
@@ -47,8 +47,8 @@ fn print(count: Count) -> Document {
 
 /// What an e-mail's document holds.
 pub struct Counts {
-    pub strangers: Option<Count>,
-    pub known: Vec<(Digest, Count)>,
+    pub strangers: Option<FailureCount>,
+    pub known: Vec<(Digest, FailureCount)>,
 }
 
 impl Counts {
@@ -95,12 +95,12 @@ impl LoginGuard for MongoDb {
             let counted = FailedLogins { failures: count.failures, next_at: count.next_at };
             let (admission, next) = check_login_throttle(Some(counted), now);
             if admission != Admission::Admitted {
-                return Ok(Next::Keep(admission));
+                return Ok(CasStep::Keep(admission));
             }
-            *count = Count { failures: next.failures, next_at: next.next_at, touched_at: now };
-            Ok(Next::Put(counts.print(now), admission))
+            *count = FailureCount { failures: next.failures, next_at: next.next_at, touched_at: now };
+            Ok(CasStep::Replace(counts.print(now), admission))
         };
-        self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
     }
 
     async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
@@ -114,9 +114,9 @@ impl LoginGuard for MongoDb {
             }
             counts.known.sort_by_key(|(_, count)| std::cmp::Reverse(count.touched_at));
             counts.known.truncate(KNOWN_ADDRESSES);
-            Ok(Next::Put(counts.print(now), ()))
+            Ok(CasStep::Replace(counts.print(now), ()))
         };
-        self.swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
+        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
         let idle = doc! {"touched_at": {"$lt": (now - IDLE).as_millis()}};
         self.run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
         Ok(())

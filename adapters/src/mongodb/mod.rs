@@ -12,14 +12,19 @@
 //! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
 
 mod audit_log;
+mod check_value_store;
+mod compare_and_swap;
 mod connect;
 mod data_migration_store;
 mod database;
 mod document_mapping;
 mod documents;
+mod event_recorder;
+mod failure;
 mod indexes;
 mod job_queue;
 mod key_rotation_store;
+mod keyed_mutex;
 mod login_guard;
 mod one_time_token_store;
 mod pool;
@@ -27,26 +32,25 @@ mod rate_limiter;
 mod registration_changes;
 mod registration_store;
 mod sent_message_store;
-mod session_store;
-pub(crate) mod stored;
-mod swap;
-mod user_store;
+pub(crate) mod session_store;
+pub(crate) mod user_store;
 
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use mongodb::Collection;
-use mongodb::bson::{Binary, Document, doc, spec::BinarySubtype};
-use mongodb::error::{Error, ErrorKind, WriteFailure};
+use mongodb::bson::Document;
+use mongodb::error::Error;
 use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
 
 pub use connect::{ConnectError, MongoDbSettings};
 
-use crate::mongodb::audit_log::Recorder;
-use crate::mongodb::pool::{OPERATION_TIMEOUT, Pool};
-use crate::mongodb::swap::KeyedMutex;
+use crate::mongodb::event_recorder::EventRecorder;
+use crate::mongodb::failure::Failure;
+use crate::mongodb::keyed_mutex::KeyedMutex;
+use crate::mongodb::pool::Pool;
 
 /// The version of the documents' shapes. A database of a later one is left alone.
 const SCHEMA_VERSION: u32 = 1;
@@ -54,8 +58,8 @@ const SCHEMA_VERSION: u32 = 1;
 /// The store. Everything it answered with success is on the disks of a majority.
 pub struct MongoDb {
     pool: Arc<Pool>,
-    recorder: Recorder,
-    lanes: KeyedMutex,
+    recorder: EventRecorder,
+    document_locks: KeyedMutex,
     enqueued: Notify,
     lost_events: Arc<AtomicU64>,
 }
@@ -71,33 +75,6 @@ impl MongoDb {
     #[must_use]
     pub fn lost_events(&self) -> Arc<AtomicU64> {
         self.lost_events.clone()
-    }
-
-    /// A check value: the one the database began with, or this one from now on.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        let checks = self.collection("checks");
-        let inserted = self.run("checks", checks.insert_one(doc! {"_id": name, "value": binary(value)})).await;
-        match inserted {
-            Ok(_) => return Ok(value.to_vec()),
-            Err(Failure::Taken(_)) => {}
-            Err(failure) => return Err(failure.into()),
-        }
-        let found = self.run("checks", checks.find_one(doc! {"_id": name})).await?;
-        let kept = found.as_ref().and_then(|kept| kept.get_binary_generic("value").ok());
-        kept.cloned().ok_or_else(|| PortError::new("checks", "a check value has gone"))
-    }
-
-    /// Compare-and-swap of a check value. Whether it was the one that was seen.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn swap_check_value(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
-        let which = doc! {"_id": name, "value": binary(seen)};
-        let change = doc! {"$set": {"value": binary(fresh)}};
-        Ok(self.run("checks", self.collection("checks").update_one(which, change)).await?.matched_count == 1)
     }
 
     /// The names of the collections there are.
@@ -126,34 +103,4 @@ impl MongoDb {
     fn collection(&self, name: &str) -> Collection<Document> {
         self.pool.database().collection(name)
     }
-}
-
-/// Why an operation did not succeed.
-#[derive(Debug)]
-enum Failure {
-    /// A unique index has the value already.
-    Taken(PortError),
-    /// Anything else.
-    Port(PortError),
-}
-
-impl From<Failure> for PortError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Taken(error) | Failure::Port(error) => error,
-        }
-    }
-}
-
-fn is_duplicate(error: &Error) -> bool {
-    const DUPLICATE_KEY: i32 = 11_000;
-    match &*error.kind {
-        ErrorKind::Write(WriteFailure::WriteError(refused)) => refused.code == DUPLICATE_KEY,
-        ErrorKind::Command(refused) => refused.code == DUPLICATE_KEY,
-        _ => false,
-    }
-}
-
-fn binary(bytes: &[u8]) -> Binary {
-    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
 }

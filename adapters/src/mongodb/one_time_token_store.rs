@@ -12,8 +12,8 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
 
-use crate::mongodb::documents::{Fields, date, digest, key};
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::{Fields, binary, date, digest, key};
 
 const PORT: &str = "one_time_token_store";
 pub fn id(holder: &TokenOwner) -> String {

@@ -18,7 +18,7 @@ use portcullis_core::ports::error::PortError;
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
-use crate::mongodb::{Failure, is_duplicate};
+use crate::mongodb::failure::{Failure, is_duplicate};
 
 /// Connections, unless the connection string says otherwise.
 const DEFAULT_CONNECTIONS: u32 = 10;

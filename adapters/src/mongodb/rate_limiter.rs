@@ -10,8 +10,8 @@ use portcullis_core::ports::rate_limiter::RateLimiter;
 
 use crate::limits::interval;
 use crate::mongodb::MongoDb;
+use crate::mongodb::compare_and_swap::CasStep;
 use crate::mongodb::documents::{hex, key};
-use crate::mongodb::swap::Next;
 
 const PORT: &str = "rate_limiter";
 const COLLECTION: &str = "buckets";
@@ -24,9 +24,13 @@ fn full_at(found: Option<&Document>) -> i64 {
     found.and_then(|found| found.get_i64("full_at").ok()).unwrap_or_default()
 }
 
-fn with<T>(full_at: i64, now: Timestamp, answer: T) -> Next<T> {
+fn with<T>(full_at: i64, now: Timestamp, answer: T) -> CasStep<T> {
     // what is full again is as good as absent
-    if full_at <= now.as_millis() { Next::Remove(answer) } else { Next::Put(doc! {"full_at": full_at}, answer) }
+    if full_at <= now.as_millis() {
+        CasStep::Remove(answer)
+    } else {
+        CasStep::Replace(doc! {"full_at": full_at}, answer)
+    }
 }
 
 #[async_trait]
@@ -34,9 +38,9 @@ impl RateLimiter for MongoDb {
     async fn take(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<Decision, PortError> {
         let change = |found: Option<&Document>| {
             let (decision, kept) = gcra(full_at(found), now.as_millis(), quota);
-            Ok(if decision.allowed { with(kept, now, decision) } else { Next::Keep(decision) })
+            Ok(if decision.allowed { with(kept, now, decision) } else { CasStep::Keep(decision) })
         };
-        let decision = self.swap(PORT, COLLECTION, &id(bucket), change).await?;
+        let decision = self.compare_and_swap(PORT, COLLECTION, &id(bucket), change).await?;
         if decision.allowed {
             let full = doc! {"full_at": {"$lte": now.as_millis()}};
             self.run(PORT, self.collection(COLLECTION).delete_one(full)).await?;
@@ -51,6 +55,6 @@ impl RateLimiter for MongoDb {
 
     async fn give_back(&self, bucket: &Bucket, quota: &Quota, now: Timestamp) -> Result<(), PortError> {
         let change = |found: Option<&Document>| Ok(with(full_at(found).saturating_sub(interval(quota)), now, ()));
-        self.swap(PORT, COLLECTION, &id(bucket), change).await
+        self.compare_and_swap(PORT, COLLECTION, &id(bucket), change).await
     }
 }

@@ -10,9 +10,9 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::database::Refusal;
 
+use crate::mongodb::compare_and_swap::REVISION;
 use crate::mongodb::database::{Abort, Transaction};
 use crate::mongodb::documents::{hex, key};
-use crate::mongodb::swap::SWAPS;
 use crate::mongodb::{job_queue, registration_store};
 
 impl Transaction<'_> {
@@ -83,14 +83,14 @@ impl Transaction<'_> {
         found: Option<&Document>,
         all: &[Registration],
     ) -> Result<(), Abort> {
-        let swaps = found.map_or(0, |found| found.get_i64(SWAPS).unwrap_or_default().wrapping_add(1));
+        let swaps = found.map_or(0, |found| found.get_i64(REVISION).unwrap_or_default().wrapping_add(1));
         let which = doc! {"_id": &address};
         let Some(mut document) = registration_store::document(all) else {
             self.delete_many(registration_store::COLLECTION, which).await?;
             return Ok(());
         };
         document.insert("_id", &address);
-        document.insert(SWAPS, swaps);
+        document.insert(REVISION, swaps);
         let registrations = self.mongo.collection(registration_store::COLLECTION);
         registrations.replace_one(which, document).upsert(true).session(&mut *self.session).await?;
         Ok(())

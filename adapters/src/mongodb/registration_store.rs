@@ -3,18 +3,18 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::stored_key::{KeyReplacement, StoredDataKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
-use crate::mongodb::documents::{Fields, digest, hex, key, person};
-use crate::mongodb::swap::Next;
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::compare_and_swap::CasStep;
+use crate::mongodb::documents::{Fields, binary, digest, hex, key, person};
 
 const PORT: &str = "registration_store";
 pub const COLLECTION: &str = "registrations";
@@ -73,14 +73,39 @@ pub fn document(all: &[Registration]) -> Option<Document> {
 }
 
 /// The address's document with those who wait, or none at all.
-fn with<T>(all: &[Registration], answer: T) -> Next<T> {
+fn with<T>(all: &[Registration], answer: T) -> CasStep<T> {
     match document(all) {
-        Some(document) => Next::Put(document, answer),
-        None => Next::Remove(answer),
+        Some(document) => CasStep::Replace(document, answer),
+        None => CasStep::Remove(answer),
     }
 }
 
+/// The keys of an address's document.
+pub fn keys(document: &Document) -> Result<impl Iterator<Item = StoredDataKey>, PortError> {
+    Ok(waiting(Some(document))?.into_iter().map(|one| StoredDataKey {
+        record: *one.id.as_bytes(),
+        realm: one.realm,
+        part: 0,
+        key: one.person.key,
+    }))
+}
+
 impl MongoDb {
+    /// Replaces the key of a registration, if it still is the expected one. How many: 1 or 0.
+    pub(super) async fn replace_registration_key(&self, replacement: KeyReplacement) -> Result<u64, PortError> {
+        let KeyReplacement { expected, new } = replacement;
+        let id = UserId::from_bytes(expected.record);
+        let Some(address) = self.address_of(&expected.realm, &id).await? else { return Ok(0) };
+        let change = |found: Option<&Document>| {
+            let mut all = waiting(found)?;
+            let one = all.iter_mut().find(|one| one.id == id && one.person.key == expected.key);
+            let Some(one) = one else { return Ok(CasStep::Keep(0)) };
+            one.person.key = new.clone();
+            Ok(with(&all, 1))
+        };
+        self.compare_and_swap(PORT, COLLECTION, &address, change).await
+    }
+
     /// The `_id` of the address's document that holds this registration.
     async fn address_of(&self, realm: &Realm, id: &UserId) -> Result<Option<String>, PortError> {
         let found = self.run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
@@ -107,36 +132,6 @@ impl RegistrationStore for MongoDb {
         Ok(waiting(found.as_ref())?.into_iter().filter(|one| one.expires_at > now).collect())
     }
 
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        let found = self.documents_behind((PORT, COLLECTION), after.as_deref(), limit, doc! {}).await?;
-        let mut keys = Vec::new();
-        for document in &found.0 {
-            keys.extend(waiting(Some(document))?.into_iter().map(|one| StoredDataKey {
-                record: *one.id.as_bytes(),
-                realm: one.realm,
-                part: 0,
-                key: one.person.key,
-            }));
-        }
-        Ok(KeyPage { keys, behind: found.1 })
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        let mut put = 0;
-        for KeyReplacement { seen, fresh } in swaps {
-            let Some(address) = self.address_of(&seen.realm, &UserId::from_bytes(seen.record)).await? else { continue };
-            let change = |found: Option<&Document>| {
-                let mut all = waiting(found)?;
-                let one = all.iter_mut().find(|one| *one.id.as_bytes() == seen.record && one.person.key == seen.key);
-                let Some(one) = one else { return Ok(Next::Keep(0)) };
-                one.person.key = fresh.clone();
-                Ok(with(&all, 1))
-            };
-            put += self.swap(PORT, COLLECTION, &address, change).await?;
-        }
-        Ok(put)
-    }
-
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
         let mut purged = 0;
         loop {
@@ -152,9 +147,9 @@ impl RegistrationStore for MongoDb {
                     let before = all.len();
                     all.retain(|one| one.expires_at > now);
                     let gone = (before - all.len()) as u64;
-                    Ok(if gone == 0 { Next::Keep(0) } else { with(&all, gone) })
+                    Ok(if gone == 0 { CasStep::Keep(0) } else { with(&all, gone) })
                 };
-                purged += self.swap(PORT, COLLECTION, address, change).await?;
+                purged += self.compare_and_swap(PORT, COLLECTION, address, change).await?;
             }
             if found.len() < usize::try_from(SWEPT).unwrap_or(usize::MAX) {
                 return Ok(purged);

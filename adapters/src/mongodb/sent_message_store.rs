@@ -1,27 +1,19 @@
-//! The development mailbox's [`SentMessageStore`] on MongoDB.
+//! [`SentMessageStore`] on MongoDB.
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::sent_message_store::SentMessageStore;
 
-use crate::messaging::dev_mailbox::shelf::{SentMessageStore, StoredMessage};
-use crate::mongodb::documents::{Fields, key, sealed};
-use crate::mongodb::key_rotation_store::Held;
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::{Fields, binary, key, sealed};
 
-const PORT: &str = "outbox";
-const HELD: Held = Held {
-    port: PORT,
-    collection: "outbox",
-    record: "job",
-    part: Some("part"),
-    id: |held| id_of(&JobId::from_bytes(held.record), held.part),
-};
+const PORT: &str = "sent_message_store";
 
 pub fn parse(document: &Document) -> Result<StoredMessage, PortError> {
     let fields = Fields::of(PORT, document);
@@ -36,18 +28,15 @@ pub fn parse(document: &Document) -> Result<StoredMessage, PortError> {
     })
 }
 
-fn id(copy: &StoredMessage) -> String {
-    id_of(&copy.job, copy.part)
-}
-
-fn id_of(job: &JobId, part: u32) -> String {
+/// The `_id` of a copy.
+pub fn id(job: &JobId, part: u32) -> String {
     format!("{job}/{part}")
 }
 
 /// A copy as a document; several within one millisecond are in the order of `order`.
 pub fn print(copy: &StoredMessage, order: ObjectId) -> Document {
     doc! {
-        "_id": id(copy),
+        "_id": id(&copy.job, copy.part),
         "realm": copy.realm.as_str(),
         "about": key(&copy.realm, copy.subject),
         "subject": binary(copy.subject.as_bytes()),
@@ -64,7 +53,7 @@ pub fn print(copy: &StoredMessage, order: ObjectId) -> Document {
 impl SentMessageStore for MongoDb {
     async fn put(&self, copy: StoredMessage) -> Result<(), PortError> {
         let document = print(&copy, ObjectId::new());
-        let which = doc! {"_id": id(&copy)};
+        let which = doc! {"_id": id(&copy.job, copy.part)};
         self.run(PORT, self.collection("outbox").replace_one(which, document).upsert(true)).await?;
         Ok(())
     }
@@ -79,14 +68,6 @@ impl SentMessageStore for MongoDb {
             outbox.find(doc! {}).sort(newest).limit(i64::from(limit)).await?.try_collect::<Vec<Document>>().await
         };
         self.run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
-    }
-
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys_of(HELD, after, limit).await
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.swap_keys_of(HELD, &swaps).await
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {

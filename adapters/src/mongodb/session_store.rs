@@ -12,8 +12,8 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
-use crate::mongodb::documents::{Fields, date, digest, key, sealed, signed};
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::{Fields, binary, date, digest, key, sealed, signed};
 
 const PORT: &str = "session_store";
 

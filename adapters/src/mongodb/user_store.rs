@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -10,18 +9,10 @@ use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::UserStore;
 
-use crate::mongodb::documents::{Fields, digest, key, person, sealed, signed};
-use crate::mongodb::key_rotation_store::Held;
-use crate::mongodb::{MongoDb, binary};
+use crate::mongodb::MongoDb;
+use crate::mongodb::documents::{Fields, binary, digest, key, person, sealed, signed};
 
 const PORT: &str = "user_store";
-const HELD: Held = Held {
-    port: PORT,
-    collection: "users",
-    record: "id",
-    part: None,
-    id: |held| key(&held.realm, UserId::from_bytes(held.record)),
-};
 
 pub fn print(user: &User) -> Document {
     let mut document = doc! {
@@ -95,14 +86,6 @@ impl UserStore for MongoDb {
         let which = doc! {"realm": realm.as_str(), "email_index": digest(email)};
         let found = self.run(PORT, self.collection("users").find_one(which)).await?;
         found.as_ref().map(parse).transpose()
-    }
-
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys_of(HELD, after, limit).await
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.swap_keys_of(HELD, &swaps).await
     }
 
     async fn ping(&self) -> Result<(), PortError> {

@@ -28,7 +28,7 @@ use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::{Domain, KeyedDigest};
 use portcullis_core::ports::session_store::SessionStore;
 
-use crate::mongodb::stored;
+use crate::mongodb::{session_store, user_store};
 use crate::redis::Redis;
 
 /// How long a tombstone lives: twice the longest time to live that a setting allows, so that it outlives a pending fill of
@@ -105,8 +105,8 @@ impl CachedSessions {
         if at > now + CLOCK_TOLERANCE || now.since(at) >= self.settings.time_to_live {
             return None;
         }
-        let session = stored::parse_session(document.get_document("session").ok()?).ok()?;
-        let account = stored::parse_user(document.get_document("user").ok()?).ok()?;
+        let session = session_store::parse(document.get_document("session").ok()?).ok()?;
+        let account = user_store::parse(document.get_document("user").ok()?).ok()?;
         // the data key may have been wrapped under a new key since, and the old one may have left the ring
         let wrapping_key = self.settings.cipher.wrapping_key(&account.person.key)?;
         let readable = self.settings.cipher.ring().contains(&wrapping_key);
@@ -117,8 +117,8 @@ impl CachedSessions {
     async fn fill(&self, at: Timestamp, session: &Session, user: &User) {
         let entry = doc! {
             "at": at.as_millis(),
-            "session": stored::print_session(session),
-            "user": stored::print_user(user),
+            "session": session_store::print(session),
+            "user": user_store::print(user),
         };
         let context = AadContext { realm: &session.realm, record: session.id.as_bytes(), field: Field::CachedSession };
         let Ok(entry) = entry.to_vec() else { return };

@@ -1,40 +1,39 @@
-//! [`MigratableStore`] on SQLite. A batch and the note of it are one change: after a kill nothing is there twice or missing.
+//! [`MigratableStore`] on SQLite. A batch and the progress are one commit: after a kill no record is missing or there
+//! twice.
 
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use futures_util::stream;
+use portcullis_core::model::stored_record::{Collection, Record, RecordPage};
+use portcullis_core::ports::data_migration_store::{MigratableStore, PROGRESS_KEY};
 use portcullis_core::ports::error::PortError;
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
+use rusqlite::{Connection, params_from_iter};
 
-use crate::data_migration::{AT_ONCE, Collection, MigratableStore, NOTE, Page, Pages, Record};
 use crate::sqlite::Sqlite;
 use crate::sqlite::row_mapping::{self, Shape};
 
-const PORT: &str = "move";
+const PORT: &str = "data_migration_store";
 
-/// Rows behind a key, `most` of them, with their keys.
-fn rows(db: &Connection, shape: &Shape, behind: &[Value], most: usize) -> rusqlite::Result<Vec<(Vec<Value>, Record)>> {
+/// At most `limit` rows after a key, with their keys.
+fn rows(db: &Connection, shape: &Shape, after: &[Value], limit: usize) -> rusqlite::Result<Vec<(Vec<Value>, Record)>> {
     let Shape { from, columns, key, order, read } = shape;
     let keys = key.join(", ");
-    let marks = vec!["?"; behind.len()].join(", ");
-    let which = if behind.is_empty() { String::new() } else { format!("WHERE ({keys}) > ({marks})") };
-    let sql = format!("SELECT {columns}, {keys} FROM {from} {which} ORDER BY {keys}{order} LIMIT {most}");
+    let marks = vec!["?"; after.len()].join(", ");
+    let which = if after.is_empty() { String::new() } else { format!("WHERE ({keys}) > ({marks})") };
+    let sql = format!("SELECT {columns}, {keys} FROM {from} {which} ORDER BY {keys}{order} LIMIT {limit}");
     let mut statement = db.prepare_cached(&sql)?;
     let first = statement.column_count() - key.len();
-    let rows = statement.query_map(params_from_iter(behind), |row| {
+    let rows = statement.query_map(params_from_iter(after), |row| {
         let key = (0..key.len()).map(|at| row.get(first + at)).collect::<rusqlite::Result<Vec<Value>>>()?;
         Ok((key, read(row)?))
     })?;
     rows.collect()
 }
 
-/// The next records. The last one of a full reading may have more rows: it is left for the next.
-fn page(db: &Connection, shape: &Shape, behind: &[Value]) -> rusqlite::Result<Option<(Vec<Record>, Vec<Value>)>> {
-    let mut most = AT_ONCE;
+/// The next records. The last record of a full page may have more rows: it is left to the next page.
+fn page(db: &Connection, shape: &Shape, after: &[Value], mut limit: usize) -> rusqlite::Result<Option<RecordPage>> {
     loop {
-        let rows = rows(db, shape, behind, most)?;
-        let full = rows.len() == most;
+        let rows = rows(db, shape, after, limit)?;
+        let full = rows.len() == limit;
         let mut records: Vec<(Vec<Value>, Record)> = Vec::new();
         for (key, record) in rows {
             match records.last_mut() {
@@ -46,13 +45,13 @@ fn page(db: &Connection, shape: &Shape, behind: &[Value]) -> rusqlite::Result<Op
             records.pop();
         }
         if let Some((last, _)) = records.last() {
-            let last = last.clone();
-            return Ok(Some((records.into_iter().map(|(_, record)| record).collect(), last)));
+            let cursor = print(last);
+            return Ok(Some(RecordPage { records: records.into_iter().map(|(_, record)| record).collect(), cursor }));
         }
         if !full {
             return Ok(None);
         }
-        most *= 2;
+        limit *= 2;
     }
 }
 
@@ -87,33 +86,26 @@ fn parse(text: &str) -> Option<Vec<Value>> {
 
 #[async_trait]
 impl MigratableStore for Sqlite {
-    fn pages(&self, of: Collection, behind: Option<&str>) -> Pages<'_> {
+    async fn next_page(
+        &self,
+        of: Collection,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<Option<RecordPage>, PortError> {
         let shape = row_mapping::of(of);
-        let behind = match behind.map(parse) {
-            None => Ok(Vec::new()),
-            Some(Some(key)) if key.len() == shape.key.len() => Ok(key),
-            Some(_) => Err(PortError::new(PORT, "the note of how far the move came is not of this store")),
+        let after = match after.as_deref().map(parse) {
+            None => Vec::new(),
+            Some(Some(key)) if key.len() == shape.key.len() => key,
+            Some(_) => return Err(PortError::new(PORT, "the progress of the migration is not of this store")),
         };
-        let pages = stream::unfold(Some((shape, behind)), move |state| async move {
-            let (shape, behind) = state?;
-            let read = |key: Vec<Value>| self.readers.read(PORT, |db| page(db, &shape, &key));
-            match behind.and_then(read) {
-                Ok(None) => None,
-                Ok(Some((records, last))) => {
-                    let page = Page { records, behind: Some(print(&last)) };
-                    Some((Ok(page), Some((shape, Ok(last)))))
-                }
-                Err(error) => Some((Err(error), None)),
-            }
-        });
-        pages.boxed()
+        self.readers.read(PORT, |db| page(db, &shape, &after, limit))
     }
 
-    async fn put_all(&self, records: Vec<Record>, note: &[u8]) -> Result<(), PortError> {
-        let note = note.to_vec();
+    async fn put_all(&self, records: Vec<Record>, progress: &[u8]) -> Result<(), PortError> {
+        let progress = progress.to_vec();
         let write = move |db: &Connection| {
             records.iter().try_for_each(|record| row_mapping::put(db, record))?;
-            db.execute("REPLACE INTO checks (name, value) VALUES (?1, ?2)", (NOTE, &note)).map(|_| ())
+            db.execute("REPLACE INTO checks (name, value) VALUES (?1, ?2)", (PROGRESS_KEY, &progress)).map(|_| ())
         };
         self.writer.write(PORT, write).await
     }
@@ -127,19 +119,14 @@ impl MigratableStore for Sqlite {
 
     async fn clear(&self, of: Collection) -> Result<(), PortError> {
         let sql = match of {
-            Collection::Checks => format!("DELETE FROM checks WHERE name <> '{NOTE}'"),
-            // with a condition, SQLite goes through the rows and tells of each
+            Collection::Checks => format!("DELETE FROM checks WHERE name <> '{PROGRESS_KEY}'"),
+            // with a condition, SQLite visits each row, so that the triggers run
             of => format!("DELETE FROM {} WHERE true", of.as_str()),
         };
         self.writer.erase(PORT, move |db| db.execute(&sql, []).map(|_| ())).await
     }
 
-    async fn check_value(&self, name: &str) -> Result<Option<Vec<u8>>, PortError> {
-        let sql = "SELECT value FROM checks WHERE name = ?1";
-        self.readers.read(PORT, |db| db.query_row(sql, [name], |row| row.get(0)).optional())
-    }
-
-    async fn remove_note(&self) -> Result<(), PortError> {
-        self.writer.erase(PORT, |db| db.execute("DELETE FROM checks WHERE name = ?1", [NOTE]).map(|_| ())).await
+    async fn remove_progress(&self) -> Result<(), PortError> {
+        self.writer.erase(PORT, |db| db.execute("DELETE FROM checks WHERE name = ?1", [PROGRESS_KEY]).map(|_| ())).await
     }
 }

@@ -1,38 +1,65 @@
-//! Wrapped data keys in SQLite: read page by page and replaced where they are.
+//! [`KeyRotationStore`] on SQLite.
 
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
+use async_trait::async_trait;
+use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, StoredDataKey};
 use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::sqlite::rows::Columns;
 use crate::sqlite::{Sqlite, key_slots};
 
-/// A table whose rows name slots.
-#[derive(Clone, Copy)]
-pub struct Held {
-    pub port: &'static str,
-    pub table: &'static str,
-    /// The column of the record's id, and what tells several of one id apart.
-    pub record: &'static str,
-    pub part: &'static str,
+const PORT: &str = "key_rotation_store";
+
+/// The columns of a record's id and of its part, by kind.
+const fn id_columns(kind: RecordKind) -> (&'static str, &'static str) {
+    match kind {
+        RecordKind::Registrations | RecordKind::Users => ("id", "0"),
+        RecordKind::SentMessages => ("job", "part"),
+    }
 }
 
-impl Sqlite {
-    /// Keys in the order in which their rows came.
-    pub(super) fn keys_of(&self, held: Held, after: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
-        let Held { port, table, record, part } = held;
-        let behind = match after.map(str::parse::<i64>) {
+fn replace(db: &Connection, kind: RecordKind, replacement: &KeyReplacement) -> rusqlite::Result<bool> {
+    let KeyReplacement { expected, new } = replacement;
+    let (table, (id, part)) = (kind.as_str(), id_columns(kind));
+    let which = format!("realm = ?1 AND {id} = ?2 AND {part} = ?3");
+    let sql = format!("SELECT key_slot, wrapped FROM {table} JOIN keys ON slot = key_slot WHERE {which}");
+    let record = params![expected.realm.as_str(), expected.record, expected.part];
+    let mut statement = db.prepare_cached(&sql)?;
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, key_slots::read(row.get_ref(1)?.as_blob()?)));
+    let stored = statement.query_row(record, read).optional()?;
+    let Some((slot, _)) = stored.filter(|(_, stored)| stored.as_ref() == Some(&expected.key)) else { return Ok(false) };
+    let new_slot = key_slots::replace(db, slot, new)?;
+    if new_slot != slot {
+        let sql = format!("UPDATE {table} SET key_slot = ?4 WHERE {which}");
+        let record = params![expected.realm.as_str(), expected.record, expected.part, new_slot];
+        db.prepare_cached(&sql)?.execute(record)?;
+    }
+    Ok(true)
+}
+
+#[async_trait]
+impl KeyRotationStore for Sqlite {
+    async fn count_keys(&self, kind: RecordKind) -> Result<u64, PortError> {
+        let sql = format!("SELECT count(*) FROM {}", kind.as_str());
+        let count: i64 = self.readers.read(PORT, |db| db.query_row(&sql, [], |row| row.get(0)))?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn keys(&self, kind: RecordKind, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
+        let (table, (id, part)) = (kind.as_str(), id_columns(kind));
+        let after = match after.as_deref().map(str::parse::<i64>) {
             None => i64::MIN,
-            Some(place) => place.map_err(|error| PortError::new(port, error))?,
+            Some(rowid) => rowid.map_err(|error| PortError::new(PORT, error))?,
         };
-        self.readers.read(port, |db| {
+        self.readers.read(PORT, |db| {
             let sql = format!(
-                "SELECT {table}.rowid, realm, {record}, {part}, wrapped FROM {table} JOIN keys ON slot = key_slot \
+                "SELECT {table}.rowid, realm, {id}, {part}, wrapped FROM {table} JOIN keys ON slot = key_slot \
                  WHERE {table}.rowid > ?1 ORDER BY {table}.rowid LIMIT ?2"
             );
             let (mut keys, mut last) = (Vec::new(), None);
             let mut statement = db.prepare_cached(&sql)?;
-            let mut rows = statement.query((behind, limit))?;
+            let mut rows = statement.query((after, limit))?;
             while let Some(row) = rows.next()? {
                 let mut columns = Columns::of(row);
                 last = Some(columns.value::<i64>()?);
@@ -44,32 +71,19 @@ impl Sqlite {
                 });
             }
             let full = keys.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-            Ok(KeyPage { keys, behind: last.filter(|_| full).map(|last| last.to_string()) })
+            Ok(KeyPage { keys, next_cursor: last.filter(|_| full).map(|last| last.to_string()) })
         })
     }
 
-    /// In one commit, each only where the one that was seen still is.
-    pub(super) async fn swap_keys_of(&self, held: Held, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        let write =
-            move |db: &Connection| swaps.iter().try_fold(0, |put, swap| Ok(put + u64::from(swap_key(db, held, swap)?)));
-        self.writer.write(held.port, write).await
+    /// In one commit.
+    async fn replace_keys(&self, kind: RecordKind, replacements: Vec<KeyReplacement>) -> Result<u64, PortError> {
+        let write = move |db: &Connection| {
+            replacements.iter().try_fold(0, |count, one| Ok(count + u64::from(replace(db, kind, one)?)))
+        };
+        self.writer.write(PORT, write).await
     }
-}
 
-fn swap_key(db: &Connection, held: Held, KeyReplacement { seen, fresh }: &KeyReplacement) -> rusqlite::Result<bool> {
-    let Held { table, record, part, .. } = held;
-    let which = format!("realm = ?1 AND {record} = ?2 AND {part} = ?3");
-    let sql = format!("SELECT key_slot, wrapped FROM {table} JOIN keys ON slot = key_slot WHERE {which}");
-    let who = params![seen.realm.as_str(), seen.record, seen.part];
-    let mut statement = db.prepare_cached(&sql)?;
-    let stored =
-        statement.query_row(who, |row| Ok((row.get(0)?, key_slots::read(row.get_ref(1)?.as_blob()?)))).optional()?;
-    let Some((slot, _)) = stored.filter(|(_, stored)| stored.as_ref() == Some(&seen.key)) else { return Ok(false) };
-    let now_in = key_slots::replace(db, slot, fresh)?;
-    if now_in != slot {
-        let sql = format!("UPDATE {table} SET key_slot = ?4 WHERE {which}");
-        let who = params![seen.realm.as_str(), seen.record, seen.part, now_in];
-        db.prepare_cached(&sql)?.execute(who)?;
+    async fn purge_replaced_keys(&self) -> Result<(), PortError> {
+        self.writer.erase(PORT, |_| Ok(())).await
     }
-    Ok(true)
 }

@@ -2,6 +2,7 @@
 //! on the disk; readers stand beside it. A port a file, all of them on [`Sqlite`].
 
 mod audit_log;
+mod check_value_store;
 mod data_migration_store;
 mod database;
 mod job_queue;
@@ -93,40 +94,6 @@ impl Sqlite {
     #[must_use]
     pub const fn schema_version(&self) -> u32 {
         self.schema_version
-    }
-
-    /// A check value: the one the database began with, or this one from now on.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
-        let (name, value) = (name.to_owned(), value.to_vec());
-        let write = move |db: &Connection| {
-            db.execute("INSERT INTO checks (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", (&name, &value))?;
-            db.query_row("SELECT value FROM checks WHERE name = ?1", [&name], |row| row.get(0))
-        };
-        self.writer.write("checks", write).await
-    }
-
-    /// Compare-and-swap of a check value. Whether it was the one that was seen.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn swap_check_value(&self, name: &str, seen: &[u8], fresh: &[u8]) -> Result<bool, PortError> {
-        let (name, seen, fresh) = (name.to_owned(), seen.to_vec(), fresh.to_vec());
-        let write = move |db: &Connection| {
-            let sql = "UPDATE checks SET value = ?3 WHERE name = ?1 AND value = ?2";
-            Ok(db.execute(sql, (&name, &seen, &fresh))? == 1)
-        };
-        self.writer.write("checks", write).await
-    }
-
-    /// Answers when nothing that was overwritten is in the log any more.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn settle(&self) -> Result<(), PortError> {
-        self.writer.erase("checks", |_| Ok(())).await
     }
 
     /// How many bytes it holds.

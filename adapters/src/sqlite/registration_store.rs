@@ -1,7 +1,6 @@
 //! [`RegistrationStore`] on SQLite.
 
 use async_trait::async_trait;
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::JobSubject;
 use portcullis_core::model::pending_registrations::add_registration;
@@ -14,14 +13,12 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::sqlite::key_rotation_store::Held;
 use crate::sqlite::key_slots;
 use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY};
 use crate::sqlite::{Sqlite, job_queue, one_time_token_store};
 
 const PORT: &str = "registration_store";
 pub const REST: &str = "password, created_at, expires_at, network, contested, failures";
-const HELD: Held = Held { port: PORT, table: "registrations", record: "id", part: "0" };
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
     let mut columns = Columns::of(row);
@@ -152,14 +149,6 @@ impl RegistrationStore for Sqlite {
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError> {
         self.readers.read(PORT, |db| pending(db, realm, email, now))
-    }
-
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys_of(HELD, after.as_deref(), limit)
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.swap_keys_of(HELD, swaps).await
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

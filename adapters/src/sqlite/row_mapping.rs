@@ -1,13 +1,14 @@
-//! Rows of each table as records of a move, and back.
+//! Rows of each table as records of a data migration, and back.
 
 use portcullis_core::model::ids::{JobId, SessionId, UserId};
 use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::stored_record::{
+    Collection, FailureCount, LoginCounts, OrderedMessage, PendingRegistrations, Record, StoredBucket, StoredEvent,
+    StoredJob,
+};
 use portcullis_core::model::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use crate::data_migration::{
-    Collection, Count, LoginCounts, Record, StoredBucket, StoredCopy, StoredEvent, StoredJob, Waiting, order_of,
-};
 use crate::sqlite::rows::{Columns, PERSON_WITH_KEY};
 use crate::sqlite::{one_time_token_store, registration_store, sent_message_store, session_store, user_store};
 
@@ -32,7 +33,7 @@ pub fn of(collection: Collection) -> Shape {
     let shape = |from, columns: &str, key, read| Shape { from, columns: columns.to_owned(), key, order: "", read };
     let owned: &[&str] = &["realm", "id"];
     match collection {
-        // the note is this store's own
+        // without `PROGRESS_KEY`
         Collection::Checks => {
             shape("(SELECT name, value FROM checks WHERE name <> 'move')", "name, value", &["name"], check)
         }
@@ -55,9 +56,9 @@ pub fn of(collection: Collection) -> Shape {
         Collection::Buckets => {
             shape("buckets", "realm, operation, who, full_at", &["realm", "operation", "who"], bucket)
         }
-        Collection::Outbox => {
+        Collection::SentMessages => {
             let columns = "realm, subject, job, part, wrapped, message, at, number";
-            shape("outbox JOIN keys ON slot = key_slot", columns, &["number"], copy)
+            shape("outbox JOIN keys ON slot = key_slot", columns, &["number"], sent_message)
         }
     }
 }
@@ -65,7 +66,9 @@ pub fn of(collection: Collection) -> Shape {
 /// Rows of one key as one record.
 pub fn join(into: &mut Record, row: Record) {
     match (into, row) {
-        (Record::Registrations(waiting), Record::Registrations(more)) => waiting.all.extend(more.all),
+        (Record::Registrations(pending), Record::Registrations(more)) => {
+            pending.registrations.extend(more.registrations);
+        }
         (Record::LoginCounts(counts), Record::LoginCounts(more)) => {
             counts.strangers = counts.strangers.or(more.strangers);
             counts.known.extend(more.known);
@@ -84,7 +87,11 @@ fn user(row: &Row<'_>) -> rusqlite::Result<Record> {
 
 fn registration(row: &Row<'_>) -> rusqlite::Result<Record> {
     let one = registration_store::read(row)?;
-    Ok(Record::Registrations(Waiting { realm: one.realm.clone(), email: one.person.email_index, all: vec![one] }))
+    Ok(Record::Registrations(PendingRegistrations {
+        realm: one.realm.clone(),
+        email: one.person.email_index,
+        registrations: vec![one],
+    }))
 }
 
 fn session(row: &Row<'_>) -> rusqlite::Result<Record> {
@@ -127,7 +134,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Record> {
 fn login_count(row: &Row<'_>) -> rusqlite::Result<Record> {
     let mut columns = Columns::of(row);
     let (realm, email, address) = (columns.realm()?, columns.digest()?, columns.value::<Vec<u8>>()?);
-    let count = Count { failures: columns.value()?, next_at: columns.time()?, touched_at: columns.time()? };
+    let count = FailureCount { failures: columns.value()?, next_at: columns.time()?, touched_at: columns.time()? };
     // the row without an address is the strangers'
     let address: Option<[u8; 32]> = address.try_into().ok();
     let (strangers, known) = match address {
@@ -143,10 +150,20 @@ fn bucket(row: &Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record::Bucket(StoredBucket { realm, operation, who: columns.digest()?, full_at: columns.value()? }))
 }
 
-fn copy(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let copy = sent_message_store::read(row)?;
+fn sent_message(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let message = sent_message_store::read(row)?;
     let number = row.get::<_, i64>(7)?.unsigned_abs();
-    Ok(Record::Copy(Box::new(StoredCopy { order: order_of(copy.at, number), copy })))
+    Ok(Record::SentMessage(Box::new(OrderedMessage { order: order_of(message.at, number), message })))
+}
+
+/// A place in the order of time that every store can keep: seconds, then the row number.
+fn order_of(at: Timestamp, number: u64) -> [u8; 12] {
+    let mut order = [0; 12];
+    let seconds = u32::try_from(at.as_secs().max(0)).unwrap_or(u32::MAX);
+    for (to, byte) in order.iter_mut().zip(seconds.to_be_bytes().into_iter().chain(number.to_be_bytes())) {
+        *to = byte;
+    }
+    order
 }
 
 /// Keeps a record, in the place of the one with its key.
@@ -160,10 +177,10 @@ pub fn put(db: &Connection, record: &Record) -> rusqlite::Result<()> {
             db.prepare_cached(sql)?.execute(params![user.realm.as_str(), user.id.as_bytes()])?;
             user_store::insert(db, user)
         }
-        Record::Registrations(Waiting { realm, email, all }) => {
+        Record::Registrations(PendingRegistrations { realm, email, registrations }) => {
             let sql = "DELETE FROM registrations WHERE realm = ?1 AND email_index = ?2";
             db.prepare_cached(sql)?.execute(params![realm.as_str(), email.as_bytes()])?;
-            all.iter().try_for_each(|one| registration_store::insert(db, one))
+            registrations.iter().try_for_each(|one| registration_store::insert(db, one))
         }
         Record::Session(session) => {
             let sql = "DELETE FROM sessions WHERE realm = ?1 AND id = ?2";
@@ -184,7 +201,7 @@ pub fn put(db: &Connection, record: &Record) -> rusqlite::Result<()> {
             let all = params![realm.as_str(), operation, who.as_bytes(), full_at];
             db.prepare_cached(sql)?.execute(all).map(|_| ())
         }
-        Record::Copy(copy) => sent_message_store::insert(db, &copy.copy),
+        Record::SentMessage(message) => sent_message_store::insert(db, &message.message),
     }
 }
 
@@ -213,7 +230,7 @@ fn put_counts(db: &Connection, counts: &LoginCounts) -> rusqlite::Result<()> {
     let mut insert = db.prepare_cached(&sql)?;
     let strangers = strangers.iter().map(|count| (&[][..], count));
     for (address, count) in strangers.chain(known.iter().map(|(address, count)| (&address.as_bytes()[..], count))) {
-        let Count { failures, next_at, touched_at } = count;
+        let FailureCount { failures, next_at, touched_at } = count;
         let (next_at, touched_at) = (next_at.as_millis(), touched_at.as_millis());
         insert.execute(params![realm.as_str(), email.as_bytes(), address, failures, next_at, touched_at])?;
     }

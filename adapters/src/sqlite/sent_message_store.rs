@@ -1,20 +1,18 @@
-//! The development mailbox's [`SentMessageStore`] on SQLite.
+//! [`SentMessageStore`] on SQLite.
 
 use async_trait::async_trait;
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::sent_message_store::SentMessageStore;
 use rusqlite::{Connection, Row, params};
 
-use crate::messaging::dev_mailbox::shelf::{SentMessageStore, StoredMessage};
 use crate::sqlite::Sqlite;
-use crate::sqlite::key_rotation_store::Held;
 use crate::sqlite::key_slots;
 use crate::sqlite::rows::Columns;
 
-const PORT: &str = "outbox";
-const HELD: Held = Held { port: PORT, table: "outbox", record: "job", part: "part" };
+const PORT: &str = "sent_message_store";
 /// Copies that are kept.
 const KEPT: i64 = 10_000;
 
@@ -60,14 +58,6 @@ impl SentMessageStore for Sqlite {
                  ORDER BY number DESC LIMIT ?1";
             db.prepare_cached(sql)?.query_map([limit], read)?.collect()
         })
-    }
-
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys_of(HELD, after.as_deref(), limit)
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.swap_keys_of(HELD, swaps).await
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {

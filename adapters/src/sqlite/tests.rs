@@ -8,19 +8,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_core::model::event::{Event, EventKind};
-use portcullis_core::model::held_key::KeyReplacement;
 use portcullis_core::model::job::{JobSubject, Task};
 use portcullis_core::model::login_throttle::Admission;
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
+use portcullis_core::model::stored_key::{KeyReplacement, RecordKind};
+use portcullis_core::model::stored_record::Collection;
 use portcullis_core::model::user::{Registration, User};
+use portcullis_core::ports::check_value_store::CheckValueStore as _;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
+use portcullis_core::ports::key_rotation_store::KeyRotationStore as _;
 use portcullis_testkit::samples::{self, LIFE, NOW, digest, job, job_id, realm, user_id};
 use rusqlite::StatementStatus;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::data_migration::Collection;
 use crate::sqlite::Sqlite;
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -148,9 +150,10 @@ async fn a_key_that_was_wrapped_anew_leaves_no_old_one_behind() {
     change(&store, Change::InsertUser(Box::new(marked(1)))).await;
     // the last one of another size
     let longer = WrappedKey::from_bytes([marked_key(3, 1).as_bytes(), &[1; 200]].concat());
-    for fresh in [marked_key(2, 1), longer.clone()] {
-        let seen = store.users().keys(None, 1).await.unwrap().keys.remove(0);
-        assert_eq!(store.users().swap_keys(vec![KeyReplacement { seen, fresh }]).await.unwrap(), 1);
+    for new in [marked_key(2, 1), longer.clone()] {
+        let expected = store.keys(RecordKind::Users, None, 1).await.unwrap().keys.remove(0);
+        let replacement = KeyReplacement { expected, new };
+        assert_eq!(store.replace_keys(RecordKind::Users, vec![replacement]).await.unwrap(), 1);
     }
     let user = store.users().find(&realm("User1"), &user_id(1)).await.unwrap().unwrap();
     assert_eq!((user.person.key, user.version), (longer, 1));

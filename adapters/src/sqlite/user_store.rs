@@ -1,7 +1,6 @@
 //! [`UserStore`] on SQLite.
 
 use async_trait::async_trait;
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed};
@@ -12,12 +11,10 @@ use portcullis_core::ports::user_store::UserStore;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::sqlite::Sqlite;
-use crate::sqlite::key_rotation_store::Held;
 use crate::sqlite::key_slots;
 use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY, signed};
 
 const PORT: &str = "user_store";
-const HELD: Held = Held { port: PORT, table: "users", record: "id", part: "0" };
 const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, disabled, \
                     credentials_version, version, created_at, updated_at";
 
@@ -180,14 +177,6 @@ impl UserStore for Sqlite {
             );
             db.prepare_cached(&sql)?.query_row(params![realm.as_str(), email.as_bytes()], read).optional()
         })
-    }
-
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys_of(HELD, after.as_deref(), limit)
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.swap_keys_of(HELD, swaps).await
     }
 
     async fn ping(&self) -> Result<(), PortError> {

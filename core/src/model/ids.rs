@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::ports::randomness::Randomness;
-
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
         $(#[$doc])*
@@ -14,11 +12,11 @@ macro_rules! ids {
             /// What its text starts with.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A fresh one.
+            /// A new one, of bytes that `fill` draws at random.
             #[must_use]
-            pub fn random(randomness: &dyn Randomness) -> Self {
+            pub fn random(fill: impl Fn(&mut [u8])) -> Self {
                 let mut bytes = [0; 16];
-                randomness.fill(&mut bytes);
+                fill(&mut bytes);
                 Self(bytes)
             }
 

@@ -4,8 +4,6 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::ports::randomness::Randomness;
-
 /// A code's text. Wiped when dropped, never printed by accident.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct TypedCode(String);
@@ -14,16 +12,16 @@ pub struct TypedCode(String);
 const ALPHABET: &[u8; 23] = b"34679ACDEFGHJKMNPQRTWXY";
 
 impl TypedCode {
-    /// Six decimal digits, evenly drawn.
+    /// Six decimal digits, evenly drawn from the random bytes of `fill`.
     #[must_use]
-    pub fn digits(randomness: &dyn Randomness) -> Self {
-        Self((0..6).map(|_| char::from(b'0' + draw(randomness, 10))).collect())
+    pub fn digits(fill: impl Fn(&mut [u8])) -> Self {
+        Self((0..6).map(|_| char::from(b'0' + draw(&fill, 10))).collect())
     }
 
-    /// Six characters that cannot be mistaken for each other, evenly drawn.
+    /// Six characters that cannot be mistaken for each other, evenly drawn from the random bytes of `fill`.
     #[must_use]
-    pub fn letters(randomness: &dyn Randomness) -> Self {
-        let letter = |_| ALPHABET.get(usize::from(draw(randomness, 23))).map_or('3', |byte| char::from(*byte));
+    pub fn letters(fill: impl Fn(&mut [u8])) -> Self {
+        let letter = |_| ALPHABET.get(usize::from(draw(&fill, 23))).map_or('3', |byte| char::from(*byte));
         Self((0..6).map(letter).collect())
     }
 
@@ -63,11 +61,11 @@ fn compact(text: &str) -> Option<String> {
 }
 
 /// An even draw from `0..sides`: bytes past the last whole multiple are thrown away.
-fn draw(randomness: &dyn Randomness, sides: u8) -> u8 {
+fn draw(fill: &impl Fn(&mut [u8]), sides: u8) -> u8 {
     let limit = u8::MAX - u8::MAX % sides;
     loop {
         let mut byte = [0];
-        randomness.fill(&mut byte);
+        fill(&mut byte);
         if byte[0] < limit {
             return byte[0] % sides;
         }
@@ -80,21 +78,18 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::atomic::{AtomicU8, Ordering};
 
-    struct Counting(AtomicU8);
-    impl Randomness for Counting {
-        fn fill(&self, bytes: &mut [u8]) {
-            for byte in bytes {
-                *byte = self.0.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+    /// Bytes that count up.
+    fn counting(start: u8) -> impl Fn(&mut [u8]) {
+        let next = AtomicU8::new(start);
+        move |bytes| bytes.iter_mut().for_each(|byte| *byte = next.fetch_add(1, Ordering::Relaxed))
     }
 
     #[test]
     fn every_letter_is_drawn_equally_often() {
         let mut seen = [0u32; 23];
-        let randomness = Counting(AtomicU8::new(0));
+        let fill = counting(0);
         for _ in 0..23 * 11 {
-            seen[usize::from(draw(&randomness, 23))] += 1;
+            seen[usize::from(draw(&fill, 23))] += 1;
         }
         assert_eq!(seen, [11; 23]);
         let distinct: std::collections::BTreeSet<u8> = ALPHABET.iter().copied().collect();
@@ -114,10 +109,10 @@ mod tests {
     proptest! {
         #[test]
         fn printing_and_parsing_is_the_identity(start in any::<u8>()) {
-            let randomness = Counting(AtomicU8::new(start));
-            let code = TypedCode::letters(&randomness);
+            let fill = counting(start);
+            let code = TypedCode::letters(&fill);
             prop_assert_eq!(TypedCode::parse_letters(code.expose()), Some(code));
-            let digits = TypedCode::digits(&randomness);
+            let digits = TypedCode::digits(&fill);
             prop_assert_eq!(TypedCode::parse_digits(digits.expose()), Some(digits));
         }
 

@@ -7,18 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::ports::randomness::Randomness;
-
 /// 256 random bits that stand for a right to do one thing: a link of a mail, an OTP challenge, an MFA challenge.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct OpaqueToken([u8; 32]);
 
 impl OpaqueToken {
-    /// A fresh one.
+    /// A new one, of bytes that `fill` draws at random.
     #[must_use]
-    pub fn random(randomness: &dyn Randomness) -> Self {
+    pub fn random(fill: impl Fn(&mut [u8])) -> Self {
         let mut bytes = [0; 32];
-        randomness.fill(&mut bytes);
+        fill(&mut bytes);
         Self(bytes)
     }
 

@@ -18,4 +18,10 @@ impl PortError {
     pub fn new(port: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { port, source: source.into() }
     }
+
+    /// The error and its cause, for the operator.
+    #[must_use]
+    pub fn with_cause(&self) -> String {
+        format!("{self}: {}", self.source)
+    }
 }

@@ -25,6 +25,11 @@ pub mod sms_sender;
 pub mod audit_log;
 pub mod login_guard;
 pub mod rate_limiter;
+// operation: key rotation, data migration, the development mailbox
+pub mod check_value_store;
+pub mod data_migration_store;
+pub mod key_rotation_store;
+pub mod sent_message_store;
 // time and chance
 pub mod clock;
 pub mod randomness;

@@ -2,7 +2,6 @@
 
 use async_trait::async_trait;
 
-use crate::model::held_key::{KeyPage, KeyReplacement};
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -24,15 +23,6 @@ pub trait RegistrationStore: Send + Sync {
         email: &Digest,
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError>;
-
-    /// The wrapped keys of all registrations, expired ones too, some `limit` at a time, those behind a place that an
-    /// earlier page named. What is there all the while comes once; what comes or goes meanwhile may be missed.
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError>;
-
-    /// Compare-and-swap of wrapped keys, one by one: puts the fresh one where the one that was seen still is, and changes
-    /// nothing else. Where the registration has gone, or its key is another one by now, nothing happens. How many were
-    /// put.
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError>;
 
     /// Housekeeping: removes what has expired; how many.
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError>;

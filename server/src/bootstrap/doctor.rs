@@ -3,20 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
-use portcullis_adapters::crypto::keyed_digest::HmacDigest;
-use portcullis_adapters::data_migration::MigratableStore;
-use portcullis_adapters::data_migration::migration::unfinished;
 use portcullis_adapters::messaging::links::Links;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::mongodb::MongoDb;
 use portcullis_adapters::redis::probe;
 use portcullis_adapters::sqlite::{OpenError, Sqlite};
 use portcullis_adapters::watchman;
+use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::randomness::Randomness;
 
-use super::proof::Proof;
-use super::{post, shown, stores};
+use super::secret_check::{SecretCheck, StoreSecrets};
+use super::{messaging, stores};
 use crate::config::{Database, Settings};
 
 /// What was found about one thing.
@@ -79,27 +76,25 @@ pub async fn examine(settings: &Settings, randomness: Arc<dyn Randomness>) -> Ve
 async fn database(settings: &Settings, randomness: Arc<dyn Randomness>) -> Finding {
     const WHAT: &str = "database";
     const EXPECTED: &str = "a database of this version, written with these secrets";
-    let ring = &settings.secrets.encryption_ring.0;
-    let cipher = match AesGcmCipher::new(ring, randomness) {
-        Ok(cipher) => cipher,
-        Err(error) => return Finding::told(WHAT, &format!("ENCRYPTION_KEY: {}", shown(&error)), EXPECTED),
+    let secrets = match StoreSecrets::of(settings, randomness) {
+        Ok(secrets) => secrets,
+        Err(message) => return Finding::told(WHAT, &message, EXPECTED),
     };
-    let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
     let place = settings.database.shown();
-    let proof = |setting| Proof { setting, place: place.clone(), cipher: &cipher, digests: &digests };
+    let check = |setting| secrets.check(setting, place.clone());
     let looked = match &settings.database {
         Database::Sqlite { path } if !path.exists() => {
             return Finding::well(WHAT, format!("{place} is not there yet: the first start makes it"));
         }
-        Database::Sqlite { path } => match embedded(path) {
-            Ok(Some(store)) => whole(&store, &proof("DATABASE_URL"), store.schema_version()).await,
+        Database::Sqlite { path } => match open_sqlite(path) {
+            Ok(Some(store)) => check_store(&store, &check("DATABASE_URL"), store.schema_version()).await,
             Ok(None) => return Finding::well(WHAT, format!("{place} is in use: a server runs on it")),
             Err(told) => Err(told),
         },
         Database::MongoDb { url, name } => {
             match MongoDb::connect_as_is(&stores::mongo(settings, url.expose(), name)).await {
-                Ok(store) => whole(&store, &proof("MONGO_URL"), store.schema_version()).await,
-                Err(error) => Err(format!("MONGO_URL: {error}. Fix: {}", stores::mend(&error))),
+                Ok(store) => check_store(&store, &check("MONGO_URL"), store.schema_version()).await,
+                Err(error) => Err(format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error))),
             }
         }
     };
@@ -110,7 +105,7 @@ async fn database(settings: &Settings, randomness: Arc<dyn Randomness>) -> Findi
 }
 
 /// `None` for one that a server uses.
-fn embedded(path: &Path) -> Result<Option<Sqlite>, String> {
+fn open_sqlite(path: &Path) -> Result<Option<Sqlite>, String> {
     match Sqlite::open(path) {
         Ok(store) => Ok(Some(store)),
         Err(OpenError::Locked { .. }) => Ok(None),
@@ -118,15 +113,10 @@ fn embedded(path: &Path) -> Result<Option<Sqlite>, String> {
     }
 }
 
-async fn whole(store: &dyn MigratableStore, proof: &Proof<'_>, version: u32) -> Result<String, String> {
-    let written = proof.look(store).await?;
-    if let Some(from) = unfinished(store).await.map_err(|error| shown(&error))? {
-        return Err(format!(
-            "{} is the target of an unfinished move from {from}. Fix: finish it with the same `portcullis move` as before",
-            proof.place
-        ));
-    }
-    Ok(if written { format!("schema {version}, of these secrets") } else { "empty".to_owned() })
+async fn check_store(store: &dyn CheckValueStore, check: &SecretCheck<'_>, version: u32) -> Result<String, String> {
+    let used = check.verify(store).await?;
+    check.verify_complete(store).await?;
+    Ok(if used { format!("schema {version}, of these secrets") } else { "empty".to_owned() })
 }
 
 async fn redis(settings: &Settings) -> Finding {
@@ -152,7 +142,7 @@ async fn mail(settings: &Settings, renderer: &Arc<Renderer>) -> Finding {
     let Some(mail) = &settings.mail else { return Finding::well("mail", "not set: mail goes to the mailbox") };
     // no message is sent: the links lead nowhere
     let links = Links { public_url: String::new(), app_name: settings.app.name.clone() };
-    let looked = match post::smtp(settings, mail, renderer, &links) {
+    let looked = match messaging::smtp(settings, mail, renderer, &links) {
         Ok(mailer) => mailer.look().await,
         Err(told) => Err(told),
     };
@@ -174,7 +164,7 @@ async fn mail(settings: &Settings, renderer: &Arc<Renderer>) -> Finding {
 
 async fn texts(settings: &Settings, renderer: &Arc<Renderer>) -> Finding {
     let Some(texts) = &settings.texts else { return Finding::well("texts", "not set: texts go to the mailbox") };
-    let looked = match post::twilio(texts, settings, renderer) {
+    let looked = match messaging::twilio(texts, settings, renderer) {
         Ok(sms_sender) => sms_sender.look().await,
         Err(told) => Err(told),
     };

@@ -2,13 +2,13 @@
 
 pub mod doctor;
 pub mod keyring;
+mod messaging;
 pub mod migrate;
-pub mod moving;
-mod post;
-mod proof;
+pub mod migrate_data;
+mod secret_check;
 mod stores;
 #[cfg(feature = "testkit")]
-mod testkit;
+pub mod testkit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,17 +32,14 @@ use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::{Lifetimes, Policy};
 use portcullis_core::ports::clock::Clock;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
-use self::post::{Post, with_watchman};
+use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
-#[cfg(feature = "testkit")]
-pub use self::testkit::fakes_of_today;
 use crate::config::{Database, Environment, Hashing, Settings, Signing};
 use crate::http::app::{About, App, Count};
 use crate::http::client_disconnect::CancellableHasher;
@@ -70,7 +67,7 @@ impl Server {
     /// Puts a server together.
     ///
     /// # Errors
-    /// What could not be opened or made, why, and the mend.
+    /// What could not be opened or made, why, with the fix.
     pub async fn compose(
         settings: &Settings,
         address: SocketAddr,
@@ -83,7 +80,7 @@ impl Server {
     /// The same with another time and chance.
     ///
     /// # Errors
-    /// What could not be opened or made, why, and the mend.
+    /// What could not be opened or made, why, with the fix.
     pub async fn compose_in(
         settings: &Settings,
         address: SocketAddr,
@@ -122,13 +119,13 @@ impl Server {
             renderer: renderer.clone(),
             links,
             cipher: cipher.clone(),
-            shelf: stores.shelf.clone(),
+            store: stores.sent_messages.clone(),
             clock: clock.clone(),
             forward: None,
             forward_texts: None,
             shown: settings.environment == Environment::Development,
         };
-        let Post { mailer, sms_sender, outbox } = Post::new(settings, parts)?;
+        let Messaging { mailer, sms_sender, outbox } = Messaging::new(settings, parts)?;
         let about = about(settings, &stores);
         let mut counts = stores.counts;
         let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
@@ -169,7 +166,7 @@ impl Server {
 /// The queue alone, for the command line. The embedded store is opened beside a server that may be running on it.
 ///
 /// # Errors
-/// What could not be opened, why, and the mend.
+/// What could not be opened, why, with the fix.
 pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     if let Database::Sqlite { path } = &settings.database {
@@ -184,7 +181,7 @@ pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> 
 /// The stories alone, for the command line. They do not wait for a store that is in use.
 ///
 /// # Errors
-/// What could not be opened or made, why, and the mend.
+/// What could not be opened or made, why, with the fix.
 pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let world = ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
@@ -194,7 +191,7 @@ pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) 
 /// The same beside servers that may be running: on the embedded store too, for a single change.
 ///
 /// # Errors
-/// What could not be opened or made, why, and the mend.
+/// What could not be opened or made, why, with the fix.
 pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
@@ -268,6 +265,7 @@ fn app(
         about: rest.about,
         started: rest.started,
         openapi: std::sync::OnceLock::new(),
+        openapi_document: crate::http::openapi_document::document,
         #[cfg(feature = "testkit")]
         testkit: None,
         request_ids: service.ports.randomness.clone(),
@@ -293,7 +291,7 @@ fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
 
 fn cipher(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Arc<dyn FieldCipher>, String> {
     let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
-    Ok(Arc::new(cipher.map_err(|error| shown(&error))?))
+    Ok(Arc::new(cipher.map_err(|error| error.with_cause())?))
 }
 
 fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {
@@ -308,12 +306,7 @@ fn breached(settings: &Settings) -> Result<BreachedList, String> {
 fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
     let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
     let parameters = Parameters { memory_kib, iterations, parallelism };
-    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", shown(&error)))
-}
-
-/// A port's error with its cause, for whoever starts the server.
-fn shown(error: &PortError) -> String {
-    format!("{error}: {}", error.source)
+    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", error.with_cause()))
 }
 
 fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portcullis_adapters::messaging::dev_mailbox::shelf::SentMessageStore;
 use portcullis_adapters::mongodb::{ConnectError, MongoDb, MongoDbSettings};
 use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
@@ -20,17 +19,18 @@ use portcullis_core::ports::login_guard::LoginGuard;
 use portcullis_core::ports::one_time_token_store::OneTimeTokenStore;
 use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::registration_store::RegistrationStore;
+use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
-use super::proof::{Keys, Proof};
+use super::secret_check::{KeysInUse, SecretCheck};
 use crate::config::{self, Settings};
 use crate::http::app::{Count, KeyAge};
 
 /// Events the audit log could not take.
 const LOST_EVENTS: &str = "portcullis_audit_lost_total";
 
-/// What keeps things.
+/// The stores of a server.
 pub struct Stores {
     pub database: Arc<dyn Database>,
     pub users: Arc<dyn UserStore>,
@@ -41,7 +41,7 @@ pub struct Stores {
     pub audit: Arc<dyn AuditLog>,
     pub guard: Arc<dyn LoginGuard>,
     pub limiter: Arc<dyn RateLimiter>,
-    pub shelf: Arc<dyn SentMessageStore>,
+    pub sent_messages: Arc<dyn SentMessageStore>,
     pub redis: Option<Arc<Redis>>,
     /// What the database is called in reports.
     pub engine: &'static str,
@@ -75,7 +75,7 @@ impl Stores {
             audit: store.clone(),
             guard: store.clone(),
             limiter: store.clone(),
-            shelf: store,
+            sent_messages: store,
             redis: None,
             engine,
             schema_version,
@@ -87,7 +87,7 @@ impl Stores {
     /// Opens what the settings name, and waits so long for what is in use or not there yet.
     ///
     /// # Errors
-    /// What is wrong, by the setting's name, and the mend.
+    /// What is wrong, by the setting's name, with the fix.
     pub async fn open(
         settings: &Settings,
         cipher: &Arc<dyn FieldCipher>,
@@ -95,22 +95,24 @@ impl Stores {
         patience: Duration,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, String> {
-        let keys = Keys::of(settings, clock.now());
+        let keys = KeysInUse::of(settings, clock.now());
         let (of_cipher, of_digests) = (cipher.clone(), digests.clone());
         let (cipher, digests): (&dyn FieldCipher, &dyn KeyedDigest) = (&**cipher, &**digests);
         let stores = match &settings.database {
             config::Database::Sqlite { path } => {
                 let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
-                let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
-                let ages = proof.demand(&store, &keys).await?;
+                let database = path.display().to_string();
+                let check = SecretCheck { setting: "DATABASE_URL", database, cipher, digests };
+                let ages = check.verify_or_insert(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
                 Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
             }
             config::Database::MongoDb { url, name } => {
                 let mongo = mongo(settings, url.expose(), name);
                 let store = connect_when_there(&mongo, patience).await?;
-                let place = format!("the database {name}");
-                let ages = Proof { setting: "MONGO_URL", place, cipher, digests }.demand(&store, &keys).await?;
+                let database = format!("the database {name}");
+                let check = SecretCheck { setting: "MONGO_URL", database, cipher, digests };
+                let ages = check.verify_or_insert(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
                 let of_store = Self::of(Arc::new(store), "mongodb", version, ages);
                 Self { counts: vec![(LOST_EVENTS, lost)], ..of_store }
@@ -128,11 +130,11 @@ impl Stores {
     /// The embedded store beside a server that may be running on it, where it is written with these secrets.
     ///
     /// # Errors
-    /// What is wrong, by the setting's name, and the mend.
+    /// What is wrong, by the setting's name, with the fix.
     pub async fn beside(path: &Path, cipher: &dyn FieldCipher, digests: &dyn KeyedDigest) -> Result<Self, String> {
         let store = Sqlite::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
-        let proof = Proof { setting: "DATABASE_URL", place: path.display().to_string(), cipher, digests };
-        proof.look(&store).await?;
+        let check = SecretCheck { setting: "DATABASE_URL", database: path.display().to_string(), cipher, digests };
+        check.verify(&store).await?;
         let version = store.schema_version();
         Ok(Self::of(Arc::new(store), "embedded", version, Vec::new()))
     }
@@ -215,13 +217,13 @@ async fn connect_when_there(settings: &MongoDbSettings, patience: Duration) -> R
                     told = true;
                 }
             }
-            Err(error) => return Err(format!("MONGO_URL: {error}. Fix: {}", mend(&error))),
+            Err(error) => return Err(format!("MONGO_URL: {error}. Fix: {}", fix(&error))),
         }
     }
 }
 
 /// What to do about a server that cannot be used.
-pub const fn mend(error: &ConnectError) -> &'static str {
+pub const fn fix(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Address(_) => "write it as mongodb://user:password@host:27017/?tls=true.",
         ConnectError::Away(_) => {

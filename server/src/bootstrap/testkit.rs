@@ -15,7 +15,6 @@ use super::{ClockAndRandomness, Infrastructure, Server};
 use crate::config::{Environment, Settings};
 use crate::testkit::Testkit;
 use crate::testkit::magic::{Scripted, Tries};
-use crate::testkit::shelf::MemoryShelf;
 
 /// A world whose clock stands at the machine's now: its tokens must look young to clients that have a clock of their
 /// own.
@@ -33,7 +32,6 @@ impl Server {
         if settings.environment == Environment::Production {
             return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
         }
-        let shelf = Arc::new(MemoryShelf::default());
         let ports = fakes.ports();
         let stores = Stores {
             database: ports.database,
@@ -45,7 +43,7 @@ impl Server {
             audit: ports.audit,
             guard: ports.guard,
             limiter: ports.limiter,
-            shelf: shelf.clone(),
+            sent_messages: fakes.sent_messages.clone(),
             redis: None,
             engine: "memory",
             schema_version: 0,
@@ -64,7 +62,7 @@ impl Server {
                 Arc::new(Scripted::<dyn SmsSender>::new(ports.sms_sender.clone(), "sms_sender", plan, &tries));
         })?;
         let app = Arc::get_mut(&mut server.app).ok_or("a fresh server has one owner")?;
-        app.testkit = Some(Arc::new(Testkit::new(fakes.clone(), shelf, tries, &server.service)));
+        app.testkit = Some(Arc::new(Testkit::new(fakes.clone(), tries, &server.service)));
         // how often somebody asks, and what a page loads, decides nothing about ids, tokens and codes
         app.request_ids = Arc::new(SeededRandomness::new(0));
         Ok(server)

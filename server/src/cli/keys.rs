@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use portcullis_adapters::data_migration::Collection;
-use portcullis_adapters::key_rotation::{KeyUsage, Report, Step};
+use portcullis_adapters::key_rotation::{CHECKS, KeyUsage, Report, Step};
 use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_core::ports::error::PortError;
+use portcullis_core::model::stored_key::RecordKind;
 use portcullis_core::ports::randomness::Randomness as _;
 use serde_json::{Value, json};
 
@@ -16,8 +15,9 @@ use super::{demand_store, print, runtime, settings};
 use crate::bootstrap::keyring::Keyring;
 use crate::config;
 
-/// The collections, in the order they are shown.
-const SHOWN: [Collection; 4] = [Collection::Users, Collection::Registrations, Collection::Outbox, Collection::Checks];
+/// The kinds of records, in the order of the table.
+const KINDS: [&str; 4] =
+    [RecordKind::Users.as_str(), RecordKind::Registrations.as_str(), RecordKind::SentMessages.as_str(), CHECKS];
 
 /// Its arguments.
 pub fn command() -> Command {
@@ -66,16 +66,12 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
     })
 }
 
-fn told(error: &PortError) -> String {
-    format!("{error}: {}", error.source)
-}
-
 async fn look(keyring: &Keyring, ring: &[u32], json: bool) -> Result<(), String> {
-    let census = keyring.rewrapper(&|_| {}).census().await.map_err(|error| told(&error))?;
+    let usage = keyring.rotation(&|_| {}).count_usage().await.map_err(|error| error.with_cause())?;
     if json {
-        print(&serde_json::to_string_pretty(&shown(&census, ring)).map_err(|error| error.to_string())?);
+        print(&serde_json::to_string_pretty(&shown(&usage, ring)).map_err(|error| error.to_string())?);
     } else {
-        print(&format!("{}\n{}", table(&census, ring), advice(&census, ring)));
+        print(&format!("{}\n{}", table(&usage, ring), advice(&usage, ring)));
     }
     Ok(())
 }
@@ -83,9 +79,10 @@ async fn look(keyring: &Keyring, ring: &[u32], json: bool) -> Result<(), String>
 async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
     let progress = Progress::new(BAR);
     let began = Instant::now();
-    let done = keyring.rewrapper(&|step| show(&progress, step)).run().await;
+    let done = keyring.rotation(&|step| show(&progress, step)).run().await;
     progress.end();
-    let report = done.map_err(|error| format!("{}. Fix: call it again, it goes on where it stopped", told(&error)))?;
+    let report =
+        done.map_err(|error| format!("{}. Fix: call it again, it goes on where it stopped", error.with_cause()))?;
     let (first, seconds) = (ring.first().copied().unwrap_or_default(), began.elapsed().as_secs_f64());
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let rate = report.rewrapped as f64 / seconds.max(f64::MIN_POSITIVE);
@@ -104,7 +101,7 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
 
 /// What is left that should not be.
 fn wrong(report: &Report, ring: &[u32]) -> Vec<String> {
-    let left = report.left_of(ring).into_iter().map(|(id, count)| {
+    let left = report.left_under_older_keys(ring).into_iter().map(|(id, count)| {
         format!(
             "{} still under key {id}: a server wraps under it. Fix: restart all of them with the new key in front, \
              then call this again",
@@ -114,18 +111,18 @@ fn wrong(report: &Report, ring: &[u32]) -> Vec<String> {
     let damaged = report.damaged.iter().map(|(id, count)| {
         format!("{} under key {id} that it does not open: damaged, or wrapped by another key {id}", records(*count))
     });
-    left.chain(damaged).chain(strange(&report.census, ring)).collect()
+    left.chain(damaged).chain(strange(&report.usage, ring)).collect()
 }
 
 /// What no key of the ring wrapped.
-fn strange(census: &KeyUsage, ring: &[u32]) -> Vec<String> {
-    let strange = census.by_key.keys().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
+fn strange(usage: &KeyUsage, ring: &[u32]) -> Vec<String> {
+    let strange = usage.by_key.keys().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
     let line = |id: &Option<u32>| match id {
         Some(id) => format!(
             "{} under key {id}, which is not in the ring. Fix: add {id}:KEY to ENCRYPTION_KEY, or they stay unreadable",
-            records(census.under(Some(*id)))
+            records(usage.under(Some(*id)))
         ),
-        None => format!("{} with a key that cannot be read", records(census.under(None))),
+        None => format!("{} with a key that cannot be read", records(usage.under(None))),
     };
     strange.map(line).collect()
 }
@@ -135,18 +132,18 @@ fn records(count: u64) -> String {
 }
 
 /// Every key of the ring, then whatever else was found.
-fn rows(census: &KeyUsage, ring: &[u32]) -> Vec<Option<u32>> {
+fn rows(usage: &KeyUsage, ring: &[u32]) -> Vec<Option<u32>> {
     let known = ring.iter().copied().map(Some);
-    let others = census.by_key.keys().copied().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
+    let others = usage.by_key.keys().copied().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
     known.chain(others).collect()
 }
 
-fn of(census: &KeyUsage, id: Option<u32>, collection: Collection) -> u64 {
-    census.by_key.get(&id).and_then(|counts| counts.get(collection.as_str())).copied().unwrap_or_default()
+fn count(usage: &KeyUsage, id: Option<u32>, kind: &str) -> u64 {
+    usage.by_key.get(&id).and_then(|counts| counts.get(kind)).copied().unwrap_or_default()
 }
 
-fn table(census: &KeyUsage, ring: &[u32]) -> String {
-    let head = SHOWN.map(|collection| format!("{:>14}", collection.as_str())).concat();
+fn table(usage: &KeyUsage, ring: &[u32]) -> String {
+    let head = KINDS.map(|kind| format!("{kind:>14}")).concat();
     let line = |id: Option<u32>| {
         let role = match id {
             Some(id) if ring.first() == Some(&id) => "encrypts",
@@ -154,37 +151,37 @@ fn table(census: &KeyUsage, ring: &[u32]) -> String {
             _ => "NOT IN RING",
         };
         let name = id.map_or_else(|| "?".to_owned(), |id| id.to_string());
-        let counts = SHOWN.map(|collection| format!("{:>14}", of(census, id, collection))).concat();
+        let counts = KINDS.map(|kind| format!("{:>14}", count(usage, id, kind))).concat();
         format!("{name:<11}{role:<11}{counts}")
     };
-    let lines = rows(census, ring).into_iter().map(line);
+    let lines = rows(usage, ring).into_iter().map(line);
     std::iter::once(format!("{:<11}{:<11}{head}", "key", "")).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 /// What may be done now.
-fn advice(census: &KeyUsage, ring: &[u32]) -> String {
-    let older = ring.iter().skip(1).map(|id| match census.under(Some(*id)) {
+fn advice(usage: &KeyUsage, ring: &[u32]) -> String {
+    let older = ring.iter().skip(1).map(|id| match usage.under(Some(*id)) {
         0 => format!("nothing lies under key {id}: it may leave ENCRYPTION_KEY"),
         count => format!("{} under key {id}: `portcullis keys rewrap` wraps them anew", records(count)),
     });
-    older.chain(strange(census, ring)).collect::<Vec<_>>().join("\n")
+    older.chain(strange(usage, ring)).collect::<Vec<_>>().join("\n")
 }
 
 /// In the words of `/health/detailed`.
-fn shown(census: &KeyUsage, ring: &[u32]) -> Value {
+fn shown(usage: &KeyUsage, ring: &[u32]) -> Value {
     let row = |id: Option<u32>| {
-        let counts = SHOWN.map(|collection| (collection.as_str().to_owned(), json!(of(census, id, collection))));
+        let counts = KINDS.map(|kind| (kind.to_owned(), json!(count(usage, id, kind))));
         let mut row = json!({
             "id": id,
             "in_ring": id.is_some_and(|id| ring.contains(&id)),
-            "records": census.under(id),
+            "records": usage.under(id),
         });
         if let Some(row) = row.as_object_mut() {
             row.extend(counts);
         }
         row
     };
-    let keys: Vec<Value> = rows(census, ring).into_iter().map(row).collect();
+    let keys: Vec<Value> = rows(usage, ring).into_iter().map(row).collect();
     json!({"encrypting": ring.first(), "decrypting": ring, "keys": keys})
 }
 
@@ -192,8 +189,8 @@ fn shown(census: &KeyUsage, ring: &[u32]) -> Value {
 const BAR: &str = "{msg:<14} {bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left";
 
 /// Of what there is any of.
-fn show(progress: &Progress, Step { of, done, all }: Step) {
+fn show(progress: &Progress, Step { kind, done, all }: Step) {
     if all > 0 {
-        progress.show(of.as_str(), done, all);
+        progress.show(kind.as_str(), done, all);
     }
 }

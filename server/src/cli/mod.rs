@@ -1,12 +1,12 @@
-//! The command line: `portcullis serve`, `keys`, `settings`, `outbox`, `move`, `migrate`, `doctor` and `users`. Exit
+//! The command line: `portcullis serve`, `keys`, `settings`, `dead-letters`, `migrate-data`, `migrate`, `doctor` and `users`. Exit
 //! code 0 for success, 1 for what went wrong, 2 for a call that could not be understood.
 
 mod banner;
+mod dead_letters;
 mod doctor;
 mod keys;
 mod migrate;
-mod moving;
-mod outbox;
+mod migrate_data;
 mod progress;
 #[cfg(feature = "testkit")]
 mod testkit;
@@ -31,7 +31,6 @@ use crate::{serve, telemetry, worker};
 
 fn command() -> Command {
     let serve = Command::new("serve").about("Runs the server (the default)").args(config::flags());
-    let outbox = outbox::command();
     let settings = Command::new("settings").about("Prints a reference of all settings");
     let command = Command::new("portcullis")
         .about("A self-hosted authentication server with every personal field encrypted on its own")
@@ -40,8 +39,8 @@ fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .subcommand(serve)
         .subcommand(keys::command())
-        .subcommand(outbox)
-        .subcommand(moving::command())
+        .subcommand(dead_letters::command())
+        .subcommand(migrate_data::command())
         .subcommand(doctor::command())
         .subcommand(migrate::command())
         .subcommand(users::command())
@@ -64,8 +63,8 @@ pub fn run() -> ExitCode {
             print(&config::reference());
             Ok(())
         }
-        Some(("outbox", outbox)) => outbox::run(outbox),
-        Some(("move", wanted)) => moving::run(wanted),
+        Some(("dead-letters", wanted)) => dead_letters::run(wanted),
+        Some(("migrate-data", wanted)) => migrate_data::run(wanted),
         Some(("users", users)) => users::run(users),
         #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags),

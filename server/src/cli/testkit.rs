@@ -11,7 +11,8 @@ use portcullis_testkit::fakes::randomness::SeededRandomness;
 use serde_json::json;
 
 use super::{finished, given, misunderstood, print};
-use crate::bootstrap::{Server, fakes_of_today};
+use crate::bootstrap::Server;
+use crate::bootstrap::testkit::fakes_of_today;
 use crate::config::{self, Settings, Sources};
 use crate::http::routes;
 use crate::{serve, telemetry, testkit};

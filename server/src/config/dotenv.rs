@@ -3,11 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::names::is_known;
-use super::parse::{Found, Reader, suggestion};
+use super::problems::ConfigProblem;
+use super::settings_registry::{is_known, suggestion};
+use super::sources::Found;
 
-/// Reads the file; everything that is wrong with it is collected, not only the first line of that.
-pub fn read(reader: &mut Reader, environment: &BTreeMap<String, String>, path: &Path, text: &str) {
+/// The values of the file in its order, and everything that is wrong with it.
+pub fn read(
+    environment: &BTreeMap<String, String>,
+    path: &Path,
+    text: &str,
+) -> (Vec<(String, Found)>, Vec<ConfigProblem>) {
+    let (mut values, mut problems) = (Vec::new(), Vec::new());
+    let mut problem = |name: &str, origin: &str, what: &str, mend: &str| {
+        let [name, origin, what, mend] = [name, origin, what, mend].map(str::to_owned);
+        problems.push(ConfigProblem { name, origin, what, mend });
+    };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut seen: Vec<String> = Vec::new();
     for entry in dotenvy::from_read_iter(text.as_bytes()) {
@@ -16,7 +26,7 @@ pub fn read(reader: &mut Reader, environment: &BTreeMap<String, String>, path: &
             Err(error) => {
                 let origin = origin_of_error(path, text, &error);
                 let mend = "write every line as NAME=value, with single quotes around values that have spaces or a $";
-                reader.problem(".env", &origin, "a line cannot be read", mend);
+                problem(".env", &origin, "a line cannot be read", mend);
                 if matches!(error, dotenvy::Error::LineParse(..)) {
                     continue;
                 }
@@ -26,20 +36,21 @@ pub fn read(reader: &mut Reader, environment: &BTreeMap<String, String>, path: &
         let before = seen.iter().filter(|known| **known == name).count();
         let origin = format!(".env line {}", line_of(text, &name, before).map_or(0, |(number, _)| number));
         if !is_known(&name) {
-            reader.problem(&name, &origin, "there is no such setting", &suggestion(&name));
+            problem(&name, &origin, "there is no such setting", &suggestion(&name));
         }
         if before > 0 {
-            reader.problem(&name, &origin, "is in the file twice", "keep one of the two lines");
+            problem(&name, &origin, "is in the file twice", "keep one of the two lines");
         }
         let known = |name: &str| environment.contains_key(name) || seen.iter().any(|earlier| earlier == name);
         let raw = line_of(text, &name, before).map(|(_, raw)| raw);
         if raw.is_some_and(|raw| has_stray_dollar(raw, known)) {
             let mend = "put the value in single quotes to keep it, or write ${NAME} to insert a setting that is set";
-            reader.problem(&name, &origin, "has a $ that would silently disappear with what follows it", mend);
+            problem(&name, &origin, "has a $ that would silently disappear with what follows it", mend);
         }
         seen.push(name.clone());
-        reader.set(name, Found { text: value, origin });
+        values.push((name, Found { text: value, origin }));
     }
+    (values, problems)
 }
 
 /// The number of the line that sets a name for the nth time, and everything behind its `=`.

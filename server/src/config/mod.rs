@@ -1,15 +1,15 @@
 //! Configuration: the one place that reads the environment. Flags over environment over `.env` over defaults, parsed
 //! once into typed sections; everything that is wrong is told at once, with its name, its origin and the mend.
 
+mod dev_secrets;
 mod dotenv;
-mod kept;
 pub mod keys;
-mod names;
-mod parse;
-pub mod places;
+pub mod migration_databases;
 mod problems;
 mod secrets;
 mod sections;
+mod settings_reader;
+mod settings_registry;
 mod sources;
 mod strength;
 
@@ -24,11 +24,11 @@ use ipnet::IpNet;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::SmsQuotas;
 
-pub use names::{flags, reference};
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::ConfigProblems;
 pub use secrets::{KeyRing, Secrets};
-pub use sections::{DEFAULT_LIMITS, DevMailbox, Mail, RateQuota, Twilio, Watchman};
+pub use sections::{DevMailbox, Mail, RateQuota, Twilio, Watchman};
+pub use settings_registry::{DEFAULT_LIMITS, flags, reference};
 pub use sources::Sources;
 
 /// Which deployment this is.
@@ -295,7 +295,7 @@ impl Sources {
             Self { dotenv: self.dotenv.clone(), ..Self::default() },
         ];
         places.into_iter().any(|place| {
-            let named = parse::Reader::new(place).text("ENVIRONMENT");
+            let named = settings_reader::SettingsReader::new(place).text("ENVIRONMENT");
             named.is_some_and(|found| found.text.trim().eq_ignore_ascii_case(Environment::Production.as_str()))
         })
     }
@@ -307,7 +307,7 @@ impl Settings {
     /// # Errors
     /// Everything that is wrong.
     pub fn load(sources: Sources, fill_random: &dyn Fn(&mut [u8])) -> Result<Self, ConfigProblems> {
-        let mut reader = parse::Reader::new(sources);
+        let mut reader = settings_reader::SettingsReader::new(sources);
         reader.refuse_unknown();
         let settings = sections::read(&mut reader, fill_random);
         match settings {

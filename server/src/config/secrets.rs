@@ -8,9 +8,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::parse::Reader;
+use super::settings_reader::SettingsReader;
 use super::strength::{GENERATE, check, claim};
-use super::{Environment, SecretText, kept};
+use super::{Environment, SecretText, dev_secrets};
 
 /// The ring of encryption keys; the first one encrypts. Shows its ids only, wiped when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -39,14 +39,14 @@ pub struct Secrets {
 /// Reads the secrets; in development makes those that are missing and keeps them in `file`. Without one the place to
 /// keep them is itself in question: then what is missing is no further problem.
 pub fn read(
-    reader: &mut Reader,
+    reader: &mut SettingsReader,
     environment: Environment,
     file: Option<&Path>,
     fill_random: &dyn Fn(&mut [u8]),
 ) -> Option<Secrets> {
     let development = environment == Environment::Development;
     if let Some(file) = file.filter(|_| development) {
-        kept::adopt(reader, file, fill_random);
+        dev_secrets::add_missing(reader, file, fill_random);
     }
     let needed = !development || file.is_some();
     let jwt_secret = strong(reader, "JWT_SECRET");
@@ -72,7 +72,7 @@ pub fn read(
     })
 }
 
-fn strong(reader: &mut Reader, name: &'static str) -> Option<SecretText> {
+fn strong(reader: &mut SettingsReader, name: &'static str) -> Option<SecretText> {
     let secret = reader.secret(name)?;
     check(reader, name, secret.expose());
     claim(reader, name, secret.expose());
@@ -80,7 +80,7 @@ fn strong(reader: &mut Reader, name: &'static str) -> Option<SecretText> {
 }
 
 /// `KEY` or `2:KEY,1:KEY`.
-fn parse_ring(reader: &mut Reader, text: &str) -> Option<KeyRing> {
+fn parse_ring(reader: &mut SettingsReader, text: &str) -> Option<KeyRing> {
     let mut ring = KeyRing(Vec::new());
     for entry in text.split(',').map(str::trim) {
         let (id, key_text) = match entry.split_once(':') {

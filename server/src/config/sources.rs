@@ -7,6 +7,13 @@ use std::{fmt, fs};
 
 use super::problems::{ConfigProblem, ConfigProblems};
 
+/// A value and where it came from. Not to be shown: it may be a secret's.
+#[derive(Clone)]
+pub struct Found {
+    pub text: String,
+    pub origin: String,
+}
+
 /// The places, as texts. Tests make their own. Shows names only: values may be secrets.
 #[derive(Clone, Default)]
 pub struct Sources {

@@ -1,7 +1,7 @@
 //! Whether a secret is one: long, of no list, random enough, and used for one thing only.
 
 use super::SecretText;
-use super::parse::Reader;
+use super::settings_reader::SettingsReader;
 
 const SHORTEST: usize = 32;
 /// The mend of nearly everything that can be wrong with a secret.
@@ -31,7 +31,7 @@ const WELL_KNOWN: &[&str] = &[
 const PLACEHOLDERS: &[&str] = &["your_app_specific_password", "your_twilio_auth_token", "your_watchman_access_token"];
 
 /// Refuses what is short, well known, or hardly random.
-pub fn check(reader: &mut Reader, name: &str, text: &str) {
+pub fn check(reader: &mut SettingsReader, name: &str, text: &str) {
     let chars: Vec<char> = text.chars().collect();
     let plain: String = text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let mut distinct = chars.clone();
@@ -54,14 +54,14 @@ pub fn check(reader: &mut Reader, name: &str, text: &str) {
 }
 
 /// Refuses a secret of another service that is still the readme's placeholder.
-pub fn check_foreign(reader: &mut Reader, name: &str, text: &str) {
+pub fn check_foreign(reader: &mut SettingsReader, name: &str, text: &str) {
     if PLACEHOLDERS.contains(&text) {
         reader.refuse(name, "is the placeholder of a readme", "set it to what that service gave you, or remove it");
     }
 }
 
 /// Refuses a value that another secret has already; base64's two alphabets and its padding are no difference.
-pub fn claim(reader: &mut Reader, name: &'static str, text: &str) {
+pub fn claim(reader: &mut SettingsReader, name: &'static str, text: &str) {
     let value = SecretText::new(text.trim_end_matches('=').replace('+', "-").replace('/', "_"));
     if let Some((other, _)) = reader.claimed.iter().find(|(_, known)| *known == value) {
         let what =

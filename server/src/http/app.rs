@@ -66,6 +66,8 @@ pub struct App {
     pub started: Instant,
     /// The OpenAPI document, made when first asked for.
     pub openapi: std::sync::OnceLock<bytes::Bytes>,
+    /// Makes it. A field, because the document describes the table of routes, and the route of the document is in it.
+    pub openapi_document: fn(&Self) -> serde_json::Value,
     /// What a test controls; only `portcullis testkit` has it.
     #[cfg(feature = "testkit")]
     pub testkit: Option<Arc<crate::testkit::Testkit>>,

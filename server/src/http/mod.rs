@@ -14,6 +14,7 @@ mod guard;
 mod middleware;
 mod negotiation;
 mod openapi;
+pub mod openapi_document;
 mod pages;
 mod problem;
 mod rate_limit;

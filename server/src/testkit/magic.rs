@@ -14,8 +14,6 @@ use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 use portcullis_core::ports::sms_sender::SmsSender;
 use portcullis_testkit::faults::{FaultPlan, Faults};
 
-use crate::testkit::broken;
-
 /// What becomes of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -127,7 +125,7 @@ impl<P: ?Sized + Send + Sync> Scripted<P> {
             send.await?;
             if lost { Err(SendError::Later("the reply is lost, by the name's own word".to_owned())) } else { Ok(()) }
         });
-        sent.await.unwrap_or_else(|error| Err(broken(&error)))
+        sent.await.unwrap_or_else(|error| Err(SendError::Later(error.with_cause())))
     }
 }
 

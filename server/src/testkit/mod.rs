@@ -2,19 +2,16 @@
 //! control. In debug builds and behind a cargo feature, so that a production build has none of it.
 
 pub mod magic;
-pub mod shelf;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis_adapters::messaging::dev_mailbox::shelf::StoredMessage;
 use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::Job;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock as _;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::service::{AuthService, Ports};
 use portcullis_testkit::fakes::randomness::SeededRandomness;
 use portcullis_testkit::faults::Script;
@@ -22,7 +19,6 @@ use portcullis_testkit::snapshot::Snapshot;
 use portcullis_testkit::world::TestWorld;
 
 use crate::testkit::magic::Tries;
-use crate::testkit::shelf::MemoryShelf;
 
 /// The snapshot that is always there: the server as it began.
 pub const EMPTY: &str = "empty";
@@ -32,7 +28,6 @@ const MOST_JOBS: usize = 10_000;
 /// What a test controls.
 pub struct Testkit {
     world: TestWorld,
-    shelf: Arc<MemoryShelf>,
     tries: Tries,
     kept: Mutex<BTreeMap<String, Kept>>,
     number: AtomicU64,
@@ -49,20 +44,18 @@ pub struct Testkit {
 #[derive(Debug, Clone)]
 struct Kept {
     world: Snapshot,
-    messages: Vec<StoredMessage>,
     tries: BTreeMap<JobId, u32>,
 }
 
 impl Testkit {
     /// Of a world, and of the service over it.
     #[must_use]
-    pub fn new(world: TestWorld, shelf: Arc<MemoryShelf>, tries: Tries, service: &AuthService) -> Self {
+    pub fn new(world: TestWorld, tries: Tries, service: &AuthService) -> Self {
         let chance = Arc::new(SeededRandomness::new(0));
         let ports = Ports { randomness: chance.clone(), ..service.ports.clone() };
         let testkit = Self {
             worker: AuthService::new(ports, service.policy.clone()),
             world,
-            shelf,
             tries,
             kept: Mutex::default(),
             number: AtomicU64::new(0),
@@ -106,7 +99,7 @@ impl Testkit {
     pub async fn empty_outbox(&self) {
         let _one = self.working.lock().await;
         self.work_alone().await;
-        self.shelf.replace(Vec::new());
+        self.world.sent_messages.clear();
     }
 
     /// What breaks from now on, and nothing else.
@@ -131,7 +124,7 @@ impl Testkit {
     }
 
     fn keep(&self, name: String) {
-        let kept = Kept { world: self.world.snapshot(), messages: self.shelf.all(), tries: self.tries.all() };
+        let kept = Kept { world: self.world.snapshot(), tries: self.tries.all() };
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(name, kept);
     }
 
@@ -141,7 +134,6 @@ impl Testkit {
         let found = self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let Some(kept) = found else { return false };
         self.world.restore(&kept.world);
-        self.shelf.replace(kept.messages);
         self.tries.replace(kept.tries);
         true
     }
@@ -168,9 +160,4 @@ pub async fn keep_working(testkit: Arc<Testkit>) {
         ticks.tick().await;
         testkit.work().await;
     }
-}
-
-/// A port's error that a test asked for, in the words of a mail server or a telephone service.
-pub(crate) fn broken(error: &PortError) -> portcullis_core::ports::mailer::SendError {
-    portcullis_core::ports::mailer::SendError::Later(format!("{}: {}", error.port, error.source))
 }

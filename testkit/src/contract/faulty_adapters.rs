@@ -14,7 +14,6 @@ use crate::locked::Locked;
 use crate::race::{Threads, block_on};
 use crate::samples::realm;
 use crate::world::TestWorld;
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::{JobId, SessionId, UserId};
 use portcullis_core::model::job::{DeadLetter, Job};
 use portcullis_core::model::quota::{Bucket, Decision, Quota};
@@ -130,14 +129,6 @@ impl UserStore for LosesTheSecondIndex {
         let found = self.emails.lock().get(&(realm.clone(), *email)).copied();
         let Some(id) = found else { return Ok(None) };
         self.ports.users.find(realm, &id).await
-    }
-
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        self.ports.users.keys(after, limit).await
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.ports.users.swap_keys(swaps).await
     }
 
     async fn ping(&self) -> Result<(), PortError> {

@@ -10,6 +10,7 @@ use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::OpaqueToken;
 use portcullis_core::ports::mailer::{Envelope, Mailer};
+use portcullis_core::ports::randomness::Randomness as _;
 
 type Mail = Setup<dyn Mailer>;
 
@@ -24,9 +25,9 @@ pub fn cases() -> Vec<Case<dyn Mailer>> {
 pub fn every_message(first: &str) -> Vec<EmailMessage> {
     let randomness = SeededRandomness::new(1);
     let first_name = || name(first);
-    let token = || OpaqueToken::random(&randomness);
+    let token = || OpaqueToken::random(|bytes| randomness.fill(bytes));
     let expires_in = Duration::from_mins(30);
-    let code = TypedCode::letters(&randomness);
+    let code = TypedCode::letters(|bytes| randomness.fill(bytes));
     let mut messages = vec![
         EmailMessage::VerifyEmail { first_name: first_name(), token: token(), code, expires_in },
         EmailMessage::Welcome { first_name: first_name() },

@@ -22,7 +22,6 @@ macro_rules! cases {
 mod agreement;
 #[cfg(test)]
 mod faulty_adapters;
-mod held_keys;
 mod records;
 mod suite;
 
@@ -51,6 +50,10 @@ pub mod sms_sender;
 pub mod audit_log;
 pub mod login_guard;
 pub mod rate_limiter;
+// operation
+pub mod check_value_store;
+pub mod key_rotation_store;
+pub mod sent_message_store;
 // time and chance
 pub mod clock;
 pub mod randomness;
@@ -143,7 +146,7 @@ mod tests {
         let cases = all();
         assert!(cases.len() > 100, "{} cases", cases.len());
         for case in cases {
-            let backend = Backend::of(TestWorld::new(1).ports());
+            let backend = Backend::of_fakes(&TestWorld::new(1));
             let outcome = block_on(case.run(&backend, Arc::new(Threads)));
             assert!(outcome.is_ok(), "{case}: {outcome:?}");
         }

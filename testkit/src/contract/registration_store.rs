@@ -3,22 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-
 use super::agreement::registration_store::agrees_with_the_fake;
-use super::held_keys::{
-    Holds, a_racing_swap_undoes_no_removal, hands_over_every_key_once, one_of_many_racing_swaps_wins,
-    swaps_keys_of_any_length, swaps_the_keys_that_were_seen_and_nothing_else,
-    what_changed_or_went_meanwhile_is_not_swapped,
-};
 use super::{Case, Outcome, Records, Setup, count};
 use crate::samples::{LIFE, NOW, digest, person, realm, registration, user_id};
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::{Sealed, WrappedKey};
+use portcullis_core::model::sealed::Sealed;
 use portcullis_core::model::user::{PasswordHash, Registration};
-use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
 type Pending = Setup<Records<dyn RegistrationStore>>;
@@ -44,55 +35,8 @@ pub fn cases() -> Vec<Case<Records<dyn RegistrationStore>>> {
         removes_once,
         removes_all_of_an_address_even_the_expired,
         purges_what_has_expired_and_nothing_else,
-        hands_over_every_key_once,
-        swaps_the_keys_that_were_seen_and_nothing_else,
-        swaps_keys_of_any_length,
-        what_changed_or_went_meanwhile_is_not_swapped,
-        one_of_many_racing_swaps_wins,
-        a_racing_swap_undoes_no_removal,
-        swaps_one_of_an_address_alone,
         agrees_with_the_fake,
     ]
-}
-
-#[async_trait]
-impl Holds for Records<dyn RegistrationStore> {
-    type Record = Registration;
-
-    fn nth(realm: &Realm, n: u64) -> Registration {
-        registration(realm, n)
-    }
-
-    fn held(registration: &Registration) -> StoredDataKey {
-        let Registration { realm, id, person, .. } = registration;
-        StoredDataKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
-    }
-
-    fn with_key(registration: &Registration, key: WrappedKey) -> Registration {
-        let mut anew = registration.clone();
-        anew.person.key = key;
-        anew
-    }
-
-    async fn keep(&self, registration: &Registration) -> Result<(), PortError> {
-        self.insert(registration.clone(), 100, NOW).await.map(|_| ())
-    }
-
-    async fn found(&self, registration: &Registration) -> Result<Option<Registration>, PortError> {
-        self.find(&registration.realm, &registration.id, NOW).await
-    }
-
-    async fn gone(&self, registration: &Registration) -> Result<bool, PortError> {
-        self.remove(&registration.realm, &registration.id).await
-    }
-
-    async fn page(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys(behind.map(str::to_owned), limit).await
-    }
-
-    async fn swap(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.swap_keys(swaps).await
-    }
 }
 
 /// The n-th registration, all of one address.
@@ -311,27 +255,5 @@ async fn purges_what_has_expired_and_nothing_else(pending: &Pending) -> Outcome 
     assert_eq!(pending.purge_expired(one.expires_at).await?, 0);
     assert_eq!(pending.find(&here, &one.id, NOW).await?, None);
     assert_eq!(pending.find(&here, &living.id, NOW).await?, Some(living));
-    Ok(())
-}
-
-async fn swaps_one_of_an_address_alone(pending: &Pending) -> Outcome {
-    let realm = realm("User1");
-    // one of them has expired: its key lies there all the same
-    let dead = Registration { expires_at: NOW, ..rival(&realm, 3) };
-    let all = [rival(&realm, 1), rival(&realm, 2), dead];
-    for one in &all {
-        insert(pending, one).await?;
-    }
-    let page = pending.keys(None, 100).await?;
-    let records: Vec<[u8; 16]> = page.keys.iter().map(|held| held.record).collect();
-    assert!(all.iter().all(|one| records.contains(one.id.as_bytes())) && records.len() == 3, "{records:?}");
-    let [first, second, dead] = &all;
-    let swap = |one, n| KeyReplacement { seen: <Records<dyn RegistrationStore>>::held(one), fresh: person(n).key };
-    assert_eq!(pending.swap_keys(vec![swap(second, 8), swap(dead, 9)]).await?, 2);
-    let second = <Records<dyn RegistrationStore>>::with_key(second, person(8).key);
-    assert_eq!(
-        pending.find_by_email(&realm, &digest("email", 1), NOW).await?,
-        vec![contested(first), contested(&second)]
-    );
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::samples::{job_id, phone, realm, user_id};
 use portcullis_core::model::message::{Channel, SmsMessage};
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::ports::mailer::Envelope;
+use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_core::ports::sms_sender::SmsSender;
 
 type Texts = Setup<dyn SmsSender>;
@@ -19,7 +20,8 @@ pub fn cases() -> Vec<Case<dyn SmsSender>> {
 }
 
 async fn send(sms_sender: &Texts, channel: Channel, for_login: bool, part: u32) -> Outcome {
-    let code = TypedCode::digits(&SeededRandomness::new(1));
+    let randomness = SeededRandomness::new(1);
+    let code = TypedCode::digits(|bytes| randomness.fill(bytes));
     let message = SmsMessage { for_login, code, expires_in: Duration::from_mins(5) };
     let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part };
     sms_sender.send(&envelope, &phone("+12025550123", "US"), channel, &message).await?;

@@ -9,14 +9,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::database::AllRecords;
+use super::key_rotation_store::RecordsWithKeys;
 use super::{Case, Outcome, Records, Running, Setup};
 use crate::race::Racer;
+use crate::world::TestWorld;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::breached_passwords::BreachedPasswords;
+use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::database::Database;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
+use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::login_guard::LoginGuard;
 use portcullis_core::ports::mailer::Mailer;
@@ -25,6 +29,7 @@ use portcullis_core::ports::password_hasher::PasswordHasher;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::registration_store::RegistrationStore;
+use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::sms_sender::SmsSender;
 use portcullis_core::ports::token_signer::TokenSigner;
@@ -83,6 +88,8 @@ macro_rules! contracts {
             $(#[doc = $doc] pub $port: Option<Arc<dyn $name>>,)*
             /// Commits. Stores whose records it changes are tried together with it.
             pub database: Option<Arc<dyn Database>>,
+            /// The wrapped keys of the records. Tried together with the stores that hold them.
+            pub key_rotation_store: Option<Arc<dyn KeyRotationStore>>,
         }
 
         /// Every case of every contract.
@@ -117,6 +124,15 @@ macro_rules! contracts {
                     Some(Box::pin(async move { (case.run)(&setup).await }))
                 }),
             }));
+            all.extend(super::key_rotation_store::cases().into_iter().map(|case: Case<RecordsWithKeys>| AnyCase {
+                port: "key_rotation_store",
+                name: case.name,
+                offered: |backend| RecordsWithKeys::of(backend).is_some(),
+                run: Box::new(move |backend, racer| {
+                    let setup = Setup { port: Arc::new(RecordsWithKeys::of(backend)?), racer };
+                    Some(Box::pin(async move { (case.run)(&setup).await }))
+                }),
+            }));
             all
         }
     };
@@ -141,6 +157,8 @@ contracts! {
     sms_sender: SmsSender, "Texts and calls.";
     audit_log: AuditLog, "Evidence.";
     rate_limiter: RateLimiter, "Rate limits.";
+    check_value_store: CheckValueStore, "Values by which a database recognises its secrets.";
+    sent_message_store: SentMessageStore, "The development mailbox's copies.";
     clock: Clock, "The time.";
     randomness: Randomness, "Chance.";
     }
@@ -169,6 +187,18 @@ impl Backend {
             clock: Some(ports.clock),
             randomness: Some(ports.randomness),
             database: Some(ports.database),
+            ..Self::default()
+        }
+    }
+
+    /// All fakes of a world.
+    #[must_use]
+    pub fn of_fakes(world: &TestWorld) -> Self {
+        Self {
+            check_value_store: Some(world.checks.clone()),
+            key_rotation_store: Some(world.key_rotation.clone()),
+            sent_message_store: Some(world.sent_messages.clone()),
+            ..Self::of(world.ports())
         }
     }
 }

@@ -3,7 +3,6 @@
 // all records at once
 pub mod database;
 // users
-mod held_keys;
 pub mod registration_store;
 pub mod user_store;
 // tokens
@@ -24,6 +23,10 @@ pub mod sms_sender;
 pub mod audit_log;
 pub mod login_guard;
 pub mod rate_limiter;
+// operation
+pub mod check_value_store;
+pub mod key_rotation_store;
+pub mod sent_message_store;
 // time and chance
 pub mod clock;
 pub mod randomness;

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::fakes::held_keys::{page, swap};
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::pending_registrations::add_registration;
 use portcullis_core::model::realm::Realm;
@@ -98,17 +96,6 @@ impl RegistrationStore for FakeRegistrationStore {
             found.sort_by_key(|registration| registration.created_at);
             found
         })
-    }
-
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        self.faults.call("keys", || {
-            let all = self.pending.lock();
-            page(all.values().map(|one| (&one.realm, one.id, &one.person.key)), after.as_deref(), limit)
-        })
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.faults.call("swap_keys", || swap(&mut self.pending.lock(), |one| &mut one.person.key, swaps))
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

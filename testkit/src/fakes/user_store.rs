@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::fakes::held_keys::{page, swap};
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -106,17 +104,6 @@ impl UserStore for FakeUserStore {
             let users = self.users.lock();
             users.values().find(|user| user.realm == *realm && user.person.email_index == *email).cloned()
         })
-    }
-
-    async fn keys(&self, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
-        self.faults.call("keys", || {
-            let all = self.users.lock();
-            page(all.values().map(|one| (&one.realm, one.id, &one.person.key)), after.as_deref(), limit)
-        })
-    }
-
-    async fn swap_keys(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.faults.call("swap_keys", || swap(&mut self.users.lock(), |one| &mut one.person.key, swaps))
     }
 
     async fn ping(&self) -> Result<(), PortError> {

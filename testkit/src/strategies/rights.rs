@@ -12,6 +12,7 @@ use portcullis_core::model::ids::UserId;
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::OpaqueToken;
+use portcullis_core::ports::randomness::Randomness as _;
 
 /// Texts that are realms' names.
 pub fn realm_text() -> BoxedStrategy<String> {
@@ -78,7 +79,7 @@ pub fn almost_user_id() -> BoxedStrategy<String> {
 
 /// One-time tokens.
 pub fn one_time_token() -> BoxedStrategy<OpaqueToken> {
-    any::<u64>().prop_map(|seed| OpaqueToken::random(&SeededRandomness::new(seed))).boxed()
+    any::<u64>().prop_map(|seed| OpaqueToken::random(seeded(seed))).boxed()
 }
 
 /// Texts that are one-time tokens.
@@ -102,6 +103,12 @@ pub fn almost_one_time_token() -> BoxedStrategy<String> {
     one_time_token_text().prop_flat_map(broken).boxed()
 }
 
+/// Random bytes of a seed.
+fn seeded(seed: u64) -> impl Fn(&mut [u8]) {
+    let randomness = SeededRandomness::new(seed);
+    move |bytes| randomness.fill(bytes)
+}
+
 fn spaced(code: &TypedCode) -> String {
     let (first, second) = code.expose().split_at(3);
     format!(" {first} {second} ")
@@ -110,7 +117,7 @@ fn spaced(code: &TypedCode) -> String {
 /// Texts that are OTPs, as people type them.
 pub fn otp_text() -> BoxedStrategy<String> {
     let typed = |(seed, spaces): (u64, bool)| {
-        let code = TypedCode::digits(&SeededRandomness::new(seed));
+        let code = TypedCode::digits(seeded(seed));
         if spaces { spaced(&code) } else { code.expose().to_owned() }
     };
     (any::<u64>(), any::<bool>()).prop_map(typed).boxed()
@@ -124,7 +131,7 @@ pub fn almost_otp() -> BoxedStrategy<String> {
 /// Texts that are codes of a verification mail, as people type them.
 pub fn code_text() -> BoxedStrategy<String> {
     let typed = |(seed, lower): (u64, bool)| {
-        let code = TypedCode::letters(&SeededRandomness::new(seed));
+        let code = TypedCode::letters(seeded(seed));
         if lower { spaced(&code).to_lowercase() } else { code.expose().to_owned() }
     };
     (any::<u64>(), any::<bool>()).prop_map(typed).boxed()

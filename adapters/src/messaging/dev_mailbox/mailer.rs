@@ -34,7 +34,7 @@ impl Mailer for Outbox {
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) {
-        if let Err(error) = self.parts.shelf.forget(realm, subject).await {
+        if let Err(error) = self.parts.store.forget(realm, subject).await {
             tracing::error!("copies of messages could not be dropped: {error}");
         }
     }

@@ -2,20 +2,20 @@
 //! a real server is set as well, the message goes there too.
 
 pub mod mailer;
-pub mod shelf;
 pub mod sms_sender;
 
 use std::sync::Arc;
 
 use portcullis_core::model::sealed::{AadContext, Field};
+use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::mailer::{Envelope, Mailer};
+use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::sms_sender::SmsSender;
 use serde::{Deserialize, Serialize};
 
-use crate::messaging::dev_mailbox::shelf::{SentMessageStore, StoredMessage};
 use crate::messaging::links::Links;
 use crate::messaging::templates::Renderer;
 
@@ -51,7 +51,7 @@ pub struct Parts {
     /// Seals copies.
     pub cipher: Arc<dyn FieldCipher>,
     /// Keeps copies.
-    pub shelf: Arc<dyn SentMessageStore>,
+    pub store: Arc<dyn SentMessageStore>,
     /// Dates copies.
     pub clock: Arc<dyn Clock>,
     /// Where e-mail goes besides.
@@ -79,7 +79,7 @@ impl Outbox {
     /// # Errors
     /// When the shelf fails.
     pub async fn list(&self, limit: u32) -> Result<Vec<MailboxEntry>, PortError> {
-        let copies = self.parts.shelf.newest(limit).await?;
+        let copies = self.parts.store.newest(limit).await?;
         Ok(copies.iter().filter_map(|copy| self.open(copy).ok()).collect())
     }
 
@@ -107,7 +107,7 @@ impl Outbox {
             message: cipher.seal(&key, place, &plain)?,
             at,
         };
-        self.parts.shelf.put(copy).await?;
+        self.parts.store.put(copy).await?;
         let (link, code) = (entry.links.first().map_or("", String::as_str), entry.code.as_deref().unwrap_or_default());
         tracing::info!(target: "mailbox", channel = entry.channel, template = entry.template, link, code, "a message");
         Ok(())

@@ -67,7 +67,7 @@ impl Deliveries<'_> {
     ) -> Result<OpaqueToken, AuthError> {
         let Ports { clock, randomness, .. } = &self.service.ports;
         let (realm, now) = (&user.realm, clock.now());
-        let token = OpaqueToken::random(&**randomness);
+        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
         let stored = OneTimeToken {
             holder: AuthService::holder(realm, purpose, user.id),
             token: self.service.token_digest(realm, purpose, &token),

@@ -35,7 +35,7 @@ impl Deliveries<'_> {
         if let Some(refusal) = self.service.check_sms_quota(&user, purpose, &phone, waiting.code.is_some()).await? {
             return Err(Failure::Held(refusal));
         }
-        let code = TypedCode::digits(&**randomness);
+        let code = TypedCode::digits(|bytes| randomness.fill(bytes));
         let digest = self.service.code_digest(realm, purpose, id, &code);
         let owner = holder;
         let set_code = Change::SetCode { owner, token: *challenge, code: digest, tries: CODE_TRIES, now };

@@ -35,7 +35,8 @@ impl Deliveries<'_> {
         let Ports { mailer, clock, randomness, .. } = &self.service.ports;
         let (realm, now, expires_at) = (&job.realm, clock.now(), registration.expires_at);
         let (purpose, id) = (Purpose::VerifyEmail, registration.id);
-        let (token, code) = (OpaqueToken::random(&**randomness), TypedCode::letters(&**randomness));
+        let (token, code) =
+            (OpaqueToken::random(|bytes| randomness.fill(bytes)), TypedCode::letters(|bytes| randomness.fill(bytes)));
         let stored = OneTimeToken {
             holder: AuthService::holder(realm, purpose, id),
             token: self.service.token_digest(realm, purpose, &token),

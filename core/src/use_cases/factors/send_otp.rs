@@ -27,14 +27,14 @@ impl Factors<'_> {
         channel: Channel,
     ) -> Result<OpaqueToken, AuthError> {
         let Ports { clock, randomness, .. } = &self.service.ports;
-        let decoy = UserId::random(&**randomness);
+        let decoy = UserId::random(|bytes| randomness.fill(bytes));
         let asked = phone::strip_separators(phone);
         self.service.ensure_sms_country_allowed(&asked)?;
         // a stranger who names the wrong number gets a holder of their own, so that the owner's challenge lives on
         let owner = self.owner_of(realm, id, &asked).await?;
         let (subject, version) = owner.map_or((decoy, 0), |owner| (owner.id, owner.credentials_version));
 
-        let token = OpaqueToken::random(&**randomness);
+        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
         let (purpose, now) = (Purpose::VerifyPhone, clock.now());
         let challenge = self.service.token_digest(realm, purpose, &token);
         let stored = OneTimeToken {

@@ -29,7 +29,7 @@ impl Operators<'_> {
     pub async fn fake_user(self, realm: &Realm, number: u64, password: &PasswordHash) -> Result<bool, AuthError> {
         let Ports { database, clock, randomness, .. } = &self.service.ports;
         let person = fake_person(number).ok_or_else(|| PortError::new("fake_user", "a made-up person is not valid"))?;
-        let (id, now) = (UserId::random(&**randomness), clock.now());
+        let (id, now) = (UserId::random(|bytes| randomness.fill(bytes)), clock.now());
         let email_index = self.service.email_index(realm, &person.email);
         let user = User {
             realm: realm.clone(),

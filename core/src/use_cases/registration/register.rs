@@ -46,7 +46,7 @@ impl Registrations<'_> {
         };
 
         let now = clock.now();
-        let id = UserId::random(&**randomness);
+        let id = UserId::random(|bytes| randomness.fill(bytes));
         let person = Person { first_name, last_name, email, phone, country_code };
         let registration = Registration {
             realm: realm.clone(),

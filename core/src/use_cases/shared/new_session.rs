@@ -25,7 +25,7 @@ impl AuthService {
     ) -> Result<(Session, TokenPair), AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let now = clock.now();
-        let id = SessionId::random(&**randomness);
+        let id = SessionId::random(|bytes| randomness.fill(bytes));
         let refresh = self.new_refresh(id);
         let opener = self.record_cipher(user)?;
         let fields = opener.at(id.as_bytes());

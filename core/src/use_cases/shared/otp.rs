@@ -61,7 +61,7 @@ impl AuthService {
     pub(crate) async fn otp_challenge(&self, user: &User, purpose: Purpose) -> Result<OpaqueToken, AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
-        let token = OpaqueToken::random(&**randomness);
+        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
         let challenge = self.token_digest(realm, purpose, &token);
         let phone = self.record_cipher(user)?.phone(&user.person)?;
         let stored = OneTimeToken {

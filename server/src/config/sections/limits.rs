@@ -7,36 +7,8 @@ use portcullis_core::model::quota::Quota;
 use portcullis_core::policy::{Policy, SmsQuotas};
 
 use crate::config::RateLimits;
-use crate::config::parse::Reader;
-
-/// Rows of the contract's tables: their name, burst and unit.
-pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
-    ("create", 5, "min"),
-    ("login", 5, "min"),
-    ("token", 60, "min"),
-    ("login_mfa", 5, "min"),
-    ("verify_page", 10, "min"),
-    ("verify", 10, "min"),
-    ("resend_verification", 3, "min"),
-    ("otp_phone", 3, "min"),
-    ("verify_otp_phone", 5, "min"),
-    ("forget_password", 3, "min"),
-    ("reset_password_form", 10, "min"),
-    ("reset_password", 3, "min"),
-    ("profile", 60, "min"),
-    ("update", 10, "min"),
-    ("change_password", 5, "min"),
-    ("step_up", 5, "min"),
-    ("logout", 10, "min"),
-    ("logout_all", 10, "min"),
-    ("sessions", 60, "min"),
-    ("mfa", 10, "min"),
-    ("export", 1, "day"),
-    ("delete", 1, "day"),
-    ("introspect", 6000, "min"),
-    ("revoke", 100, "h"),
-    ("default", 100, "h"),
-];
+use crate::config::settings_reader::SettingsReader;
+use crate::config::settings_registry::DEFAULT_LIMITS;
 
 /// So many at once, refilled evenly over so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +52,7 @@ fn quota(text: &str) -> Result<RateQuota, String> {
 const QUOTA_MEND: &str = "write it as 5/min or 3/10min; units are s, min, h and day";
 
 /// What texts and calls may cost.
-pub(super) fn texts(reader: &mut Reader) -> SmsQuotas {
+pub(super) fn texts(reader: &mut SettingsReader) -> SmsQuotas {
     let default = Policy::default().texts;
     let mut of = |name: &str, default: Quota| {
         let set = reader.parsed(name, QUOTA_MEND, quota);
@@ -98,7 +70,7 @@ pub(super) fn texts(reader: &mut Reader) -> SmsQuotas {
     }
 }
 
-fn countries(reader: &mut Reader) -> Option<Vec<Country>> {
+fn countries(reader: &mut SettingsReader) -> Option<Vec<Country>> {
     let named = super::list(reader, "SMS_COUNTRIES")?;
     if named.iter().any(|name| name.eq_ignore_ascii_case("all")) {
         return None;
@@ -123,7 +95,7 @@ fn countries(reader: &mut Reader) -> Option<Vec<Country>> {
     Some(countries)
 }
 
-pub(super) fn limits(reader: &mut Reader) -> RateLimits {
+pub(super) fn limits(reader: &mut SettingsReader) -> RateLimits {
     let mut changed = Vec::new();
     for (row, ..) in DEFAULT_LIMITS {
         let name = format!("RATE_LIMIT_{}", row.to_ascii_uppercase());

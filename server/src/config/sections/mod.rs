@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use portcullis_core::model::realm::Realm;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::parse::{Reader, duration};
+use crate::config::settings_reader::{SettingsReader, duration};
 use crate::config::{
     Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Passwords, SecretText, ServiceClientSettings,
     Settings, Signing, secrets, strength,
 };
 
-pub use limits::{DEFAULT_LIMITS, RateQuota, default_quota};
+pub use limits::{RateQuota, default_quota};
 pub use post::{Mail, Twilio, Watchman};
 pub use stores::sqlite_path;
 pub use web::DevMailbox;
@@ -28,7 +28,7 @@ const SYSTEM_PATHS: &[&str] = &[
 ];
 
 /// Reads everything. What is wrong with one section never hides what is wrong with another.
-pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Settings> {
+pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Option<Settings> {
     let words = [("development", Environment::Development), ("production", Environment::Production)];
     let environment = reader.choice("ENVIRONMENT", Environment::Development, &words);
     let production = environment == Environment::Production;
@@ -85,7 +85,7 @@ pub fn read(reader: &mut Reader, fill_random: &dyn Fn(&mut [u8])) -> Option<Sett
 }
 
 /// For mail, as in the seed, and for MongoDB and Redis too.
-fn validate_certificates(reader: &mut Reader, production: bool) -> bool {
+fn validate_certificates(reader: &mut SettingsReader, production: bool) -> bool {
     let validate = reader.flag("VALIDATE_CERTS", true);
     if production && !validate {
         reader.warnings.push(
@@ -98,7 +98,7 @@ fn validate_certificates(reader: &mut Reader, production: bool) -> bool {
 }
 
 /// Beside the database.
-fn secrets_file(reader: &Reader, database: &Database) -> PathBuf {
+fn secrets_file(reader: &SettingsReader, database: &Database) -> PathBuf {
     let folder = match database {
         Database::Sqlite { path } => path.parent().map_or_else(|| reader.working_dir.clone(), Path::to_path_buf),
         Database::MongoDb { .. } => reader.working_dir.join("data"),
@@ -106,7 +106,7 @@ fn secrets_file(reader: &Reader, database: &Database) -> PathBuf {
     folder.join("secrets.env")
 }
 
-fn path(reader: &mut Reader, name: &str, what: &str, exists: fn(&Path) -> bool) -> Option<PathBuf> {
+fn path(reader: &mut SettingsReader, name: &str, what: &str, exists: fn(&Path) -> bool) -> Option<PathBuf> {
     let found = reader.text(name)?;
     let path = reader.working_dir.join(found.text);
     if !exists(&path) {
@@ -120,12 +120,12 @@ fn holds_certificate(path: &Path) -> bool {
 }
 
 /// The parts between commas; `None` where nothing is set.
-fn list(reader: &mut Reader, name: &str) -> Option<Vec<String>> {
+fn list(reader: &mut SettingsReader, name: &str) -> Option<Vec<String>> {
     let found = reader.text(name)?;
     Some(found.text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
 }
 
-fn log(reader: &mut Reader) -> Log {
+fn log(reader: &mut SettingsReader) -> Log {
     let words = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let filter = |text: &str| match EnvFilter::try_new(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -138,7 +138,7 @@ fn log(reader: &mut Reader) -> Log {
     }
 }
 
-fn realms(reader: &mut Reader) -> Vec<String> {
+fn realms(reader: &mut SettingsReader) -> Vec<String> {
     let names = list(reader, "REALMS").unwrap_or_else(|| vec!["User1".to_owned(), "User2".to_owned()]);
     if names.is_empty() {
         reader.refuse("REALMS", "names no realm", "list them as in User1,User2");
@@ -161,7 +161,7 @@ fn realms(reader: &mut Reader) -> Vec<String> {
     names
 }
 
-fn signing(reader: &mut Reader) -> Signing {
+fn signing(reader: &mut SettingsReader) -> Signing {
     let words = [("HS256", Signing::Hs256), ("EdDSA", Signing::EdDsa)];
     let signing = reader.choice("SIGNING", Signing::Hs256, &words);
     let algorithm = reader.choice("JWT_ALGORITHM", signing, &words);
@@ -171,7 +171,7 @@ fn signing(reader: &mut Reader) -> Signing {
     algorithm
 }
 
-fn hashing(reader: &mut Reader) -> Hashing {
+fn hashing(reader: &mut SettingsReader) -> Hashing {
     let parallelism = reader.number("ARGON2_PARALLELISM", 1, 1, 16);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Hashing {
@@ -183,7 +183,7 @@ fn hashing(reader: &mut Reader) -> Hashing {
     }
 }
 
-fn lifetimes(reader: &mut Reader) -> Lifetimes {
+fn lifetimes(reader: &mut SettingsReader) -> Lifetimes {
     let default = |text: &str| duration(text).unwrap_or_default();
     let lifetimes = Lifetimes {
         access: reader.duration("ACCESS_TOKEN_TTL", default("1800s")),
@@ -199,7 +199,7 @@ fn lifetimes(reader: &mut Reader) -> Lifetimes {
     lifetimes
 }
 
-fn passwords(reader: &mut Reader) -> Passwords {
+fn passwords(reader: &mut SettingsReader) -> Passwords {
     let length = reader.choice("PASSWORD_POLICY", 8, &[("nist-mfa", 8), ("nist-single", 15)]);
     Passwords {
         min_length: reader.number("PASSWORD_MIN_LENGTH", length, 8, 256),
@@ -207,7 +207,7 @@ fn passwords(reader: &mut Reader) -> Passwords {
     }
 }
 
-fn service_clients(reader: &mut Reader, realms: &[String]) -> Vec<ServiceClientSettings> {
+fn service_clients(reader: &mut SettingsReader, realms: &[String]) -> Vec<ServiceClientSettings> {
     const NAME: &str = "SERVICE_CLIENTS";
     let mut clients: Vec<ServiceClientSettings> = Vec::new();
     for entry in list(reader, NAME).unwrap_or_default() {

@@ -3,7 +3,7 @@
 use portcullis_core::model::email::Email;
 
 use super::web::base_url;
-use crate::config::parse::Reader;
+use crate::config::settings_reader::SettingsReader;
 use crate::config::{App, SecretText, strength};
 
 /// How mail is sent.
@@ -51,7 +51,7 @@ pub struct Watchman {
     pub url: Option<String>,
 }
 
-pub fn mail(reader: &mut Reader, app: &App, production: bool) -> Option<Mail> {
+pub fn mail(reader: &mut SettingsReader, app: &App, production: bool) -> Option<Mail> {
     let user = reader.text("MAIL_USERNAME").map(|found| found.text);
     let password = foreign(reader, "MAIL_PASSWORD");
     let Some(host) = reader.text("MAIL_SERVER").map(|found| found.text) else {
@@ -103,7 +103,7 @@ pub fn mail(reader: &mut Reader, app: &App, production: bool) -> Option<Mail> {
     })
 }
 
-pub fn twilio(reader: &mut Reader, production: bool) -> Option<Twilio> {
+pub fn twilio(reader: &mut SettingsReader, production: bool) -> Option<Twilio> {
     let account = reader.text("TWILIO_SID").map(|found| found.text);
     let token = foreign(reader, "TWILIO_AUTH_TOKEN");
     let number = reader.text("TWILIO_NUMBER").map(|found| found.text);
@@ -123,7 +123,7 @@ pub fn twilio(reader: &mut Reader, production: bool) -> Option<Twilio> {
     }
 }
 
-pub fn watchman(reader: &mut Reader) -> Option<Watchman> {
+pub fn watchman(reader: &mut SettingsReader) -> Option<Watchman> {
     let account = reader.text("Account_id").map(|found| found.text);
     let token = foreign(reader, "Access_token");
     let url = reader.parsed("WATCHMAN_URL", "write it as in https://watchman.example.com", base_url);
@@ -138,7 +138,7 @@ pub fn watchman(reader: &mut Reader) -> Option<Watchman> {
 }
 
 /// A secret that another service has given: its strength is not ours to judge.
-fn foreign(reader: &mut Reader, name: &'static str) -> Option<SecretText> {
+fn foreign(reader: &mut SettingsReader, name: &'static str) -> Option<SecretText> {
     let secret = reader.secret(name)?;
     strength::check_foreign(reader, name, secret.expose());
     strength::claim(reader, name, secret.expose());

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::parse::Reader;
+use crate::config::settings_reader::SettingsReader;
 use crate::config::{Database, SecretText};
 
-pub fn database(reader: &mut Reader, production: bool) -> Option<Database> {
+pub fn database(reader: &mut SettingsReader, production: bool) -> Option<Database> {
     if let Some(url) = reader.secret("MONGO_URL") {
         let scheme = url.expose().split_once("://").map(|(scheme, _)| scheme);
         if !matches!(scheme, Some("mongodb" | "mongodb+srv")) {
@@ -39,7 +39,7 @@ pub fn sqlite_path(url: &str) -> Result<PathBuf, String> {
 /// The most that `SESSION_CACHE_TTL` may be.
 const LONGEST_CACHE_TTL: Duration = Duration::from_secs(30);
 
-pub fn session_cache_ttl(reader: &mut Reader) -> Duration {
+pub fn session_cache_ttl(reader: &mut SettingsReader) -> Duration {
     let ttl = reader.duration_or_zero("SESSION_CACHE_TTL", Duration::from_secs(5));
     if ttl > LONGEST_CACHE_TTL {
         reader.refuse("SESSION_CACHE_TTL", "is over 30s", "choose 30s or less; 0s switches the cache off");
@@ -47,7 +47,7 @@ pub fn session_cache_ttl(reader: &mut Reader) -> Duration {
     ttl
 }
 
-pub fn redis(reader: &mut Reader, production: bool) -> Option<SecretText> {
+pub fn redis(reader: &mut SettingsReader, production: bool) -> Option<SecretText> {
     let url = reader.secret("REDIS_URL");
     let host = reader.text("REDIS_HOST").map(|found| found.text);
     if url.is_some() && host.is_some() {

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::list;
-use crate::config::parse::Reader;
+use crate::config::settings_reader::SettingsReader;
 use crate::config::{App, PublicUrl};
 
-pub fn app(reader: &mut Reader, production: bool) -> App {
+pub fn app(reader: &mut SettingsReader, production: bool) -> App {
     let host = |text: &str| {
         let uri = text.parse::<http::Uri>().ok();
         let bare =
@@ -27,7 +27,7 @@ pub fn app(reader: &mut Reader, production: bool) -> App {
     App { name: reader.text_or("APP_NAME", "Portcullis"), domain: domain.unwrap_or_else(|| "localhost".to_owned()) }
 }
 
-pub fn public_url(reader: &mut Reader, app: &App, production: bool) -> PublicUrl {
+pub fn public_url(reader: &mut SettingsReader, app: &App, production: bool) -> PublicUrl {
     let given = reader.parsed("PUBLIC_URL", "write it as in https://auth.example.com", base_url);
     if production && given.as_ref().is_some_and(|url| !url.starts_with("https://")) {
         reader.refuse("PUBLIC_URL", "is not https", "links in e-mails carry secrets: serve https");
@@ -49,7 +49,7 @@ pub fn base_url(text: &str) -> Result<String, String> {
     }
 }
 
-pub fn trusted_proxies(reader: &mut Reader) -> Vec<IpNet> {
+pub fn trusted_proxies(reader: &mut SettingsReader) -> Vec<IpNet> {
     let mut nets = Vec::new();
     for text in list(reader, "TRUSTED_PROXIES").unwrap_or_default() {
         match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
@@ -71,12 +71,12 @@ pub enum DevMailbox {
     Any,
 }
 
-pub fn dev_mailbox(reader: &mut Reader) -> DevMailbox {
+pub fn dev_mailbox(reader: &mut SettingsReader) -> DevMailbox {
     let choices = [("loopback", DevMailbox::Loopback), ("any", DevMailbox::Any)];
     reader.choice("DEV_MAILBOX", DevMailbox::Loopback, &choices)
 }
 
-pub fn cors_origins(reader: &mut Reader) -> Vec<String> {
+pub fn cors_origins(reader: &mut SettingsReader) -> Vec<String> {
     let mend = "list origins one by one, as in https://app.example.com, without a path";
     let mut origins = Vec::new();
     for text in list(reader, "CORS_ORIGINS").unwrap_or_default() {

@@ -13,8 +13,7 @@ use crate::http::app::App;
 use crate::http::assets::{find, media, with_policy};
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::PathParameter;
-use crate::http::openapi::operation::{Operation, ok, text};
-use crate::http::openapi::{document, usual_status};
+use crate::http::openapi::operation::{Operation, ok, text, usual_status};
 use crate::http::pages::page;
 use crate::http::problem::Problem;
 use crate::http::response::with_type;
@@ -24,7 +23,7 @@ mod assets;
 pub static OPENAPI: Operation = Operation::new("This document", "OpenAPI 3.1.", &[ok(200, "The document.", "Any")]);
 
 pub async fn openapi(State(app): State<Arc<App>>) -> HandlerResult {
-    let document = app.openapi.get_or_init(|| document(&app).to_string().into());
+    let document = app.openapi.get_or_init(|| (app.openapi_document)(&app).to_string().into());
     Ok(with_type(StatusCode::OK, "application/json", document.clone()))
 }
 

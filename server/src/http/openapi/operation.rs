@@ -1,8 +1,7 @@
 //! The description of an operation. Each endpoint group keeps those of its handlers beside them.
 
+use http::StatusCode;
 use portcullis_core::model::code::Code;
-
-use crate::http::openapi::usual_status;
 
 pub const JSON: &str = "application/json";
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -150,4 +149,32 @@ pub const fn required(name: &'static str, about: &'static str) -> QueryParameter
 /// An optional parameter of the query.
 pub const fn optional(name: &'static str, about: &'static str) -> QueryParameter {
     QueryParameter { name, required: false, about }
+}
+
+/// The status a code usually comes with; `/token` answers some of them with 400.
+#[must_use]
+pub const fn usual_status(code: Code) -> StatusCode {
+    match code {
+        Code::MalformedRequest | Code::InvalidToken | Code::InvalidGrant | Code::UnsupportedGrantType => {
+            StatusCode::BAD_REQUEST
+        }
+        Code::NotAuthenticated | Code::InvalidCredentials | Code::InvalidClient => StatusCode::UNAUTHORIZED,
+        Code::EmailNotVerified
+        | Code::MfaRequired
+        | Code::WrongPassword
+        | Code::ReauthenticationRequired
+        | Code::Forbidden => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Code::PhoneNotVerified | Code::MfaInUse | Code::EmailTaken => StatusCode::CONFLICT,
+        Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+        Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unavailable | Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        // what is wrong with a field
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    }
 }

@@ -2,23 +2,13 @@
 
 mod races;
 
-use async_trait::async_trait;
-
 use super::agreement::user_store::agrees_with_the_fake;
-use super::held_keys::{
-    Holds, a_racing_swap_undoes_no_removal, hands_over_every_key_once, one_of_many_racing_swaps_wins,
-    swaps_keys_of_any_length, swaps_the_keys_that_were_seen_and_nothing_else,
-    what_changed_or_went_meanwhile_is_not_swapped,
-};
 use super::{Case, Outcome, Records, Setup};
 use crate::samples::{NOW, digest, person, realm, sealed, user, user_id};
-use portcullis_core::model::held_key::{KeyPage, KeyReplacement, StoredDataKey};
-use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{PasswordHash, PendingEmail, SealedPerson, User};
 use portcullis_core::ports::database::Refusal;
-use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::UserStore;
 
 use races::{
@@ -43,7 +33,6 @@ pub fn cases() -> Vec<Case<Records<dyn UserStore>>> {
         replaces_the_expected_version,
         a_stale_replacement_changes_nothing,
         a_replacement_moves_the_email,
-        a_replacement_leaves_the_key,
         a_replacement_may_not_take_an_email,
         a_disabled_account_is_found_so_and_keeps_its_email,
         nobody_is_replaced_who_is_gone,
@@ -54,55 +43,9 @@ pub fn cases() -> Vec<Case<Records<dyn UserStore>>> {
         one_of_many_racing_replacements_wins,
         one_of_many_racing_deletions_answers_true,
         a_racing_replacement_undoes_no_deletion,
-        hands_over_every_key_once,
-        swaps_the_keys_that_were_seen_and_nothing_else,
-        swaps_keys_of_any_length,
-        what_changed_or_went_meanwhile_is_not_swapped,
-        one_of_many_racing_swaps_wins,
-        a_racing_swap_undoes_no_removal,
         answers_a_ping,
         agrees_with_the_fake,
     ]
-}
-
-#[async_trait]
-impl Holds for Records<dyn UserStore> {
-    type Record = User;
-
-    fn nth(realm: &Realm, n: u64) -> User {
-        user(realm, n)
-    }
-
-    fn held(user: &User) -> StoredDataKey {
-        let User { realm, id, person, .. } = user;
-        StoredDataKey { realm: realm.clone(), record: *id.as_bytes(), part: 0, key: person.key.clone() }
-    }
-
-    fn with_key(user: &User, key: WrappedKey) -> User {
-        let mut anew = user.clone();
-        anew.person.key = key;
-        anew
-    }
-
-    async fn keep(&self, user: &User) -> Result<(), PortError> {
-        self.insert(user.clone()).await.map(|_| ())
-    }
-
-    async fn found(&self, user: &User) -> Result<Option<User>, PortError> {
-        self.find(&user.realm, &user.id).await
-    }
-
-    async fn gone(&self, user: &User) -> Result<bool, PortError> {
-        self.delete(&user.realm, &user.id).await
-    }
-
-    async fn page(&self, behind: Option<&str>, limit: u32) -> Result<KeyPage, PortError> {
-        self.keys(behind.map(str::to_owned), limit).await
-    }
-
-    async fn swap(&self, swaps: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        self.swap_keys(swaps).await
-    }
 }
 
 /// Another person of the same key: what a replacement may change.
@@ -251,19 +194,6 @@ async fn a_replacement_moves_the_email(users: &Users) -> Outcome {
     assert_eq!(users.find_by_email(&realm, &before.person.email_index).await?, None);
     assert_eq!(users.find_by_email(&realm, &after.person.email_index).await?, Some(after));
     assert_eq!(users.insert(User { id: user_id(3), ..before }).await?, Ok(()));
-    Ok(())
-}
-
-/// Read before its key was wrapped anew, written after: the old wrapping must not come back.
-async fn a_replacement_leaves_the_key(users: &Users) -> Outcome {
-    let before = user(&realm("User1"), 1);
-    users.insert(before.clone()).await??;
-    let swap = KeyReplacement { seen: <Records<dyn UserStore>>::held(&before), fresh: person(9).key };
-    assert_eq!(users.swap_keys(vec![swap]).await?, 1);
-    let after = User { person: replaced(1, 2), version: 2, ..before };
-    assert_eq!(users.replace(after.clone(), 1).await?, Ok(()));
-    let kept = User { person: replaced(9, 2), ..after };
-    assert_eq!(users.find(&kept.realm, &kept.id).await?, Some(kept));
     Ok(())
 }
 

@@ -1,38 +1,38 @@
-//! What is moved, in shapes that no store owns. What a later version of Portcullis wrote as text stays text.
+//! Every durable record in the form that a data migration carries from one store to another. Text that a later version
+//! of Portcullis wrote stays text.
 
-use portcullis_core::model::ids::{JobId, SessionId, UserId};
-use portcullis_core::model::one_time_token::OneTimeToken;
-use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
-use portcullis_core::model::session::Session;
-use portcullis_core::model::time::Timestamp;
-use portcullis_core::model::user::{Registration, User};
+use crate::model::ids::{JobId, SessionId, UserId};
+use crate::model::one_time_token::OneTimeToken;
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
+use crate::model::sent_message::StoredMessage;
+use crate::model::session::Session;
+use crate::model::time::Timestamp;
+use crate::model::user::{Registration, User};
 
-use crate::messaging::dev_mailbox::shelf::StoredMessage;
-
-/// What a store keeps, in the order it is moved.
+/// The collections of a store, in the order of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Collection {
-    /// The values by which a database recognises its secrets.
+    /// The values by which a database recognises the secrets it was written with.
     Checks,
     /// Accounts.
     Users,
-    /// Addresses that wait to be proven.
+    /// Pending registrations.
     Registrations,
-    /// Logins.
+    /// Sessions.
     Sessions,
-    /// Links, codes, OTPs.
+    /// One-time tokens: links, codes and OTPs.
     OneTimeTokens,
-    /// Work that waits, and dead letters.
+    /// Queued jobs and dead letters.
     Jobs,
     /// The audit log.
     Audit,
-    /// Failed logins, an e-mail a record.
+    /// Failed logins: one record per e-mail.
     LoginCounts,
-    /// Limits that outlast a restart.
+    /// Rate limits that survive a restart.
     Buckets,
     /// The development mailbox.
-    Outbox,
+    SentMessages,
 }
 
 impl Collection {
@@ -47,7 +47,7 @@ impl Collection {
         Self::Audit,
         Self::LoginCounts,
         Self::Buckets,
-        Self::Outbox,
+        Self::SentMessages,
     ];
 
     /// Its name in every store.
@@ -63,7 +63,7 @@ impl Collection {
             Self::Audit => "audit",
             Self::LoginCounts => "login_counts",
             Self::Buckets => "buckets",
-            Self::Outbox => "outbox",
+            Self::SentMessages => "outbox",
         }
     }
 
@@ -74,6 +74,15 @@ impl Collection {
     }
 }
 
+/// Some records of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPage {
+    /// In the store's own order.
+    pub records: Vec<Record>,
+    /// The cursor after the last of them, in the store's own format.
+    pub cursor: String,
+}
+
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
@@ -82,10 +91,10 @@ pub enum Record {
     /// An account.
     User(Box<User>),
     /// The registrations of an address.
-    Registrations(Waiting),
-    /// A login.
+    Registrations(PendingRegistrations),
+    /// A session.
     Session(Box<Session>),
-    /// A right that can be used once.
+    /// A one-time token.
     OneTimeToken(Box<OneTimeToken>),
     /// A job.
     Job(StoredJob),
@@ -93,118 +102,107 @@ pub enum Record {
     Event(StoredEvent),
     /// Failed logins of an e-mail.
     LoginCounts(LoginCounts),
-    /// A limit.
+    /// A rate limit.
     Bucket(StoredBucket),
-    /// A copy in the mailbox.
-    Copy(Box<StoredCopy>),
+    /// A copy of a sent message.
+    SentMessage(Box<OrderedMessage>),
 }
 
-/// The registrations that wait for an address, oldest first.
+/// The pending registrations of an address, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// The population.
+pub struct PendingRegistrations {
+    /// The realm.
     pub realm: Realm,
     /// Blind index of the address.
     pub email: Digest,
-    /// Those who wait.
-    pub all: Vec<Registration>,
+    /// The registrations.
+    pub registrations: Vec<Registration>,
 }
 
-/// A job as it is kept: its task may be one that only a later version knows.
+/// A job as a store has it: its task may be one that only a later version knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredJob {
-    /// Its name.
+    /// Its id.
     pub id: JobId,
-    /// The population.
+    /// The realm.
     pub realm: Realm,
-    /// Whom it is about, if it is about somebody by id.
+    /// The account or registration it is about, if any.
     pub subject: Option<UserId>,
-    /// Or by address.
+    /// The address it is about, if any.
     pub address: Option<Digest>,
-    /// What to do.
+    /// The task, as text.
     pub task: String,
-    /// How often it was begun.
+    /// How often it was tried.
     pub attempts: u32,
     /// When it was queued.
     pub created_at: Timestamp,
-    /// When it is to be done next.
+    /// When it is due.
     pub due_at: Timestamp,
-    /// Since when it is a dead letter.
+    /// When it became a dead letter.
     pub dead_at: Option<Timestamp>,
-    /// Why.
+    /// Why it is a dead letter.
     pub reason: Option<String>,
 }
 
-/// An event as it is kept.
+/// An audit event as a store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Twelve bytes that sort as the log does; no part of what happened.
+    /// Twelve bytes that sort as the log does. Not part of the event.
     pub order: [u8; 12],
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// The population.
+    /// The realm.
     pub realm: Realm,
-    /// What.
+    /// The kind of event.
     pub kind: String,
-    /// To whom.
+    /// The account.
     pub user: Option<UserId>,
-    /// In which session.
+    /// The session.
     pub session: Option<SessionId>,
 }
 
-/// Failed logins in a row.
+/// How many logins in a row failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Count {
+pub struct FailureCount {
     /// How many.
     pub failures: u32,
-    /// When the next try may be.
+    /// When the next attempt is allowed.
     pub next_at: Timestamp,
-    /// The last change.
+    /// When it was last changed.
     pub touched_at: Timestamp,
 }
 
-/// All counts of an e-mail.
+/// All failed logins of an e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginCounts {
-    /// The population.
+    /// The realm.
     pub realm: Realm,
     /// Blind index of the e-mail.
     pub email: Digest,
     /// From addresses that never logged in.
-    pub strangers: Option<Count>,
+    pub strangers: Option<FailureCount>,
     /// From addresses that did.
-    pub known: Vec<(Digest, Count)>,
+    pub known: Vec<(Digest, FailureCount)>,
 }
 
-/// A limit as it is kept.
+/// A rate limit as a store has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBucket {
-    /// The population.
+    /// The realm.
     pub realm: Realm,
     /// The operation.
     pub operation: String,
-    /// Who did it, as a digest.
+    /// Digest of the caller.
     pub who: Digest,
     /// When the bucket is full again, in milliseconds.
     pub full_at: i64,
 }
 
-/// A copy of a message as it is kept.
+/// A copy of a message, with its place in the mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredCopy {
-    /// Twelve bytes that sort as the mailbox does; no part of the message.
+pub struct OrderedMessage {
+    /// Twelve bytes that sort as the mailbox does. Not part of the message.
     pub order: [u8; 12],
     /// The copy.
-    pub copy: StoredMessage,
-}
-
-/// The order of something that a store numbers, so that it sorts by time elsewhere: seconds, then the number.
-#[must_use]
-pub fn order_of(at: Timestamp, number: u64) -> [u8; 12] {
-    let mut order = [0; 12];
-    let seconds = u32::try_from(at.as_secs().max(0)).unwrap_or(u32::MAX);
-    for (place, byte) in order.iter_mut().zip(seconds.to_be_bytes().into_iter().chain(number.to_be_bytes())) {
-        *place = byte;
-    }
-    order
+    pub message: StoredMessage,
 }

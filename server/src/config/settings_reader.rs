@@ -7,20 +7,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::names::{is_known, is_misspelt, known, nearest};
 use super::problems::ConfigProblem;
-use super::sources::Sources;
+use super::settings_registry::{find, is_known, is_misspelt, suggestion};
+use super::sources::{Found, Sources};
 use super::{SecretText, dotenv};
 
-/// A value and where it came from. Not to be shown: it may be a secret's.
-#[derive(Clone)]
-pub struct Found {
-    pub text: String,
-    pub origin: String,
-}
-
 /// The settings as texts, and the problems so far.
-pub struct Reader {
+pub struct SettingsReader {
     values: BTreeMap<String, Found>,
     pub working_dir: PathBuf,
     pub problems: Vec<ConfigProblem>,
@@ -29,7 +22,7 @@ pub struct Reader {
     pub claimed: Vec<(&'static str, SecretText)>,
 }
 
-impl Reader {
+impl SettingsReader {
     pub fn new(sources: Sources) -> Self {
         let mut reader = Self {
             values: BTreeMap::new(),
@@ -39,7 +32,9 @@ impl Reader {
             claimed: Vec::new(),
         };
         if let Some((path, text)) = &sources.dotenv {
-            dotenv::read(&mut reader, &sources.environment, path, text);
+            let (values, problems) = dotenv::read(&sources.environment, path, text);
+            reader.values.extend(values);
+            reader.problems.extend(problems);
         }
         let environment = sources.environment.into_iter().map(|(name, text)| (name, text, "the environment"));
         let flags = sources.flags.into_iter().map(|(name, text)| (name, text, "a flag"));
@@ -60,7 +55,7 @@ impl Reader {
     }
 
     /// Whether a setting, or the file of it, is not set.
-    pub fn lacks(&self, name: &str) -> bool {
+    pub fn is_missing(&self, name: &str) -> bool {
         let empty = |name: &str| self.values.get(name).is_none_or(|found| found.text.trim().is_empty());
         empty(name) && empty(&format!("{name}_FILE"))
     }
@@ -102,7 +97,7 @@ impl Reader {
     pub fn text(&mut self, name: &str) -> Option<Found> {
         debug_assert!(is_known(name), "{name} is in the table");
         let plain = self.values.get(name).filter(|found| !found.text.trim().is_empty()).cloned();
-        if !known(name).is_some_and(|known| known.secret) {
+        if !find(name).is_some_and(|setting| setting.secret) {
             return plain;
         }
         let file = format!("{name}_FILE");
@@ -198,13 +193,6 @@ impl Reader {
     /// `1800s`, `30m`, `24h`, `30d`, or a number of seconds.
     pub fn duration(&mut self, name: &str, default: Duration) -> Duration {
         self.parsed(name, "write it as 1800s, 30m, 24h or 30d, a year at most", duration).unwrap_or(default)
-    }
-}
-
-pub fn suggestion(name: &str) -> String {
-    match nearest(name, 3) {
-        Some(near) => format!("did you mean {near}? `portcullis settings` lists all"),
-        None => "remove it; `portcullis settings` lists all there are".to_owned(),
     }
 }
 

@@ -8,13 +8,14 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::keys;
-use super::parse::{Found, Reader};
+use super::settings_reader::SettingsReader;
+use super::sources::Found;
 
 const NAMES: &[&str] = &["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN"];
 
 /// Gives the settings what they lack. Nothing is made where nothing lacks.
-pub fn adopt(reader: &mut Reader, file: &Path, fill_random: &dyn Fn(&mut [u8])) {
-    let missing: Vec<&str> = NAMES.iter().copied().filter(|name| reader.lacks(name)).collect();
+pub fn add_missing(reader: &mut SettingsReader, file: &Path, fill_random: &dyn Fn(&mut [u8])) {
+    let missing: Vec<&str> = NAMES.iter().copied().filter(|name| reader.is_missing(name)).collect();
     if missing.is_empty() {
         return;
     }

@@ -1,8 +1,9 @@
 //! The two databases of a move: by URL, or by the name of the setting that has the URL, so that no password need stand
 //! on a command line, where every user of the machine can read it.
 
-use super::parse::{Found, Reader};
 use super::sections::{self, sqlite_path};
+use super::settings_reader::SettingsReader;
+use super::sources::Found;
 use super::{ConfigProblems, Database, SecretText, Settings, Sources};
 
 const MEND: &str = "write it as sqlite://data/portcullis.db or mongodb://host:27017, or name the setting that has it: \
@@ -10,7 +11,7 @@ const MEND: &str = "write it as sqlite://data/portcullis.db or mongodb://host:27
 
 /// What the command line says.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct MigrationUrls {
     /// `--from`.
     pub from: SecretText,
     /// `--from-db`.
@@ -26,12 +27,12 @@ impl Settings {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub fn load_for_move(
+    pub fn load_for_migration(
         sources: Sources,
-        wanted: &Wanted,
+        wanted: &MigrationUrls,
         fill_random: &dyn Fn(&mut [u8]),
     ) -> Result<(Self, Database), ConfigProblems> {
-        let mut reader = Reader::new(sources);
+        let mut reader = SettingsReader::new(sources);
         reader.refuse_unknown();
         let from = place(&mut reader, "--from", &wanted.from, wanted.from_db.as_deref());
         let to = place(&mut reader, "--to", &wanted.to, wanted.to_db.as_deref());
@@ -46,7 +47,7 @@ impl Settings {
     }
 }
 
-fn place(reader: &mut Reader, flag: &str, text: &SecretText, name: Option<&str>) -> Option<Database> {
+fn place(reader: &mut SettingsReader, flag: &str, text: &SecretText, name: Option<&str>) -> Option<Database> {
     let name = name.map_or_else(|| reader.text_or("MONGO_DB", "portcullis"), str::to_owned);
     let url = match text.expose() {
         "MONGO_URL" => reader.secret("MONGO_URL"),
@@ -75,7 +76,7 @@ fn place(reader: &mut Reader, flag: &str, text: &SecretText, name: Option<&str>)
 }
 
 /// Has the settings name the source as their database: its secrets are those that count.
-fn set(reader: &mut Reader, from: &Database) {
+fn set(reader: &mut SettingsReader, from: &Database) {
     let origin = "the command line".to_owned();
     reader.unset("MONGO_URL_FILE");
     reader.unset("MONGO_URL");

@@ -1,4 +1,4 @@
-//! `portcullis outbox` where something stands in its way or beside it: no store, a running server, many letters.
+//! `portcullis dead-letters` where something stands in its way or beside it: no store, a running server, many letters.
 
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
@@ -16,7 +16,7 @@ use portcullis_core::ports::job_queue::JobQueue as _;
 
 fn outbox(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    let output = command.env_clear().current_dir(folder).arg("outbox").args(arguments).output().unwrap();
+    let output = command.env_clear().current_dir(folder).arg("dead-letters").args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }

@@ -18,13 +18,13 @@ use crate::config::{Environment, Mail, Settings, Twilio};
 use crate::http::app::Count;
 
 /// Mail and texts.
-pub struct Post {
+pub struct Messaging {
     pub mailer: Arc<dyn Mailer>,
     pub sms_sender: Arc<dyn SmsSender>,
     pub outbox: Arc<Outbox>,
 }
 
-impl Post {
+impl Messaging {
     /// A server where one is set; the mailbox keeps a copy in development, and stands in where none is.
     pub fn new(settings: &Settings, parts: Parts) -> Result<Self, String> {
         let smtp =

@@ -1,17 +1,17 @@
-//! Every setting there is: one table for flags, for what is unknown, and for the reference.
+//! All settings in one table: for the flags, the check of unknown names, and the reference.
 
 use std::fmt::Write as _;
 
 use clap::Arg;
 
-/// Prefixes that are ours alone: an unknown setting that begins with one is a mistake.
-const OURS: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_", "SMS_"];
+/// Prefixes that only settings of Portcullis have: an unknown setting with one of them is a mistake.
+const OWN_PREFIXES: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_", "SMS_"];
 
-/// Names of ours that other programs are likely to have too, in another case.
-const COMMON: &[&str] = &["Access_token", "Account_id"];
+/// Settings whose names other programs may use too, in another case.
+const AMBIGUOUS_NAMES: &[&str] = &["Access_token", "Account_id"];
 
 /// One setting.
-pub struct Known {
+pub struct Setting {
     /// Its name.
     pub name: &'static str,
     /// Its default, in words.
@@ -22,17 +22,17 @@ pub struct Known {
     pub secret: bool,
 }
 
-const fn open(name: &'static str, default: &'static str, meaning: &'static str) -> Known {
-    Known { name, default, meaning, secret: false }
+const fn open(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, secret: false }
 }
 
-const fn secret(name: &'static str, default: &'static str, meaning: &'static str) -> Known {
-    Known { name, default, meaning, secret: true }
+const fn secret(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
+    Setting { name, default, meaning, secret: true }
 }
 
-/// All of them.
+/// All settings.
 #[rustfmt::skip]
-pub const KNOWN: &[Known] = &[
+pub const SETTINGS: &[Setting] = &[
     open("ENVIRONMENT", "development", "`development` or `production`"),
     open("HOST", "127.0.0.1", "where to listen"),
     open("PORT", "8000", "where to listen; 0 takes a free port"),
@@ -106,37 +106,66 @@ pub const KNOWN: &[Known] = &[
     open("LOG_LEVEL", "info", "a filter, e.g. `warn,portcullis_server=debug`"),
 ];
 
+/// The rate limits: name, burst and unit.
+pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
+    ("create", 5, "min"),
+    ("login", 5, "min"),
+    ("token", 60, "min"),
+    ("login_mfa", 5, "min"),
+    ("verify_page", 10, "min"),
+    ("verify", 10, "min"),
+    ("resend_verification", 3, "min"),
+    ("otp_phone", 3, "min"),
+    ("verify_otp_phone", 5, "min"),
+    ("forget_password", 3, "min"),
+    ("reset_password_form", 10, "min"),
+    ("reset_password", 3, "min"),
+    ("profile", 60, "min"),
+    ("update", 10, "min"),
+    ("change_password", 5, "min"),
+    ("step_up", 5, "min"),
+    ("logout", 10, "min"),
+    ("logout_all", 10, "min"),
+    ("sessions", 60, "min"),
+    ("mfa", 10, "min"),
+    ("export", 1, "day"),
+    ("delete", 1, "day"),
+    ("introspect", 6000, "min"),
+    ("revoke", 100, "h"),
+    ("default", 100, "h"),
+];
+
 /// The setting of that name.
-pub fn known(name: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.name == name)
+pub fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
 }
 
 /// Whether a name is a setting, a limit's row, or the file of a secret.
 pub fn is_known(name: &str) -> bool {
-    let of_file = name.strip_suffix("_FILE").and_then(known).is_some_and(|known| known.secret);
-    known(name).is_some() || of_file || limit_row(name).is_some()
+    let of_file = name.strip_suffix("_FILE").and_then(find).is_some_and(|setting| setting.secret);
+    find(name).is_some() || of_file || limit_row(name).is_some()
 }
 
 /// The row of the limits that `RATE_LIMIT_LOGIN` and the like are about.
 pub fn limit_row(name: &str) -> Option<&'static str> {
     let row = name.strip_prefix("RATE_LIMIT_")?;
-    super::sections::DEFAULT_LIMITS.iter().map(|(known, ..)| *known).find(|known| known.to_ascii_uppercase() == row)
+    DEFAULT_LIMITS.iter().map(|(name, ..)| *name).find(|name| name.to_ascii_uppercase() == row)
 }
 
 /// Whether a name in the environment can only be a misspelt setting of ours. Short names are near to anything, long
 /// ones only to what they were meant to be.
 pub fn is_misspelt(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    let begins_as_ours = OURS.iter().any(|prefix| upper.starts_with(prefix));
+    let begins_as_ours = OWN_PREFIXES.iter().any(|prefix| upper.starts_with(prefix));
     let most = if name.len() >= 10 { 2 } else { 0 };
-    begins_as_ours || nearest(name, most).is_some_and(|near| !COMMON.contains(&near.as_str()))
+    begins_as_ours || nearest(name, most).is_some_and(|near| !AMBIGUOUS_NAMES.contains(&near.as_str()))
 }
 
 /// Every name there is: settings, the files of secrets, and the rows of the limits.
 fn all_names() -> impl Iterator<Item = String> {
-    let settings = KNOWN.iter().map(|known| known.name.to_owned());
-    let files = KNOWN.iter().filter(|known| known.secret).map(|known| format!("{}_FILE", known.name));
-    let rows = super::sections::DEFAULT_LIMITS.iter();
+    let settings = SETTINGS.iter().map(|setting| setting.name.to_owned());
+    let files = SETTINGS.iter().filter(|setting| setting.secret).map(|setting| format!("{}_FILE", setting.name));
+    let rows = DEFAULT_LIMITS.iter();
     settings.chain(files).chain(rows.map(|(row, ..)| format!("RATE_LIMIT_{}", row.to_ascii_uppercase())))
 }
 
@@ -145,6 +174,14 @@ pub fn nearest(name: &str, most: usize) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     let distances = all_names().map(|known| (edit_distance(&upper, &known.to_ascii_uppercase()), known));
     distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= most).map(|(_, known)| known)
+}
+
+/// How to correct an unknown name.
+pub fn suggestion(name: &str) -> String {
+    match nearest(name, 3) {
+        Some(near) => format!("did you mean {near}? `portcullis settings` lists all"),
+        None => "remove it; `portcullis settings` lists all there are".to_owned(),
+    }
 }
 
 fn edit_distance(a: &str, b: &str) -> usize {
@@ -169,14 +206,14 @@ pub fn flags() -> Vec<Arg> {
         let long = name.to_ascii_lowercase().replace('_', "-");
         Arg::new(name).long(long).value_name("VALUE").help(about).hide_default_value(true)
     };
-    KNOWN
+    SETTINGS
         .iter()
-        .map(|known| {
-            if known.secret {
-                let about = format!("file with {}: {}", known.name, known.meaning);
-                return flag(format!("{}_FILE", known.name), about);
+        .map(|setting| {
+            if setting.secret {
+                let about = format!("file with {}: {}", setting.name, setting.meaning);
+                return flag(format!("{}_FILE", setting.name), about);
             }
-            flag(known.name.to_owned(), format!("{} [default: {}]", known.meaning, known.default))
+            flag(setting.name.to_owned(), format!("{} [default: {}]", setting.meaning, setting.default))
         })
         .collect()
 }
@@ -185,11 +222,11 @@ pub fn flags() -> Vec<Arg> {
 #[must_use]
 pub fn reference() -> String {
     let mut text = "| name | default | meaning |\n|---|---|---|\n".to_owned();
-    for known in KNOWN {
-        let file = if known.secret { format!(" (or `{}_FILE`)", known.name) } else { String::new() };
-        let _ = writeln!(text, "| `{}`{file} | {} | {} |", known.name, known.default, known.meaning);
+    for setting in SETTINGS {
+        let file = if setting.secret { format!(" (or `{}_FILE`)", setting.name) } else { String::new() };
+        let _ = writeln!(text, "| `{}`{file} | {} | {} |", setting.name, setting.default, setting.meaning);
     }
-    for (row, burst, unit) in super::sections::DEFAULT_LIMITS {
+    for (row, burst, unit) in DEFAULT_LIMITS {
         let name = row.to_ascii_uppercase();
         let _ = writeln!(text, "| `RATE_LIMIT_{name}` | {burst}/{unit} | the limit of `{row}`, per address |");
     }

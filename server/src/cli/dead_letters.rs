@@ -1,4 +1,4 @@
-//! `portcullis outbox`: the messages that could not be delivered, for the person on call. Ids and reasons, nobody's data.
+//! `portcullis dead-letters`: the messages that could not be delivered, by id and reason. Shows no personal data.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::{demand_store, print, runtime, settings};
 use crate::bootstrap::{self, Queue};
 
-/// Dead letters that are looked at.
-const MOST: u32 = 10_000;
+/// Dead letters that are read at once.
+const MAX_READ: u32 = 10_000;
 
 /// Its arguments.
 pub fn command() -> Command {
@@ -22,7 +22,9 @@ pub fn command() -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("For machines");
     let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Every one");
     let retry = Command::new("retry").about("Sends one again, or all").arg(id().required_unless_present("all"));
-    Command::new("outbox")
+    Command::new("dead-letters")
+        // its first name
+        .alias("outbox")
         .about("Messages that could not be delivered")
         .subcommand_required(true)
         .arg_required_else_help(true)
@@ -49,8 +51,8 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
 }
 
 async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), String> {
-    let failed = |error: PortError| format!("{error}: {}", error.source);
-    let dead = jobs.list_dead_letters(MOST).await.map_err(failed)?;
+    let failed = |error: PortError| error.with_cause();
+    let dead = jobs.list_dead_letters(MAX_READ).await.map_err(failed)?;
     match matches.subcommand() {
         Some(("show", one)) => {
             let id = one.get_one::<JobId>("id");
