@@ -1,4 +1,4 @@
-//! Buckets in memory, for whoever limits: in bounds, whatever is thrown at them.
+//! Token buckets in memory, bounded however many callers there are.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -10,17 +10,17 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 
 const PORT: &str = "rate_limiter";
-/// Locks, so that cores seldom wait for each other.
+/// Shards with a lock each, so that threads rarely wait for each other.
 const SHARDS: usize = 64;
-/// Buckets of a shard; about a million in all.
-const MOST: usize = 1 << 14;
-/// A shard of fewer is not worth sweeping.
-const FEW: usize = 1 << 8;
-/// Quotas over at least this long, and slower than one a minute, survive a restart: a write for each of the others
-/// would cost more than what it limits.
-const LASTING: Duration = Duration::from_hours(1);
+/// The most buckets of a shard: about a million in all.
+const CAPACITY: usize = 1 << 14;
+/// A smaller shard is not swept.
+const SWEEP_MIN: usize = 1 << 8;
+/// Quotas over at least this period, and slower than one per minute, survive a restart. A write per request would cost
+/// more than what the other quotas limit.
+const PERSIST_FROM: Duration = Duration::from_hours(1);
 
-/// When each bucket will be full again, milliseconds since the epoch. A bucket that is full need not be kept.
+/// When each bucket is full again, in milliseconds since the epoch. A full bucket is not stored.
 pub struct Buckets {
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
@@ -29,16 +29,16 @@ pub struct Buckets {
 #[derive(Default)]
 struct Shard {
     full_at: HashMap<Bucket, i64>,
-    /// Purged when it has grown to this.
+    /// The size at which it is swept.
     sweep_at: usize,
 }
 
 impl Shard {
-    /// Lets go of what is full. If that is not enough, the half that is nearest to full goes too: who fills a million
-    /// buckets can have some of them filled.
+    /// Removes full buckets. If that is not enough, removes the half that is nearest to full: an attacker with a million
+    /// addresses gains half of them.
     fn sweep(&mut self, now: i64) {
         self.full_at.retain(|_, at| *at > now);
-        if self.full_at.len() >= MOST {
+        if self.full_at.len() >= CAPACITY {
             let mut ends: Vec<i64> = self.full_at.values().copied().collect();
             let middle = ends.len() / 2;
             let (_, median, _) = ends.select_nth_unstable(middle);
@@ -49,7 +49,7 @@ impl Shard {
                 !goes
             });
         }
-        self.sweep_at = (self.full_at.len() * 2).clamp(FEW, MOST);
+        self.sweep_at = (self.full_at.len() * 2).clamp(SWEEP_MIN, CAPACITY);
     }
 }
 
@@ -60,7 +60,7 @@ impl Default for Buckets {
 }
 
 impl Buckets {
-    /// Takes one, if there is one.
+    /// Takes one unit, if there is one.
     ///
     /// # Errors
     /// Never in practice.
@@ -69,7 +69,7 @@ impl Buckets {
         self.change(bucket, now, |full_at| gcra(full_at, now, quota))
     }
 
-    /// Whether there is none left.
+    /// Whether no unit is left.
     ///
     /// # Errors
     /// Never in practice.
@@ -78,7 +78,7 @@ impl Buckets {
         self.change(bucket, now, |full_at| (!gcra(full_at, now, quota).0.allowed, full_at))
     }
 
-    /// Puts one back.
+    /// Returns one unit.
     ///
     /// # Errors
     /// Never in practice.
@@ -113,7 +113,7 @@ pub fn interval(quota: &Quota) -> i64 {
 /// Whether its buckets must survive a restart.
 #[must_use]
 pub fn lasts(quota: &Quota) -> bool {
-    quota.period >= LASTING && quota.interval() >= Duration::from_mins(1)
+    quota.period >= PERSIST_FROM && quota.interval() >= Duration::from_mins(1)
 }
 
 #[cfg(test)]
@@ -128,20 +128,20 @@ mod tests {
     #[test]
     fn a_flood_of_addresses_stays_within_bounds() {
         let mut shard = Shard::default();
-        for n in 0..MOST as u64 {
+        for n in 0..CAPACITY as u64 {
             shard.full_at.insert(bucket(n), 1000 + i64::try_from(n).unwrap());
         }
         shard.sweep(0);
-        assert_eq!(shard.full_at.len(), MOST / 2);
-        assert!(shard.full_at.contains_key(&bucket(MOST as u64 - 1)), "the emptiest stay");
+        assert_eq!(shard.full_at.len(), CAPACITY / 2);
+        assert!(shard.full_at.contains_key(&bucket(CAPACITY as u64 - 1)), "the emptiest stay");
         shard.sweep(i64::MAX);
         assert!(shard.full_at.is_empty());
         // all alike
-        for n in 0..MOST as u64 {
+        for n in 0..CAPACITY as u64 {
             shard.full_at.insert(bucket(n), 1000);
         }
         shard.sweep(0);
-        assert_eq!(shard.full_at.len(), MOST / 2);
+        assert_eq!(shard.full_at.len(), CAPACITY / 2);
     }
 
     #[test]
@@ -152,6 +152,6 @@ mod tests {
             buckets.change(&bucket(n), now, |_| ((), now + 100)).unwrap();
         }
         let kept: usize = buckets.shards.iter().map(|shard| shard.lock().unwrap().full_at.len()).sum();
-        assert!(kept <= SHARDS * FEW, "{kept}");
+        assert!(kept <= SHARDS * SWEEP_MIN, "{kept}");
     }
 }

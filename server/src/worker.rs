@@ -23,7 +23,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 const DAY: Duration = Duration::from_hours(24);
 const OLD: Duration = Duration::from_hours(24 * 90);
 /// How long a stop waits for jobs that have begun.
-const PATIENCE: Duration = Duration::from_secs(25);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Whether the queue did not answer when last looked at.
 static QUEUE_AWAY: AtomicBool = AtomicBool::new(false);
@@ -58,7 +58,7 @@ impl Workers {
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
             tracing::warn!("a job took too long; it will be taken up again at the next start");
         }
     }

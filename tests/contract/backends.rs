@@ -9,8 +9,8 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
-use portcullis_adapters::messaging::dev_mailbox::{Outbox, Parts};
-use portcullis_adapters::messaging::links::Links;
+use portcullis_adapters::messaging::dev_mailbox::{DevMailbox, MailboxParts};
+use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_adapters::redis::{
@@ -240,9 +240,9 @@ fn system() -> Opened {
 
 fn outbox() -> Result<Opened, Error> {
     let folder = tempfile::tempdir()?;
-    let mailbox = Arc::new(Outbox::new(Parts {
+    let mailbox = Arc::new(DevMailbox::new(MailboxParts {
         renderer: Arc::new(Renderer::new(None)?),
-        links: Links { public_url: ISSUER.to_owned(), app_name: "Portcullis".to_owned() },
+        links: LinkBuilder { public_url: ISSUER.to_owned(), app_name: "Portcullis".to_owned() },
         cipher: cipher()?,
         store: Arc::new(Sqlite::open(&folder.path().join("portcullis.db"))?),
         clock: Arc::new(SystemClock::new()),

@@ -3,7 +3,7 @@
 
 use super::{Dice, HOSTILE};
 
-/// The words that strength is measured by, as `cargo xtask words` packed them.
+/// The words that strength is measured by, as `cargo xtask pack-dictionary` packed them.
 static PACKED: &[u8] = include_bytes!("../../core/src/model/strength/words.bin");
 
 const PHRASES: [&str; 20] = [

@@ -34,7 +34,7 @@ impl Instances {
         settings.push(("PUBLIC_URL".to_owned(), "http://auth.example.com".to_owned()));
         let server = TestServer::start_with(&borrowed(&settings)).await;
         let (line, through) = FaultProxy::before(of(&settings, "REDIS_URL")).await;
-        let second = server.twin_with(&[("REDIS_URL", &through)]).await;
+        let second = server.second_instance_with(&[("REDIS_URL", &through)]).await;
         let client = redis::Client::open(of(&settings, "REDIS_URL")).unwrap();
         let redis = client.get_multiplexed_async_connection().await.unwrap();
         let prefix = format!("portcullis:{}:", of(&settings, "MONGO_DB"));

@@ -12,7 +12,7 @@ async fn two(wanted: &[(&str, &str)]) -> (TestServer, TestServer) {
     all.push(("PUBLIC_URL", "http://auth.example.com"));
     all.extend(wanted);
     let one = TestServer::start_with(&all).await;
-    let other = one.twin().await;
+    let other = one.second_instance().await;
     (one, other)
 }
 

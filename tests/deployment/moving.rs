@@ -10,8 +10,8 @@ use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::model::stored_record::Collection;
 use portcullis_core::ports::check_value_store::CheckValueStore as _;
 use portcullis_core::ports::data_migration_store::MigratableStore;
-use portcullis_tests::filled::fill;
 use portcullis_tests::process::{Process, call, command};
+use portcullis_tests::seed_data::seed;
 use portcullis_tests::{Person, on_servers};
 
 const THERE: [&str; 5] = ["migrate-data", "--from", "DATABASE_URL", "--to", "MONGO_URL"];
@@ -30,7 +30,7 @@ async fn used(folder: &Path) -> Person {
     let _ = server.api.logged_in(&person).await;
     server.stop();
     let store = Sqlite::open(&folder.join("data/portcullis.db")).unwrap();
-    fill(&store, 0..300).await;
+    seed(&store, 0..300).await;
     person
 }
 
@@ -60,7 +60,7 @@ pub async fn what_was_moved_there_and_back_is_the_same() {
     let (from, there, back) = (open("from.db"), mongo(&settings).await, open("back.db"));
     from.check_value_or_insert("email_salt", b"salt").await.unwrap();
     there.prepare().await.unwrap();
-    fill(&from, 0..1_100).await;
+    seed(&from, 0..1_100).await;
     for (from, to) in [(&from as &dyn MigratableStore, &there as _), (&there as _, &back as _)] {
         let comparisons = Migration { from, to, source_name: "here", on_step: &|_: Step| {} }.run().await.unwrap();
         assert!(comparisons.iter().all(|one| one.from == one.to && one.to.count > 0));

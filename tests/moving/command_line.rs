@@ -4,7 +4,7 @@ use std::path::Path;
 
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_tests::process::{Process, call};
-use portcullis_tests::{Person, filled::fill};
+use portcullis_tests::{Person, seed_data::seed};
 
 fn setting(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
@@ -55,7 +55,7 @@ async fn killed_in_the_middle_it_goes_on_and_no_server_starts_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let person = used(folder.path()).await;
     let store = Sqlite::open(&folder.path().join("data/portcullis.db")).unwrap();
-    fill(&store, 0..5_000).await;
+    seed(&store, 0..5_000).await;
     drop(store);
     let mut command = portcullis_tests::process::command(folder.path(), &[]);
     command.args(["migrate-data", "--from", "DATABASE_URL", "--to", "sqlite://new/p.db"]).stdout(Stdio::piped());

@@ -2,7 +2,7 @@
 //! what must not be moved is refused. `tests/deployment` moves to MongoDB and back.
 
 mod command_line;
-mod stops;
+mod crash_points;
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::model::stored_record::Collection;
 use portcullis_core::ports::check_value_store::CheckValueStore as _;
 use portcullis_core::ports::data_migration_store::MigratableStore;
-use portcullis_tests::filled::fill;
+use portcullis_tests::seed_data::seed;
 
 /// Enough for several batches.
 const MANY: u64 = 1_700;
@@ -31,7 +31,7 @@ async fn everything_arrives() {
     let (from, to, back) =
         (open(folder.path(), "from.db"), open(folder.path(), "to.db"), open(folder.path(), "back.db"));
     from.check_value_or_insert("email_salt", b"salt").await.unwrap();
-    fill(&from, 0..MANY).await;
+    seed(&from, 0..MANY).await;
     let comparisons = moved(&from, &to).await.unwrap();
     assert_eq!(comparisons.len(), Collection::ALL.len());
     for comparison in &comparisons {

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::api::Api;
-use crate::dump;
+use crate::store_snapshot;
 
 /// A clock that only moves forward, and only when told.
 #[derive(Debug)]
@@ -119,12 +119,12 @@ impl TestServer {
     }
 
     /// Another instance of the same deployment: the same settings, secrets, stores and time.
-    pub async fn twin(&self) -> Self {
-        self.twin_with(&[]).await
+    pub async fn second_instance(&self) -> Self {
+        self.second_instance_with(&[]).await
     }
 
     /// Another instance, with settings of its own besides.
-    pub async fn twin_with(&self, wanted: &[(&str, &str)]) -> Self {
+    pub async fn second_instance_with(&self, wanted: &[(&str, &str)]) -> Self {
         let own = wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let (folder, wanted) = (self.folder.clone(), self.wanted.iter().cloned().chain(own).collect());
         let mut twin = Self { folder, wanted, clock: self.clock.clone(), running: None };
@@ -195,11 +195,11 @@ impl TestServer {
         let data = self.folder.path().join("data");
         let of = |name: &str| self.wanted.iter().rev().find(|(wanted, _)| wanted == name).map(|(_, value)| value);
         if let (Some(url), Some(database)) = (of("MONGO_URL"), of("MONGO_DB")) {
-            let dumped = dump::mongo(url, database).await.expect("MongoDB tells what it holds");
+            let dumped = store_snapshot::mongo(url, database).await.expect("MongoDB tells what it holds");
             std::fs::write(data.join("mongo.dump"), dumped).expect("a file");
         }
         if let (Some(url), Some(database)) = (of("REDIS_URL"), of("MONGO_DB")) {
-            let dumped = dump::redis(url, &format!("portcullis:{database}:")).await;
+            let dumped = store_snapshot::redis(url, &format!("portcullis:{database}:")).await;
             std::fs::write(data.join("redis.dump"), dumped.expect("Redis tells what it holds")).expect("a file");
         }
         data
@@ -212,7 +212,7 @@ impl TestServer {
     pub async fn empty_redis(&self) {
         let of = |name: &str| self.wanted.iter().rev().find(|(wanted, _)| wanted == name).map(|(_, value)| value);
         let (url, database) = of("REDIS_URL").zip(of("MONGO_DB")).expect("a deployment with Redis");
-        dump::empty_redis(url, &format!("portcullis:{database}:")).await.expect("Redis forgets");
+        store_snapshot::empty_redis(url, &format!("portcullis:{database}:")).await.expect("Redis forgets");
     }
 
     /// Calls the command line beside the running server, with its settings and in its folder.

@@ -1,17 +1,17 @@
-//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
+//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
 mod demo;
+mod pack_dictionary;
 mod steps;
 mod testkit;
 mod unicode;
 mod wasm;
-mod words;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | words | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
         ["wasm", "bind", module, input, output] => wasm::bind(module, input, output),
         ["demo"] => wasm::build().and_then(|()| demo::pack()),
         ["demo", "check"] => demo::check(),
-        ["words"] => words::pack(),
+        ["pack-dictionary"] => pack_dictionary::pack(),
         ["breached"] => breached::pack(),
         ["unicode"] => unicode::pack(),
         ["unicode", "check"] => unicode::check(),

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 
 use portcullis_test_services::{Services, has};
 
-use crate::{bench, demo, testkit, unicode, wasm, words};
+use crate::{bench, demo, pack_dictionary, testkit, unicode, wasm};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -28,7 +28,7 @@ type Step = (&'static str, Tier, fn() -> Result<()>);
 /// All steps.
 const STEPS: &[Step] = &[
     ("setup", Tier::EveryChange, setup),
-    ("words", Tier::EveryChange, words::check),
+    ("dictionary", Tier::EveryChange, pack_dictionary::check),
     ("unicode", Tier::EveryChange, unicode::check),
     ("demo", Tier::EveryChange, demo::check),
     ("fmt", Tier::EveryChange, fmt),

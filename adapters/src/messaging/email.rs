@@ -8,11 +8,11 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::mailer::SendError;
 use serde_json::{Value, json};
 
-use crate::messaging::links::Links;
+use crate::messaging::links::LinkBuilder;
 use crate::messaging::templates::{RenderedEmail, Renderer};
 
-/// A message in words.
-pub struct Worded {
+/// A rendered message.
+pub struct RenderedMessage {
     /// Subject and parts.
     pub rendered: RenderedEmail,
     /// The link in it.
@@ -21,11 +21,16 @@ pub struct Worded {
     pub code: Option<String>,
 }
 
-/// Gives a message words. An operator's broken template is worth a retry: it will be mended.
+/// Renders a message. A failing template of an operator is worth a retry: it will be corrected.
 ///
 /// # Errors
 /// `Later` when the template fails.
-pub fn render(renderer: &Renderer, links: &Links, realm: &Realm, message: &EmailMessage) -> Result<Worded, SendError> {
+pub fn render(
+    renderer: &Renderer,
+    links: &LinkBuilder,
+    realm: &Realm,
+    message: &EmailMessage,
+) -> Result<RenderedMessage, SendError> {
     let link = match message {
         EmailMessage::VerifyEmail { token, .. } | EmailMessage::ConfirmEmailChange { token, .. } => {
             Some(links.verify(realm, token))
@@ -44,7 +49,7 @@ pub fn render(renderer: &Renderer, links: &Links, realm: &Realm, message: &Email
         members.extend(code.iter().map(|code| ("code".to_owned(), json!(code))));
     }
     let rendered = renderer.render_email(message.template(), values);
-    Ok(Worded { rendered: rendered.map_err(|error| SendError::Later(error.to_string()))?, link, code })
+    Ok(RenderedMessage { rendered: rendered.map_err(|error| SendError::Later(error.to_string()))?, link, code })
 }
 
 /// What a message's template may use, besides link, code and the application's name.
@@ -53,29 +58,29 @@ fn values(message: &EmailMessage) -> Value {
         EmailMessage::VerifyEmail { first_name, expires_in, .. }
         | EmailMessage::ResetPassword { first_name, expires_in, .. }
         | EmailMessage::ConfirmEmailChange { first_name, expires_in, .. } => {
-            json!({"first_name": first_name.as_str(), "expires_in": people_duration(*expires_in)})
+            json!({"first_name": first_name.as_str(), "expires_in": human_duration(*expires_in)})
         }
         EmailMessage::Welcome { first_name } | EmailMessage::AlreadyRegistered { first_name } => {
             json!({"first_name": first_name.as_str()})
         }
         EmailMessage::PasswordChanged { first_name, at, by_reset } => {
             let how = if *by_reset { "reset" } else { "changed" };
-            json!({"first_name": first_name.as_str(), "at": people_time(*at), "how": how})
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "how": how})
         }
         EmailMessage::EmailChangeRequested { first_name, at }
         | EmailMessage::EmailChanged { first_name, at }
         | EmailMessage::PhoneChanged { first_name, at } => {
-            json!({"first_name": first_name.as_str(), "at": people_time(*at)})
+            json!({"first_name": first_name.as_str(), "at": human_time(*at)})
         }
         EmailMessage::MfaChanged { first_name, at, enabled } => {
-            json!({"first_name": first_name.as_str(), "at": people_time(*at), "enabled": enabled})
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "enabled": enabled})
         }
     }
 }
 
 /// `24 hours`, `30 minutes`, `5 minutes`, `90 seconds`.
 #[must_use]
-pub fn people_duration(duration: Duration) -> String {
+pub fn human_duration(duration: Duration) -> String {
     // what has just begun to run has its round number still
     let seconds = duration.as_millis().div_ceil(1000);
     let (count, unit) = match seconds {
@@ -89,7 +94,7 @@ pub fn people_duration(duration: Duration) -> String {
 
 /// `2026-11-24 03:00 UTC`.
 #[must_use]
-pub fn people_time(at: Timestamp) -> String {
+pub fn human_time(at: Timestamp) -> String {
     printed(at, "%Y-%m-%d %H:%M UTC")
 }
 
@@ -109,13 +114,13 @@ mod tests {
 
     #[test]
     fn durations_and_times_read_well() {
-        let of = |seconds| people_duration(Duration::from_secs(seconds));
+        let of = |seconds| human_duration(Duration::from_secs(seconds));
         assert_eq!(
             [of(86_400), of(1800), of(300), of(90), of(1), of(604_800)],
             ["24 hours", "30 minutes", "5 minutes", "90 seconds", "1 second", "7 days"]
         );
-        assert_eq!(people_duration(Duration::from_millis(299_995)), "5 minutes");
-        assert_eq!(people_time(Timestamp::from_millis(0)), "1970-01-01 00:00 UTC");
+        assert_eq!(human_duration(Duration::from_millis(299_995)), "5 minutes");
+        assert_eq!(human_time(Timestamp::from_millis(0)), "1970-01-01 00:00 UTC");
         assert_eq!(rfc3339(Timestamp::from_millis(1)), "1970-01-01T00:00:00.001Z");
     }
 }

@@ -4,18 +4,18 @@ use portcullis_core::model::message::{Channel, SmsMessage};
 use portcullis_core::ports::mailer::SendError;
 use serde_json::json;
 
-use crate::messaging::email::people_duration;
+use crate::messaging::email::human_duration;
 use crate::messaging::templates::Renderer;
 
-/// A message with words.
-pub(crate) struct WordedText {
-    /// The template that gave them.
+/// A rendered message.
+pub(crate) struct RenderedText {
+    /// The template.
     pub template: &'static str,
-    /// The words; a call reads the digits twice.
+    /// The text. A call reads the digits twice.
     pub text: String,
 }
 
-/// Gives a message words.
+/// Renders a message.
 ///
 /// # Errors
 /// `Later` when the template fails.
@@ -24,7 +24,7 @@ pub(crate) fn render(
     app_name: &str,
     channel: Channel,
     message: &SmsMessage,
-) -> Result<WordedText, SendError> {
+) -> Result<RenderedText, SendError> {
     let template = match (message.for_login, channel) {
         (false, Channel::Sms) => "otp",
         (false, Channel::Voice) => "otp_voice",
@@ -34,8 +34,8 @@ pub(crate) fn render(
     let values = json!({
         "app_name": app_name,
         "code": message.code.expose(),
-        "expires_in": people_duration(message.expires_in),
+        "expires_in": human_duration(message.expires_in),
     });
     let text = renderer.render_text(template, values).map_err(|error| SendError::Later(error.to_string()))?;
-    Ok(WordedText { template, text })
+    Ok(RenderedText { template, text })
 }

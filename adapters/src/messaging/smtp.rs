@@ -21,7 +21,7 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 
 use crate::messaging::email::render;
-use crate::messaging::links::Links;
+use crate::messaging::links::LinkBuilder;
 use crate::messaging::templates::Renderer;
 
 /// How long a server may take to be connected to, to encrypt, and to believe who we are.
@@ -81,7 +81,7 @@ pub struct SmtpMailer {
     from: Mailbox,
     domain: String,
     renderer: Arc<Renderer>,
-    links: Links,
+    links: LinkBuilder,
     health: Mutex<Option<(Instant, bool)>>,
 }
 
@@ -90,7 +90,7 @@ impl SmtpMailer {
     ///
     /// # Errors
     /// For a sender that is no address or a host no TLS can be made for.
-    pub fn new(settings: SmtpSettings, renderer: Arc<Renderer>, links: Links) -> Result<Self, String> {
+    pub fn new(settings: SmtpSettings, renderer: Arc<Renderer>, links: LinkBuilder) -> Result<Self, String> {
         let address: Address = settings.from.parse().map_err(|error| format!("MAIL_FROM: {error}"))?;
         let domain = address.domain().to_owned();
         let mut tls = TlsParameters::builder(settings.host.clone())

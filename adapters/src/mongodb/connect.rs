@@ -17,11 +17,11 @@ use crate::mongodb::pool::Pool;
 use crate::mongodb::{MongoDb, SCHEMA_VERSION, indexes, pool};
 
 /// How long to look for a server that can be written to.
-const SELECTION: Duration = Duration::from_millis(1200);
+const SELECTION_TIMEOUT: Duration = Duration::from_millis(1200);
 /// How long a server may be silent in the middle of a move.
-const LONG: Duration = Duration::from_secs(30);
+const LONG_TIMEOUT: Duration = Duration::from_secs(30);
 /// The oldest wire protocol that is understood: MongoDB 4.4.
-const OLDEST: i32 = 9;
+const OLDEST_WIRE_VERSION: i32 = 9;
 
 /// Where the database is.
 pub struct MongoDbSettings {
@@ -113,7 +113,7 @@ impl MongoDb {
     /// # Errors
     /// Why not.
     pub async fn connect_as_is(settings: &MongoDbSettings) -> Result<Self, ConnectError> {
-        Self::reached(settings, SELECTION).await
+        Self::reached(settings, SELECTION_TIMEOUT).await
     }
 
     /// The same for a move, which has time: long answers must not look like a server that has gone.
@@ -121,7 +121,7 @@ impl MongoDb {
     /// # Errors
     /// Why not.
     pub async fn connect_for_long(settings: &MongoDbSettings) -> Result<Self, ConnectError> {
-        Self::reached(settings, LONG).await
+        Self::reached(settings, LONG_TIMEOUT).await
     }
 
     /// How many indexes there are.
@@ -139,8 +139,8 @@ impl MongoDb {
         Ok(())
     }
 
-    async fn reached(settings: &MongoDbSettings, patience: Duration) -> Result<Self, ConnectError> {
-        let options = options(settings, patience).await?;
+    async fn reached(settings: &MongoDbSettings, timeout: Duration) -> Result<Self, ConnectError> {
+        let options = options(settings, timeout).await?;
         let database = reach(settings, options.clone()).await?;
         check_version(&database).await?;
         let (lost_events, pool) = (Arc::new(AtomicU64::new(0)), Pool::new(database, options));
@@ -159,7 +159,7 @@ async fn reach(settings: &MongoDbSettings, options: ClientOptions) -> Result<Dat
     let client = Client::with_options(options)?;
     let database = client.database(&settings.database);
     let hello = database.run_command(doc! {"hello": 1}).await?;
-    if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST) {
+    if hello.get_i32("maxWireVersion").is_ok_and(|version| version < OLDEST_WIRE_VERSION) {
         return Err(ConnectError::TooOld);
     }
     let router = hello.get_str("msg").is_ok_and(|kind| kind == "isdbgrid");
@@ -169,14 +169,14 @@ async fn reach(settings: &MongoDbSettings, options: ClientOptions) -> Result<Dat
     Ok(database)
 }
 
-async fn options(settings: &MongoDbSettings, patience: Duration) -> Result<ClientOptions, ConnectError> {
+async fn options(settings: &MongoDbSettings, timeout: Duration) -> Result<ClientOptions, ConnectError> {
     let parsed = ClientOptions::parse(&settings.url).await;
     // the driver's own words may quote a piece of a password that was not encoded
     let unreadable = |_| ConnectError::Address("in it, user and password are percent-encoded (@ / ? : # %)".to_owned());
     let mut options = parsed.map_err(unreadable)?;
     options.app_name.get_or_insert_with(|| "portcullis".to_owned());
-    options.server_selection_timeout.get_or_insert(SELECTION);
-    options.connect_timeout.get_or_insert(patience);
+    options.server_selection_timeout.get_or_insert(SELECTION_TIMEOUT);
+    options.connect_timeout.get_or_insert(timeout);
     pool::prepare(&mut options);
     options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
     // an answer promises that a majority has it on its disks, whatever the address says

@@ -61,7 +61,7 @@ async fn expire(database: &Database) -> Result<(), mongodb::error::Error> {
     for collection in ["sessions", "one_time_tokens"] {
         match make(database, collection, doc! {"purge_after": 1}, late.clone()).await {
             Ok(()) => {}
-            Err(error) if lacks(&error) => {
+            Err(error) if is_index_missing(&error) => {
                 tracing::info!("this MongoDB server has no TTL indexes: what expires is removed by housekeeping alone");
                 return Ok(());
             }
@@ -71,6 +71,6 @@ async fn expire(database: &Database) -> Result<(), mongodb::error::Error> {
     Ok(())
 }
 
-fn lacks(error: &mongodb::error::Error) -> bool {
+fn is_index_missing(error: &mongodb::error::Error) -> bool {
     matches!(&*error.kind, ErrorKind::Command(refused) if UNKNOWN_OPTION.contains(&refused.code))
 }

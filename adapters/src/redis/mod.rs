@@ -21,18 +21,18 @@ pub use job_queue::SharedQueue;
 pub use rate_limiter::SharedLimiter;
 pub use session_cache::{CacheSettings, CachedSessions, SharedDatabase};
 
-/// How long an answer may take: a request waits that long once, and then nobody does for a while.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// How long nothing is asked after it did not answer.
-const LEFT_ALONE: Duration = Duration::from_millis(1000);
-/// Between attempts to listen again.
-const LISTEN_AGAIN: Duration = Duration::from_millis(500);
+/// How long an answer may take. One request waits that long; then the circuit is open.
+const TIMEOUT: Duration = Duration::from_millis(250);
+/// How long Redis is not called after a call failed.
+const CIRCUIT_OPEN_FOR: Duration = Duration::from_millis(1000);
+/// The wait before subscribing again.
+const RESUBSCRIBE_AFTER: Duration = Duration::from_millis(500);
 
 /// Where Redis is.
 pub struct RedisSettings {
     /// `redis://…` or `rediss://…`. May carry a password.
     pub url: String,
-    /// What keys and channels begin with: deployments that share a server do not meet.
+    /// The prefix of keys and channels: several deployments may share a server.
     pub prefix: String,
     /// Whether a certificate must be good.
     pub validate_certificates: bool,
@@ -40,12 +40,12 @@ pub struct RedisSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-/// A connection that comes back by itself.
+/// A connection that reconnects by itself, behind a circuit breaker.
 pub struct Redis {
     connection: ConnectionManager,
     prefix: String,
-    /// Milliseconds after `began` until which nothing is asked.
-    silent_until: AtomicI64,
+    /// Milliseconds after `began` until which the circuit is open.
+    open_until: AtomicI64,
     began: Instant,
     away: AtomicBool,
     woken: Arc<Notify>,
@@ -69,15 +69,15 @@ impl Redis {
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500))
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE));
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT));
         let connection = ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(unreadable)?;
         let woken = Arc::new(Notify::new());
         let listener = tokio::spawn(listen(client, channel(&settings.prefix), woken.clone())).abort_handle();
         Ok(Self {
             connection,
             prefix: settings.prefix.clone(),
-            silent_until: AtomicI64::new(0),
+            open_until: AtomicI64::new(0),
             began: Instant::now(),
             away: AtomicBool::new(false),
             woken,
@@ -89,25 +89,25 @@ impl Redis {
     pub async fn healthy(&self) -> bool {
         let mut connection = self.connection.clone();
         let ping = async move { redis::cmd("PING").query_async::<String>(&mut connection).await };
-        matches!(tokio::time::timeout(PATIENCE, ping).await, Ok(Ok(_)))
+        matches!(tokio::time::timeout(TIMEOUT, ping).await, Ok(Ok(_)))
     }
 
-    /// Tells the workers of every instance that there are jobs. Without an answer they find them within a second.
+    /// Wakes the workers of every instance. Without Redis they find the jobs by polling, within a second.
     async fn wake_workers(&self) {
         let channel = channel(&self.prefix);
         let publish = async move |mut connection| {
             redis::cmd("PUBLISH").arg(channel).arg("").query_async::<i64>(&mut connection).await
         };
-        let _ = self.ask(publish).await;
+        let _ = self.call(publish).await;
     }
 
-    /// Asks, unless it has just failed to answer. `None` is "away": whoever asks does without.
-    async fn ask<T>(&self, question: impl AsyncFnOnce(ConnectionManager) -> Result<T, RedisError>) -> Option<T> {
+    /// Calls Redis unless the circuit is open. `None` if Redis does not answer: the caller goes on without it.
+    async fn call<T>(&self, command: impl AsyncFnOnce(ConnectionManager) -> Result<T, RedisError>) -> Option<T> {
         let now = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
-        if now < self.silent_until.load(Ordering::Relaxed) {
+        if now < self.open_until.load(Ordering::Relaxed) {
             return None;
         }
-        let reason = match tokio::time::timeout(PATIENCE, question(self.connection.clone())).await {
+        let reason = match tokio::time::timeout(TIMEOUT, command(self.connection.clone())).await {
             Ok(Ok(answer)) => {
                 if self.away.swap(false, Ordering::Relaxed) {
                     tracing::info!("Redis is back");
@@ -117,10 +117,10 @@ impl Redis {
             Ok(Err(error)) => probe::reason(&error),
             Err(_) => "no answer in time".to_owned(),
         };
-        let silence = i64::try_from(LEFT_ALONE.as_millis()).unwrap_or(i64::MAX);
-        self.silent_until.store(now.saturating_add(silence), Ordering::Relaxed);
+        let pause = i64::try_from(CIRCUIT_OPEN_FOR.as_millis()).unwrap_or(i64::MAX);
+        self.open_until.store(now.saturating_add(pause), Ordering::Relaxed);
         if !self.away.swap(true, Ordering::Relaxed) {
-            tracing::warn!(reason, "Redis is away: limits are this instance's own and stricter");
+            tracing::warn!(reason, "Redis does not answer: limits are this instance's own and stricter");
         }
         None
     }
@@ -130,17 +130,17 @@ fn channel(prefix: &str) -> String {
     format!("{prefix}wake")
 }
 
-/// Hears that there is work, for ever.
+/// Subscribes to the wake-up channel, as long as the process lives.
 async fn listen(client: Client, channel: String, woken: Arc<Notify>) {
     loop {
-        if let Ok(mut news) = client.get_async_pubsub().await
-            && news.subscribe(&channel).await.is_ok()
+        if let Ok(mut subscription) = client.get_async_pubsub().await
+            && subscription.subscribe(&channel).await.is_ok()
         {
-            let mut messages = news.on_message();
+            let mut messages = subscription.on_message();
             while messages.next().await.is_some() {
                 woken.notify_one();
             }
         }
-        tokio::time::sleep(LISTEN_AGAIN).await;
+        tokio::time::sleep(RESUBSCRIBE_AFTER).await;
     }
 }

@@ -1,4 +1,4 @@
-//! Connecting to Redis as the operator asks for it, and looking once whether it works.
+//! The client of the operator's settings, and a check that the server answers.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use redis::{Client, RedisError, TlsCertificates};
 
 use crate::redis::RedisSettings;
 
-/// How long one look may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the check may take.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What connections are made by.
+/// The client of the settings.
 pub(super) fn client(settings: &RedisSettings) -> Result<Client, String> {
     let unreadable = |error: RedisError| format!("the address cannot be read ({})", error.category());
     let encrypted = settings.url.starts_with("rediss://");
@@ -27,7 +27,7 @@ pub(super) fn client(settings: &RedisSettings) -> Result<Client, String> {
     }
 }
 
-/// Why it does not answer, in words without an address or a password.
+/// Why Redis does not answer, without an address or a password.
 pub(super) fn reason(error: &RedisError) -> String {
     let told = error.to_string();
     match told.find("invalid peer certificate") {
@@ -36,17 +36,17 @@ pub(super) fn reason(error: &RedisError) -> String {
     }
 }
 
-/// Connects once; the server's version.
+/// Connects once. Returns the server's version.
 ///
 /// # Errors
-/// Why it cannot be used. Says no password.
-pub async fn look(settings: &RedisSettings) -> Result<String, String> {
+/// Why it cannot be used. Contains no password.
+pub async fn check_reachable(settings: &RedisSettings) -> Result<String, String> {
     let client = client(settings)?;
     let asked = async {
         let mut connection = client.get_multiplexed_async_connection().await?;
         redis::cmd("INFO").arg("server").query_async::<String>(&mut connection).await
     };
-    match tokio::time::timeout(PATIENCE, asked).await {
+    match tokio::time::timeout(TIMEOUT, asked).await {
         Ok(Ok(told)) => {
             let version =
                 told.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("of some version");

@@ -88,7 +88,7 @@ impl RateLimiter for SharedLimiter {
             take.key(key).arg(now.as_millis()).arg(interval).arg(tolerance);
             take.invoke_async::<i64>(&mut connection).await
         };
-        let Some(before) = self.redis.ask(question).await else {
+        let Some(before) = self.redis.call(question).await else {
             return self.alone.take(bucket, &stricter(quota), now);
         };
         let (shared, _) = gcra(before, now.as_millis(), quota);
@@ -106,7 +106,7 @@ impl RateLimiter for SharedLimiter {
         let key = self.key(bucket);
         let question =
             async move |mut connection| redis::cmd("GET").arg(key).query_async::<Option<i64>>(&mut connection).await;
-        let shared = match self.redis.ask(question).await {
+        let shared = match self.redis.call(question).await {
             Some(full_at) => !gcra(full_at.unwrap_or_default(), now.as_millis(), quota).0.allowed,
             None => self.alone.is_exhausted(bucket, &stricter(quota), now)?,
         };
@@ -124,7 +124,7 @@ impl RateLimiter for SharedLimiter {
             give.key(key).arg(now.as_millis()).arg(interval);
             give.invoke_async::<i64>(&mut connection).await
         };
-        if self.redis.ask(question).await.is_none() {
+        if self.redis.call(question).await.is_none() {
             self.alone.give_back(bucket, &stricter(quota), now)?;
         }
         Ok(())

@@ -89,7 +89,7 @@ impl CachedSessions {
             let mut get = redis::cmd("MGET");
             get.arg(entry).arg(tombstone).query_async::<(Option<Vec<u8>>, Option<Vec<u8>>)>(&mut connection).await
         };
-        match self.redis.ask(get).await {
+        match self.redis.call(get).await {
             Some((Some(entry), None)) => (self.read(realm, session, user, entry), true),
             Some((None, None)) => (None, true),
             _ => (None, false),
@@ -130,7 +130,7 @@ impl CachedSessions {
             set.arg(key).arg(sealed.as_bytes()).arg("NX").arg("PX").arg(lifetime);
             set.query_async::<Option<String>>(&mut connection).await
         };
-        let _ = self.redis.ask(set).await;
+        let _ = self.redis.call(set).await;
     }
 
     fn key(&self, realm: &Realm) -> DataKey {
@@ -199,7 +199,7 @@ impl SharedDatabase {
             }
             pipeline.query_async::<()>(&mut connection).await
         };
-        let _ = self.redis.ask(set).await;
+        let _ = self.redis.call(set).await;
     }
 }
 

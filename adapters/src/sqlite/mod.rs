@@ -1,5 +1,5 @@
-//! The embedded store: SQLite in one file. One thread writes, many changes to a commit, and answers once they are
-//! on the disk; readers stand beside it. A port a file, all of them on [`Sqlite`].
+//! The ports on SQLite, in one file. One thread writes, several units of work per commit, and completes them once they
+//! are on the disk; other connections read beside it. One file per port, all of them on [`Sqlite`].
 
 mod audit_log;
 mod check_value_store;
@@ -39,13 +39,12 @@ use crate::limits::Buckets;
 use crate::sqlite::readers::Readers;
 use crate::sqlite::writer::Writer;
 
-/// Most records that go in one change of housekeeping, so that others get in between.
-const PURGED: u32 = 500;
+/// The most records of one write of housekeeping, so that other writes get in between.
+const PURGE_BATCH: u32 = 500;
 
-/// The store. Everything it answered with success is on the disk.
+/// The store. Every completed write is on the disk.
 pub struct Sqlite {
-    // dropped in this order: the readers first, so that the writer can fold the log into the file, then what reads its
-    // index, the lock last
+    // dropped in this order: the readers first, so that the writer can checkpoint the log; the lock last
     readers: Readers,
     writer: Writer,
     buckets: Buckets,
@@ -56,21 +55,21 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database, makes it where there is none, and brings it to this version's schema.
+    /// Opens the database, creates it if there is none, and migrates it to this version's schema.
     ///
     /// # Errors
-    /// What is wrong with the file, and the mend.
+    /// What is wrong with the file, with the fix.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
         job_queue::release_leases(&opened.connection).map_err(|source| open::explain(path, source))?;
         Self::on(path, opened)
     }
 
-    /// Opens a database that is there and of this version's schema, beside a server that may be running on it: for the
-    /// command line, for a look or a single change.
+    /// Opens an existing database of this version's schema, beside a server that may be running on it. For the command
+    /// line.
     ///
     /// # Errors
-    /// What is wrong with the file, and the mend.
+    /// What is wrong with the file, with the fix.
     pub fn open_beside(path: &Path) -> Result<Self, OpenError> {
         Self::on(path, open::beside(path)?)
     }
@@ -115,10 +114,10 @@ impl Sqlite {
     async fn purge(&self, port: &'static str, sql: &'static str, now: Timestamp) -> Result<u64, PortError> {
         let mut purged = 0;
         loop {
-            let write = move |db: &Connection| db.prepare_cached(sql)?.execute((now.as_millis(), PURGED));
+            let write = move |db: &Connection| db.prepare_cached(sql)?.execute((now.as_millis(), PURGE_BATCH));
             let removed = self.writer.write(port, write).await?;
             purged += removed as u64;
-            if removed < PURGED as usize {
+            if removed < PURGE_BATCH as usize {
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! Opening the file: every way it can be unusable gets a sentence that says what, where and how to mend it.
+//! Opens the database file. Each way in which it can be unusable has a message with the file and the fix.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-/// "Port" in ASCII: what makes a SQLite file ours.
+/// "Port" in ASCII: marks a SQLite file as one of Portcullis.
 const APPLICATION_ID: i64 = 0x506f_7274;
-/// The schema, step by step. A step that was released is never changed.
+/// The schema migrations, in order. A released one is never changed.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
-/// FULL: a commit that was answered is on the disk; `secure_delete`: what was erased is not.
+/// `synchronous = FULL`: a completed commit is on the disk. `secure_delete`: erased bytes are not.
 const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 700;
                        PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
-/// Files up to this size are looked through for damage at the start; larger ones would make it slow.
-const LOOKED_THROUGH: u64 = 4 << 20;
+/// Files up to this size are checked for damage at the start; a larger file would make the start slow.
+const INTEGRITY_CHECK_MAX_BYTES: u64 = 4 << 20;
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +123,7 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
         return Err(OpenError::IsFolder { path: path.to_owned() });
     }
     let lock = lock(path, folder)?;
-    // made by us first, so that nobody else can read it; SQLite gives the log files the same mode
+    // created here, so that only this user can read it; SQLite gives the log files the same mode
     OpenOptions::new()
         .read(true)
         .append(true)
@@ -137,13 +137,12 @@ pub fn open(path: &Path) -> Result<Opened, OpenError> {
     Ok(Opened { connection, schema_version, lock: Some(lock) })
 }
 
-/// Opens a file that is there, beside a server that may be running on it: for a look, or one change. Makes nothing and
-/// brings nothing to another schema.
+/// Opens an existing file, beside a server that may be running on it. Creates nothing and does not migrate the schema.
 pub fn beside(path: &Path) -> Result<Opened, OpenError> {
     let failed = |source| explain(path, source);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    let (application, found) = marks(&connection).map_err(failed)?;
+    let (application, found) = file_identity(&connection).map_err(failed)?;
     if application != APPLICATION_ID {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
@@ -155,25 +154,25 @@ pub fn beside(path: &Path) -> Result<Opened, OpenError> {
     Ok(Opened { connection, schema_version: known, lock: None })
 }
 
-/// What every connection that writes is to be like.
+/// Configures a connection that writes.
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(PRAGMAS)?;
-    plan_once(connection)
+    disable_replanning(connection)
 }
 
-/// A statement is planned when it is first prepared, not whenever other values are bound to it: planning costs twenty
-/// times what a look by key does.
-pub fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
+/// Plans a statement when it is prepared, not again for each set of bound values: planning costs twenty times as much as
+/// a lookup by key.
+pub fn disable_replanning(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-/// Whose file it is, and its schema.
-fn marks(connection: &Connection) -> rusqlite::Result<(i64, u32)> {
+/// The application id and the schema version of a file.
+fn file_identity(connection: &Connection) -> rusqlite::Result<(i64, u32)> {
     let pragma = |name: &str| connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get::<_, i64>(0));
     Ok((pragma("application_id")?, u32::try_from(pragma("user_version")?).unwrap_or(u32::MAX)))
 }
 
-/// One process at a time: others would not see its buckets and wake-ups.
+/// Locks the file: a second process would not see the rate limits and wake-ups of the first.
 fn lock(path: &Path, folder: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -181,7 +180,7 @@ fn lock(path: &Path, folder: &Path) -> Result<File, OpenError> {
     let mut file = file.map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     match file.try_lock() {
         Ok(()) => {
-            // only to tell the next one who has it
+            // the number is for the error message of the next process
             let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
             Ok(file)
         }
@@ -203,7 +202,7 @@ fn explain_io(path: &Path, source: io::Error) -> OpenError {
     }
 }
 
-/// What an error of SQLite means for whoever starts the server.
+/// An error of SQLite, for the operator.
 pub fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
     let path = path.to_owned();
     match source.sqlite_error_code() {
@@ -218,7 +217,7 @@ pub fn explain(path: &Path, source: rusqlite::Error) -> OpenError {
 fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
     let failed = |source| explain(path, source);
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
-    let (application, found) = marks(connection).map_err(failed)?;
+    let (application, found) = file_identity(connection).map_err(failed)?;
     let tables = "SELECT count(*) FROM sqlite_schema";
     let tables: i64 = connection.query_row(tables, [], |row| row.get(0)).map_err(failed)?;
     if application != APPLICATION_ID && (application != 0 || tables > 0) {
@@ -227,7 +226,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
     if found > known {
         return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    look_through(path, connection)?;
+    integrity_check(path, connection)?;
     set_up(connection).map_err(failed)?;
     let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0)).map_err(failed)?;
     if mode != "wal" {
@@ -239,7 +238,7 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<u32, OpenError> {
     Ok(known)
 }
 
-/// All steps that are missing, or none of them.
+/// Applies all missing migrations, or none.
 fn migrate(connection: &mut Connection, found: u32, known: u32) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     for step in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(usize::MAX)) {
@@ -250,8 +249,8 @@ fn migrate(connection: &mut Connection, found: u32, known: u32) -> rusqlite::Res
     transaction.commit()
 }
 
-fn look_through(path: &Path, connection: &Connection) -> Result<(), OpenError> {
-    if fs::metadata(path).is_ok_and(|file| file.len() > LOOKED_THROUGH) {
+fn integrity_check(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+    if fs::metadata(path).is_ok_and(|file| file.len() > INTEGRITY_CHECK_MAX_BYTES) {
         return Ok(());
     }
     let verdict = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));

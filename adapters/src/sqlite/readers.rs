@@ -1,5 +1,5 @@
-//! Connections that only read, used right where the question is asked: a look-up by key takes some ten microseconds,
-//! less than handing it to another thread would. They see every change that has been answered.
+//! Read-only connections, used on the caller's thread: a lookup by key takes about ten microseconds, less than handing it
+//! to another thread. They see every completed write.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,11 +8,11 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 use portcullis_core::ports::error::PortError;
 use rusqlite::{Connection, OpenFlags};
 
-use crate::sqlite::open::plan_once;
+use crate::sqlite::open::disable_replanning;
 
 const READERS: usize = 4;
 
-/// A few connections.
+/// The connections.
 pub struct Readers {
     connections: Vec<Mutex<Connection>>,
     next: AtomicUsize,
@@ -26,7 +26,7 @@ impl Readers {
             let connection = Connection::open_with_flags(path, flags)?;
             connection
                 .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 700; PRAGMA cache_size = -1024;")?;
-            plan_once(&connection)?;
+            disable_replanning(&connection)?;
             connection.set_prepared_statement_cache_capacity(64);
             Ok(Mutex::new(connection))
         };
@@ -34,11 +34,11 @@ impl Readers {
         Ok(Self { connections, next: AtomicUsize::new(0) })
     }
 
-    /// Asks a question.
+    /// Runs a query on a free connection, or waits for one.
     pub fn read<T>(
         &self,
         port: &'static str,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, PortError> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let mut free = None;
@@ -60,6 +60,6 @@ impl Readers {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner),
         };
-        question(&connection).map_err(|error| PortError::new(port, error))
+        query(&connection).map_err(|error| PortError::new(port, error))
     }
 }

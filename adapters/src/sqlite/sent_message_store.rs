@@ -14,7 +14,7 @@ use crate::sqlite::rows::Columns;
 
 const PORT: &str = "sent_message_store";
 /// Copies that are kept.
-const KEPT: i64 = 10_000;
+const CAPACITY: i64 = 10_000;
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<StoredMessage> {
     let mut columns = Columns::of(row);
@@ -46,7 +46,7 @@ impl SentMessageStore for Sqlite {
     async fn put(&self, copy: StoredMessage) -> Result<(), PortError> {
         let write = move |db: &Connection| {
             insert(db, &copy)?;
-            let oldest = db.last_insert_rowid() - KEPT;
+            let oldest = db.last_insert_rowid() - CAPACITY;
             db.prepare_cached("DELETE FROM outbox WHERE number <= ?1")?.execute([oldest]).map(|_| ())
         };
         self.writer.write(PORT, write).await

@@ -1,6 +1,6 @@
-//! The thread that writes. It takes all changes that wait, up to a bound, into one commit, each in a savepoint of its
-//! own, and answers them when the commit is on the disk: one fsync for many. Dropping the future does not cancel a
-//! write: it may still commit. A change that panics fails alone.
+//! The thread that writes. It commits all requests that wait, up to a bound, in one transaction, each in a savepoint of
+//! its own, and completes them after the commit is on the disk: one fsync for many. Dropping the future does not cancel
+//! a write: it may still commit. A request that fails or panics is undone alone.
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,117 +12,108 @@ use portcullis_core::ports::error::PortError;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-/// How long a caller waits for the disk. What was asked may still happen; nothing is promised of it.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Most changes in a commit.
-const BATCH: usize = 128;
-/// Most changes that wait; more than that are refused.
-const WAITING: usize = 4096;
-/// How often readers are asked to let the log go; each time, as long as the connection's busy timeout.
-const FOLDS: u32 = 3;
+/// How long a caller waits for the disk. After that the write may still commit.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The most requests in a commit.
+const MAX_BATCH: usize = 128;
+/// The most requests that wait; more are refused.
+const QUEUE_CAPACITY: usize = 4096;
+/// Readers delay a checkpoint; each attempt waits as long as the connection's busy timeout.
+const CHECKPOINT_ATTEMPTS: u32 = 3;
 
 type Failure = Box<dyn Error + Send + Sync>;
-/// What a change does, then what tells its caller, once the commit is known to have succeeded or not. It is handed
-/// the connection, or why there is no transaction to work in.
-type Change = Box<dyn FnOnce(Result<&Connection, String>) -> Told + Send>;
-type Told = Box<dyn FnOnce(Result<(), String>) + Send>;
+/// The work of a request. It gets the connection, or the reason why there is no transaction.
+type Work = Box<dyn FnOnce(Result<&Connection, String>) -> Completion + Send>;
+/// Answers the caller, with the outcome of the commit.
+type Completion = Box<dyn FnOnce(Result<(), String>) + Send>;
 
-struct Order {
-    change: Change,
-    /// Afterwards the log is folded into the file, before anyone is told, so that what was erased is in neither.
+struct WriteRequest {
+    work: Work,
+    /// Whether the log is checkpointed before the request completes, so that no file has the erased bytes any more.
     erases: bool,
 }
 
-/// Hands changes to the thread.
+/// Hands requests to the thread.
 pub struct Writer {
-    orders: Option<SyncSender<Order>>,
+    requests: Option<SyncSender<WriteRequest>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     /// Starts the thread.
     pub fn start(connection: Connection) -> std::io::Result<Self> {
-        let (orders, waiting) = mpsc::sync_channel(WAITING);
-        let run = move || run(&connection, &waiting);
-        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(run)?;
-        Ok(Self { orders: Some(orders), thread: Some(thread) })
+        let (requests, received) = mpsc::sync_channel(QUEUE_CAPACITY);
+        let work = move || run(&connection, &received);
+        let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(work)?;
+        Ok(Self { requests: Some(requests), thread: Some(thread) })
     }
 
-    /// Makes a change; answered when it is on the disk. A failed change leaves nothing behind.
+    /// Runs `write` in a transaction. Returns once it is on the disk; an error leaves nothing behind.
     pub async fn write<T: Send + 'static>(
         &self,
         port: &'static str,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, PortError> {
-        self.change(port, false, change).await
+        self.write_if(port, false, |_| true, write).await
     }
 
-    /// Makes a change that erases; answered when what it erased is in no file any more.
+    /// The same for a write that erases. Returns once no file has what it erased.
     pub async fn erase<T: Send + 'static>(
         &self,
         port: &'static str,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, PortError> {
-        self.change(port, true, change).await
+        self.write_if(port, true, |_| true, write).await
     }
 
-    /// Makes a change that may be refused, which undoes it; answered as `erase` is where it erases.
+    /// The same for a write that may be refused. A refusal undoes it.
     pub async fn write_unless_refused<T: Send + 'static, R: Send + 'static>(
         &self,
         port: &'static str,
         erases: bool,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, R>> + Send + 'static,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, R>> + Send + 'static,
     ) -> Result<Result<T, R>, PortError> {
-        self.change_if(port, erases, Result::is_ok, change).await
+        self.write_if(port, erases, Result::is_ok, write).await
     }
 
-    /// Answers when everything that was handed over before is on the disk.
+    /// Returns once every earlier request is on the disk.
     pub async fn flush(&self, port: &'static str) -> Result<(), PortError> {
-        self.change(port, false, |_| Ok(())).await
+        self.write(port, |_| Ok(())).await
     }
 
-    /// Makes a change soon; nobody waits for it. `lost` is called if it could not be made.
+    /// Queues a write without waiting for it. `on_error` is called if it fails.
     pub fn write_later(
         &self,
         port: &'static str,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
-        lost: impl Fn(&PortError) + Clone + Send + 'static,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        on_error: impl Fn(&PortError) + Clone + Send + 'static,
     ) {
-        let told = lost.clone();
-        let tell = move |outcome: Result<(), PortError>| {
+        let failed_later = on_error.clone();
+        let complete = move |outcome: Result<(), PortError>| {
             if let Err(error) = outcome {
-                told(&error);
+                failed_later(&error);
             }
         };
-        if let Err(error) = self.submit(port, false, |()| true, change, tell) {
-            lost(&error);
+        if let Err(error) = self.submit(port, false, |()| true, write, complete) {
+            on_error(&error);
         }
     }
 
-    async fn change<T: Send + 'static>(
-        &self,
-        port: &'static str,
-        erases: bool,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-    ) -> Result<T, PortError> {
-        self.change_if(port, erases, |_| true, change).await
-    }
-
-    /// Makes a change, and undoes it where `keeps` says so of its outcome.
-    async fn change_if<T: Send + 'static>(
+    /// Runs a write, and undoes it unless `keeps` its outcome.
+    async fn write_if<T: Send + 'static>(
         &self,
         port: &'static str,
         erases: bool,
         keeps: fn(&T) -> bool,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, PortError> {
-        let (tell, answer) = oneshot::channel();
-        self.submit(port, erases, keeps, change, move |outcome| {
-            // whoever asked may be gone
-            let _ = tell.send(outcome);
+        let (complete, outcome) = oneshot::channel();
+        self.submit(port, erases, keeps, write, move |outcome| {
+            // the caller may be gone
+            let _ = complete.send(outcome);
         })?;
-        let answered = tokio::time::timeout(PATIENCE, answer).await;
-        answered.map_err(|_| PortError::new(port, "the disk did not answer in time"))?.map_err(|_| gone(port))?
+        let outcome = tokio::time::timeout(TIMEOUT, outcome).await;
+        outcome.map_err(|_| PortError::new(port, "the disk did not answer in time"))?.map_err(|_| closed(port))?
     }
 
     fn submit<T: Send + 'static>(
@@ -130,51 +121,51 @@ impl Writer {
         port: &'static str,
         erases: bool,
         keeps: fn(&T) -> bool,
-        change: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
-        tell: impl FnOnce(Result<T, PortError>) + Send + 'static,
+        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        complete: impl FnOnce(Result<T, PortError>) + Send + 'static,
     ) -> Result<(), PortError> {
-        let change: Change = Box::new(move |connection| {
+        let work: Work = Box::new(move |connection| {
             let outcome =
-                connection.map_err(Failure::from).and_then(|connection| in_savepoint(connection, keeps, change));
+                connection.map_err(Failure::from).and_then(|connection| in_savepoint(connection, keeps, write));
             Box::new(move |committed: Result<(), String>| {
                 let outcome = outcome.and_then(|value| committed.map(|()| value).map_err(Failure::from));
-                tell(outcome.map_err(|error| PortError::new(port, error)));
+                complete(outcome.map_err(|error| PortError::new(port, error)));
             })
         });
-        let orders = self.orders.as_ref().ok_or_else(|| gone(port))?;
-        orders.try_send(Order { change, erases }).map_err(|refused| match refused {
-            TrySendError::Full(_) => PortError::new(port, "too many changes are waiting for the disk"),
-            TrySendError::Disconnected(_) => gone(port),
+        let requests = self.requests.as_ref().ok_or_else(|| closed(port))?;
+        requests.try_send(WriteRequest { work, erases }).map_err(|refused| match refused {
+            TrySendError::Full(_) => PortError::new(port, "too many writes are waiting for the disk"),
+            TrySendError::Disconnected(_) => closed(port),
         })
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // the thread does what waits, then sees that nobody can send any more
-        self.orders = None;
+        // the thread finishes what waits, then sees that nothing can be sent any more
+        self.requests = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn gone(port: &'static str) -> PortError {
+fn closed(port: &'static str) -> PortError {
     PortError::new(port, "the store is closed")
 }
 
-/// A change that fails or panics is undone alone.
+/// Runs a write in a savepoint. One that fails or panics is undone alone.
 fn in_savepoint<T>(
     connection: &Connection,
     keeps: fn(&T) -> bool,
-    change: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Result<T, Failure> {
     connection.prepare_cached("SAVEPOINT change")?.execute([])?;
-    let outcome = match catch_unwind(AssertUnwindSafe(|| change(connection))) {
+    let outcome = match catch_unwind(AssertUnwindSafe(|| write(connection))) {
         Ok(outcome) => outcome.map_err(Failure::from),
         Err(_) => Err("the change panicked".into()),
     };
-    // a full disk ends the whole transaction: then there is no savepoint any more, and the first error is the one to tell
+    // a full disk ends the whole transaction and its savepoints: the first error is the one to report
     if !connection.is_autocommit() {
         if !outcome.as_ref().is_ok_and(keeps) {
             connection.prepare_cached("ROLLBACK TO change")?.execute([])?;
@@ -184,37 +175,31 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn run(connection: &Connection, orders: &Receiver<Order>) {
+fn run(connection: &Connection, requests: &Receiver<WriteRequest>) {
     connection.set_prepared_statement_cache_capacity(128);
-    // an erasure that readers kept in the log so far
-    let mut unfolded = false;
-    while let Ok(first) = orders.recv() {
+    // whether the log still has erased bytes, because a reader prevented the checkpoint
+    let mut checkpoint_pending = false;
+    while let Ok(first) = requests.recv() {
         let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(order) = orders.try_recv()
-        {
-            batch.push(order);
+        batch.extend(requests.try_iter().take(MAX_BATCH - 1));
+        checkpoint_pending |= batch.iter().any(|request| request.erases);
+        let (completions, committed) = commit(connection, batch);
+        if checkpoint_pending {
+            checkpoint_pending = !checkpoint(connection);
         }
-        unfolded |= batch.iter().any(|order| order.erases);
-        let changes: Vec<Change> = batch.into_iter().map(|order| order.change).collect();
-        let (told, committed) = commit(connection, changes);
-        if unfolded {
-            unfolded = !fold(connection);
-        }
-        for tell in told {
-            tell(committed.clone());
+        for complete in completions {
+            complete(committed.clone());
         }
     }
-    fold(connection);
+    checkpoint(connection);
 }
 
-/// One transaction for all of them. Nothing of it is told before the end of it is known.
-fn commit(connection: &Connection, changes: Vec<Change>) -> (Vec<Told>, Result<(), String>) {
+/// Commits a batch in one transaction. Nothing is completed before the outcome of the commit is known.
+fn commit(connection: &Connection, batch: Vec<WriteRequest>) -> (Vec<Completion>, Result<(), String>) {
     let mut state = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
-    let mut told = Vec::with_capacity(changes.len());
-    for change in changes {
-        let usable = state.clone().map(|()| connection);
-        told.push(change(usable));
+    let mut completions = Vec::with_capacity(batch.len());
+    for request in batch {
+        completions.push((request.work)(state.clone().map(|()| connection)));
         if state.is_ok() && connection.is_autocommit() {
             state = Err("the transaction was rolled back".to_owned());
         }
@@ -226,18 +211,18 @@ fn commit(connection: &Connection, changes: Vec<Change>) -> (Vec<Told>, Result<(
             let _ = connection.execute_batch("ROLLBACK");
         }
     }
-    (told, committed)
+    (completions, committed)
 }
 
-/// Folds the log into the file and empties it; whether that went. A reader in the middle of something prevents it.
-fn fold(connection: &Connection) -> bool {
-    for _ in 0..FOLDS {
+/// Moves the log into the database file and empties it. Whether it did: a reader in a transaction prevents it.
+fn checkpoint(connection: &Connection) -> bool {
+    for _ in 0..CHECKPOINT_ATTEMPTS {
         let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         if busy.is_ok_and(|busy| busy == 0) {
             return true;
         }
     }
-    tracing::warn!("the log could not be folded into the database file yet; it is tried again with the next change");
+    tracing::warn!("the log could not be checkpointed yet; the next write tries again");
     false
 }
 

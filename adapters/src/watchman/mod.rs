@@ -1,8 +1,7 @@
-//! Watchman, a monitoring service: the audit log's events go there too, off every request's path. Its interface takes
-//! one event a call (`POST /logger/log`), so what waits is taken up in batches, and a batch goes out over a few kept
-//! connections at once.
+//! Export of audit events to Watchman, a monitoring service, in the background. Its API takes one event per call
+//! (`POST /logger/log`); queued events are sent in batches over a few connections at once.
 
-mod words;
+mod event_names;
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,30 +20,30 @@ use reqwest::{Client, redirect};
 use serde_json::json;
 use tokio::sync::mpsc;
 
-/// Where the predecessor of this project found it.
-const WATCHMAN: &str = "http://localhost:1027";
-/// Events that may wait; past that they are dropped and counted.
-const WAITING: usize = 1024;
-/// Events taken up at once.
-const AT_ONCE: usize = 50;
-/// Calls at once.
+/// Watchman's own default.
+const DEFAULT_URL: &str = "http://localhost:1027";
+/// The most queued events; more are dropped and counted.
+const QUEUE_CAPACITY: usize = 1024;
+/// Events of a batch.
+const BATCH_SIZE: usize = 50;
+/// Concurrent calls.
 const CONNECTIONS: usize = 8;
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Tries of one event, with waits between them that double.
-const TRIES: u32 = 3;
+/// Attempts of one event, with waits that double.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// The account.
 pub struct WatchmanSettings {
     /// `account_id` of every event.
     pub account: String,
-    /// The key of the interface.
+    /// The API key.
     pub token: String,
-    /// Another place than the usual.
+    /// Another URL than the default.
     pub url: Option<String>,
-    /// `service` of every event: what the application is called.
+    /// `service` of every event: the application's name.
     pub service: String,
-    /// The wait before a second try.
+    /// The wait before the second attempt.
     pub first_wait: Duration,
 }
 
@@ -54,7 +53,7 @@ impl fmt::Debug for WatchmanSettings {
     }
 }
 
-/// Sends every audit event to Watchman too: those that are appended and those that are committed with a change.
+/// An audit log and a database whose events are sent to Watchman too.
 pub struct WatchmanAuditLog {
     log: Arc<dyn AuditLog>,
     database: Arc<dyn Database>,
@@ -63,10 +62,10 @@ pub struct WatchmanAuditLog {
 }
 
 impl WatchmanAuditLog {
-    /// Everything `log` takes goes to Watchman too. The task ends with this.
+    /// Starts the background task. It ends when this is dropped.
     ///
     /// # Errors
-    /// When there is no TLS to be had.
+    /// If TLS cannot be set up.
     pub fn start(
         settings: WatchmanSettings,
         log: Arc<dyn AuditLog>,
@@ -75,9 +74,9 @@ impl WatchmanAuditLog {
         // a redirect would carry the key elsewhere
         let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
         let client = client.map_err(|_| "WATCHMAN_URL: no TLS connection can be made".to_owned())?;
-        let (events, waiting) = mpsc::channel(WAITING);
+        let (events, waiting) = mpsc::channel(QUEUE_CAPACITY);
         let dropped = Arc::new(AtomicU64::new(0));
-        tokio::spawn(tell(Teller { client, settings, dropped: dropped.clone() }, waiting));
+        tokio::spawn(send_events(WatchmanClient { client, settings, dropped: dropped.clone() }, waiting));
         Ok(Self { log, database, events, dropped })
     }
 
@@ -87,42 +86,42 @@ impl WatchmanAuditLog {
         }
     }
 
-    /// Counts the events that Watchman was not told since the start.
+    /// How many events could not be sent since the start.
     #[must_use]
     pub fn dropped(&self) -> Arc<AtomicU64> {
         self.dropped.clone()
     }
 }
 
-/// Whether anything answers where Watchman should be: any answer will do, for it has no page that changes nothing.
+/// Checks that a server answers. Any answer counts: Watchman has no read-only endpoint.
 ///
 /// # Errors
-/// When nothing does.
-pub async fn look(url: Option<&str>) -> Result<(), String> {
+/// If none does.
+pub async fn check_reachable(url: Option<&str>) -> Result<(), String> {
     let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
-    let asked = client.map_err(|_| "no TLS connection can be made".to_owned())?.get(url.unwrap_or(WATCHMAN));
+    let asked = client.map_err(|_| "no TLS connection can be made".to_owned())?.get(url.unwrap_or(DEFAULT_URL));
     asked.send().await.map(|_| ()).map_err(|_| "nothing answers there".to_owned())
 }
 
-struct Teller {
+struct WatchmanClient {
     client: Client,
     settings: WatchmanSettings,
     dropped: Arc<AtomicU64>,
 }
 
-async fn tell(teller: Teller, mut waiting: mpsc::Receiver<Event>) {
-    let mut events = Vec::with_capacity(AT_ONCE);
-    while waiting.recv_many(&mut events, AT_ONCE).await > 0 {
+async fn send_events(sender: WatchmanClient, mut waiting: mpsc::Receiver<Event>) {
+    let mut events = Vec::with_capacity(BATCH_SIZE);
+    while waiting.recv_many(&mut events, BATCH_SIZE).await > 0 {
         let batch = stream::iter(events.drain(..));
-        batch.for_each_concurrent(CONNECTIONS, async |event| teller.tell_of(&event).await).await;
+        batch.for_each_concurrent(CONNECTIONS, async |event| sender.send_event(&event).await).await;
     }
 }
 
-impl Teller {
-    async fn tell_of(&self, event: &Event) {
+impl WatchmanClient {
+    async fn send_event(&self, event: &Event) {
         let mut wait = self.settings.first_wait;
-        for left in (0..TRIES).rev() {
-            if self.try_to_tell(event).await {
+        for left in (0..MAX_ATTEMPTS).rev() {
+            if self.try_to_send(event).await {
                 return;
             }
             if left > 0 {
@@ -133,26 +132,26 @@ impl Teller {
         count(&self.dropped);
     }
 
-    async fn try_to_tell(&self, event: &Event) -> bool {
-        let base = self.settings.url.as_deref().unwrap_or(WATCHMAN).trim_end_matches('/');
+    async fn try_to_send(&self, event: &Event) -> bool {
+        let base = self.settings.url.as_deref().unwrap_or(DEFAULT_URL).trim_end_matches('/');
         let request = self.client.post(format!("{base}/logger/log")).header("WATCHMAN-API-KEY", &self.settings.token);
-        let told = request.json(&json!({
+        let request = request.json(&json!({
             "account_id": self.settings.account,
             "service": self.settings.service,
-            "integration": words::category(event.kind),
-            "level": words::level(event.kind),
-            "priority": words::priority(event.kind),
-            "message": words::message(event),
+            "integration": event_names::category(event.kind),
+            "level": event_names::level(event.kind),
+            "priority": event_names::priority(event.kind),
+            "message": event_names::message(event),
         }));
-        told.send().await.is_ok_and(|answer| answer.status().is_success())
+        request.send().await.is_ok_and(|answer| answer.status().is_success())
     }
 }
 
-/// Counts one that was not told, and says so now and then.
+/// Counts an event that was not sent. Logs at powers of two.
 fn count(dropped: &AtomicU64) {
     let dropped = dropped.fetch_add(1, Ordering::Relaxed) + 1;
     if dropped.is_power_of_two() {
-        tracing::warn!(dropped, "Watchman was not told of some events; the audit log has them");
+        tracing::warn!(dropped, "some events were not sent to Watchman; the audit log has them");
     }
 }
 

@@ -1,10 +1,10 @@
-//! What goes out: mail, texts, and what Watchman is told.
+//! E-mail, SMS, and the export of audit events.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_adapters::messaging::dev_mailbox::{Outbox, Parts};
-use portcullis_adapters::messaging::links::Links;
+use portcullis_adapters::messaging::dev_mailbox::{DevMailbox, MailboxParts};
+use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::smtp::{Protection, SmtpMailer, SmtpSettings};
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::messaging::twilio::{TwilioSettings, TwilioSmsSender};
@@ -17,22 +17,23 @@ use portcullis_core::ports::sms_sender::SmsSender;
 use crate::config::{Environment, Mail, Settings, Twilio};
 use crate::http::app::Count;
 
-/// Mail and texts.
+/// The senders of e-mail and SMS.
 pub struct Messaging {
     pub mailer: Arc<dyn Mailer>,
     pub sms_sender: Arc<dyn SmsSender>,
-    pub outbox: Arc<Outbox>,
+    pub outbox: Arc<DevMailbox>,
 }
 
 impl Messaging {
-    /// A server where one is set; the mailbox keeps a copy in development, and stands in where none is.
-    pub fn new(settings: &Settings, parts: Parts) -> Result<Self, String> {
+    /// The servers that are set. In development, and where none is set, the mailbox has a copy.
+    pub fn new(settings: &Settings, parts: MailboxParts) -> Result<Self, String> {
         let smtp =
             settings.mail.as_ref().map(|mail| smtp(settings, mail, &parts.renderer, &parts.links)).transpose()?;
         let smtp = smtp.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>);
         let twilio = settings.texts.as_ref().map(|texts| twilio(texts, settings, &parts.renderer)).transpose()?;
         let twilio = twilio.map(|twilio| Arc::new(twilio) as Arc<dyn SmsSender>);
-        let outbox = Arc::new(Outbox::new(Parts { forward: smtp.clone(), forward_texts: twilio.clone(), ..parts }));
+        let outbox =
+            Arc::new(DevMailbox::new(MailboxParts { forward: smtp.clone(), forward_texts: twilio.clone(), ..parts }));
         let sms_sender: Arc<dyn SmsSender> = match twilio {
             Some(twilio) if settings.environment == Environment::Production => twilio,
             _ => outbox.clone(),
@@ -80,7 +81,12 @@ pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> 
     TwilioSmsSender::new(settings, renderer.clone())
 }
 
-pub fn smtp(settings: &Settings, mail: &Mail, renderer: &Arc<Renderer>, links: &Links) -> Result<SmtpMailer, String> {
+pub fn smtp(
+    settings: &Settings,
+    mail: &Mail,
+    renderer: &Arc<Renderer>,
+    links: &LinkBuilder,
+) -> Result<SmtpMailer, String> {
     let protection = match (mail.tls, mail.starttls) {
         (true, _) => Protection::Tls,
         (false, true) => Protection::StartTls,

@@ -1,4 +1,4 @@
-//! The one place that names concrete adapters: settings in, a server out.
+//! Builds a server from the settings. The only code that names concrete adapters.
 
 pub mod doctor;
 pub mod keyring;
@@ -20,8 +20,8 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::token_signer::JwtSigner;
-use portcullis_adapters::messaging::dev_mailbox::{Outbox, Parts};
-use portcullis_adapters::messaging::links::Links;
+use portcullis_adapters::messaging::dev_mailbox::{DevMailbox, MailboxParts};
+use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::redis::Redis;
 use portcullis_adapters::sqlite::Sqlite;
@@ -45,29 +45,29 @@ use crate::http::app::{About, App, Count};
 use crate::http::client_disconnect::CancellableHasher;
 
 /// How long a start waits for its database.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Everything that runs.
+/// A server that is ready to run.
 pub struct Server {
-    /// The stories, for the workers.
+    /// The use cases, for the workers.
     pub service: AuthService,
-    /// The same and more, for HTTP.
+    /// The state of the HTTP handlers.
     pub app: Arc<App>,
 }
 
-/// What stands in for the world in a test.
+/// The clock and the randomness, which tests replace.
 pub struct ClockAndRandomness {
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// The randomness.
     pub randomness: Arc<dyn Randomness>,
 }
 
 impl Server {
-    /// Puts a server together.
+    /// Builds a server.
     ///
     /// # Errors
-    /// What could not be opened or made, why, with the fix.
+    /// What could not be opened, with the fix.
     pub async fn compose(
         settings: &Settings,
         address: SocketAddr,
@@ -77,45 +77,46 @@ impl Server {
             .await
     }
 
-    /// The same with another time and chance.
+    /// The same with another clock and randomness.
     ///
     /// # Errors
-    /// What could not be opened or made, why, with the fix.
+    /// What could not be opened, with the fix.
     pub async fn compose_in(
         settings: &Settings,
         address: SocketAddr,
         world: ClockAndRandomness,
     ) -> Result<Self, String> {
-        Self::compose_when_free(settings, address, world, DATABASE_PATIENCE).await
+        Self::compose_when_free(settings, address, world, DATABASE_TIMEOUT).await
     }
 
     async fn compose_when_free(
         settings: &Settings,
         address: SocketAddr,
         world: ClockAndRandomness,
-        patience: Duration,
+        timeout: Duration,
     ) -> Result<Self, String> {
         let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
-        let stores = Stores::open(settings, &cipher, &digests, patience, &world.clock).await?;
+        let stores = Stores::open(settings, &cipher, &digests, timeout, &world.clock).await?;
         Self::compose_on(settings, address, Infrastructure { world, cipher, digests, stores }, |_| {})
     }
 
-    /// The same on stores that are open; `adjust` has the last word about the ports.
+    /// The same on open stores; `adjust` may replace ports.
     fn compose_on(
         settings: &Settings,
         address: SocketAddr,
-        ground: Infrastructure,
+        infrastructure: Infrastructure,
         adjust: impl FnOnce(&mut Ports),
     ) -> Result<Self, String> {
         let started = Instant::now();
-        let Infrastructure { world: ClockAndRandomness { clock, randomness }, cipher, digests, stores } = ground;
+        let Infrastructure { world: ClockAndRandomness { clock, randomness }, cipher, digests, stores } =
+            infrastructure;
         let realms = realms(settings)?;
         let renderer = Renderer::new(settings.templates_dir.as_deref());
         let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
         let public_url = settings.public_url.for_listener(address);
-        let links = Links { public_url: public_url.clone(), app_name: settings.app.name.clone() };
-        let parts = Parts {
+        let links = LinkBuilder { public_url: public_url.clone(), app_name: settings.app.name.clone() };
+        let parts = MailboxParts {
             renderer: renderer.clone(),
             links,
             cipher: cipher.clone(),
@@ -157,16 +158,16 @@ impl Server {
             service.clone(),
             realms,
             renderer,
-            Rest { mailbox, about, started, redis: stores.redis, counts },
+            AppParts { mailbox, about, started, redis: stores.redis, counts },
         )?;
         Ok(Self { service, app: Arc::new(app) })
     }
 }
 
-/// The queue alone, for the command line. The embedded store is opened beside a server that may be running on it.
+/// The job queue alone, for the command line. SQLite is opened beside a server that may be running on it.
 ///
 /// # Errors
-/// What could not be opened, why, with the fix.
+/// What could not be opened, with the fix.
 pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     if let Database::Sqlite { path } = &settings.database {
@@ -178,43 +179,43 @@ pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> 
     Ok(Queue { jobs, clock })
 }
 
-/// The stories alone, for the command line. They do not wait for a store that is in use.
+/// The use cases alone, for the command line. Does not wait for a store that is in use.
 ///
 /// # Errors
-/// What could not be opened or made, why, with the fix.
+/// What could not be opened, with the fix.
 pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let world = ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
     Ok(Server::compose_when_free(settings, nowhere, world, Duration::ZERO).await?.service)
 }
 
-/// The same beside servers that may be running: on the embedded store too, for a single change.
+/// The same beside servers that may be running, on SQLite too.
 ///
 /// # Errors
-/// What could not be opened or made, why, with the fix.
+/// What could not be opened, with the fix.
 pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
     let stores = Stores::beside(path, &*cipher, &*digests).await?;
-    let ground = Infrastructure {
+    let infrastructure = Infrastructure {
         world: ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness },
         cipher,
         digests,
         stores,
     };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
-    Ok(Server::compose_on(settings, nowhere, ground, |_| {})?.service)
+    Ok(Server::compose_on(settings, nowhere, infrastructure, |_| {})?.service)
 }
 
-/// A queue and the time.
+/// The job queue and the clock.
 pub struct Queue {
     /// The jobs.
     pub jobs: Arc<dyn JobQueue>,
-    /// When they are due.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What a server stands on.
+/// Clock, secrets and stores of a server.
 struct Infrastructure {
     world: ClockAndRandomness,
     cipher: Arc<dyn FieldCipher>,
@@ -222,9 +223,9 @@ struct Infrastructure {
     stores: Stores,
 }
 
-/// What the app needs besides.
-struct Rest {
-    mailbox: Option<Arc<Outbox>>,
+/// What [`App`] needs beside the use cases.
+struct AppParts {
+    mailbox: Option<Arc<DevMailbox>>,
     about: About,
     started: Instant,
     redis: Option<Arc<Redis>>,
@@ -236,7 +237,7 @@ fn app(
     service: AuthService,
     realms: Vec<Realm>,
     renderer: Arc<Renderer>,
-    rest: Rest,
+    parts: AppParts,
 ) -> Result<App, String> {
     let limits = settings.limits.clone();
     let quotas = move |row: &str| {
@@ -249,21 +250,21 @@ fn app(
     Ok(App {
         realms,
         renderer,
-        mailbox: rest.mailbox,
+        mailbox: parts.mailbox,
         dev_mailbox: settings.dev_mailbox,
-        redis: rest.redis,
+        redis: parts.redis,
         quotas: Box::new(quotas),
         trusted_proxies: settings.trusted_proxies.clone(),
         operator_tokens: settings.secrets.operator_token.iter().cloned().collect(),
         service_clients: settings.service_clients.clone(),
         https: settings.public_url.is_https(),
         cors_origins: origins.collect::<Result<_, _>>()?,
-        counts: rest.counts,
+        counts: parts.counts,
         metrics: recorder.handle(),
         recorder,
         process: crate::http::system::process::ProcessStats::default(),
-        about: rest.about,
-        started: rest.started,
+        about: parts.about,
+        started: parts.started,
         openapi: std::sync::OnceLock::new(),
         openapi_document: crate::http::openapi_document::document,
         #[cfg(feature = "testkit")]
@@ -273,7 +274,7 @@ fn app(
     })
 }
 
-/// Facts that no port tells.
+/// Facts about the deployment, for reports.
 fn about(settings: &Settings, stores: &Stores) -> About {
     About {
         environment: settings.environment.as_str(),
@@ -339,7 +340,7 @@ fn policy(settings: &Settings) -> Policy {
         phones: if settings.phone_validation_strict { PhoneValidation::Strict } else { PhoneValidation::E164 },
         enumeration_allowed: settings.account_enumeration_allowed,
         limits_on: settings.limits.enabled,
-        texts: settings.text_guard.clone(),
+        texts: settings.sms_quotas.clone(),
         ..Policy::default()
     }
 }

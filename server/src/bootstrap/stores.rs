@@ -92,7 +92,7 @@ impl Stores {
         settings: &Settings,
         cipher: &Arc<dyn FieldCipher>,
         digests: &Arc<dyn KeyedDigest>,
-        patience: Duration,
+        timeout: Duration,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let keys = KeysInUse::of(settings, clock.now());
@@ -100,7 +100,7 @@ impl Stores {
         let (cipher, digests): (&dyn FieldCipher, &dyn KeyedDigest) = (&**cipher, &**digests);
         let stores = match &settings.database {
             config::Database::Sqlite { path } => {
-                let store = open_when_free(path, patience).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+                let store = open_when_free(path, timeout).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let database = path.display().to_string();
                 let check = SecretCheck { setting: "DATABASE_URL", database, cipher, digests };
                 let ages = check.verify_or_insert(&store, &keys).await?;
@@ -109,7 +109,7 @@ impl Stores {
             }
             config::Database::MongoDb { url, name } => {
                 let mongo = mongo(settings, url.expose(), name);
-                let store = connect_when_there(&mongo, patience).await?;
+                let store = connect_when_there(&mongo, timeout).await?;
                 let database = format!("the database {name}");
                 let check = SecretCheck { setting: "MONGO_URL", database, cipher, digests };
                 let ages = check.verify_or_insert(&store, &keys).await?;
@@ -190,20 +190,20 @@ pub fn redis(settings: &Settings) -> Option<RedisSettings> {
 }
 
 /// The process before this one may still be finishing its requests: the database is waited for.
-async fn open_when_free(path: &Path, patience: Duration) -> Result<Sqlite, OpenError> {
+async fn open_when_free(path: &Path, timeout: Duration) -> Result<Sqlite, OpenError> {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
     loop {
         ticks.tick().await;
         match Sqlite::open(path) {
-            Err(OpenError::Locked { .. }) if began.elapsed() < patience => {}
+            Err(OpenError::Locked { .. }) if began.elapsed() < timeout => {}
             opened => return opened,
         }
     }
 }
 
 /// A server may come up later than we do.
-async fn connect_when_there(settings: &MongoDbSettings, patience: Duration) -> Result<MongoDb, String> {
+async fn connect_when_there(settings: &MongoDbSettings, timeout: Duration) -> Result<MongoDb, String> {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     let mut told = false;
@@ -211,9 +211,9 @@ async fn connect_when_there(settings: &MongoDbSettings, patience: Duration) -> R
         ticks.tick().await;
         match MongoDb::connect(settings).await {
             Ok(store) => return Ok(store),
-            Err(error @ ConnectError::Away(_)) if began.elapsed() < patience => {
+            Err(error @ ConnectError::Away(_)) if began.elapsed() < timeout => {
                 if !told {
-                    tracing::warn!("MONGO_URL: {error}; trying for {} s", patience.as_secs());
+                    tracing::warn!("MONGO_URL: {error}; trying for {} s", timeout.as_secs());
                     told = true;
                 }
             }

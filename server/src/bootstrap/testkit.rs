@@ -27,7 +27,7 @@ impl Server {
     /// Puts a server for tests together.
     ///
     /// # Errors
-    /// In production; what could not be made, and the mend.
+    /// In production; what could not be made, with the fix.
     pub fn compose_testkit(settings: &Settings, address: SocketAddr, fakes: &TestWorld) -> Result<Self, String> {
         if settings.environment == Environment::Production {
             return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
@@ -51,9 +51,9 @@ impl Server {
             counts: Vec::new(),
         };
         let world = ClockAndRandomness { clock: ports.clock, randomness: ports.randomness };
-        let ground = Infrastructure { world, cipher: ports.cipher, digests: ports.digests, stores };
+        let infrastructure = Infrastructure { world, cipher: ports.cipher, digests: ports.digests, stores };
         let (hasher, tries) = (ports.hasher, Tries::default());
-        let mut server = Self::compose_on(settings, address, ground, |ports| {
+        let mut server = Self::compose_on(settings, address, infrastructure, |ports| {
             // a hash of nothing but time is what a test waits for longest
             ports.hasher = hasher;
             let plan = &fakes.faults;

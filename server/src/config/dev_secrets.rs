@@ -29,14 +29,14 @@ pub fn add_missing(reader: &mut SettingsReader, file: &Path, fill_random: &dyn F
                 }
             }
         }
-        Err(problem) => reader.problem(&missing.join(", "), &origin, &problem.what, &problem.mend),
+        Err(problem) => reader.problem(&missing.join(", "), &origin, &problem.what, &problem.fix),
     }
 }
 
 struct Problem {
     absent: bool,
     what: String,
-    mend: String,
+    fix: String,
 }
 
 impl From<io::Error> for Problem {
@@ -44,7 +44,7 @@ impl From<io::Error> for Problem {
         Self {
             absent: error.kind() == ErrorKind::NotFound,
             what: error.to_string(),
-            mend: "make the folder writable for this user, or set DATABASE_URL to another place".to_owned(),
+            fix: "make the folder writable for this user, or set DATABASE_URL to another place".to_owned(),
         }
     }
 }
@@ -55,7 +55,7 @@ fn read(file: &Path) -> Result<Zeroizing<String>, Problem> {
         return Err(Problem {
             absent: false,
             what: format!("others may read it (mode {mode:o})"),
-            mend: format!("chmod 600 {}", file.display()),
+            fix: format!("chmod 600 {}", file.display()),
         });
     }
     Ok(Zeroizing::new(fs::read_to_string(file)?))

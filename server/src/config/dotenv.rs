@@ -14,9 +14,9 @@ pub fn read(
     text: &str,
 ) -> (Vec<(String, Found)>, Vec<ConfigProblem>) {
     let (mut values, mut problems) = (Vec::new(), Vec::new());
-    let mut problem = |name: &str, origin: &str, what: &str, mend: &str| {
-        let [name, origin, what, mend] = [name, origin, what, mend].map(str::to_owned);
-        problems.push(ConfigProblem { name, origin, what, mend });
+    let mut problem = |name: &str, origin: &str, what: &str, fix: &str| {
+        let [name, origin, what, fix] = [name, origin, what, fix].map(str::to_owned);
+        problems.push(ConfigProblem { name, origin, what, fix });
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut seen: Vec<String> = Vec::new();
@@ -25,8 +25,8 @@ pub fn read(
             Ok(entry) => entry,
             Err(error) => {
                 let origin = origin_of_error(path, text, &error);
-                let mend = "write every line as NAME=value, with single quotes around values that have spaces or a $";
-                problem(".env", &origin, "a line cannot be read", mend);
+                let fix = "write every line as NAME=value, with single quotes around values that have spaces or a $";
+                problem(".env", &origin, "a line cannot be read", fix);
                 if matches!(error, dotenvy::Error::LineParse(..)) {
                     continue;
                 }
@@ -44,8 +44,8 @@ pub fn read(
         let known = |name: &str| environment.contains_key(name) || seen.iter().any(|earlier| earlier == name);
         let raw = line_of(text, &name, before).map(|(_, raw)| raw);
         if raw.is_some_and(|raw| has_stray_dollar(raw, known)) {
-            let mend = "put the value in single quotes to keep it, or write ${NAME} to insert a setting that is set";
-            problem(&name, &origin, "has a $ that would silently disappear with what follows it", mend);
+            let fix = "put the value in single quotes to keep it, or write ${NAME} to insert a setting that is set";
+            problem(&name, &origin, "has a $ that would silently disappear with what follows it", fix);
         }
         seen.push(name.clone());
         values.push((name, Found { text: value, origin }));

@@ -6,7 +6,7 @@ use super::settings_reader::SettingsReader;
 use super::sources::Found;
 use super::{ConfigProblems, Database, SecretText, Settings, Sources};
 
-const MEND: &str = "write it as sqlite://data/portcullis.db or mongodb://host:27017, or name the setting that has it: \
+const FIX: &str = "write it as sqlite://data/portcullis.db or mongodb://host:27017, or name the setting that has it: \
                     DATABASE_URL or MONGO_URL";
 
 /// What the command line says.
@@ -63,13 +63,13 @@ fn place(reader: &mut SettingsReader, flag: &str, text: &SecretText, name: Optio
         Some(("sqlite", _)) => match sqlite_path(url.expose()) {
             Ok(path) => Some(Database::Sqlite { path: reader.working_dir.join(path) }),
             Err(what) => {
-                reader.problem(flag, "the command line", &what, MEND);
+                reader.problem(flag, "the command line", &what, FIX);
                 None
             }
         },
         // no value: it may be a password
         _ => {
-            reader.problem(flag, "the command line", "is no database's URL", MEND);
+            reader.problem(flag, "the command line", "is no database's URL", FIX);
             None
         }
     }

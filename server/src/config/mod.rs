@@ -1,5 +1,5 @@
 //! Configuration: the one place that reads the environment. Flags over environment over `.env` over defaults, parsed
-//! once into typed sections; everything that is wrong is told at once, with its name, its origin and the mend.
+//! once into typed sections; everything that is wrong is told at once, with its name, its origin and the fix.
 
 mod dev_secrets;
 mod dotenv;
@@ -27,7 +27,7 @@ use portcullis_core::policy::SmsQuotas;
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::ConfigProblems;
 pub use secrets::{KeyRing, Secrets};
-pub use sections::{DevMailbox, Mail, RateQuota, Twilio, Watchman};
+pub use sections::{Mail, MailboxAccess, RateQuota, Twilio, Watchman};
 pub use settings_registry::{DEFAULT_LIMITS, flags, reference};
 pub use sources::Sources;
 
@@ -255,7 +255,7 @@ pub struct Settings {
     /// Rate limits.
     pub limits: RateLimits,
     /// What texts and calls may cost.
-    pub text_guard: SmsQuotas,
+    pub sms_quotas: SmsQuotas,
     /// Proxies that are believed about addresses.
     pub trusted_proxies: Vec<IpNet>,
     /// Password hashes.
@@ -277,7 +277,7 @@ pub struct Settings {
     /// `CORS_ORIGINS`.
     pub cors_origins: Vec<String>,
     /// `DEV_MAILBOX`.
-    pub dev_mailbox: DevMailbox,
+    pub dev_mailbox: MailboxAccess,
     /// Logs.
     pub log: Log,
     /// What is allowed but not wise.

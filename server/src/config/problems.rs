@@ -1,4 +1,4 @@
-//! Everything that is wrong with a configuration, for a person who wants to mend it.
+//! Everything that is wrong with a configuration, for a person who wants to fix it.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ pub struct ConfigProblem {
     pub origin: String,
     /// What is wrong.
     pub what: String,
-    /// How to mend it.
-    pub mend: String,
+    /// How to fix it.
+    pub fix: String,
 }
 
 /// All of it.
@@ -24,8 +24,8 @@ impl fmt::Display for ConfigProblems {
         let count = self.0.len();
         write!(f, "{count} {} with the settings:", if count == 1 { "problem" } else { "problems" })?;
         for (number, problem) in self.0.iter().enumerate() {
-            let ConfigProblem { name, origin, what, mend } = problem;
-            write!(f, "\n  {}. {name} (from {origin}): {what}. Fix: {mend}.", number + 1)?;
+            let ConfigProblem { name, origin, what, fix } = problem;
+            write!(f, "\n  {}. {name} (from {origin}): {what}. Fix: {fix}.", number + 1)?;
         }
         Ok(())
     }

@@ -66,18 +66,18 @@ impl SettingsReader {
         names.into_iter().any(|other| other == name || other.strip_suffix("_FILE") == Some(name))
     }
 
-    pub fn problem(&mut self, name: &str, origin: &str, what: &str, mend: &str) {
-        let [name, origin, what, mend] = [name, origin, what, mend].map(str::to_owned);
-        self.problems.push(ConfigProblem { name, origin, what, mend });
+    pub fn problem(&mut self, name: &str, origin: &str, what: &str, fix: &str) {
+        let [name, origin, what, fix] = [name, origin, what, fix].map(str::to_owned);
+        self.problems.push(ConfigProblem { name, origin, what, fix });
     }
 
     /// A problem of a setting, wherever it came from.
-    pub fn refuse(&mut self, name: &str, what: &str, mend: &str) {
+    pub fn refuse(&mut self, name: &str, what: &str, fix: &str) {
         let of_file = || self.values.get(&format!("{name}_FILE")).map(|path| format!("the file {}", path.text));
         let origin = self.values.get(name).filter(|found| !found.text.trim().is_empty());
         let origin = origin.map(|found| found.origin.clone()).or_else(of_file);
         let origin = origin.unwrap_or_else(|| "the defaults".to_owned());
-        self.problem(name, &origin, what, mend);
+        self.problem(name, &origin, what, fix);
     }
 
     /// Names in the environment that can only be misspelt settings of ours.
@@ -134,12 +134,12 @@ impl SettingsReader {
     }
 
     /// What a function makes of a text; `None` with a problem where it refuses.
-    pub fn parsed<T>(&mut self, name: &str, mend: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub fn parsed<T>(&mut self, name: &str, fix: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let found = self.text(name)?;
         match parse(found.text.trim()) {
             Ok(value) => Some(value),
             Err(what) => {
-                self.problem(name, &found.origin, &what, mend);
+                self.problem(name, &found.origin, &what, fix);
                 None
             }
         }
@@ -150,12 +150,12 @@ impl SettingsReader {
     where
         T: FromStr + PartialOrd + Display + Copy,
     {
-        let mend = format!("use a whole number from {least} to {most}");
+        let fix = format!("use a whole number from {least} to {most}");
         let bounded = |text: &str| match text.parse::<T>() {
             Ok(number) if number >= least && number <= most => Ok(number),
             _ => Err(format!("\"{text}\" is no such number")),
         };
-        self.parsed(name, &mend, bounded).unwrap_or(default)
+        self.parsed(name, &fix, bounded).unwrap_or(default)
     }
 
     /// One of a few words.
@@ -186,8 +186,8 @@ impl SettingsReader {
     /// The same, where zero means "off".
     pub fn duration_or_zero(&mut self, name: &str, default: Duration) -> Duration {
         let zero = |text: &str| ["0", "0s"].contains(&text).then_some(Duration::ZERO);
-        let mend = "write it as 5s or 1m; 0s switches it off";
-        self.parsed(name, mend, |text| zero(text).map_or_else(|| duration(text), Ok)).unwrap_or(default)
+        let fix = "write it as 5s or 1m; 0s switches it off";
+        self.parsed(name, fix, |text| zero(text).map_or_else(|| duration(text), Ok)).unwrap_or(default)
     }
 
     /// `1800s`, `30m`, `24h`, `30d`, or a number of seconds.

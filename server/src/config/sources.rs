@@ -54,7 +54,7 @@ impl Sources {
                     name: ".env".to_owned(),
                     origin: path.display().to_string(),
                     what: format!("cannot be read: {error}"),
-                    mend: "make it a readable text file, or remove it".to_owned(),
+                    fix: "make it a readable text file, or remove it".to_owned(),
                 }]));
             }
         };

@@ -4,7 +4,7 @@ use super::SecretText;
 use super::settings_reader::SettingsReader;
 
 const SHORTEST: usize = 32;
-/// The mend of nearly everything that can be wrong with a secret.
+/// The fix of nearly everything that can be wrong with a secret.
 pub const GENERATE: &str = "use the output of `portcullis keys generate`";
 
 /// Secrets that stand in readmes, tutorials and lists; compared without case and separators.
@@ -54,7 +54,7 @@ pub fn check(reader: &mut SettingsReader, name: &str, text: &str) {
 }
 
 /// Refuses a secret of another service that is still the readme's placeholder.
-pub fn check_foreign(reader: &mut SettingsReader, name: &str, text: &str) {
+pub fn check_third_party_secret(reader: &mut SettingsReader, name: &str, text: &str) {
     if PLACEHOLDERS.contains(&text) {
         reader.refuse(name, "is the placeholder of a readme", "set it to what that service gave you, or remove it");
     }

@@ -323,10 +323,10 @@ fn other_services_are_read_or_refused() {
         ("TWILIO_BASE_URL", "http://127.0.0.1:9"),
     ];
     assert_eq!(load(&twilio, None).texts.unwrap().base_url.as_deref(), Some("http://127.0.0.1:9"));
-    let sms = load(&[("SMS_COUNTRIES", "us, DE"), ("SMS_COOL_DOWN", "2/10min")], None).text_guard;
+    let sms = load(&[("SMS_COUNTRIES", "us, DE"), ("SMS_COOL_DOWN", "2/10min")], None).sms_quotas;
     assert_eq!(sms.countries.unwrap().len(), 2);
     assert_eq!((sms.cool_down.burst, sms.cool_down.period), (2, Duration::from_secs(600)));
-    assert!(load(&[("SMS_COUNTRIES", "all")], None).text_guard.countries.is_none());
+    assert!(load(&[("SMS_COUNTRIES", "all")], None).sms_quotas.countries.is_none());
     assert!(problems(&[("SMS_COUNTRIES", "US,XX")], None).contains("\"XX\" is no ISO"));
     assert!(problems(&[("SMS_DAILY_CAP", "many")], None).contains("SMS_DAILY_CAP"));
     assert!(problems(&[("SMS_CAP", "1")], None).contains("there is no such setting"));

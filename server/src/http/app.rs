@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::HeaderValue;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
-use portcullis_adapters::messaging::dev_mailbox::Outbox;
+use portcullis_adapters::messaging::dev_mailbox::DevMailbox;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::redis::Redis;
 use portcullis_core::model::quota::Quota;
@@ -16,7 +16,7 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::AuthService;
 
-use crate::config::{DevMailbox, SecretText, ServiceClientSettings};
+use crate::config::{MailboxAccess, SecretText, ServiceClientSettings};
 
 /// The quota of a row of the contract's tables, by its key.
 pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
@@ -35,9 +35,9 @@ pub struct App {
     /// The templates of pages.
     pub renderer: Arc<Renderer>,
     /// The development mailbox; `None` in production, where `/dev` does not exist.
-    pub mailbox: Option<Arc<Outbox>>,
+    pub mailbox: Option<Arc<DevMailbox>>,
     /// Who may read `/dev/*`.
-    pub dev_mailbox: DevMailbox,
+    pub dev_mailbox: MailboxAccess,
     /// What instances share, where it is set.
     pub redis: Option<Arc<Redis>>,
     /// Numbers of the rate limits.

@@ -10,7 +10,7 @@ use http::header::{FORWARDED, HOST, VIA};
 use http::uri::Authority;
 use http::{HeaderMap, Uri};
 
-use crate::config::DevMailbox;
+use crate::config::MailboxAccess;
 use crate::http::app::App;
 use crate::http::problem::Problem;
 
@@ -21,7 +21,7 @@ pub async fn require_local_request(
     request: Request,
     next: Next,
 ) -> Response {
-    if app.dev_mailbox == DevMailbox::Any || is_local_request(peer.ip(), request.uri(), request.headers()) {
+    if app.dev_mailbox == MailboxAccess::Any || is_local_request(peer.ip(), request.uri(), request.headers()) {
         return next.run(request).await;
     }
     Problem::not_found().into_response()

@@ -1,4 +1,4 @@
-//! The model as a state machine of proptest, and lives that are played on a stage.
+//! The model as a state machine of proptest, and its runs on a harness.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -10,7 +10,7 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
 use super::driver::Driver;
 use super::history::History;
-use super::played::{ModelRun, RunStats};
+use super::model_run::{ModelRun, RunStats};
 use super::state::Model;
 use super::steps::{Step, any_step, apt_steps};
 
@@ -24,9 +24,9 @@ pub struct ReferenceState {
 
 /// The reference model as proptest takes it: it makes up the texts that a service would draw.
 #[derive(Debug)]
-pub struct LifeReference;
+pub struct ModelReference;
 
-impl ReferenceStateMachine for LifeReference {
+impl ReferenceStateMachine for ModelReference {
     type State = ReferenceState;
     type Transition = Step;
 
@@ -65,7 +65,7 @@ impl ReferenceStateMachine for LifeReference {
     }
 }
 
-/// Where lives are played: how a fresh service is made, and how its answers are waited for.
+/// How a fresh service is made for each run, and how a future is waited for.
 pub trait Harness: Sized + 'static {
     /// The service.
     type Driver: Driver;
@@ -74,7 +74,7 @@ pub trait Harness: Sized + 'static {
     fn set_up() -> Self;
 
     /// Its driver.
-    fn life(&mut self) -> &mut ModelRun<Self::Driver>;
+    fn model(&mut self) -> &mut ModelRun<Self::Driver>;
 
     /// Waits for a future to end.
     fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<Self::Driver>) -> Waiting<'a, T>) -> T;
@@ -83,64 +83,64 @@ pub trait Harness: Sized + 'static {
 /// A future that [`Harness::wait`] waits for.
 pub type Waiting<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Lives on a stage, as proptest's macro takes them: `prop_state_machine! { fn lives(sequential 1..40 => Lives<Mine>); }`.
+/// The test of a harness, as proptest's macro takes it:
+/// `prop_state_machine! { fn model(sequential 1..40 => ModelTest<Mine>); }`.
 #[derive(Debug)]
-pub struct Lives<S>(PhantomData<S>);
+pub struct ModelTest<S>(PhantomData<S>);
 
-impl<S: Harness> StateMachineTest for Lives<S> {
+impl<S: Harness> StateMachineTest for ModelTest<S> {
     type SystemUnderTest = S;
-    type Reference = LifeReference;
+    type Reference = ModelReference;
 
     fn init_test(_state: &ReferenceState) -> S {
         S::set_up()
     }
 
     fn apply(mut stage: S, _state: &ReferenceState, step: Step) -> S {
-        let played = stage.wait(|life| {
+        let outcome = stage.wait(|model| {
             let step = step.clone();
-            Box::pin(async move { life.play(&step).await })
+            Box::pin(async move { model.run_step(&step).await })
         });
-        assert_eq!(played, Ok(()));
+        assert_eq!(outcome, Ok(()));
         stage
     }
 
     fn teardown(mut stage: S, _state: ReferenceState) {
-        assert_eq!(stage.wait(|life| Box::pin(life.reckon())), Ok(()));
+        assert_eq!(stage.wait(|model| Box::pin(model.check_invariants())), Ok(()));
     }
 }
 
-/// Plays that many lives of so many steps at most, with a seed; what fails is cut down to a short life that still
-/// does. What was done, in numbers.
+/// Runs sequences of at most `steps` steps, drawn from a seed. A failing one is shrunk. Returns what was done, in numbers.
 ///
 /// # Errors
-/// The short life, what no state explains in it, and the seed.
-pub fn run_model<S: Harness>(lives: u32, steps: usize, seed: u64) -> Result<RunStats, String> {
+/// The shrunk sequence, the observation that no state explains, and the seed.
+pub fn run_model<S: Harness>(runs: u32, steps: usize, seed: u64) -> Result<RunStats, String> {
     let mut bytes = [0; 32];
     bytes.iter_mut().zip(seed.to_le_bytes()).for_each(|(to, from)| *to = from);
-    let config = Config { cases: lives, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
+    let config = Config { cases: runs, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let tally = std::cell::RefCell::new(RunStats::default());
-    let outcome = runner.run(&LifeReference::sequential_strategy(1..=steps), |(_, steps, seen)| {
+    let stats = std::cell::RefCell::new(RunStats::default());
+    let outcome = runner.run(&ModelReference::sequential_strategy(1..=steps), |(_, steps, seen)| {
         let mut stage = S::set_up();
         for step in steps {
             if let Some(seen) = &seen {
                 seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             }
-            let played = stage.wait(|life| {
+            let outcome = stage.wait(|model| {
                 let step = step.clone();
-                Box::pin(async move { life.play(&step).await })
+                Box::pin(async move { model.run_step(&step).await })
             });
-            played.map_err(TestCaseError::fail)?;
+            outcome.map_err(TestCaseError::fail)?;
         }
-        stage.wait(|life| Box::pin(life.reckon())).map_err(TestCaseError::fail)?;
-        tally.borrow_mut().add(stage.life().tally());
+        stage.wait(|model| Box::pin(model.check_invariants())).map_err(TestCaseError::fail)?;
+        stats.borrow_mut().add(stage.model().stats());
         Ok(())
     });
     match outcome {
-        Ok(()) => Ok(tally.into_inner()),
+        Ok(()) => Ok(stats.into_inner()),
         Err(TestError::Fail(reason, (_, steps, _))) => {
             let steps: Vec<String> = steps.iter().map(|step| format!("  {step:?}")).collect();
-            Err(format!("seed {seed}, a life of {} steps:\n{}\n{reason}", steps.len(), steps.join("\n")))
+            Err(format!("seed {seed}, {} steps:\n{}\n{reason}", steps.len(), steps.join("\n")))
         }
         Err(TestError::Abort(reason)) => Err(format!("seed {seed}: {reason}")),
     }

@@ -1,4 +1,4 @@
-//! The steps of a life. They name things by how long ago they came, so that they make sense wherever they stand.
+//! The steps of a sequence. They name things by how long ago they came, so that they make sense at any place in it.
 
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;

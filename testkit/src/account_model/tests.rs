@@ -24,7 +24,7 @@ impl Harness for OverFakes {
         Self(ModelRun::new(ServiceDriver::over(&TestWorld::new(7))))
     }
 
-    fn life(&mut self) -> &mut ModelRun<WorldDriver> {
+    fn model(&mut self) -> &mut ModelRun<WorldDriver> {
         &mut self.0
     }
 
@@ -38,10 +38,10 @@ fn play(seed: u64) -> RunStats {
 }
 
 #[test]
-fn lives_go_as_the_contract_says() {
-    let tally = play(SEED);
-    println!("{tally}");
-    assert!(tally.steps > 10_000 && tally.cut_short > 200, "{tally}");
+fn the_service_agrees_with_the_model() {
+    let stats = play(SEED);
+    println!("{stats}");
+    assert!(stats.steps > 10_000 && stats.cut_short > 200, "{stats}");
     // every request got somewhere, and every refusal was met
     for met in [
         "Register → Registered",
@@ -81,12 +81,12 @@ fn lives_go_as_the_contract_says() {
         "Disable → NotFound",
         "Enable → Done",
     ] {
-        assert!(tally.answers.contains_key(met), "no {met} in\n{tally}");
+        assert!(stats.answers.contains_key(met), "no {met} in\n{stats}");
     }
 }
 
 #[test]
-fn other_lives_go_so_too() {
+fn the_service_agrees_with_the_model_from_other_seeds() {
     assert!(play(SEED + 1).steps > 10_000);
 }
 
@@ -104,7 +104,7 @@ impl Harness for OverGenerous {
         Self(ModelRun::new(ServiceDriver::over_ports(&world, ports)))
     }
 
-    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
+    fn model(&mut self) -> &mut ModelRun<ServiceDriver> {
         &mut self.0
     }
 
@@ -127,36 +127,36 @@ fn logged_in() -> Vec<Step> {
 }
 
 /// Plays these steps, one by one; what no state explains.
-fn played<S: Harness>(steps: impl IntoIterator<Item = Step>) -> Result<RunStats, String> {
+fn run_steps<S: Harness>(steps: impl IntoIterator<Item = Step>) -> Result<RunStats, String> {
     let mut stage = S::set_up();
     for step in steps {
-        stage.wait(|life| {
+        stage.wait(|model| {
             let step = step.clone();
-            Box::pin(async move { life.play(&step).await })
+            Box::pin(async move { model.run_step(&step).await })
         })?;
     }
-    stage.wait(|life| Box::pin(life.reckon()))?;
-    Ok(stage.life().tally().clone())
+    stage.wait(|model| Box::pin(model.check_invariants()))?;
+    Ok(stage.model().stats().clone())
 }
 
-/// The shortest life that shows the hole: no seed decides whether it is found.
+/// The shortest sequence that shows the hole: no seed decides whether it is found.
 #[test]
 fn a_code_that_can_be_used_twice_is_found() {
     let answer = Step::AnswerChallenge { nth: 0, wrong: false, crossed: false };
     let twice = [Step::SendOtp { nth: 0 }, answer.clone(), answer];
-    let life = || logged_in().into_iter().chain(twice.clone());
-    assert!(played::<OverFakes>(life()).is_ok());
-    let story = played::<OverGenerous>(life()).expect_err("a hole in the service");
+    let sequence = || logged_in().into_iter().chain(twice.clone());
+    assert!(run_steps::<OverFakes>(sequence()).is_ok());
+    let story = run_steps::<OverGenerous>(sequence()).expect_err("a hole in the service");
     assert!(story.starts_with("VerifyOtp"), "{story}");
 }
 
 /// What is found by chance is cut down to what shows it. A seed that finds nothing only passes the word on.
 #[test]
-fn a_life_that_shows_a_hole_is_cut_short() {
+fn a_failing_sequence_is_shrunk() {
     let found = (SEED..SEED + 20).find_map(|seed| Some((seed, run_model::<OverGenerous>(200, 150, seed).err()?)));
     let (seed, story) = found.expect("a hole in the service");
     println!("{story}");
-    assert!(story.starts_with(&format!("seed {seed}, a life of")), "{story}");
+    assert!(story.starts_with(&format!("seed {seed}, ")), "{story}");
     assert!(story.lines().filter(|line| line.starts_with("  ") && line.contains('{')).count() <= 12, "{story}");
 }
 
@@ -167,12 +167,12 @@ fn a_session_in_use_outlives_its_idle_time_and_not_its_longest() {
     let refresh = Step::Refresh { nth: 0, lost: false, elsewhere: false };
     let weeks = [Step::Pass { seconds: 21 * DAY }, refresh];
     let used = |turns: usize| logged_in().into_iter().chain(weeks.iter().cycle().take(2 * turns).cloned());
-    let tally = played::<OverFakes>(used(4)).unwrap();
-    assert_eq!(tally.answers.get("Refresh → Pair"), Some(&4), "{tally}");
-    assert!(played::<OverForgetful>(used(1)).is_ok());
-    assert!(played::<OverForgetful>(used(2)).is_err_and(|story| story.starts_with("Refresh(")));
-    let tally = played::<OverFakes>(used(5)).unwrap();
-    assert_eq!(tally.answers.get("Refresh → InvalidGrant"), Some(&1), "{tally}");
+    let stats = run_steps::<OverFakes>(used(4)).unwrap();
+    assert_eq!(stats.answers.get("Refresh → Pair"), Some(&4), "{stats}");
+    assert!(run_steps::<OverForgetful>(used(1)).is_ok());
+    assert!(run_steps::<OverForgetful>(used(2)).is_err_and(|story| story.starts_with("Refresh(")));
+    let stats = run_steps::<OverFakes>(used(5)).unwrap();
+    assert_eq!(stats.answers.get("Refresh → InvalidGrant"), Some(&1), "{stats}");
 }
 
 /// A service that never extends a session.
@@ -195,7 +195,7 @@ impl Harness for OverForgetful {
         Self(ModelRun::new(ServiceDriver::new(AuthService::new(world.ports(), policy), post)))
     }
 
-    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
+    fn model(&mut self) -> &mut ModelRun<ServiceDriver> {
         &mut self.0
     }
 
@@ -224,10 +224,10 @@ fn a_disabled_account_answers_as_nobodys_and_comes_back_with_its_password_alone(
         Step::LogIn { realm, email, password: USUAL },
         Step::Disable { realm, email: "eve@example.net" },
     ];
-    let tally = played::<OverFakes>(logged_in().into_iter().chain(steps)).unwrap();
-    let times = |answer: &str| tally.answers.get(answer).copied().unwrap_or_default();
-    assert_eq!((times("LogIn → Pair"), times("LogIn → InvalidCredentials")), (2, 1), "{tally}");
-    assert_eq!((times("Refresh → InvalidGrant"), times("Reset → InvalidToken")), (2, 2), "{tally}");
-    assert_eq!((times("VerifyOtp → InvalidToken"), times("Disable → Done")), (1, 2), "{tally}");
-    assert_eq!((times("Enable → Done"), times("Disable → NotFound")), (1, 1), "{tally}");
+    let stats = run_steps::<OverFakes>(logged_in().into_iter().chain(steps)).unwrap();
+    let times = |answer: &str| stats.answers.get(answer).copied().unwrap_or_default();
+    assert_eq!((times("LogIn → Pair"), times("LogIn → InvalidCredentials")), (2, 1), "{stats}");
+    assert_eq!((times("Refresh → InvalidGrant"), times("Reset → InvalidToken")), (2, 2), "{stats}");
+    assert_eq!((times("VerifyOtp → InvalidToken"), times("Disable → Done")), (1, 2), "{stats}");
+    assert_eq!((times("Enable → Done"), times("Disable → NotFound")), (1, 1), "{stats}");
 }

@@ -7,11 +7,11 @@ use portcullis_core::model::message::EmailMessage;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 
-use crate::messaging::dev_mailbox::{MailboxEntry, Outbox};
+use crate::messaging::dev_mailbox::{DevMailbox, MailboxEntry};
 use crate::messaging::email::render;
 
 #[async_trait]
-impl Mailer for Outbox {
+impl Mailer for DevMailbox {
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
         let parts = &self.parts;
         let mail = render(&parts.renderer, &parts.links, &envelope.realm, message)?;
@@ -26,7 +26,7 @@ impl Mailer for Outbox {
             code: mail.code,
             at: String::new(),
         };
-        self.keep(envelope, entry).await.map_err(|error| SendError::Later(error.to_string()))?;
+        self.store_copy(envelope, entry).await.map_err(|error| SendError::Later(error.to_string()))?;
         match &parts.forward {
             Some(forward) => forward.send(envelope, to, message).await,
             None => Ok(()),

@@ -1,5 +1,5 @@
-//! The development mailbox: every e-mail, text and call, kept sealed on a shelf and shown to whoever develops. Where
-//! a real server is set as well, the message goes there too.
+//! The development mailbox: a sealed copy of every e-mail, SMS and call, for `/dev/mailbox`. If a real server is set, the
+//! message is sent too.
 
 pub mod mailer;
 pub mod sms_sender;
@@ -16,7 +16,7 @@ use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::sms_sender::SmsSender;
 use serde::{Deserialize, Serialize};
 
-use crate::messaging::links::Links;
+use crate::messaging::links::LinkBuilder;
 use crate::messaging::templates::Renderer;
 
 /// A message as the mailbox shows it.
@@ -42,62 +42,62 @@ pub struct MailboxEntry {
     pub at: String,
 }
 
-/// What the mailbox is made of.
-pub struct Parts {
-    /// Gives messages words.
+/// The dependencies of the mailbox.
+pub struct MailboxParts {
+    /// Renders messages.
     pub renderer: Arc<Renderer>,
-    /// Makes links.
-    pub links: Links,
+    /// Builds links.
+    pub links: LinkBuilder,
     /// Seals copies.
     pub cipher: Arc<dyn FieldCipher>,
-    /// Keeps copies.
+    /// Stores copies.
     pub store: Arc<dyn SentMessageStore>,
     /// Dates copies.
     pub clock: Arc<dyn Clock>,
-    /// Where e-mail goes besides.
+    /// The real mail server, if one is set.
     pub forward: Option<Arc<dyn Mailer>>,
-    /// Where texts and calls go besides.
+    /// The real telephone service, if one is set.
     pub forward_texts: Option<Arc<dyn SmsSender>>,
-    /// Whether anybody can look into the mailbox: where nobody can, it is no place for texts.
+    /// Whether `/dev/mailbox` exists. If not, an SMS without a telephone service fails.
     pub shown: bool,
 }
 
-/// The mailbox. A [`Mailer`] and a `SmsSender`.
-pub struct Outbox {
-    parts: Parts,
+/// The mailbox: a [`Mailer`] and an [`SmsSender`].
+pub struct DevMailbox {
+    parts: MailboxParts,
 }
 
-impl Outbox {
+impl DevMailbox {
     /// A mailbox.
     #[must_use]
-    pub const fn new(parts: Parts) -> Self {
+    pub const fn new(parts: MailboxParts) -> Self {
         Self { parts }
     }
 
-    /// The newest messages first, `limit` at most. A copy whose key has left the ring is passed over.
+    /// The newest messages first, `limit` at most, without copies whose key is no longer in the ring.
     ///
     /// # Errors
-    /// When the shelf fails.
+    /// When the store fails.
     pub async fn list(&self, limit: u32) -> Result<Vec<MailboxEntry>, PortError> {
         let copies = self.parts.store.newest(limit).await?;
-        Ok(copies.iter().filter_map(|copy| self.open(copy).ok()).collect())
+        Ok(copies.iter().filter_map(|copy| self.decrypt(copy).ok()).collect())
     }
 
-    fn open(&self, copy: &StoredMessage) -> Result<MailboxEntry, PortError> {
+    fn decrypt(&self, copy: &StoredMessage) -> Result<MailboxEntry, PortError> {
         let place = AadContext { realm: &copy.realm, record: copy.job.as_bytes(), field: Field::Message };
         let key = self.parts.cipher.unwrap(&copy.key, place)?;
         let message = self.parts.cipher.open(&key, place, &copy.message)?;
-        serde_json::from_slice(&message).map_err(|error| PortError::new("outbox", error))
+        serde_json::from_slice(&message).map_err(|error| PortError::new("sent_message_store", error))
     }
 
-    /// Keeps a copy, and tells the console where to click: the link and the code, nothing about the person.
-    async fn keep(&self, envelope: &Envelope, mut entry: MailboxEntry) -> Result<(), PortError> {
+    /// Stores a copy and logs its link and code, without personal data.
+    async fn store_copy(&self, envelope: &Envelope, mut entry: MailboxEntry) -> Result<(), PortError> {
         let at = self.parts.clock.now();
         entry.at = crate::messaging::email::rfc3339(at);
         let (cipher, record) = (&self.parts.cipher, envelope.job.as_bytes());
         let place = AadContext { realm: &envelope.realm, record, field: Field::Message };
         let (key, wrapped) = cipher.new_key(place)?;
-        let plain = serde_json::to_vec(&entry).map_err(|error| PortError::new("outbox", error))?;
+        let plain = serde_json::to_vec(&entry).map_err(|error| PortError::new("sent_message_store", error))?;
         let copy = StoredMessage {
             realm: envelope.realm.clone(),
             subject: envelope.subject,

@@ -8,11 +8,11 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 use portcullis_core::ports::sms_sender::SmsSender;
 
-use crate::messaging::dev_mailbox::{MailboxEntry, Outbox};
+use crate::messaging::dev_mailbox::{DevMailbox, MailboxEntry};
 use crate::messaging::sms::render;
 
 #[async_trait]
-impl SmsSender for Outbox {
+impl SmsSender for DevMailbox {
     async fn send(
         &self,
         envelope: &Envelope,
@@ -36,7 +36,7 @@ impl SmsSender for Outbox {
             code: Some(message.code.expose().to_owned()),
             at: String::new(),
         };
-        self.keep(envelope, entry).await.map_err(|error| SendError::Later(error.to_string()))?;
+        self.store_copy(envelope, entry).await.map_err(|error| SendError::Later(error.to_string()))?;
         match &parts.forward_texts {
             Some(forward) => forward.send(envelope, to, channel, message).await,
             None => Ok(()),

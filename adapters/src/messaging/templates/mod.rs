@@ -1,11 +1,11 @@
-//! The words of e-mails, texts and pages. Built-in templates are part of the binary; an operator's folder may replace
-//! any of them by the same name. May read that folder, once, at the start.
+//! The templates of e-mails, SMS and pages. The built-in ones are part of the binary; a file of the same name in the
+//! operator's folder replaces one. Reads that folder once, at the start.
 
 mod builtin;
 mod folder;
 mod samples;
 mod style_hashes;
-mod words;
+mod template_values;
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 pub use samples::{Kind, Sample, samples};
 pub use style_hashes::style_hashes;
 
-/// Why a template has no words for us.
+/// Why a template cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The operator's folder cannot be used. Every reason, each with the file it is about.
@@ -32,7 +32,7 @@ pub enum TemplateError {
     },
 }
 
-/// An e-mail with words.
+/// A rendered e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderedEmail {
     /// One line.
@@ -92,26 +92,26 @@ impl Renderer {
         rendered.map_err(|error| error.to_string())
     }
 
-    /// Gives an e-mail its words. `message` is the name of its folder, such as `mail_email_verify`.
+    /// Renders an e-mail. `message` is the name of its folder, such as `mail_email_verify`.
     ///
     /// # Errors
     /// When there is no such message, a variable is missing, or the template fails.
     pub fn render_email(&self, message: &str, context: Value) -> Result<RenderedEmail, TemplateError> {
-        let values = words::values(context);
+        let values = template_values::values(context);
         Ok(RenderedEmail {
-            subject: words::one_line(&self.render(format!("emails/{message}/subject.txt"), &values)?),
+            subject: template_values::one_line(&self.render(format!("emails/{message}/subject.txt"), &values)?),
             text: self.render(format!("emails/{message}/body.txt"), &values)?,
             html: self.render(format!("emails/{message}/body.html"), &values)?,
         })
     }
 
-    /// Gives a text or a call its words. `message` is a file's name without its ending, such as `otp` or `otp_voice`.
+    /// Renders an SMS or the text of a call. `message` is a file's name without its ending, such as `otp` or `otp_voice`.
     ///
     /// # Errors
     /// When there is no such message, a variable is missing, or the template fails.
     pub fn render_text(&self, message: &str, context: Value) -> Result<String, TemplateError> {
-        let values = words::values(context);
-        self.render(format!("texts/{message}.txt"), &values).map(|text| words::one_line(&text))
+        let values = template_values::values(context);
+        self.render(format!("texts/{message}.txt"), &values).map(|text| template_values::one_line(&text))
     }
 
     /// Renders a page. `page` is a file's name, such as `reset.html`.
@@ -119,7 +119,7 @@ impl Renderer {
     /// # Errors
     /// When there is no such page, a variable is missing, or the template fails.
     pub fn render_page(&self, page: &str, context: Value) -> Result<String, TemplateError> {
-        self.render(format!("pages/{page}"), &words::values(context))
+        self.render(format!("pages/{page}"), &template_values::values(context))
     }
 
     fn render(&self, name: String, values: &minijinja::Value) -> Result<String, TemplateError> {
@@ -135,8 +135,10 @@ fn environment() -> Result<Environment<'static>, TemplateError> {
     environment.set_syntax(syntax.map_err(|source| TemplateError::Render { name: "syntax".to_owned(), source })?);
     // An error with debug information carries the values that were being rendered: someone's name, a link.
     environment.set_debug(false);
-    environment.set_formatter(words::write_value);
-    environment.add_filter("unlinked", words::unlinked);
+    environment.set_formatter(template_values::write_value);
+    environment.add_filter("defang_links", template_values::defang_links);
+    // its first name, in templates of operators
+    environment.add_filter("unlinked", template_values::defang_links);
     Ok(environment)
 }
 

@@ -1,5 +1,5 @@
 //! The words attackers try first: common passwords, English, names. About 94,000, each in one list only, packed by
-//! `cargo xtask words` from the lists of zxcvbn (MIT), unpacked once.
+//! `cargo xtask pack-dictionary` from the lists of zxcvbn (MIT), unpacked once.
 //!
 //! Packed: three streams after their lengths. Words sorted, each as 128 + how many letters it shares with the one
 //! before, then the rest of it; then a low byte a word, then a high one: four bits of list over four of rank. A rank

@@ -79,11 +79,11 @@ fn countries(reader: &mut SettingsReader) -> Option<Vec<Country>> {
     for name in named {
         if let Ok(country) = Country::parse(&name) {
             if !country.is_told_by_digits() {
-                let mend = "name the country whose numbers they are among, as GB for JE";
+                let fix = "name the country whose numbers they are among, as GB for JE";
                 reader.refuse(
                     "SMS_COUNTRIES",
                     &format!("numbers of {name} cannot be told from another country's"),
-                    mend,
+                    fix,
                 );
             }
             countries.push(country);

@@ -1,7 +1,7 @@
 //! The sections, one function each.
 
 mod limits;
-mod post;
+mod messaging;
 mod stores;
 mod web;
 
@@ -17,9 +17,9 @@ use crate::config::{
 };
 
 pub use limits::{RateQuota, default_quota};
-pub use post::{Mail, Twilio, Watchman};
+pub use messaging::{Mail, Twilio, Watchman};
 pub use stores::sqlite_path;
-pub use web::DevMailbox;
+pub use web::MailboxAccess;
 
 /// Paths that are not realms.
 const SYSTEM_PATHS: &[&str] = &[
@@ -37,9 +37,9 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let app = web::app(reader, production);
     let public_url = web::public_url(reader, &app, production);
     let secrets = secrets::read(reader, environment, secrets_file.as_deref(), fill_random);
-    let mail = post::mail(reader, &app, production);
-    let texts = post::twilio(reader, production);
-    let watchman = post::watchman(reader);
+    let mail = messaging::mail(reader, &app, production);
+    let texts = messaging::twilio(reader, production);
+    let watchman = messaging::watchman(reader);
     let realms = realms(reader);
     let listen = Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) };
     let redis = stores::redis(reader, production);
@@ -56,7 +56,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         texts,
         watchman,
         limits: limits::limits(reader),
-        text_guard: limits::texts(reader),
+        sms_quotas: limits::texts(reader),
         trusted_proxies: web::trusted_proxies(reader),
         hashing: hashing(reader),
         lifetimes: lifetimes(reader),

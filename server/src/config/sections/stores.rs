@@ -19,9 +19,9 @@ pub fn database(reader: &mut SettingsReader, production: bool) -> Option<Databas
         }
         return Some(Database::MongoDb { url, name: reader.text_or("MONGO_DB", "portcullis") });
     }
-    let mend = "write it as sqlite://data/portcullis.db";
+    let fix = "write it as sqlite://data/portcullis.db";
     let path = match reader.text("DATABASE_URL") {
-        Some(_) => reader.parsed("DATABASE_URL", mend, sqlite_path)?,
+        Some(_) => reader.parsed("DATABASE_URL", fix, sqlite_path)?,
         None => PathBuf::from("data/portcullis.db"),
     };
     Some(Database::Sqlite { path: reader.working_dir.join(path) })

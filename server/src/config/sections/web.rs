@@ -64,30 +64,30 @@ pub fn trusted_proxies(reader: &mut SettingsReader) -> Vec<IpNet> {
 
 /// Who may read `/dev/*` in development.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DevMailbox {
+pub enum MailboxAccess {
     /// Requests from and to loopback.
     Loopback,
     /// Every request.
     Any,
 }
 
-pub fn dev_mailbox(reader: &mut SettingsReader) -> DevMailbox {
-    let choices = [("loopback", DevMailbox::Loopback), ("any", DevMailbox::Any)];
-    reader.choice("DEV_MAILBOX", DevMailbox::Loopback, &choices)
+pub fn dev_mailbox(reader: &mut SettingsReader) -> MailboxAccess {
+    let choices = [("loopback", MailboxAccess::Loopback), ("any", MailboxAccess::Any)];
+    reader.choice("DEV_MAILBOX", MailboxAccess::Loopback, &choices)
 }
 
 pub fn cors_origins(reader: &mut SettingsReader) -> Vec<String> {
-    let mend = "list origins one by one, as in https://app.example.com, without a path";
+    let fix = "list origins one by one, as in https://app.example.com, without a path";
     let mut origins = Vec::new();
     for text in list(reader, "CORS_ORIGINS").unwrap_or_default() {
         if text == "*" {
-            reader.refuse("CORS_ORIGINS", "* would let every page on the web call in a person's name", mend);
+            reader.refuse("CORS_ORIGINS", "* would let every page on the web call in a person's name", fix);
             continue;
         }
         match origin(&text) {
             Some(origin) => origins.push(origin),
             // no value: somebody may have put a password into it
-            None => reader.refuse("CORS_ORIGINS", "has an entry that is no origin", mend),
+            None => reader.refuse("CORS_ORIGINS", "has an entry that is no origin", fix),
         }
     }
     origins

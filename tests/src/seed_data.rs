@@ -62,7 +62,7 @@ impl<S> Everything for S where
 ///
 /// # Panics
 /// When the store fails.
-pub async fn fill(store: &impl Everything, numbers: Range<u64>) {
+pub async fn seed(store: &impl Everything, numbers: Range<u64>) {
     let realms = [realm("User1"), realm("User2")];
     let one = |n: u64| {
         let realm = realms[usize::from(n.is_multiple_of(3))].clone();

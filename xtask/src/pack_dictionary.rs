@@ -28,7 +28,7 @@ pub fn pack() -> Result<()> {
 pub fn check() -> Result<()> {
     println!("==> the lists of words are those of zxcvbn");
     if std::fs::read(PACKED).context(PACKED)? != packed()? {
-        bail!("{PACKED} is not made of these lists: run `cargo xtask words`");
+        bail!("{PACKED} is not made of these lists: run `cargo xtask pack-dictionary`");
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::service::Ports;
 use portcullis_testkit::account_model::{Harness, ModelRun, ServiceDriver, Waiting};
 use portcullis_testkit::world::TestWorld;
-use portcullis_tests::life_over_http::HttpDriver;
+use portcullis_tests::account_model_over_http::HttpDriver;
 use portcullis_tests::testkit::{RunningTestkit, SERVICE};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -29,7 +29,7 @@ fn on(world: &TestWorld, ports: Ports) -> ModelRun<ServiceDriver> {
 
 /// A file of its own.
 pub struct OverSqlite {
-    life: ModelRun<ServiceDriver>,
+    model: ModelRun<ServiceDriver>,
     _folder: TempDir,
 }
 
@@ -53,15 +53,15 @@ impl Harness for OverSqlite {
             limiter: store,
             ..world.ports()
         };
-        Self { life: on(&world, ports), _folder: folder }
+        Self { model: on(&world, ports), _folder: folder }
     }
 
-    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
-        &mut self.life
+    fn model(&mut self) -> &mut ModelRun<ServiceDriver> {
+        &mut self.model
     }
 
     fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<ServiceDriver>) -> Waiting<'a, T>) -> T {
-        runtime().block_on(work(&mut self.life))
+        runtime().block_on(work(&mut self.model))
     }
 }
 
@@ -77,7 +77,7 @@ pub fn no_servers() -> Option<String> {
 
 /// A database of its own, which goes with the life, and Redis in front.
 pub struct OverMongo {
-    life: ModelRun<ServiceDriver>,
+    model: ModelRun<ServiceDriver>,
     store: Arc<MongoDb>,
 }
 
@@ -115,15 +115,15 @@ impl Harness for OverMongo {
             limiter: Arc::new(SharedLimiter::new(redis, store.clone())),
             ..world.ports()
         };
-        Self { life: on(&world, ports), store }
+        Self { model: on(&world, ports), store }
     }
 
-    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
-        &mut self.life
+    fn model(&mut self) -> &mut ModelRun<ServiceDriver> {
+        &mut self.model
     }
 
     fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<ServiceDriver>) -> Waiting<'a, T>) -> T {
-        runtime().block_on(work(&mut self.life))
+        runtime().block_on(work(&mut self.model))
     }
 }
 
@@ -135,7 +135,7 @@ impl Drop for OverMongo {
 
 /// A server behind a socket, as it began.
 pub struct OverHttp {
-    life: ModelRun<HttpDriver>,
+    model: ModelRun<HttpDriver>,
 }
 
 impl Harness for OverHttp {
@@ -146,14 +146,14 @@ impl Harness for OverHttp {
         let running = SERVER.get_or_init(|| runtime().block_on(RunningTestkit::without_background(&[])).0);
         let driver = HttpDriver::new(running.address, (SERVICE.0.to_owned(), SERVICE.1.to_owned()));
         runtime().block_on(driver.begin_anew());
-        Self { life: ModelRun::new(driver) }
+        Self { model: ModelRun::new(driver) }
     }
 
-    fn life(&mut self) -> &mut ModelRun<HttpDriver> {
-        &mut self.life
+    fn model(&mut self) -> &mut ModelRun<HttpDriver> {
+        &mut self.model
     }
 
     fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<HttpDriver>) -> Waiting<'a, T>) -> T {
-        runtime().block_on(work(&mut self.life))
+        runtime().block_on(work(&mut self.model))
     }
 }

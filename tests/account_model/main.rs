@@ -1,6 +1,6 @@
 //! The reference model of an account's life against the service over real stores, and over HTTP against a running
 //! server. A backend that is not there is reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for it.
-//! `LIFE_SEED` plays other lives.
+//! `MODEL_SEED` gives other sequences.
 
 mod stages;
 
@@ -17,12 +17,12 @@ const SEED: u64 = 2027;
 fn main() -> io::Result<ExitCode> {
     let arguments = Arguments::from_args();
     let mongo = match no_servers() {
-        None => Trial::test("life[mongo]", || play::<OverMongo>(8, 50)),
-        Some(missing) if required("mongo") => Trial::test("life[mongo]", move || Err(Failed::from(missing))),
-        Some(_) => Trial::test("life[mongo]", || Ok(())).with_ignored_flag(true),
+        None => Trial::test("account_model[mongo]", || play::<OverMongo>(8, 50)),
+        Some(missing) if required("mongo") => Trial::test("account_model[mongo]", move || Err(Failed::from(missing))),
+        Some(_) => Trial::test("account_model[mongo]", || Ok(())).with_ignored_flag(true),
     };
-    let embedded = Trial::test("life[embedded]", || play::<OverSqlite>(30, 100));
-    let http = Trial::test("life[http]", || play::<OverHttp>(20, 100));
+    let embedded = Trial::test("account_model[embedded]", || play::<OverSqlite>(30, 100));
+    let http = Trial::test("account_model[http]", || play::<OverHttp>(20, 100));
     Ok(libtest_mimic::run(&arguments, vec![embedded, mongo, http]).exit_code())
 }
 
@@ -33,11 +33,11 @@ fn required(name: &str) -> bool {
 
 #[expect(clippy::disallowed_methods, reason = "a test runner is told by its environment which lives to play")]
 fn seed() -> u64 {
-    std::env::var("LIFE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED)
+    std::env::var("MODEL_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED)
 }
 
 fn play<S: Harness>(number: u32, steps: usize) -> Result<(), Failed> {
-    let tally = run_model::<S>(number, steps, seed())?;
-    println!("{tally}");
+    let stats = run_model::<S>(number, steps, seed())?;
+    println!("{stats}");
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! What Watchman is told of an event: its category, how bad it is, and ids, never a person's data.
+//! Category, level and message of an event in Watchman. Ids only, no personal data.
 
 use std::fmt::Write as _;
 
 use portcullis_core::model::event::{Event, EventKind};
 
-/// One of the categories the predecessor's operators know.
+/// One of Watchman's categories.
 pub const fn category(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {

@@ -53,7 +53,7 @@ pub struct Watchman {
 
 pub fn mail(reader: &mut SettingsReader, app: &App, production: bool) -> Option<Mail> {
     let user = reader.text("MAIL_USERNAME").map(|found| found.text);
-    let password = foreign(reader, "MAIL_PASSWORD");
+    let password = third_party_secret(reader, "MAIL_PASSWORD");
     let Some(host) = reader.text("MAIL_SERVER").map(|found| found.text) else {
         if production {
             reader.refuse(
@@ -75,19 +75,19 @@ pub fn mail(reader: &mut SettingsReader, app: &App, production: bool) -> Option<
     }
     let credentials = if reader.flag("USE_CREDENTIALS", true) {
         if user.is_none() || password.is_none() {
-            let mend = "set both, or USE_CREDENTIALS=false";
-            reader.refuse("MAIL_USERNAME", "and MAIL_PASSWORD are needed with MAIL_SERVER", mend);
+            let fix = "set both, or USE_CREDENTIALS=false";
+            reader.refuse("MAIL_USERNAME", "and MAIL_PASSWORD are needed with MAIL_SERVER", fix);
         }
         user.clone().zip(password)
     } else {
         None
     };
     let from = reader.text("MAIL_FROM").map(|found| found.text).or(user);
-    let mend = "set it to the address mail comes from";
+    let fix = "set it to the address mail comes from";
     match &from {
-        None => reader.refuse("MAIL_FROM", "is not set", mend),
+        None => reader.refuse("MAIL_FROM", "is not set", fix),
         Some(address) if Email::parse(address).is_err() => {
-            reader.refuse("MAIL_FROM", &format!("\"{address}\" is no e-mail address"), mend);
+            reader.refuse("MAIL_FROM", &format!("\"{address}\" is no e-mail address"), fix);
         }
         Some(_) => {}
     }
@@ -105,7 +105,7 @@ pub fn mail(reader: &mut SettingsReader, app: &App, production: bool) -> Option<
 
 pub fn twilio(reader: &mut SettingsReader, production: bool) -> Option<Twilio> {
     let account = reader.text("TWILIO_SID").map(|found| found.text);
-    let token = foreign(reader, "TWILIO_AUTH_TOKEN");
+    let token = third_party_secret(reader, "TWILIO_AUTH_TOKEN");
     let number = reader.text("TWILIO_NUMBER").map(|found| found.text);
     let base_url = reader.parsed("TWILIO_BASE_URL", "write it as in https://api.twilio.com", base_url);
     match (account, token, number) {
@@ -125,7 +125,7 @@ pub fn twilio(reader: &mut SettingsReader, production: bool) -> Option<Twilio> {
 
 pub fn watchman(reader: &mut SettingsReader) -> Option<Watchman> {
     let account = reader.text("Account_id").map(|found| found.text);
-    let token = foreign(reader, "Access_token");
+    let token = third_party_secret(reader, "Access_token");
     let url = reader.parsed("WATCHMAN_URL", "write it as in https://watchman.example.com", base_url);
     match (account, token) {
         (Some(account), Some(token)) => Some(Watchman { account, token, url }),
@@ -138,9 +138,9 @@ pub fn watchman(reader: &mut SettingsReader) -> Option<Watchman> {
 }
 
 /// A secret that another service has given: its strength is not ours to judge.
-fn foreign(reader: &mut SettingsReader, name: &'static str) -> Option<SecretText> {
+fn third_party_secret(reader: &mut SettingsReader, name: &'static str) -> Option<SecretText> {
     let secret = reader.secret(name)?;
-    strength::check_foreign(reader, name, secret.expose());
+    strength::check_third_party_secret(reader, name, secret.expose());
     strength::claim(reader, name, secret.expose());
     Some(secret)
 }

@@ -1,10 +1,10 @@
-//! The reference model of an account's life, over my store.
+//! The reference model over my store.
 
 use std::sync::Arc;
 
 use outside_crate::MyLimiter;
 use portcullis_core::service::Ports;
-use portcullis_testkit::account_model::{ModelRun, Lives, ServiceDriver, Harness, Waiting, run_model};
+use portcullis_testkit::account_model::{ModelRun, ModelTest, ServiceDriver, Harness, Waiting, run_model};
 use portcullis_testkit::race::block_on;
 use portcullis_testkit::world::TestWorld;
 use proptest::test_runner::Config;
@@ -21,7 +21,7 @@ impl Harness for OverMyLimiter {
         Self(ModelRun::new(ServiceDriver::over_ports(&world, ports)))
     }
 
-    fn life(&mut self) -> &mut ModelRun<ServiceDriver> {
+    fn model(&mut self) -> &mut ModelRun<ServiceDriver> {
         &mut self.0
     }
 
@@ -31,9 +31,9 @@ impl Harness for OverMyLimiter {
 }
 
 #[test]
-fn lives_go_as_the_contract_says() {
-    let tally = run_model::<OverMyLimiter>(30, 100, 1).unwrap_or_else(|story| panic!("{story}"));
-    println!("{tally}");
+fn the_service_agrees_with_the_model() {
+    let stats = run_model::<OverMyLimiter>(30, 100, 1).unwrap_or_else(|story| panic!("{story}"));
+    println!("{stats}");
 }
 
 prop_state_machine! {
@@ -41,5 +41,5 @@ prop_state_machine! {
 
     /// The same by proptest's own macro: what is found is cut down there.
     #[test]
-    fn by_the_macro(sequential 1..60 => Lives<OverMyLimiter>);
+    fn by_the_macro(sequential 1..60 => ModelTest<OverMyLimiter>);
 }

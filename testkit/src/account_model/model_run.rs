@@ -56,34 +56,34 @@ pub struct ModelRun<D> {
     driver: D,
     states: Vec<Model>,
     history: History,
-    tally: RunStats,
+    stats: RunStats,
 }
 
 impl<D: Driver> ModelRun<D> {
     /// A service that nobody has an account with yet.
     #[must_use]
     pub fn new(driver: D) -> Self {
-        Self { driver, states: vec![Model::default()], history: History::default(), tally: RunStats::default() }
+        Self { driver, states: vec![Model::default()], history: History::default(), stats: RunStats::default() }
     }
 
     /// What was done so far.
     #[must_use]
-    pub const fn tally(&self) -> &RunStats {
-        &self.tally
+    pub const fn stats(&self) -> &RunStats {
+        &self.stats
     }
 
     /// Plays one step and looks at what everything is good for then.
     ///
     /// # Errors
     /// What no state explains.
-    pub async fn play(&mut self, step: &Step) -> Result<(), String> {
-        self.tally.steps += 1;
+    pub async fn run_step(&mut self, step: &Step) -> Result<(), String> {
+        self.stats.steps += 1;
         self.pass(1).await;
         match step {
             Step::Pass { seconds } => self.pass(*seconds).await,
             _ => self.ask(step).await?,
         }
-        self.tally.most_states = self.tally.most_states.max(self.states.len());
+        self.stats.most_states = self.stats.most_states.max(self.states.len());
         self.look_around(LOOKED_AT).await
     }
 
@@ -91,7 +91,7 @@ impl<D: Driver> ModelRun<D> {
     ///
     /// # Errors
     /// What no state explains.
-    pub async fn reckon(&mut self) -> Result<(), String> {
+    pub async fn check_invariants(&mut self) -> Result<(), String> {
         self.look_around(usize::MAX).await
     }
 
@@ -129,12 +129,12 @@ impl<D: Driver> ModelRun<D> {
         let broke = self.driver.mend().await;
         let sent = self.driver.messages().await;
         if answer == Answer::Unavailable {
-            self.tally.cut_short += 1;
+            self.stats.cut_short += 1;
             if !broke {
                 return Err(format!("{request:?} was unavailable, and nothing was broken on purpose"));
             }
         }
-        *self.tally.answers.entry(label(&request, &answer)).or_default() += 1;
+        *self.stats.answers.entry(label(&request, &answer)).or_default() += 1;
         let fits: Vec<Model> =
             self.states.iter().flat_map(|model| model.after(realm, &request, &answer, &sent)).collect();
         if fits.is_empty() {
@@ -178,7 +178,7 @@ impl<D: Driver> ModelRun<D> {
             .collect();
         probes.extend(turned);
         for (realm, probe) in probes {
-            self.tally.looks += 1;
+            self.stats.looks += 1;
             let seen = self.driver.look(realm, &probe).await;
             let expected: Vec<_> = self.states.iter().map(|model| model.look(realm, &probe)).collect();
             self.states.retain(|model| model.look(realm, &probe) == seen);

@@ -11,7 +11,7 @@ use portcullis_core::ports::data_migration_store::{MigratableStore, PROGRESS_KEY
 use portcullis_core::ports::database::{Change, Database as _, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 use portcullis_testkit::samples::{realm, user, user_id};
-use portcullis_tests::filled::fill;
+use portcullis_tests::seed_data::seed;
 
 use crate::{MANY, moved, open};
 
@@ -74,7 +74,7 @@ impl CheckValueStore for Target<'_> {
 async fn stopped_after_any_batch_it_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
-    fill(&from, 0..MANY).await;
+    seed(&from, 0..MANY).await;
     let mut stops = 0;
     let comparisons = loop {
         // one more batch each time: never twice the same, and never from the beginning
@@ -97,7 +97,7 @@ async fn stopped_after_any_batch_it_goes_on() {
 async fn a_record_that_changed_on_its_way_fails_the_proof() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
-    fill(&from, 0..20).await;
+    seed(&from, 0..20).await;
     let target = Target { store: &to, batches: AtomicUsize::new(usize::MAX), changes: true };
     let refused = moved(&from, &target).await.unwrap_err();
     let MigrationError::Differs(comparisons) = &refused else { panic!("{refused}") };
@@ -114,7 +114,7 @@ async fn a_record_that_changed_on_its_way_fails_the_proof() {
 async fn what_came_into_the_source_meanwhile_fails_the_proof() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
-    fill(&from, 0..20).await;
+    seed(&from, 0..20).await;
     let target = Target { store: &to, batches: AtomicUsize::new(8), changes: false };
     assert!(matches!(moved(&from, &target).await, Err(MigrationError::Store { .. })));
     // the server ran again between two calls
@@ -127,7 +127,7 @@ async fn what_came_into_the_source_meanwhile_fails_the_proof() {
 async fn targets_of_others_stay_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
-    fill(&from, 0..20).await;
+    seed(&from, 0..20).await;
     // somebody's
     let new = Change::InsertUser(Box::new(user(&realm("User1"), 1)));
     to.commit(UnitOfWork::of(new)).await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! What happens to a value on its way into a template: escaped in HTML, one line in a subject, no link by accident.
+//! Values of templates: escaped in HTML, one line in a subject, and without accidental links.
 
 use std::fmt::Write as _;
 
@@ -50,11 +50,11 @@ pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The filter `unlinked`: keeps mail clients from making a link of a name. Anyone can register anyone's address under
+/// The filter `defang_links`: keeps mail clients from making a link of a name. Anyone can register anyone's address under
 /// the name `evil.example`; the mail that greets it must not advertise it. A space after each dot, colon, slash and at
 /// sign that has none: `J.R.` becomes `J. R.`, and `evil.example` is no link any more.
 #[expect(clippy::needless_pass_by_value, reason = "the engine hands filters their arguments by value")]
-pub fn unlinked(text: String) -> String {
+pub fn defang_links(text: String) -> String {
     let mut spaced = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
@@ -69,7 +69,7 @@ pub fn unlinked(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{one_line, unlinked};
+    use super::{defang_links, one_line};
 
     #[test]
     fn a_line_stays_one() {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn names_are_no_links() {
-        assert_eq!(unlinked("O'Brien Jr.".to_owned()), "O'Brien Jr.");
-        assert_eq!(unlinked("https://evil.example/a".to_owned()), "https: / / evil. example/ a");
+        assert_eq!(defang_links("O'Brien Jr.".to_owned()), "O'Brien Jr.");
+        assert_eq!(defang_links("https://evil.example/a".to_owned()), "https: / / evil. example/ a");
     }
 }
