@@ -3,6 +3,7 @@
 pub mod bootstrap;
 pub mod cli;
 pub mod config;
+pub mod connections;
 pub mod http;
 pub mod serve;
 pub mod telemetry;

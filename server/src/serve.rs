@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,15 +13,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 
 use crate::config::Listen;
+use crate::connections::{ConnectionLimits, Connections, Place, WatchedStream};
 
-/// How long a request's head may take to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections at once; more wait to be accepted.
-const CONNECTIONS: usize = 8192;
+/// The longest head that the HTTP library reads, in bytes. A shorter one that is too long is answered by our middleware.
+const HEAD_LIMIT: usize = 65_536;
 /// How long a stop waits for requests that have begun.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -58,23 +55,20 @@ pub fn shutdown_signal() -> Result<impl Future<Output = ()>, String> {
 }
 
 /// Serves until `stop` ends, then lets what has begun finish.
-pub async fn run(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
+pub async fn run(listener: TcpListener, router: Router, limits: ConnectionLimits, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let connections = Connections::new(limits);
     let mut stop = pin!(stop);
     loop {
-        let accepted = async {
-            let place = places.clone().acquire_owned().await;
-            listener.accept().await.map(|(stream, peer)| (stream, peer, place))
-        };
         let accepted = tokio::select! {
-            accepted = accepted => accepted,
+            accepted = listener.accept() => accepted,
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer, Ok(place))) => serve_connection(stream, peer, router.clone(), &graceful, place),
-            // the places are never closed
-            Ok((.., Err(_))) => break,
+            Ok((stream, peer)) => match connections.admit(peer) {
+                Some(place) => serve_connection(stream, peer, router.clone(), &graceful, place),
+                None => tracing::debug!("every place is taken by a request: a connection was closed"),
+            },
             Err(error) => {
                 // out of descriptors, mostly: wait for some to be closed rather than spin
                 tracing::warn!("a connection could not be accepted: {error}");
@@ -88,27 +82,33 @@ pub async fn run(listener: TcpListener, router: Router, stop: impl Future<Output
     }
 }
 
-fn serve_connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    graceful: &GracefulShutdown,
-    place: OwnedSemaphorePermit,
-) {
+fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, graceful: &GracefulShutdown, place: Place) {
     let _ = stream.set_nodelay(true);
+    let (connection, keep_alive) = (place.connection.clone(), place.keep_alive());
+    let watched = WatchedStream::new(stream, connection.clone());
     let service = service_fn(move |mut request: http::Request<Incoming>| {
+        connection.execute();
         request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
+        let (router, connection) = (router.clone(), connection.clone());
+        async move {
+            let response = router.oneshot(request).await;
+            connection.answered();
+            response
+        }
     });
-    // HTTP/1.1 only: the head's timeout counts from the first moment, so that silence does not hold a connection
+    // HTTP/1.1 only; the head's deadline is the connection's own
     let mut builder = Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let watched = graceful.watch(connection);
+    builder.timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_LIMIT);
+    let served = graceful.watch(builder.serve_connection(TokioIo::new(watched), service));
     tokio::spawn(async move {
-        let _place = place;
-        if let Err(error) = watched.await {
-            tracing::debug!("a connection broke: {error}");
+        tokio::select! {
+            served = served => {
+                if let Err(error) = served {
+                    tracing::debug!("a connection broke: {error}");
+                }
+            }
+            () = place.connection.closed_by_us(keep_alive) => tracing::debug!("a connection was closed: it was idle, or \
+                another one needed its place"),
         }
     });
 }

@@ -1,5 +1,6 @@
 //! Stories over HTTP: the real server on a real socket.
 
+mod connections;
 mod dev_mailbox;
 mod disabled;
 mod documents;

@@ -142,7 +142,7 @@ impl TestServer {
         let server = Server::compose_in(&settings, address, world).await.unwrap_or_else(|error| panic!("{error}"));
         let (stop, stopped) = oneshot::channel();
         let router = routes::router(server.app.clone());
-        let serving = tokio::spawn(serve::run(listener, router, async move {
+        let serving = tokio::spawn(serve::run(listener, router, settings.connection_limits(), async move {
             let _ = stopped.await;
         }));
         let workers = worker::start(&server.app);

@@ -51,7 +51,7 @@ impl RunningTestkit {
         let world = TestWorld::at(NOW, 7);
         let server = Server::compose_testkit(&settings, address, &world).unwrap_or_else(|error| panic!("{error}"));
         let router = routes::router(server.app.clone());
-        tokio::spawn(serve::run(listener, router, std::future::pending()));
+        tokio::spawn(serve::run(listener, router, settings.connection_limits(), std::future::pending()));
         (Self { address, world, _folder: folder }, server)
     }
 }

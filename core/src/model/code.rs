@@ -43,6 +43,8 @@ codes! {
     MethodNotAllowed = "method_not_allowed", "This path does not know that method";
     UnsupportedMediaType = "unsupported_media_type", "The body is of a type that is not understood";
     PayloadTooLarge = "payload_too_large", "The body is too large";
+    HeadersTooLarge = "headers_too_large", "The headers are too large";
+    UriTooLong = "uri_too_long", "The URI is too long";
     RequestTimeout = "request_timeout", "The request took too long to arrive";
     RateLimited = "rate_limited", "Too many requests";
     PreconditionFailed = "precondition_failed", "The record has changed meanwhile";

@@ -157,7 +157,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
         stop.await;
         let _ = told.send(true);
     };
-    let drained = serve::run(listener, router, stop);
+    let drained = serve::run(listener, router, settings.connection_limits(), stop);
     tokio::join!(drained, workers.stop_when(stopping));
     tracing::info!("stopped");
     Ok(())

@@ -122,6 +122,6 @@ async fn serve(settings: &Settings, seed: u64) -> Result<(), String> {
     if let Some(testkit) = server.app.testkit.clone() {
         tokio::spawn(testkit::keep_working(testkit));
     }
-    serve::run(listener, router, stop).await;
+    serve::run(listener, router, settings.connection_limits(), stop).await;
     Ok(())
 }

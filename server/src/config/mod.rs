@@ -24,6 +24,8 @@ use ipnet::IpNet;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::SmsQuotas;
 
+use crate::connections::ConnectionLimits;
+
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::ConfigProblems;
 pub use secrets::{KeyRing, Secrets};
@@ -258,6 +260,12 @@ pub struct Settings {
     pub sms_quotas: SmsQuotas,
     /// Proxies that are believed about addresses.
     pub trusted_proxies: Vec<IpNet>,
+    /// `KEEP_ALIVE`.
+    pub keep_alive: Duration,
+    /// `MAX_CONNECTIONS`.
+    pub max_connections: usize,
+    /// `MAX_CONNECTIONS_PER_ADDRESS`.
+    pub max_connections_per_address: usize,
     /// Password hashes.
     pub hashing: Hashing,
     /// How long things live.
@@ -313,6 +321,19 @@ impl Settings {
         match settings {
             Some(settings) if reader.problems.is_empty() => Ok(settings),
             _ => Err(ConfigProblems(reader.problems)),
+        }
+    }
+}
+
+impl Settings {
+    /// The limits of connections.
+    #[must_use]
+    pub fn connection_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            keep_alive: self.keep_alive,
+            total: self.max_connections,
+            per_address: self.max_connections_per_address,
+            trusted_proxies: self.trusted_proxies.clone(),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Static files in the binary, plain or gzipped.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::sync::{Mutex, PoisonError};
 
 use axum::response::Response;
+use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -28,6 +31,8 @@ pub mod media {
     /// WebAssembly: browsers compile it while it arrives only under this type.
     pub const WASM: &str = "application/wasm";
 }
+
+static UNPACKED: Mutex<BTreeMap<&str, Bytes>> = Mutex::new(BTreeMap::new());
 
 /// A file in the binary.
 pub struct Asset {
@@ -59,12 +64,19 @@ impl Asset {
         Ok(response)
     }
 
-    fn unpacked(&self) -> Result<Vec<u8>, Problem> {
+    /// The unpacked bytes: one copy that all responses share, so that clients that read slowly cost no memory.
+    fn unpacked(&self) -> Result<Bytes, Problem> {
+        let mut all = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plain) = all.get(self.name) {
+            return Ok(plain.clone());
+        }
         let mut plain = Vec::new();
         GzDecoder::new(self.bytes).read_to_end(&mut plain).map_err(|error| {
             tracing::error!(name = self.name, "an asset is broken: {error}");
             Problem::unavailable()
         })?;
+        let plain = Bytes::from(plain);
+        all.insert(self.name, plain.clone());
         Ok(plain)
     }
 }

@@ -1,18 +1,17 @@
 //! Extractors for what handlers share: the realm and client, the query and body, and path parameters.
 
-use std::error::Error;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt as _;
 use portcullis_core::model::client::Client;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
@@ -24,8 +23,10 @@ use crate::http::problem::Problem;
 
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 65_536;
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a body may take to arrive, whatever its length.
+const BODY_GRACE: Duration = Duration::from_secs(10);
+/// After that, the bytes a second that it arrives at.
+const BODY_RATE: usize = 1024;
 
 /// What the endpoint's guard knows about a request. It is in the request's extensions.
 #[derive(Clone)]
@@ -171,8 +172,8 @@ impl Input {
     }
 }
 
-/// Reads a body within `BODY_LIMIT` and `BODY_TIMEOUT`.
-async fn read(body: Body) -> Result<Bytes, Problem> {
+/// Reads a body within `BODY_LIMIT` that arrives at `BODY_RATE` or better.
+async fn read(mut body: Body) -> Result<Bytes, Problem> {
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
@@ -183,10 +184,22 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
     if body.size_hint().lower() > BODY_LIMIT as u64 {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if error.source().is_some_and(<dyn Error>::is::<LengthLimitError>) => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::malformed("the body ended too early")),
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout).header(CONNECTION, "close")),
+    let begun = tokio::time::Instant::now();
+    let mut bytes = BytesMut::new();
+    loop {
+        let allowed = BODY_GRACE + Duration::from_secs((bytes.len() / BODY_RATE) as u64);
+        let frame = match tokio::time::timeout_at(begun + allowed, body.frame()).await {
+            Ok(None) => return Ok(bytes.freeze()),
+            Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(_))) => return Err(Problem::malformed("the body ended too early")),
+            Err(_) => {
+                return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout).header(CONNECTION, "close"));
+            }
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > BODY_LIMIT {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&data);
     }
 }

@@ -7,11 +7,14 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http::header::HOST;
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH, ORIGIN, REFERRER_POLICY,
     RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use portcullis_core::model::code::Code;
 use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
@@ -21,6 +24,11 @@ use crate::http::problem::Problem;
 
 /// The policy of every response that does not bring its own: nothing may be loaded, framed or submitted.
 const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/// The longest path and query, in bytes.
+const URI_LIMIT: usize = 8192;
+/// The longest header section, in bytes.
+const HEADERS_LIMIT: usize = 32_768;
 
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 7] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -34,6 +42,27 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 7] = [
     (HeaderName::from_static("cross-origin-embedder-policy"), HeaderValue::from_static("require-corp")),
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
+
+/// Refuses a request whose URI or headers are longer than any of ours, or whose Host is missing, doubled or no authority
+/// (RFC 9112, section 3.2).
+pub async fn check_head(request: Request, next: Next) -> Response {
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let uri = request.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
+    if uri > URI_LIMIT {
+        return Problem::new(StatusCode::URI_TOO_LONG, Code::UriTooLong).into_response();
+    }
+    if headers > HEADERS_LIMIT {
+        return Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Code::HeadersTooLarge).into_response();
+    }
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
+    if request.version() == Version::HTTP_11
+        && (host.is_none_or(|host| host.as_str().contains('@')) || hosts.next().is_some())
+    {
+        return Problem::malformed("a request has one Host header (RFC 9112, section 3.2)").into_response();
+    }
+    next.run(request).await
+}
 
 /// The outermost layer: gives the request an id, completes an error with it and sets the headers of every response.
 ///

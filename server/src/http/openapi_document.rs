@@ -207,6 +207,7 @@ fn failures(endpoint: &Endpoint, described: &Operation) -> BTreeMap<u16, Vec<Cod
         Access::User | Access::Operator => codes.push(Code::NotAuthenticated),
         Access::ServiceClient => codes.push(Code::InvalidClient),
     }
+    codes.extend([Code::HeadersTooLarge, Code::UriTooLong]);
     if endpoint.limit.is_some() {
         codes.extend([Code::RateLimited, Code::Unavailable]);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse as _;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::header::ALLOW;
@@ -17,7 +17,7 @@ use crate::http::app::App;
 use crate::http::dev_access::require_local_request;
 use crate::http::endpoint::{Access, Endpoint};
 use crate::http::guard::{Guard, guard};
-use crate::http::middleware::{cors, cors_layer, finish_response, panic_response};
+use crate::http::middleware::{check_head, cors, cors_layer, finish_response, panic_response};
 use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
@@ -154,6 +154,7 @@ pub fn router(app: Arc<App>) -> Router {
     }
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(app.clone(), finish_response))
+        .layer(from_fn(check_head))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(from_fn_with_state(cors_layer(&app), cors));
     router.fallback(async || Problem::not_found()).layer(layers).with_state(app)

@@ -6,6 +6,7 @@ mod stores;
 mod web;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use portcullis_core::model::realm::Realm;
 use tracing_subscriber::EnvFilter;
@@ -57,6 +58,9 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         watchman,
         limits: limits::limits(reader),
         sms_quotas: limits::texts(reader),
+        keep_alive: reader.duration("KEEP_ALIVE", Duration::from_secs(75)),
+        max_connections: reader.number("MAX_CONNECTIONS", 8192, 1, 1_000_000),
+        max_connections_per_address: reader.number("MAX_CONNECTIONS_PER_ADDRESS", 256, 1, 1_000_000),
         trusted_proxies: web::trusted_proxies(reader),
         hashing: hashing(reader),
         lifetimes: lifetimes(reader),
