@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod connections;
 pub mod http;
+pub mod request_body;
 pub mod serve;
 pub mod telemetry;
 #[cfg(feature = "testkit")]

@@ -17,6 +17,7 @@ use tower::ServiceExt as _;
 
 use crate::config::Listen;
 use crate::connections::{ConnectionLimits, Connections, Place, WatchedStream};
+use crate::request_body::RequestBody;
 
 /// The longest head that the HTTP library reads, in bytes. A shorter one that is too long is answered by our middleware.
 const HEAD_LIMIT: usize = 65_536;
@@ -86,12 +87,17 @@ fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, gracefu
     let _ = stream.set_nodelay(true);
     let (connection, keep_alive) = (place.connection.clone(), place.keep_alive());
     let watched = WatchedStream::new(stream, connection.clone());
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
+    let service = service_fn(move |request: http::Request<Incoming>| {
         connection.execute();
+        let mut request = request.map(RequestBody::new);
+        let body = request.body().clone();
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, connection) = (router.clone(), connection.clone());
         async move {
-            let response = router.oneshot(request).await;
+            let mut response = router.oneshot(request).await;
+            if let Ok(response) = &mut response {
+                body.finish(response).await;
+            }
             connection.answered();
             response
         }

@@ -105,3 +105,30 @@ async fn a_body_may_be_slow_and_must_not_stand_still() {
     assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("connection: close"), "{answer}");
     assert!(begun.elapsed() < Duration::from_secs(20));
 }
+
+/// Also an answer that comes before the body: the client sends everything, and then reads.
+#[tokio::test]
+async fn a_client_always_sees_the_answer() {
+    let server = TestServer::start().await;
+    for (path, length, status) in
+        [("/User1/nothing", 60_000, "404"), ("/User1/update", 60_000, "405"), ("/User1/login", 900_000, "413")]
+    {
+        for _ in 0..5 {
+            let mut stream = connect(&server).await;
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                 Content-Length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            for chunk in vec![b'x'; length].chunks(10_000) {
+                stream.write_all(chunk).await.unwrap();
+            }
+            // and the connection is good for the next request
+            stream.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+            let mut answers = String::new();
+            stream.read_to_string(&mut answers).await.unwrap();
+            assert!(answers.starts_with(&format!("HTTP/1.1 {status}")), "{answers}");
+            assert!(answers.contains("HTTP/1.1 200"), "{answers}");
+        }
+    }
+}
