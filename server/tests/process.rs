@@ -317,7 +317,7 @@ fn keys_are_generated_and_good_enough_for_production() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(BINARY).args(["keys", "generate"]).output().unwrap();
     let secrets = String::from_utf8(output.stdout).unwrap();
-    let more = "ENVIRONMENT=production\nAPP_DOMAIN=auth.example.com\nMAIL_SERVER=127.0.0.1\nMAIL_FROM=a@example.com\n\
+    let more = "ENVIRONMENT=production\nTRUSTED_PROXIES=none\nAPP_DOMAIN=auth.example.com\nMAIL_SERVER=127.0.0.1\nMAIL_FROM=a@example.com\n\
                 USE_CREDENTIALS=false\n";
     std::fs::write(folder.path().join(".env"), format!("{secrets}{more}")).unwrap();
     let process = Process::start(folder.path(), &[]);

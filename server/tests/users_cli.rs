@@ -40,6 +40,7 @@ fn production() -> Vec<(String, String)> {
     let rest = [
         ("ENVIRONMENT", "production"),
         ("APP_DOMAIN", "auth.example.org"),
+        ("TRUSTED_PROXIES", "none"),
         ("MAIL_SERVER", "mail.example.org"),
         ("MAIL_FROM", "auth@example.org"),
         ("USE_CREDENTIALS", "false"),

@@ -22,7 +22,7 @@ pub fn binary() -> PathBuf {
 #[must_use]
 pub fn command(folder: &Path, settings: &[(String, String)]) -> Command {
     let mut command = Command::new(binary());
-    command.current_dir(folder).env_clear().envs(settings.iter().cloned());
+    command.current_dir(folder).env_clear().env("ENVIRONMENT", "development").envs(settings.iter().cloned());
     command
 }
 

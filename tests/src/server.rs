@@ -43,6 +43,7 @@ pub fn settings(folder: &Path, wanted: &[(&str, &str)]) -> Settings {
     let usual = [
         ("ARGON2_MEMORY_KIB", "64"),
         ("ARGON2_ITERATIONS", "1"),
+        ("ENVIRONMENT", "development"),
         ("RATE_LIMITS", "off"),
         ("PORT", "0"),
         ("APP_NAME", "Portcullis"),

@@ -22,8 +22,13 @@ const SEED: &str = "1";
 
 /// Its own settings, where no flag says otherwise. Nothing else counts, no `.env` and no environment of the machine, but
 /// that one of them may say that it is production.
-const USUAL: &[(&str, &str)] =
-    &[("PORT", "0"), ("APP_NAME", "Portcullis"), ("HASH_THREADS", "1"), ("LOG_LEVEL", "error")];
+const USUAL: &[(&str, &str)] = &[
+    ("PORT", "0"),
+    ("APP_NAME", "Portcullis"),
+    ("HASH_THREADS", "1"),
+    ("LOG_LEVEL", "error"),
+    ("ENVIRONMENT", "development"),
+];
 
 /// How settings begin that nothing here asks for: what is kept is kept in memory, and a hash is none.
 const ABSENT: [&str; 5] = ["DATABASE_", "MONGO_", "REDIS_", "ARGON2_", "HASH_"];

@@ -123,6 +123,12 @@ impl SettingsReader {
         }
     }
 
+    /// Whether a setting has a value, or a file that has it.
+    pub fn is_set(&self, name: &str) -> bool {
+        let set = |name: &str| self.values.get(name).is_some_and(|found| !found.text.trim().is_empty());
+        set(name) || set(&format!("{name}_FILE"))
+    }
+
     /// A text, or a default.
     pub fn text_or(&mut self, name: &str, default: &str) -> String {
         self.text(name).map_or_else(|| default.to_owned(), |found| found.text)

@@ -36,6 +36,7 @@ pub const SETTINGS: &[Setting] = &[
     open("ENVIRONMENT", "development", "`development` or `production`"),
     open("HOST", "127.0.0.1", "where to listen"),
     open("PORT", "8000", "where to listen; 0 takes a free port"),
+    open("ALLOW_UNSAFE", "none", "settings that may be below production's floors, by their full names"),
     open("KEEP_ALIVE", "75s", "how long a connection may be idle"),
     open("MAX_CONNECTIONS", "8192", "connections at once"),
     open("MAX_CONNECTIONS_PER_ADDRESS", "256", "connections at once of one address (IPv6: /64), proxies aside"),

@@ -6,10 +6,16 @@ use std::time::Duration;
 use super::{Database, Settings, Sources};
 use crate::http::routes;
 
+/// Of a development that is meant, unless they say otherwise.
 fn sources(folder: &Path, environment: &[(&str, &str)], dotenv: Option<&str>) -> Sources {
+    let meant = [("ENVIRONMENT", "development")];
     Sources {
         flags: std::collections::BTreeMap::new(),
-        environment: environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        environment: meant
+            .iter()
+            .chain(environment)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
         dotenv: dotenv.map(|text| (folder.join(".env"), text.to_owned())),
         working_dir: folder.to_path_buf(),
     }
@@ -41,6 +47,81 @@ fn development_needs_nothing_and_keeps_its_secrets() {
     std::fs::set_permissions(&first.secrets_file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = Settings::load(sources(folder.path(), &[], None), &fill).unwrap_err().to_string();
     assert!(refused.contains("others may read it"), "{refused}");
+}
+
+/// What a start without `ENVIRONMENT` says; empty if it is not refused.
+fn without_environment(name: &str, value: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sources = sources(folder.path(), &[(name, value)], None);
+    sources.environment.remove("ENVIRONMENT");
+    Settings::load(sources, &fill).map_or_else(|problems| problems.to_string(), |_| String::new())
+}
+
+#[test]
+fn development_must_be_meant_where_something_looks_like_production() {
+    let secret = super::keys::text(&fill);
+    for (name, value) in [
+        ("JWT_SECRET", secret.as_str()),
+        ("OPERATOR_TOKEN", &secret),
+        ("HOST", "0.0.0.0"),
+        ("APP_DOMAIN", "auth.example.com"),
+        ("PUBLIC_URL", "https://auth.example.com"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8"),
+        ("MAIL_SERVER", "smtp.example.com"),
+        ("MONGO_URL", "mongodb://127.0.0.1,db.example.com/?replicaSet=rs0"),
+    ] {
+        let told = without_environment(name, value);
+        assert!(told.contains("ENVIRONMENT") && told.contains(name), "{name}: {told}");
+        assert!(told.contains("ENVIRONMENT=production") && told.contains("ENVIRONMENT=development"), "{told}");
+    }
+    for (name, value) in [
+        ("HOST", "127.0.0.1"),
+        ("HOST", "::1"),
+        ("PUBLIC_URL", "http://[::1]:8000"),
+        ("PUBLIC_URL", "http://demo.localhost:8000"),
+        ("MONGO_URL", "mongodb://127.0.0.1:1,localhost:2/?replicaSet=rs0"),
+        ("DATABASE_URL", "sqlite://data/portcullis.db"),
+        ("APP_NAME", "Ours"),
+    ] {
+        assert_eq!(without_environment(name, value), "", "{name}={value}");
+    }
+}
+
+#[test]
+fn production_has_floors_that_only_their_names_lift() {
+    let secrets = super::keys::generate(&fill);
+    let load = |more: &[(&str, &str)]| {
+        let base = "ENVIRONMENT=production\nAPP_DOMAIN=auth.example.com\nMAIL_SERVER=mail.example.com\n\
+                    MAIL_FROM=a@example.com\nUSE_CREDENTIALS=false\n";
+        let folder = tempfile::tempdir().unwrap();
+        let mut sources = sources(folder.path(), more, Some(&format!("{secrets}{base}")));
+        sources.environment.remove("ENVIRONMENT");
+        Settings::load(sources, &fill)
+    };
+    let refused = |more: &[(&str, &str)]| load(more).map(|_| ()).unwrap_err().to_string();
+    assert!(refused(&[]).contains("TRUSTED_PROXIES"), "it must be set");
+    assert!(refused(&[("ALLOW_UNSAFE", "TRUSTED_PROXIES")]).contains("is not set"), "and nothing lifts that");
+    let proxies = ("TRUSTED_PROXIES", "none");
+    assert!(load(&[proxies]).is_ok());
+    let unsafe_values = [
+        ("RATE_LIMITS", "off"),
+        ("ARGON2_MEMORY_KIB", "8192"),
+        ("ACCESS_TOKEN_TTL", "2d"),
+        ("RESET_TOKEN_TTL", "25h"),
+        ("OTP_TTL", "11m"),
+        ("PASSWORD_MIN_SCORE", "1"),
+        ("VALIDATE_CERTS", "false"),
+    ];
+    let all: Vec<(&str, &str)> = unsafe_values.into_iter().chain([proxies]).collect();
+    let told = refused(&all);
+    for (name, value) in unsafe_values {
+        assert!(told.contains(name), "{name} in {told}");
+        let allowed = load(&[(name, value), proxies, ("ALLOW_UNSAFE", name)]).unwrap();
+        assert!(allowed.warnings.iter().any(|warning| warning.contains(name)), "{:?}", allowed.warnings);
+    }
+    assert!(refused(&[("TRUSTED_PROXIES", "0.0.0.0/0")]).contains("every address"));
+    assert!(refused(&[proxies, ("ALLOW_UNSAFE", "OTP_TTL")]).contains("not below a floor"));
+    assert!(refused(&[proxies, ("ALLOW_UNSAFE", "JWT_SECRET")]).contains("not below a floor"));
 }
 
 #[test]

@@ -194,7 +194,11 @@ impl Server {
 
 /// An operator's settings.
 fn settings(bench: &mut Bench, wanted: &Wanted<'_>) -> Result<Vec<(String, String)>> {
-    let mut settings = vec![("JWT_SECRET", SECRET.to_owned()), ("RATE_LIMITS", "off".to_owned())];
+    let mut settings = vec![
+        ("ENVIRONMENT", "development".to_owned()),
+        ("JWT_SECRET", SECRET.to_owned()),
+        ("RATE_LIMITS", "off".to_owned()),
+    ];
     if wanted.backend == Backend::MongoRedis {
         let (mongo, redis) = bench.services()?;
         let database = format!("bench_{}_{}", wanted.name, std::process::id());

@@ -2,6 +2,7 @@
 
 mod limits;
 mod messaging;
+mod safety;
 mod stores;
 mod web;
 
@@ -33,6 +34,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let words = [("development", Environment::Development), ("production", Environment::Production)];
     let environment = reader.choice("ENVIRONMENT", Environment::Development, &words);
     let production = environment == Environment::Production;
+    safety::require_explicit_environment(reader);
     let database = stores::database(reader, production);
     let secrets_file = database.as_ref().map(|database| secrets_file(reader, database));
     let app = web::app(reader, production);
@@ -45,7 +47,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let listen = Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) };
     let redis = stores::redis(reader, production);
     let session_cache_ttl = stores::session_cache_ttl(reader);
-    let settings = Settings {
+    let mut settings = Settings {
         environment,
         listen,
         public_url,
@@ -79,26 +81,15 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         dev_mailbox: web::dev_mailbox(reader),
         log: log(reader),
         ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),
-        validate_certificates: validate_certificates(reader, production),
+        // for mail, MongoDB and Redis alike
+        validate_certificates: reader.flag("VALIDATE_CERTS", true),
         warnings: std::mem::take(&mut reader.warnings),
         secrets: secrets?,
         secrets_file: secrets_file?,
         database: database?,
     };
+    safety::require_floors(reader, &mut settings);
     Some(settings)
-}
-
-/// For mail, as in the seed, and for MongoDB and Redis too.
-fn validate_certificates(reader: &mut SettingsReader, production: bool) -> bool {
-    let validate = reader.flag("VALIDATE_CERTS", true);
-    if production && !validate {
-        reader.warnings.push(
-            "VALIDATE_CERTS: any certificate is taken, for mail, MongoDB and Redis alike: TLS_CA_FILE names an authority of \
-             your own instead"
-                .to_owned(),
-        );
-    }
-    validate
 }
 
 /// Beside the database.

@@ -51,7 +51,7 @@ pub fn base_url(text: &str) -> Result<String, String> {
 
 pub fn trusted_proxies(reader: &mut SettingsReader) -> Vec<IpNet> {
     let mut nets = Vec::new();
-    for text in list(reader, "TRUSTED_PROXIES").unwrap_or_default() {
+    for text in list(reader, "TRUSTED_PROXIES").unwrap_or_default().into_iter().filter(|text| text != "none") {
         match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
             Ok(net) => nets.push(net),
             Err(_) => {
