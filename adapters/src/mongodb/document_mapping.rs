@@ -11,9 +11,9 @@ use portcullis_core::model::stored_record::{
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 
-use crate::job_text::unhex;
+use crate::job_text::{hex, unhex};
 use crate::mongodb::compare_and_swap::REVISION;
-use crate::mongodb::documents::{Fields, binary, hex, key};
+use crate::mongodb::documents::{Fields, binary, key};
 use crate::mongodb::login_guard::Counts;
 use crate::mongodb::{one_time_token_store, registration_store, sent_message_store, session_store, user_store};
 

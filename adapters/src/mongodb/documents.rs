@@ -19,16 +19,6 @@ pub fn key(realm: &Realm, name: impl std::fmt::Display) -> String {
     format!("{realm}/{name}")
 }
 
-/// A digest as part of an `_id`.
-pub fn hex(digest: &Digest) -> String {
-    use std::fmt::Write as _;
-    digest.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // writing to a text cannot fail
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 /// Counters and versions; beyond what a document can hold they stand still.
 pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)

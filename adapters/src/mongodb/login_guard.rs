@@ -13,9 +13,10 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::login_guard::LoginGuard;
 
+use crate::job_text::hex;
 use crate::mongodb::MongoDb;
 use crate::mongodb::compare_and_swap::CasStep;
-use crate::mongodb::documents::{Fields, digest, hex, key};
+use crate::mongodb::documents::{Fields, digest, key};
 
 const PORT: &str = "login_guard";
 pub const COLLECTION: &str = "login_counts";

@@ -54,35 +54,7 @@ fn walk(dir: &Path, prefix: &str, depth: usize, found: &mut Found) {
 }
 
 fn unknown(path: &Path, name: &str) -> String {
-    let nearest = TEMPLATES.iter().map(|(known, _)| *known).min_by_key(|known| distance(known, name));
+    let nearest = TEMPLATES.iter().map(|(known, _)| *known).min_by_key(|known| strsim::levenshtein(known, name));
     let advice = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
     format!("{} is not the name of a template{advice}", path.display())
-}
-
-/// How many characters to insert, drop or replace to make one of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, left) in one.chars().enumerate() {
-        let mut next = vec![index + 1];
-        for ((right, above), diagonal) in other.iter().zip(row.iter().skip(1)).zip(&row) {
-            let before = next.last().copied().unwrap_or_default();
-            let replaced = diagonal + usize::from(left != *right);
-            next.push(replaced.min(above + 1).min(before + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn counts_what_to_change() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("reset.html", "reset.html"), 0);
-        assert_eq!(distance("kitten", "sitting"), 3);
-    }
 }
