@@ -53,7 +53,7 @@ fn claim(db: &Connection, now: Timestamp, lease: Duration) -> rusqlite::Result<O
     Ok(None)
 }
 
-/// What a process had claimed when it died is due again: there is only one process, so nobody else works on it.
+/// Jobs that were claimed when the process died are due again. SQLite has one process, so none is still being worked on.
 pub fn release_leases(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("UPDATE jobs SET due_at = created_at, leased = 0 WHERE leased = 1", [])
 }
@@ -84,7 +84,7 @@ pub fn forget(db: &Connection, realm: &Realm, subject: &JobSubject) -> rusqlite:
 #[async_trait]
 impl JobQueue for Sqlite {
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
-        // a look first: an idle worker must not make the disk write
+        // read first: an idle worker must not cause disk writes
         let due = self.readers.read(PORT, |db| {
             db.prepare_cached("SELECT 1 FROM jobs WHERE dead_at IS NULL AND due_at <= ?1 LIMIT 1")?
                 .exists([now.as_millis()])

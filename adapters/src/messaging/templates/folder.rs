@@ -1,5 +1,5 @@
-//! Reads an operator's folder of templates. Every file must be the namesake of a built-in one: a file that nothing
-//! would ever render is a typing error that otherwise shows as "my change has no effect".
+//! Reads an operator's folder of templates. Every file must have the name of a built-in template: another file would
+//! have no effect, so it is a mistake.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ const DEPTH: usize = 3;
 pub struct Found {
     /// Name and source of every template.
     pub templates: Vec<(String, String)>,
-    /// Everything that is wrong, with the file it is about and the mend.
+    /// Everything that is wrong, with the file and the fix.
     pub problems: Vec<String>,
 }
 
