@@ -1,6 +1,7 @@
-//! Tasks as the text a store keeps: their kind and the ids they name.
+//! Tasks as the text that a store has: the kind and the ids in it. Digests as hexadecimal text.
 
-use std::fmt::Write as _;
+use std::sync::Once;
+use std::time::Duration;
 
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::Task;
@@ -9,6 +10,15 @@ use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use serde_json::{Value, json};
+
+/// How long a job whose task a later version wrote is postponed. It is still there when that version runs again.
+pub const POSTPONE_UNKNOWN: Duration = Duration::from_hours(1);
+
+/// Logs, once per process, that there are such jobs.
+pub fn warn_of_unknown() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| tracing::warn!("the queue has jobs of a later version of Portcullis: they are postponed"));
+}
 
 /// A task as text.
 pub fn print(task: &Task) -> String {
@@ -64,22 +74,15 @@ pub fn parse(text: &str) -> Option<Task> {
     })
 }
 
-fn hex(digest: &Digest) -> String {
-    digest.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // writing to a text cannot fail
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// A digest as hexadecimal text.
+pub fn hex(digest: &Digest) -> String {
+    hex::encode(digest.as_bytes())
 }
 
+/// A digest from hexadecimal text.
 pub fn unhex(text: &str) -> Option<Digest> {
     let mut bytes = [0; 32];
-    if text.len() != 64 {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(at * 2..at * 2 + 2)?, 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut bytes).ok()?;
     Some(Digest::from_bytes(bytes))
 }
 

@@ -27,16 +27,16 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// Opens the port.
 ///
 /// # Errors
-/// What was tried, why it failed and how to mend it.
+/// What was tried, why it failed, and the fix.
 pub async fn bind(listen: &Listen) -> Result<TcpListener, String> {
     let Listen { host, port } = listen;
     TcpListener::bind((host.as_str(), *port)).await.map_err(|error| {
-        let mend = match error.kind() {
+        let fix = match error.kind() {
             std::io::ErrorKind::AddrInUse => "another process has this port: stop it, or set PORT to another one",
             std::io::ErrorKind::PermissionDenied => "ports below 1024 need a privilege: set PORT to a higher one",
             _ => "HOST must be an address of this machine",
         };
-        format!("cannot listen on {host}:{port} (HOST and PORT): {error}. Fix: {mend}.")
+        format!("cannot listen on {host}:{port} (HOST and PORT): {error}. Fix: {fix}.")
     })
 }
 

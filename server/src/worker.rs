@@ -1,4 +1,4 @@
-//! The workers: tasks that deliver jobs, and one that keeps house. They stop between jobs, never within one.
+//! The workers: tasks that deliver jobs, and one for housekeeping. They stop between jobs, not within one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,19 +13,19 @@ use tokio::task::JoinSet;
 use crate::http::app::App;
 use crate::http::system::key_ages;
 
-/// Enough to keep mail going while one server is slow.
+/// Several, so that one slow server does not delay every message.
 const WORKERS: usize = 4;
-/// A worker looks by itself this often: retries come due without anyone waking it.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often the house is kept.
-const SWEEP_EVERY: Duration = Duration::from_secs(600);
-/// How often keys are looked at, and how old they may grow before somebody is told.
+/// How often a worker polls: no wake-up announces that a retry is due.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How often expired records are purged.
+const PURGE_INTERVAL: Duration = Duration::from_secs(600);
+/// How often the age of the keys is checked, and from which age on a warning is logged.
 const DAY: Duration = Duration::from_hours(24);
 const OLD: Duration = Duration::from_hours(24 * 90);
 /// How long a stop waits for jobs that have begun.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 
-/// Whether the queue did not answer when last looked at.
+/// Whether the last poll of the queue failed.
 static QUEUE_AWAY: AtomicBool = AtomicBool::new(false);
 
 /// Running workers.
@@ -42,14 +42,14 @@ pub fn start(app: &Arc<App>) -> Workers {
     for _ in 0..WORKERS {
         tasks.spawn(deliver(app.clone(), stopping.clone()));
     }
-    tasks.spawn(keep_house(app.clone(), stopping));
+    tasks.spawn(run_housekeeping_until(app.clone(), stopping));
     Workers { stop, tasks }
 }
 
 impl Workers {
-    /// Stops as soon as it is told to.
+    /// Stops when `told` becomes true.
     pub async fn stop_when(self, mut told: watch::Receiver<bool>) {
-        // an error means that whoever could tell is gone
+        // an error means that the sender is gone
         let _ = told.wait_for(|stop| *stop).await;
         self.stop().await;
     }
@@ -67,17 +67,17 @@ impl Workers {
 async fn deliver(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         let delivered = app.service.deliveries().deliver_next().await;
-        if !told(&app, delivered) {
+        if !report(&app, delivered) {
             tokio::select! {
-                () = app.service.ports.jobs.wait(LOOK_EVERY) => {}
+                () = app.service.ports.jobs.wait(POLL_INTERVAL) => {}
                 _ = stopping.changed() => {}
             }
         }
     }
 }
 
-/// Says and counts what became of a look at the queue. Whether there may be more to do right now.
-fn told(app: &App, delivered: Result<Delivery, AuthError>) -> bool {
+/// Logs and counts the outcome of a poll. Whether there may be another job.
+fn report(app: &App, delivered: Result<Delivery, AuthError>) -> bool {
     if delivered.is_ok() && QUEUE_AWAY.swap(false, Ordering::Relaxed) {
         tracing::info!("the queue answers again");
     }
@@ -99,9 +99,9 @@ fn told(app: &App, delivered: Result<Delivery, AuthError>) -> bool {
             "held"
         }
         Err(error) => {
-            // the database is away: said once, not by every worker at every look
+            // logged once, not by every worker at every poll
             if !QUEUE_AWAY.swap(true, Ordering::Relaxed) {
-                tracing::error!("the queue failed, and is looked at again until it answers: {error}");
+                tracing::error!("the queue failed, and is polled until it answers: {error}");
             }
             return false;
         }
@@ -110,13 +110,13 @@ fn told(app: &App, delivered: Result<Delivery, AuthError>) -> bool {
     true
 }
 
-async fn keep_house(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
-    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+async fn run_housekeeping_until(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(PURGE_INTERVAL);
     let mut days = tokio::time::interval(DAY);
     while !*stopping.borrow() {
         tokio::select! {
             _ = ticks.tick() => match app.service.operators().run_housekeeping().await {
-                Ok(swept) => count_swept(&app, &swept),
+                Ok(purged) => count_purged(&app, &purged),
                 Err(error) => tracing::error!("housekeeping failed: {error}"),
             },
             _ = days.tick() => warn_of_old_keys(&app),
@@ -125,18 +125,18 @@ async fn keep_house(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-fn count_swept(app: &App, swept: &PurgeReport) {
+fn count_purged(app: &App, purged: &PurgeReport) {
     let of = [
-        ("registrations", swept.registrations),
-        ("sessions", swept.sessions),
-        ("one_time_tokens", swept.one_time_tokens),
+        ("registrations", purged.registrations),
+        ("sessions", purged.sessions),
+        ("one_time_tokens", purged.one_time_tokens),
     ];
     app.measured(|| {
         for (kind, number) in of {
             metrics::counter!("portcullis_swept_total", "kind" => kind).increment(number);
         }
     });
-    tracing::debug!(?swept, "house kept");
+    tracing::debug!(?purged, "housekeeping is done");
 }
 
 fn warn_of_old_keys(app: &App) {

@@ -52,7 +52,7 @@ pub fn render(
     Ok(RenderedMessage { rendered: rendered.map_err(|error| SendError::Later(error.to_string()))?, link, code })
 }
 
-/// What a message's template may use, besides link, code and the application's name.
+/// The variables of a message's template, except link, code and the application's name.
 fn values(message: &EmailMessage) -> Value {
     match message {
         EmailMessage::VerifyEmail { first_name, expires_in, .. }

@@ -230,7 +230,7 @@ async fn in_time<T>(limit: Duration, step: impl Future<Output = Result<T, Error>
 }
 
 fn failure(error: &Error) -> SendError {
-    // what is said of a certificate is ours, and names nobody
+    // a message about a certificate has no personal data
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
     if let Some(told) = causes.map(ToString::to_string).find(|told| told.starts_with("invalid peer certificate")) {
         return SendError::Later(format!("the mail server's certificate is not trusted: {told}"));

@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const HEALTH_WITHIN: Duration = Duration::from_millis(700);
 /// How long an answer about its health is good for.
 const HEALTH_FOR: Duration = Duration::from_secs(15);
-/// Wrong credentials, a suspended account, no money: the operator can mend these, and then it works.
+/// Wrong credentials, a suspended account, no money: the operator can fix these, so the job is retried.
 const MENDABLE: [u64; 4] = [20_003, 20_005, 10_001, 20_429];
 
 /// The account.
@@ -61,7 +61,7 @@ impl TwilioSmsSender {
     /// Prepares the connection; nothing is contacted yet.
     ///
     /// # Errors
-    /// When there is no TLS to be had.
+    /// If TLS cannot be set up.
     pub fn new(settings: TwilioSettings, renderer: Arc<Renderer>) -> Result<Self, String> {
         // a redirect would carry the account's token elsewhere
         let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();

@@ -1,4 +1,4 @@
-//! Opening the connection: what the operator's address says, what the server lacks, the indexes.
+//! Connects: options of the operator's URL, checks of the server, indexes.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use crate::mongodb::keyed_mutex::KeyedMutex;
 use crate::mongodb::pool::Pool;
 use crate::mongodb::{MongoDb, SCHEMA_VERSION, indexes, pool};
 
-/// How long to look for a server that can be written to.
+/// How long to wait for a primary.
 const SELECTION_TIMEOUT: Duration = Duration::from_millis(1200);
-/// How long a server may be silent in the middle of a move.
+/// How long a server may take to answer during a migration or a rotation.
 const LONG_TIMEOUT: Duration = Duration::from_secs(30);
 /// The oldest wire protocol that is understood: MongoDB 4.4.
 const OLDEST_WIRE_VERSION: i32 = 9;
@@ -44,10 +44,10 @@ pub enum ConnectError {
     /// No server answers; it may come yet.
     #[error("no MongoDB server that takes writes answers: {0}")]
     Away(String),
-    /// The server lets nobody in by that name and password.
+    /// The server refuses the user name or the password.
     #[error("the server refuses the user name or password")]
     Refused,
-    /// Nobody we trust vouches for the server.
+    /// The server's certificate is not trusted.
     #[error("the server's certificate is not trusted: {0}")]
     Certificate(String),
     /// The server is no member of a replica set, and so has no transactions.
@@ -116,7 +116,7 @@ impl MongoDb {
         Self::reached(settings, SELECTION_TIMEOUT).await
     }
 
-    /// The same for a move, which has time: long answers must not look like a server that has gone.
+    /// The same with a longer timeout, for migrations and rotations: slow answers are no failure there.
     ///
     /// # Errors
     /// Why not.
@@ -171,7 +171,7 @@ async fn reach(settings: &MongoDbSettings, options: ClientOptions) -> Result<Dat
 
 async fn options(settings: &MongoDbSettings, timeout: Duration) -> Result<ClientOptions, ConnectError> {
     let parsed = ClientOptions::parse(&settings.url).await;
-    // the driver's own words may quote a piece of a password that was not encoded
+    // the driver's message may quote a part of a password that was not encoded
     let unreadable = |_| ConnectError::Address("in it, user and password are percent-encoded (@ / ? : # %)".to_owned());
     let mut options = parsed.map_err(unreadable)?;
     options.app_name.get_or_insert_with(|| "portcullis".to_owned());
@@ -179,7 +179,7 @@ async fn options(settings: &MongoDbSettings, timeout: Duration) -> Result<Client
     options.connect_timeout.get_or_insert(timeout);
     pool::prepare(&mut options);
     options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
-    // an answer promises that a majority has it on its disks, whatever the address says
+    // a completed write is on the disks of a majority, whatever the URL says
     options.write_concern = Some(WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build());
     // and what is read has been acknowledged by a majority
     options.read_concern = Some(ReadConcern::majority());
@@ -196,7 +196,7 @@ async fn options(settings: &MongoDbSettings, timeout: Duration) -> Result<Client
     Ok(options)
 }
 
-/// The database's version is written down by whoever comes first.
+/// Stores the schema version in a new database.
 async fn write_version(database: &Database) -> Result<(), ConnectError> {
     let versions = database.collection::<mongodb::bson::Document>("versions");
     let ours = doc! {"$setOnInsert": {"version": i64::from(SCHEMA_VERSION)}};
@@ -209,7 +209,7 @@ async fn write_version(database: &Database) -> Result<(), ConnectError> {
     Ok(())
 }
 
-/// A later version's database is none of ours.
+/// Refuses a database of a later version.
 async fn check_version(database: &Database) -> Result<(), ConnectError> {
     let versions = database.collection::<mongodb::bson::Document>("versions");
     let found = versions.find_one(doc! {"_id": "schema"}).await?;

@@ -16,7 +16,8 @@ use portcullis_core::model::user::User;
 use portcullis_core::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 
-use crate::mongodb::documents::{binary, digest, hex, key, signed};
+use crate::job_text::hex;
+use crate::mongodb::documents::{binary, digest, key, signed};
 use crate::mongodb::failure::is_duplicate;
 use crate::mongodb::pool::OPERATION_TIMEOUT;
 use crate::mongodb::{

@@ -11,9 +11,9 @@ use portcullis_core::model::stored_record::{
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 
-use crate::job_text::unhex;
+use crate::job_text::{hex, unhex};
 use crate::mongodb::compare_and_swap::REVISION;
-use crate::mongodb::documents::{Fields, binary, hex, key};
+use crate::mongodb::documents::{Fields, binary, key};
 use crate::mongodb::login_guard::Counts;
 use crate::mongodb::{one_time_token_store, registration_store, sent_message_store, session_store, user_store};
 
@@ -57,7 +57,7 @@ pub fn parse(of: Collection, document: &Document) -> Result<Record, PortError> {
     }
 }
 
-/// An `_id` that is a realm and so many parts, the last of which has no slash in it.
+/// An `_id` of a realm and `PARTS` parts; the last ones have no slash.
 fn named<const PARTS: usize>(document: &Document) -> Result<(Realm, [&str; PARTS]), PortError> {
     let fields = Fields::of(PORT, document);
     let unreadable = || fields.unreadable("_id");
@@ -141,7 +141,7 @@ fn print_job(job: &StoredJob) -> Document {
     let about = match (&job.subject, &job.address) {
         (Some(user), _) => key(&job.realm, user),
         (None, Some(address)) => key(&job.realm, hex(address)),
-        // of a later version: about nobody
+        // a task of a later version
         (None, None) => key(&job.realm, ""),
     };
     let mut document = doc! {

@@ -1,4 +1,4 @@
-//! Documents to values and back. What a document holds that no version of ours wrote is an error of the database.
+//! Documents to values and back. A value that this program cannot have written is an error.
 
 use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
@@ -14,22 +14,12 @@ pub fn binary(bytes: &[u8]) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
 }
 
-/// A record's `_id`: its realm, then its own name.
+/// A record's `_id`: its realm and its own name.
 pub fn key(realm: &Realm, name: impl std::fmt::Display) -> String {
     format!("{realm}/{name}")
 }
 
-/// A digest as part of an `_id`.
-pub fn hex(digest: &Digest) -> String {
-    use std::fmt::Write as _;
-    digest.as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // writing to a text cannot fail
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Counters and versions; beyond what a document can hold they stand still.
+/// A counter or version, at most the largest number of a document.
 pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -63,7 +53,7 @@ pub fn person(person: &SealedPerson) -> Document {
     }
 }
 
-/// Reads a document's members.
+/// Reads a document's fields.
 pub struct Fields<'a> {
     port: &'static str,
     document: &'a Document,
@@ -74,7 +64,7 @@ impl<'a> Fields<'a> {
         Self { port, document }
     }
 
-    /// The error of a member that is not what we write.
+    /// The error of an unreadable field.
     pub fn unreadable(&self, name: &str) -> PortError {
         PortError::new(self.port, format!("a document's {name} cannot be read"))
     }
@@ -83,7 +73,7 @@ impl<'a> Fields<'a> {
         value.ok_or_else(|| self.unreadable(name))
     }
 
-    /// Whether there is such a member at all.
+    /// Whether the document has that field.
     pub fn has(&self, name: &str) -> bool {
         !matches!(self.document.get(name), None | Some(Bson::Null))
     }
@@ -149,7 +139,7 @@ impl<'a> Fields<'a> {
         self.id("id").map(UserId::from_bytes)
     }
 
-    /// A member that may be absent.
+    /// An optional field.
     pub fn any<T>(
         &self,
         name: &str,

@@ -55,7 +55,7 @@ async fn make(
     database.collection::<Document>(collection).create_index(index).await.map(|_| ())
 }
 
-/// The server's own clock-work, where it has any: a second broom, a day late, never what decides.
+/// MongoDB's TTL indexes, where the server has them. They only clean up, a day late.
 async fn expire(database: &Database) -> Result<(), mongodb::error::Error> {
     let late = IndexOptions::builder().expire_after(Duration::from_hours(24)).build();
     for collection in ["sessions", "one_time_tokens"] {

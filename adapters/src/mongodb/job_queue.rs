@@ -1,6 +1,5 @@
 //! [`JobQueue`] on MongoDB. A job that a later version wrote stays where it is.
 
-use std::sync::Once;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,15 +13,11 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 
-use crate::job_text;
+use crate::job_text::{self, POSTPONE_UNKNOWN, hex};
 use crate::mongodb::MongoDb;
-use crate::mongodb::documents::{Fields, binary, hex, key};
+use crate::mongodb::documents::{Fields, binary, key};
 
 const PORT: &str = "job_queue";
-/// How long a job of a later version is out of the way.
-const PUT_OFF: Duration = Duration::from_hours(1);
-/// Says so once.
-static UNKNOWN: Once = Once::new();
 
 pub fn about(realm: &Realm, about: &JobSubject) -> String {
     match about {
@@ -91,10 +86,8 @@ impl JobQueue for MongoDb {
             if let Some(job) = parse(&claimed)? {
                 return Ok(Some(job));
             }
-            UNKNOWN.call_once(|| {
-                tracing::warn!("the queue holds jobs of a later version of Portcullis: they are left alone");
-            });
-            let off = doc! {"$inc": {"attempts": -1_i64}, "$set": {"due_at": (now + PUT_OFF).as_millis()}};
+            job_text::warn_of_unknown();
+            let off = doc! {"$inc": {"attempts": -1_i64}, "$set": {"due_at": (now + POSTPONE_UNKNOWN).as_millis()}};
             self.run(PORT, jobs.update_one(doc! {"_id": claimed.get("_id")}, off)).await?;
         }
     }

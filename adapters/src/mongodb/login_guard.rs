@@ -1,5 +1,5 @@
-//! [`LoginGuard`] on MongoDB: a document an e-mail, with a count for strangers and one for each address that once
-//! logged in.
+//! [`LoginGuard`] on MongoDB: one document per e-mail, with a count for unknown addresses and one for each address that
+//! has logged in before.
 
 use std::time::Duration;
 
@@ -13,15 +13,16 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::login_guard::LoginGuard;
 
+use crate::job_text::hex;
 use crate::mongodb::MongoDb;
 use crate::mongodb::compare_and_swap::CasStep;
-use crate::mongodb::documents::{Fields, digest, hex, key};
+use crate::mongodb::documents::{Fields, digest, key};
 
 const PORT: &str = "login_guard";
 pub const COLLECTION: &str = "login_counts";
-/// Known addresses an e-mail keeps; the ones not used for longest fall off.
+/// Known addresses per e-mail; the ones that were not used for longest are removed.
 const KNOWN_ADDRESSES: usize = 32;
-/// A count that nobody added to for this long is forgotten, if no address of its owner stands beside it.
+/// A document without known addresses that did not change for this long is removed.
 const IDLE: Duration = Duration::from_hours(30 * 24);
 
 const fn fresh(now: Timestamp) -> FailureCount {
@@ -45,7 +46,7 @@ fn print(count: FailureCount) -> Document {
     }
 }
 
-/// What an e-mail's document holds.
+/// The counts of an e-mail's document.
 pub struct Counts {
     pub strangers: Option<FailureCount>,
     pub known: Vec<(Digest, FailureCount)>,
@@ -73,7 +74,7 @@ impl Counts {
                 entry
             })
             .collect();
-        // what an owner's address is in is kept; the rest may be swept away
+        // documents with a known address stay; the others are removed when they are idle
         let touched_at = known.is_empty().then(|| now.as_millis());
         doc! {"strangers": self.strangers.map(print), "known": known, "touched_at": touched_at}
     }

@@ -8,10 +8,11 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::rate_limiter::RateLimiter;
 
+use crate::job_text::hex;
 use crate::limits::interval;
 use crate::mongodb::MongoDb;
 use crate::mongodb::compare_and_swap::CasStep;
-use crate::mongodb::documents::{hex, key};
+use crate::mongodb::documents::key;
 
 const PORT: &str = "rate_limiter";
 const COLLECTION: &str = "buckets";

@@ -10,9 +10,10 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::database::Refusal;
 
+use crate::job_text::hex;
 use crate::mongodb::compare_and_swap::REVISION;
 use crate::mongodb::database::{Abort, Transaction};
-use crate::mongodb::documents::{hex, key};
+use crate::mongodb::documents::key;
 use crate::mongodb::{job_queue, registration_store};
 
 impl Transaction<'_> {

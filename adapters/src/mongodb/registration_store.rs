@@ -12,9 +12,10 @@ use portcullis_core::model::user::Registration;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
+use crate::job_text::hex;
 use crate::mongodb::MongoDb;
 use crate::mongodb::compare_and_swap::CasStep;
-use crate::mongodb::documents::{Fields, binary, digest, hex, key, person};
+use crate::mongodb::documents::{Fields, binary, digest, key, person};
 
 const PORT: &str = "registration_store";
 pub const COLLECTION: &str = "registrations";

@@ -57,13 +57,8 @@ impl SharedLimiter {
     }
 
     fn key(&self, bucket: &Bucket) -> String {
-        use std::fmt::Write as _;
-        let start = format!("{}{}:{}:", self.redis.prefix, bucket.realm, bucket.operation);
-        bucket.who.as_bytes().iter().fold(start, |mut key, byte| {
-            // writing to a text cannot fail
-            let _ = write!(key, "{byte:02x}");
-            key
-        })
+        let who = hex::encode(bucket.who.as_bytes());
+        format!("{}{}:{}:{who}", self.redis.prefix, bucket.realm, bucket.operation)
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`AuditLog`] on SQLite: written with the other changes, waited for by nobody.
+//! [`AuditLog`] on SQLite. Events are written in the next commit; no caller waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

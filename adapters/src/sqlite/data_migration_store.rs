@@ -60,7 +60,7 @@ fn print(key: &[Value]) -> String {
     let part = |value: &Value| match value {
         Value::Integer(number) => format!("i{number}"),
         Value::Text(text) => format!("t{text}"),
-        Value::Blob(bytes) => bytes.iter().fold("b".to_owned(), |hex, byte| format!("{hex}{byte:02x}")),
+        Value::Blob(bytes) => format!("b{}", hex::encode(bytes)),
         // no key has these
         Value::Null | Value::Real(_) => "n".to_owned(),
     };
@@ -74,10 +74,7 @@ fn parse(text: &str) -> Option<Vec<Value>> {
         match kind {
             "i" => rest.parse().ok().map(Value::Integer),
             "t" => Some(Value::Text(rest.to_owned())),
-            "b" => {
-                let byte = |at: usize| u8::from_str_radix(rest.get(at..at + 2)?, 16).ok();
-                (0..rest.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>().map(Value::Blob)
-            }
+            "b" => hex::decode(rest).ok().map(Value::Blob),
             _ => None,
         }
     };

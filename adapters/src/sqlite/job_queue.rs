@@ -1,6 +1,5 @@
 //! [`JobQueue`] on SQLite. A job that a later version wrote stays where it is.
 
-use std::sync::Once;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,16 +11,12 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::job_text;
+use crate::job_text::{self, POSTPONE_UNKNOWN};
 use crate::sqlite::Sqlite;
 use crate::sqlite::rows::Columns;
 
 const PORT: &str = "job_queue";
 const COLUMNS: &str = "id, realm, task, attempts, created_at";
-/// How long a job of a later version is out of the way.
-const PUT_OFF: Duration = Duration::from_hours(1);
-/// Says so once.
-static UNKNOWN: Once = Once::new();
 
 /// `None` for a task that a later version wrote.
 fn read(row: &Row<'_>) -> rusqlite::Result<Option<Job>> {
@@ -37,8 +32,7 @@ fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
     Ok(read(row)?.map(letter))
 }
 
-/// The oldest due job. One of a later version is put off, as often as it was begun before, so that it is in nobody's
-/// way and still there when that version runs again.
+/// The oldest due job. One of a later version is postponed with its number of attempts unchanged.
 fn claim(db: &Connection, now: Timestamp, lease: Duration) -> rusqlite::Result<Option<Job>> {
     let sql = format!(
         "UPDATE jobs SET attempts = attempts + 1, due_at = ?2, leased = 1 WHERE id = (SELECT id FROM jobs \
@@ -52,15 +46,14 @@ fn claim(db: &Connection, now: Timestamp, lease: Duration) -> rusqlite::Result<O
         if job.is_some() {
             return Ok(job);
         }
-        UNKNOWN
-            .call_once(|| tracing::warn!("the queue holds jobs of a later version of Portcullis: they are left alone"));
+        job_text::warn_of_unknown();
         let sql = "UPDATE jobs SET attempts = attempts - 1, due_at = ?2, leased = 0 WHERE id = ?1";
-        db.prepare_cached(sql)?.execute(params![id, (now + PUT_OFF).as_millis()])?;
+        db.prepare_cached(sql)?.execute(params![id, (now + POSTPONE_UNKNOWN).as_millis()])?;
     }
     Ok(None)
 }
 
-/// What a process had claimed when it died is due again: there is only one process, so nobody else works on it.
+/// Jobs that were claimed when the process died are due again. SQLite has one process, so none is still being worked on.
 pub fn release_leases(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("UPDATE jobs SET due_at = created_at, leased = 0 WHERE leased = 1", [])
 }
@@ -91,7 +84,7 @@ pub fn forget(db: &Connection, realm: &Realm, subject: &JobSubject) -> rusqlite:
 #[async_trait]
 impl JobQueue for Sqlite {
     async fn claim(&self, now: Timestamp, lease: Duration) -> Result<Option<Job>, PortError> {
-        // a look first: an idle worker must not make the disk write
+        // read first: an idle worker must not cause disk writes
         let due = self.readers.read(PORT, |db| {
             db.prepare_cached("SELECT 1 FROM jobs WHERE dead_at IS NULL AND due_at <= ?1 LIMIT 1")?
                 .exists([now.as_millis()])

@@ -1,5 +1,5 @@
-//! [`LoginGuard`] on SQLite. The row with the empty address counts strangers; an address that once logged in has a
-//! row of its own.
+//! [`LoginGuard`] on SQLite. The row with the empty address counts unknown addresses; an address that has logged in before
+//! has a row of its own.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::sqlite::Sqlite;
 
 const PORT: &str = "login_guard";
-/// Known addresses an e-mail keeps; the ones not used for longest fall off.
+/// Known addresses per e-mail; the ones that were not used for longest are removed.
 const KNOWN_ADDRESSES: i64 = 32;
 const STRANGERS: &[u8] = &[];
-/// A count of strangers that nobody added to for this long is forgotten.
+/// A count of unknown addresses that did not change for this long is removed.
 const IDLE: Duration = Duration::from_hours(30 * 24);
 
 fn count(db: &Connection, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<FailedLogins>> {
@@ -44,7 +44,7 @@ fn keep(
     db.prepare_cached(sql)?.execute(which).map(|_| ())
 }
 
-/// A few at a time: e-mails that somebody guessed at must not stay for ever.
+/// Removes a few idle counts: those of guessed e-mails have no owner who would reset them.
 fn purge_idle_counts(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "DELETE FROM login_counts WHERE (realm, email, address) IN \
                (SELECT realm, email, address FROM login_counts WHERE address = x'' AND touched_at < ?1 LIMIT 8)";

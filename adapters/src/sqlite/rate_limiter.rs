@@ -34,7 +34,7 @@ impl RateLimiter for Sqlite {
         if !lasts(&quota) {
             return self.buckets.take(bucket, &quota, Timestamp::from_millis(now));
         }
-        // a look first: whoever is refused must not keep the writer busy
+        // read first: refused requests must not load the writer
         let (seen, _) = gcra(self.readers.read(PORT, |db| stored(db, bucket))?, now, &quota);
         if !seen.allowed {
             return Ok(seen);

@@ -1,4 +1,4 @@
-//! Rows to values and back. What a row holds that no version of ours wrote is an error of the database.
+//! Rows to values. A value that this program cannot have written is an error.
 
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};

@@ -63,7 +63,7 @@ pub struct TokenOwner {
 }
 
 /// A token as stores keep it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OneTimeToken {
     /// Whose it is.
     pub holder: TokenOwner,

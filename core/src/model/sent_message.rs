@@ -6,7 +6,7 @@ use crate::model::sealed::{Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
 /// A sealed copy of one message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredMessage {
     /// The realm.
     pub realm: Realm,

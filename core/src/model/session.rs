@@ -15,7 +15,7 @@ use crate::model::time::Timestamp;
 pub const REISSUE_WINDOW: Duration = Duration::from_secs(60);
 
 /// How the person behind a session was authenticated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AuthMethods(u8);
 
 impl AuthMethods {
@@ -73,7 +73,7 @@ impl AuthMethods {
 }
 
 /// A login on one device.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Session {
     /// The population.
     pub realm: Realm,
@@ -110,7 +110,7 @@ pub struct Session {
 }
 
 /// A refresh token that has been exchanged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Rotated {
     /// Its digest.
     pub token: Digest,

@@ -84,7 +84,7 @@ pub struct RecordPage {
 }
 
 /// One record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Record {
     /// A check value by its name.
     Check(String, Vec<u8>),
@@ -109,7 +109,7 @@ pub enum Record {
 }
 
 /// The pending registrations of an address, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PendingRegistrations {
     /// The realm.
     pub realm: Realm,
@@ -120,7 +120,7 @@ pub struct PendingRegistrations {
 }
 
 /// A job as a store has it: its task may be one that only a later version knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredJob {
     /// Its id.
     pub id: JobId,
@@ -145,7 +145,7 @@ pub struct StoredJob {
 }
 
 /// An audit event as a store has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredEvent {
     /// Twelve bytes that sort as the log does. Not part of the event.
     pub order: [u8; 12],
@@ -162,7 +162,7 @@ pub struct StoredEvent {
 }
 
 /// How many logins in a row failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FailureCount {
     /// How many.
     pub failures: u32,
@@ -173,7 +173,7 @@ pub struct FailureCount {
 }
 
 /// All failed logins of an e-mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LoginCounts {
     /// The realm.
     pub realm: Realm,
@@ -186,7 +186,7 @@ pub struct LoginCounts {
 }
 
 /// A rate limit as a store has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StoredBucket {
     /// The realm.
     pub realm: Realm,
@@ -199,7 +199,7 @@ pub struct StoredBucket {
 }
 
 /// A copy of a message, with its place in the mailbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OrderedMessage {
     /// Twelve bytes that sort as the mailbox does. Not part of the message.
     pub order: [u8; 12],

@@ -10,7 +10,7 @@ use crate::model::sealed::{Digest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
 /// A password hash as a PHC string, e.g. `$argon2id$v=19$m=19456,t=2,p=1$…`. Not personal, but never shown.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PasswordHash(String);
 
 impl PasswordHash {
@@ -40,7 +40,7 @@ impl std::fmt::Debug for PasswordHash {
 }
 
 /// The sealed personal fields that a registration and a user have in common.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SealedPerson {
     /// The person's data key under the server's ring.
     pub key: WrappedKey,
@@ -61,7 +61,7 @@ pub struct SealedPerson {
 }
 
 /// A registration whose address nobody has proven yet. Its id becomes the user's.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Registration {
     /// Where it was made.
     pub realm: Realm,
@@ -85,7 +85,7 @@ pub struct Registration {
 }
 
 /// A new address that counts once its link is followed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PendingEmail {
     /// Blind index of the new address.
     pub index: Digest,
@@ -94,7 +94,7 @@ pub struct PendingEmail {
 }
 
 /// An account, as stores keep it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct User {
     /// The population it belongs to.
     pub realm: Realm,

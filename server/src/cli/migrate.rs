@@ -16,7 +16,7 @@ pub fn command() -> Command {
 /// Makes what is missing, and says what it found.
 ///
 /// # Errors
-/// What went wrong, and the mend.
+/// What went wrong, with the fix.
 pub fn run(_wanted: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
     let done = runtime()?.block_on(migrate::run(&settings, Arc::new(OsRandomness)))?;

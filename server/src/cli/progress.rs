@@ -1,4 +1,4 @@
-//! How far a long call is: a bar on a terminal, a line each tenth elsewhere.
+//! Progress of a long command: a bar on a terminal, else a line per ten percent.
 
 use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
@@ -7,15 +7,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
 
-/// Of one call.
+/// The progress of one command.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    /// What the last line was about, and how many tenths of it were told.
+    /// The subject of the last line, and the tenths it reported.
     line: Mutex<Option<(String, u64)>>,
 }
 
 impl Progress {
-    /// One whose bar looks like that.
+    /// A bar of that template.
     pub fn new(template: &str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -24,7 +24,7 @@ impl Progress {
         Self { bar, line: Mutex::new(None) }
     }
 
-    /// So many of so many.
+    /// Shows `done` of `all`.
     pub fn show(&self, what: &str, done: u64, all: u64) {
         if let Some(bar) = &self.bar {
             bar.set_message(what.to_owned());
@@ -40,12 +40,12 @@ impl Progress {
         }
     }
 
-    /// A line above it.
+    /// Prints a line above the bar.
     pub fn say(&self, line: &str) {
         self.bar.as_ref().map_or_else(|| print(line), |bar| bar.println(line));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -21,7 +21,7 @@ use super::{demand_store, print, runtime, settings};
 use crate::bootstrap;
 use crate::config::{Database, Environment, Settings};
 
-/// What all of them log in with, unless another one is given.
+/// The default password of the accounts that `fake` creates.
 const PASSWORD: &str = "tern-Quartz-58-lantern";
 /// Events that are looked through for what was just recorded: it is not the newest where the servers' clocks are ahead of
 /// this machine's.

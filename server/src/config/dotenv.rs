@@ -1,4 +1,4 @@
-//! The `.env` file, by dotenvy's rules without its surprises: what it would insert or drop unasked is told.
+//! The `.env` file, by the rules of dotenvy. A `$` that dotenvy would drop silently is an error here.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The two databases of a move: by URL, or by the name of the setting that has the URL, so that no password need stand
-//! on a command line, where every user of the machine can read it.
+//! The two databases of a data migration: by URL, or by the name of the setting that has the URL, because every user of
+//! the machine can read a password on a command line.
 
 use super::sections::{self, sqlite_path};
 use super::settings_reader::SettingsReader;
@@ -9,7 +9,7 @@ use super::{ConfigProblems, Database, SecretText, Settings, Sources};
 const FIX: &str = "write it as sqlite://data/portcullis.db or mongodb://host:27017, or name the setting that has it: \
                     DATABASE_URL or MONGO_URL";
 
-/// What the command line says.
+/// The options of the command line.
 #[derive(Debug)]
 pub struct MigrationUrls {
     /// `--from`.
@@ -23,7 +23,7 @@ pub struct MigrationUrls {
 }
 
 impl Settings {
-    /// Reads everything, with the source of a move as the database; and the target.
+    /// Reads the settings, with the source of a migration as the database, and the target.
     ///
     /// # Errors
     /// Everything that is wrong.
@@ -34,8 +34,8 @@ impl Settings {
     ) -> Result<(Self, Database), ConfigProblems> {
         let mut reader = SettingsReader::new(sources);
         reader.refuse_unknown();
-        let from = place(&mut reader, "--from", &wanted.from, wanted.from_db.as_deref());
-        let to = place(&mut reader, "--to", &wanted.to, wanted.to_db.as_deref());
+        let from = database(&mut reader, "--from", &wanted.from, wanted.from_db.as_deref());
+        let to = database(&mut reader, "--to", &wanted.to, wanted.to_db.as_deref());
         if let Some(from) = &from {
             set(&mut reader, from);
         }
@@ -47,7 +47,7 @@ impl Settings {
     }
 }
 
-fn place(reader: &mut SettingsReader, flag: &str, text: &SecretText, name: Option<&str>) -> Option<Database> {
+fn database(reader: &mut SettingsReader, flag: &str, text: &SecretText, name: Option<&str>) -> Option<Database> {
     let name = name.map_or_else(|| reader.text_or("MONGO_DB", "portcullis"), str::to_owned);
     let url = match text.expose() {
         "MONGO_URL" => reader.secret("MONGO_URL"),
@@ -75,7 +75,7 @@ fn place(reader: &mut SettingsReader, flag: &str, text: &SecretText, name: Optio
     }
 }
 
-/// Has the settings name the source as their database: its secrets are those that count.
+/// Makes the source the database of the settings: its secrets are checked.
 fn set(reader: &mut SettingsReader, from: &Database) {
     let origin = "the command line".to_owned();
     reader.unset("MONGO_URL_FILE");

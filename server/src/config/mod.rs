@@ -242,7 +242,7 @@ pub struct Settings {
     pub validate_certificates: bool,
     /// `TLS_CA_FILE`: who signs them, where it is a private authority.
     pub ca_file: Option<PathBuf>,
-    /// What nobody else may know.
+    /// The secrets.
     pub secrets: Secrets,
     /// Where development keeps its own secrets.
     pub secrets_file: PathBuf,

@@ -23,7 +23,7 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// What nobody else may know.
+/// The secrets of a server.
 #[derive(Debug, Clone)]
 pub struct Secrets {
     /// Signs tokens.

@@ -176,7 +176,7 @@ fn all_names() -> impl Iterator<Item = String> {
 /// The known name nearest to one that is not, if at most that many letters are others.
 pub fn nearest(name: &str, most: usize) -> Option<String> {
     let upper = name.to_ascii_uppercase();
-    let distances = all_names().map(|known| (edit_distance(&upper, &known.to_ascii_uppercase()), known));
+    let distances = all_names().map(|known| (strsim::levenshtein(&upper, &known.to_ascii_uppercase()), known));
     distances.min_by_key(|(distance, _)| *distance).filter(|(distance, _)| *distance <= most).map(|(_, known)| known)
 }
 
@@ -186,21 +186,6 @@ pub fn suggestion(name: &str) -> String {
         Some(near) => format!("did you mean {near}? `portcullis settings` lists all"),
         None => "remove it; `portcullis settings` lists all there are".to_owned(),
     }
-}
-
-fn edit_distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut last = i + 1;
-        let mut next = vec![last];
-        for ((y, diagonal), above) in b.iter().zip(&row).zip(row.iter().skip(1)) {
-            last = (above + 1).min(last + 1).min(diagonal + usize::from(x != *y));
-            next.push(last);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 /// A flag for each setting; of a secret only for its file, for flags can be seen by every user of the machine.

@@ -58,7 +58,7 @@ impl Sources {
                 }]));
             }
         };
-        // what is not UTF-8 is none of ours: no setting has such a value
+        // no setting has a value that is not UTF-8
         let environment =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Ok(Self { flags, environment: environment.collect(), dotenv, working_dir })

@@ -31,7 +31,7 @@ pub struct Testkit {
     tries: Tries,
     kept: Mutex<BTreeMap<String, Kept>>,
     number: AtomicU64,
-    /// The stories as the worker plays them.
+    /// The use cases with the worker's randomness.
     worker: AuthService,
     /// The worker's chance. It begins anew with each job, so that what a job draws does not depend on when it is done.
     chance: Arc<SeededRandomness>,

@@ -1,5 +1,5 @@
-//! Reads an operator's folder of templates. Every file must be the namesake of a built-in one: a file that nothing
-//! would ever render is a typing error that otherwise shows as "my change has no effect".
+//! Reads an operator's folder of templates. Every file must have the name of a built-in template: another file would
+//! have no effect, so it is a mistake.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ const DEPTH: usize = 3;
 pub struct Found {
     /// Name and source of every template.
     pub templates: Vec<(String, String)>,
-    /// Everything that is wrong, with the file it is about and the mend.
+    /// Everything that is wrong, with the file and the fix.
     pub problems: Vec<String>,
 }
 
@@ -54,35 +54,7 @@ fn walk(dir: &Path, prefix: &str, depth: usize, found: &mut Found) {
 }
 
 fn unknown(path: &Path, name: &str) -> String {
-    let nearest = TEMPLATES.iter().map(|(known, _)| *known).min_by_key(|known| distance(known, name));
+    let nearest = TEMPLATES.iter().map(|(known, _)| *known).min_by_key(|known| strsim::levenshtein(known, name));
     let advice = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
     format!("{} is not the name of a template{advice}", path.display())
-}
-
-/// How many characters to insert, drop or replace to make one of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, left) in one.chars().enumerate() {
-        let mut next = vec![index + 1];
-        for ((right, above), diagonal) in other.iter().zip(row.iter().skip(1)).zip(&row) {
-            let before = next.last().copied().unwrap_or_default();
-            let replaced = diagonal + usize::from(left != *right);
-            next.push(replaced.min(above + 1).min(before + 1));
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::distance;
-
-    #[test]
-    fn counts_what_to_change() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("reset.html", "reset.html"), 0);
-        assert_eq!(distance("kitten", "sitting"), 3);
-    }
 }

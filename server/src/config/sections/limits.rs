@@ -10,7 +10,7 @@ use crate::config::RateLimits;
 use crate::config::settings_reader::SettingsReader;
 use crate::config::settings_registry::DEFAULT_LIMITS;
 
-/// So many at once, refilled evenly over so long.
+/// A token bucket: `burst` units, refilled evenly over `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateQuota {
     /// At once.
@@ -26,7 +26,7 @@ pub fn default_quota(row: &str) -> RateQuota {
     RateQuota { burst, period: unit_of(unit).unwrap_or(Duration::from_secs(3600)) }
 }
 
-/// A unit, or so many of it as in `5min`.
+/// A unit of time, or a multiple as in `5min`.
 fn unit_of(text: &str) -> Option<Duration> {
     let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let (count, unit) = text.split_at_checked(text.len() - letters.len())?;
