@@ -66,10 +66,12 @@ pub async fn run(listener: TcpListener, router: Router, limits: ConnectionLimits
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, peer)) => match connections.admit(peer) {
-                Some(place) => serve_connection(stream, peer, router.clone(), &graceful, place),
-                None => tracing::debug!("every place is taken by a request: a connection was closed"),
-            },
+            Ok((stream, peer)) => {
+                // without a place, because requests have all of them, the connection is closed
+                if let Some(place) = connections.admit(peer) {
+                    serve_connection(stream, peer, router.clone(), &graceful, place);
+                }
+            }
             Err(error) => {
                 // out of descriptors, mostly: wait for some to be closed rather than spin
                 tracing::warn!("a connection could not be accepted: {error}");
