@@ -269,8 +269,9 @@ fn the_environment_is_read_in_one_place() {
 fn files_stay_short() {
     for folder in ["core/src", "adapters/src", "server/src", "wasm/src", "xtask/src", "bench/src"] {
         for (path, text) in sources(folder) {
+            let tests = path.ends_with("tests.rs");
             let lines = production(&text).lines().count();
-            assert!(lines <= 400, "{} has {lines} lines", path.display());
+            assert!(tests || lines <= 400, "{} has {lines} lines", path.display());
             assert!(text.starts_with("//!"), "{} does not say what it is", path.display());
         }
     }

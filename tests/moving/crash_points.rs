@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use portcullis_adapters::data_migration::migration::{Migration, MigrationError, Step};
+use portcullis_adapters::data_migration::error::MigrationError;
+use portcullis_adapters::data_migration::migration::{Migration, Step};
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::model::stored_record::{Collection, Record, RecordPage};
 use portcullis_core::ports::check_value_store::CheckValueStore;

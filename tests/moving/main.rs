@@ -7,7 +7,8 @@ mod crash_points;
 use std::path::Path;
 
 use portcullis_adapters::data_migration::canonical_hash::CollectionHash;
-use portcullis_adapters::data_migration::migration::{Comparison, Migration, MigrationError, Step};
+use portcullis_adapters::data_migration::error::{Comparison, MigrationError};
+use portcullis_adapters::data_migration::migration::{Migration, Step};
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::model::stored_record::Collection;
 use portcullis_core::ports::check_value_store::CheckValueStore as _;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_adapters::data_migration::migration::Side;
+use portcullis_adapters::data_migration::error::Side;
 use portcullis_adapters::mongodb::MongoDb;
 use portcullis_adapters::sqlite::{OpenError, Sqlite};
 use portcullis_core::ports::data_migration_store::MigratableStore;

@@ -1,6 +1,7 @@
 //! Builds a server from the settings. The only code that names concrete adapters.
 
 pub mod doctor;
+mod factories;
 pub mod keyring;
 mod messaging;
 pub mod migrate;
@@ -15,22 +16,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use portcullis_adapters::crypto::breached_passwords::BreachedList;
-use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
-use portcullis_adapters::crypto::keyed_digest::HmacDigest;
-use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
-use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_adapters::messaging::dev_mailbox::{DevMailbox, MailboxParts};
 use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::redis::Redis;
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_adapters::system::clock::SystemClock;
-use portcullis_core::model::password::PasswordRules;
-use portcullis_core::model::phone::PhoneValidation;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::policy::{Lifetimes, Policy};
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
@@ -38,9 +31,10 @@ use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
+use self::factories::{breached, cipher, digests, hasher, policy, realms, signer};
 use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
-use crate::config::{Database, Environment, Hashing, Settings, Signing};
+use crate::config::{Database, Environment, Settings};
 use crate::http::app::{About, App, Count};
 use crate::http::client_disconnect::CancellableHasher;
 
@@ -283,64 +277,5 @@ fn about(settings: &Settings, stores: &Stores) -> About {
         schema_version: stores.schema_version,
         sms_configured: settings.texts.is_some(),
         key_ages: stores.key_ages.clone(),
-    }
-}
-
-fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
-    settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}"))).collect()
-}
-
-fn cipher(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Arc<dyn FieldCipher>, String> {
-    let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
-    Ok(Arc::new(cipher.map_err(|error| error.with_cause())?))
-}
-
-fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {
-    Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()))
-}
-
-fn breached(settings: &Settings) -> Result<BreachedList, String> {
-    let list = BreachedList::load(settings.breached_passwords_file.as_deref());
-    list.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))
-}
-
-fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
-    let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
-    let parameters = Parameters { memory_kib, iterations, parallelism };
-    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", error.with_cause()))
-}
-
-fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {
-    let secret = settings.secrets.jwt_secret.expose();
-    let made = match settings.signing {
-        Signing::Hs256 => JwtSigner::hs256(secret, issuer),
-        Signing::EdDsa => JwtSigner::eddsa(secret, issuer),
-    };
-    made.map_err(|error| format!("JWT_SECRET: {error}"))
-}
-
-fn policy(settings: &Settings) -> Policy {
-    let lifetimes = &settings.lifetimes;
-    let max_length = PasswordRules::nist_mfa().max_length;
-    Policy {
-        app_name: settings.app.name.clone(),
-        lifetimes: Lifetimes {
-            access: lifetimes.access,
-            refresh_idle: lifetimes.refresh,
-            refresh_max: lifetimes.refresh_max,
-            verify: lifetimes.verify,
-            reset: lifetimes.reset,
-            otp: lifetimes.otp,
-        },
-        passwords: PasswordRules {
-            min_length: settings.passwords.min_length,
-            max_length,
-            min_score: settings.passwords.min_score,
-        },
-        phones: if settings.phone_validation_strict { PhoneValidation::Strict } else { PhoneValidation::E164 },
-        enumeration_allowed: settings.account_enumeration_allowed,
-        limits_on: settings.limits.enabled,
-        texts: settings.sms_quotas.clone(),
-        ..Policy::default()
     }
 }

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use portcullis_adapters::data_migration::migration::{Comparison, Migration, MigrationError, Step, count_records};
+use portcullis_adapters::data_migration::error::{Comparison, MigrationError};
+use portcullis_adapters::data_migration::migration::{Migration, Step, count_records};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::ports::randomness::Randomness as _;
 
