@@ -106,7 +106,7 @@ pub async fn mongo_away_is_503_within_two_seconds_and_heals_by_itself() {
 }
 
 pub async fn a_crowd_that_waited_in_vain_stands_in_nobodys_way() {
-    let (server, mongo, _redis) = behind_proxies(&[]).await;
+    let (server, mongo, _redis) = behind_proxies(&[("MAX_CONNECTIONS_PER_ADDRESS", "1000")]).await;
     let api = server.realm("User1");
     let (john, _) = api.logged_in(&Person::john()).await;
     mongo.set(Line::Slow(Duration::from_millis(400)));

@@ -198,6 +198,7 @@ fn settings(bench: &mut Bench, wanted: &Wanted<'_>) -> Result<Vec<(String, Strin
         ("ENVIRONMENT", "development".to_owned()),
         ("JWT_SECRET", SECRET.to_owned()),
         ("RATE_LIMITS", "off".to_owned()),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "8192".to_owned()),
     ];
     if wanted.backend == Backend::MongoRedis {
         let (mongo, redis) = bench.services()?;
