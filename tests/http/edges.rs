@@ -161,3 +161,39 @@ async fn head_works_on_system_endpoints_and_logs_nobody_out() {
     let health = john.send(john.request(Method::HEAD, "//livez")).await.expect(200);
     assert!(health.text.is_empty());
 }
+
+/// A link or an image on another site changes nothing; a browser's own navigation and clients without the header do.
+#[tokio::test]
+async fn another_site_logs_nobody_out_by_get() {
+    let server = TestServer::start_with(&[("CORS_ORIGINS", "https://app.example.com")]).await;
+    let api = server.realm("User1");
+    let (john, _) = api.logged_in(&Person::john()).await;
+    let logout = |site: &str| john.request(Method::GET, "/logout").header("sec-fetch-site", site);
+    for site in ["cross-site", "same-site"] {
+        let _ = john.send(logout(site)).await.expect(403);
+        let forget = api.request(Method::GET, "/forget_password?email=a@example.com").header("sec-fetch-site", site);
+        let _ = api.send(forget).await.expect(403);
+        let verify = api.request(Method::GET, "/verify?token=x").header("sec-fetch-site", site);
+        let _ = api.send(verify.header("accept", "application/json")).await.expect(403);
+        let page = api.request(Method::GET, "/verify?token=x").header("sec-fetch-site", site);
+        let _ = api.send(page.header("accept", "text/html")).await.expect(400);
+    }
+    let _ = john.get("/").await.expect(200);
+    let allowed = logout("cross-site").header("origin", "https://app.example.com");
+    let _ = john.send(allowed).await.expect(200);
+    let _ = john.get("/").await.expect(401);
+}
+
+#[tokio::test]
+async fn head_works_where_get_only_reads() {
+    let server = TestServer::start().await;
+    let (john, _) = server.realm("User1").logged_in(&Person::john()).await;
+    for path in ["/", "/sessions", "/mfa"] {
+        let head = john.send(john.request(Method::HEAD, path)).await.expect(200);
+        assert_eq!(head.text, "");
+    }
+    for path in ["/logout", "/export", "/forget_password?email=a@example.com"] {
+        let _ = john.send(john.request(Method::HEAD, path)).await.expect(405);
+    }
+    let _ = john.get("/").await.expect(200);
+}

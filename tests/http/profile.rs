@@ -114,3 +114,17 @@ async fn an_export_has_everything_stored() {
         assert!(events.contains(&event), "{event} in {events:?}");
     }
 }
+
+/// A tag is one account's: another's gets the whole profile.
+#[tokio::test]
+async fn an_entity_tag_is_of_one_account() {
+    let server = TestServer::start().await;
+    let api = server.realm("User1");
+    let (one, _) = api.logged_in(&Person::named("one@example.com")).await;
+    let (two, _) = api.logged_in(&Person::named("two@example.com")).await;
+    let tag = one.get("/").await.expect(200).header("etag");
+    assert_ne!(tag, two.get("/").await.expect(200).header("etag"));
+    let with = |api: &portcullis_tests::Api| api.request(reqwest::Method::GET, "/").header("if-none-match", &tag);
+    let _ = one.send(with(&one)).await.expect(304);
+    let _ = two.send(with(&two)).await.expect(200);
+}

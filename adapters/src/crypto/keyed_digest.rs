@@ -33,6 +33,7 @@ const fn name(domain: Domain) -> &'static str {
         Domain::ClientAddress => "client-address",
         Domain::SessionCache => "session-cache",
         Domain::MailQuota => "mail-quota",
+        Domain::ProfileTag => "profile-tag",
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::stored_record::FailureCount;
@@ -100,6 +100,18 @@ impl LoginGuard for MongoDb {
             }
             *count = FailureCount { failures: next.failures, next_at: next.next_at, touched_at: now };
             Ok(CasStep::Replace(counts.print(now), admission))
+        };
+        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+    }
+
+    async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
+        let change = |found: Option<&Document>| {
+            let mut counts = Counts::parse(found)?;
+            let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
+            let Some(count) = own.or(counts.strangers.as_mut()) else { return Ok(CasStep::Keep(())) };
+            let next = withdraw_attempt(FailedLogins { failures: count.failures, next_at: count.next_at }, now);
+            *count = FailureCount { failures: next.failures, next_at: next.next_at, touched_at: now };
+            Ok(CasStep::Replace(counts.print(now), ()))
         };
         self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
     }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
@@ -80,6 +80,19 @@ impl LoginGuard for Sqlite {
                 purge_idle_counts(db, now)?;
             }
             Ok(admission)
+        };
+        self.writer.write(PORT, write).await
+    }
+
+    async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
+        let (realm, email, from) = (realm.clone(), *email, *from);
+        let write = move |db: &Connection| {
+            for address in [from.as_bytes(), STRANGERS] {
+                if let Some(counted) = count(db, &realm, &email, address)? {
+                    return keep(db, &realm, &email, address, (&withdraw_attempt(counted, now), now));
+                }
+            }
+            Ok(())
         };
         self.writer.write(PORT, write).await
     }

@@ -54,3 +54,11 @@ pub fn check_login_throttle(counted: Option<FailedLogins>, now: Timestamp) -> (A
     let next_at = if failures >= FREE_FAILURES { now + THROTTLE } else { now };
     (Admission::Admitted, FailedLogins { failures, next_at })
 }
+
+/// What to store when an attempt turned out to be none: no password was compared, or the address has no account yet.
+#[must_use]
+pub fn withdraw_attempt(counted: FailedLogins, now: Timestamp) -> FailedLogins {
+    let failures = counted.failures.saturating_sub(1);
+    let next_at = if failures >= FREE_FAILURES { counted.next_at } else { counted.next_at.min(now) };
+    FailedLogins { failures, next_at }
+}

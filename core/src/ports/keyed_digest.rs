@@ -30,6 +30,8 @@ pub enum Domain {
     SessionCache,
     /// What a mail quota counts by.
     MailQuota,
+    /// Account and version → the entity tag of a profile.
+    ProfileTag,
 }
 
 /// HMAC-SHA-256, keyed per realm and domain; the parts are framed, so that no two lists of parts run together.

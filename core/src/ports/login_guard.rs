@@ -18,6 +18,9 @@ pub trait LoginGuard: Send + Sync {
     async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp)
     -> Result<Admission, PortError>;
 
+    /// The try was none: takes the failure back that `admit` counted, if one is still counted.
+    async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError>;
+
     /// The try succeeded: its count starts anew, and `from` is an address that did.
     async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError>;
 }

@@ -101,7 +101,13 @@ fn resetting_a_password() {
         (play, pair)
     };
     let story = |play: &Play, _: &TokenPair| {
-        block_on(play.service.passwords().reset_password(&play.realm, &play.link("mail_password_reset"), OTHER)).is_ok()
+        block_on(play.service.passwords().reset_password(
+            &play.realm,
+            &play.link("mail_password_reset"),
+            OTHER,
+            &play.client,
+        ))
+        .is_ok()
     };
     at_every_step(prepare, story, |play, pair, acknowledged| {
         let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in(EMAIL, OTHER).is_ok());

@@ -35,7 +35,7 @@ fn reset_password(play: &Play) {
     block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
     play.deliver();
     let link = play.link("mail_password_reset");
-    block_on(play.service.passwords().reset_password(&play.realm, &link, OTHER)).unwrap();
+    block_on(play.service.passwords().reset_password(&play.realm, &link, OTHER, &play.client)).unwrap();
     play.deliver();
 }
 

@@ -111,9 +111,9 @@ fn passwords_are_changed_and_reset() {
     play.deliver();
     let link = play.link("mail_password_reset");
     block_on(play.service.passwords().preview_reset(&play.realm, &link)).unwrap();
-    let weak = block_on(play.service.passwords().reset_password(&play.realm, &link, "lovelace"));
+    let weak = block_on(play.service.passwords().reset_password(&play.realm, &link, "lovelace", &play.client));
     assert!(matches!(weak, Err(AuthError::Invalid(_))));
-    block_on(play.service.passwords().reset_password(&play.realm, &link, PASSWORD)).unwrap();
+    block_on(play.service.passwords().reset_password(&play.realm, &link, PASSWORD, &play.client)).unwrap();
     assert!(matches!(play.caller(&here), Err(AuthError::NotAuthenticated)));
     assert!(matches!(
         block_on(play.service.passwords().preview_reset(&play.realm, &link)),
@@ -262,8 +262,13 @@ fn generations_only_grow() {
     is_next("changed");
     block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
     play.deliver();
-    block_on(play.service.passwords().reset_password(&play.realm, &play.link("mail_password_reset"), PASSWORD))
-        .unwrap();
+    block_on(play.service.passwords().reset_password(
+        &play.realm,
+        &play.link("mail_password_reset"),
+        PASSWORD,
+        &play.client,
+    ))
+    .unwrap();
     is_next("reset");
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
     block_on(play.service.sessions().log_out_everywhere(&play.caller(&pair).unwrap())).unwrap();

@@ -171,7 +171,7 @@ proptest! {
                     play.deliver();
                     if play.world.mailer.link_token("mail_password_reset").is_some() {
                         let next = if password == PASSWORD { OTHER } else { PASSWORD };
-                        block_on(play.service.passwords().reset_password(&play.realm, &play.link("mail_password_reset"), next)).unwrap();
+                        block_on(play.service.passwords().reset_password(&play.realm, &play.link("mail_password_reset"), next, &play.client)).unwrap();
                         password = next;
                         model.ended = true;
                     }

@@ -295,3 +295,44 @@ fn a_disabled_account_is_no_less_work() {
     play.world.hasher.set_parameters("dearer");
     assert_eq!(work(PASSWORD), wrong);
 }
+
+fn log_in_from(play: &Play, last: u8, password: &str) -> Result<(), AuthError> {
+    block_on(play.service.logins().log_in(&play.realm, EMAIL, password, &Play::from(last))).map(|_| ())
+}
+
+#[test]
+fn a_try_that_was_shed_and_a_pending_registrations_password_are_no_failures() {
+    let play = Play::new();
+    play.register(EMAIL).unwrap();
+    play.deliver();
+    for _ in 0..20 {
+        assert!(matches!(log_in_from(&play, 9, PASSWORD), Err(AuthError::EmailNotVerified)));
+    }
+    play.verify(&play.link("mail_email_verify")).unwrap();
+    let pair = play.log_in(EMAIL, PASSWORD).unwrap();
+    play.world.hasher.set_overloaded(true);
+    for _ in 0..20 {
+        assert!(matches!(log_in_from(&play, 9, "wrong"), Err(AuthError::Overloaded)));
+        let caller = play.caller(&pair).unwrap();
+        let stepped = block_on(play.service.logins().step_up(&caller, PASSWORD, None, &play.client));
+        assert!(matches!(stepped, Err(AuthError::Overloaded)));
+    }
+    play.world.hasher.set_overloaded(false);
+    log_in_from(&play, 9, PASSWORD).unwrap();
+    assert!(play.caller(&pair).is_ok(), "nor in the session");
+}
+
+#[test]
+fn whoever_follows_a_reset_link_is_known() {
+    let play = Play::new();
+    let _ = play.user();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    play.deliver();
+    let link = play.link("mail_password_reset");
+    block_on(play.service.passwords().reset_password(&play.realm, &link, OTHER, &Play::from(7))).unwrap();
+    for guess in 0..20 {
+        let _ = log_in_from(&play, 100 + guess, "wrong");
+    }
+    assert!(matches!(log_in_from(&play, 99, OTHER), Err(AuthError::TooMany(_))), "strangers are slowed down");
+    log_in_from(&play, 7, OTHER).unwrap();
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use outside_crate::MyLimiter;
 use portcullis_core::service::Ports;
-use portcullis_testkit::account_model::{ModelRun, ModelTest, ServiceDriver, Harness, Waiting, run_model};
+use portcullis_testkit::account_model::{Harness, ModelRun, ModelTest, ServiceDriver, Waiting, run_model};
 use portcullis_testkit::race::block_on;
 use portcullis_testkit::world::TestWorld;
 use proptest::test_runner::Config;

@@ -46,7 +46,8 @@ pub struct Endpoint {
     pub access: Access,
     /// The format of its errors.
     pub error_format: ErrorFormat,
-    /// Whether the handler stops when the client disconnects. Only for handlers that write nothing.
+    /// Whether the handler stops when the client disconnects, and answers HEAD beside GET. Only for handlers that write
+    /// nothing.
     pub cancel_on_disconnect: bool,
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::header::WWW_AUTHENTICATE;
+use http::header::{ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use metrics::{Counter, Histogram};
 use portcullis_core::model::client::ClientAddress;
@@ -23,6 +23,7 @@ use crate::http::client_disconnect::run_to_completion;
 use crate::http::endpoint::{Access, Endpoint};
 use crate::http::error::too_many;
 use crate::http::extract::RequestScope;
+use crate::http::negotiation::only_json;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{RateLimit, is_daily_quota};
 
@@ -47,6 +48,13 @@ pub async fn guard(
     let ip = client_address(peer.ip(), request.headers(), &guard.app.trusted_proxies);
     let address = ClientAddress::new(ip);
     let sent_token = credentials(request.headers(), "bearer").is_some();
+    if guard.is_foreign_change(&request) {
+        let problem = Problem::new(StatusCode::FORBIDDEN, Code::Forbidden);
+        return problem
+            .detail("another site may not do this by GET")
+            .format(guard.endpoint.error_format)
+            .into_response();
+    }
     let (mut response, limit) = match guard.take_limit(&address, request.headers()).await {
         Err(problem) => (problem.into_response(), None),
         Ok(Some(limit)) if !limit.decision.allowed => {
@@ -78,6 +86,20 @@ impl Guard {
     #[must_use]
     pub fn new(app: Arc<App>, realm: Option<Realm>, endpoint: Endpoint) -> Self {
         Self { app, realm, endpoint, metrics: RwLock::default() }
+    }
+
+    /// Whether a page of another site caused a GET that changes something: a link or an image must not log anybody out.
+    fn is_foreign_change(&self, request: &Request) -> bool {
+        let headers = request.headers();
+        let changes = match self.endpoint.id {
+            "logout" | "forget_password" | "verify_otp_phone" => true,
+            "verify_page" => only_json(headers),
+            _ => false,
+        };
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+        let foreign = site.is_some_and(|site| site == b"cross-site" || site == b"same-site");
+        let allowed = || headers.get(ORIGIN).is_some_and(|origin| self.app.cors_origins.contains(origin));
+        request.method() == Method::GET && changes && foreign && !allowed()
     }
 
     /// Takes one request from the endpoint's rate limit; `None` if it has none.

@@ -73,7 +73,8 @@ pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query()?.merge(input.body(Accepts::JsonOrForm)?)?;
     let (token, password) = (fields.required_text("token"), fields.required_text("password"));
     fields.finish()?;
-    let outcome = context.service().passwords().reset_password(&context.realm, &token, &password).await;
+    let outcome =
+        context.service().passwords().reset_password(&context.realm, &token, &password, &context.client).await;
     if preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Json {
         outcome?;
         return Ok(json(StatusCode::OK, &json!({"message": "Password reset successfully"})));

@@ -8,7 +8,9 @@ use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
+use portcullis_core::model::realm::Realm;
 use portcullis_core::model::user::Profile;
+use portcullis_core::service::AuthService;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use serde::Serialize;
@@ -62,13 +64,13 @@ pub async fn show(State(app): State<Arc<App>>, Authenticated(caller): Authentica
     if id.is_some_and(|id| id != caller.user.id.to_string()) {
         return Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden));
     }
-    let etag = etag(caller.user.version);
+    let etag = app.service.profile_tag(&caller.user.realm, &caller.user.id, caller.user.version);
     if input.headers.get(IF_NONE_MATCH).is_some_and(|seen| seen.as_bytes() == etag.as_bytes()) {
         let mut unchanged = Response::new(axum::body::Body::empty());
         *unchanged.status_mut() = StatusCode::NOT_MODIFIED;
         return Ok(with_etag(unchanged, &etag));
     }
-    Ok(profile(&app.service.accounts().show_profile(&caller)?))
+    Ok(profile(&app.service, &caller.user.realm, &app.service.accounts().show_profile(&caller)?))
 }
 
 pub static UPDATE: Operation = Operation::new(
@@ -99,28 +101,26 @@ pub async fn update(context: RealmContext, Authenticated(caller): Authenticated,
         phone: phone.as_deref(),
         country_code: country_code.as_deref(),
     };
-    let expected = expected_version(&input.headers, caller.user.version)?;
+    let user = &caller.user;
+    let current = context.service().profile_tag(&user.realm, &user.id, user.version);
+    let expected = expected_version(&input.headers, &current, user.version)?;
     let given = Reauthentication::by_password(password.as_deref(), &context.client);
     let changed =
         context.service().accounts().update_profile(&caller, changes, expected, fields.violations(), given).await?;
-    Ok(profile(&changed))
+    Ok(profile(context.service(), &context.realm, &changed))
 }
 
 /// The version that `If-Match` demands: one of its list must be the current one; `*` matches every version.
-fn expected_version(headers: &HeaderMap, current: u64) -> Result<Option<u64>, Problem> {
+fn expected_version(headers: &HeaderMap, tag: &str, current: u64) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let listed: Vec<&str> = value.to_str().unwrap_or_default().split(',').map(str::trim).collect();
     if listed == ["*"] {
         return Ok(None);
     }
-    if listed.contains(&etag(current).as_str()) {
+    if listed.contains(&tag) {
         return Ok(Some(current));
     }
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed))
-}
-
-fn etag(version: u64) -> String {
-    format!("\"v{version}\"")
 }
 
 fn with_etag(mut response: Response, etag: &str) -> Response {
@@ -130,8 +130,9 @@ fn with_etag(mut response: Response, etag: &str) -> Response {
     response
 }
 
-fn profile(profile: &Profile) -> Response {
-    with_etag(json(StatusCode::OK, &ProfileResponse::of(profile)), &etag(profile.version))
+fn profile(service: &AuthService, realm: &Realm, profile: &Profile) -> Response {
+    let tag = service.profile_tag(realm, &profile.id, profile.version);
+    with_etag(json(StatusCode::OK, &ProfileResponse::of(profile)), &tag)
 }
 
 /// A profile in JSON.

@@ -50,7 +50,7 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", phones::verify_otp, &phones::VERIFY_OTP).limit("verify_otp_phone"),
 
         Endpoint::new("forget_password", GET_POST, "/forget_password", passwords::forget, &passwords::FORGET).limit("forget_password"),
-        Endpoint::new("reset_password_form", GET, "/reset_password_form", passwords::reset_form, &passwords::RESET_FORM).limit("reset_password_form"),
+        Endpoint::new("reset_password_form", GET, "/reset_password_form", passwords::reset_form, &passwords::RESET_FORM).limit("reset_password_form").cancel_on_disconnect(),
         Endpoint::new("reset_password", POST, "/reset_password", passwords::reset, &passwords::RESET).limit("reset_password"),
 
         Endpoint::new("profile", GET, "/", profile::show, &profile::SHOW).limit("profile").access(Access::User).cancel_on_disconnect(),
@@ -178,7 +178,7 @@ fn method_router(app: &Arc<App>, realm: Option<&Realm>, endpoints: Vec<Endpoint>
         _ => Problem::method_not_allowed(&allow).format(format).into_response(),
     };
     let mut router = MethodRouter::new().fallback(other_method.clone());
-    if realm.is_some() {
+    if realm.is_some() && !endpoints.iter().any(|endpoint| endpoint.cancel_on_disconnect) {
         // axum would answer HEAD with the handler of GET, and a realm has GETs that change something (`/logout`)
         router = router.on(MethodFilter::HEAD, other_method);
     }

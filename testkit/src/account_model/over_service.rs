@@ -108,7 +108,7 @@ impl ServiceDriver {
             Request::Refresh { token } => Ok(pair(&service.sessions().refresh(realm, token).await?)),
             Request::RequestReset { email } => service.passwords().request_reset(realm, email).await.map(done),
             Request::Reset { token, password } => {
-                service.passwords().reset_password(realm, token, password).await.map(done)
+                service.passwords().reset_password(realm, token, password, &self.client).await.map(done)
             }
             Request::SendOtp { id, phone } => {
                 Ok(Answer::Challenge(service.factors().send_otp(realm, id, phone, Channel::Sms).await?.expose()))

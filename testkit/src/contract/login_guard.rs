@@ -22,6 +22,7 @@ pub fn cases() -> Vec<Case<Records<dyn LoginGuard>>> {
         ten_failures_are_free,
         then_one_try_a_minute_passes,
         strangers_share_one_count,
+        a_withdrawn_attempt_counts_nothing,
         a_known_address_is_not_slowed_down_by_strangers,
         a_known_address_has_a_count_of_its_own,
         known_addresses_do_not_share_a_count,
@@ -86,6 +87,31 @@ async fn strangers_share_one_count(guard: &Guard) -> Outcome {
         assert_eq!(admit(guard, from(n), NOW).await?, Admission::Admitted);
     }
     assert_eq!(admit(guard, from(99), NOW).await?, Admission::Throttled(THROTTLE));
+    Ok(())
+}
+
+async fn a_withdrawn_attempt_counts_nothing(guard: &Guard) -> Outcome {
+    let realm = realm("User1");
+    // of nobody that is counted: nothing happens
+    guard.withdraw(&realm, &email(1), &from(1), NOW).await?;
+    for address in [from(1), from(2)] {
+        for _ in 0..3 * FREE_FAILURES {
+            assert_eq!(admit(guard, address, NOW).await?, Admission::Admitted);
+            guard.withdraw(&realm, &email(1), &address, NOW).await?;
+        }
+    }
+    exhaust(guard, from(1), NOW).await?;
+    guard.withdraw(&realm, &email(1), &from(1), NOW).await?;
+    assert_eq!(admit(guard, from(1), NOW).await?, Admission::Admitted);
+    assert_eq!(admit(guard, from(1), NOW).await?, Admission::Throttled(THROTTLE));
+    // a known address's own
+    guard.succeeded(&realm, &email(2), &from(1), NOW).await?;
+    guard.admit(&realm, &email(2), &from(1), NOW).await?;
+    guard.withdraw(&realm, &email(2), &from(1), NOW).await?;
+    for _ in 0..FREE_FAILURES {
+        assert_eq!(guard.admit(&realm, &email(2), &from(1), NOW).await?, Admission::Admitted);
+    }
+    assert_eq!(guard.admit(&realm, &email(2), &from(1), NOW).await?, Admission::Throttled(THROTTLE));
     Ok(())
 }
 

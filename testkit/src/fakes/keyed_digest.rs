@@ -34,6 +34,7 @@ const fn name(domain: Domain) -> &'static [u8] {
         Domain::ClientAddress => b"client address",
         Domain::SessionCache => b"session cache",
         Domain::MailQuota => b"mail quota",
+        Domain::ProfileTag => b"profile tag",
     }
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle};
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
@@ -69,6 +69,16 @@ impl LoginGuard for FakeLoginGuard {
             let (admission, next) = check_login_throttle(Some(*counted), now);
             *counted = next;
             admission
+        })
+    }
+
+    async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
+        self.faults.call("withdraw", || {
+            let mut emails = self.emails.lock();
+            if let Some(guarded) = emails.get_mut(&(realm.clone(), *email)) {
+                let counted = guarded.known.get_mut(from).unwrap_or(&mut guarded.strangers);
+                *counted = withdraw_attempt(*counted, now);
+            }
         })
     }
 

@@ -44,7 +44,11 @@ impl Logins<'_> {
 
         let user = users.find_by_email(realm, &email).await?;
         let pending = registrations.find_by_email(realm, &email, clock.now()).await?;
-        let Some(user) = self.check_password(realm, &email, user, &pending, password).await? else {
+        let checked = self.check_password(realm, &email, user, &pending, password).await;
+        if let Err(AuthError::Overloaded | AuthError::EmailNotVerified) = checked {
+            self.service.withdraw_login_attempt(realm, &email, &from).await?;
+        }
+        let Some(user) = checked? else {
             self.service.count_failed_password(realm, &from).await;
             return Err(AuthError::InvalidCredentials);
         };

@@ -1,5 +1,6 @@
 //! Reset: whoever reads the account's mail sets a new password, and every session ends.
 
+use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
@@ -25,7 +26,7 @@ impl Passwords<'_> {
     ///
     /// # Errors
     /// `InvalidToken`; `Invalid` for a password that is not acceptable, which leaves the link good; `Overloaded`.
-    pub async fn reset_password(self, realm: &Realm, token: &str, new: &str) -> Result<(), AuthError> {
+    pub async fn reset_password(self, realm: &Realm, token: &str, new: &str, client: &Client) -> Result<(), AuthError> {
         let Ports { clock, .. } = &self.service.ports;
         let (user, link) = self.find_reset(realm, token).await?;
         let password = self.service.acceptable_password(&user, new).await?;
@@ -46,10 +47,18 @@ impl Passwords<'_> {
             work.changes.extend(AuthService::changes_that_end_rights(user));
             work
         };
+        let email = user.person.email_index;
         match self.service.update_account(user, VersionCheck::MustMatch, change, effects).await {
+            // strangers that guess at the account do not slow down the owner who has just shown the mailbox
+            Ok(_) => {
+                let from = self.service.address_digest(realm, &client.address);
+                // the password is changed already: a failure here must not look like one of the reset
+                let _ = self.service.record_login_success(realm, &email, &from).await;
+                Ok(())
+            }
             // the link belongs to the credentials version that has passed
             Err(AuthError::NotAuthenticated) => Err(AuthError::InvalidToken),
-            done => done.map(|_| ()),
+            Err(error) => Err(error),
         }
     }
 

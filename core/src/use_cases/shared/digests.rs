@@ -1,5 +1,7 @@
 //! The keyed digests the stories go by, each with its one recipe.
 
+use std::fmt::Write as _;
+
 use crate::model::client::ClientAddress;
 use crate::model::email::Email;
 use crate::model::ids::UserId;
@@ -63,6 +65,18 @@ impl AuthService {
     #[must_use]
     pub fn account_digest(&self, user: &User) -> Digest {
         self.ports.digests.digest(Domain::Phone, &user.realm, &[b"account", user.id.as_bytes()])
+    }
+
+    /// The entity tag of a profile (RFC 9110, section 8.8.3): of one account and one version, and nobody can guess it.
+    #[must_use]
+    pub fn profile_tag(&self, realm: &Realm, id: &UserId, version: u64) -> String {
+        let digest = self.ports.digests.digest(Domain::ProfileTag, realm, &[id.as_bytes(), &version.to_be_bytes()]);
+        let half = first_half(&digest).iter().fold(String::with_capacity(34), |mut text, byte| {
+            // writing to a text can't fail
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        format!("\"{half}\"")
     }
 
     /// What limits of a service client are counted by.

@@ -49,6 +49,19 @@ impl AuthService {
         }
     }
 
+    /// A try was none: it was shed before any password was compared, or the address has no account yet.
+    pub(crate) async fn withdraw_login_attempt(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &Digest,
+    ) -> Result<(), AuthError> {
+        if self.policy.limits_on {
+            self.ports.guard.withdraw(realm, email, from, self.ports.clock.now()).await?;
+        }
+        Ok(())
+    }
+
     /// A try was right: the count starts anew.
     pub(crate) async fn record_login_success(
         &self,

@@ -94,10 +94,15 @@ impl AuthService {
         let (realm, email) = (&caller.user.realm, &caller.user.person.email_index);
         let from = self.address_digest(realm, &client.address);
         self.check_login_throttle(realm, email, &from).await?;
-        if let Some(password) = Password::presented(password)
-            && self.password_matches(password, &caller.user.password).await?
-        {
-            return self.record_login_success(realm, email, &from).await;
+        if let Some(password) = Password::presented(password) {
+            match self.password_matches(password, &caller.user.password).await {
+                Ok(true) => return self.record_login_success(realm, email, &from).await,
+                Ok(false) => {}
+                Err(error) => {
+                    self.withdraw_login_attempt(realm, email, &from).await?;
+                    return Err(error);
+                }
+            }
         }
         self.count_session_failure(caller).await?;
         Err(AuthError::WrongPassword)
