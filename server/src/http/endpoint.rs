@@ -27,6 +27,17 @@ pub enum Access {
     ServiceClient,
 }
 
+/// Whether a GET changes something. Such a GET is refused when a page of another site caused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangesByGet {
+    /// It only reads.
+    Never,
+    /// It does.
+    Always,
+    /// It does for a client that accepts JSON alone; others get a page that changes nothing.
+    ForJsonAlone,
+}
+
 /// A row of the table.
 #[derive(Clone)]
 pub struct Endpoint {
@@ -49,6 +60,8 @@ pub struct Endpoint {
     /// Whether the handler stops when the client disconnects, and answers HEAD beside GET. Only for handlers that write
     /// nothing.
     pub cancel_on_disconnect: bool,
+    /// Whether a GET changes something.
+    pub changes_by_get: ChangesByGet,
 }
 
 impl Endpoint {
@@ -76,6 +89,7 @@ impl Endpoint {
             access: Access::Public,
             error_format: ErrorFormat::Problem,
             cancel_on_disconnect: false,
+            changes_by_get: ChangesByGet::Never,
         }
     }
 
@@ -95,6 +109,12 @@ impl Endpoint {
     #[must_use]
     pub fn oauth(self) -> Self {
         Self { error_format: ErrorFormat::OAuth, ..self }
+    }
+
+    /// Sets whether a GET changes something.
+    #[must_use]
+    pub fn changes_by_get(self, changes_by_get: ChangesByGet) -> Self {
+        Self { changes_by_get, ..self }
     }
 
     /// Stops the handler when the client disconnects.

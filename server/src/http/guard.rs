@@ -20,7 +20,7 @@ use crate::http::address::client_address;
 use crate::http::app::App;
 use crate::http::auth::{authenticate, credentials, service_client};
 use crate::http::client_disconnect::run_to_completion;
-use crate::http::endpoint::{Access, Endpoint};
+use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::error::too_many;
 use crate::http::extract::RequestScope;
 use crate::http::negotiation::only_json;
@@ -91,10 +91,10 @@ impl Guard {
     /// Whether a page of another site caused a GET that changes something: a link or an image must not log anybody out.
     fn is_foreign_change(&self, request: &Request) -> bool {
         let headers = request.headers();
-        let changes = match self.endpoint.id {
-            "logout" | "forget_password" | "verify_otp_phone" => true,
-            "verify_page" => only_json(headers),
-            _ => false,
+        let changes = match self.endpoint.changes_by_get {
+            ChangesByGet::Never => false,
+            ChangesByGet::Always => true,
+            ChangesByGet::ForJsonAlone => only_json(headers),
         };
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         let foreign = site.is_some_and(|site| site == b"cross-site" || site == b"same-site");

@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::http::app::App;
 use crate::http::dev_access::require_local_request;
-use crate::http::endpoint::{Access, Endpoint};
+use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::guard::{Guard, guard};
 use crate::http::middleware::{check_head, cors, cors_layer, finish_response, panic_response};
 use crate::http::problem::Problem;
@@ -38,7 +38,7 @@ const PUT_PATCH: &[Method] = &[Method::PUT, Method::PATCH];
 pub fn realm_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("create", POST, "/create", registration::create, &registration::CREATE).limit("create"),
-        Endpoint::new("verify_page", GET, "/verify", registration::verify_page, &registration::VERIFY_PAGE).limit("verify_page"),
+        Endpoint::new("verify_page", GET, "/verify", registration::verify_page, &registration::VERIFY_PAGE).limit("verify_page").changes_by_get(ChangesByGet::ForJsonAlone),
         Endpoint::new("verify", POST, "/verify", registration::verify, &registration::VERIFY).limit("verify"),
         Endpoint::new("resend_verification", POST, "/resend_verification", registration::resend, &registration::RESEND).limit("resend_verification"),
 
@@ -47,9 +47,9 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("login_mfa", POST, "/login/mfa", logins::login_mfa, &logins::LOGIN_MFA).limit("login_mfa").oauth(),
 
         Endpoint::new("otp_phone", POST, "/otp_phone", phones::send_otp, &phones::SEND_OTP).limit("otp_phone"),
-        Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", phones::verify_otp, &phones::VERIFY_OTP).limit("verify_otp_phone"),
+        Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", phones::verify_otp, &phones::VERIFY_OTP).limit("verify_otp_phone").changes_by_get(ChangesByGet::Always),
 
-        Endpoint::new("forget_password", GET_POST, "/forget_password", passwords::forget, &passwords::FORGET).limit("forget_password"),
+        Endpoint::new("forget_password", GET_POST, "/forget_password", passwords::forget, &passwords::FORGET).limit("forget_password").changes_by_get(ChangesByGet::Always),
         Endpoint::new("reset_password_form", GET, "/reset_password_form", passwords::reset_form, &passwords::RESET_FORM).limit("reset_password_form").cancel_on_disconnect(),
         Endpoint::new("reset_password", POST, "/reset_password", passwords::reset, &passwords::RESET).limit("reset_password"),
 
@@ -57,7 +57,7 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("update", PUT_PATCH, "/update", profile::update, &profile::UPDATE).limit("update").access(Access::User),
         Endpoint::new("change_password", POST, "/change_password", passwords::change, &passwords::CHANGE).limit("change_password").access(Access::User),
         Endpoint::new("step_up", POST, "/step_up", logins::step_up, &logins::STEP_UP).limit("step_up").access(Access::User),
-        Endpoint::new("logout", GET_POST, "/logout", sessions::logout, &sessions::LOGOUT).limit("logout").access(Access::User),
+        Endpoint::new("logout", GET_POST, "/logout", sessions::logout, &sessions::LOGOUT).limit("logout").access(Access::User).changes_by_get(ChangesByGet::Always),
         Endpoint::new("logout_all", POST, "/logout_all", sessions::logout_all, &sessions::LOGOUT_ALL).limit("logout_all").access(Access::User),
         Endpoint::new("sessions", GET, "/sessions", sessions::list, &sessions::LIST).limit("sessions").access(Access::User).cancel_on_disconnect(),
         Endpoint::new("end_session", DELETE, "/sessions/{id}", sessions::end, &sessions::END).limit("sessions").access(Access::User),
