@@ -11,6 +11,6 @@ pub struct Caller {
     pub user: User,
     /// The session of the token.
     pub session: Session,
-    /// What the token says.
+    /// The claims of the access token.
     pub claims: AccessClaims,
 }

@@ -1,6 +1,7 @@
-//! The keyed digests the stories go by, each with its one recipe.
+//! The keyed digests of the use cases, each with its one recipe.
 
-use std::fmt::Write as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::model::client::ClientAddress;
 use crate::model::email::Email;
@@ -61,7 +62,7 @@ impl AuthService {
         self.ports.digests.digest(Domain::ClientAddress, realm, &[b"network", address.coarse().as_bytes()])
     }
 
-    /// What limits of an account are counted by.
+    /// The key of the limits that count an account.
     #[must_use]
     pub fn account_digest(&self, user: &User) -> Digest {
         self.ports.digests.digest(Domain::Phone, &user.realm, &[b"account", user.id.as_bytes()])
@@ -71,15 +72,10 @@ impl AuthService {
     #[must_use]
     pub fn profile_tag(&self, realm: &Realm, id: &UserId, version: u64) -> String {
         let digest = self.ports.digests.digest(Domain::ProfileTag, realm, &[id.as_bytes(), &version.to_be_bytes()]);
-        let half = first_half(&digest).iter().fold(String::with_capacity(34), |mut text, byte| {
-            // writing to a text can't fail
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        format!("\"{half}\"")
+        format!("\"{}\"", URL_SAFE_NO_PAD.encode(first_half(&digest)))
     }
 
-    /// What limits of a service client are counted by.
+    /// The key of the limits that count a service client.
     #[must_use]
     pub fn service_client_digest(&self, realm: &Realm, id: &str) -> Digest {
         self.ports.digests.digest(Domain::ClientAddress, realm, &[b"service client", id.as_bytes()])

@@ -3,17 +3,14 @@
 use crate::model::event::EventKind;
 use crate::model::job::Task;
 use crate::model::message::Channel;
-use crate::model::one_time_token::OneTimeToken;
-use crate::model::one_time_token::Purpose;
+use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
-use crate::ports::database::Change;
-use crate::ports::database::UnitOfWork;
-use crate::ports::one_time_token_store::CodeAttempt;
-use crate::ports::one_time_token_store::CodeLookup;
+use crate::ports::database::{Change, UnitOfWork};
+use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::errors::AuthError;
 
@@ -65,7 +62,7 @@ impl AuthService {
         let challenge = self.token_digest(realm, purpose, &token);
         let phone = self.record_cipher(user)?.phone(&user.person)?;
         let stored = OneTimeToken {
-            holder: AuthService::holder(realm, purpose, user.id),
+            holder: Self::holder(realm, purpose, user.id),
             token: challenge,
             code: None,
             tries_left: 0,
@@ -73,9 +70,8 @@ impl AuthService {
             created_at: now,
             expires_at: now + self.policy.lifetimes.otp,
         };
-        let channel = Channel::Sms;
         let work = UnitOfWork {
-            jobs: vec![self.job(realm, Task::SendOtp { user: user.id, purpose, challenge, channel })],
+            jobs: vec![self.job(realm, Task::SendOtp { user: user.id, purpose, challenge, channel: Channel::Sms })],
             events: vec![self.event(realm, EventKind::MfaChallenged, Some(user.id), None)],
             ..UnitOfWork::of(Change::PutToken(Box::new(stored)))
         };
