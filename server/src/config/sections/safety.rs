@@ -48,14 +48,14 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// The first host of a URL; empty for a file.
+/// The host of a URL that is not this machine, or its first one; empty for a file. MongoDB's URLs have several.
 fn host_of_url(url: &str) -> &str {
-    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else { return "" };
+    let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else { return "" };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let first =
-        if scheme.starts_with("mongodb") { host.split(',').find(|one| !is_loopback(without_port(one))) } else { None };
-    without_port(first.unwrap_or_else(|| host.split(',').next().unwrap_or_default()))
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let mut hosts = hosts.split(',').map(without_port);
+    let first = hosts.next().unwrap_or_default();
+    if is_loopback(first) { hosts.find(|host| !is_loopback(host)).unwrap_or(first) } else { first }
 }
 
 fn without_port(host: &str) -> &str {
