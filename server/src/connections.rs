@@ -188,13 +188,15 @@ impl Open {
         waiting.min().map(|(_, number)| number)
     }
 
-    /// The network that holds most connections.
+    /// The network that holds most connections; a proxy's only when no other network holds any.
     fn busiest_network(&self) -> Option<Vec<u8>> {
-        let mut counts: HashMap<&[u8], usize> = HashMap::new();
-        for connection in self.all.values().filter(|connection| !connection.is_proxy) {
-            *counts.entry(&connection.network).or_default() += 1;
+        let mut counts: HashMap<&[u8], (bool, usize)> = HashMap::new();
+        for connection in self.all.values() {
+            let (direct, count) = counts.entry(&connection.network).or_default();
+            *direct |= !connection.is_proxy;
+            *count += 1;
         }
-        counts.into_iter().max_by_key(|(_, count)| *count).map(|(network, _)| network.to_vec())
+        counts.into_iter().max_by_key(|(_, order)| *order).map(|(network, _)| network.to_vec())
     }
 }
 
@@ -357,6 +359,19 @@ mod tests {
         let next = connections.admit(peer("198.51.100.2")).unwrap();
         assert!(is_evicted(&attacker[0]).await);
         assert!(!is_evicted(&owner).await && !is_evicted(&next).await);
+    }
+
+    #[tokio::test]
+    async fn when_proxies_hold_every_place_an_idle_one_of_a_proxy_gives_way() {
+        let connections = connections(2, 100);
+        let first = connections.admit(peer("10.0.0.1")).unwrap();
+        let second = connections.admit(peer("10.0.0.1")).unwrap();
+        let third = connections.admit(peer("10.0.0.1")).unwrap();
+        assert!(is_evicted(&first).await && !is_evicted(&second).await && !is_evicted(&third).await);
+        let direct = connections.admit(peer("192.0.2.1")).unwrap();
+        drop(second);
+        let proxied = connections.admit(peer("10.0.0.2")).unwrap();
+        assert!(is_evicted(&direct).await && !is_evicted(&proxied).await, "a proxy gives way last");
     }
 
     #[test]
