@@ -1,5 +1,6 @@
 //! Stories over HTTP: the real server on a real socket.
 
+mod api_page;
 mod connections;
 mod dev_mailbox;
 mod disabled;
