@@ -1,6 +1,7 @@
 //! What the plan of the house says, proven from the manifests and the sources.
 
 mod circles;
+mod references;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -14,7 +14,7 @@ const PAGE: &str = include_str!("../../docs/http-api.md");
 /// Rows that the page has before the server does. An entry is removed when its endpoint is built.
 const AHEAD: &[(&str, &str)] = &[("GET", "{realm}/undo"), ("POST", "{realm}/undo")];
 
-/// What the page or the server says of one method and path.
+/// One method and path, by the page or by the server.
 #[derive(Debug, PartialEq, Eq, Default)]
 struct Row {
     /// For example `5/min login`; empty without a limit.
