@@ -4,10 +4,11 @@
 use portcullis_core::model::one_time_token::{OneTimeToken, TokenOwner};
 use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::{Rotated, Session};
-use portcullis_core::model::stored_record::{Collection, Record, StoredBucket, StoredEvent, StoredJob};
+use portcullis_core::model::stored_record::{Collection, LoginCounts, Record, StoredBucket, StoredEvent, StoredJob};
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
 
 use crate::crypto::record_macs::{Authenticated, MacInput};
+use crate::failed_logins_text;
 
 fn person(person: &SealedPerson, input: &mut MacInput) {
     let SealedPerson { key: _, email_index, first_name, last_name, email, phone, country_code, country } = person;
@@ -173,6 +174,20 @@ impl Authenticated for StoredBucket {
     }
 }
 
+impl Authenticated for LoginCounts {
+    fn table(&self) -> &'static str {
+        "login_counts"
+    }
+
+    fn add_to(&self, input: &mut MacInput) {
+        let Self { realm, email, failed } = self;
+        input
+            .bytes("realm", realm.as_str())
+            .bytes("email", email.as_bytes())
+            .bytes("failed", failed_logins_text::print(failed));
+    }
+}
+
 impl Authenticated for StoredMessage {
     fn table(&self) -> &'static str {
         "outbox"
@@ -192,7 +207,7 @@ impl Authenticated for StoredMessage {
 
 /// Whether the records of a collection have a MAC. Check values prove themselves.
 pub const fn has_macs(collection: Collection) -> bool {
-    !matches!(collection, Collection::Checks | Collection::LoginCounts)
+    !matches!(collection, Collection::Checks)
 }
 
 impl Authenticated for Record {
@@ -210,7 +225,8 @@ impl Authenticated for Record {
             Self::Event(event) => event.add_to(input),
             Self::Bucket(bucket) => bucket.add_to(input),
             Self::SentMessage(message) => message.message.add_to(input),
-            Self::Check(..) | Self::LoginCounts(_) => {}
+            Self::LoginCounts(counts) => counts.add_to(input),
+            Self::Check(..) => {}
         }
     }
 }

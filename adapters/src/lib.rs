@@ -3,6 +3,7 @@
 mod authenticated_records;
 pub mod crypto;
 pub mod data_migration;
+mod failed_logins_text;
 mod job_text;
 pub mod key_rotation;
 pub mod limits;

@@ -15,6 +15,10 @@ use tokio::sync::Notify;
 
 /// How long a request's head may take to arrive, and a client may not read an answer.
 const STALLED: Duration = Duration::from_secs(10);
+/// Connections that answer probes when every other place executes a request.
+const PROBE_PLACES: usize = 64;
+/// Those of one network.
+const PROBE_PLACES_PER_NETWORK: usize = 4;
 /// How often deadlines are checked at least.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -138,6 +142,8 @@ struct Open {
     next: u64,
     all: HashMap<u64, Arc<Connection>>,
     by_address: HashMap<Vec<u8>, usize>,
+    /// Places for probes, by network.
+    probes: HashMap<Vec<u8>, usize>,
 }
 
 /// A place, given back when it is dropped.
@@ -145,6 +151,8 @@ struct Open {
 pub struct Place {
     /// The connection that has it.
     pub connection: Arc<Connection>,
+    /// Whether it may answer probes only.
+    pub for_probes: bool,
     number: u64,
     connections: Arc<Connections>,
 }
@@ -159,7 +167,12 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.lock().remove(self.number);
+        let mut open = self.connections.lock();
+        if self.for_probes {
+            open.remove_probe(&self.connection.network);
+        } else {
+            open.remove(self.number);
+        }
     }
 }
 
@@ -173,6 +186,25 @@ impl Open {
             }
         }
         Some(connection)
+    }
+
+    fn add_probe(&mut self, network: &[u8]) -> bool {
+        let all: usize = self.probes.values().sum();
+        let own = self.probes.get(network).copied().unwrap_or_default();
+        let has_place = all < PROBE_PLACES && own < PROBE_PLACES_PER_NETWORK;
+        if has_place {
+            self.probes.insert(network.to_vec(), own + 1);
+        }
+        has_place
+    }
+
+    fn remove_probe(&mut self, network: &[u8]) {
+        if let Some(count) = self.probes.get_mut(network) {
+            *count -= 1;
+            if *count == 0 {
+                self.probes.remove(network);
+            }
+        }
     }
 
     /// The number of the connection that is to give way, among those that execute no request.
@@ -212,8 +244,8 @@ impl Connections {
     }
 
     /// A place for a new connection. Beyond the limit of its address, that address's longest-idle connection gives way;
-    /// when all places are taken, the longest-lived connection of the network that holds most. `None` when every
-    /// connection that could give way executes a request.
+    /// when all places are taken, the longest-lived connection of the network that holds most. When every connection that
+    /// could give way executes a request, a place for probes; `None` when those are taken too.
     #[must_use]
     pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
         let ip = peer.ip().to_canonical();
@@ -227,14 +259,22 @@ impl Connections {
         });
         let mut open = self.lock();
         let of_address = open.by_address.get(&connection.address).copied().unwrap_or_default();
-        let victim = if !connection.is_proxy && of_address >= self.limits.per_address {
-            Some(open.victim(|other| other.address == connection.address, |_, activity| activity.since)?)
+        let over_address = !connection.is_proxy && of_address >= self.limits.per_address;
+        let victim = if over_address {
+            open.victim(|other| other.address == connection.address, |_, activity| activity.since)
         } else if open.all.len() >= self.limits.total {
-            let busiest = open.busiest_network()?;
-            Some(open.victim(|other| other.network == busiest, |other, _| other.opened)?)
+            let busiest = open.busiest_network();
+            busiest.and_then(|busiest| open.victim(|other| other.network == busiest, |other, _| other.opened))
         } else {
             None
         };
+        let for_probes = victim.is_none() && (over_address || open.all.len() >= self.limits.total);
+        if for_probes {
+            let has_place = open.add_probe(&connection.network);
+            drop(open);
+            let place = || Place { connection, for_probes, number: 0, connections: self.clone() };
+            return has_place.then(place);
+        }
         if let Some(evicted) = victim.and_then(|victim| open.remove(victim)) {
             evicted.evicted.notify_one();
         }
@@ -243,7 +283,7 @@ impl Connections {
         *open.by_address.entry(connection.address.clone()).or_default() += 1;
         open.all.insert(number, connection.clone());
         drop(open);
-        Some(Place { connection, number, connections: self.clone() })
+        Some(Place { connection, for_probes, number, connections: self.clone() })
     }
 }
 
@@ -344,10 +384,27 @@ mod tests {
         assert!(is_evicted(&second).await, "the one that executes a request stays");
         assert!(!is_evicted(&first).await && !is_evicted(&other).await && !is_evicted(&third).await);
         third.connection.execute();
-        assert!(connections.admit(peer("192.0.2.1")).is_none(), "both execute a request");
+        let probe = connections.admit(peer("192.0.2.1")).unwrap();
+        assert!(probe.for_probes, "both execute a request");
         assert!(connections.admit(peer("192.0.2.3")).is_some());
-        drop(third);
-        assert!(connections.admit(peer("192.0.2.1")).is_some());
+        drop((third, probe));
+        assert!(!connections.admit(peer("192.0.2.1")).unwrap().for_probes);
+    }
+
+    #[tokio::test]
+    async fn where_every_place_executes_a_request_probes_have_places_of_their_own() {
+        let connections = connections(1, 100);
+        let busy = connections.admit(peer("192.0.2.1")).unwrap();
+        busy.connection.execute();
+        let of_network = |n| format!("198.51.{n}.1");
+        let probes: Vec<Place> = (0..70).filter_map(|n| connections.admit(peer(&of_network(n)))).collect();
+        assert!(probes.len() == PROBE_PLACES && probes.iter().all(|place| place.for_probes));
+        drop(probes);
+        let probes: Vec<Place> = (0..10).filter_map(|_| connections.admit(peer("192.0.2.9"))).collect();
+        assert_eq!(probes.len(), PROBE_PLACES_PER_NETWORK);
+        drop((probes, busy));
+        assert!(!connections.admit(peer("192.0.2.9")).unwrap().for_probes);
+        assert!(connections.lock().probes.is_empty());
     }
 
     #[tokio::test]

@@ -17,12 +17,16 @@ use tower::ServiceExt as _;
 
 use crate::config::Listen;
 use crate::connections::{ConnectionLimits, Connections, Place, WatchedStream};
+use crate::http::no_place;
 use crate::request_body::RequestBody;
 
 /// The longest head that the HTTP library reads, in bytes. A shorter one that is too long is answered by our middleware.
 const HEAD_LIMIT: usize = 65_536;
 /// How long a stop waits for requests that have begun.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// What a connection for probes answers.
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 
 /// Opens the port.
 ///
@@ -67,7 +71,7 @@ pub async fn run(listener: TcpListener, router: Router, limits: ConnectionLimits
         };
         match accepted {
             Ok((stream, peer)) => {
-                // without a place, because requests have all of them, the connection is closed
+                // without a place, not even one for probes, the connection is closed
                 if let Some(place) = connections.admit(peer) {
                     serve_connection(stream, peer, router.clone(), &graceful, place);
                 }
@@ -87,16 +91,17 @@ pub async fn run(listener: TcpListener, router: Router, limits: ConnectionLimits
 
 fn serve_connection(stream: TcpStream, peer: SocketAddr, router: Router, graceful: &GracefulShutdown, place: Place) {
     let _ = stream.set_nodelay(true);
-    let (connection, keep_alive) = (place.connection.clone(), place.keep_alive());
+    let (connection, keep_alive, for_probes) = (place.connection.clone(), place.keep_alive(), place.for_probes);
     let watched = WatchedStream::new(stream, connection.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
         connection.execute();
+        let refused = for_probes && !PROBES.contains(&request.uri().path());
         let mut request = request.map(RequestBody::new);
         let body = request.body().clone();
         request.extensions_mut().insert(ConnectInfo(peer));
         let (router, connection) = (router.clone(), connection.clone());
         async move {
-            let mut response = router.oneshot(request).await;
+            let mut response = if refused { Ok(no_place()) } else { router.oneshot(request).await };
             if let Ok(response) = &mut response {
                 body.finish(response).await;
             }

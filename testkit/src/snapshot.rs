@@ -42,7 +42,7 @@ mod states {
     pub(super) type Tokens = fakes::one_time_token_store::Tokens;
     pub(super) type Jobs = fakes::job_queue::Queue;
     pub(super) type Events = Vec<Event>;
-    pub(super) type Guarded = BTreeMap<(Realm, Digest), fakes::login_guard::Guarded>;
+    pub(super) type Guarded = BTreeMap<(Realm, Digest), portcullis_core::model::login_throttle::FailedLogins>;
     pub(super) type Arrivals = HashMap<Bucket, i64>;
     pub(super) type Breached = BTreeSet<String>;
     pub(super) type Mails = fakes::outbox::Inside<EmailMessage>;

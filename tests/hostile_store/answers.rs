@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::job::{Job, Task};
+use portcullis_core::model::login_throttle::LoginSource;
 use portcullis_core::model::one_time_token::{OneTimeToken, Purpose};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::WrappedKey;
 use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::{Rotated, Session};
+use portcullis_core::model::stored_record::{Collection, Record};
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
 use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::JobQueue;
+use portcullis_core::ports::login_guard::LoginGuard;
 use portcullis_core::ports::one_time_token_store::OneTimeTokenStore;
 use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::registration_store::RegistrationStore;
@@ -34,6 +38,8 @@ pub trait Store:
     + AuditLog
     + RateLimiter
     + SentMessageStore
+    + LoginGuard
+    + MigratableStore
 {
 }
 
@@ -47,6 +53,8 @@ impl<S> Store for S where
         + AuditLog
         + RateLimiter
         + SentMessageStore
+        + LoginGuard
+        + MigratableStore
 {
 }
 
@@ -128,6 +136,8 @@ pub async fn fill(store: &dyn Store) {
         let jobs = vec![samples::job(&realm, number, Task::Welcome(user_id(n)))];
         store.commit(UnitOfWork { changes, jobs, events: vec![event] }).await.unwrap().unwrap();
         assert!(store.take(&bucket(&realm, n), &a_day(), NOW).await.unwrap().allowed);
+        let from = LoginSource { address: digest("address", n), networks: Vec::new() };
+        store.admit(&realm, &digest("email", n), &from, NOW).await.unwrap();
         let copy = StoredMessage {
             realm: realm.clone(),
             subject: user_id(n),
@@ -152,6 +162,8 @@ pub async fn change(store: &dyn Store) {
         Change::PutToken(Box::new(OneTimeToken { code: None, tries_left: 1, binding: None, ..token(&here, 1) })),
     ];
     store.commit(UnitOfWork { changes, ..UnitOfWork::default() }).await.unwrap().unwrap();
+    let from = LoginSource { address: digest("address", 1), networks: Vec::new() };
+    store.succeeded(&here, &digest("email", 1), &from, NOW).await.unwrap();
 }
 
 /// What a port answered. A failure is a refusal: nothing else fails here.
@@ -168,6 +180,7 @@ pub enum Answer {
     Events(Vec<Event>),
     Limited(bool),
     Messages(Vec<StoredMessage>),
+    FailedLogins(Vec<Record>),
 }
 
 impl Answer {
@@ -213,6 +226,7 @@ impl Answer {
             (Self::Sessions(some), Self::Sessions(all)) => within(some, all),
             (Self::Events(some), Self::Events(all)) => within(some, all),
             (Self::Messages(some), Self::Messages(all)) => within(some, all),
+            (Self::FailedLogins(some), Self::FailedLogins(all)) => within(some, all),
             (Self::Jobs(some), Self::Jobs(all)) => within(some, all),
             _ => self == before,
         }
@@ -249,6 +263,8 @@ pub async fn answers(store: &dyn Store) -> Vec<Answer> {
         all.push(Answer::of(full, Answer::Limited));
     }
     all.push(Answer::of(SentMessageStore::newest(store, 100).await, Answer::messages));
+    let counts = store.next_page(Collection::LoginCounts, None, 100).await;
+    all.push(Answer::of(counts, |page| Answer::FailedLogins(page.map(|page| page.records).unwrap_or_default())));
     // claims last: they change the jobs
     let mut jobs = Vec::new();
     while let Ok(Some(job)) = store.claim(NOW + LIFE, Duration::from_hours(1)).await {

@@ -30,6 +30,8 @@ const NOT_DECIDING: &[(&str, &str)] = &[
     ("audit", "_id"),
     ("audit", "user"),
     ("buckets", "swaps"),
+    ("login_counts", "forgotten_at"),
+    ("login_counts", "swaps"),
     ("outbox", "_id"),
     ("outbox", "about"),
     ("outbox", "key"),
@@ -37,7 +39,7 @@ const NOT_DECIDING: &[(&str, &str)] = &[
 ];
 /// Collections with MACs.
 const COLLECTIONS: &[&str] =
-    &["users", "registrations", "sessions", "one_time_tokens", "jobs", "audit", "buckets", "outbox"];
+    &["users", "registrations", "sessions", "one_time_tokens", "jobs", "audit", "buckets", "outbox", "login_counts"];
 
 #[expect(clippy::disallowed_methods, reason = "the servers are told of by the environment")]
 fn server() -> Option<String> {

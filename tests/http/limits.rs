@@ -54,6 +54,24 @@ async fn an_ipv6_network_counts_as_one_and_methods_share_a_bucket() {
 }
 
 #[tokio::test]
+async fn a_stranger_that_guesses_all_the_time_does_not_keep_the_owner_off_a_new_device() {
+    let server = TestServer::start_with(&[ON[0], ON[1], ("RATE_LIMIT_LOGIN", "1000/s")]).await;
+    let api = server.realm("User1");
+    let person = Person::john();
+    let _ = api.verified(&person).await;
+    let mut tried = 0;
+    for second in 0..600 {
+        tried += u32::from(login_from(&api, "203.0.113.5", &person.email, "wrong").await.status == 401);
+        server.advance(Duration::from_secs(1));
+        if second == 300 {
+            let _ = login_from(&api, "192.0.2.50", &person.email, &person.password).await.expect(200);
+        }
+    }
+    assert!((15..=40).contains(&tried), "{tried} guesses in ten minutes");
+    let _ = login_from(&api, "2001:db8:7::1", &person.email, &person.password).await.expect(200);
+}
+
+#[tokio::test]
 async fn strangers_are_slowed_down_and_the_owner_is_not() {
     let server = TestServer::start_with(&[ON[0], ON[1], ("RATE_LIMIT_LOGIN", "1000/s")]).await;
     let api = server.realm("User1");

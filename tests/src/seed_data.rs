@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::job::Task;
+use portcullis_core::model::login_throttle::LoginSource;
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
@@ -108,13 +109,14 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     store.record(Event { at: NOW, realm: realm.clone(), kind, user: Some(user_id(n)), session });
     // twice the same, in every member
     store.record(Event { at: NOW, realm: realm.clone(), kind, user: Some(user_id(n)), session });
-    let (email, from) = (digest("email", n), digest("from", n));
+    let source = |kind| LoginSource { address: digest(kind, n), networks: vec![digest("network", n)] };
+    let (email, from) = (digest("email", n), source("from"));
     let _ = store.admit(realm, &email, &from, NOW).await?;
     if n.is_multiple_of(2) {
         store.succeeded(realm, &email, &from, NOW).await?;
     }
     if rare {
-        let _ = store.admit(realm, &email, &digest("stranger", n), NOW).await?;
+        let _ = store.admit(realm, &email, &source("stranger"), NOW).await?;
     }
     let bucket = Bucket { realm: realm.clone(), operation: "export", who: digest("who", n) };
     let _ = store.take(&bucket, &Quota::new(1, Duration::from_hours(24)), NOW).await?;

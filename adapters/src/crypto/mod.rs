@@ -3,6 +3,7 @@
 pub mod breached_passwords;
 pub mod check_values;
 pub mod field_cipher;
+pub mod hash_queue;
 pub mod keyed_digest;
 pub mod password_hasher;
 pub mod record_macs;

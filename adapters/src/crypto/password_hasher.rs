@@ -2,7 +2,6 @@
 //! threads that answer, each with its memory kept. What cannot be queued is refused at once; whoever hangs up before
 //! their turn costs nothing.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -15,6 +14,8 @@ use portcullis_core::model::user::PasswordHash;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::password_hasher::{HashError, PasswordHasher};
 use tokio::sync::oneshot;
+
+use crate::crypto::hash_queue::{Full, HashQueue, REQUESTER};
 
 const PORT: &str = "password_hasher";
 const OUTPUT: usize = 32;
@@ -39,19 +40,17 @@ struct Job {
     parameters: Parameters,
     algorithm: Algorithm,
     length: usize,
-    answer: oneshot::Sender<Result<Vec<u8>, PortError>>,
+    answer: oneshot::Sender<Result<Vec<u8>, HashError>>,
 }
 
-#[derive(Default)]
 struct State {
-    waiting: VecDeque<Job>,
+    queue: HashQueue<Job>,
     stopping: bool,
 }
 
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
-    capacity: usize,
 }
 
 impl Shared {
@@ -73,7 +72,8 @@ impl Argon2Pool {
     /// For parameters Argon2 does not know, or when no thread can be started.
     pub fn start(parameters: Parameters, threads: usize, queue: usize) -> Result<Self, PortError> {
         params(&parameters, OUTPUT)?;
-        let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), capacity: queue.max(1) });
+        let state = State { queue: HashQueue::new(queue.max(1)), stopping: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() });
         for number in 0..threads.max(1) {
             let shared = shared.clone();
             let started = thread::Builder::new().name(format!("hash-{number}")).spawn(move || run(&shared));
@@ -85,7 +85,7 @@ impl Argon2Pool {
     /// How many hashes wait.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.shared.lock().waiting.len()
+        self.shared.lock().queue.waiting()
     }
 
     async fn compute(&self, password: Password, stored: &Stored) -> Result<Vec<u8>, HashError> {
@@ -99,19 +99,20 @@ impl Argon2Pool {
             answer,
         };
         {
+            let requester = REQUESTER.try_with(Clone::clone).unwrap_or_default();
             let mut state = self.shared.lock();
-            if state.waiting.len() >= self.shared.capacity {
-                // places of those who have hung up are free
-                state.waiting.retain(|job| !job.answer.is_closed());
+            // places of those who have hung up are free
+            state.queue.retain(|job| !job.answer.is_closed());
+            match state.queue.push(requester, job) {
+                Ok(None) => {}
+                Ok(Some(evicted)) => {
+                    let _ = evicted.answer.send(Err(HashError::Overloaded));
+                }
+                Err(Full(_)) => return Err(HashError::Overloaded),
             }
-            if state.waiting.len() >= self.shared.capacity {
-                return Err(HashError::Overloaded);
-            }
-            state.waiting.push_back(job);
         }
         self.shared.work.notify_one();
-        let computed = computed.await.map_err(|_| PortError::new(PORT, "the hashing threads are gone"))?;
-        Ok(computed?)
+        computed.await.map_err(|_| PortError::new(PORT, "the hashing threads are gone"))?
     }
 }
 
@@ -130,7 +131,7 @@ fn run(shared: &Shared) {
     loop {
         let mut state = shared.lock();
         let job = loop {
-            if let Some(job) = state.waiting.pop_front() {
+            if let Some(job) = state.queue.pop() {
                 break job;
             }
             if state.stopping {
@@ -141,7 +142,7 @@ fn run(shared: &Shared) {
         drop(state);
         if !job.answer.is_closed() {
             let computed = hash(&job, &mut memory);
-            let _ = job.answer.send(computed);
+            let _ = job.answer.send(computed.map_err(HashError::from));
         }
     }
 }

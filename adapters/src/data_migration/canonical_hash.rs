@@ -41,7 +41,8 @@ fn digest(record: &Record) -> Vec<u8> {
         }
         Record::SentMessage(message) => message.message.hash(&mut hasher),
         Record::LoginCounts(mut counts) => {
-            counts.known.sort_by_key(|(address, _)| *address);
+            counts.failed.known.sort_by_key(|(address, _)| *address);
+            counts.failed.strangers.sort_by_key(|(address, _)| *address);
             counts.hash(&mut hasher);
         }
         record => record.hash(&mut hasher),
@@ -65,9 +66,10 @@ impl Hasher for Sha256Hasher {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_core::model::login_throttle::{FailedLogins, FailureCount};
     use portcullis_core::model::sealed::{Digest, Sealed};
     use portcullis_core::model::session::Rotated;
-    use portcullis_core::model::stored_record::{FailureCount, LoginCounts};
+    use portcullis_core::model::stored_record::LoginCounts;
     use portcullis_core::model::time::Timestamp;
     use portcullis_core::model::user::User;
     use portcullis_testkit::samples::{realm, session, user};
@@ -122,7 +124,8 @@ mod tests {
         };
         let counts = |known| {
             let email = Digest::from_bytes([3; 32]);
-            Record::LoginCounts(LoginCounts { realm: realm("User1"), email, strangers: None, known })
+            let failed = FailedLogins { known, ..FailedLogins::default() };
+            Record::LoginCounts(LoginCounts { realm: realm("User1"), email, failed })
         };
         let (a, b) = ((Digest::from_bytes([1; 32]), count(1)), (Digest::from_bytes([2; 32]), count(2)));
         assert_eq!(hash_of(&[counts(vec![a, b])]), hash_of(&[counts(vec![b, a])]));

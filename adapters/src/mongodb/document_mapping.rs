@@ -4,10 +4,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
-use portcullis_core::model::stored_record::{
-    Collection, LoginCounts, OrderedMessage, PendingRegistrations, Record, StoredBucket,
-};
-use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::stored_record::{Collection, OrderedMessage, PendingRegistrations, Record, StoredBucket};
 use portcullis_core::ports::error::PortError;
 
 use crate::authenticated_records::has_macs;
@@ -15,10 +12,9 @@ use crate::crypto::record_macs::{RecordMacs, Stored};
 use crate::job_text::{hex, unhex};
 use crate::mongodb::compare_and_swap::REVISION;
 use crate::mongodb::documents::{Fields, binary, key, signed_document};
-use crate::mongodb::login_guard::Counts;
 use crate::mongodb::{
-    audit_log, job_queue, one_time_token_store, rate_limiter, registration_store, sent_message_store, session_store,
-    user_store,
+    audit_log, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store, sent_message_store,
+    session_store, user_store,
 };
 
 const PORT: &str = "data_migration_store";
@@ -60,8 +56,7 @@ pub fn read(of: Collection, document: &Document) -> Result<Stored<Record>, PortE
         Collection::Audit => audit_log::parse(document)?.map(Record::Event),
         Collection::LoginCounts => {
             let (realm, [email]) = named(document)?;
-            let (email, Counts { strangers, known }) = (digest(document, email)?, Counts::parse(Some(document))?);
-            Stored::new(Record::LoginCounts(LoginCounts { realm, email, strangers, known }), None)
+            login_guard::parse(&realm, &digest(document, email)?, document)?.map(Record::LoginCounts)
         }
         Collection::Buckets => {
             let (realm, [operation, who]) = named(document)?;
@@ -109,10 +104,9 @@ pub fn print(macs: &RecordMacs, record: &Record) -> Option<(Collection, Document
         }
         Record::Job(job) => (Collection::Jobs, job_queue::print(macs, job)),
         Record::Event(event) => (Collection::Audit, audit_log::print_stored(macs, event)),
-        Record::LoginCounts(LoginCounts { realm, email, strangers, known }) => {
-            let counts = Counts { strangers: *strangers, known: known.clone() };
-            let touched_at = strangers.map_or(Timestamp::from_millis(0), |count| count.touched_at);
-            (Collection::LoginCounts, swapped(counts.print(touched_at), key(realm, hex(email))))
+        Record::LoginCounts(counts) => {
+            let id = key(&counts.realm, hex(&counts.email));
+            (Collection::LoginCounts, swapped(login_guard::print(macs, counts), id))
         }
         Record::Bucket(bucket) => {
             let StoredBucket { realm, operation, who, .. } = bucket;

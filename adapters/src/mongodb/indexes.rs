@@ -21,7 +21,7 @@ pub async fn create(database: &Database) -> Result<(), mongodb::error::Error> {
         ("jobs", doc! {"dead_at": 1, "due_at": 1, "created_at": 1}),
         ("jobs", doc! {"about": 1}),
         ("audit", doc! {"user": 1, "at": -1, "_id": -1}),
-        ("login_counts", doc! {"touched_at": 1}),
+        ("login_counts", doc! {"forgotten_at": 1}),
         ("buckets", doc! {"full_at": 1}),
         ("outbox", doc! {"about": 1}),
         ("outbox", doc! {"at": -1}),

@@ -1,82 +1,61 @@
-//! [`LoginGuard`] on MongoDB: one document per e-mail, with a count for unknown addresses and one for each address that
-//! has logged in before.
-
-use std::time::Duration;
+//! [`LoginGuard`] on MongoDB: a document for each e-mail.
 
 use async_trait::async_trait;
-use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
+use mongodb::bson::{Document, doc};
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, LoginSource};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
-use portcullis_core::model::stored_record::FailureCount;
+use portcullis_core::model::stored_record::LoginCounts;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::login_guard::LoginGuard;
 
+use crate::crypto::record_macs::{RecordMacs, Stored};
+use crate::failed_logins_text;
 use crate::job_text::hex;
 use crate::mongodb::MongoDb;
 use crate::mongodb::compare_and_swap::CasStep;
-use crate::mongodb::documents::{Fields, digest, key};
+use crate::mongodb::documents::{Fields, key, signed_document};
 
 const PORT: &str = "login_guard";
 pub const COLLECTION: &str = "login_counts";
-/// Known addresses per e-mail; the ones that were not used for longest are removed.
-const KNOWN_ADDRESSES: usize = 32;
-/// A document without known addresses that did not change for this long is removed.
-const IDLE: Duration = Duration::from_hours(30 * 24);
 
-const fn fresh(now: Timestamp) -> FailureCount {
-    FailureCount { failures: 0, next_at: now, touched_at: now }
+/// The document of an e-mail, without its `_id`.
+pub fn print(macs: &RecordMacs, counts: &LoginCounts) -> Document {
+    let forgotten_at = counts.failed.forgotten_at().map(Timestamp::as_millis);
+    let document = doc! {"failed": failed_logins_text::print(&counts.failed), "forgotten_at": forgotten_at};
+    signed_document(macs, counts, document)
 }
 
-fn parse(document: &Document) -> Result<FailureCount, PortError> {
+/// The counts in the document of an e-mail.
+pub fn parse(realm: &Realm, email: &Digest, document: &Document) -> Result<Stored<LoginCounts>, PortError> {
     let fields = Fields::of(PORT, document);
-    Ok(FailureCount {
-        failures: fields.number("failures")?,
-        next_at: fields.time("next_at")?,
-        touched_at: fields.time("touched_at")?,
-    })
+    let failed = failed_logins_text::parse(fields.text("failed")?).ok_or_else(|| fields.unreadable("failed"))?;
+    fields.with_mac(LoginCounts { realm: realm.clone(), email: *email, failed })
 }
 
-fn print(count: FailureCount) -> Document {
-    doc! {
-        "failures": i64::from(count.failures),
-        "next_at": count.next_at.as_millis(),
-        "touched_at": count.touched_at.as_millis(),
-    }
-}
-
-/// The counts of an e-mail's document.
-pub struct Counts {
-    pub strangers: Option<FailureCount>,
-    pub known: Vec<(Digest, FailureCount)>,
-}
-
-impl Counts {
-    pub fn parse(document: Option<&Document>) -> Result<Self, PortError> {
-        let Some(document) = document else { return Ok(Self { strangers: None, known: Vec::new() }) };
-        let strangers = document.get_document("strangers").ok().map(parse).transpose()?;
-        let known = document.get_array("known").map(Vec::as_slice).unwrap_or_default();
-        let one = |entry: &Bson| {
-            let entry = entry.as_document().ok_or_else(|| Fields::of(PORT, document).unreadable("known"))?;
-            Ok((Fields::of(PORT, entry).digest("address")?, parse(entry)?))
+impl MongoDb {
+    /// Changes the counts of an e-mail.
+    async fn change_failed_logins<T: Send>(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        change: impl Fn(&mut FailedLogins) -> T + Send + Sync,
+    ) -> Result<T, PortError> {
+        let change = |found: Option<&Document>| {
+            let before = match found {
+                Some(found) => self.verify(PORT, parse(realm, email, found)?)?.failed,
+                None => FailedLogins::default(),
+            };
+            let mut failed = before.clone();
+            let answer = change(&mut failed);
+            if failed == before {
+                return Ok(CasStep::Keep(answer));
+            }
+            let counts = LoginCounts { realm: realm.clone(), email: *email, failed };
+            Ok(CasStep::Replace(print(&self.macs, &counts), answer))
         };
-        Ok(Self { strangers, known: known.iter().map(one).collect::<Result<_, PortError>>()? })
-    }
-
-    pub fn print(&self, now: Timestamp) -> Document {
-        let known: Vec<Document> = self
-            .known
-            .iter()
-            .map(|(address, count)| {
-                let mut entry = print(*count);
-                entry.insert("address", digest(address));
-                entry
-            })
-            .collect();
-        // documents with a known address stay; the others are removed when they are idle
-        let touched_at = known.is_empty().then(|| now.as_millis());
-        doc! {"strangers": self.strangers.map(print), "known": known, "touched_at": touched_at}
+        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
     }
 }
 
@@ -86,51 +65,31 @@ impl LoginGuard for MongoDb {
         &self,
         realm: &Realm,
         email: &Digest,
-        from: &Digest,
+        from: &LoginSource,
         now: Timestamp,
     ) -> Result<Admission, PortError> {
-        let change = |found: Option<&Document>| {
-            let mut counts = Counts::parse(found)?;
-            let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
-            let count = own.unwrap_or_else(|| counts.strangers.get_or_insert(fresh(now)));
-            let counted = FailedLogins { failures: count.failures, next_at: count.next_at };
-            let (admission, next) = check_login_throttle(Some(counted), now);
-            if admission != Admission::Admitted {
-                return Ok(CasStep::Keep(admission));
-            }
-            *count = FailureCount { failures: next.failures, next_at: next.next_at, touched_at: now };
-            Ok(CasStep::Replace(counts.print(now), admission))
-        };
-        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+        self.change_failed_logins(realm, email, |failed| failed.admit(from, now)).await
     }
 
-    async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
-        let change = |found: Option<&Document>| {
-            let mut counts = Counts::parse(found)?;
-            let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
-            let Some(count) = own.or(counts.strangers.as_mut()) else { return Ok(CasStep::Keep(())) };
-            let next = withdraw_attempt(FailedLogins { failures: count.failures, next_at: count.next_at }, now);
-            *count = FailureCount { failures: next.failures, next_at: next.next_at, touched_at: now };
-            Ok(CasStep::Replace(counts.print(now), ()))
-        };
-        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+    async fn withdraw(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.change_failed_logins(realm, email, |failed| failed.withdraw(from, now)).await
     }
 
-    async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
-        let change = |found: Option<&Document>| {
-            let mut counts = Counts::parse(found)?;
-            if let Some((_, count)) = counts.known.iter_mut().find(|(address, _)| address == from) {
-                *count = fresh(now);
-            } else {
-                counts.strangers = None;
-                counts.known.push((*from, fresh(now)));
-            }
-            counts.known.sort_by_key(|(_, count)| std::cmp::Reverse(count.touched_at));
-            counts.known.truncate(KNOWN_ADDRESSES);
-            Ok(CasStep::Replace(counts.print(now), ()))
-        };
-        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await?;
-        let idle = doc! {"touched_at": {"$lt": (now - IDLE).as_millis()}};
+    async fn succeeded(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.change_failed_logins(realm, email, |failed| failed.succeed(from, now)).await?;
+        let idle = doc! {"forgotten_at": {"$lte": now.as_millis()}};
         self.run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
         Ok(())
     }

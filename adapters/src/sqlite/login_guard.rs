@@ -1,55 +1,57 @@
-//! [`LoginGuard`] on SQLite. The row with the empty address counts unknown addresses; an address that has logged in before
-//! has a row of its own.
-
-use std::time::Duration;
+//! [`LoginGuard`] on SQLite: a row for each e-mail.
 
 use async_trait::async_trait;
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, LoginSource};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::stored_record::LoginCounts;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::login_guard::LoginGuard;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Row, params};
 
+use crate::crypto::record_macs::Stored;
+use crate::failed_logins_text;
 use crate::sqlite::Sqlite;
 use crate::sqlite::db::Db;
+use crate::sqlite::rows::{Columns, unreadable};
 
 const PORT: &str = "login_guard";
-/// Known addresses per e-mail; the ones that were not used for longest are removed.
-const KNOWN_ADDRESSES: i64 = 32;
-const STRANGERS: &[u8] = &[];
-/// A count of unknown addresses that did not change for this long is removed.
-const IDLE: Duration = Duration::from_hours(30 * 24);
+pub const COLUMNS: &str = "realm, email, failed, forgotten_at, mac";
 
-fn count(db: &Db, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<FailedLogins>> {
-    let sql = "SELECT failures, next_at FROM login_counts WHERE realm = ?1 AND email = ?2 AND address = ?3";
-    let read = |row: &rusqlite::Row<'_>| {
-        Ok(FailedLogins { failures: row.get(0)?, next_at: Timestamp::from_millis(row.get(1)?) })
-    };
-    db.prepare_cached(sql)?.query_row(params![realm.as_str(), email.as_bytes(), address], read).optional()
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<LoginCounts>> {
+    let mut columns = Columns::of(row);
+    let (realm, email) = (columns.realm()?, columns.digest()?);
+    let failed = failed_logins_text::parse(&columns.value::<String>()?);
+    let failed = failed.ok_or_else(|| unreadable(2, "failed logins cannot be read"))?;
+    // only removes the row
+    columns.value::<Option<i64>>()?;
+    columns.with_mac(LoginCounts { realm, email, failed })
 }
 
-fn keep(
-    db: &Db,
-    realm: &Realm,
-    email: &Digest,
-    address: &[u8],
-    kept: (&FailedLogins, Timestamp),
-) -> rusqlite::Result<()> {
-    let sql = "REPLACE INTO login_counts (realm, email, address, failures, next_at, touched_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let (count, now) = kept;
-    let (next_at, now) = (count.next_at.as_millis(), now.as_millis());
-    let which = params![realm.as_str(), email.as_bytes(), address, count.failures, next_at, now];
-    db.prepare_cached(sql)?.execute(which).map(|_| ())
+/// Stores the counts of an e-mail in the place of the older ones.
+pub fn put(db: &Db, counts: &LoginCounts) -> rusqlite::Result<()> {
+    let sql = format!("REPLACE INTO login_counts ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5)");
+    let LoginCounts { realm, email, failed } = counts;
+    let forgotten_at = failed.forgotten_at().map(Timestamp::as_millis);
+    let text = failed_logins_text::print(failed);
+    let all = params![realm.as_str(), email.as_bytes(), text, forgotten_at, db.sign(counts)];
+    db.prepare_cached(&sql)?.execute(all).map(|_| ())
+}
+
+fn find(db: &Db, realm: &Realm, email: &Digest) -> rusqlite::Result<Option<FailedLogins>> {
+    let sql = format!("SELECT {COLUMNS} FROM login_counts WHERE realm = ?1 AND email = ?2");
+    let which = params![realm.as_str(), email.as_bytes()];
+    let found =
+        db.find_named(&sql, which, read, |found: &LoginCounts| found.realm == *realm && found.email == *email)?;
+    Ok(found.map(|found| found.failed))
 }
 
 /// Removes a few idle counts: those of guessed e-mails have no owner who would reset them.
 fn purge_idle_counts(db: &Db, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "DELETE FROM login_counts WHERE (realm, email, address) IN \
-               (SELECT realm, email, address FROM login_counts WHERE address = x'' AND touched_at < ?1 LIMIT 8)";
-    db.prepare_cached(sql)?.execute([(now - IDLE).as_millis()]).map(|_| ())
+    let sql = "DELETE FROM login_counts WHERE (realm, email) IN \
+               (SELECT realm, email FROM login_counts WHERE forgotten_at <= ?1 LIMIT 8)";
+    db.prepare_cached(sql)?.execute([now.as_millis()]).map(|_| ())
 }
 
 /// Removes what is counted about an address.
@@ -58,60 +60,62 @@ pub fn forget(db: &Db, realm: &Realm, email: &Digest) -> rusqlite::Result<()> {
     statement.execute(params![realm.as_str(), email.as_bytes()]).map(|_| ())
 }
 
+impl Sqlite {
+    /// Changes the counts of an e-mail.
+    async fn change_failed_logins<T: Send + 'static>(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        now: Timestamp,
+        change: impl FnOnce(&mut FailedLogins) -> T + Send + 'static,
+    ) -> Result<T, PortError> {
+        let (realm, email) = (realm.clone(), *email);
+        let write = move |db: &Db| {
+            let before = find(db, &realm, &email)?.unwrap_or_default();
+            let mut failed = before.clone();
+            let answer = change(&mut failed);
+            if failed != before {
+                put(db, &LoginCounts { realm, email, failed })?;
+                purge_idle_counts(db, now)?;
+            }
+            Ok(answer)
+        };
+        self.writer.write(PORT, write).await
+    }
+}
+
 #[async_trait]
 impl LoginGuard for Sqlite {
     async fn admit(
         &self,
         realm: &Realm,
         email: &Digest,
-        from: &Digest,
+        from: &LoginSource,
         now: Timestamp,
     ) -> Result<Admission, PortError> {
-        let (realm, email, from) = (realm.clone(), *email, *from);
-        let write = move |db: &Db| {
-            let own = count(db, &realm, &email, from.as_bytes())?;
-            let address: &[u8] = if own.is_some() { from.as_bytes() } else { STRANGERS };
-            let counted = match own {
-                Some(own) => Some(own),
-                None => count(db, &realm, &email, STRANGERS)?,
-            };
-            let (admission, next) = check_login_throttle(counted, now);
-            if admission == Admission::Admitted {
-                keep(db, &realm, &email, address, (&next, now))?;
-                purge_idle_counts(db, now)?;
-            }
-            Ok(admission)
-        };
-        self.writer.write(PORT, write).await
+        let from = from.clone();
+        self.change_failed_logins(realm, email, now, move |failed| failed.admit(&from, now)).await
     }
 
-    async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
-        let (realm, email, from) = (realm.clone(), *email, *from);
-        let write = move |db: &Db| {
-            for address in [from.as_bytes(), STRANGERS] {
-                if let Some(counted) = count(db, &realm, &email, address)? {
-                    return keep(db, &realm, &email, address, (&withdraw_attempt(counted, now), now));
-                }
-            }
-            Ok(())
-        };
-        self.writer.write(PORT, write).await
+    async fn withdraw(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        let from = from.clone();
+        self.change_failed_logins(realm, email, now, move |failed| failed.withdraw(&from, now)).await
     }
 
-    async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
-        let (realm, email, from) = (realm.clone(), *email, *from);
-        let write = move |db: &Db| {
-            let fresh = FailedLogins { failures: 0, next_at: now };
-            if count(db, &realm, &email, from.as_bytes())?.is_none() {
-                keep(db, &realm, &email, STRANGERS, (&fresh, now))?;
-            }
-            keep(db, &realm, &email, from.as_bytes(), (&fresh, now))?;
-            let sql = "DELETE FROM login_counts WHERE realm = ?1 AND email = ?2 AND length(address) > 0 AND address NOT IN \
-                       (SELECT address FROM login_counts WHERE realm = ?1 AND email = ?2 AND length(address) > 0 \
-                        ORDER BY touched_at DESC LIMIT ?3)";
-            let which = params![realm.as_str(), email.as_bytes(), KNOWN_ADDRESSES];
-            db.prepare_cached(sql)?.execute(which).map(|_| ())
-        };
-        self.writer.write(PORT, write).await
+    async fn succeeded(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        let from = from.clone();
+        self.change_failed_logins(realm, email, now, move |failed| failed.succeed(&from, now)).await
     }
 }

@@ -1,21 +1,16 @@
 //! Rows of each table as records of a data migration, and back.
 
 use crate::sqlite::rows::order_of;
-use portcullis_core::model::sealed::Digest;
-use portcullis_core::model::stored_record::{
-    Collection, FailureCount, LoginCounts, OrderedMessage, PendingRegistrations, Record,
-};
+use portcullis_core::model::stored_record::{Collection, OrderedMessage, PendingRegistrations, Record};
 use rusqlite::{Row, params};
 
 use crate::crypto::record_macs::Stored;
 use crate::sqlite::db::Db;
-use crate::sqlite::rows::{Columns, PERSON_WITH_KEY};
+use crate::sqlite::rows::PERSON_WITH_KEY;
 use crate::sqlite::{
-    audit_log, job_queue, one_time_token_store, rate_limiter, registration_store, sent_message_store, session_store,
-    user_store,
+    audit_log, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store, sent_message_store,
+    session_store, user_store,
 };
-
-const COUNT: &str = "realm, email, address, failures, next_at, touched_at";
 
 /// How a collection is read: rows with the same key, which follow one another, are one record.
 pub struct Shape {
@@ -52,9 +47,7 @@ pub fn of(collection: Collection) -> Shape {
         }
         Collection::Jobs => shape("jobs", job_queue::COLUMNS, &["id"], job),
         Collection::Audit => shape("audit", audit_log::COLUMNS, &["number"], event),
-        Collection::LoginCounts => {
-            Shape { order: ", address", ..shape("login_counts", COUNT, &["realm", "email"], login_count) }
-        }
+        Collection::LoginCounts => shape("login_counts", login_guard::COLUMNS, &["realm", "email"], login_counts),
         Collection::Buckets => shape("buckets", rate_limiter::COLUMNS, &["realm", "operation", "who"], bucket),
         Collection::SentMessages => {
             let columns = format!("{}, number", sent_message_store::COLUMNS);
@@ -65,15 +58,8 @@ pub fn of(collection: Collection) -> Shape {
 
 /// Rows of one key as one record.
 pub fn join(into: &mut Record, row: Record) {
-    match (into, row) {
-        (Record::Registrations(pending), Record::Registrations(more)) => {
-            pending.registrations.extend(more.registrations);
-        }
-        (Record::LoginCounts(counts), Record::LoginCounts(more)) => {
-            counts.strangers = counts.strangers.or(more.strangers);
-            counts.known.extend(more.known);
-        }
-        _ => {}
+    if let (Record::Registrations(pending), Record::Registrations(more)) = (into, row) {
+        pending.registrations.extend(more.registrations);
     }
 }
 
@@ -108,17 +94,8 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
     Ok(audit_log::read(row)?.map(Record::Event))
 }
 
-fn login_count(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
-    let mut columns = Columns::of(row);
-    let (realm, email, address) = (columns.realm()?, columns.digest()?, columns.value::<Vec<u8>>()?);
-    let count = FailureCount { failures: columns.value()?, next_at: columns.time()?, touched_at: columns.time()? };
-    // the row without an address is the strangers'
-    let address: Option<[u8; 32]> = address.try_into().ok();
-    let (strangers, known) = match address {
-        Some(address) => (None, vec![(Digest::from_bytes(address), count)]),
-        None => (Some(count), Vec::new()),
-    };
-    Ok(Stored::new(Record::LoginCounts(LoginCounts { realm, email, strangers, known }), None))
+fn login_counts(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
+    Ok(login_guard::read(row)?.map(Record::LoginCounts))
 }
 
 fn bucket(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
@@ -155,23 +132,8 @@ pub fn put(db: &Db, record: &Record) -> rusqlite::Result<()> {
         Record::OneTimeToken(token) => one_time_token_store::put(db, token),
         Record::Job(job) => job_queue::put(db, job),
         Record::Event(event) => audit_log::append(db, event),
-        Record::LoginCounts(counts) => put_counts(db, counts),
+        Record::LoginCounts(counts) => login_guard::put(db, counts),
         Record::Bucket(bucket) => rate_limiter::put(db, bucket),
         Record::SentMessage(message) => sent_message_store::insert(db, &message.message),
     }
-}
-
-fn put_counts(db: &Db, counts: &LoginCounts) -> rusqlite::Result<()> {
-    let LoginCounts { realm, email, strangers, known } = counts;
-    let sql = "DELETE FROM login_counts WHERE realm = ?1 AND email = ?2";
-    db.prepare_cached(sql)?.execute(params![realm.as_str(), email.as_bytes()])?;
-    let sql = format!("INSERT INTO login_counts ({COUNT}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
-    let mut insert = db.prepare_cached(&sql)?;
-    let strangers = strangers.iter().map(|count| (&[][..], count));
-    for (address, count) in strangers.chain(known.iter().map(|(address, count)| (&address.as_bytes()[..], count))) {
-        let FailureCount { failures, next_at, touched_at } = count;
-        let (next_at, touched_at) = (next_at.as_millis(), touched_at.as_millis());
-        insert.execute(params![realm.as_str(), email.as_bytes(), address, failures, next_at, touched_at])?;
-    }
-    Ok(())
 }

@@ -19,7 +19,7 @@ const PORT: &str = "signing";
 /// The columns that name one row of a table.
 const fn row_key(of: Collection) -> &'static str {
     match of {
-        Collection::LoginCounts => "realm, email, address",
+        Collection::LoginCounts => "realm, email",
         Collection::Checks => "name",
         Collection::Users | Collection::Registrations | Collection::Sessions => "realm, id",
         Collection::OneTimeTokens => "realm, subject, purpose",

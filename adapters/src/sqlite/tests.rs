@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::job::{JobSubject, Task};
-use portcullis_core::model::login_throttle::Admission;
+use portcullis_core::model::login_throttle::{Admission, LoginSource};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::stored_key::{KeyReplacement, RecordKind};
@@ -282,9 +282,10 @@ async fn an_event_that_cannot_be_written_is_counted() {
 }
 
 #[tokio::test]
-async fn counts_of_strangers_are_forgotten_and_known_addresses_stay_few() {
+async fn counts_of_strangers_are_forgotten_and_those_of_known_addresses_stay() {
     let (_folder, store) = fresh();
-    let (realm, from) = (realm("User1"), |n| digest("address", n));
+    let realm = realm("User1");
+    let from = |n| LoginSource { address: digest("address", n), networks: Vec::new() };
     let rows = |store: Arc<Sqlite>| async move {
         let count =
             |db: &crate::sqlite::db::Db| db.query_row("SELECT count(*) FROM login_counts", [], |row| row.get(0));
@@ -303,7 +304,15 @@ async fn counts_of_strangers_are_forgotten_and_known_addresses_stay_few() {
         let now = later + Duration::from_millis(n);
         store.guard().succeeded(&realm, &digest("email", 99), &from(n), now).await.unwrap();
     }
-    assert_eq!(rows(store.clone()).await, 33, "32 and the strangers");
+    assert_eq!(rows(store.clone()).await, 1);
+    for n in 100..140 {
+        store
+            .guard()
+            .admit(&realm, &digest("email", n), &from(1), later + Duration::from_hours(24 * 365))
+            .await
+            .unwrap();
+    }
+    assert_eq!(rows(store.clone()).await, 41, "an e-mail with a known address is kept");
     let newest = store.guard().admit(&realm, &digest("email", 99), &from(39), later).await.unwrap();
     assert_eq!(newest, Admission::Admitted);
 }

@@ -31,6 +31,18 @@ impl ClientAddress {
         key
     }
 
+    /// The networks that it is in, the largest first: /24 and the address itself of IPv4, /48, /56 and /64 of IPv6.
+    #[must_use]
+    pub fn networks(&self) -> Vec<Vec<u8>> {
+        let first = |bytes: &[u8], lengths: &[usize]| {
+            lengths.iter().map(|length| bytes.iter().copied().take(*length).collect()).collect()
+        };
+        match self.0 {
+            IpAddr::V4(v4) => first(&v4.octets(), &[3, 4]),
+            IpAddr::V6(v6) => first(&v6.octets(), &[6, 7, 8]),
+        }
+    }
+
     /// The network to show a person: /24 of IPv4, /48 of IPv6, the rest zero.
     #[must_use]
     pub fn coarse(&self) -> String {
@@ -85,6 +97,15 @@ mod tests {
         assert_ne!(bucket("2001:db8:1:2::1"), bucket("2001:db8:1:3::1"));
         assert_eq!(bucket("::ffff:192.0.2.7"), bucket("192.0.2.7"));
         assert_ne!(bucket("192.0.2.7"), bucket("192.0.2.8"));
+    }
+
+    #[test]
+    fn an_address_is_in_networks_of_several_sizes() {
+        let networks = |text: &str| ClientAddress::new(text.parse().unwrap()).networks();
+        assert_eq!(networks("192.0.2.7"), [vec![192, 0, 2], vec![192, 0, 2, 7]]);
+        let sizes: Vec<usize> = networks("2001:db8::1").iter().map(Vec::len).collect();
+        assert_eq!(sizes, [6, 7, 8]);
+        assert_eq!(networks("2001:db8::1"), networks("2001:db8::ffff"));
     }
 
     #[test]

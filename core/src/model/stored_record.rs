@@ -3,6 +3,7 @@
 
 use crate::model::event::{Event, EventKind};
 use crate::model::ids::{JobId, SessionId, UserId};
+use crate::model::login_throttle::FailedLogins;
 use crate::model::one_time_token::OneTimeToken;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -198,17 +199,6 @@ impl StoredEvent {
     }
 }
 
-/// How many logins in a row failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FailureCount {
-    /// How many.
-    pub failures: u32,
-    /// When the next attempt is allowed.
-    pub next_at: Timestamp,
-    /// When it was last changed.
-    pub touched_at: Timestamp,
-}
-
 /// All failed logins of an e-mail.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LoginCounts {
@@ -216,10 +206,8 @@ pub struct LoginCounts {
     pub realm: Realm,
     /// Blind index of the e-mail.
     pub email: Digest,
-    /// From addresses that never logged in.
-    pub strangers: Option<FailureCount>,
-    /// From addresses that did.
-    pub known: Vec<(Digest, FailureCount)>,
+    /// The failed logins.
+    pub failed: FailedLogins,
 }
 
 /// A rate limit as a store has it.

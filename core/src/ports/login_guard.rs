@@ -2,25 +2,43 @@
 
 use async_trait::async_trait;
 
-use crate::model::login_throttle::Admission;
+use crate::model::login_throttle::{Admission, LoginSource};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
 
-/// Counts failed logins in a row per e-mail, known or not. Addresses that never logged in to it share one count;
-/// each address that did has one of its own. Durable, and equal work for every e-mail.
+/// Keeps the failed logins of each e-mail, known or not, by the rules of [`FailedLogins`]. Durable, and equal work for every
+/// e-mail.
+///
+/// [`FailedLogins`]: crate::model::login_throttle::FailedLogins
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait LoginGuard: Send + Sync {
-    /// Before a password is looked at: counts a failure, in one atomic step. With `FREE_FAILURES` counted, one try
-    /// per `THROTTLE` is admitted.
-    async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp)
-    -> Result<Admission, PortError>;
+    /// Before a password is looked at: decides, and counts a failure where the attempt is admitted, in one atomic step.
+    async fn admit(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<Admission, PortError>;
 
-    /// The try was none: takes the failure back that `admit` counted, if one is still counted.
-    async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError>;
+    /// The attempt was none: takes the failure back that `admit` counted, if one is still counted.
+    async fn withdraw(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<(), PortError>;
 
-    /// The try succeeded: its count starts anew, and `from` is an address that did.
-    async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError>;
+    /// The attempt succeeded: its count starts again, and the address of `from` is one that logged in.
+    async fn succeeded(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<(), PortError>;
 }

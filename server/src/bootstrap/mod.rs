@@ -37,6 +37,7 @@ use self::stores::Stores;
 use crate::config::{Database, Environment, Settings};
 use crate::http::app::{About, App, Count};
 use crate::http::client_disconnect::CancellableHasher;
+use crate::http::known_addresses::KnownAddresses;
 
 /// How long a start waits for its database.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -254,6 +255,7 @@ fn app(
         service_clients: settings.service_clients.clone(),
         https: settings.public_url.is_https(),
         cors_origins: origins.collect::<Result<_, _>>()?,
+        known_addresses: KnownAddresses::default(),
         counts: parts.counts,
         metrics: recorder.handle(),
         recorder,

@@ -17,6 +17,7 @@ use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::AuthService;
 
 use crate::config::{MailboxAccess, SecretText, ServiceClientSettings};
+use crate::http::known_addresses::KnownAddresses;
 
 /// The quota of a rate limit, by its name (docs/http-api.md).
 pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
@@ -52,6 +53,8 @@ pub struct App {
     pub https: bool,
     /// Origins that may call from a browser.
     pub cors_origins: Vec<HeaderValue>,
+    /// Clients that have logged in.
+    pub known_addresses: KnownAddresses,
     /// Counts and times.
     pub recorder: PrometheusRecorder,
     /// Counts that adapters keep, by their metric's name.

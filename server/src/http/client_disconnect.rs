@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use portcullis_adapters::crypto::hash_queue::{REQUESTER, Requester};
 use portcullis_core::model::password::Password;
 use portcullis_core::model::user::PasswordHash;
 use portcullis_core::ports::password_hasher::{HashError, PasswordHasher};
@@ -15,16 +16,19 @@ tokio::task_local! {
     static DISCONNECTED: CancellationToken;
 }
 
-/// Runs a request on a task of its own. Dropping the returned future cancels its password hash only.
+/// Runs a request on a task of its own, on behalf of a client. Dropping the returned future cancels its password hash
+/// only.
 ///
 /// # Errors
 /// If the request panicked.
 pub async fn run_to_completion<T: Send + 'static>(
+    requester: Requester,
     request: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, tokio::task::JoinError> {
     let disconnected = CancellationToken::new();
     let _cancel_on_drop = disconnected.clone().drop_guard();
-    tokio::spawn(DISCONNECTED.scope(disconnected, request).in_current_span()).await
+    let request = REQUESTER.scope(requester, DISCONNECTED.scope(disconnected, request));
+    tokio::spawn(request.in_current_span()).await
 }
 
 /// A password hasher that cancels the hash when the client disconnects.
@@ -66,7 +70,7 @@ mod tests {
     #[tokio::test]
     async fn a_disconnect_cancels_the_hash_and_not_the_request() {
         let (done, outcome) = oneshot::channel();
-        let request = run_to_completion(async move {
+        let request = run_to_completion(Requester::default(), async move {
             let hashed = cancel_on_disconnect(std::future::pending::<Result<(), HashError>>()).await;
             tokio::task::yield_now().await;
             let _ = done.send(matches!(hashed, Err(HashError::Overloaded)));

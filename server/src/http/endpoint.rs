@@ -62,6 +62,8 @@ pub struct Endpoint {
     pub cancel_on_disconnect: bool,
     /// Whether a GET changes something.
     pub changes_by_get: ChangesByGet,
+    /// Whether a success is a login: its client is known from then on.
+    pub opens_session: bool,
 }
 
 impl Endpoint {
@@ -90,6 +92,7 @@ impl Endpoint {
             error_format: ErrorFormat::Problem,
             cancel_on_disconnect: false,
             changes_by_get: ChangesByGet::Never,
+            opens_session: false,
         }
     }
 
@@ -115,6 +118,12 @@ impl Endpoint {
     #[must_use]
     pub fn changes_by_get(self, changes_by_get: ChangesByGet) -> Self {
         Self { changes_by_get, ..self }
+    }
+
+    /// Says that a success is a login.
+    #[must_use]
+    pub fn opens_session(self) -> Self {
+        Self { opens_session: true, ..self }
     }
 
     /// Stops the handler when the client disconnects.

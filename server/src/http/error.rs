@@ -3,7 +3,9 @@
 use std::error::Error;
 use std::time::Duration;
 
-use http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::use_cases::shared::errors::AuthError;
@@ -67,4 +69,13 @@ pub fn too_many(wait: Duration) -> Problem {
 #[must_use]
 pub fn seconds_up(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+/// The answer on a connection that has a place for probes only.
+#[must_use]
+pub fn no_place() -> Response {
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded).retry_after(1);
+    let mut response = problem.detail("every connection is in use").into_response();
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

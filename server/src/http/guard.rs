@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{ORIGIN, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use metrics::{Counter, Histogram};
+use portcullis_adapters::crypto::hash_queue::Requester;
 use portcullis_core::model::client::ClientAddress;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::event::EventKind;
@@ -62,7 +63,7 @@ pub async fn guard(
         }
         Ok(limit) => {
             request.extensions_mut().insert(RequestScope { realm: guard.realm.clone(), address: ip });
-            (guard.run(request, next).await, limit)
+            (guard.run(&address, request, next).await, limit)
         }
     };
     let allowed = limit.as_ref().is_some_and(|limit| limit.decision.allowed);
@@ -121,14 +122,20 @@ impl Guard {
         RateLimit::take(&self.app, realm, name, who).await
     }
 
-    async fn run(&self, request: Request, next: Next) -> Response {
+    async fn run(&self, address: &ClientAddress, request: Request, next: Next) -> Response {
         if self.endpoint.cancel_on_disconnect {
             return next.run(request).await;
         }
-        run_to_completion(next.run(request)).await.unwrap_or_else(|error| {
+        let known = self.app.known_addresses.contains(address);
+        let requester = Requester { networks: address.networks(), known };
+        let response = run_to_completion(requester, next.run(request)).await.unwrap_or_else(|error| {
             tracing::error!(operation = self.endpoint.id, "a request panicked: {error}");
             Problem::internal().into_response()
-        })
+        });
+        if self.endpoint.opens_session && response.status() == StatusCode::OK {
+            self.app.known_addresses.insert(address);
+        }
+        response
     }
 
     /// Records refusals that an operator wants to see: too many requests, and access tokens that are not valid.

@@ -11,6 +11,7 @@ mod error;
 mod extract;
 mod form_fields;
 mod guard;
+pub mod known_addresses;
 mod middleware;
 mod negotiation;
 mod openapi;
@@ -20,6 +21,8 @@ mod problem;
 mod rate_limit;
 mod response;
 pub mod routes;
+
+pub use error::no_place;
 
 // endpoint groups
 mod account;

@@ -42,9 +42,9 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("verify", POST, "/verify", registration::verify, &registration::VERIFY).limit("verify"),
         Endpoint::new("resend_verification", POST, "/resend_verification", registration::resend, &registration::RESEND).limit("resend_verification"),
 
-        Endpoint::new("login", POST, "/login", logins::login, &logins::LOGIN).limit("login").oauth(),
-        Endpoint::new("token", POST, "/token", logins::token, &logins::TOKEN).limit("token").oauth(),
-        Endpoint::new("login_mfa", POST, "/login/mfa", logins::login_mfa, &logins::LOGIN_MFA).limit("login_mfa").oauth(),
+        Endpoint::new("login", POST, "/login", logins::login, &logins::LOGIN).limit("login").oauth().opens_session(),
+        Endpoint::new("token", POST, "/token", logins::token, &logins::TOKEN).limit("token").oauth().opens_session(),
+        Endpoint::new("login_mfa", POST, "/login/mfa", logins::login_mfa, &logins::LOGIN_MFA).limit("login_mfa").oauth().opens_session(),
 
         Endpoint::new("otp_phone", POST, "/otp_phone", phones::send_otp, &phones::SEND_OTP).limit("otp_phone"),
         Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", phones::verify_otp, &phones::VERIFY_OTP).limit("verify_otp_phone").changes_by_get(ChangesByGet::Always),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Case, Outcome, Records, Setup, count};
 use crate::samples::{NOW, digest, realm};
-use portcullis_core::model::login_throttle::{Admission, FREE_FAILURES, THROTTLE};
+use portcullis_core::model::login_throttle::{Admission, FREE_FAILURES, LoginSource, STRANGERS_PER_HOUR, THROTTLE};
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
@@ -21,7 +21,8 @@ pub fn cases() -> Vec<Case<Records<dyn LoginGuard>>> {
     cases![
         ten_failures_are_free,
         then_one_try_a_minute_passes,
-        strangers_share_one_count,
+        a_stranger_waits_for_its_own_failures,
+        all_strangers_share_a_hundred_an_hour,
         a_withdrawn_attempt_counts_nothing,
         a_known_address_is_not_slowed_down_by_strangers,
         a_known_address_has_a_count_of_its_own,
@@ -36,8 +37,9 @@ pub fn cases() -> Vec<Case<Records<dyn LoginGuard>>> {
     ]
 }
 
-fn from(n: u64) -> Digest {
-    digest("address", n)
+/// The n-th address, in a network of its own.
+fn from(n: u64) -> LoginSource {
+    LoginSource { address: digest("address", n), networks: vec![digest("network", n)] }
 }
 
 fn email(n: u64) -> Digest {
@@ -45,14 +47,14 @@ fn email(n: u64) -> Digest {
 }
 
 /// One try at the first e-mail.
-async fn admit(guard: &Guard, from: Digest, now: Timestamp) -> Result<Admission, PortError> {
+async fn admit(guard: &Guard, from: LoginSource, now: Timestamp) -> Result<Admission, PortError> {
     guard.admit(&realm("User1"), &email(1), &from, now).await
 }
 
 /// Uses up what is free from an address.
-async fn exhaust(guard: &Guard, from: Digest, now: Timestamp) -> Outcome {
+async fn exhaust(guard: &Guard, from: LoginSource, now: Timestamp) -> Outcome {
     for n in 0..FREE_FAILURES {
-        assert_eq!(admit(guard, from, now).await?, Admission::Admitted, "try {n}");
+        assert_eq!(admit(guard, from.clone(), now).await?, Admission::Admitted, "try {n}");
     }
     assert_eq!(admit(guard, from, now).await?, Admission::Throttled(THROTTLE));
     Ok(())
@@ -82,11 +84,26 @@ async fn then_one_try_a_minute_passes(guard: &Guard) -> Outcome {
     Ok(())
 }
 
-async fn strangers_share_one_count(guard: &Guard) -> Outcome {
-    for n in 0..u64::from(FREE_FAILURES) {
-        assert_eq!(admit(guard, from(n), NOW).await?, Admission::Admitted);
+async fn a_stranger_waits_for_its_own_failures(guard: &Guard) -> Outcome {
+    exhaust(guard, from(1), NOW).await?;
+    for _ in 0..3 {
+        assert_eq!(admit(guard, from(2), NOW).await?, Admission::Admitted);
     }
-    assert_eq!(admit(guard, from(99), NOW).await?, Admission::Throttled(THROTTLE));
+    assert_eq!(admit(guard, from(2), NOW).await?, Admission::Throttled(Duration::from_secs(1)));
+    let neighbour = LoginSource { address: digest("address", 3), ..from(2) };
+    assert_eq!(admit(guard, neighbour, NOW).await?, Admission::Throttled(Duration::from_secs(1)), "of its network");
+    assert_eq!(admit(guard, from(3), NOW).await?, Admission::Admitted);
+    Ok(())
+}
+
+async fn all_strangers_share_a_hundred_an_hour(guard: &Guard) -> Outcome {
+    exhaust(guard, from(1), NOW).await?;
+    for n in 0..u64::from(STRANGERS_PER_HOUR) {
+        assert_eq!(admit(guard, from(10 + n), NOW).await?, Admission::Admitted, "stranger {n}");
+    }
+    let wait = Duration::from_secs(36);
+    assert_eq!(admit(guard, from(999), NOW).await?, Admission::Throttled(wait));
+    assert_eq!(admit(guard, from(999), NOW + wait).await?, Admission::Admitted);
     Ok(())
 }
 
@@ -96,7 +113,7 @@ async fn a_withdrawn_attempt_counts_nothing(guard: &Guard) -> Outcome {
     guard.withdraw(&realm, &email(1), &from(1), NOW).await?;
     for address in [from(1), from(2)] {
         for _ in 0..3 * FREE_FAILURES {
-            assert_eq!(admit(guard, address, NOW).await?, Admission::Admitted);
+            assert_eq!(admit(guard, address.clone(), NOW).await?, Admission::Admitted);
             guard.withdraw(&realm, &email(1), &address, NOW).await?;
         }
     }
@@ -145,7 +162,7 @@ async fn a_success_starts_its_count_anew(guard: &Guard) -> Outcome {
     exhaust(guard, from(1), NOW).await?;
     guard.succeeded(&realm("User1"), &email(1), &from(1), NOW).await?;
     exhaust(guard, from(1), NOW).await?;
-    assert_eq!(admit(guard, from(3), NOW).await?, Admission::Throttled(THROTTLE), "it freed the strangers");
+    assert_eq!(admit(guard, from(2), NOW).await?, Admission::Throttled(THROTTLE), "it freed the strangers");
     Ok(())
 }
 
@@ -183,16 +200,20 @@ async fn forgets_an_email(guard: &Guard) -> Outcome {
     guard.forget(&realm("User1"), &email(1)).await?;
     guard.forget(&realm("User1"), &email(1)).await?;
     exhaust(guard, from(1), NOW).await?;
-    assert_eq!(admit(guard, from(2), NOW).await?, Admission::Throttled(THROTTLE), "the first is a stranger again");
+    for _ in 0..3 {
+        admit(guard, from(3), NOW).await?;
+    }
+    let third = admit(guard, from(3), NOW).await?;
+    assert_eq!(third, Admission::Throttled(Duration::from_secs(1)), "the first is a stranger again");
     let other = guard.admit(&realm("User1"), &email(2), &from(1), NOW).await?;
     assert_eq!(other, Admission::Throttled(THROTTLE), "another e-mail was forgotten");
     Ok(())
 }
 
-/// How many of fifty tries at once are admitted.
+/// How many of fifty tries of an address at once are admitted.
 async fn crowd(guard: &Guard, now: Timestamp) -> Result<usize, PortError> {
     let answers =
-        guard.race(50, |guard, n| async move { guard.admit(&realm("User1"), &email(1), &from(n), now).await });
+        guard.race(50, |guard, _| async move { guard.admit(&realm("User1"), &email(1), &from(1), now).await });
     Ok(count(&answers.await?, &Admission::Admitted))
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::fakes::audit_log::FakeAuditLog;
 use crate::fakes::job_queue::{FakeJobQueue, Queue};
-use crate::fakes::login_guard::{FakeLoginGuard, Guarded};
+use crate::fakes::login_guard::FakeLoginGuard;
 use crate::fakes::one_time_token_store::{self, FakeOneTimeTokenStore, Tokens};
 use crate::fakes::registration_store::{self, FakeRegistrationStore, Registrations};
 use crate::fakes::session_store::{self, FakeSessionStore, Sessions};
@@ -14,6 +14,7 @@ use crate::fakes::user_store::{self, FakeUserStore, Users};
 use crate::faults::{FaultPlan, Faults};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::JobSubject;
+use portcullis_core::model::login_throttle::FailedLogins;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
@@ -67,7 +68,7 @@ struct Draft {
     sessions: Sessions,
     tokens: Tokens,
     jobs: Queue,
-    logins: BTreeMap<(Realm, Digest), Guarded>,
+    logins: BTreeMap<(Realm, Digest), FailedLogins>,
     committed: Committed,
 }
 

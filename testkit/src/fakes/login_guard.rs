@@ -6,24 +6,17 @@ use async_trait::async_trait;
 
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
+use portcullis_core::model::login_throttle::{Admission, FailedLogins, LoginSource};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::login_guard::LoginGuard;
 
-/// One e-mail's counts.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Guarded {
-    strangers: FailedLogins,
-    known: BTreeMap<Digest, FailedLogins>,
-}
-
 /// Keeps counts as long as it lives.
 #[derive(Debug)]
 pub struct FakeLoginGuard {
-    pub(crate) emails: Locked<BTreeMap<(Realm, Digest), Guarded>>,
+    pub(crate) emails: Locked<BTreeMap<(Realm, Digest), FailedLogins>>,
     faults: Faults,
 }
 
@@ -59,36 +52,34 @@ impl LoginGuard for FakeLoginGuard {
         &self,
         realm: &Realm,
         email: &Digest,
-        from: &Digest,
+        from: &LoginSource,
         now: Timestamp,
     ) -> Result<Admission, PortError> {
-        self.faults.call("admit", || {
-            let mut emails = self.emails.lock();
-            let guarded = emails.entry((realm.clone(), *email)).or_default();
-            let counted = guarded.known.get_mut(from).unwrap_or(&mut guarded.strangers);
-            let (admission, next) = check_login_throttle(Some(*counted), now);
-            *counted = next;
-            admission
-        })
+        self.faults.call("admit", || self.emails.lock().entry((realm.clone(), *email)).or_default().admit(from, now))
     }
 
-    async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
+    async fn withdraw(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
         self.faults.call("withdraw", || {
-            let mut emails = self.emails.lock();
-            if let Some(guarded) = emails.get_mut(&(realm.clone(), *email)) {
-                let counted = guarded.known.get_mut(from).unwrap_or(&mut guarded.strangers);
-                *counted = withdraw_attempt(*counted, now);
+            if let Some(failed) = self.emails.lock().get_mut(&(realm.clone(), *email)) {
+                failed.withdraw(from, now);
             }
         })
     }
 
-    async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, _now: Timestamp) -> Result<(), PortError> {
-        self.faults.call("succeeded", || {
-            let mut emails = self.emails.lock();
-            let guarded = emails.entry((realm.clone(), *email)).or_default();
-            if guarded.known.insert(*from, FailedLogins::default()).is_none() {
-                guarded.strangers = FailedLogins::default();
-            }
-        })
+    async fn succeeded(
+        &self,
+        realm: &Realm,
+        email: &Digest,
+        from: &LoginSource,
+        now: Timestamp,
+    ) -> Result<(), PortError> {
+        self.faults
+            .call("succeeded", || self.emails.lock().entry((realm.clone(), *email)).or_default().succeed(from, now))
     }
 }

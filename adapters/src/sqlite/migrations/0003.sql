@@ -73,3 +73,15 @@ ALTER TABLE jobs ADD COLUMN mac BLOB;
 ALTER TABLE audit ADD COLUMN mac BLOB;
 ALTER TABLE buckets ADD COLUMN mac BLOB;
 ALTER TABLE outbox ADD COLUMN mac BLOB;
+
+-- Failed logins: a row for each e-mail. The counts start again.
+DROP TABLE login_counts;
+CREATE TABLE login_counts (
+    realm TEXT NOT NULL,
+    email BLOB NOT NULL,
+    failed TEXT NOT NULL,
+    forgotten_at INTEGER,
+    mac BLOB,
+    PRIMARY KEY (realm, email)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX login_counts_idle ON login_counts (forgotten_at) WHERE forgotten_at IS NOT NULL;

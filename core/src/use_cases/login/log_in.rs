@@ -40,7 +40,7 @@ impl Logins<'_> {
     ) -> Result<LoggedIn, AuthError> {
         let Ports { users, registrations, clock, .. } = &self.service.ports;
         let email = self.service.login_index(realm, username);
-        let from = self.service.address_digest(realm, &client.address);
+        let from = self.service.login_source(realm, &client.address);
         self.service.check_login_throttle(realm, &email, &from).await?;
 
         let user = users.find_by_email(realm, &email).await?;
@@ -50,10 +50,10 @@ impl Logins<'_> {
             self.service.withdraw_login_attempt(realm, &email, &from).await?;
         }
         let Some(user) = checked? else {
-            self.service.count_failed_password(realm, &from).await;
+            self.service.count_failed_password(realm, &from.address).await;
             return Err(AuthError::InvalidCredentials);
         };
-        self.service.flag_suspicious_login(&user, &from).await;
+        self.service.flag_suspicious_login(&user, &from.address).await;
         if user.has_second_factor() {
             return self.service.otp_challenge(&user, Purpose::LoginMfa).await.map(LoggedIn::MfaRequired);
         }

@@ -27,7 +27,7 @@ impl Logins<'_> {
         if user.disabled || !user.mfa_sms || !self.service.sent_to(&user, &token)? {
             return Err(AuthError::InvalidToken);
         }
-        let from = self.service.address_digest(realm, &client.address);
+        let from = self.service.login_source(realm, &client.address);
         self.service.record_login_success(realm, &user.person.email_index, &from).await?;
         let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD.and(AuthMethods::SMS))?;
         self.service.open_session(opened, vec![self.service.use_up(&token)]).await

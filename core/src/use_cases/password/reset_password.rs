@@ -51,7 +51,7 @@ impl Passwords<'_> {
         match self.service.update_account(user, VersionCheck::MustMatch, change, effects).await {
             // strangers that guess at the account do not slow down the owner who has just shown the mailbox
             Ok(_) => {
-                let from = self.service.address_digest(realm, &client.address);
+                let from = self.service.login_source(realm, &client.address);
                 // the password is changed already: a failure here must not look like one of the reset
                 let _ = self.service.record_login_success(realm, &email, &from).await;
                 Ok(())

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::model::client::ClientAddress;
 use crate::model::email::Email;
 use crate::model::ids::UserId;
+use crate::model::login_throttle::LoginSource;
 use crate::model::one_time_token::Purpose;
 use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
@@ -55,6 +56,15 @@ impl AuthService {
     #[must_use]
     pub fn address_digest(&self, realm: &Realm, address: &ClientAddress) -> Digest {
         self.ports.digests.digest(Domain::ClientAddress, realm, &[&address.bucket()])
+    }
+
+    /// Where a login comes from: the client's address and the networks around it.
+    pub(crate) fn login_source(&self, realm: &Realm, address: &ClientAddress) -> LoginSource {
+        let digest =
+            |network: Vec<u8>| self.ports.digests.digest(Domain::ClientAddress, realm, &[b"networks", &network]);
+        // the smallest is the address itself
+        let networks = address.networks().into_iter().rev().skip(1).map(digest).collect();
+        LoginSource { address: self.address_digest(realm, address), networks }
     }
 
     /// The client's network (/24, /48).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::login_throttle::Admission;
+use crate::model::login_throttle::{Admission, LoginSource};
 use crate::model::quota::{Bucket, Decision, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -38,7 +38,7 @@ impl AuthService {
         &self,
         realm: &Realm,
         email: &Digest,
-        from: &Digest,
+        from: &LoginSource,
     ) -> Result<(), AuthError> {
         if !self.policy.limits_on {
             return Ok(());
@@ -54,7 +54,7 @@ impl AuthService {
         &self,
         realm: &Realm,
         email: &Digest,
-        from: &Digest,
+        from: &LoginSource,
     ) -> Result<(), AuthError> {
         if self.policy.limits_on {
             self.ports.guard.withdraw(realm, email, from, self.ports.clock.now()).await?;
@@ -67,7 +67,7 @@ impl AuthService {
         &self,
         realm: &Realm,
         email: &Digest,
-        from: &Digest,
+        from: &LoginSource,
     ) -> Result<(), AuthError> {
         if self.policy.limits_on {
             self.ports.guard.succeeded(realm, email, from, self.ports.clock.now()).await?;

@@ -92,7 +92,7 @@ impl AuthService {
         client: &Client,
     ) -> Result<(), AuthError> {
         let (realm, email) = (&caller.user.realm, &caller.user.person.email_index);
-        let from = self.address_digest(realm, &client.address);
+        let from = self.login_source(realm, &client.address);
         self.check_login_throttle(realm, email, &from).await?;
         if let Some(password) = Password::presented(password) {
             let stored = self.record_cipher(&caller.user)?.open_password(&caller.user.password)?;
