@@ -67,8 +67,8 @@ fn tokens(c: &mut Criterion) {
         methods: AuthMethods::PASSWORD,
     };
     let signers = [
-        ("HS256", JwtSigner::hs256(SECRET, "http://127.0.0.1:8000")),
-        ("EdDSA", JwtSigner::eddsa(SECRET, "http://127.0.0.1:8000")),
+        ("HS256", JwtSigner::hs256(&[(1, SECRET)], "http://127.0.0.1:8000")),
+        ("EdDSA", JwtSigner::eddsa(&[(1, SECRET)], "http://127.0.0.1:8000")),
     ];
     for (name, signer) in signers {
         let signer = signer.expect("a signer");

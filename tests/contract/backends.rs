@@ -219,7 +219,10 @@ fn crypto() -> Result<Opened, Error> {
     // the least that Argon2 takes: what is tried here does not depend on the cost
     let quick = Parameters { memory_kib: 8, iterations: 1, parallelism: 1 };
     let backend = Backend {
-        token_signer: Some(Arc::new(JwtSigner::hs256("a secret of the contract that nobody else has", ISSUER)?)),
+        token_signer: Some(Arc::new(JwtSigner::hs256(
+            &[(1, "a secret of the contract that nobody else has")],
+            ISSUER,
+        )?)),
         breached_passwords: Some(Arc::new(BreachedList::load(None)?)),
         field_cipher: Some(cipher()?),
         keyed_digest: Some(Arc::new(HmacDigest::new(b"another secret of the contract"))),
@@ -232,7 +235,7 @@ fn crypto() -> Result<Opened, Error> {
 const ISSUER: &str = "https://portcullis.test";
 
 fn eddsa() -> Result<Opened, Error> {
-    let signer = JwtSigner::eddsa("a secret of the contract that nobody else has", ISSUER)?;
+    let signer = JwtSigner::eddsa(&[(1, "a secret of the contract that nobody else has")], ISSUER)?;
     Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
 }
 

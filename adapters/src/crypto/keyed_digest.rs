@@ -26,7 +26,6 @@ const fn name(domain: Domain) -> &'static str {
         Domain::OneTimeToken => "one-time-token",
         Domain::TypedCode => "typed-code",
         Domain::TokenBinding => "token-binding",
-        Domain::RefreshProof => "refresh-proof",
         Domain::RefreshToken => "refresh-token",
         Domain::RefreshSuccessor => "refresh-successor",
         Domain::RegistrationSalt => "registration-salt",

@@ -1,11 +1,13 @@
-//! JWTs for [`TokenSigner`]: one algorithm and one key from the operator's settings. A token's own header decides
-//! nothing; what it says of key or place is not even looked at.
+//! JWTs for [`TokenSigner`]: one algorithm and a ring of keys from the operator's settings. A token's own header chooses no
+//! algorithm, and no key that is not in the ring.
 
 use hkdf::Hkdf;
-use jsonwebtoken::jwk::{Jwk, JwkSet, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation, decode, encode};
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::time::Timestamp;
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+type HmacSha256 = Hmac<Sha256>;
+
 const PORT: &str = "token_signer";
 /// No token of ours is longer.
 const LONGEST: usize = 4096;
@@ -23,11 +27,17 @@ const LEEWAY: i64 = 30;
 /// RFC 9068.
 const TYPE: &str = "at+jwt";
 
-/// Signs and verifies.
-pub struct JwtSigner {
+/// One key of the ring, for both kinds of tokens.
+struct SigningKey {
     header: Header,
     signing: EncodingKey,
     verifying: DecodingKey,
+    refresh: HmacSha256,
+}
+
+/// Signs with the first key, verifies with all of them.
+pub struct JwtSigner {
+    keys: Vec<SigningKey>,
     validation: Validation,
     issuer: String,
     jwks: Option<String>,
@@ -72,41 +82,69 @@ fn failed(error: impl std::fmt::Display) -> PortError {
 }
 
 impl JwtSigner {
-    /// HMAC-SHA-256 under the UTF-8 text of a secret.
+    /// HMAC-SHA-256 under the UTF-8 texts of a ring of secrets.
     ///
     /// # Errors
-    /// Never in practice.
-    pub fn hs256(secret: &str, issuer: &str) -> Result<Self, PortError> {
-        Ok(Self {
-            header: header(Algorithm::HS256),
-            signing: EncodingKey::from_secret(secret.as_bytes()),
-            verifying: DecodingKey::from_secret(secret.as_bytes()),
-            validation: validation(Algorithm::HS256),
-            issuer: issuer.to_owned(),
-            jwks: None,
-        })
+    /// For an empty ring.
+    pub fn hs256(ring: &[(u32, &str)], issuer: &str) -> Result<Self, PortError> {
+        let key = |(id, secret): &(u32, &str)| {
+            Ok(SigningKey {
+                header: header(Algorithm::HS256, *id),
+                signing: EncodingKey::from_secret(secret.as_bytes()),
+                verifying: DecodingKey::from_secret(secret.as_bytes()),
+                refresh: refresh_key(secret)?,
+            })
+        };
+        let keys = ring.iter().map(key).collect::<Result<_, PortError>>()?;
+        Self::of(keys, Algorithm::HS256, issuer, None)
     }
 
-    /// Ed25519 with a key derived from the secret, so that all instances and all restarts agree on it.
+    /// Ed25519 with keys derived from a ring of secrets, so that all instances and all restarts agree on them.
     ///
     /// # Errors
-    /// When the library refuses the key.
-    pub fn eddsa(secret: &str, issuer: &str) -> Result<Self, PortError> {
-        let mut seed = Zeroizing::new([0u8; 32]);
-        let derived = Hkdf::<Sha256>::new(None, secret.as_bytes()).expand(b"portcullis/ed25519/v1", &mut *seed);
-        derived.map_err(failed)?;
-        // PKCS#8 (RFC 8410): version 0, Ed25519, the seed
-        let prefix = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-        let der = Zeroizing::new([&prefix[..], &seed[..]].concat());
-        let signing = EncodingKey::from_ed_der(&der);
-        let mut jwk = Jwk::from_encoding_key(&signing, Algorithm::EdDSA).map_err(failed)?;
-        let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(failed)?;
-        jwk.common.key_id = Some(kid.clone());
-        let verifying = DecodingKey::from_jwk(&jwk).map_err(failed)?;
-        let jwks = serde_json::to_string(&JwkSet { keys: vec![jwk] }).map_err(failed)?;
-        let header = Header { kid: Some(kid), ..header(Algorithm::EdDSA) };
-        let validation = validation(Algorithm::EdDSA);
-        Ok(Self { header, signing, verifying, validation, issuer: issuer.to_owned(), jwks: Some(jwks) })
+    /// For an empty ring, or when the library refuses a key.
+    pub fn eddsa(ring: &[(u32, &str)], issuer: &str) -> Result<Self, PortError> {
+        let (mut keys, mut public) = (Vec::new(), Vec::new());
+        for (id, secret) in ring {
+            let mut seed = Zeroizing::new([0u8; 32]);
+            let derived = Hkdf::<Sha256>::new(None, secret.as_bytes()).expand(b"portcullis/ed25519/v1", &mut *seed);
+            derived.map_err(failed)?;
+            // PKCS#8 (RFC 8410): version 0, Ed25519, the seed
+            let prefix =
+                [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+            let der = Zeroizing::new([&prefix[..], &seed[..]].concat());
+            let signing = EncodingKey::from_ed_der(&der);
+            let mut jwk = Jwk::from_encoding_key(&signing, Algorithm::EdDSA).map_err(failed)?;
+            jwk.common.key_id = Some(id.to_string());
+            keys.push(SigningKey {
+                header: header(Algorithm::EdDSA, *id),
+                verifying: DecodingKey::from_jwk(&jwk).map_err(failed)?,
+                signing,
+                refresh: refresh_key(secret)?,
+            });
+            public.push(jwk);
+        }
+        let jwks = serde_json::to_string(&JwkSet { keys: public }).map_err(failed)?;
+        Self::of(keys, Algorithm::EdDSA, issuer, Some(jwks))
+    }
+
+    fn of(keys: Vec<SigningKey>, algorithm: Algorithm, issuer: &str, jwks: Option<String>) -> Result<Self, PortError> {
+        if keys.is_empty() {
+            return Err(failed("the ring is empty"));
+        }
+        Ok(Self { keys, validation: validation(algorithm), issuer: issuer.to_owned(), jwks })
+    }
+
+    fn newest(&self) -> Result<&SigningKey, PortError> {
+        self.keys.first().ok_or_else(|| failed("the ring is empty"))
+    }
+
+    /// The token, if a key of the ring signed it and it names no other one.
+    fn decode(&self, token: &str) -> Option<TokenData<Claims>> {
+        self.keys.iter().find_map(|key| {
+            let decoded = decode::<Claims>(token, &key.verifying, &self.validation).ok()?;
+            (decoded.header.kid.is_none() || decoded.header.kid == key.header.kid).then_some(decoded)
+        })
     }
 
     fn accepts(&self, claims: &Claims, realm: &Realm, now: i64) -> bool {
@@ -118,8 +156,24 @@ impl JwtSigner {
     }
 }
 
-fn header(algorithm: Algorithm) -> Header {
-    Header { typ: Some(TYPE.to_owned()), ..Header::new(algorithm) }
+fn header(algorithm: Algorithm, key: u32) -> Header {
+    Header { typ: Some(TYPE.to_owned()), kid: Some(key.to_string()), ..Header::new(algorithm) }
+}
+
+fn refresh_key(secret: &str) -> Result<HmacSha256, PortError> {
+    let mut key = Zeroizing::new([0; 32]);
+    let derived = Hkdf::<Sha256>::new(None, secret.as_bytes()).expand(b"portcullis/refresh-proof/v1", &mut *key);
+    derived.map_err(failed)?;
+    HmacSha256::new_from_slice(&*key).map_err(failed)
+}
+
+/// The proof of a refresh token. The realm is framed by its length.
+fn prove(key: &SigningKey, realm: &Realm, token: &[u8]) -> Digest {
+    let mut mac = key.refresh.clone();
+    mac.update(&u64::try_from(realm.as_str().len()).unwrap_or(u64::MAX).to_be_bytes());
+    mac.update(realm.as_str().as_bytes());
+    mac.update(token);
+    Digest::from_bytes(mac.finalize().into_bytes().into())
 }
 
 /// The signature alone: time and audience are checked by us, against the time that is handed in.
@@ -147,14 +201,15 @@ impl TokenSigner for JwtSigner {
             acr: claims.methods.acr().to_owned(),
             client_id: claims.realm.to_string(),
         };
-        encode(&self.header, &claims, &self.signing).map(SecretString::new).map_err(failed)
+        let key = self.newest()?;
+        encode(&key.header, &claims, &key.signing).map(SecretString::new).map_err(failed)
     }
 
     fn verify(&self, realm: &Realm, token: &str, now: Timestamp) -> Option<AccessClaims> {
         if token.len() > LONGEST {
             return None;
         }
-        let token = decode::<Claims>(token, &self.verifying, &self.validation).ok()?;
+        let token = self.decode(token)?;
         let kind = token.header.typ.as_deref().unwrap_or_default().to_ascii_lowercase();
         if kind.strip_prefix("application/").unwrap_or(&kind) != TYPE
             || !self.accepts(&token.claims, realm, now.as_secs())
@@ -172,6 +227,15 @@ impl TokenSigner for JwtSigner {
             authenticated_at: seconds(token.claims.auth_time),
             methods: AuthMethods::from_amr(token.claims.amr.iter().map(String::as_str))?,
         })
+    }
+
+    fn refresh_proof(&self, realm: &Realm, token: &[u8]) -> Digest {
+        // a signer has a key
+        self.keys.first().map_or_else(|| Digest::from_bytes([0; 32]), |key| prove(key, realm, token))
+    }
+
+    fn verify_refresh_proof(&self, realm: &Realm, token: &[u8], proof: &Digest) -> bool {
+        self.keys.iter().any(|key| prove(key, realm, token).matches(proof))
     }
 
     fn issuer(&self) -> &str {
@@ -215,21 +279,28 @@ mod tests {
         encode(header, claims, key).unwrap()
     }
 
+    /// Without `kid`, as earlier versions made it.
+    fn plain_header() -> Header {
+        Header { kid: None, ..header(Algorithm::HS256, 1) }
+    }
+
     fn own(claims: &Value) -> String {
-        forge(&header(Algorithm::HS256), claims, &EncodingKey::from_secret(SECRET.as_bytes()))
+        forge(&plain_header(), claims, &EncodingKey::from_secret(SECRET.as_bytes()))
     }
 
     fn accepted(token: &str) -> bool {
-        JwtSigner::hs256(SECRET, ISSUER).unwrap().verify(&realm(), token, at(NOW)).is_some()
+        JwtSigner::hs256(&[(1, SECRET)], ISSUER).unwrap().verify(&realm(), token, at(NOW)).is_some()
     }
 
     #[test]
     fn what_is_signed_is_verified_by_either_algorithm() {
-        let signers = [JwtSigner::hs256(SECRET, ISSUER).unwrap(), JwtSigner::eddsa(SECRET, ISSUER).unwrap()];
+        let signers =
+            [JwtSigner::hs256(&[(1, SECRET)], ISSUER).unwrap(), JwtSigner::eddsa(&[(1, SECRET)], ISSUER).unwrap()];
         for signer in &signers {
             let says = signer.verify(&realm(), &own(&claims()), at(NOW));
             assert_eq!(says.is_some(), signer.jwks.is_none());
-            let claims = JwtSigner::hs256(SECRET, ISSUER).unwrap().verify(&realm(), &own(&claims()), at(NOW)).unwrap();
+            let claims =
+                JwtSigner::hs256(&[(1, SECRET)], ISSUER).unwrap().verify(&realm(), &own(&claims()), at(NOW)).unwrap();
             let token = signer.sign(&claims).unwrap();
             assert_eq!(signer.verify(&realm(), token.expose(), at(NOW)), Some(claims));
             assert!(signer.verify(&Realm::parse("User2").unwrap(), token.expose(), at(NOW)).is_none());
@@ -246,6 +317,36 @@ mod tests {
     }
 
     #[test]
+    fn a_token_lives_as_long_as_its_key_is_in_the_ring() {
+        const NEW: &str = "a-newer-secret-for-tests-0123456789-abcdefg";
+        for make in [JwtSigner::hs256 as fn(&[(u32, &str)], &str) -> _, JwtSigner::eddsa] {
+            let old = make(&[(1, SECRET)], ISSUER).unwrap();
+            let before = make(&[(1, SECRET), (2, NEW)], ISSUER).unwrap();
+            let both = make(&[(2, NEW), (1, SECRET)], ISSUER).unwrap();
+            let new = make(&[(2, NEW)], ISSUER).unwrap();
+            let says = JwtSigner::hs256(&[(1, SECRET)], ISSUER).unwrap().verify(&realm(), &own(&claims()), at(NOW));
+            let says = says.unwrap();
+            let (of_old, of_new) = (old.sign(&says).unwrap(), both.sign(&says).unwrap());
+            let verifies =
+                |signer: &JwtSigner, token: &SecretString| signer.verify(&realm(), token.expose(), at(NOW)).is_some();
+            assert!(verifies(&both, &of_old) && verifies(&both, &of_new) && verifies(&before, &of_new));
+            assert!(!verifies(&new, &of_old) && !verifies(&old, &of_new));
+            let (old_proof, new_proof) =
+                (old.refresh_proof(&realm(), b"token"), both.refresh_proof(&realm(), b"token"));
+            assert!(both.verify_refresh_proof(&realm(), b"token", &old_proof));
+            assert!(!new.verify_refresh_proof(&realm(), b"token", &old_proof) && old_proof != new_proof);
+            assert!(!both.verify_refresh_proof(&Realm::parse("User2").unwrap(), b"token", &new_proof));
+            // the number of an entry names one key
+            let renamed = make(&[(3, SECRET)], ISSUER).unwrap();
+            assert!(!verifies(&renamed, &of_old));
+            if let Some(jwks) = both.jwks() {
+                let jwks: Value = serde_json::from_str(&jwks).unwrap();
+                assert_eq!((jwks["keys"][0]["kid"].as_str(), jwks["keys"][1]["kid"].as_str()), (Some("2"), Some("1")));
+            }
+        }
+    }
+
+    #[test]
     fn a_token_does_not_choose_its_algorithm_or_key() {
         let unsigned = |alg: &str| {
             let header = URL_SAFE_NO_PAD.encode(json!({"alg": alg, "typ": TYPE}).to_string());
@@ -254,22 +355,19 @@ mod tests {
         assert!(!accepted(&unsigned("none")) && !accepted(&unsigned("None")) && !accepted(&unsigned("HS256")));
         let hs512 = Header { typ: Some(TYPE.to_owned()), ..Header::new(Algorithm::HS512) };
         assert!(!accepted(&forge(&hs512, &claims(), &EncodingKey::from_secret(SECRET.as_bytes()))));
-        let eddsa = JwtSigner::eddsa(SECRET, ISSUER).unwrap();
+        let eddsa = JwtSigner::eddsa(&[(1, SECRET)], ISSUER).unwrap();
         let jwks: Value = serde_json::from_str(&eddsa.jwks().unwrap()).unwrap();
         let public = URL_SAFE_NO_PAD.decode(jwks["keys"][0]["x"].as_str().unwrap()).unwrap();
-        let confused = forge(&header(Algorithm::HS256), &claims(), &EncodingKey::from_secret(&public));
+        let confused = forge(&plain_header(), &claims(), &EncodingKey::from_secret(&public));
         assert!(eddsa.verify(&realm(), &confused, at(NOW)).is_none());
-        let other = Header {
-            kid: Some("../../etc/passwd".into()),
-            jku: Some("https://evil.example".into()),
-            ..header(Algorithm::HS256)
-        };
+        let other =
+            Header { kid: Some("../../etc/passwd".into()), jku: Some("https://evil.example".into()), ..plain_header() };
         assert!(!accepted(&forge(
             &other,
             &claims(),
             &EncodingKey::from_secret(b"an-attackers-secret-0123456789-abcdef")
         )));
-        let jwt = Header { typ: Some("JWT".into()), ..header(Algorithm::HS256) };
+        let jwt = Header { typ: Some("JWT".into()), ..plain_header() };
         assert!(!accepted(&forge(&jwt, &claims(), &EncodingKey::from_secret(SECRET.as_bytes()))));
     }
 

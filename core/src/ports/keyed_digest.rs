@@ -16,8 +16,6 @@ pub enum Domain {
     TypedCode,
     /// Purpose, address or number, and credentials version → what a one-time token is bound to.
     TokenBinding,
-    /// Session and nonce → the proof inside a refresh token.
-    RefreshProof,
     /// Refresh token → what is stored of it.
     RefreshToken,
     /// Refresh token → the mask over its successor's nonce.

@@ -2,6 +2,7 @@
 
 use crate::model::ids::{AccessTokenId, SessionId, UserId};
 use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
 use crate::model::secret::SecretString;
 use crate::model::session::AuthMethods;
 use crate::model::time::Timestamp;
@@ -31,7 +32,8 @@ pub struct AccessClaims {
     pub methods: AuthMethods,
 }
 
-/// Signs and verifies with one configured algorithm and key set; a token's own header decides nothing.
+/// Signs with the first key of a ring, verifies with all of them, by one configured algorithm. A token's own header does
+/// not choose the algorithm.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait TokenSigner: Send + Sync {
     /// A token that says `claims`.
@@ -42,6 +44,12 @@ pub trait TokenSigner: Send + Sync {
 
     /// What a token says, if we signed it for that realm and `now` is within its time (30 s of leeway at most).
     fn verify(&self, realm: &Realm, token: &str, now: Timestamp) -> Option<AccessClaims>;
+
+    /// The proof inside a refresh token that this server made it, under the newest key.
+    fn refresh_proof(&self, realm: &Realm, token: &[u8]) -> Digest;
+
+    /// Whether a proof is one of this server's, under any key that is still in the ring.
+    fn verify_refresh_proof(&self, realm: &Realm, token: &[u8], proof: &Digest) -> bool;
 
     /// The `iss` its tokens carry.
     fn issuer(&self) -> &str;

@@ -50,8 +50,8 @@ pub fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
 pub fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {
     let secret = settings.secrets.jwt_secret.expose();
     let made = match settings.signing {
-        Signing::Hs256 => JwtSigner::hs256(secret, issuer),
-        Signing::EdDsa => JwtSigner::eddsa(secret, issuer),
+        Signing::Hs256 => JwtSigner::hs256(&[(1, secret)], issuer),
+        Signing::EdDsa => JwtSigner::eddsa(&[(1, secret)], issuer),
     };
     made.map_err(|error| format!("JWT_SECRET: {error}"))
 }

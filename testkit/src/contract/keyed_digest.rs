@@ -9,12 +9,11 @@ use portcullis_core::ports::keyed_digest::{Domain, KeyedDigest};
 
 type Digests = Setup<dyn KeyedDigest>;
 
-const DOMAINS: [Domain; 10] = [
+const DOMAINS: [Domain; 9] = [
     Domain::Email,
     Domain::Phone,
     Domain::OneTimeToken,
     Domain::TypedCode,
-    Domain::RefreshProof,
     Domain::RefreshToken,
     Domain::RefreshSuccessor,
     Domain::RegistrationSalt,

@@ -27,7 +27,6 @@ const fn name(domain: Domain) -> &'static [u8] {
         Domain::OneTimeToken => b"one-time token",
         Domain::TypedCode => b"typed code",
         Domain::TokenBinding => b"token binding",
-        Domain::RefreshProof => b"refresh proof",
         Domain::RefreshToken => b"refresh token",
         Domain::RefreshSuccessor => b"refresh successor",
         Domain::RegistrationSalt => b"registration salt",

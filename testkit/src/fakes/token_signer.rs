@@ -6,6 +6,7 @@ use crate::fake_mac::{FakeMac, from_hex, hex};
 use crate::faults::{FaultPlan, Faults};
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::time::Timestamp;
@@ -85,6 +86,15 @@ impl TokenSigner for FakeTokenSigner {
         let claims = (mac == self.mac(fields)).then(|| read(fields)).flatten()?;
         let in_time = claims.issued_at <= now + LEEWAY && now < claims.expires_at + LEEWAY;
         (claims.realm == *realm && in_time).then_some(claims)
+    }
+
+    fn refresh_proof(&self, realm: &Realm, token: &[u8]) -> Digest {
+        let mac = FakeMac::new(self.key).part(b"refresh token").part(realm.as_str().as_bytes()).part(token);
+        Digest::from_bytes(mac.finish())
+    }
+
+    fn verify_refresh_proof(&self, realm: &Realm, token: &[u8], proof: &Digest) -> bool {
+        self.refresh_proof(realm, token) == *proof
     }
 
     fn issuer(&self) -> &'static str {

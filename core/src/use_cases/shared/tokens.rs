@@ -38,11 +38,20 @@ pub(crate) struct RefreshToken {
     pub nonce: [u8; 16],
 }
 
+impl RefreshToken {
+    fn bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        let parts = self.session.as_bytes().iter().chain(&self.nonce);
+        bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
+        bytes
+    }
+}
+
 impl AuthService {
     /// The text of a refresh token: session, nonce and the proof that we made it.
     fn print_refresh(&self, realm: &Realm, token: &RefreshToken) -> SecretString {
         let mut bytes = Zeroizing::new([0u8; 64]);
-        let proof = self.refresh_proof(realm, token);
+        let proof = self.ports.signer.refresh_proof(realm, &token.bytes());
         let parts = token.session.as_bytes().iter().chain(&token.nonce).chain(proof.as_bytes());
         bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
         SecretString::new(URL_SAFE_NO_PAD.encode(*bytes))
@@ -58,11 +67,7 @@ impl AuthService {
         let (nonce, proof) = rest.split_first_chunk::<16>()?;
         let token = RefreshToken { session: SessionId::from_bytes(*session), nonce: *nonce };
         let proof = Digest::from_bytes(proof.try_into().ok()?);
-        self.refresh_proof(realm, &token).matches(&proof).then_some(token)
-    }
-
-    fn refresh_proof(&self, realm: &Realm, token: &RefreshToken) -> Digest {
-        self.ports.digests.digest(Domain::RefreshProof, realm, &[token.session.as_bytes(), &token.nonce])
+        self.ports.signer.verify_refresh_proof(realm, &token.bytes(), &proof).then_some(token)
     }
 
     /// What a session keeps of a refresh token.
