@@ -1,9 +1,10 @@
-//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
+//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
 mod demo;
 mod pack_dictionary;
+mod published_secrets;
 mod steps;
 mod testkit;
 mod unicode;
@@ -11,7 +12,7 @@ mod wasm;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         ["demo", "check"] => demo::check(),
         ["pack-dictionary"] => pack_dictionary::pack(),
         ["breached"] => breached::pack(),
+        ["published-secrets"] => published_secrets::pack(),
         ["unicode"] => unicode::pack(),
         ["unicode", "check"] => unicode::check(),
         ["coverage"] => steps::coverage(),

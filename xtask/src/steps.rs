@@ -10,6 +10,8 @@ use portcullis_test_services::{Services, has};
 
 use crate::{bench, demo, pack_dictionary, testkit, unicode, wasm};
 
+/// The programs of the repository's own Python environment.
+const PYTHON: &str = "target/venv/bin";
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
 
@@ -43,6 +45,7 @@ const STEPS: &[Step] = &[
     ("testkit", Tier::EveryChange, testkit::run),
     ("openapi", Tier::EveryChange, openapi),
     ("coverage", Tier::EveryChange, coverage),
+    ("generated secrets", Tier::Full, test_generated_secrets),
     ("one node", Tier::Full, test_on_one_node),
     ("test kit release", Tier::Full, testkit::build),
     ("bench", Tier::Full, || bench::run(&["--quick"])),
@@ -71,6 +74,16 @@ fn run_tier(tier: Tier) -> Result<()> {
     }
     println!("==> all steps passed after {:.1} min", began.elapsed().as_secs_f64() / 60.0);
     Ok(())
+}
+
+/// Accepts a million generated secrets.
+///
+/// # Errors
+/// When one is refused.
+fn test_generated_secrets() -> Result<()> {
+    let mut command = cargo(&["test", "--package", "portcullis-server", "--lib", "generated_secrets"]);
+    command.env("PROPTEST_CASES", "1000000");
+    step("a million generated secrets are accepted", command)
 }
 
 /// The contract suite on a replica set of one node.
@@ -151,21 +164,31 @@ pub fn npm_packages(folder: &Path) -> Result<()> {
     Ok(std::fs::write(seen, lock)?)
 }
 
+/// A program of the repository's own Python environment.
+///
+/// # Errors
+/// When the environment can't be made.
+pub fn python(program: &str) -> Result<Command> {
+    let programs = std::env::current_dir()?.join(PYTHON);
+    if !programs.join("pip").exists() {
+        let mut make = Command::new("python3");
+        make.args(["-m", "venv", "target/venv"]);
+        step("python environment", make)?;
+    }
+    Ok(Command::new(programs.join(program)))
+}
+
 /// The OpenAPI document is valid, says a validator that is not ours.
 ///
 /// # Errors
 /// When it is not.
 pub fn openapi() -> Result<()> {
-    let venv = std::env::current_dir()?.join("target/venv");
-    if !venv.join("bin/openapi-spec-validator").exists() {
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv"]).arg(&venv);
-        step("python environment", make)?;
-        let mut install = Command::new(venv.join("bin/pip"));
+    if !Path::new(PYTHON).join("openapi-spec-validator").exists() {
+        let mut install = python("pip")?;
         install.args(["install", "-q", "openapi-spec-validator==0.9.0"]);
         step("install openapi-spec-validator", install)?;
     }
-    let mut validate = Command::new(venv.join("bin/openapi-spec-validator"));
+    let mut validate = python("openapi-spec-validator")?;
     validate.args(["--schema", "3.1", "target/openapi.json", "target/openapi-testkit.json"]);
     step("openapi is valid 3.1", validate)
 }

@@ -6,6 +6,7 @@ mod dotenv;
 pub mod keys;
 pub mod migration_databases;
 mod problems;
+mod published_secrets;
 mod secrets;
 mod sections;
 mod settings_reader;

@@ -221,7 +221,7 @@ fn service_clients(reader: &mut SettingsReader, realms: &[String]) -> Vec<Servic
         }
         // one client may have the same secret in several realms
         if clients.iter().all(|known| known.id != client.id || known.secret != client.secret) {
-            strength::check(reader, NAME, secret);
+            strength::check(reader, NAME, secret, strength::SHORTEST);
             strength::claim(reader, NAME, secret);
         }
         clients.push(client);
