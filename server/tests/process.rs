@@ -137,6 +137,14 @@ impl Drop for Process {
     }
 }
 
+/// Sets the mode of a file and returns the one before.
+fn set_mode(path: &Path, mode: u32) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    let before = std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    before
+}
+
 fn refused(folder: &Path, environment: &[(&str, &str)]) -> (i32, String) {
     let output: Output = command(folder, environment).output().expect("it runs");
     (output.status.code().expect("a code"), String::from_utf8_lossy(&output.stderr).into_owned())
@@ -252,7 +260,7 @@ fn what_cannot_start_says_why_and_how_to_mend_it() {
 fn a_database_knows_the_keys_it_was_written_with() {
     let folder = tempfile::tempdir().unwrap();
     drop(Process::start(folder.path(), &[]));
-    let other = "Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZmdoaWo";
+    let other = "Qx7fT0pZbW3kYv9sJ1hLdR5mCg8uXeA2nKoVi6tPzEw";
     let (code, told) = refused(folder.path(), &[MEANT, ("EMAIL_SALT", "pQ7xR2mV9kL4nB8wT1cY6hJ3sD5fG0zA-other")]);
     assert!(code == 1 && told.contains("EMAIL_SALT") && told.contains("Fix"), "{told}");
     let (code, told) = refused(folder.path(), &[MEANT, ("ENCRYPTION_KEY", &format!("7:{other}"))]);
@@ -322,7 +330,13 @@ fn keys_are_generated_and_good_enough_for_production() {
     let more = "ENVIRONMENT=production\nTRUSTED_PROXIES=none\nAPP_DOMAIN=auth.example.com\nMAIL_SERVER=127.0.0.1\nMAIL_FROM=a@example.com\n\
                 USE_CREDENTIALS=false\nALLOW_UNSAFE=ARGON2_MEMORY_KIB\n";
     std::fs::write(folder.path().join(".env"), format!("{secrets}{more}")).unwrap();
+    let (code, told) = refused(folder.path(), &[]);
+    let fix = format!("chmod 600 {}", folder.path().join(".env").display());
+    if set_mode(&folder.path().join(".env"), 0o600) & 0o077 != 0 {
+        assert!(code == 1 && told.contains(&fix), "{told}");
+    }
     let process = Process::start(folder.path(), &[]);
+    assert_eq!(set_mode(&folder.path().join("data"), 0o700), 0o700);
     // no development there
     for development_only in ["/dev/mailbox", "/demo", "/demo/", "/demo/app.js", "/demo/settings.json"] {
         assert_eq!(process.request(&format!("GET {development_only} HTTP/1.1"), "").unwrap().0, 404);
@@ -335,4 +349,57 @@ fn keys_are_generated_and_good_enough_for_production() {
         (200, Some("degraded"), Some("unhealthy"))
     );
     assert_eq!(process.create("a@example.com").unwrap().0, 201);
+}
+
+#[test]
+fn operators_see_lifted_floors_and_missing_proxies() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new(BINARY).args(["keys", "generate"]).output().unwrap();
+    let secrets = String::from_utf8(made.stdout).unwrap();
+    let token = secrets.lines().find_map(|line| line.strip_prefix("OPERATOR_TOKEN=")).unwrap().to_owned();
+    let of =
+        |name: &'static str| (name, secrets.lines().find_map(|line| line.strip_prefix(name)).unwrap()[1..].to_owned());
+    let own = ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN"].map(of);
+    let mut environment: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    environment.extend([
+        ("ENVIRONMENT", "production"),
+        ("TRUSTED_PROXIES", "192.0.2.0/24"),
+        ("APP_DOMAIN", "auth.example.com"),
+        ("MAIL_SERVER", "127.0.0.1"),
+        ("MAIL_FROM", "a@example.com"),
+        ("USE_CREDENTIALS", "false"),
+        ("ALLOW_UNSAFE", "ARGON2_MEMORY_KIB,RATE_LIMITS"),
+        ("RATE_LIMITS", "off"),
+    ]);
+    let process = Process::start(folder.path(), &environment);
+    let port = process.address.port().to_string();
+    let doctor = || {
+        let mut doctor = command(folder.path(), &environment);
+        let output = doctor.env("PORT", &port).args(["doctor", "--json"]).output().unwrap();
+        let results: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let server = results.as_array().unwrap().iter().find(|result| result["what"] == "server").unwrap().clone();
+        (server, results.to_string())
+    };
+    let detailed = || {
+        let head = format!("GET /health/detailed HTTP/1.1\r\nauthorization: Bearer {token}");
+        serde_json::from_str::<Value>(&process.request(&head, "").unwrap().1).unwrap()["details"].clone()
+    };
+    assert_eq!(detailed()["allowed_unsafe"], serde_json::json!(["RATE_LIMITS", "ARGON2_MEMORY_KIB"]));
+    assert_eq!(detailed()["unlisted_proxies"], Value::Null);
+    let (server, all) = doctor();
+    assert_eq!((&server["ok"], server["saw"].as_str().unwrap()), (&Value::Bool(true), "runs, and is degraded"));
+    assert!(all.contains("RATE_LIMITS is off: allowed by ALLOW_UNSAFE"), "{all}");
+
+    for header in ["x-forwarded-for: 198.51.100.7", "forwarded: for=198.51.100.7"] {
+        assert_eq!(process.request(&format!("GET /livez HTTP/1.1\r\n{header}"), "").unwrap().0, 200);
+    }
+    let seen = &detailed()["unlisted_proxies"];
+    assert_eq!((seen["peer"].as_str(), &seen["requests"]), (Some("127.0.0.1"), &serde_json::json!(2)));
+    let (server, _) = doctor();
+    assert_eq!(server["ok"], Value::Bool(false));
+    assert!(server["fix"].as_str().unwrap().contains("add 127.0.0.1 to TRUSTED_PROXIES"), "{server}");
+    let metrics = process.request(&format!("GET /metrics HTTP/1.1\r\nauthorization: Bearer {token}"), "").unwrap().1;
+    for line in ["portcullis_unsafe_setting{setting=\"RATE_LIMITS\"} 1", "portcullis_unlisted_proxy_requests_total 2"] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
 }

@@ -1,4 +1,4 @@
-//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
+//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;

@@ -1,4 +1,4 @@
-//! Every connection that the settings ask for, tried once; nothing is written.
+//! Every connection that the settings ask for, tried once, and what a running server noticed; nothing is written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use portcullis_adapters::watchman;
 use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::randomness::Randomness;
 
+use super::running_server::check_running_server;
 use super::secret_check::{SecretCheck, StoreSecrets};
 use super::{messaging, stores};
 use crate::config::{Database, Settings};
@@ -36,11 +37,13 @@ pub struct Wrong {
 }
 
 impl CheckResult {
-    fn ok(what: &'static str, saw: impl Into<String>) -> Self {
+    /// All is well.
+    pub fn ok(what: &'static str, saw: impl Into<String>) -> Self {
         Self { what, saw: saw.into(), wrong: None }
     }
 
-    fn failed(what: &'static str, saw: impl Into<String>, expected: &str, fix: impl Into<String>) -> Self {
+    /// Something should be different.
+    pub fn failed(what: &'static str, saw: impl Into<String>, expected: &str, fix: impl Into<String>) -> Self {
         let wrong = Wrong { expected: expected.to_owned(), fix: fix.into() };
         Self { what, saw: saw.into(), wrong: Some(wrong) }
     }
@@ -76,6 +79,7 @@ pub async fn run_checks(settings: &Settings, randomness: Arc<dyn Randomness>) ->
         }
     }
     results.push(watching(settings).await);
+    results.push(check_running_server(settings).await);
     results
 }
 
