@@ -1,6 +1,6 @@
 //! The real process: starting, refusing to start, draining, and dying by kill -9 without losing what it acknowledged.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by these")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by these")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -29,8 +29,16 @@ struct Process {
 
 impl Process {
     fn start(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_to(folder, environment, Stdio::null())
+    }
+
+    fn start_with_log(folder: &Path, environment: &[(&str, &str)], log: &Path) -> Self {
+        Self::start_to(folder, environment, std::fs::File::create(log).expect("a log").into())
+    }
+
+    fn start_to(folder: &Path, environment: &[(&str, &str)], log: Stdio) -> Self {
         let mut command = command(folder, environment);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("it starts");
         let stdout = child.stdout.take().expect("a pipe");
         let mut banner = BufReader::new(stdout).lines();
         let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
@@ -78,11 +86,26 @@ impl Process {
 
     /// The token of the mail to an address, if it is there yet.
     fn link(&self, email: &str) -> Option<String> {
+        self.link_of(email, "mail_email_verify")
+    }
+
+    fn link_of(&self, email: &str, template: &str) -> Option<String> {
         let (_, body) = self.request("GET /dev/mailbox HTTP/1.1\r\naccept: application/json", "")?;
         let messages: Value = serde_json::from_str(&body).ok()?;
-        let of = |m: &&Value| m["to"] == email && m["template"] == "mail_email_verify";
+        let of = |m: &&Value| m["to"] == email && m["template"] == template;
         let link = messages.as_array()?.iter().find(of)?["links"][0].as_str()?.to_owned();
         link.split_once("token=").map(|(_, token)| token.to_owned())
+    }
+
+    /// Waits for the link of a mail.
+    fn message(&self, email: &str, template: &str) -> Option<String> {
+        let began = Instant::now();
+        loop {
+            match self.link_of(email, template) {
+                None if began.elapsed() < Duration::from_secs(10) => std::thread::yield_now(),
+                found => return found,
+            }
+        }
     }
 
     /// The same, if one that is not `dead` comes in time.
@@ -271,17 +294,20 @@ fn a_database_knows_the_keys_it_was_written_with() {
     drop(Process::start(folder.path(), &[MEANT, ("ENCRYPTION_KEY", &format!("2:{other},1:{old}"))]));
 }
 
+/// The settings of a server that logs everything.
+const TRACED: [(&str, &str); 5] = [
+    MEANT,
+    ("LOG_LEVEL", "trace"),
+    ("RATE_LIMITS", "off"),
+    ("SERVICE_CLIENTS", "for-the-log:hQ3zWm8Tv5YnR2kX7cJ4pL9fD6sB1tG0@User1"),
+    ("OPERATOR_TOKEN", "dW4rP9xKf2ZtQ7mLj5VbY8nHc3GsA6eT"),
+];
+
 #[test]
 fn the_log_has_nothing_of_a_person_at_any_level() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let mut command = command(folder.path(), &[("LOG_LEVEL", "trace"), ("RATE_LIMITS", "off")]);
-    let written = std::fs::File::create(&log).unwrap();
-    let mut child = command.stdout(Stdio::piped()).stderr(written).spawn().expect("it starts");
-    let mut banner = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
-    let address = line.split("http://").nth(1).expect("an address").trim().parse().expect("an address");
-    let process = Process { child, address };
+    let process = Process::start_with_log(folder.path(), &TRACED, &log);
     let marks = ["Xanthippe", "Zzyzxburg", "marked-address", "4915112345678", "MarkedAgent", "Marked-Passw0rd"];
     let body = r#"{"first_name":"Xanthippe","last_name":"Zzyzxburg","email":"marked-address@example.com",
         "phone":"+4915112345678","country_code":"DE","password":"Marked-Passw0rd-7!x"}"#;
@@ -301,6 +327,7 @@ fn the_log_has_nothing_of_a_person_at_any_level() {
     for wrong in ["{\"email\":\"marked-address@example.com\"", "{\"marked-address\":1}", "\"marked-address\""] {
         let _ = process.post("/User1/create", "application/json", wrong);
     }
+    let secrets = use_tokens(&process, &pair);
     process.signal("-TERM");
     let mut process = process;
     assert_eq!(process.child.wait().unwrap().code(), Some(0));
@@ -311,7 +338,31 @@ fn the_log_has_nothing_of_a_person_at_any_level() {
         let lower = text.to_lowercase();
         assert!(!lower.contains(&mark.to_lowercase()) && !lower.contains(&hex), "{mark} is in the log");
     }
-    assert!(!text.contains(token) && !text.contains(pair["refresh_token"].as_str().unwrap()), "a token is in the log");
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{secret} is in the log");
+    }
+}
+
+/// Refreshes, introspects and resets; every secret that was sent or answered.
+fn use_tokens(process: &Process, pair: &Value) -> Vec<String> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const BASIC: &str = "Zm9yLXRoZS1sb2c6aFEzeldtOFR2NVluUjJrWDdjSjRwTDlmRDZzQjF0RzA=";
+    let [access, refresh] = ["access_token", "refresh_token"].map(|name| pair[name].as_str().unwrap().to_owned());
+    let (status, renewed) =
+        process.post("/User1/token", FORM, &format!("grant_type=refresh_token&refresh_token={refresh}")).unwrap();
+    assert_eq!(status, 200);
+    let renewed: Value = serde_json::from_str(&renewed).unwrap();
+    let head = format!("POST /User1/introspect HTTP/1.1\r\ncontent-type: {FORM}\r\nauthorization: Basic {BASIC}");
+    let (status, active) = process.request(&head, &format!("token={access}")).unwrap();
+    assert!(status == 200 && active.contains("\"active\":true"), "{active}");
+    let reset = process.message("marked-address@example.com", "mail_password_reset").expect("a reset link");
+    let body = format!(r#"{{"token":"{reset}","password":"Marked-Passw0rd-8!y"}}"#);
+    assert_eq!(process.post("/User1/reset_password", "application/json", &body).unwrap().0, 200);
+    let [new_access, new_refresh] = ["access_token", "refresh_token"].map(|name| renewed[name].as_str().unwrap());
+    let client = TRACED[3].1.split([':', '@']).nth(1).unwrap();
+    let fixed = [new_access, new_refresh, BASIC, client, TRACED[4].1].map(str::to_owned);
+    // the reset link is shown: the development mailbox writes messages to the log
+    fixed.into_iter().chain([access, refresh]).collect()
 }
 
 #[test]

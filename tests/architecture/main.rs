@@ -2,6 +2,7 @@
 
 mod circles;
 mod references;
+mod secrets;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

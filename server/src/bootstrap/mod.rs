@@ -1,5 +1,6 @@
 //! Builds a server from the settings. The only code that names concrete adapters.
 
+pub mod check_result;
 pub mod doctor;
 mod factories;
 pub mod keyring;

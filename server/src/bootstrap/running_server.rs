@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::doctor::CheckResult;
+use super::check_result::CheckResult;
 use crate::config::Settings;
 
 const WHAT: &str = "server";
