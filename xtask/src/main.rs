@@ -1,18 +1,22 @@
-//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
+//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
+mod commands;
 mod demo;
 mod pack_dictionary;
 mod published_secrets;
+mod reproducible;
 mod steps;
+mod supply_chain;
 mod testkit;
 mod unicode;
+mod viewers;
 mod wasm;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +44,12 @@ fn main() -> ExitCode {
         ["pack-dictionary"] => pack_dictionary::pack(),
         ["breached"] => breached::pack(),
         ["published-secrets"] => published_secrets::pack(),
+        ["reproducible"] => reproducible::run(),
+        ["deny"] => supply_chain::deny(),
+        ["advisories"] => supply_chain::advisories(),
+        ["sbom"] => supply_chain::sbom(),
+        ["viewers"] => viewers::compare(),
+        ["viewers", "check"] => viewers::check(),
         ["unicode"] => unicode::pack(),
         ["unicode", "check"] => unicode::check(),
         ["coverage"] => steps::coverage(),

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::steps::{python, step};
+use crate::commands::{python, step};
 
 /// The package, the file of it, and the file's SHA-256.
 const PACKAGE: &str = "badsecrets==1.3.0";
