@@ -33,7 +33,7 @@ async fn killed_after(process: &mut Process, request: RequestBuilder, moment: Du
     answered
 }
 
-/// How long a request takes when nobody dies.
+/// The duration of a request without a kill.
 async fn duration_of(request: RequestBuilder) -> Duration {
     let began = Instant::now();
     assert_eq!(request.send().await.unwrap().status(), 200);

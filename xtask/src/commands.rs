@@ -24,7 +24,7 @@ pub fn install(missing: &[&str]) -> Result<()> {
     step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing].concat()))
 }
 
-/// What a folder's lock file names, once for each.
+/// The packages of a folder's lock file, installed once for each.
 ///
 /// # Errors
 /// When it cannot be installed.
@@ -69,7 +69,7 @@ pub fn installed((tool, version): (&str, &str)) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Commands of cargo that may change the lock file, unless they are told not to.
+/// Commands of cargo that may change the lock file, unless `--locked` forbids it.
 const RESOLVING: [&str; 9] = ["bench", "build", "check", "clippy", "doc", "llvm-cov", "metadata", "run", "test"];
 
 /// A cargo command of this toolchain. It takes the dependencies of the lock file and no others.

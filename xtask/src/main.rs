@@ -1,9 +1,10 @@
-//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
+//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
 mod commands;
 mod demo;
+mod fuzz;
 mod pack_dictionary;
 mod published_secrets;
 mod reproducible;
@@ -16,7 +17,7 @@ mod wasm;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,6 +46,8 @@ fn main() -> ExitCode {
         ["breached"] => breached::pack(),
         ["published-secrets"] => published_secrets::pack(),
         ["reproducible"] => reproducible::run(),
+        ["fuzz"] => fuzz::run(),
+        ["fuzz", "--seconds", seconds] => seconds.parse().map_err(Into::into).and_then(fuzz::run_for),
         ["deny"] => supply_chain::deny(),
         ["advisories"] => supply_chain::advisories(),
         ["sbom"] => supply_chain::sbom(),

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use portcullis_test_services::{Services, has};
 
 use crate::commands::{PYTHON, cargo, component, install, installed, npm_packages, python, step};
-use crate::{bench, demo, pack_dictionary, reproducible, supply_chain, testkit, unicode, viewers, wasm};
+use crate::{bench, demo, fuzz, pack_dictionary, reproducible, supply_chain, testkit, unicode, viewers, wasm};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -48,6 +48,7 @@ const STEPS: &[Step] = &[
     ("coverage", Tier::EveryChange, coverage),
     ("sbom", Tier::Full, supply_chain::sbom),
     ("published viewers", Tier::Full, viewers::compare),
+    ("fuzz", Tier::Full, fuzz::run),
     ("generated secrets", Tier::Full, test_generated_secrets),
     ("one node", Tier::Full, test_on_one_node),
     ("test kit release", Tier::Full, testkit::build),

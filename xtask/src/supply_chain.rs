@@ -1,4 +1,4 @@
-//! What the binary is made of: the rules for dependencies, known vulnerabilities, and a bill of materials.
+//! The parts of the binary: the rules for dependencies, known vulnerabilities, and a bill of materials.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

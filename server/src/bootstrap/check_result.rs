@@ -1,20 +1,20 @@
-//! What a check of `portcullis doctor` found.
+//! The result of a check of `portcullis doctor`.
 
-/// What was found about one thing.
+/// The result of one check.
 pub struct CheckResult {
     /// The thing.
     pub what: &'static str,
-    /// What was seen.
+    /// The finding.
     pub saw: String,
-    /// What there should be, and what to type; `None` where all is well.
+    /// The expectation and the fix; `None` where all is well.
     pub wrong: Option<Wrong>,
 }
 
 /// How it should be instead.
 pub struct Wrong {
-    /// What was expected.
+    /// The expectation.
     pub expected: String,
-    /// What to do.
+    /// The fix.
     pub fix: String,
 }
 
@@ -31,6 +31,7 @@ impl CheckResult {
     }
 
     /// From a sentence of a start that has its fix in it.
+    #[must_use]
     pub fn from_message(what: &'static str, told: &str, expected: &str) -> Self {
         let (saw, fix) = told.split_once(". Fix: ").unwrap_or((told, "see the documentation of that setting"));
         Self::failed(what, saw, expected, fix)

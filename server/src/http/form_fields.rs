@@ -19,7 +19,7 @@ const MAX_FIELDS: usize = 64;
 const SECRETS: [&str; 7] = ["password", "current_password", "token", "mfa_token", "refresh_token", "otp", "code"];
 
 /// Fields by name. A handler takes those it knows; the rest is reported as unknown. `Debug` shows the names only, and
-/// values that nobody took are wiped when dropped.
+/// values that no handler took are wiped when dropped.
 #[derive(Default)]
 pub struct FormFields {
     values: Vec<(String, Value)>,
