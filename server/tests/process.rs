@@ -1,6 +1,6 @@
 //! The real process: starting, refusing to start, draining, and dying by kill -9 without losing what it acknowledged.
 
-#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by these")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by these")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -29,8 +29,16 @@ struct Process {
 
 impl Process {
     fn start(folder: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::start_to(folder, environment, Stdio::null())
+    }
+
+    fn start_with_log(folder: &Path, environment: &[(&str, &str)], log: &Path) -> Self {
+        Self::start_to(folder, environment, std::fs::File::create(log).expect("a log").into())
+    }
+
+    fn start_to(folder: &Path, environment: &[(&str, &str)], log: Stdio) -> Self {
         let mut command = command(folder, environment);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("it starts");
         let stdout = child.stdout.take().expect("a pipe");
         let mut banner = BufReader::new(stdout).lines();
         let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
@@ -78,11 +86,26 @@ impl Process {
 
     /// The token of the mail to an address, if it is there yet.
     fn link(&self, email: &str) -> Option<String> {
+        self.link_of(email, "mail_email_verify")
+    }
+
+    fn link_of(&self, email: &str, template: &str) -> Option<String> {
         let (_, body) = self.request("GET /dev/mailbox HTTP/1.1\r\naccept: application/json", "")?;
         let messages: Value = serde_json::from_str(&body).ok()?;
-        let of = |m: &&Value| m["to"] == email && m["template"] == "mail_email_verify";
+        let of = |m: &&Value| m["to"] == email && m["template"] == template;
         let link = messages.as_array()?.iter().find(of)?["links"][0].as_str()?.to_owned();
         link.split_once("token=").map(|(_, token)| token.to_owned())
+    }
+
+    /// Waits for the link of a mail.
+    fn message(&self, email: &str, template: &str) -> Option<String> {
+        let began = Instant::now();
+        loop {
+            match self.link_of(email, template) {
+                None if began.elapsed() < Duration::from_secs(10) => std::thread::yield_now(),
+                found => return found,
+            }
+        }
     }
 
     /// The same, if one that is not `dead` comes in time.
@@ -135,6 +158,14 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sets the mode of a file and returns the one before.
+fn set_mode(path: &Path, mode: u32) -> u32 {
+    use std::os::unix::fs::PermissionsExt as _;
+    let before = std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    before
 }
 
 fn refused(folder: &Path, environment: &[(&str, &str)]) -> (i32, String) {
@@ -252,7 +283,7 @@ fn what_cannot_start_says_why_and_how_to_mend_it() {
 fn a_database_knows_the_keys_it_was_written_with() {
     let folder = tempfile::tempdir().unwrap();
     drop(Process::start(folder.path(), &[]));
-    let other = "Zm9vYmFyYmF6cXV4MDEyMzQ1Njc4OWFiY2RlZmdoaWo";
+    let other = "Qx7fT0pZbW3kYv9sJ1hLdR5mCg8uXeA2nKoVi6tPzEw";
     let (code, told) = refused(folder.path(), &[MEANT, ("EMAIL_SALT", "pQ7xR2mV9kL4nB8wT1cY6hJ3sD5fG0zA-other")]);
     assert!(code == 1 && told.contains("EMAIL_SALT") && told.contains("Fix"), "{told}");
     let (code, told) = refused(folder.path(), &[MEANT, ("ENCRYPTION_KEY", &format!("7:{other}"))]);
@@ -263,17 +294,20 @@ fn a_database_knows_the_keys_it_was_written_with() {
     drop(Process::start(folder.path(), &[MEANT, ("ENCRYPTION_KEY", &format!("2:{other},1:{old}"))]));
 }
 
+/// The settings of a server that logs everything.
+const TRACED: [(&str, &str); 5] = [
+    MEANT,
+    ("LOG_LEVEL", "trace"),
+    ("RATE_LIMITS", "off"),
+    ("SERVICE_CLIENTS", "for-the-log:hQ3zWm8Tv5YnR2kX7cJ4pL9fD6sB1tG0@User1"),
+    ("OPERATOR_TOKEN", "dW4rP9xKf2ZtQ7mLj5VbY8nHc3GsA6eT"),
+];
+
 #[test]
 fn the_log_has_nothing_of_a_person_at_any_level() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let mut command = command(folder.path(), &[("LOG_LEVEL", "trace"), ("RATE_LIMITS", "off")]);
-    let written = std::fs::File::create(&log).unwrap();
-    let mut child = command.stdout(Stdio::piped()).stderr(written).spawn().expect("it starts");
-    let mut banner = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
-    let address = line.split("http://").nth(1).expect("an address").trim().parse().expect("an address");
-    let process = Process { child, address };
+    let process = Process::start_with_log(folder.path(), &TRACED, &log);
     let marks = ["Xanthippe", "Zzyzxburg", "marked-address", "4915112345678", "MarkedAgent", "Marked-Passw0rd"];
     let body = r#"{"first_name":"Xanthippe","last_name":"Zzyzxburg","email":"marked-address@example.com",
         "phone":"+4915112345678","country_code":"DE","password":"Marked-Passw0rd-7!x"}"#;
@@ -293,6 +327,7 @@ fn the_log_has_nothing_of_a_person_at_any_level() {
     for wrong in ["{\"email\":\"marked-address@example.com\"", "{\"marked-address\":1}", "\"marked-address\""] {
         let _ = process.post("/User1/create", "application/json", wrong);
     }
+    let secrets = use_tokens(&process, &pair);
     process.signal("-TERM");
     let mut process = process;
     assert_eq!(process.child.wait().unwrap().code(), Some(0));
@@ -303,7 +338,31 @@ fn the_log_has_nothing_of_a_person_at_any_level() {
         let lower = text.to_lowercase();
         assert!(!lower.contains(&mark.to_lowercase()) && !lower.contains(&hex), "{mark} is in the log");
     }
-    assert!(!text.contains(token) && !text.contains(pair["refresh_token"].as_str().unwrap()), "a token is in the log");
+    for secret in secrets {
+        assert!(!text.contains(&secret), "{secret} is in the log");
+    }
+}
+
+/// Refreshes, introspects and resets; every secret that was sent or answered.
+fn use_tokens(process: &Process, pair: &Value) -> Vec<String> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    const BASIC: &str = "Zm9yLXRoZS1sb2c6aFEzeldtOFR2NVluUjJrWDdjSjRwTDlmRDZzQjF0RzA=";
+    let [access, refresh] = ["access_token", "refresh_token"].map(|name| pair[name].as_str().unwrap().to_owned());
+    let (status, renewed) =
+        process.post("/User1/token", FORM, &format!("grant_type=refresh_token&refresh_token={refresh}")).unwrap();
+    assert_eq!(status, 200);
+    let renewed: Value = serde_json::from_str(&renewed).unwrap();
+    let head = format!("POST /User1/introspect HTTP/1.1\r\ncontent-type: {FORM}\r\nauthorization: Basic {BASIC}");
+    let (status, active) = process.request(&head, &format!("token={access}")).unwrap();
+    assert!(status == 200 && active.contains("\"active\":true"), "{active}");
+    let reset = process.message("marked-address@example.com", "mail_password_reset").expect("a reset link");
+    let body = format!(r#"{{"token":"{reset}","password":"Marked-Passw0rd-8!y"}}"#);
+    assert_eq!(process.post("/User1/reset_password", "application/json", &body).unwrap().0, 200);
+    let [new_access, new_refresh] = ["access_token", "refresh_token"].map(|name| renewed[name].as_str().unwrap());
+    let client = TRACED[3].1.split([':', '@']).nth(1).unwrap();
+    let fixed = [new_access, new_refresh, BASIC, client, TRACED[4].1].map(str::to_owned);
+    // the reset link is shown: the development mailbox writes messages to the log
+    fixed.into_iter().chain([access, refresh]).collect()
 }
 
 #[test]
@@ -322,7 +381,13 @@ fn keys_are_generated_and_good_enough_for_production() {
     let more = "ENVIRONMENT=production\nTRUSTED_PROXIES=none\nAPP_DOMAIN=auth.example.com\nMAIL_SERVER=127.0.0.1\nMAIL_FROM=a@example.com\n\
                 USE_CREDENTIALS=false\nALLOW_UNSAFE=ARGON2_MEMORY_KIB\n";
     std::fs::write(folder.path().join(".env"), format!("{secrets}{more}")).unwrap();
+    let (code, told) = refused(folder.path(), &[]);
+    let fix = format!("chmod 600 {}", folder.path().join(".env").display());
+    if set_mode(&folder.path().join(".env"), 0o600) & 0o077 != 0 {
+        assert!(code == 1 && told.contains(&fix), "{told}");
+    }
     let process = Process::start(folder.path(), &[]);
+    assert_eq!(set_mode(&folder.path().join("data"), 0o700), 0o700);
     // no development there
     for development_only in ["/dev/mailbox", "/demo", "/demo/", "/demo/app.js", "/demo/settings.json"] {
         assert_eq!(process.request(&format!("GET {development_only} HTTP/1.1"), "").unwrap().0, 404);
@@ -335,4 +400,57 @@ fn keys_are_generated_and_good_enough_for_production() {
         (200, Some("degraded"), Some("unhealthy"))
     );
     assert_eq!(process.create("a@example.com").unwrap().0, 201);
+}
+
+#[test]
+fn operators_see_lifted_floors_and_missing_proxies() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new(BINARY).args(["keys", "generate"]).output().unwrap();
+    let secrets = String::from_utf8(made.stdout).unwrap();
+    let token = secrets.lines().find_map(|line| line.strip_prefix("OPERATOR_TOKEN=")).unwrap().to_owned();
+    let of =
+        |name: &'static str| (name, secrets.lines().find_map(|line| line.strip_prefix(name)).unwrap()[1..].to_owned());
+    let own = ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN"].map(of);
+    let mut environment: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    environment.extend([
+        ("ENVIRONMENT", "production"),
+        ("TRUSTED_PROXIES", "192.0.2.0/24"),
+        ("APP_DOMAIN", "auth.example.com"),
+        ("MAIL_SERVER", "127.0.0.1"),
+        ("MAIL_FROM", "a@example.com"),
+        ("USE_CREDENTIALS", "false"),
+        ("ALLOW_UNSAFE", "ARGON2_MEMORY_KIB,RATE_LIMITS"),
+        ("RATE_LIMITS", "off"),
+    ]);
+    let process = Process::start(folder.path(), &environment);
+    let port = process.address.port().to_string();
+    let doctor = || {
+        let mut doctor = command(folder.path(), &environment);
+        let output = doctor.env("PORT", &port).args(["doctor", "--json"]).output().unwrap();
+        let results: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let server = results.as_array().unwrap().iter().find(|result| result["what"] == "server").unwrap().clone();
+        (server, results.to_string())
+    };
+    let detailed = || {
+        let head = format!("GET /health/detailed HTTP/1.1\r\nauthorization: Bearer {token}");
+        serde_json::from_str::<Value>(&process.request(&head, "").unwrap().1).unwrap()["details"].clone()
+    };
+    assert_eq!(detailed()["allowed_unsafe"], serde_json::json!(["RATE_LIMITS", "ARGON2_MEMORY_KIB"]));
+    assert_eq!(detailed()["unlisted_proxies"], Value::Null);
+    let (server, all) = doctor();
+    assert_eq!((&server["ok"], server["saw"].as_str().unwrap()), (&Value::Bool(true), "runs, and is degraded"));
+    assert!(all.contains("RATE_LIMITS is off: allowed by ALLOW_UNSAFE"), "{all}");
+
+    for header in ["x-forwarded-for: 198.51.100.7", "forwarded: for=198.51.100.7"] {
+        assert_eq!(process.request(&format!("GET /livez HTTP/1.1\r\n{header}"), "").unwrap().0, 200);
+    }
+    let seen = &detailed()["unlisted_proxies"];
+    assert_eq!((seen["peer"].as_str(), &seen["requests"]), (Some("127.0.0.1"), &serde_json::json!(2)));
+    let (server, _) = doctor();
+    assert_eq!(server["ok"], Value::Bool(false));
+    assert!(server["fix"].as_str().unwrap().contains("add 127.0.0.1 to TRUSTED_PROXIES"), "{server}");
+    let metrics = process.request(&format!("GET /metrics HTTP/1.1\r\nauthorization: Bearer {token}"), "").unwrap().1;
+    for line in ["portcullis_unsafe_setting{setting=\"RATE_LIMITS\"} 1", "portcullis_unlisted_proxy_requests_total 2"] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
 }

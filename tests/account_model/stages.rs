@@ -10,6 +10,7 @@ use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
 use portcullis_adapters::sqlite::Sqlite;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::service::Ports;
 use portcullis_testkit::account_model::{Harness, ModelRun, ServiceDriver, Waiting};
 use portcullis_testkit::world::TestWorld;
@@ -98,7 +99,7 @@ impl Harness for OverMongo {
         };
         let store =
             Arc::new(runtime().block_on(MongoDb::connect(&settings, &record_macs::of_ring(&[1]))).expect("a database"));
-        let url = server("REDIS_TEST_URL").expect("a server");
+        let url = SecretString::new(server("REDIS_TEST_URL").expect("a server"));
         let prefix = format!("portcullis:{name}:");
         let redis = Redis::prepare(&RedisSettings { url, prefix, validate_certificates: true, ca_file: None });
         let redis = Arc::new(redis.expect("Redis"));

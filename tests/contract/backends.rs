@@ -20,6 +20,7 @@ use portcullis_adapters::redis::{
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::secret::SecretString;
 use portcullis_testkit::contract::Backend;
 use portcullis_testkit::world::TestWorld;
 use tempfile::TempDir;
@@ -133,7 +134,7 @@ fn redis() -> Result<Opened, Error> {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let prefix = format!("contract:{}:{number}:", std::process::id());
     let redis = Arc::new(Redis::prepare(&RedisSettings {
-        url: server("REDIS_TEST_URL")?,
+        url: SecretString::new(server("REDIS_TEST_URL")?),
         prefix,
         validate_certificates: true,
         ca_file: None,
@@ -159,7 +160,7 @@ fn cache() -> Result<Opened, Error> {
     let opened = mongo()?;
     let store = opened.database.clone().ok_or("a database")?;
     let redis = Arc::new(Redis::prepare(&RedisSettings {
-        url: server("REDIS_TEST_URL")?,
+        url: SecretString::new(server("REDIS_TEST_URL")?),
         prefix: format!("cache:{}:{number}:", std::process::id()),
         validate_certificates: true,
         ca_file: None,

@@ -197,3 +197,34 @@ async fn head_works_where_get_only_reads() {
     }
     let _ = john.get("/").await.expect(200);
 }
+
+/// The operations of the endpoint table that take JSON: method, and path below the realm.
+fn json_operations(document: &serde_json::Value) -> Vec<(Method, String)> {
+    let mut operations = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let Some(path) = path.strip_prefix("/User1") else { continue };
+        for (method, operation) in methods.as_object().unwrap() {
+            if operation["requestBody"]["content"]["application/json"].is_object() {
+                operations.push((method.to_uppercase().parse().unwrap(), path.to_owned()));
+            }
+        }
+    }
+    operations
+}
+
+#[tokio::test]
+async fn an_empty_body_is_no_json() {
+    let server = TestServer::start().await;
+    let api = server.realm("User1");
+    let (john, _) = api.logged_in(&Person::john()).await;
+    let operations = json_operations(&api.get("//openapi.json").await.json());
+    assert!(operations.len() >= 14, "{operations:?}");
+    for (method, path) in operations {
+        for media_type in ["application/json", "application/json; charset=utf-8"] {
+            let request = john.request(method.clone(), &path).header("content-type", media_type);
+            let answer = john.send(request).await;
+            let refused = (answer.status.as_u16(), answer.code());
+            assert_eq!(refused, (400, "malformed_request".to_owned()), "{method} {path}: {}", answer.text);
+        }
+    }
+}

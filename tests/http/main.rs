@@ -7,6 +7,7 @@ mod disabled;
 mod documents;
 mod edges;
 mod existing_clients;
+mod killed;
 mod limits;
 mod password_year;
 mod passwords;

@@ -95,7 +95,7 @@ async fn what_cannot_be_moved_is_told_with_its_mend() {
     let away = told(&[], "DATABASE_URL", "mongodb://u:s3cret@127.0.0.1:9/?serverSelectionTimeoutMS=200");
     assert!(away.contains("--to: ") && away.contains("user of this machine") && !away.contains("s3cret"), "{away}");
     // another deployment's secrets
-    let salt = [setting("EMAIL_SALT", "another-salt-that-is-long-enough-4711")];
+    let salt = [setting("EMAIL_SALT", "hQ3zWm8Tv5YnR2kX7cJ4pL9fD6sB1tG0")];
     assert!(told(&salt, "DATABASE_URL", "sqlite://new/p.db").contains("EMAIL_SALT: "));
     let elsewhere = tempfile::tempdir().unwrap();
     let _ = used(elsewhere.path()).await;

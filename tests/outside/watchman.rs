@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_adapters::watchman::{WatchmanAuditLog, WatchmanSettings};
 use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_testkit::samples::{realm, user_id};
@@ -27,7 +28,7 @@ fn watched(url: &str) -> (WatchmanAuditLog, Arc<dyn AuditLog>) {
     let log = ports.audit;
     let settings = WatchmanSettings {
         account: "acc-1".to_owned(),
-        token: KEY.to_owned(),
+        token: SecretString::new(KEY),
         url: Some(url.to_owned()),
         service: "Portcullis".to_owned(),
         first_wait: Duration::from_millis(10),

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::server::settings;
 
 /// The service client of every one.
-pub const SERVICE: (&str, &str) = ("testkit", "a secret of the test kit's service client");
+pub const SERVICE: (&str, &str) = ("testkit", "hQ3zWm8Tv5YnR2kX7cJ4pL9fD6sB1tG0");
 
 /// A running one; it ends with the runtime it was started on.
 pub struct RunningTestkit {

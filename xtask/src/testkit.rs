@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::steps::{cargo, step};
+use crate::commands::{cargo, step};
 
 const ARTEFACT: &str = "portcullis-testkit";
 const PYTEST: &str = "pytest==9.2.0";

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::steps::{cargo, npm_packages, step};
+use crate::commands::{cargo, npm_packages, step};
 
 /// Where cargo works on the browser build.
 const WORKSPACE: &str = "wasm";

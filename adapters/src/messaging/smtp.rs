@@ -18,6 +18,7 @@ use portcullis_core::model::email::Email;
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::message::EmailMessage;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 
 use crate::messaging::email::render;
@@ -60,7 +61,7 @@ pub struct SmtpSettings {
     /// The certificates of the authority that signs the server's, where it is a private one.
     pub ca_file: Option<PathBuf>,
     /// User and password.
-    pub credentials: Option<(String, String)>,
+    pub credentials: Option<(String, SecretString)>,
     /// The sender's address.
     pub from: String,
     /// The sender's name.
@@ -108,7 +109,9 @@ impl SmtpMailer {
             server: (settings.host, settings.port),
             protection: settings.protection,
             tls,
-            credentials: settings.credentials.map(|(user, password)| Credentials::new(user, password)),
+            credentials: settings
+                .credentials
+                .map(|(user, password)| Credentials::new(user, password.expose().to_owned())),
             idle: Mutex::default(),
             from,
             domain,

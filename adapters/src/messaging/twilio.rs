@@ -10,6 +10,7 @@ use portcullis_core::model::ids::UserId;
 use portcullis_core::model::message::{Channel, SmsMessage};
 use portcullis_core::model::phone::Phone;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::ports::mailer::{Envelope, SendError};
 use portcullis_core::ports::sms_sender::SmsSender;
 use reqwest::header::RETRY_AFTER;
@@ -34,7 +35,7 @@ pub struct TwilioSettings {
     /// Account SID.
     pub account: String,
     /// Its token.
-    pub token: String,
+    pub token: SecretString,
     /// The number that sends.
     pub number: String,
     /// Another place than Twilio's own.
@@ -80,7 +81,7 @@ impl TwilioSmsSender {
     /// Why it cannot be used.
     pub async fn look(&self) -> Result<(), String> {
         let request = self.client.get(self.url(".json"));
-        let answer = request.basic_auth(&self.settings.account, Some(&self.settings.token)).send().await;
+        let answer = request.basic_auth(&self.settings.account, Some(self.settings.token.expose())).send().await;
         match answer {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(format!("the telephone service refuses the account ({})", answer.status().as_u16())),
@@ -90,7 +91,7 @@ impl TwilioSmsSender {
 
     async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<(), SendError> {
         let request = self.client.post(self.url(path)).form(form);
-        let request = request.basic_auth(&self.settings.account, Some(&self.settings.token));
+        let request = request.basic_auth(&self.settings.account, Some(self.settings.token.expose()));
         match request.send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(refusal(response).await),
@@ -150,7 +151,7 @@ impl SmsSender for TwilioSmsSender {
         let before = known.is_none_or(|(_, healthy)| healthy);
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), before));
         let request = self.client.get(self.url(".json")).timeout(HEALTH_WITHIN);
-        let answer = request.basic_auth(&self.settings.account, Some(&self.settings.token)).send().await;
+        let answer = request.basic_auth(&self.settings.account, Some(self.settings.token.expose())).send().await;
         let healthy = answer.is_ok_and(|answer| answer.status().is_success());
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), healthy));
         Some(healthy)

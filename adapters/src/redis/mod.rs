@@ -6,6 +6,7 @@ pub mod probe;
 mod rate_limiter;
 mod session_cache;
 
+use portcullis_core::model::secret::SecretString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -31,7 +32,7 @@ const RESUBSCRIBE_AFTER: Duration = Duration::from_millis(500);
 /// Where Redis is.
 pub struct RedisSettings {
     /// `redis://…` or `rediss://…`. May carry a password.
-    pub url: String,
+    pub url: SecretString,
     /// The prefix of keys and channels: several deployments may share a server.
     pub prefix: String,
     /// Whether a certificate must be good.

@@ -12,8 +12,8 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// The client of the settings.
 pub(super) fn client(settings: &RedisSettings) -> Result<Client, String> {
     let unreadable = |error: RedisError| format!("the address cannot be read ({})", error.category());
-    let encrypted = settings.url.starts_with("rediss://");
-    let mut url = settings.url.clone();
+    let encrypted = settings.url.expose().starts_with("rediss://");
+    let mut url = settings.url.expose().to_owned();
     if encrypted && !settings.validate_certificates && !url.contains('#') {
         url.push_str("#insecure");
     }

@@ -13,6 +13,7 @@ use futures_util::{StreamExt as _, stream};
 use portcullis_core::model::event::Event;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::database::{Committed, Database, Refusal, UnitOfWork};
 use portcullis_core::ports::error::PortError;
@@ -38,7 +39,7 @@ pub struct WatchmanSettings {
     /// `account_id` of every event.
     pub account: String,
     /// The API key.
-    pub token: String,
+    pub token: SecretString,
     /// Another URL than the default.
     pub url: Option<String>,
     /// `service` of every event: the application's name.
@@ -134,7 +135,8 @@ impl WatchmanClient {
 
     async fn try_to_send(&self, event: &Event) -> bool {
         let base = self.settings.url.as_deref().unwrap_or(DEFAULT_URL).trim_end_matches('/');
-        let request = self.client.post(format!("{base}/logger/log")).header("WATCHMAN-API-KEY", &self.settings.token);
+        let request =
+            self.client.post(format!("{base}/logger/log")).header("WATCHMAN-API-KEY", self.settings.token.expose());
         let request = request.json(&json!({
             "account_id": self.settings.account,
             "service": self.settings.service,

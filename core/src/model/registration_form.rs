@@ -8,8 +8,8 @@ use crate::model::password::{Password, PasswordError, PasswordRules};
 use crate::model::phone::{Phone, PhoneError, PhoneValidation, is_e164};
 use crate::model::strength::StrengthContext;
 
-/// The fields as they came; `None` is missing.
-#[derive(Debug, Clone, Copy, Default)]
+/// The fields as they came; `None` is missing. Not `Debug`: one of them is a password.
+#[derive(Clone, Copy, Default)]
 pub struct RegistrationForm<'a> {
     /// Given name.
     pub first_name: Option<&'a str>,

@@ -1,4 +1,4 @@
-//! Every connection that the settings ask for, tried once; nothing is written.
+//! Every connection that the settings ask for, tried once, and what a running server noticed; nothing is written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,44 +13,11 @@ use portcullis_adapters::watchman;
 use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::randomness::Randomness;
 
+use super::check_result::CheckResult;
+use super::running_server::check_running_server;
 use super::secret_check::{SecretCheck, StoreSecrets};
 use super::{messaging, stores};
 use crate::config::{Database, Settings};
-
-/// What was found about one thing.
-pub struct CheckResult {
-    /// The thing.
-    pub what: &'static str,
-    /// What was seen.
-    pub saw: String,
-    /// What there should be, and what to type; `None` where all is well.
-    pub wrong: Option<Wrong>,
-}
-
-/// How it should be instead.
-pub struct Wrong {
-    /// What was expected.
-    pub expected: String,
-    /// What to do.
-    pub fix: String,
-}
-
-impl CheckResult {
-    fn ok(what: &'static str, saw: impl Into<String>) -> Self {
-        Self { what, saw: saw.into(), wrong: None }
-    }
-
-    fn failed(what: &'static str, saw: impl Into<String>, expected: &str, fix: impl Into<String>) -> Self {
-        let wrong = Wrong { expected: expected.to_owned(), fix: fix.into() };
-        Self { what, saw: saw.into(), wrong: Some(wrong) }
-    }
-
-    /// From a sentence of a start that has its fix in it.
-    fn from_message(what: &'static str, told: &str, expected: &str) -> Self {
-        let (saw, fix) = told.split_once(". Fix: ").unwrap_or((told, "see the documentation of that setting"));
-        Self::failed(what, saw, expected, fix)
-    }
-}
 
 /// Tries everything.
 pub async fn run_checks(settings: &Settings, randomness: Arc<dyn Randomness>) -> Vec<CheckResult> {
@@ -76,6 +43,7 @@ pub async fn run_checks(settings: &Settings, randomness: Arc<dyn Randomness>) ->
         }
     }
     results.push(watching(settings).await);
+    results.push(check_running_server(settings).await);
     results
 }
 

@@ -59,7 +59,7 @@ pub fn with_watchman(
     let Some(watchman) = &settings.watchman else { return Ok((log, database)) };
     let watchman = WatchmanSettings {
         account: watchman.account.clone(),
-        token: watchman.token.expose().to_owned(),
+        token: watchman.token.clone(),
         url: watchman.url.clone(),
         service: settings.app.name.clone(),
         first_wait: Duration::from_secs(1),
@@ -73,7 +73,7 @@ pub fn with_watchman(
 pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<TwilioSmsSender, String> {
     let settings = TwilioSettings {
         account: texts.account.clone(),
-        token: texts.token.expose().to_owned(),
+        token: texts.token.clone(),
         number: texts.number.clone(),
         base_url: texts.base_url.clone(),
         app_name: settings.app.name.clone(),
@@ -98,7 +98,7 @@ pub fn smtp(
         protection,
         validate_certificates: mail.validate_certificates,
         ca_file: settings.ca_file.clone(),
-        credentials: mail.credentials.as_ref().map(|(user, password)| (user.clone(), password.expose().to_owned())),
+        credentials: mail.credentials.clone(),
         from: mail.from.clone(),
         from_name: mail.from_name.clone(),
     };

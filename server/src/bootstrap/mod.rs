@@ -1,11 +1,13 @@
 //! Builds a server from the settings. The only code that names concrete adapters.
 
+pub mod check_result;
 pub mod doctor;
 mod factories;
 pub mod keyring;
 mod messaging;
 pub mod migrate;
 pub mod migrate_data;
+mod running_server;
 mod secret_check;
 mod stores;
 #[cfg(feature = "testkit")]
@@ -38,6 +40,7 @@ use crate::config::{Database, Environment, Settings};
 use crate::http::app::{About, App, Count};
 use crate::http::client_disconnect::CancellableHasher;
 use crate::http::known_addresses::KnownAddresses;
+use crate::http::unlisted_proxies::UnlistedProxies;
 
 /// How long a start waits for its database.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -242,6 +245,9 @@ fn app(
     };
     let origins =
         settings.cors_origins.iter().map(|origin| origin.parse().map_err(|_| format!("CORS_ORIGINS: {origin}")));
+    let unlisted_proxies = UnlistedProxies::default();
+    let mut counts = parts.counts;
+    counts.push(("portcullis_unlisted_proxy_requests_total", unlisted_proxies.counter()));
     let recorder = PrometheusBuilder::new().build_recorder();
     Ok(App {
         realms,
@@ -256,7 +262,8 @@ fn app(
         https: settings.public_url.is_https(),
         cors_origins: origins.collect::<Result<_, _>>()?,
         known_addresses: KnownAddresses::default(),
-        counts: parts.counts,
+        unlisted_proxies,
+        counts,
         metrics: recorder.handle(),
         recorder,
         process: crate::http::system::process::ProcessStats::default(),
@@ -275,6 +282,7 @@ fn app(
 fn about(settings: &Settings, stores: &Stores) -> About {
     About {
         environment: settings.environment.as_str(),
+        allowed_unsafe: settings.allowed_unsafe.clone(),
         database: stores.engine,
         key_ids: settings.secrets.encryption_ring.0.iter().map(|(id, _)| *id).collect(),
         schema_version: stores.schema_version,

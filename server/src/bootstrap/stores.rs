@@ -199,7 +199,7 @@ pub fn redis(settings: &Settings) -> Option<RedisSettings> {
         config::Database::Sqlite { .. } => "portcullis:".to_owned(),
         config::Database::MongoDb { name, .. } => format!("portcullis:{name}:"),
     };
-    let url = settings.redis.as_ref()?.expose().to_owned();
+    let url = settings.redis.clone()?;
     let (validate_certificates, ca_file) = (settings.validate_certificates, settings.ca_file.clone());
     Some(RedisSettings { url, prefix, validate_certificates, ca_file })
 }

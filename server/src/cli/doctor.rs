@@ -7,7 +7,8 @@ use portcullis_adapters::system::randomness::OsRandomness;
 use serde_json::{Value, json};
 
 use super::{print, runtime, settings};
-use crate::bootstrap::doctor::{CheckResult, run_checks};
+use crate::bootstrap::check_result::CheckResult;
+use crate::bootstrap::doctor::run_checks;
 
 /// Its arguments.
 pub fn command() -> Command {

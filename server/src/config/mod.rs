@@ -6,6 +6,7 @@ mod dotenv;
 pub mod keys;
 pub mod migration_databases;
 mod problems;
+mod published_secrets;
 mod secrets;
 mod sections;
 mod settings_reader;
@@ -224,6 +225,8 @@ pub struct ServiceClientSettings {
 pub struct Settings {
     /// Which deployment this is.
     pub environment: Environment,
+    /// The settings below production's floors that `ALLOW_UNSAFE` allows.
+    pub allowed_unsafe: Vec<&'static str>,
     /// Where to listen.
     pub listen: Listen,
     /// The base of links.

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::settings_reader::SettingsReader;
-use super::strength::{GENERATE, check, claim};
+use super::strength::{GENERATE, SHORTEST, SHORTEST_INDEX_KEY, check, claim, key_weakness};
 use super::{Environment, SecretText, dev_secrets};
 
 /// The ring of encryption keys; the first one encrypts. Shows its ids only, wiped when dropped.
@@ -49,11 +49,11 @@ pub fn read(
         dev_secrets::add_missing(reader, file, fill_random);
     }
     let needed = !development || file.is_some();
-    let jwt_secret = strong(reader, "JWT_SECRET");
+    let jwt_secret = strong(reader, "JWT_SECRET", SHORTEST);
     let ring = reader.text("ENCRYPTION_KEY");
     let encryption_ring = ring.as_ref().and_then(|found| parse_ring(reader, &found.text));
-    let email_salt = strong(reader, "EMAIL_SALT");
-    let operator_token = strong(reader, "OPERATOR_TOKEN");
+    let email_salt = strong(reader, "EMAIL_SALT", SHORTEST_INDEX_KEY);
+    let operator_token = strong(reader, "OPERATOR_TOKEN", SHORTEST);
     let there = [
         ("JWT_SECRET", jwt_secret.is_some()),
         ("ENCRYPTION_KEY", ring.is_some()),
@@ -72,9 +72,9 @@ pub fn read(
     })
 }
 
-fn strong(reader: &mut SettingsReader, name: &'static str) -> Option<SecretText> {
+fn strong(reader: &mut SettingsReader, name: &'static str, shortest: usize) -> Option<SecretText> {
     let secret = reader.secret(name)?;
-    check(reader, name, secret.expose());
+    check(reader, name, secret.expose(), shortest);
     claim(reader, name, secret.expose());
     Some(secret)
 }
@@ -98,6 +98,10 @@ fn parse_ring(reader: &mut SettingsReader, text: &str) -> Option<KeyRing> {
         }
         if key.iter().all(|byte| Some(byte) == key.first()) {
             reader.refuse("ENCRYPTION_KEY", &format!("has a key ({id}) that is not random"), GENERATE);
+            return None;
+        }
+        if let Some(what) = key_weakness(key_text, &key) {
+            reader.refuse("ENCRYPTION_KEY", &format!("has a key ({id}) that {what}"), GENERATE);
             return None;
         }
         claim(reader, "ENCRYPTION_KEY", key_text);

@@ -16,6 +16,8 @@ use super::{SecretText, dotenv};
 pub struct SettingsReader {
     values: BTreeMap<String, Found>,
     pub working_dir: PathBuf,
+    /// The `.env` file, if there is one.
+    pub dotenv: Option<PathBuf>,
     pub problems: Vec<ConfigProblem>,
     pub warnings: Vec<String>,
     /// Secrets read so far, to see one that is used twice.
@@ -27,6 +29,7 @@ impl SettingsReader {
         let mut reader = Self {
             values: BTreeMap::new(),
             working_dir: sources.working_dir,
+            dotenv: sources.dotenv.as_ref().map(|(path, _)| path.clone()),
             problems: Vec::new(),
             warnings: Vec::new(),
             claimed: Vec::new(),
@@ -121,6 +124,13 @@ impl SettingsReader {
                 None
             }
         }
+    }
+
+    /// The files that secrets are read from, by the names of their settings.
+    pub fn secret_files(&self) -> Vec<(String, PathBuf)> {
+        let is_secret = |name: &str| name.strip_suffix("_FILE").and_then(find).is_some_and(|setting| setting.secret);
+        let files = self.values.iter().filter(|(name, found)| is_secret(name) && !found.text.trim().is_empty());
+        files.map(|(name, found)| (name.clone(), self.working_dir.join(&found.text))).collect()
     }
 
     /// Whether a setting has a value, or a file that has it.

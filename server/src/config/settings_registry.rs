@@ -55,7 +55,7 @@ pub const SETTINGS: &[Setting] = &[
     open("JWT_ALGORITHM", "HS256", "alias of SIGNING"),
     open("SIGNING", "HS256", "or `EdDSA`"),
     secret("ENCRYPTION_KEY", "generated in development", "URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY`"),
-    secret("EMAIL_SALT", "generated in development", "keys the blind indexes; at least 32 characters; never changes"),
+    secret("EMAIL_SALT", "generated in development", "keys the blind indexes; at least 22 characters; never changes"),
     secret("OPERATOR_TOKEN", "generated in development", "opens /metrics and /health/detailed; at least 32 characters"),
     secret("SERVICE_CLIENTS", "none", "`id:secret@realm,…`: services that may introspect tokens of a realm"),
     open("MAIL_SERVER", "none", "the SMTP server; none is the mailbox, in development only"),

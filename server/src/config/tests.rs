@@ -111,6 +111,7 @@ fn production_has_floors_that_only_their_names_lift() {
         ("OTP_TTL", "11m"),
         ("PASSWORD_MIN_SCORE", "1"),
         ("VALIDATE_CERTS", "false"),
+        ("PUBLIC_URL", "http://auth.example.com"),
     ];
     let all: Vec<(&str, &str)> = unsafe_values.into_iter().chain([proxies]).collect();
     let told = refused(&all);
@@ -127,10 +128,64 @@ fn production_has_floors_that_only_their_names_lift() {
 #[test]
 fn production_names_every_problem_at_once() {
     let told = problems(&[("ENVIRONMENT", "production")], None);
-    for name in ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER", "APP_DOMAIN"] {
+    for name in ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER", "APP_DOMAIN", "TRUSTED_PROXIES"] {
         assert!(told.contains(name), "{name} in {told}");
     }
     assert!(told.contains("Fix:"));
+    let below = problems(&[("ENVIRONMENT", "production"), ("RATE_LIMITS", "off"), ("OTP_TTL", "1h")], None);
+    assert!(below.contains("JWT_SECRET") && below.contains("RATE_LIMITS") && below.contains("OTP_TTL"), "{below}");
+}
+
+/// A file or folder with that mode.
+fn with_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn production_refuses_files_that_others_can_read_or_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("data")).unwrap();
+    let secret = super::keys::text(&fill);
+    for name in ["jwt", ".env", "data/portcullis.db", "data/portcullis.db-wal", "data/portcullis.db-shm"] {
+        std::fs::write(at(name), &secret).unwrap();
+    }
+    let load = || {
+        let set = [("ENVIRONMENT", "production"), ("JWT_SECRET_FILE", "jwt"), ("ALLOW_UNSAFE", "DATABASE_URL")];
+        Settings::load(sources(folder.path(), &set, Some("")), &fill).map(|_| ()).unwrap_err().to_string()
+    };
+    let modes = [
+        ("jwt", 0o640, "chmod 600", "read by the group (mode 640)"),
+        (".env", 0o604, "chmod 600", "read by every user (mode 604)"),
+        ("data", 0o755, "chmod 700", "read by the group and every user (mode 755)"),
+        ("data/portcullis.db", 0o666, "chmod 600", "written by the group and every user (mode 666)"),
+        ("data/portcullis.db-wal", 0o620, "chmod 600", "written by the group (mode 620)"),
+        ("data/portcullis.db-shm", 0o602, "chmod 600", "written by every user (mode 602)"),
+    ];
+    for (name, mode, ..) in modes {
+        with_mode(&at(name), mode);
+    }
+    let told = load();
+    for (name, _, fix, what) in modes {
+        let fix = format!("{fix} {}.", at(name).display());
+        assert!(told.contains(&fix) && told.contains(what), "{fix}, {what} in {told}");
+    }
+    for (name, ..) in modes {
+        with_mode(&at(name), if name == "data" { 0o700 } else { 0o600 });
+    }
+    let told = load();
+    assert!(!told.contains("chmod") && told.contains("MAIL_SERVER"), "{told}");
+    with_mode(&at("data"), 0o1777);
+    assert!(load().contains("a folder of its own"), "a shared folder keeps its mode");
+}
+
+#[test]
+fn development_takes_files_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("jwt"), super::keys::text(&fill)).unwrap();
+    with_mode(&folder.path().join("jwt"), 0o644);
+    assert!(Settings::load(sources(folder.path(), &[("JWT_SECRET_FILE", "jwt")], None), &fill).is_ok());
 }
 
 #[test]
@@ -275,7 +330,7 @@ fn a_dollar_in_dotenv_never_disappears_silently() {
 #[test]
 fn secrets_that_are_patterns_are_refused() {
     for (weak, why) in [
-        ("0123456789012345678901234567890123456789", "one piece repeated"),
+        ("0123456789012345678901234567890123456789", "public source code"),
         ("kX9vQ2mT7rB4nL8kX9vQ2mT7rB4nL8kX9vQ2mT7rB4nL8", "one piece repeated"),
         ("ABCDEFGHIJKLMNOP0123456789qponmlkjih", "a sequence"),
         ("asdfghjkl-qwertyuiop-zxcvbnm-0192837465", "tutorial"),

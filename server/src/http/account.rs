@@ -5,6 +5,7 @@ use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use serde_json::{Value, json};
 
@@ -51,9 +52,9 @@ pub static SET_MFA: Operation = Operation::new(
 pub async fn set_mfa(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let sms = fields.required_flag("sms");
-    let password = fields.text("password");
+    let password = fields.secret("password");
     fields.finish()?;
-    let reauthentication = Reauthentication::by_password(password.as_deref(), &context.client);
+    let reauthentication = Reauthentication::by_password(password.as_ref().map(SecretString::expose), &context.client);
     context.service().factors().set_mfa_sms(&caller, sms, reauthentication).await?;
     Ok(factors(sms))
 }
@@ -100,15 +101,10 @@ pub static DELETE: Operation = Operation::new(
 .errors(&[Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
 
 pub async fn delete(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
-    let password = if input.body.is_empty() {
-        None
-    } else {
-        let mut fields = input.body(Accepts::JsonOrForm)?;
-        let password = fields.text("password");
-        fields.finish()?;
-        password
-    };
-    let reauthentication = Reauthentication::by_password(password.as_deref(), &context.client);
+    let mut fields = input.optional_body(Accepts::JsonOrForm)?;
+    let password = fields.secret("password");
+    fields.finish()?;
+    let reauthentication = Reauthentication::by_password(password.as_ref().map(SecretString::expose), &context.client);
     context.service().accounts().delete_account(&caller, reauthentication).await?;
     Ok(json(StatusCode::OK, &json!({"message": "User deleted successfully"})))
 }

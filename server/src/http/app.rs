@@ -18,6 +18,7 @@ use portcullis_core::service::AuthService;
 
 use crate::config::{MailboxAccess, SecretText, ServiceClientSettings};
 use crate::http::known_addresses::KnownAddresses;
+use crate::http::unlisted_proxies::UnlistedProxies;
 
 /// The quota of a rate limit, by its name (docs/http-api.md).
 pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
@@ -45,6 +46,8 @@ pub struct App {
     pub quotas: Box<Quotas>,
     /// Proxies that are believed about addresses.
     pub trusted_proxies: Vec<IpNet>,
+    /// Proxies that are missing among them.
+    pub unlisted_proxies: UnlistedProxies,
     /// Operator tokens.
     pub operator_tokens: Vec<SecretText>,
     /// Service clients.
@@ -83,6 +86,8 @@ pub struct About {
     pub environment: &'static str,
     /// `embedded` or `mongodb`.
     pub database: &'static str,
+    /// Settings below production's floors that `ALLOW_UNSAFE` allows.
+    pub allowed_unsafe: Vec<&'static str>,
     /// Ids of the encryption ring, the first one encrypts.
     pub key_ids: Vec<u32>,
     /// The schema the database is at.

@@ -10,8 +10,10 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::shared::caller::Caller;
 use subtle::{Choice, ConstantTimeEq as _};
+use zeroize::Zeroizing;
 
 use crate::http::app::App;
 use crate::http::extract::realm_of;
@@ -87,7 +89,7 @@ pub fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> 
 
 fn is_operator(app: &App, headers: &HeaderMap) -> bool {
     let Some(token) = credentials(headers, "bearer") else { return false };
-    matches_any(token.as_bytes(), app.operator_tokens.iter().map(|known| known.expose().as_bytes().to_vec()))
+    matches_any(token.as_bytes(), app.operator_tokens.iter())
 }
 
 /// The service client of a realm whose credentials the request carries (RFC 6749, section 2.3.1: form-encoded; raw ones
@@ -97,14 +99,13 @@ pub fn service_client(app: &App, realm: &Realm, headers: &HeaderMap) -> Option<S
     if is_operator(app, headers) {
         return Some("operator".to_owned());
     }
-    let given = STANDARD.decode(credentials(headers, "basic")?).ok()?;
+    let given = Zeroizing::new(STANDARD.decode(credentials(headers, "basic")?).ok()?);
     let (id, secret) = std::str::from_utf8(&given).ok()?.split_once(':')?;
-    let decoded = form_decoded(id).zip(form_decoded(secret));
-    let raw = (id.to_owned(), secret.to_owned());
+    let decoded = form_decoded(id).zip(form_decoded(secret).map(SecretString::new));
+    let raw = (id.to_owned(), SecretString::new(secret));
     [Some(raw), decoded].into_iter().flatten().find_map(|(id, secret)| {
         let of_realm = app.service_clients.iter().filter(|client| client.realm == *realm && client.id == id);
-        let known = of_realm.map(|client| client.secret.expose().as_bytes().to_vec());
-        matches_any(secret.as_bytes(), known).then_some(id)
+        matches_any(secret.expose().as_bytes(), of_realm.map(|client| &client.secret)).then_some(id)
     })
 }
 
@@ -115,6 +116,6 @@ fn form_decoded(text: &str) -> Option<String> {
 }
 
 /// Compares with every known secret, so that the time does not tell which one matched.
-fn matches_any(given: &[u8], known: impl Iterator<Item = Vec<u8>>) -> bool {
-    known.fold(Choice::from(0), |any, known| any | known.ct_eq(given)).into()
+fn matches_any<'a>(given: &[u8], known: impl Iterator<Item = &'a SecretString>) -> bool {
+    known.fold(Choice::from(0), |any, known| any | known.expose().as_bytes().ct_eq(given)).into()
 }

@@ -7,6 +7,7 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::ports::token_signer::BACKDATED_SECONDS;
 use portcullis_core::use_cases::session::introspect::ActiveToken;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ pub async fn introspect(context: RealmContext, _: ServiceClient, input: Input) -
     let token = token_of(&input)?;
     let realm = &context.realm;
     let service = context.service();
-    let body = match service.sessions().introspect(realm, &token).await? {
+    let body = match service.sessions().introspect(realm, token.expose()).await? {
         None => json!({"active": false}),
         Some(token) => describe(realm, service.ports.signer.issuer(), &token),
     };
@@ -64,7 +65,7 @@ pub static REVOKE: Operation = Operation::new(
 
 pub async fn revoke(context: RealmContext, input: Input) -> HandlerResult {
     let token = token_of(&input)?;
-    context.service().sessions().revoke(&context.realm, &token).await?;
+    context.service().sessions().revoke(&context.realm, token.expose()).await?;
     Ok(json(StatusCode::OK, &json!({})))
 }
 
@@ -84,9 +85,9 @@ pub async fn jwks(State(app): State<Arc<App>>) -> HandlerResult {
 }
 
 /// The token of the form. `token_type_hint` is ignored: the token itself tells its type.
-fn token_of(input: &Input) -> Result<String, Problem> {
+fn token_of(input: &Input) -> Result<SecretString, Problem> {
     let mut fields = input.body(Accepts::Form)?;
-    let token = fields.text("token").filter(|token| !token.is_empty());
+    let token = fields.secret("token").filter(|token| !token.expose().is_empty());
     token.ok_or_else(|| Problem::malformed("token is missing"))
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
@@ -16,6 +15,7 @@ use portcullis_core::model::client::Client;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::service::AuthService;
+use zeroize::Zeroizing;
 
 use crate::http::app::App;
 use crate::http::form_fields::FormFields;
@@ -114,11 +114,11 @@ impl Accepts {
 /// The query, headers and body of a request.
 pub struct Input {
     method: Method,
-    query: String,
+    query: Zeroizing<String>,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
+    /// The body, wiped when dropped.
+    pub body: Zeroizing<Vec<u8>>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Input {
@@ -126,7 +126,7 @@ impl<S: Send + Sync> FromRequest<S> for Input {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let query = parts.uri.query().unwrap_or_default().to_owned();
+        let query = Zeroizing::new(parts.uri.query().unwrap_or_default().to_owned());
         Ok(Self { method: parts.method, query, headers: parts.headers, body: read(body).await? })
     }
 }
@@ -145,9 +145,8 @@ impl Input {
     /// # Errors
     /// `malformed_request`, or `unsupported_media_type`.
     pub fn body(&self, accepts: Accepts) -> Result<FormFields, Problem> {
-        let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
-        let media_type = content_type.map(|text| text.split(';').next().unwrap_or_default().trim());
-        let is = |wanted: Accepts| media_type.is_some_and(|text| text.eq_ignore_ascii_case(wanted.media_types()));
+        let media_type = self.media_type();
+        let is = |wanted| self.has_media_type(wanted);
         match accepts {
             Accepts::Json | Accepts::JsonOrForm if is(Accepts::Json) => FormFields::from_json(&self.body),
             Accepts::Form | Accepts::JsonOrForm if is(Accepts::Form) => FormFields::from_form(&self.body),
@@ -159,23 +158,42 @@ impl Input {
         }
     }
 
+    /// The fields of the body; none if there is no body. An empty body that claims to be JSON is malformed.
+    ///
+    /// # Errors
+    /// As `body`.
+    pub fn optional_body(&self, accepts: Accepts) -> Result<FormFields, Problem> {
+        if self.body.is_empty() && !self.has_media_type(Accepts::Json) {
+            return Ok(FormFields::default());
+        }
+        self.body(accepts)
+    }
+
     /// The fields of the query, and those of the body of a POST.
     ///
     /// # Errors
     /// As `query` and `body`.
     pub fn query_or_body(&self, accepts: Accepts) -> Result<FormFields, Problem> {
-        if self.method == Method::GET || self.body.is_empty() {
-            self.query()
-        } else {
-            self.query()?.merge(self.body(accepts)?)
+        if self.method == Method::GET {
+            return self.query();
         }
+        self.query()?.merge(self.optional_body(accepts)?)
+    }
+
+    fn has_media_type(&self, media_type: Accepts) -> bool {
+        self.media_type().is_some_and(|text| text.eq_ignore_ascii_case(media_type.media_types()))
+    }
+
+    fn media_type(&self) -> Option<&str> {
+        let content_type = self.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+        content_type.map(|text| text.split(';').next().unwrap_or_default().trim())
     }
 }
 
 /// Reads a body within `BODY_LIMIT` that arrives at `BODY_RATE` or better.
-async fn read(mut body: Body) -> Result<Bytes, Problem> {
+async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok(Zeroizing::default());
     }
     let too_large = || {
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, Code::PayloadTooLarge)
@@ -185,11 +203,11 @@ async fn read(mut body: Body) -> Result<Bytes, Problem> {
         return Err(too_large());
     }
     let begun = tokio::time::Instant::now();
-    let mut bytes = BytesMut::new();
+    let mut bytes = Zeroizing::new(Vec::new());
     loop {
         let allowed = BODY_GRACE + Duration::from_secs((bytes.len() / BODY_RATE) as u64);
         let frame = match tokio::time::timeout_at(begun + allowed, body.frame()).await {
-            Ok(None) => return Ok(bytes.freeze()),
+            Ok(None) => return Ok(bytes),
             Ok(Some(Ok(frame))) => frame,
             Ok(Some(Err(_))) => return Err(Problem::malformed("the body ended too early")),
             Err(_) => {
@@ -200,6 +218,16 @@ async fn read(mut body: Body) -> Result<Bytes, Problem> {
         if bytes.len() + data.len() > BODY_LIMIT {
             return Err(too_large());
         }
-        bytes.extend_from_slice(&data);
+        append(&mut bytes, &data);
     }
+}
+
+/// A vector that grows by itself would leave copies of secrets behind.
+fn append(bytes: &mut Zeroizing<Vec<u8>>, data: &[u8]) {
+    if bytes.capacity() - bytes.len() < data.len() {
+        let mut larger = Zeroizing::new(Vec::with_capacity((bytes.len() + data.len()).next_power_of_two()));
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
+    }
+    bytes.extend_from_slice(data);
 }

@@ -4,17 +4,23 @@
 use std::fmt;
 
 use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::secret::SecretString;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::error::Category;
+use zeroize::Zeroize as _;
 
 use crate::http::problem::Problem;
 
 /// Several times what any endpoint takes.
 const MAX_FIELDS: usize = 64;
 
-/// Fields by name. A handler takes those it knows; the rest is reported as unknown.
-#[derive(Debug, Default)]
+/// Fields that hold a secret of a person or a client: a handler takes them with `secret` only.
+const SECRETS: [&str; 7] = ["password", "current_password", "token", "mfa_token", "refresh_token", "otp", "code"];
+
+/// Fields by name. A handler takes those it knows; the rest is reported as unknown. `Debug` shows the names only, and
+/// values that no handler took are wiped when dropped.
+#[derive(Default)]
 pub struct FormFields {
     values: Vec<(String, Value)>,
     violations: Vec<Violation>,
@@ -57,8 +63,8 @@ impl FormFields {
     ///
     /// # Errors
     /// `malformed_request` if both have a field.
-    pub fn merge(mut self, other: Self) -> Result<Self, Problem> {
-        for (name, value) in other.values {
+    pub fn merge(mut self, mut other: Self) -> Result<Self, Problem> {
+        for (name, value) in std::mem::take(&mut other.values) {
             self.insert(name, value).map_err(Problem::malformed)?;
         }
         Ok(self)
@@ -82,8 +88,8 @@ impl FormFields {
     /// All fields, for handlers that take nested values.
     #[cfg(feature = "testkit")]
     #[must_use]
-    pub fn into_map(self) -> serde_json::Map<String, Value> {
-        self.values.into_iter().collect()
+    pub fn into_map(mut self) -> serde_json::Map<String, Value> {
+        std::mem::take(&mut self.values).into_iter().collect()
     }
 
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -93,6 +99,17 @@ impl FormFields {
 
     /// An optional string; another type is reported as `wrong_type`.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
+        debug_assert!(!SECRETS.contains(&name), "{name} is a secret");
+        self.string(name)
+    }
+
+    /// An optional string that is a secret.
+    pub fn secret(&mut self, name: &'static str) -> Option<SecretString> {
+        debug_assert!(SECRETS.contains(&name), "{name} is no secret");
+        self.string(name).map(SecretString::new)
+    }
+
+    fn string(&mut self, name: &'static str) -> Option<String> {
         if let Value::String(text) = self.take(name)? {
             return Some(text);
         }
@@ -106,6 +123,14 @@ impl FormFields {
             self.violations.push(Violation::new(name, Code::Required));
         }
         self.text(name).unwrap_or_default()
+    }
+
+    /// A required string that is a secret; empty if it is missing, which `finish` reports.
+    pub fn required_secret(&mut self, name: &'static str) -> SecretString {
+        if !self.has(name) {
+            self.violations.push(Violation::new(name, Code::Required));
+        }
+        self.secret(name).unwrap_or_else(|| SecretString::new(""))
     }
 
     /// A required boolean; in a form the string `true` or `false`.
@@ -137,7 +162,7 @@ impl FormFields {
             Violation::new(name, Code::UnknownField)
         });
         self.violations.extend(unknown);
-        self.violations
+        std::mem::take(&mut self.violations)
     }
 
     /// Fails if there is a violation.
@@ -154,8 +179,38 @@ impl FormFields {
     /// # Errors
     /// `validation_failed` with all violations.
     pub fn finish_ignoring_unknown(mut self) -> Result<(), Problem> {
-        self.values.clear();
+        self.wipe();
         self.finish()
+    }
+}
+
+impl FormFields {
+    fn wipe(&mut self) {
+        for (_, value) in &mut self.values {
+            wipe(value);
+        }
+        self.values.clear();
+    }
+}
+
+fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(values) => values.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+impl Drop for FormFields {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}
+
+impl fmt::Debug for FormFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.values.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -207,6 +262,24 @@ mod tests {
                 ("is_email_verified".to_owned(), Code::UnknownField),
             ]
         );
+    }
+
+    #[test]
+    fn values_are_never_shown() {
+        let fields = FormFields::from_json(br#"{"password":"marked","nested":{"otp":["marked"]}}"#).unwrap();
+        assert_eq!(format!("{fields:?}"), r#"["password", "nested"]"#);
+        let mut fields = FormFields::from_form(b"password=marked").unwrap();
+        let password = fields.required_secret("password");
+        assert_eq!((password.expose(), format!("{password:?}").contains("marked")), ("marked", false));
+        let mut nested = serde_json::json!({"a": ["marked", {"b": "marked"}]});
+        wipe(&mut nested);
+        assert_eq!(nested, serde_json::json!({"a": ["", {"b": ""}]}));
+    }
+
+    #[test]
+    #[should_panic(expected = "password is a secret")]
+    fn a_secret_is_not_taken_as_text() {
+        let _ = FormFields::default().text("password");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub async fn guard(
 ) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
+    let clock = &guard.app.service.ports.clock;
+    guard.app.unlisted_proxies.observe(peer.ip(), request.headers(), &guard.app.trusted_proxies, || clock.now());
     let ip = client_address(peer.ip(), request.headers(), &guard.app.trusted_proxies);
     let address = ClientAddress::new(ip);
     let sent_token = credentials(request.headers(), "bearer").is_some();

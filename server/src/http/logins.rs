@@ -13,7 +13,6 @@ use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
 use crate::http::error::too_many;
 use crate::http::extract::{Accepts, Input, RealmContext};
-use crate::http::form_fields::FormFields;
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
 use crate::http::openapi::schemas;
 use crate::http::problem::Problem;
@@ -56,13 +55,13 @@ pub static LOGIN: Operation =
 
 pub async fn login(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Form)?;
-    let (username, password) = (fields.required_text("username"), fields.required_text("password"));
+    let (username, password) = (fields.required_text("username"), fields.required_secret("password"));
     if fields.text("grant_type").is_some_and(|grant| grant != "password" && !grant.is_empty()) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type"));
     }
     fields.finish_ignoring_unknown()?;
     let challenge = format!("Bearer realm=\"{}\"", context.realm);
-    password_grant(&context, &username, &password).await.map_err(|problem| match problem.status {
+    password_grant(&context, &username, password.expose()).await.map_err(|problem| match problem.status {
         StatusCode::UNAUTHORIZED => problem.challenge(&challenge),
         _ => problem,
     })
@@ -91,13 +90,14 @@ pub async fn token(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Form)?;
     let outcome = match fields.text("grant_type").as_deref() {
         Some("password") => {
-            let (username, password) = (required(&mut fields, "username")?, required(&mut fields, "password")?);
+            let (username, password) =
+                (required(fields.text("username"), "username")?, required(fields.secret("password"), "password")?);
             spend_login_limit(&context).await?;
-            password_grant(&context, &username, &password).await
+            password_grant(&context, &username, password.expose()).await
         }
         Some("refresh_token") => {
-            let refresh_token = required(&mut fields, "refresh_token")?;
-            let pair = context.service().sessions().refresh(&context.realm, &refresh_token).await?;
+            let refresh_token = required(fields.secret("refresh_token"), "refresh_token")?;
+            let pair = context.service().sessions().refresh(&context.realm, refresh_token.expose()).await?;
             Ok(token_response(&pair))
         }
         Some(_) => {
@@ -123,10 +123,13 @@ pub static LOGIN_MFA: Operation = Operation::new(
 
 pub async fn login_mfa(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::JsonOrForm)?;
-    let (mfa_token, otp) = (fields.required_text("mfa_token"), fields.required_text("otp"));
+    let (mfa_token, otp) = (fields.required_secret("mfa_token"), fields.required_secret("otp"));
     fields.finish()?;
-    let pair =
-        context.service().logins().log_in_second_factor(&context.realm, &mfa_token, &otp, &context.client).await?;
+    let pair = context
+        .service()
+        .logins()
+        .log_in_second_factor(&context.realm, mfa_token.expose(), otp.expose(), &context.client)
+        .await?;
     Ok(token_response(&pair))
 }
 
@@ -141,8 +144,8 @@ pub static STEP_UP: Operation = Operation::new(
 
 pub async fn step_up(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
-    let password = fields.required_text("password");
-    let (challenge, otp) = (fields.text("mfa_token"), fields.text("otp"));
+    let password = fields.required_secret("password");
+    let (challenge, otp) = (fields.secret("mfa_token"), fields.secret("otp"));
     for (missing, name) in
         [(challenge.is_none() && otp.is_some(), "mfa_token"), (challenge.is_some() && otp.is_none(), "otp")]
     {
@@ -151,8 +154,9 @@ pub async fn step_up(context: RealmContext, Authenticated(caller): Authenticated
         }
     }
     fields.finish()?;
-    let factor = challenge.as_deref().zip(otp.as_deref()).map(|(challenge, otp)| FactorAnswer { challenge, otp });
-    match context.service().logins().step_up(&caller, &password, factor, &context.client).await? {
+    let factor = challenge.as_ref().zip(otp.as_ref());
+    let factor = factor.map(|(challenge, otp)| FactorAnswer { challenge: challenge.expose(), otp: otp.expose() });
+    match context.service().logins().step_up(&caller, password.expose(), factor, &context.client).await? {
         SteppedUp::Token(token) => {
             let expires_in = context.service().policy.lifetimes.access.as_secs();
             let body = json!({"access_token": token.expose(), "token_type": "bearer", "expires_in": expires_in});
@@ -187,8 +191,8 @@ async fn spend_login_limit(context: &RealmContext) -> Result<(), Problem> {
     }
 }
 
-fn required(fields: &mut FormFields, name: &'static str) -> Result<String, Problem> {
-    fields.text(name).ok_or_else(|| Problem::malformed(format!("{name} is missing")))
+fn required<T>(field: Option<T>, name: &'static str) -> Result<T, Problem> {
+    field.ok_or_else(|| Problem::malformed(format!("{name} is missing")))
 }
 
 /// The response to a login, a refresh or a changed password.

@@ -9,11 +9,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::HOST;
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_MATCH, ORIGIN, REFERRER_POLICY,
-    RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, ETAG, IF_MATCH, ORIGIN,
+    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::uri::Authority;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use portcullis_core::model::code::Code;
 use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -43,9 +43,19 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
 ];
 
+/// Keeps credentials out of what `Debug` shows of a request.
+fn mark_credentials(headers: &mut HeaderMap) {
+    for (name, value) in headers.iter_mut() {
+        if *name == AUTHORIZATION || *name == COOKIE {
+            value.set_sensitive(true);
+        }
+    }
+}
+
 /// Refuses a request whose URI or headers are longer than any of ours, or whose Host is missing, doubled or no authority
 /// (RFC 9112, section 3.2).
-pub async fn check_head(request: Request, next: Next) -> Response {
+pub async fn check_head(mut request: Request, next: Next) -> Response {
+    mark_credentials(request.headers_mut());
     let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let uri = request.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
     if uri > URI_LIMIT {
@@ -135,4 +145,21 @@ pub fn cors_layer(app: &App) -> Arc<CorsLayer> {
         ])
         .max_age(Duration::from_secs(600));
     Arc::new(layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_not_shown() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(AUTHORIZATION, "Bearer marked"), (COOKIE, "a=marked"), (COOKIE, "b=marked"), (HOST, "x")]
+        {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        mark_credentials(&mut headers);
+        let shown = format!("{headers:?}");
+        assert!(!shown.contains("marked") && shown.contains("\"x\""), "{shown}");
+    }
 }

@@ -21,6 +21,7 @@ mod problem;
 mod rate_limit;
 mod response;
 pub mod routes;
+pub mod unlisted_proxies;
 
 pub use error::no_place;
 

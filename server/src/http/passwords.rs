@@ -49,10 +49,10 @@ pub static RESET_FORM: Operation = Operation::new(
 /// `GET /reset_password_form?token=`: shows the form, consumes nothing.
 pub async fn reset_form(context: RealmContext, input: Input) -> HandlerResult {
     let mut query = input.query()?;
-    let token = query.required_text("token");
+    let token = query.required_secret("token");
     query.finish()?;
-    match context.service().passwords().preview_reset(&context.realm, &token).await {
-        Ok(()) => form(&context, StatusCode::OK, &token, &[]),
+    match context.service().passwords().preview_reset(&context.realm, token.expose()).await {
+        Ok(()) => form(&context, StatusCode::OK, token.expose(), &[]),
         Err(AuthError::InvalidToken) => failed(&context),
         Err(error) => Err(error.into()),
     }
@@ -71,10 +71,13 @@ pub static RESET: Operation = Operation::new(
 /// `POST /reset_password`: the form of the page, or JSON.
 pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query()?.merge(input.body(Accepts::JsonOrForm)?)?;
-    let (token, password) = (fields.required_text("token"), fields.required_text("password"));
+    let (token, password) = (fields.required_secret("token"), fields.required_secret("password"));
     fields.finish()?;
-    let outcome =
-        context.service().passwords().reset_password(&context.realm, &token, &password, &context.client).await;
+    let outcome = context
+        .service()
+        .passwords()
+        .reset_password(&context.realm, token.expose(), password.expose(), &context.client)
+        .await;
     if preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Json {
         outcome?;
         return Ok(json(StatusCode::OK, &json!({"message": "Password reset successfully"})));
@@ -87,7 +90,7 @@ pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
         Err(AuthError::InvalidToken) => failed(&context),
         Err(AuthError::Invalid(violations)) => {
             let messages: Vec<String> = violations.into_iter().map(|violation| violation.message).collect();
-            form(&context, StatusCode::UNPROCESSABLE_ENTITY, &token, &messages)
+            form(&context, StatusCode::UNPROCESSABLE_ENTITY, token.expose(), &messages)
         }
         Err(error) => Err(error.into()),
     }
@@ -103,9 +106,10 @@ pub static CHANGE: Operation = Operation::new(
 
 pub async fn change(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
-    let (current, new) = (fields.required_text("current_password"), fields.required_text("password"));
+    let (current, new) = (fields.required_secret("current_password"), fields.required_secret("password"));
     fields.finish()?;
-    let pair = context.service().passwords().change_password(&caller, &current, &new, &context.client).await?;
+    let pair =
+        context.service().passwords().change_password(&caller, current.expose(), new.expose(), &context.client).await?;
     Ok(token_response(&pair))
 }
 

@@ -62,8 +62,8 @@ pub static VERIFY_OTP: Operation = Operation::new(
 
 pub async fn verify_otp(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query_or_body(Accepts::Json)?;
-    let (token, otp) = (fields.required_text("token"), fields.required_text("otp"));
+    let (token, otp) = (fields.required_secret("token"), fields.required_secret("otp"));
     fields.finish()?;
-    context.service().factors().verify_otp(&context.realm, &token, &otp).await?;
+    context.service().factors().verify_otp(&context.realm, token.expose(), otp.expose()).await?;
     Ok(json(StatusCode::OK, &json!({"message": "OTP verified successfully"})))
 }

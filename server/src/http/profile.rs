@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::model::user::Profile;
 use portcullis_core::service::AuthService;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
@@ -93,7 +94,7 @@ pub async fn update(context: RealmContext, Authenticated(caller): Authenticated,
     let mut fields = input.body(Accepts::Json)?;
     let [first_name, last_name, email, phone, country_code] =
         ["first_name", "last_name", "email", "phone", "country_code"].map(|name| fields.text(name));
-    let password = fields.text("password");
+    let password = fields.secret("password");
     let changes = ProfileChanges {
         first_name: first_name.as_deref(),
         last_name: last_name.as_deref(),
@@ -104,7 +105,7 @@ pub async fn update(context: RealmContext, Authenticated(caller): Authenticated,
     let user = &caller.user;
     let current = context.service().profile_tag(&user.realm, &user.id, user.version);
     let expected = expected_version(&input.headers, &current, user.version)?;
-    let given = Reauthentication::by_password(password.as_deref(), &context.client);
+    let given = Reauthentication::by_password(password.as_ref().map(SecretString::expose), &context.client);
     let changed =
         context.service().accounts().update_profile(&caller, changes, expected, fields.violations(), given).await?;
     Ok(profile(context.service(), &context.realm, &changed))

@@ -4,6 +4,7 @@ use axum::response::Response;
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::registration_form::RegistrationForm;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::registration::verify_email::{LinkPreview, Verified};
 use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::{Value, json};
@@ -50,15 +51,16 @@ pub static CREATE: Operation = Operation::new(
 
 pub async fn create(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
-    let [first_name, last_name, email, phone, country_code, password] =
-        ["first_name", "last_name", "email", "phone", "country_code", "password"].map(|name| fields.text(name));
+    let [first_name, last_name, email, phone, country_code] =
+        ["first_name", "last_name", "email", "phone", "country_code"].map(|name| fields.text(name));
+    let password = fields.secret("password");
     let form = RegistrationForm {
         first_name: first_name.as_deref(),
         last_name: last_name.as_deref(),
         email: email.as_deref(),
         phone: phone.as_deref(),
         country_code: country_code.as_deref(),
-        password: password.as_deref(),
+        password: password.as_ref().map(SecretString::expose),
     };
     let id =
         context.service().registrations().register(&context.realm, form, fields.violations(), &context.client).await?;
@@ -96,14 +98,14 @@ pub static VERIFY_PAGE: Operation = Operation::new(
 /// at once.
 pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
     let mut query = input.query()?;
-    let token = query.required_text("token");
+    let token = query.required_secret("token");
     query.finish()?;
     let (service, realm) = (context.service(), &context.realm);
     if only_json(&input.headers) {
-        let verified = service.registrations().verify_link(realm, &token, None).await?;
+        let verified = service.registrations().verify_link(realm, token.expose(), None).await?;
         return Ok(verified_json(verified));
     }
-    let preview = match service.registrations().preview_link(realm, &token).await {
+    let preview = match service.registrations().preview_link(realm, token.expose()).await {
         Err(AuthError::InvalidToken) => return failed(&context),
         other => other?,
     };
@@ -119,7 +121,7 @@ pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
         "needs_password": needs_password,
         "at": human_time(at),
         "action": format!("/{realm}/verify"),
-        "token": token,
+        "token": token.expose(),
     });
     page(&context.app, StatusCode::OK, template, values)
 }
@@ -160,18 +162,18 @@ enum Outcome {
 
 async fn verify_fields(context: &RealmContext, mut fields: FormFields) -> Result<Outcome, Problem> {
     let (service, realm) = (context.service(), &context.realm);
-    let (token, email, code) = (fields.text("token"), fields.text("email"), fields.text("code"));
-    let password = fields.text("password");
+    let (token, email, code) = (fields.secret("token"), fields.text("email"), fields.secret("code"));
+    let password = fields.secret("password");
     let reject = fields.flag("reject");
     if token.is_none() {
-        for (name, value) in [("email", &email), ("code", &code)] {
-            if value.is_none() {
+        for (name, given) in [("email", email.is_some()), ("code", code.is_some())] {
+            if !given {
                 fields.refuse(Violation::new(name, Code::Required));
             }
         }
     } else {
-        for (name, value) in [("email", &email), ("code", &code)] {
-            if value.is_some() {
+        for (name, given) in [("email", email.is_some()), ("code", code.is_some())] {
+            if given {
                 let message = "a token stands alone";
                 let code = Code::ValueInvalid;
                 fields.refuse(Violation::with_message(name, code, message));
@@ -179,17 +181,18 @@ async fn verify_fields(context: &RealmContext, mut fields: FormFields) -> Result
         }
     }
     fields.finish()?;
+    let password = password.as_ref().map(SecretString::expose);
     match (token, reject) {
         (Some(token), true) => {
-            service.registrations().reject_link(realm, &token).await?;
+            service.registrations().reject_link(realm, token.expose()).await?;
             Ok(Outcome::Rejected)
         }
         (Some(token), false) => {
-            Ok(Outcome::Verified(service.registrations().verify_link(realm, &token, password.as_deref()).await?))
+            Ok(Outcome::Verified(service.registrations().verify_link(realm, token.expose(), password).await?))
         }
         (None, _) => {
-            let (email, code) = (email.unwrap_or_default(), code.unwrap_or_default());
-            Ok(Outcome::Verified(service.registrations().verify_code(realm, &email, &code, password.as_deref()).await?))
+            let (email, code) = (email.unwrap_or_default(), code.unwrap_or_else(|| SecretString::new("")));
+            Ok(Outcome::Verified(service.registrations().verify_code(realm, &email, code.expose(), password).await?))
         }
     }
 }

@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::report::Report;
 use self::tools::Tools;
-use crate::steps::{cargo, step};
+use crate::commands::{cargo, step};
 use portcullis_test_services::Services;
 
 /// The sections, in the order in which they run.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use super::server::{Server, Stopped, free_port};
-use crate::steps::install;
+use crate::commands::install;
 
 /// Programs of others and of ours.
 pub struct Tools {

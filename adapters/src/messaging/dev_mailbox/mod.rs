@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::messaging::links::LinkBuilder;
 use crate::messaging::templates::Renderer;
 
-/// A message as the mailbox shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A message as the mailbox shows it. `Debug` shows nothing of a person and no code.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailboxEntry {
     /// `email`, `sms` or `voice`.
     pub channel: String,
@@ -40,6 +40,13 @@ pub struct MailboxEntry {
     pub code: Option<String>,
     /// When, RFC 3339.
     pub at: String,
+}
+
+impl std::fmt::Debug for MailboxEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { channel, template, .. } = self;
+        f.debug_struct("MailboxEntry").field("channel", channel).field("template", template).finish_non_exhaustive()
+    }
 }
 
 /// The dependencies of the mailbox.

@@ -1,6 +1,6 @@
 //! Words of the lists and the person's own, as they are, backwards, and with digits and signs for letters.
 
-use super::patterns::{Match, Pattern};
+use super::patterns::{Match, Pattern, number};
 use super::words::{List, Words};
 
 /// Signs that people write for a letter.
@@ -18,6 +18,9 @@ const SIGNS: [(char, &[char]); 12] = [
     ('x', &['%']),
     ('z', &['2']),
 ];
+
+/// Shorter words appear in random text too often to mean anything.
+const SHORTEST_WORD: usize = 4;
 
 /// Which sign stands for which letter, in the order of the signs.
 type Substitutions = Vec<(char, char)>;
@@ -78,6 +81,29 @@ fn find(password: &[char], own: &[String]) -> Vec<Found> {
         }
     }
     found
+}
+
+/// The most that disjoint words of at least four letters save, as powers of ten.
+pub(super) fn saved_by_words(text: &[char]) -> f64 {
+    // a letter of hexadecimal digits is one of sixteen signs
+    let letters: f64 = if text.iter().all(|c| c.is_ascii_hexdigit() || *c == '-') { 16.0 } else { 26.0 };
+    let place = number(text.len().max(1)).log10();
+    let words: Vec<(usize, usize, f64)> = find(text, &[])
+        .into_iter()
+        .filter(|found| found.end - found.start >= SHORTEST_WORD)
+        .filter(|found| text.get(found.start..found.end).is_some_and(|word| word.iter().all(|c| c.is_alphabetic())))
+        .map(|Found { start, end, rank, .. }| {
+            (start, end, number(end - start) * letters.log10() - f64::from(rank).log10() - place)
+        })
+        .collect();
+    let mut best = vec![0.0_f64];
+    for end in 1..=text.len() {
+        let before = best.last().copied().unwrap_or_default();
+        let with_word = words.iter().filter(|(_, last, _)| *last == end);
+        let saved = with_word.filter_map(|(start, _, saved)| Some(best.get(*start)? + saved)).fold(before, f64::max);
+        best.push(saved);
+    }
+    best.last().copied().unwrap_or_default()
 }
 
 /// Words that appear once signs are read as letters.

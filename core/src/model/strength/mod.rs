@@ -87,6 +87,16 @@ pub fn estimate(password: &str, context: &StrengthContext) -> Strength {
     Strength { score, guesses_log10: guesses.log10(), warning, suggestions }
 }
 
+/// How much shorter a text is as a list of words than as letters: powers of ten by which words make it easier to guess.
+///
+/// Each word of four letters or more costs its rank and its place, and saves its letters. A random text saves `n` with a
+/// probability of about one in 10^n, so that a large number means that a person wrote it.
+#[must_use]
+pub fn saved_by_words(text: &str) -> f64 {
+    let measured: Zeroizing<Vec<char>> = Zeroizing::new(text.chars().take(MEASURED).collect());
+    dictionary::saved_by_words(&measured)
+}
+
 /// Unpacks the lists of words, which the first estimate would otherwise wait for: some milliseconds.
 pub fn prepare() {
     words::Words::get();
@@ -119,6 +129,14 @@ mod tests {
         assert!(estimate("SecureP@ssw0rd123!", &john).score >= 3);
         assert_eq!(estimate("password", &nobody).score, 0);
         assert_eq!(estimate("password", &nobody).warning, Some(Warning::Top10));
+    }
+
+    #[test]
+    fn words_save_nothing_of_random_text() {
+        assert!(saved_by_words("a-string-secret-at-least-256-bits-long") > 8.0);
+        assert!(saved_by_words("This is my very long production secret") > 8.0);
+        assert!(saved_by_words("kX9vQ2mT7rB4nL8yW3pZ6sD1fG5hJ0cV") < 3.0);
+        assert!(saved_by_words("") < 0.1);
     }
 
     #[test]

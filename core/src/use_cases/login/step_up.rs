@@ -12,7 +12,7 @@ use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::errors::AuthError;
 
 /// The answer to a challenge of the second factor.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct FactorAnswer<'a> {
     /// The challenge.
     pub challenge: &'a str,

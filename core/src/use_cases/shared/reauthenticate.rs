@@ -13,7 +13,7 @@ use crate::use_cases::shared::errors::AuthError;
 const SESSION_FAILURES: u8 = 5;
 
 /// What a request carries to show that its caller is the account's owner, besides the access token.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub enum Reauthentication<'a> {
     /// Nothing: the authentication must be recent.
     #[default]

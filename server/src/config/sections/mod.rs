@@ -1,5 +1,6 @@
 //! The sections, one function each.
 
+mod file_rights;
 mod limits;
 mod messaging;
 mod safety;
@@ -9,13 +10,14 @@ mod web;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use portcullis_core::model::realm::Realm;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::settings_reader::{SettingsReader, duration};
 use crate::config::{
-    Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Passwords, SecretText, ServiceClientSettings,
-    Settings, Signing, secrets, strength,
+    Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Passwords, PublicUrl, RateLimits, SecretText,
+    ServiceClientSettings, Settings, Signing, secrets, strength,
 };
 
 pub use limits::{RateQuota, default_quota};
@@ -36,6 +38,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let production = environment == Environment::Production;
     safety::require_explicit_environment(reader);
     let database = stores::database(reader, production);
+    file_rights::require_private_files(reader, environment, database.as_ref());
     let secrets_file = database.as_ref().map(|database| secrets_file(reader, database));
     let app = web::app(reader, production);
     let public_url = web::public_url(reader, &app, production);
@@ -47,8 +50,10 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let listen = Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) };
     let redis = stores::redis(reader, production);
     let session_cache_ttl = stores::session_cache_ttl(reader);
-    let mut settings = Settings {
+    let guarded = guarded(reader, environment, &public_url);
+    Some(Settings {
         environment,
+        allowed_unsafe: guarded.allowed_unsafe,
         listen,
         public_url,
         app,
@@ -58,15 +63,15 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         mail,
         texts,
         watchman,
-        limits: limits::limits(reader),
+        limits: guarded.limits,
         sms_quotas: limits::texts(reader),
         keep_alive: reader.duration("KEEP_ALIVE", Duration::from_secs(75)),
         max_connections: reader.number("MAX_CONNECTIONS", 8192, 1, 1_000_000),
         max_connections_per_address: reader.number("MAX_CONNECTIONS_PER_ADDRESS", 256, 1, 1_000_000),
-        trusted_proxies: web::trusted_proxies(reader),
-        hashing: hashing(reader),
-        lifetimes: lifetimes(reader),
-        passwords: passwords(reader),
+        trusted_proxies: guarded.trusted_proxies,
+        hashing: guarded.hashing,
+        lifetimes: guarded.lifetimes,
+        passwords: guarded.passwords,
         phone_validation_strict: reader.choice(
             "PHONE_VALIDATION",
             false,
@@ -81,15 +86,39 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         dev_mailbox: web::dev_mailbox(reader),
         log: log(reader),
         ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),
-        // for mail, MongoDB and Redis alike
-        validate_certificates: reader.flag("VALIDATE_CERTS", true),
+        validate_certificates: guarded.validate_certificates,
         warnings: std::mem::take(&mut reader.warnings),
         secrets: secrets?,
         secrets_file: secrets_file?,
         database: database?,
+    })
+}
+
+/// The settings that have floors in production.
+struct Guarded {
+    limits: RateLimits,
+    trusted_proxies: Vec<IpNet>,
+    hashing: Hashing,
+    lifetimes: Lifetimes,
+    passwords: Passwords,
+    /// For mail, MongoDB and Redis alike.
+    validate_certificates: bool,
+    /// The settings below their floors that `ALLOW_UNSAFE` allows.
+    allowed_unsafe: Vec<&'static str>,
+}
+
+fn guarded(reader: &mut SettingsReader, environment: Environment, public_url: &PublicUrl) -> Guarded {
+    let mut guarded = Guarded {
+        limits: limits::limits(reader),
+        trusted_proxies: web::trusted_proxies(reader),
+        hashing: hashing(reader),
+        lifetimes: lifetimes(reader),
+        passwords: passwords(reader),
+        validate_certificates: reader.flag("VALIDATE_CERTS", true),
+        allowed_unsafe: Vec::new(),
     };
-    safety::require_floors(reader, &mut settings);
-    Some(settings)
+    guarded.allowed_unsafe = safety::require_floors(reader, environment, &guarded, public_url);
+    guarded
 }
 
 /// Beside the database.
@@ -221,7 +250,7 @@ fn service_clients(reader: &mut SettingsReader, realms: &[String]) -> Vec<Servic
         }
         // one client may have the same secret in several realms
         if clients.iter().all(|known| known.id != client.id || known.secret != client.secret) {
-            strength::check(reader, NAME, secret);
+            strength::check(reader, NAME, secret, strength::SHORTEST);
             strength::claim(reader, NAME, secret);
         }
         clients.push(client);

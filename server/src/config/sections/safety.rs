@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::list;
+use super::{Guarded, list};
 use crate::config::settings_reader::SettingsReader;
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, PublicUrl};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// The weakest Argon2 parameters of OWASP's password storage cheat sheet: memory in KiB, passes.
@@ -65,9 +65,15 @@ fn without_port(host: &str) -> &str {
     host.split(':').next().unwrap_or(host)
 }
 
-/// Refuses values below production's floors, all of them at once. `ALLOW_UNSAFE` lifts the floors that it names.
-pub fn require_floors(reader: &mut SettingsReader, settings: &mut Settings) {
-    let production = settings.environment == Environment::Production;
+/// Refuses values below production's floors, all of them at once. `ALLOW_UNSAFE` lifts the floors that it names; these
+/// are returned.
+pub fn require_floors(
+    reader: &mut SettingsReader,
+    environment: Environment,
+    guarded: &Guarded,
+    public_url: &PublicUrl,
+) -> Vec<&'static str> {
+    let production = environment == Environment::Production;
     let allowed = list(reader, "ALLOW_UNSAFE").unwrap_or_default();
     if production && !reader.is_set("TRUSTED_PROXIES") {
         reader.refuse(
@@ -76,10 +82,12 @@ pub fn require_floors(reader: &mut SettingsReader, settings: &mut Settings) {
             "list the proxies in front of this server as in 10.0.0.0/8, or set it to none",
         );
     }
-    let below = if production { below_the_floors(settings) } else { Vec::new() };
+    let below = if production { below_the_floors(guarded, public_url) } else { Vec::new() };
+    let mut lifted = Vec::new();
     for (name, what, fix) in &below {
         if allowed.iter().any(|allowed| allowed == name) {
-            settings.warnings.push(format!("{name} {what}: allowed by ALLOW_UNSAFE"));
+            lifted.push(*name);
+            reader.warnings.push(format!("{name} {what}: allowed by ALLOW_UNSAFE"));
         } else {
             reader.refuse(name, what, &format!("{fix}, or name it in ALLOW_UNSAFE"));
         }
@@ -87,14 +95,16 @@ pub fn require_floors(reader: &mut SettingsReader, settings: &mut Settings) {
     for name in allowed.iter().filter(|allowed| below.iter().all(|(name, ..)| name != allowed)) {
         reader.refuse("ALLOW_UNSAFE", &format!("names {name}, which is not below a floor"), "remove it");
     }
+    lifted
 }
 
-fn below_the_floors(settings: &Settings) -> Vec<(&'static str, &'static str, &'static str)> {
-    let (hashing, lifetimes) = (&settings.hashing, &settings.lifetimes);
+fn below_the_floors(guarded: &Guarded, public_url: &PublicUrl) -> Vec<(&'static str, &'static str, &'static str)> {
+    let Guarded { hashing, lifetimes, .. } = guarded;
     let strong = |(memory, passes): &(u32, u32)| hashing.memory_kib >= *memory && hashing.iterations >= *passes;
-    let everything = settings.trusted_proxies.iter().any(|net| net.prefix_len() == 0);
+    let everything = guarded.trusted_proxies.iter().any(|net| net.prefix_len() == 0);
+    let plain_http = public_url.0.is_some() && !public_url.is_https();
     [
-        (!settings.limits.enabled, "RATE_LIMITS", "is off", "switch it on"),
+        (!guarded.limits.enabled, "RATE_LIMITS", "is off", "switch it on"),
         (everything, "TRUSTED_PROXIES", "trusts every address", "list the proxies alone"),
         (
             !ARGON2_FLOORS.iter().any(strong),
@@ -106,8 +116,9 @@ fn below_the_floors(settings: &Settings) -> Vec<(&'static str, &'static str, &'s
         (lifetimes.reset > DAY, "RESET_TOKEN_TTL", "is longer than a day", "make it shorter"),
         (lifetimes.refresh_max > DAY * 365, "REFRESH_TOKEN_MAX_TTL", "is longer than a year", "make it shorter"),
         (lifetimes.otp > Duration::from_secs(600), "OTP_TTL", "is longer than ten minutes", "make it shorter"),
-        (settings.passwords.min_score < 2, "PASSWORD_MIN_SCORE", "lets easy passwords pass", "use 2 at least"),
-        (!settings.validate_certificates, "VALIDATE_CERTS", "is off", "name your authority in TLS_CA_FILE"),
+        (guarded.passwords.min_score < 2, "PASSWORD_MIN_SCORE", "lets easy passwords pass", "use 2 at least"),
+        (!guarded.validate_certificates, "VALIDATE_CERTS", "is off", "name your authority in TLS_CA_FILE"),
+        (plain_http, "PUBLIC_URL", "is not https, and links in e-mails carry secrets", "serve https"),
     ]
     .into_iter()
     .filter_map(|(below, name, what, fix)| below.then_some((name, what, fix)))

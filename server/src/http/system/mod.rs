@@ -140,7 +140,8 @@ pub(super) async fn health(State(app): State<Arc<App>>) -> HandlerResult {
 
 pub(super) static DETAILED: Operation = Operation::new(
     "Health, for operators",
-    "The same with versions, latencies, queue depth, key ids and migration state.",
+    "The same with versions, latencies, queue depth, key ids, migration state, the floors that `ALLOW_UNSAFE` lifts, and \
+     proxies that are missing in `TRUSTED_PROXIES`.",
     &[
         ok(200, "The server is healthy or degraded.", "DetailedHealth"),
         ok(503, "The database is unavailable.", "DetailedHealth"),
@@ -157,6 +158,11 @@ pub(super) async fn detailed(State(app): State<Arc<App>>, _: Operator) -> Handle
         "uptime_seconds": app.started.elapsed().as_secs(),
         "realms": app.realms.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "latencies_ms": {"database": services.database_ms},
+        "allowed_unsafe": app.about.allowed_unsafe,
+        "unlisted_proxies": app.unlisted_proxies.first().map(|first| {
+            let requests = app.unlisted_proxies.requests();
+            json!({"peer": first.peer, "private": first.private, "first_seen": rfc3339(first.at), "requests": requests})
+        }),
         "queue": depth.map(|depth| json!({"waiting": depth.waiting, "dead": depth.dead})),
         "keys": {
             "encrypting": app.about.key_ids.first(),
@@ -213,6 +219,9 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, _: Operator) -> Handler
     app.measured(|| {
         for (name, count) in &app.counts {
             ::metrics::counter!(*name).absolute(count.load(Ordering::Relaxed));
+        }
+        for setting in &app.about.allowed_unsafe {
+            ::metrics::gauge!("portcullis_unsafe_setting", "setting" => *setting).set(1.0);
         }
         for (setting, age) in key_ages(&app) {
             ::metrics::gauge!("portcullis_key_age_seconds", "setting" => setting).set(age.as_secs_f64());

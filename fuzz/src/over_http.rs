@@ -1,0 +1,83 @@
+//! Bodies of requests, sent to a running server.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use portcullis_tests::{Answer, Api, Person, TestServer};
+use reqwest::Method;
+use tokio::runtime::Runtime;
+
+/// A server, a person who is logged in, and what they do it on.
+struct World {
+    runtime: Runtime,
+    _server: TestServer,
+    stranger: Api,
+    person: Api,
+}
+
+fn world() -> &'static Mutex<World> {
+    static WORLD: OnceLock<Mutex<World>> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        let runtime = Runtime::new().expect("a runtime");
+        let (server, stranger, person) = runtime.block_on(async {
+            let server = TestServer::start().await;
+            let stranger = server.realm("User1");
+            let (person, _) = stranger.logged_in(&Person::john()).await;
+            (server, stranger, person)
+        });
+        Mutex::new(World { runtime, _server: server, stranger, person })
+    })
+}
+
+/// Sends a body to each of the paths. No answer is a server's fault, and every refusal has a code.
+fn send(media_type: &str, paths: &[(Method, &str, bool)], body: &[u8]) {
+    let world = world().lock().unwrap_or_else(PoisonError::into_inner);
+    for (method, path, as_person) in paths {
+        let api = if *as_person { &world.person } else { &world.stranger };
+        let request = api.request(method.clone(), path).header("content-type", media_type);
+        let request = request.header("accept", "application/json").body(body.to_vec());
+        let Answer { status, text, .. } = world.runtime.block_on(api.send(request));
+        assert!(!status.is_server_error(), "{method} {path}: {status} {text}");
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let refused = status.is_client_error();
+        assert!(!refused || answer["code"].is_string() && answer["request_id"].is_string(), "{method} {path}: {text}");
+    }
+}
+
+/// The path of a body: its first byte chooses it, so that each gets its share.
+fn chosen<'a>(paths: &'a [(Method, &'a str, bool)], data: &'a [u8]) -> (&'a [(Method, &'a str, bool)], &'a [u8]) {
+    let (first, body) = data.split_first().unwrap_or((&0, &[]));
+    let at = usize::from(*first) % paths.len();
+    (&paths[at..=at], body)
+}
+
+/// A JSON body for one of the endpoints that take JSON.
+pub fn json_body(data: &[u8]) {
+    let paths = [
+        (Method::POST, "/create", false),
+        (Method::POST, "/verify", false),
+        (Method::POST, "/resend_verification", false),
+        (Method::POST, "/otp_phone", false),
+        (Method::POST, "/verify_otp_phone", false),
+        (Method::POST, "/forget_password", false),
+        (Method::POST, "/reset_password", false),
+        (Method::POST, "/login/mfa", false),
+        (Method::PATCH, "/update", true),
+        (Method::PUT, "/mfa", true),
+    ];
+    let (path, body) = chosen(&paths, data);
+    send("application/json", path, body);
+}
+
+/// A form for one of the endpoints that take forms.
+pub fn form_body(data: &[u8]) {
+    let paths = [
+        (Method::POST, "/login", false),
+        (Method::POST, "/token", false),
+        (Method::POST, "/login/mfa", false),
+        (Method::POST, "/verify", false),
+        (Method::POST, "/reset_password", false),
+        (Method::POST, "/revoke", false),
+    ];
+    let (path, body) = chosen(&paths, data);
+    send("application/x-www-form-urlencoded", path, body);
+}
