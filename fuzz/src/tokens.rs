@@ -42,7 +42,7 @@ fn signers() -> &'static [(JwtSigner, String); 2] {
     SIGNERS.get_or_init(|| {
         let secret = "kX9vQ2mT7rB4nL8wZ1cF6hJ3pD5sG0yA";
         let issuer = "https://auth.example.com";
-        let signers = [JwtSigner::hs256(secret, issuer), JwtSigner::eddsa(secret, issuer)];
+        let signers = [JwtSigner::hs256(&[(1, secret)], issuer), JwtSigner::eddsa(&[(1, secret)], issuer)];
         signers.map(|signer| {
             let signer = signer.expect("a signer");
             let token = signer.sign(&claims()).expect("a token").expose().to_owned();

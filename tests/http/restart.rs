@@ -96,3 +96,30 @@ fn shape(answer: &portcullis_tests::Answer) -> (u16, Vec<(String, String)>, serd
     }
     (answer.status.as_u16(), fixed, body)
 }
+
+#[tokio::test]
+async fn tokens_live_as_long_as_their_secret_is_in_the_ring() {
+    const OLD: &str = "nT4xQ9vKc2LmW7sRz8YbE3hJ6pAfUd5gXo1iVtGy";
+    const NEW: &str = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";
+    for signing in ["HS256", "EdDSA"] {
+        let settings = [("PUBLIC_URL", "http://auth.example.com"), ("JWT_SECRET", OLD), ("SIGNING", signing)];
+        let mut server = TestServer::start_with(&settings).await;
+        let person = Person::john();
+        let _ = server.realm("User1").verified(&person).await;
+        let (old, old_refresh) = server.realm("User1").session(&person).await;
+        let (_, unused_refresh) = server.realm("User1").session(&person).await;
+        server.set("JWT_SECRET", &format!("2:{NEW},1:{OLD}"));
+        server.restart().await;
+        let api = server.realm("User1");
+        let _ = api.with_token(old.token.as_deref().unwrap()).get("/").await.expect(200);
+        let refreshed = api.refresh(&old_refresh).await.expect(200);
+        let (access, refresh) = (refreshed.member("access_token"), refreshed.member("refresh_token"));
+        server.set("JWT_SECRET", &format!("2:{NEW}"));
+        server.restart().await;
+        let api = server.realm("User1");
+        let _ = api.with_token(&access).get("/").await.expect(200);
+        let _ = api.refresh(&refresh).await.expect(200);
+        let _ = api.with_token(old.token.as_deref().unwrap()).get("/").await.expect(401);
+        let _ = api.refresh(&unused_refresh).await.expect(400);
+    }
+}

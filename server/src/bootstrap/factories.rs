@@ -48,10 +48,10 @@ pub fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
 }
 
 pub fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {
-    let secret = settings.secrets.jwt_secret.expose();
+    let ring = settings.secrets.jwt_secrets.entries();
     let made = match settings.signing {
-        Signing::Hs256 => JwtSigner::hs256(&[(1, secret)], issuer),
-        Signing::EdDsa => JwtSigner::eddsa(&[(1, secret)], issuer),
+        Signing::Hs256 => JwtSigner::hs256(&ring, issuer),
+        Signing::EdDsa => JwtSigner::eddsa(&ring, issuer),
     };
     made.map_err(|error| format!("JWT_SECRET: {error}"))
 }

@@ -35,7 +35,7 @@ impl<'a> KeysInUse<'a> {
     pub fn of(settings: &'a Settings, now: Timestamp) -> Self {
         let secrets = &settings.secrets;
         let encrypting = secrets.encryption_ring.0.first().map_or(0, |(id, _)| *id);
-        Self { encrypting, signing: secrets.jwt_secret.expose(), now }
+        Self { encrypting, signing: secrets.jwt_secrets.newest(), now }
     }
 }
 

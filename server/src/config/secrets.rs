@@ -23,11 +23,29 @@ impl fmt::Debug for KeyRing {
     }
 }
 
+/// A ring of secrets, each with its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRing(pub Vec<(u32, SecretText)>);
+
+impl SecretRing {
+    /// The first one.
+    #[must_use]
+    pub fn newest(&self) -> &str {
+        self.0.first().map_or("", |(_, secret)| secret.expose())
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(u32, &str)> {
+        self.0.iter().map(|(id, secret)| (*id, secret.expose())).collect()
+    }
+}
+
 /// The secrets of a server.
 #[derive(Debug, Clone)]
 pub struct Secrets {
-    /// Signs tokens.
-    pub jwt_secret: SecretText,
+    /// Sign tokens; the first one signs, all of them verify.
+    pub jwt_secrets: SecretRing,
     /// Wraps data keys.
     pub encryption_ring: KeyRing,
     /// Keys the blind indexes.
@@ -49,13 +67,13 @@ pub fn read(
         dev_secrets::add_missing(reader, file, fill_random);
     }
     let needed = !development || file.is_some();
-    let jwt_secret = strong(reader, "JWT_SECRET", SHORTEST);
+    let jwt_secrets = strong_ring(reader, "JWT_SECRET");
     let ring = reader.text("ENCRYPTION_KEY");
     let encryption_ring = ring.as_ref().and_then(|found| parse_ring(reader, &found.text));
     let email_salt = strong(reader, "EMAIL_SALT", SHORTEST_INDEX_KEY);
     let operator_token = strong(reader, "OPERATOR_TOKEN", SHORTEST);
     let there = [
-        ("JWT_SECRET", jwt_secret.is_some()),
+        ("JWT_SECRET", jwt_secrets.is_some()),
         ("ENCRYPTION_KEY", ring.is_some()),
         ("EMAIL_SALT", email_salt.is_some()),
     ];
@@ -65,7 +83,7 @@ pub fn read(
         }
     }
     Some(Secrets {
-        jwt_secret: jwt_secret?,
+        jwt_secrets: jwt_secrets?,
         encryption_ring: encryption_ring?,
         email_salt: email_salt?,
         operator_token,
@@ -77,6 +95,31 @@ fn strong(reader: &mut SettingsReader, name: &'static str, shortest: usize) -> O
     check(reader, name, secret.expose(), shortest);
     claim(reader, name, secret.expose());
     Some(secret)
+}
+
+/// `SECRET` or `2:SECRET,1:SECRET`.
+fn strong_ring(reader: &mut SettingsReader, name: &'static str) -> Option<SecretRing> {
+    let value = reader.secret(name)?;
+    let entries: Vec<Option<(u32, &str)>> = value.expose().split(',').map(ring_entry).collect();
+    let entries = entries.into_iter().collect::<Option<Vec<_>>>().unwrap_or_else(|| vec![(1, value.expose())]);
+    let mut ring = SecretRing(Vec::new());
+    for (id, secret) in entries {
+        if ring.0.iter().any(|(known, _)| *known == id) {
+            reader.refuse(name, &format!("has the id {id} twice"), "give each secret an id of its own");
+            return None;
+        }
+        check(reader, name, secret, SHORTEST);
+        claim(reader, name, secret);
+        ring.0.push((id, SecretText::new(secret)));
+    }
+    Some(ring)
+}
+
+/// One part of a ring: an id from 1 to 99999 and at least 22 characters.
+fn ring_entry(part: &str) -> Option<(u32, &str)> {
+    let (id, secret) = part.split_once(':')?;
+    let is_id = (1..=5).contains(&id.len()) && !id.starts_with('0') && id.bytes().all(|digit| digit.is_ascii_digit());
+    (is_id && secret.chars().count() >= 22).then_some((id.parse().ok()?, secret))
 }
 
 /// `KEY` or `2:KEY,1:KEY`.

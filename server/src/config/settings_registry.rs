@@ -51,7 +51,7 @@ pub const SETTINGS: &[Setting] = &[
     open("SESSION_CACHE_TTL", "5s", "how long Redis may answer for MongoDB about a session; 0s is never, 30s the most"),
     open("REDIS_HOST", "none", "the same, by host"),
     open("REDIS_PORT", "6379", "and port"),
-    secret("JWT_SECRET", "generated in development", "signs access tokens; at least 32 characters"),
+    secret("JWT_SECRET", "generated in development", "signs tokens; at least 32 characters, or a ring as in 2:NEW,1:OLD whose first entry signs"),
     open("JWT_ALGORITHM", "HS256", "alias of SIGNING"),
     open("SIGNING", "HS256", "or `EdDSA`"),
     secret("ENCRYPTION_KEY", "generated in development", "URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY`"),

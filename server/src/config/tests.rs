@@ -38,7 +38,7 @@ fn development_needs_nothing_and_keeps_its_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let first = Settings::load(sources(folder.path(), &[], None), &fill).unwrap();
     let second = Settings::load(sources(folder.path(), &[], None), &fill).unwrap();
-    assert_eq!(first.secrets.jwt_secret, second.secrets.jwt_secret);
+    assert_eq!(first.secrets.jwt_secrets, second.secrets.jwt_secrets);
     assert_eq!(first.secrets.encryption_ring.0, second.secrets.encryption_ring.0);
     let mode = std::fs::metadata(&first.secrets_file).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
@@ -262,7 +262,7 @@ fn a_secret_may_stand_in_a_file() {
     let secret = super::keys::text(&fill);
     std::fs::write(folder.path().join("jwt"), format!("{secret}\n")).unwrap();
     let settings = Settings::load(sources(folder.path(), &[("JWT_SECRET_FILE", "jwt")], None), &fill).unwrap();
-    assert_eq!(settings.secrets.jwt_secret.expose(), secret);
+    assert_eq!(settings.secrets.jwt_secrets.newest(), secret);
     assert!(problems(&[("JWT_SECRET_FILE", "nowhere")], None).contains("JWT_SECRET_FILE"));
     assert!(problems(&[("JWT_SECRET_FILE", "x"), ("JWT_SECRET", &secret)], None).contains("keep one of the two"));
 }
@@ -396,7 +396,7 @@ fn kept_secrets_are_made_only_where_one_is_missing_and_only_once() {
         let threads: Vec<_> = (0..16).map(|_| scope.spawn(load)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    assert!(many.iter().all(|one| one.secrets.jwt_secret == many[0].secrets.jwt_secret));
+    assert!(many.iter().all(|one| one.secrets.jwt_secrets == many[0].secrets.jwt_secrets));
     assert!(many.iter().all(|one| one.secrets.encryption_ring.0 == many[0].secrets.encryption_ring.0));
     let left: Vec<_> = std::fs::read_dir(folder.path().join("data")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["secrets.env"]);
@@ -487,4 +487,23 @@ fn no_realm_takes_the_place_of_a_path_of_the_system() {
             "{first}"
         );
     }
+}
+
+#[test]
+fn the_secret_of_tokens_may_be_a_ring() {
+    let new = super::keys::text(&fill);
+    let other = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";
+    let ids = |text: &str| {
+        let secrets = load(&[("ENVIRONMENT", "development"), ("JWT_SECRET", text)], None).secrets.jwt_secrets;
+        secrets.0.iter().map(|(id, _)| *id).collect::<Vec<u32>>()
+    };
+    assert_eq!(ids(&new), [1], "a plain secret is entry 1");
+    assert_eq!(ids(&format!("2:{new},1:{other}")), [2, 1]);
+    // whatever is no ring is one secret
+    assert_eq!(ids(&format!("02:{new},1:{other}")), [1]);
+    assert_eq!(ids(&format!("{new},{other}")), [1]);
+    let refused = |text: &str| problems(&[("ENVIRONMENT", "development"), ("JWT_SECRET", text)], None);
+    assert!(refused(&format!("2:{new},2:{other}")).contains("has the id 2 twice"));
+    assert!(refused(&format!("2:{new},1:{new}")).contains("JWT_SECRET"), "one secret twice");
+    assert!(refused(&format!("2:{new},1:Zq3vX8kLm2Rt7YwB5nJc9Hd")).contains("32 are the least"));
 }
