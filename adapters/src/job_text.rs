@@ -3,7 +3,7 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use portcullis_core::model::ids::UserId;
+use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::job::Task;
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
@@ -23,17 +23,18 @@ pub fn warn_of_unknown() {
 /// A task as text.
 pub fn print(task: &Task) -> String {
     let mut text = match task {
-        Task::VerifyRegistration(user) | Task::Welcome(user) | Task::ConfirmEmailChange(user) => {
-            json!({"user": user.to_string()})
-        }
+        Task::VerifyRegistration(user)
+        | Task::ResetAfterUndo(user)
+        | Task::Welcome(user)
+        | Task::ConfirmEmailChange(user) => json!({"user": user.to_string()}),
         Task::ResendVerification(email) | Task::ResetPassword(email) => json!({"email": hex(email)}),
-        Task::PasswordChanged { user, at, by_reset } => {
+        Task::PasswordChanged { user, at, by_reset, .. } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "by_reset": by_reset})
         }
-        Task::EmailChangeRequested { user, at } | Task::EmailChanged { user, at } | Task::PhoneChanged { user, at } => {
-            json!({"user": user.to_string(), "at": at.as_millis()})
-        }
-        Task::MfaChanged { user, at, enabled } => {
+        Task::EmailChangeRequested { user, at }
+        | Task::EmailChanged { user, at, .. }
+        | Task::PhoneChanged { user, at, .. } => json!({"user": user.to_string(), "at": at.as_millis()}),
+        Task::MfaChanged { user, at, enabled, .. } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "enabled": enabled})
         }
         Task::SendOtp { user, purpose, challenge, channel } => json!({
@@ -42,6 +43,7 @@ pub fn print(task: &Task) -> String {
     };
     if let Some(members) = text.as_object_mut() {
         members.insert("kind".to_owned(), json!(task.kind()));
+        members.extend(task.undo().map(|undo| ("undo".to_owned(), json!(undo.to_string()))));
     }
     text.to_string()
 }
@@ -53,17 +55,22 @@ pub fn parse(text: &str) -> Option<Task> {
     let user = || UserId::parse(word("user")?);
     let at = || value.get("at")?.as_i64().map(Timestamp::from_millis);
     let flag = |name: &str| value.get(name)?.as_bool();
+    // absent in a job of an earlier version
+    let undo = || word("undo").and_then(UndoId::parse);
     Some(match word("kind")? {
         "verify_registration" => Task::VerifyRegistration(user()?),
+        "reset_after_undo" => Task::ResetAfterUndo(user()?),
         "welcome" => Task::Welcome(user()?),
         "confirm_email_change" => Task::ConfirmEmailChange(user()?),
         "resend_verification" => Task::ResendVerification(unhex(word("email")?)?),
         "reset_password" => Task::ResetPassword(unhex(word("email")?)?),
-        "password_changed" => Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")? },
+        "password_changed" => {
+            Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")?, undo: undo() }
+        }
         "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
-        "email_changed" => Task::EmailChanged { user: user()?, at: at()? },
-        "phone_changed" => Task::PhoneChanged { user: user()?, at: at()? },
-        "mfa_changed" => Task::MfaChanged { user: user()?, at: at()?, enabled: flag("enabled")? },
+        "email_changed" => Task::EmailChanged { user: user()?, at: at()?, undo: undo() },
+        "phone_changed" => Task::PhoneChanged { user: user()?, at: at()?, undo: undo() },
+        "mfa_changed" => Task::MfaChanged { user: user()?, at: at()?, enabled: flag("enabled")?, undo: undo() },
         "send_otp" => Task::SendOtp {
             user: user()?,
             purpose: Purpose::parse(word("purpose")?)?,
@@ -92,6 +99,7 @@ mod tests {
 
     #[test]
     fn every_task_comes_back_as_it_was() {
+        let undo = Some(UndoId::from_bytes([3; 16]));
         let (user, at, digest) = (UserId::from_bytes([7; 16]), Timestamp::from_millis(5), Digest::from_bytes([9; 32]));
         for task in [
             Task::VerifyRegistration(user),
@@ -99,11 +107,13 @@ mod tests {
             Task::ConfirmEmailChange(user),
             Task::ResendVerification(digest),
             Task::ResetPassword(digest),
-            Task::PasswordChanged { user, at, by_reset: true },
+            Task::ResetAfterUndo(user),
+            Task::PasswordChanged { user, at, by_reset: true, undo },
+            Task::PasswordChanged { user, at, by_reset: false, undo: None },
             Task::EmailChangeRequested { user, at },
-            Task::EmailChanged { user, at },
-            Task::PhoneChanged { user, at },
-            Task::MfaChanged { user, at, enabled: false },
+            Task::EmailChanged { user, at, undo },
+            Task::PhoneChanged { user, at, undo },
+            Task::MfaChanged { user, at, enabled: false, undo },
             Task::SendOtp { user, purpose: Purpose::LoginMfa, challenge: digest, channel: Channel::Voice },
         ] {
             assert_eq!(parse(&print(&task)), Some(task));

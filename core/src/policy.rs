@@ -22,6 +22,8 @@ pub struct Lifetimes {
     pub reset: Duration,
     /// OTPs and MFA challenges.
     pub otp: Duration,
+    /// Undo links, and the reservation of a former address.
+    pub undo: Duration,
 }
 
 /// How much mail one address may get.
@@ -94,6 +96,7 @@ impl Default for Policy {
                 verify: Duration::from_secs(DAY),
                 reset: Duration::from_secs(HOUR / 2),
                 otp: Duration::from_secs(300),
+                undo: Duration::from_secs(7 * DAY),
             },
             passwords: PasswordRules::nist_mfa(),
             phones: PhoneValidation::E164,

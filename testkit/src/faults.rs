@@ -163,6 +163,10 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("user_store", &["find", "find_by_email", "ping"]),
     ("registration_store", &["find", "find_by_email", "purge_expired"]),
     ("one_time_token_store", &["find_valid", "find", "try_code", "purge_expired"]),
+    (
+        "undo_store",
+        &["find", "find_by_token", "find_reservation", "list", "take_try", "give_try_back", "purge_expired"],
+    ),
     ("session_store", &["find", "find_with_account", "list", "purge_expired"]),
     ("token_signer", &["sign"]),
     ("breached_passwords", &["contains"]),

@@ -124,6 +124,11 @@ impl Transaction<'_> {
             | Change::RemoveTokens { .. }
             | Change::ForgetJobs { .. }
             | Change::ForgetLogins { .. } => self.apply_to_tokens(change).await,
+            Change::CheckReservation { .. }
+            | Change::InsertUndo(_)
+            | Change::SetUndoToken { .. }
+            | Change::UseUndo { .. }
+            | Change::RemoveUndos { .. } => self.apply_to_undos(change).await,
         }
     }
 
@@ -168,7 +173,12 @@ impl Transaction<'_> {
             | Change::InsertSession(_)
             | Change::ReplaceSession { .. }
             | Change::EndSession { .. }
-            | Change::EndSessions { .. } => {} // applied by `apply`
+            | Change::EndSessions { .. }
+            | Change::CheckReservation { .. }
+            | Change::InsertUndo(_)
+            | Change::SetUndoToken { .. }
+            | Change::UseUndo { .. }
+            | Change::RemoveUndos { .. } => {} // applied by `apply`
         }
         Ok(())
     }

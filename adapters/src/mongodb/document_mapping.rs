@@ -15,7 +15,9 @@ use crate::job_text::{hex, unhex};
 use crate::mongodb::compare_and_swap::REVISION;
 use crate::mongodb::documents::{Fields, binary, key};
 use crate::mongodb::login_guard::Counts;
-use crate::mongodb::{one_time_token_store, registration_store, sent_message_store, session_store, user_store};
+use crate::mongodb::{
+    one_time_token_store, registration_store, sent_message_store, session_store, undo_store, user_store,
+};
 
 const PORT: &str = "data_migration_store";
 
@@ -35,6 +37,7 @@ pub fn parse(of: Collection, document: &Document) -> Result<Record, PortError> {
         }
         Collection::Sessions => session_store::parse(document).map(Box::new).map(Record::Session),
         Collection::OneTimeTokens => one_time_token_store::parse(document).map(Box::new).map(Record::OneTimeToken),
+        Collection::UndoRecords => undo_store::parse(document).map(Box::new).map(Record::Undo),
         Collection::Jobs => job(document).map(Record::Job),
         Collection::Audit => event(document).map(Record::Event),
         Collection::LoginCounts => {
@@ -113,6 +116,7 @@ pub fn print(record: &Record) -> Option<(Collection, Document)> {
         }
         Record::Session(session) => (Collection::Sessions, session_store::print(session)),
         Record::OneTimeToken(token) => (Collection::OneTimeTokens, one_time_token_store::print(token)),
+        Record::Undo(undo) => (Collection::UndoRecords, undo_store::print(undo)),
         Record::Job(job) => (Collection::Jobs, print_job(job)),
         Record::Event(event) => (Collection::Audit, print_event(event)),
         Record::LoginCounts(LoginCounts { realm, email, strangers, known }) => {

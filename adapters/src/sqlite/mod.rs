@@ -20,6 +20,7 @@ mod sent_message_store;
 mod session_store;
 #[cfg(test)]
 mod tests;
+mod undo_store;
 mod user_store;
 mod writer;
 

@@ -10,7 +10,9 @@ use portcullis_core::model::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use crate::sqlite::rows::{Columns, PERSON_WITH_KEY};
-use crate::sqlite::{one_time_token_store, registration_store, sent_message_store, session_store, user_store};
+use crate::sqlite::{
+    one_time_token_store, registration_store, sent_message_store, session_store, undo_store, user_store,
+};
 
 const JOB: &str = "id, realm, subject, address, task, attempts, created_at, due_at, dead_at, reason";
 const COUNT: &str = "realm, email, address, failures, next_at, touched_at";
@@ -48,6 +50,7 @@ pub fn of(collection: Collection) -> Shape {
             let key = &["realm", "subject", "purpose"];
             shape("one_time_tokens", one_time_token_store::COLUMNS, key, one_time_token)
         }
+        Collection::UndoRecords => shape("undo_records", undo_store::COLUMNS, owned, undo_record),
         Collection::Jobs => shape("jobs", JOB, &["id"], job),
         Collection::Audit => shape("audit", "number, at, realm, kind, user_id, session_id", &["number"], event),
         Collection::LoginCounts => {
@@ -100,6 +103,10 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Record> {
 
 fn one_time_token(row: &Row<'_>) -> rusqlite::Result<Record> {
     one_time_token_store::read(row).map(Box::new).map(Record::OneTimeToken)
+}
+
+fn undo_record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    undo_store::read(row).map(Box::new).map(Record::Undo)
 }
 
 fn job(row: &Row<'_>) -> rusqlite::Result<Record> {
@@ -188,6 +195,7 @@ pub fn put(db: &Connection, record: &Record) -> rusqlite::Result<()> {
             session_store::insert(db, session)
         }
         Record::OneTimeToken(token) => one_time_token_store::put(db, token),
+        Record::Undo(undo) => undo_store::put(db, undo),
         Record::Job(job) => put_job(db, job),
         Record::Event(event) => {
             let sql = "INSERT INTO audit (at, realm, kind, user_id, session_id) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -43,6 +43,10 @@ pub enum EventKind {
     EmailChangeRequested,
     /// A new address counts.
     EmailChanged,
+    /// An undo link restored the account to its state before a change.
+    ChangeUndone,
+    /// An undo link disabled the account: its reader could not prove to be the owner.
+    DisabledByUndo,
     /// An OTP was asked for.
     OtpRequested,
     /// The phone on record is proven.
@@ -77,7 +81,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -96,6 +100,8 @@ impl EventKind {
         Self::ProfileUpdated,
         Self::EmailChangeRequested,
         Self::EmailChanged,
+        Self::ChangeUndone,
+        Self::DisabledByUndo,
         Self::OtpRequested,
         Self::PhoneVerified,
         Self::OtpFailed,
@@ -135,6 +141,8 @@ impl EventKind {
             Self::ProfileUpdated => "profile_updated",
             Self::EmailChangeRequested => "email_change_requested",
             Self::EmailChanged => "email_changed",
+            Self::ChangeUndone => "change_undone",
+            Self::DisabledByUndo => "disabled_by_undo",
             Self::OtpRequested => "otp_requested",
             Self::PhoneVerified => "phone_verified",
             Self::OtpFailed => "otp_failed",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::ids::{JobId, UserId};
+use crate::model::ids::{JobId, UndoId, UserId};
 use crate::model::message::Channel;
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
@@ -18,6 +18,8 @@ pub enum Task {
     ResendVerification(Digest),
     /// Mail a reset link if the address has an account.
     ResetPassword(Digest),
+    /// Mail a reset link to an account that an undo link has restored.
+    ResetAfterUndo(UserId),
     /// Mail that the account exists now.
     Welcome(UserId),
     /// Mail that the password is another one.
@@ -28,6 +30,8 @@ pub enum Task {
         at: Timestamp,
         /// By a reset link.
         by_reset: bool,
+        /// Its undo record.
+        undo: Option<UndoId>,
     },
     /// Mail the link for a new address.
     ConfirmEmailChange(UserId),
@@ -44,6 +48,8 @@ pub enum Task {
         user: UserId,
         /// When.
         at: Timestamp,
+        /// Its undo record.
+        undo: Option<UndoId>,
     },
     /// Mail that the phone is another one.
     PhoneChanged {
@@ -51,6 +57,8 @@ pub enum Task {
         user: UserId,
         /// When.
         at: Timestamp,
+        /// Its undo record.
+        undo: Option<UndoId>,
     },
     /// Mail that a second factor was switched.
     MfaChanged {
@@ -60,6 +68,8 @@ pub enum Task {
         at: Timestamp,
         /// On now.
         enabled: bool,
+        /// Its undo record.
+        undo: Option<UndoId>,
     },
     /// Text the code of a challenge, if its holder and token are still the ones it was made for.
     SendOtp {
@@ -88,9 +98,10 @@ impl Task {
     #[must_use]
     pub const fn about(&self) -> JobSubject {
         match self {
-            Self::VerifyRegistration(user) | Self::Welcome(user) | Self::ConfirmEmailChange(user) => {
-                JobSubject::Subject(*user)
-            }
+            Self::VerifyRegistration(user)
+            | Self::ResetAfterUndo(user)
+            | Self::Welcome(user)
+            | Self::ConfirmEmailChange(user) => JobSubject::Subject(*user),
             Self::ResendVerification(index) | Self::ResetPassword(index) => JobSubject::Address(*index),
             Self::PasswordChanged { user, .. }
             | Self::EmailChangeRequested { user, .. }
@@ -101,6 +112,18 @@ impl Task {
         }
     }
 
+    /// The undo record of the change that it tells of.
+    #[must_use]
+    pub const fn undo(&self) -> Option<&UndoId> {
+        match self {
+            Self::PasswordChanged { undo, .. }
+            | Self::EmailChanged { undo, .. }
+            | Self::PhoneChanged { undo, .. }
+            | Self::MfaChanged { undo, .. } => undo.as_ref(),
+            _ => None,
+        }
+    }
+
     /// A stable name for lists, logs and metrics.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -108,6 +131,7 @@ impl Task {
             Self::VerifyRegistration(_) => "verify_registration",
             Self::ResendVerification(_) => "resend_verification",
             Self::ResetPassword(_) => "reset_password",
+            Self::ResetAfterUndo(_) => "reset_after_undo",
             Self::Welcome(_) => "welcome",
             Self::PasswordChanged { .. } => "password_changed",
             Self::ConfirmEmailChange(_) => "confirm_email_change",

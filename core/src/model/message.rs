@@ -7,6 +7,15 @@ use crate::model::otp::TypedCode;
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
 
+/// The link of a notice that restores the account to its state before the change.
+#[derive(Debug, Clone)]
+pub struct UndoLink {
+    /// The right the link carries.
+    pub token: OpaqueToken,
+    /// How long it lives.
+    pub expires_in: Duration,
+}
+
 /// An e-mail.
 #[derive(Debug, Clone)]
 pub enum EmailMessage {
@@ -48,6 +57,8 @@ pub enum EmailMessage {
         at: Timestamp,
         /// By a reset link rather than by the person logged in.
         by_reset: bool,
+        /// To undo it.
+        undo: Option<UndoLink>,
     },
     /// Prove this new address.
     ConfirmEmailChange {
@@ -71,6 +82,8 @@ pub enum EmailMessage {
         first_name: PersonName,
         /// When.
         at: Timestamp,
+        /// To undo it.
+        undo: Option<UndoLink>,
     },
     /// The account has another phone.
     PhoneChanged {
@@ -78,6 +91,8 @@ pub enum EmailMessage {
         first_name: PersonName,
         /// When.
         at: Timestamp,
+        /// To undo it.
+        undo: Option<UndoLink>,
     },
     /// A second factor was switched on or off.
     MfaChanged {
@@ -87,10 +102,29 @@ pub enum EmailMessage {
         at: Timestamp,
         /// On now.
         enabled: bool,
+        /// To undo it.
+        undo: Option<UndoLink>,
     },
 }
 
 impl EmailMessage {
+    /// The undo link it carries.
+    #[must_use]
+    pub const fn undo_link(&self) -> Option<&UndoLink> {
+        match self {
+            Self::PasswordChanged { undo, .. }
+            | Self::EmailChanged { undo, .. }
+            | Self::PhoneChanged { undo, .. }
+            | Self::MfaChanged { undo, .. } => undo.as_ref(),
+            Self::VerifyEmail { .. }
+            | Self::Welcome { .. }
+            | Self::AlreadyRegistered { .. }
+            | Self::ResetPassword { .. }
+            | Self::ConfirmEmailChange { .. }
+            | Self::EmailChangeRequested { .. } => None,
+        }
+    }
+
     /// The template that gives it words.
     #[must_use]
     pub const fn template(&self) -> &'static str {

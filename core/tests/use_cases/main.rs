@@ -20,6 +20,7 @@ mod refresh_model;
 mod refusals;
 mod squatting;
 mod texts;
+mod undo;
 
 use portcullis_core::model::client::Client;
 use portcullis_core::model::realm::Realm;

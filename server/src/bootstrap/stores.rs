@@ -21,6 +21,7 @@ use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
 
 use super::secret_check::{KeysInUse, SecretCheck};
@@ -37,6 +38,7 @@ pub struct Stores {
     pub registrations: Arc<dyn RegistrationStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
+    pub undos: Arc<dyn UndoStore>,
     pub jobs: Arc<dyn JobQueue>,
     pub audit: Arc<dyn AuditLog>,
     pub guard: Arc<dyn LoginGuard>,
@@ -58,6 +60,7 @@ impl Stores {
             + RegistrationStore
             + SessionStore
             + OneTimeTokenStore
+            + UndoStore
             + JobQueue
             + AuditLog
             + LoginGuard
@@ -71,6 +74,7 @@ impl Stores {
             registrations: store.clone(),
             sessions: store.clone(),
             one_time_tokens: store.clone(),
+            undos: store.clone(),
             jobs: store.clone(),
             audit: store.clone(),
             guard: store.clone(),

@@ -31,6 +31,7 @@ mod mailbox;
 mod passwords;
 mod phones;
 mod profile;
+mod recovery;
 mod registration;
 mod sessions;
 pub mod system;

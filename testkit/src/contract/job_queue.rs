@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Case, Outcome, Records, Setup};
-use crate::samples::{LIFE, NOW, digest, job, job_id, realm, user_id};
+use crate::samples::{LIFE, NOW, digest, job, job_id, realm, undo_id, user_id};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
@@ -75,12 +75,14 @@ fn every_task() -> Vec<Task> {
         Task::Welcome(user),
         Task::ConfirmEmailChange(user),
         Task::EmailChangeRequested { user, at },
-        Task::EmailChanged { user, at },
-        Task::PhoneChanged { user, at },
+        Task::EmailChanged { user, at, undo: None },
+        Task::EmailChanged { user, at, undo: Some(undo_id(1)) },
+        Task::PhoneChanged { user, at, undo: Some(undo_id(2)) },
+        Task::ResetAfterUndo(user),
     ];
     for yes in [true, false] {
-        tasks.push(Task::PasswordChanged { user, at, by_reset: yes });
-        tasks.push(Task::MfaChanged { user, at, enabled: yes });
+        tasks.push(Task::PasswordChanged { user, at, by_reset: yes, undo: Some(undo_id(3)) });
+        tasks.push(Task::MfaChanged { user, at, enabled: yes, undo: Some(undo_id(4)) });
     }
     for purpose in Purpose::ALL {
         tasks.push(Task::SendOtp { user, purpose, challenge, channel: Channel::Sms });
@@ -244,7 +246,7 @@ async fn left_after_forgetting(
 }
 
 async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
-    let changed = Task::PasswordChanged { user: user_id(1), at: NOW, by_reset: true };
+    let changed = Task::PasswordChanged { user: user_id(1), at: NOW, by_reset: true, undo: None };
     let other = Task::Welcome(user_id(2));
     let address = Task::ResetPassword(digest("email", 1));
     let tasks = [Task::Welcome(user_id(1)), changed, other.clone(), address.clone()];

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Case, Outcome, Setup};
 use crate::fakes::randomness::SeededRandomness;
 use crate::samples::{NOW, email, job_id, name, realm, user_id};
-use portcullis_core::model::message::EmailMessage;
+use portcullis_core::model::message::{EmailMessage, UndoLink};
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::OpaqueToken;
@@ -35,12 +35,15 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::ResetPassword { first_name: first_name(), token: token(), expires_in },
         EmailMessage::ConfirmEmailChange { first_name: first_name(), token: token(), expires_in },
         EmailMessage::EmailChangeRequested { first_name: first_name(), at: NOW },
-        EmailMessage::EmailChanged { first_name: first_name(), at: NOW },
-        EmailMessage::PhoneChanged { first_name: first_name(), at: NOW },
     ];
+    let link = || UndoLink { token: token(), expires_in: Duration::from_hours(168) };
     for yes in [true, false] {
-        messages.push(EmailMessage::PasswordChanged { first_name: first_name(), at: NOW, by_reset: yes });
-        messages.push(EmailMessage::MfaChanged { first_name: first_name(), at: NOW, enabled: yes });
+        let undo = || yes.then(link);
+        messages.push(EmailMessage::EmailChanged { first_name: first_name(), at: NOW, undo: undo() });
+        messages.push(EmailMessage::PhoneChanged { first_name: first_name(), at: NOW, undo: undo() });
+        let (first, undo_first) = (first_name(), undo());
+        messages.push(EmailMessage::PasswordChanged { first_name: first, at: NOW, by_reset: yes, undo: undo_first });
+        messages.push(EmailMessage::MfaChanged { first_name: first_name(), at: NOW, enabled: yes, undo: undo() });
     }
     messages
 }

@@ -11,6 +11,7 @@ use crate::model::one_time_token::Purpose;
 use crate::model::phone::{Phone, is_e164};
 use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
 use crate::model::sealed::Field;
+use crate::model::undo::UndoableChange;
 use crate::model::user::{PendingEmail, Profile, User};
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
@@ -75,7 +76,7 @@ impl Accounts<'_> {
             }
             let version = user.version;
             let next = User { version: version + 1, updated_at: self.service.ports.clock.now(), ..next };
-            let mut work = self.profile_effects(&user, &next);
+            let mut work = self.profile_effects(&user, &next)?;
             work.changes.insert(0, Change::ReplaceUser { user: Box::new(next.clone()), expected: version });
             match database.commit(work).await? {
                 Ok(_) => return Ok(self.service.decrypt_profile(&next)?),
@@ -174,7 +175,7 @@ impl Accounts<'_> {
     }
 
     /// What follows from a changed profile.
-    fn profile_effects(self, before: &User, after: &User) -> UnitOfWork {
+    fn profile_effects(self, before: &User, after: &User) -> Result<UnitOfWork, AuthError> {
         let (realm, id) = (&after.realm, after.id);
         let mut work = UnitOfWork {
             events: vec![self.service.event(realm, EventKind::ProfileUpdated, Some(id), None)],
@@ -183,10 +184,12 @@ impl Accounts<'_> {
         if before.person.phone != after.person.phone {
             let at = self.service.ports.clock.now();
             work.changes.push(Change::RemoveToken(AuthService::holder(realm, Purpose::VerifyPhone, id)));
-            work.jobs.push(self.service.job(realm, Task::PhoneChanged { user: id, at }));
+            let undo = self.service.new_undo_id();
+            work.changes.push(self.service.undo_record(undo, UndoableChange::Phone, (before, after))?);
+            work.jobs.push(self.service.job(realm, Task::PhoneChanged { user: id, at, undo: Some(undo) }));
         }
         if before.pending_email == after.pending_email {
-            return work;
+            return Ok(work);
         }
         work.changes.push(Change::RemoveToken(AuthService::holder(realm, Purpose::ChangeEmail, id)));
         if after.pending_email.is_some() {
@@ -195,7 +198,7 @@ impl Accounts<'_> {
             work.jobs.push(self.service.job(realm, Task::EmailChangeRequested { user: id, at }));
             work.events.push(self.service.event(realm, EventKind::EmailChangeRequested, Some(id), None));
         }
-        work
+        Ok(work)
     }
 }
 

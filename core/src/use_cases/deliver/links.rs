@@ -22,24 +22,34 @@ impl Deliveries<'_> {
         if user.disabled || !self.may_mail(job, "mail_password_reset", user.id.as_bytes(), email).await? {
             return Ok(());
         }
-        let expires_in = self.service.policy.lifetimes.reset;
-        let token = self.new_link(&user, Purpose::ResetPassword, self.service.reset_binding(&user), expires_in).await?;
-        let first_name = self.service.record_cipher(&user)?.first_name(&user.person)?;
-        self.service.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
-        self.mail_now(job, &user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
+        self.mail_reset(job, &user).await
     }
 
-    /// To the new address, unless it has an account: then its owner is told instead.
+    /// In no quota: a thief who has spent the address's mails does not keep the owner from the reset.
+    pub(super) async fn deliver_reset_after_undo(self, job: &Job, id: &UserId) -> Result<(), Failure> {
+        match self.service.ports.users.find(&job.realm, id).await? {
+            Some(user) if !user.disabled => self.mail_reset(job, &user).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn mail_reset(self, job: &Job, user: &User) -> Result<(), Failure> {
+        let expires_in = self.service.policy.lifetimes.reset;
+        let token = self.new_link(user, Purpose::ResetPassword, self.service.reset_binding(user), expires_in).await?;
+        let first_name = self.service.record_cipher(user)?.first_name(&user.person)?;
+        self.service.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
+        self.mail_now(job, user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
+    }
+
+    /// To the new address, unless it belongs to another account: then its owner is told instead.
     pub(super) async fn deliver_confirmation(self, job: &Job, id: &UserId) -> Result<(), Failure> {
         let Ports { users, mailer, .. } = &self.service.ports;
         let realm = &job.realm;
         let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let Some(pending) = user.pending_email.clone() else { return Ok(()) };
-        let owner =
-            self.service.ports.users.find_by_email(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
-        if let Some(owner) = owner {
-            let first_name = self.service.record_cipher(&owner)?.first_name(&owner.person)?;
-            return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
+        let holder = self.service.find_holder(realm, &pending.index).await?;
+        if let Some((owner, reservation)) = holder.filter(|(owner, _)| owner.id != user.id) {
+            return self.tell_holder(job, &owner, reservation.as_ref()).await;
         }
         if !self.may_mail(job, "email_change_confirm", pending.index.as_bytes(), &pending.index).await? {
             return Ok(());

@@ -138,15 +138,15 @@ impl Deliveries<'_> {
             Task::ResendVerification(email) => self.deliver_again(job, email).await,
             Task::ResetPassword(email) => self.deliver_reset(job, email).await,
             Task::ConfirmEmailChange(user) => self.deliver_confirmation(job, user).await,
-            Task::EmailChanged { user, at } => self.deliver_to_old_address(job, user, *at).await,
+            Task::ResetAfterUndo(user) => self.deliver_reset_after_undo(job, user).await,
+            Task::EmailChanged { user, at, undo } => self.deliver_to_old_address(job, user, *at, undo.as_ref()).await,
             Task::SendOtp { user, purpose, challenge, channel } => {
                 self.deliver_otp(job, user, *purpose, challenge, *channel).await
             }
-            Task::Welcome(user)
-            | Task::PasswordChanged { user, .. }
-            | Task::EmailChangeRequested { user, .. }
-            | Task::PhoneChanged { user, .. }
-            | Task::MfaChanged { user, .. } => self.deliver_notice(job, user).await,
+            Task::PasswordChanged { user, undo, .. }
+            | Task::PhoneChanged { user, undo, .. }
+            | Task::MfaChanged { user, undo, .. } => self.deliver_notice(job, user, undo.as_ref()).await,
+            Task::Welcome(user) | Task::EmailChangeRequested { user, .. } => self.deliver_notice(job, user, None).await,
         }
     }
 

@@ -17,13 +17,13 @@ use crate::use_cases::deliver::Deliveries;
 impl Deliveries<'_> {
     /// The link and code of a registration; or, if the address has an account, a word to its owner.
     pub(super) async fn deliver_verification(self, job: &Job, id: &UserId) -> Result<(), Failure> {
-        let Ports { registrations, users, clock, .. } = &self.service.ports;
+        let Ports { registrations, clock, .. } = &self.service.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(registration) = registrations.find(realm, id, now).await? else { return Ok(()) };
-        if let Some(owner) = users.find_by_email(realm, &registration.person.email_index).await? {
-            let first_name = self.service.record_cipher(&owner)?.first_name(&owner.person)?;
+        let holder = self.service.find_holder(realm, &registration.person.email_index).await?;
+        if let Some((owner, reservation)) = holder {
             // the registration stays until it expires: a login with its password answers as for any other
-            return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
+            return self.tell_holder(job, &owner, reservation.as_ref()).await;
         }
         if !self.may_mail(job, "mail_email_verify", id.as_bytes(), &registration.person.email_index).await? {
             return Ok(());
