@@ -203,6 +203,7 @@ fn no_store_port_takes_a_plain_personal_type() {
         "registration_store",
         "session_store",
         "one_time_token_store",
+        "undo_store",
         "job_queue",
         "audit_log",
         "login_guard",

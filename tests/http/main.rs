@@ -21,3 +21,4 @@ mod seed;
 mod sessions;
 mod step_up;
 mod test_control;
+mod undo;

@@ -73,6 +73,9 @@ impl HttpDriver {
             Request::Reset { token, password } => {
                 api.post("/reset_password", &json!({"token": token, "password": password})).await
             }
+            Request::Undo { token, password } => {
+                api.post("/undo", &with_password(json!({"token": token}), *password)).await
+            }
             Request::SendOtp { id, phone } => api.post("/otp_phone", &json!({"id": id, "phone": phone})).await,
             Request::VerifyOtp { challenge, otp } => {
                 api.post("/verify_otp_phone", &json!({"token": challenge, "otp": otp})).await
@@ -198,6 +201,7 @@ impl Driver for HttpDriver {
                 api.send(request.form(&[("token", token)])).await.expect(200).json()["active"] == true
             }
             Probe::Link(token) => page(api, &format!("/verify?token={token}")).await,
+            Probe::Undo(token) => page(api, &format!("/undo?token={token}")).await,
             Probe::Reset(token) => page(api, &format!("/reset_password_form?token={token}")).await,
         };
         if good { Seen::Good } else { Seen::Nothing }

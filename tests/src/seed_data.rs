@@ -12,6 +12,7 @@ use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::Rotated;
+use portcullis_core::model::undo::{UndoRecord, UndoableChange};
 use portcullis_core::model::user::PendingEmail;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
@@ -25,7 +26,8 @@ use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_testkit::samples::{
-    NOW, digest, job, job_id, person, realm, registration, sealed, session, session_id, token, user, user_id,
+    NOW, digest, job, job_id, person, realm, registration, sealed, session, session_id, token, undo_record, user,
+    user_id,
 };
 
 /// Whatever a store of a deployment is.
@@ -96,6 +98,13 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     let mut link = token(realm, if rare { Purpose::VerifyPhone } else { Purpose::ResetPassword }, n);
     (link.code, link.binding) = if rare { (link.code, Some(digest("phone", n))) } else { (None, None) };
     changes.push(Change::PutToken(Box::new(link)));
+    if rare || n.is_multiple_of(7) {
+        let undo = undo_record(realm, n, n);
+        let (reserved, token) = (Some(digest("former email", n)), Some(digest("undo token", n)));
+        let used =
+            UndoRecord { change: UndoableChange::Email, reserved, token, tries_left: 2, used: true, ..undo.clone() };
+        changes.push(Change::InsertUndo(Box::new(if rare { used } else { undo })));
+    }
     let task = if rare { Task::ResetPassword(digest("email", n)) } else { Task::Welcome(user_id(n)) };
     let jobs = vec![job(realm, n, task)];
     let stored = store.commit(UnitOfWork { changes, jobs, ..UnitOfWork::default() }).await?;

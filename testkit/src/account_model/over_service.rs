@@ -110,6 +110,9 @@ impl ServiceDriver {
             Request::Reset { token, password } => {
                 service.passwords().reset_password(realm, token, password, &self.client).await.map(done)
             }
+            Request::Undo { token, password } => {
+                service.recovery().undo(realm, token, *password, &self.client).await.map(|_| Answer::Done)
+            }
             Request::SendOtp { id, phone } => {
                 Ok(Answer::Challenge(service.factors().send_otp(realm, id, phone, Channel::Sms).await?.expose()))
             }
@@ -248,6 +251,7 @@ impl Driver for ServiceDriver {
                 service.sessions().introspect(&realm, token).await.is_ok_and(|active| active.is_some())
             }
             Probe::Link(token) => service.registrations().preview_link(&realm, token).await.is_ok(),
+            Probe::Undo(token) => service.recovery().preview_undo(&realm, token).await.is_ok(),
             Probe::Reset(token) => service.passwords().preview_reset(&realm, token).await.is_ok(),
         };
         if good { Seen::Good } else { Seen::Nothing }

@@ -3,6 +3,7 @@
 use crate::model::email::Email;
 use crate::model::event::{Event, EventKind};
 use crate::model::sealed::Field;
+use crate::model::undo::{FormerState, UndoRecord};
 use crate::model::user::Profile;
 use crate::service::Ports;
 use crate::use_cases::account::Accounts;
@@ -21,6 +22,8 @@ pub struct Export {
     pub profile: Profile,
     /// Their address before the last change, if it has yet to be told.
     pub previous_email: Option<Email>,
+    /// Their changes that can be undone, each with the state before it, the oldest first.
+    pub former_states: Vec<(UndoRecord, FormerState)>,
     /// Where they are logged in.
     pub sessions: Vec<SessionView>,
     /// What the audit log has of their id, newest first.
@@ -33,13 +36,19 @@ impl Accounts<'_> {
     /// # Errors
     /// `ReauthenticationRequired`.
     pub async fn export(self, caller: &Caller) -> Result<Export, AuthError> {
-        let Ports { audit, .. } = &self.service.ports;
+        let Ports { audit, undos, .. } = &self.service.ports;
         self.service.reauthenticate(caller, Reauthentication::None).await?;
         let user = &caller.user;
         let opener = self.service.record_cipher(user)?;
         let previous = user.previous_email.as_ref().map(|email| opener.email(Field::PreviousEmail, email));
         let previous = previous.transpose()?;
+        let records = undos.list(&user.realm, &user.id).await?;
+        let opened = records.into_iter().map(|record| {
+            let former = self.service.former_state(user, &record);
+            former.map(|former| (record, former))
+        });
         let export = Export {
+            former_states: opened.collect::<Result<_, _>>()?,
             profile: self.service.decrypt_profile(user)?,
             previous_email: previous,
             sessions: self.service.sessions().list_sessions(caller).await?,
