@@ -32,6 +32,7 @@ pub fn print(task: &Task) -> String {
             json!({"user": user.to_string(), "at": at.as_millis(), "by_reset": by_reset})
         }
         Task::EmailChangeRequested { user, at }
+        | Task::FactorsThrottled { user, at }
         | Task::EmailChanged { user, at, .. }
         | Task::PhoneChanged { user, at, .. } => json!({"user": user.to_string(), "at": at.as_millis()}),
         Task::MfaChanged { user, at, enabled, .. } => {
@@ -68,6 +69,7 @@ pub fn parse(text: &str) -> Option<Task> {
             Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")?, undo: undo() }
         }
         "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
+        "factors_throttled" => Task::FactorsThrottled { user: user()?, at: at()? },
         "email_changed" => Task::EmailChanged { user: user()?, at: at()?, undo: undo() },
         "phone_changed" => Task::PhoneChanged { user: user()?, at: at()?, undo: undo() },
         "mfa_changed" => Task::MfaChanged { user: user()?, at: at()?, enabled: flag("enabled")?, undo: undo() },
@@ -108,6 +110,7 @@ mod tests {
             Task::ResendVerification(digest),
             Task::ResetPassword(digest),
             Task::ResetAfterUndo(user),
+            Task::FactorsThrottled { user, at },
             Task::PasswordChanged { user, at, by_reset: true, undo },
             Task::PasswordChanged { user, at, by_reset: false, undo: None },
             Task::EmailChangeRequested { user, at },

@@ -76,6 +76,8 @@ pub struct Policy {
     pub pending_per_address: u32,
     /// How much mail one address may get.
     pub mail: MailQuotas,
+    /// How many e-mail changes an account may ask for.
+    pub email_changes: Quota,
     /// How many texts and calls may go out, and where to.
     pub texts: SmsQuotas,
     /// A deletion without a password needs a login no older than this.
@@ -107,6 +109,7 @@ impl Default for Policy {
                 of_a_kind: Quota::new(1, Duration::from_secs(60)),
                 to_an_address: Quota::new(20, Duration::from_secs(DAY)),
             },
+            email_changes: Quota::new(3, Duration::from_secs(DAY)),
             texts: SmsQuotas {
                 countries: None,
                 per_account: Quota::new(10, Duration::from_secs(DAY)),

@@ -174,7 +174,7 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("password_hasher", &["hash", "hash_like", "hash_with_salt_of"]),
     ("job_queue", &["claim", "complete", "retry_at", "dead_letter", "list_dead_letters", "requeue", "depth"]),
     ("audit_log", &["of_user"]),
-    ("login_guard", &["admit", "withdraw", "succeeded"]),
+    ("login_guard", &["admit", "admit_factor", "withdraw", "succeeded"]),
     ("rate_limiter", &["take", "is_exhausted", "give_back"]),
     ("mailer", &["send"]),
     ("sms_sender", &["send"]),

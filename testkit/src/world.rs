@@ -139,6 +139,11 @@ impl TestWorld {
         }
     }
 
+    /// Every rate limit begins anew; counts of failures stay.
+    pub fn forget_rate_limits(&self) {
+        self.limiter.arrivals.lock().clear();
+    }
+
     /// Every limit and every count of failures begins anew.
     pub fn forget_limits(&self) {
         self.limiter.arrivals.lock().clear();

@@ -135,17 +135,20 @@ fn refusal(answer: &api::Answer) -> Answer {
     Answer::Refused(found.map_or(Refusal::Other, |(_, refusal)| refusal))
 }
 
+/// The first name of the model's people that a text shows.
+fn name_in(text: &str) -> Option<String> {
+    let rest = &text[text.find("Person")?..];
+    let digits = rest["Person".len()..].chars().take_while(char::is_ascii_digit).count();
+    Some(rest[.."Person".len() + digits].to_owned())
+}
+
 /// One entry of the mailbox.
 fn message(entry: &Value) -> SentMessage {
     let text = |name: &str| entry[name].as_str().map(str::to_owned);
     let link = entry["links"][0].as_str().unwrap_or_default();
     let of_realm = |population: &TestRealm| link.contains(&format!("/{}/", population.name()));
     let words = text("text").unwrap_or_default();
-    let named = words.find("Person").map(|at| &words[at..]);
-    let name = named.map(|rest| {
-        let digits = rest["Person".len()..].chars().take_while(char::is_ascii_digit).count();
-        rest[.."Person".len() + digits].to_owned()
-    });
+    let name = name_in(&words);
     let mail = entry["channel"] == "email";
     SentMessage {
         realm: [TestRealm::First, TestRealm::Second].into_iter().find(of_realm),
@@ -210,7 +213,15 @@ impl Driver for HttpDriver {
     async fn messages(&mut self) -> Vec<SentMessage> {
         let outbox = self.first.get("//__test__/outbox").await.expect(200).json();
         let _ = self.first.delete("//__test__/outbox").await.expect(204);
-        outbox.as_array().into_iter().flatten().rev().map(message).collect()
+        let mut messages: Vec<SentMessage> = outbox.as_array().into_iter().flatten().rev().map(message).collect();
+        // a mail to an unproven address names nobody: its page does
+        for message in messages.iter_mut().filter(|message| message.name.is_none()) {
+            let (Some(token), Some(population)) = (&message.token, message.realm) else { continue };
+            let request = self.realm(population).request(Method::GET, &format!("/verify?token={token}"));
+            let page = self.realm(population).send(request.header("accept", "text/html")).await;
+            message.name = name_in(&page.text);
+        }
+        messages
     }
 
     async fn pass(&mut self, time: Duration) {

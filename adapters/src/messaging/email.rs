@@ -55,9 +55,10 @@ pub fn render(
 /// The variables of a message's template, except link, code and the application's name.
 fn values(message: &EmailMessage) -> Value {
     match message {
-        EmailMessage::VerifyEmail { first_name, expires_in, .. }
-        | EmailMessage::ResetPassword { first_name, expires_in, .. }
-        | EmailMessage::ConfirmEmailChange { first_name, expires_in, .. } => {
+        EmailMessage::VerifyEmail { expires_in, .. } | EmailMessage::ConfirmEmailChange { expires_in, .. } => {
+            json!({"expires_in": human_duration(*expires_in)})
+        }
+        EmailMessage::ResetPassword { first_name, expires_in, .. } => {
             json!({"first_name": first_name.as_str(), "expires_in": human_duration(*expires_in)})
         }
         EmailMessage::Welcome { first_name } | EmailMessage::AlreadyRegistered { first_name } => {
@@ -67,7 +68,7 @@ fn values(message: &EmailMessage) -> Value {
             let how = if *by_reset { "reset" } else { "changed" };
             json!({"first_name": first_name.as_str(), "at": human_time(*at), "how": how, "undo": undo(message)})
         }
-        EmailMessage::EmailChangeRequested { first_name, at } => {
+        EmailMessage::EmailChangeRequested { first_name, at } | EmailMessage::FactorsThrottled { first_name, at } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at)})
         }
         EmailMessage::EmailChanged { first_name, at, .. } | EmailMessage::PhoneChanged { first_name, at, .. } => {

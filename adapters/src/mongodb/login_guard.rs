@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
+use portcullis_core::model::login_throttle::{
+    Admission, FailedLogins, check_factor_throttle, check_login_throttle, withdraw_attempt,
+};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::stored_record::FailureCount;
@@ -80,6 +82,30 @@ impl Counts {
     }
 }
 
+impl MongoDb {
+    /// Counts an attempt by a schedule; with how many in a row are counted then.
+    async fn count_attempt(
+        &self,
+        (realm, email, from): (&Realm, &Digest, &Digest),
+        now: Timestamp,
+        schedule: fn(Option<FailedLogins>, Timestamp) -> (Admission, FailedLogins),
+    ) -> Result<(Admission, u32), PortError> {
+        let change = |found: Option<&Document>| {
+            let mut counts = Counts::parse(found)?;
+            let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
+            let count = own.unwrap_or_else(|| counts.strangers.get_or_insert(fresh(now)));
+            let counted = FailedLogins { failures: count.failures, next_at: count.next_at };
+            let (admission, next) = schedule(Some(counted), now);
+            if admission != Admission::Admitted {
+                return Ok(CasStep::Keep((admission, next.failures)));
+            }
+            *count = FailureCount { failures: next.failures, next_at: next.next_at, touched_at: now };
+            Ok(CasStep::Replace(counts.print(now), (admission, next.failures)))
+        };
+        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+    }
+}
+
 #[async_trait]
 impl LoginGuard for MongoDb {
     async fn admit(
@@ -89,19 +115,16 @@ impl LoginGuard for MongoDb {
         from: &Digest,
         now: Timestamp,
     ) -> Result<Admission, PortError> {
-        let change = |found: Option<&Document>| {
-            let mut counts = Counts::parse(found)?;
-            let own = counts.known.iter_mut().find(|(address, _)| address == from).map(|(_, count)| count);
-            let count = own.unwrap_or_else(|| counts.strangers.get_or_insert(fresh(now)));
-            let counted = FailedLogins { failures: count.failures, next_at: count.next_at };
-            let (admission, next) = check_login_throttle(Some(counted), now);
-            if admission != Admission::Admitted {
-                return Ok(CasStep::Keep(admission));
-            }
-            *count = FailureCount { failures: next.failures, next_at: next.next_at, touched_at: now };
-            Ok(CasStep::Replace(counts.print(now), admission))
-        };
-        self.compare_and_swap(PORT, COLLECTION, &key(realm, hex(email)), change).await
+        self.count_attempt((realm, email, from), now, check_login_throttle).await.map(|(admission, _)| admission)
+    }
+
+    async fn admit_factor(
+        &self,
+        realm: &Realm,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(Admission, u32), PortError> {
+        self.count_attempt((realm, subject, subject), now, check_factor_throttle).await
     }
 
     async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
+use portcullis_core::model::login_throttle::{
+    Admission, FailedLogins, check_factor_throttle, check_login_throttle, withdraw_attempt,
+};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
@@ -44,6 +46,27 @@ fn keep(
     db.prepare_cached(sql)?.execute(which).map(|_| ())
 }
 
+/// Counts an attempt by a schedule; with how many in a row are counted then.
+fn count_attempt(
+    db: &Connection,
+    (realm, email, from): (&Realm, &Digest, &Digest),
+    now: Timestamp,
+    schedule: fn(Option<FailedLogins>, Timestamp) -> (Admission, FailedLogins),
+) -> rusqlite::Result<(Admission, u32)> {
+    let own = count(db, realm, email, from.as_bytes())?;
+    let address: &[u8] = if own.is_some() { from.as_bytes() } else { STRANGERS };
+    let counted = match own {
+        Some(own) => Some(own),
+        None => count(db, realm, email, STRANGERS)?,
+    };
+    let (admission, next) = schedule(counted, now);
+    if admission == Admission::Admitted {
+        keep(db, realm, email, address, (&next, now))?;
+        purge_idle_counts(db, now)?;
+    }
+    Ok((admission, next.failures))
+}
+
 /// Removes a few idle counts: those of guessed e-mails have no owner who would reset them.
 fn purge_idle_counts(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "DELETE FROM login_counts WHERE (realm, email, address) IN \
@@ -67,20 +90,18 @@ impl LoginGuard for Sqlite {
         now: Timestamp,
     ) -> Result<Admission, PortError> {
         let (realm, email, from) = (realm.clone(), *email, *from);
-        let write = move |db: &Connection| {
-            let own = count(db, &realm, &email, from.as_bytes())?;
-            let address: &[u8] = if own.is_some() { from.as_bytes() } else { STRANGERS };
-            let counted = match own {
-                Some(own) => Some(own),
-                None => count(db, &realm, &email, STRANGERS)?,
-            };
-            let (admission, next) = check_login_throttle(counted, now);
-            if admission == Admission::Admitted {
-                keep(db, &realm, &email, address, (&next, now))?;
-                purge_idle_counts(db, now)?;
-            }
-            Ok(admission)
-        };
+        let write = move |db: &Connection| count_attempt(db, (&realm, &email, &from), now, check_login_throttle);
+        self.writer.write(PORT, write).await.map(|(admission, _)| admission)
+    }
+
+    async fn admit_factor(
+        &self,
+        realm: &Realm,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(Admission, u32), PortError> {
+        let (realm, subject) = (realm.clone(), *subject);
+        let write = move |db: &Connection| count_attempt(db, (&realm, &subject, &subject), now, check_factor_throttle);
         self.writer.write(PORT, write).await
     }
 

@@ -71,6 +71,13 @@ pub enum Task {
         /// Its undo record.
         undo: Option<UndoId>,
     },
+    /// Mail that ten wrong second factors in a row came after the right password.
+    FactorsThrottled {
+        /// The account.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
     /// Text the code of a challenge, if its holder and token are still the ones it was made for.
     SendOtp {
         /// Whose phone.
@@ -108,6 +115,7 @@ impl Task {
             | Self::EmailChanged { user, .. }
             | Self::PhoneChanged { user, .. }
             | Self::MfaChanged { user, .. }
+            | Self::FactorsThrottled { user, .. }
             | Self::SendOtp { user, .. } => JobSubject::Subject(*user),
         }
     }
@@ -139,6 +147,7 @@ impl Task {
             Self::EmailChanged { .. } => "email_changed",
             Self::PhoneChanged { .. } => "phone_changed",
             Self::MfaChanged { .. } => "mfa_changed",
+            Self::FactorsThrottled { .. } => "factors_throttled",
             Self::SendOtp { .. } => "send_otp",
         }
     }

@@ -55,6 +55,35 @@ pub fn check_login_throttle(counted: Option<FailedLogins>, now: Timestamp) -> (A
     (Admission::Admitted, FailedLogins { failures, next_at })
 }
 
+/// The longest pause between two attempts at a second factor.
+const LONGEST_FACTOR_PAUSE: Duration = Duration::from_secs(3600);
+
+/// The same for the second factor of an account. After [`FREE_FAILURES`] wrong ones in a row one attempt a minute is
+/// admitted, ten times; then the pause doubles after each ten, to an hour.
+///
+/// ```
+/// use portcullis_core::model::login_throttle::{Admission, FREE_FAILURES, FailedLogins, THROTTLE, check_factor_throttle};
+/// use portcullis_core::model::time::Timestamp;
+///
+/// let now = Timestamp::from_millis(0);
+/// let pause_after = |failures| {
+///     let (_, next) = check_factor_throttle(Some(FailedLogins { failures: failures - 1, next_at: now }), now);
+///     next.next_at.since(now)
+/// };
+/// assert!(pause_after(FREE_FAILURES - 1).is_zero());
+/// assert_eq!([10, 19, 20, 30, 60, 1000].map(pause_after), [1, 1, 2, 4, 32, 60].map(|minutes| THROTTLE * minutes));
+/// ```
+#[must_use]
+pub fn check_factor_throttle(counted: Option<FailedLogins>, now: Timestamp) -> (Admission, FailedLogins) {
+    let (admission, next) = check_login_throttle(counted, now);
+    if admission != Admission::Admitted || next.failures < FREE_FAILURES {
+        return (admission, next);
+    }
+    let doublings = (next.failures - FREE_FAILURES) / FREE_FAILURES;
+    let pause = THROTTLE.saturating_mul(2u32.saturating_pow(doublings)).min(LONGEST_FACTOR_PAUSE);
+    (admission, FailedLogins { next_at: now + pause, ..next })
+}
+
 /// What to store when an attempt turned out to be none: no password was compared, or the address has no account yet.
 #[must_use]
 pub fn withdraw_attempt(counted: FailedLogins, now: Timestamp) -> FailedLogins {

@@ -19,10 +19,9 @@ pub struct UndoLink {
 /// An e-mail.
 #[derive(Debug, Clone)]
 pub enum EmailMessage {
-    /// Prove this address: a link, and a code for who cannot follow it.
+    /// Prove this address: a link, and a code for who cannot follow it. Nothing that the registration chose: a stranger
+    /// may have entered the address.
     VerifyEmail {
-        /// Who registered.
-        first_name: PersonName,
         /// The right the link carries.
         token: OpaqueToken,
         /// The same right, typed.
@@ -60,10 +59,8 @@ pub enum EmailMessage {
         /// To undo it.
         undo: Option<UndoLink>,
     },
-    /// Prove this new address.
+    /// Prove this new address. Nothing that the account chose: the address may be a stranger's.
     ConfirmEmailChange {
-        /// Who asked.
-        first_name: PersonName,
         /// The right the link carries.
         token: OpaqueToken,
         /// How long it lives.
@@ -105,6 +102,13 @@ pub enum EmailMessage {
         /// To undo it.
         undo: Option<UndoLink>,
     },
+    /// Ten wrong second factors in a row came after the right password.
+    FactorsThrottled {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl EmailMessage {
@@ -121,7 +125,8 @@ impl EmailMessage {
             | Self::AlreadyRegistered { .. }
             | Self::ResetPassword { .. }
             | Self::ConfirmEmailChange { .. }
-            | Self::EmailChangeRequested { .. } => None,
+            | Self::EmailChangeRequested { .. }
+            | Self::FactorsThrottled { .. } => None,
         }
     }
 
@@ -139,6 +144,7 @@ impl EmailMessage {
             Self::EmailChanged { .. } => "email_changed",
             Self::PhoneChanged { .. } => "phone_changed",
             Self::MfaChanged { .. } => "mfa_changed",
+            Self::FactorsThrottled { .. } => "factors_throttled",
         }
     }
 }

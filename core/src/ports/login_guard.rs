@@ -18,6 +18,17 @@ pub trait LoginGuard: Send + Sync {
     async fn admit(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp)
     -> Result<Admission, PortError>;
 
+    /// Before a second factor of an account is looked at: counts a failure in one atomic step, by
+    /// [`crate::model::login_throttle::check_factor_throttle`] and in one count for all addresses, and says how many in a
+    /// row are counted now. `subject` is a digest that stands for the account in place of an e-mail and an address:
+    /// `withdraw` and `succeeded` take it as both.
+    async fn admit_factor(
+        &self,
+        realm: &Realm,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(Admission, u32), PortError>;
+
     /// The try was none: takes the failure back that `admit` counted, if one is still counted.
     async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError>;
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::{EMAIL, PASSWORD, Play};
 use portcullis_core::model::job::MAX_ATTEMPTS;
+use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::{Delivery, LEASE};
+use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_testkit::fakes::outbox::Refusal;
 use portcullis_testkit::race::block_on;
@@ -102,4 +104,55 @@ fn whom_a_job_is_about_may_be_gone() {
     block_on(play.service.registrations().resend_verification(&play.realm, EMAIL)).unwrap();
     play.deliver();
     assert!(play.world.mailer.sent().is_empty());
+}
+
+#[test]
+fn a_mail_to_an_unproven_address_shows_nothing_that_its_sender_chose() {
+    let play = Play::new();
+    let pair = play.user();
+    let caller = play.caller(&pair).unwrap();
+    let to = ProfileChanges {
+        first_name: Some("Win a prize"),
+        email: Some("stranger@example.net"),
+        ..ProfileChanges::default()
+    };
+    block_on(play.service.accounts().update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
+    play.deliver();
+    for (address, template) in [(EMAIL, "mail_email_verify"), ("stranger@example.net", "email_change_confirm")] {
+        let sent = play.world.mailer.sent_to(address);
+        let mail = sent.iter().find(|mail| mail.message.template() == template).expect("it was sent");
+        let printed = format!("{:?}", mail.message);
+        assert!(!printed.contains("first_name") && !printed.contains("Ada"), "{printed}");
+    }
+    let told = play.world.mailer.last_to("stranger@example.net").unwrap();
+    assert_eq!(told.message.template(), "email_change_confirm", "no other mail went there");
+}
+
+#[test]
+fn an_account_asks_for_three_email_changes_a_day() {
+    let play = Play::new();
+    let pair = play.user();
+    let caller = || play.caller(&pair).unwrap();
+    let ask = |email: &str| {
+        let to = ProfileChanges { email: Some(email), ..ProfileChanges::default() };
+        let password = Reauthentication::None;
+        block_on(play.service.accounts().update_profile(&caller(), to, None, Vec::new(), password))
+    };
+    ask("one@example.net").unwrap();
+    ask("two@example.net").unwrap();
+    // asked for once more, its mail counts too; taking it back and what is refused do not
+    ask("two@example.net").unwrap();
+    ask(EMAIL).unwrap();
+    assert!(ask("no address").is_err());
+    let Err(AuthError::TooMany(wait)) = ask("three@example.net") else { panic!("the fourth is refused") };
+    assert!(wait > Duration::from_secs(3600) && wait <= Duration::from_secs(86_400));
+    assert!(matches!(ask("two@example.net"), Err(AuthError::TooMany(_))));
+    let name = ProfileChanges { first_name: Some("Augusta"), ..ProfileChanges::default() };
+    block_on(play.service.accounts().update_profile(&caller(), name, None, Vec::new(), Reauthentication::None))
+        .unwrap();
+    play.world.clock.advance(wait);
+    let pair = play.log_in(EMAIL, PASSWORD).unwrap();
+    let to = ProfileChanges { email: Some("three@example.net"), ..ProfileChanges::default() };
+    let caller = play.caller(&pair).unwrap();
+    block_on(play.service.accounts().update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
 }

@@ -18,6 +18,7 @@ mod histories;
 mod reauthentication;
 mod refresh_model;
 mod refusals;
+mod second_factors;
 mod squatting;
 mod texts;
 mod undo;

@@ -57,7 +57,7 @@ impl Play {
         link.unwrap_or_else(|| panic!("no undo link was mailed to {to}"))
     }
 
-    fn proves_phone(&self, pair: &TokenPair, phone: &str) {
+    pub fn proves_phone(&self, pair: &TokenPair, phone: &str) {
         let id = pair.user.to_string();
         let asked = block_on(self.service.factors().send_otp(&self.realm, &id, phone, Channel::Sms)).unwrap();
         self.deliver();
@@ -65,7 +65,7 @@ impl Play {
         block_on(self.service.factors().verify_otp(&self.realm, &asked.expose(), &code)).unwrap();
     }
 
-    fn switches_mfa(&self, pair: &TokenPair, on: bool) {
+    pub fn switches_mfa(&self, pair: &TokenPair, on: bool) {
         let caller = self.caller(pair).unwrap();
         block_on(self.service.factors().set_mfa_sms(&caller, on, Reauthentication::None)).unwrap();
         self.deliver();

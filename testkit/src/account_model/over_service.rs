@@ -22,7 +22,7 @@ use portcullis_core::service::{AuthService, Ports};
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::login::log_in::LoggedIn;
-use portcullis_core::use_cases::registration::verify_email::Verified;
+use portcullis_core::use_cases::registration::verify_email::{LinkPreview, Verified};
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
@@ -75,6 +75,18 @@ impl ServiceDriver {
             faults: Some(world.faults.clone()),
         };
         Self::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post)
+    }
+
+    /// A mail to an unproven address names nobody: its page does.
+    async fn name_from_page(&self, message: &mut SentMessage) {
+        let (None, Some(token), Some(population)) = (&message.name, &message.token, message.realm) else { return };
+        let preview = self.service.registrations().preview_link(&realm(population.name()), token).await;
+        message.name = match preview {
+            Ok(LinkPreview::Registration { first_name, .. } | LinkPreview::EmailChange { first_name, .. }) => {
+                Some(first_name.as_str().to_owned())
+            }
+            Err(_) => None,
+        };
     }
 
     async fn answer(&self, realm: &Realm, request: &Request) -> Result<Answer, AuthError> {
@@ -198,22 +210,23 @@ fn population(realm: &Realm) -> Option<TestRealm> {
 
 fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
     let name = match &sent.message {
-        EmailMessage::VerifyEmail { first_name, .. }
-        | EmailMessage::Welcome { first_name }
+        // these greet nobody by name
+        EmailMessage::VerifyEmail { .. } | EmailMessage::ConfirmEmailChange { .. } => None,
+        EmailMessage::Welcome { first_name }
         | EmailMessage::AlreadyRegistered { first_name }
         | EmailMessage::ResetPassword { first_name, .. }
         | EmailMessage::PasswordChanged { first_name, .. }
-        | EmailMessage::ConfirmEmailChange { first_name, .. }
         | EmailMessage::EmailChangeRequested { first_name, .. }
         | EmailMessage::EmailChanged { first_name, .. }
         | EmailMessage::PhoneChanged { first_name, .. }
-        | EmailMessage::MfaChanged { first_name, .. } => first_name,
+        | EmailMessage::FactorsThrottled { first_name, .. }
+        | EmailMessage::MfaChanged { first_name, .. } => Some(first_name.as_str().to_owned()),
     };
     SentMessage {
         realm: population(&sent.realm),
         to: sent.to.clone(),
         template: sent.message.template().to_owned(),
-        name: Some(name.as_str().to_owned()),
+        name,
         token: sent.link_token().map(portcullis_core::model::secret::OpaqueToken::expose),
         code: sent.code().map(|code| code.expose().to_owned()),
     }
@@ -261,7 +274,11 @@ impl Driver for ServiceDriver {
         while self.service.deliveries().deliver_next().await.is_ok_and(|delivery| !matches!(delivery, Delivery::Idle)) {
         }
         let (mails, texts) = (self.post.mailer.take(), self.post.sms_sender.take());
-        mails.iter().map(mail).chain(texts.iter().map(text)).collect()
+        let mut messages: Vec<SentMessage> = mails.iter().map(mail).chain(texts.iter().map(text)).collect();
+        for message in &mut messages {
+            self.name_from_page(message).await;
+        }
+        messages
     }
 
     async fn pass(&mut self, time: Duration) {

@@ -79,6 +79,7 @@ fn every_task() -> Vec<Task> {
         Task::EmailChanged { user, at, undo: Some(undo_id(1)) },
         Task::PhoneChanged { user, at, undo: Some(undo_id(2)) },
         Task::ResetAfterUndo(user),
+        Task::FactorsThrottled { user, at },
     ];
     for yes in [true, false] {
         tasks.push(Task::PasswordChanged { user, at, by_reset: yes, undo: Some(undo_id(3)) });

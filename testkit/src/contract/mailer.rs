@@ -29,11 +29,12 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
     let expires_in = Duration::from_mins(30);
     let code = TypedCode::letters(|bytes| randomness.fill(bytes));
     let mut messages = vec![
-        EmailMessage::VerifyEmail { first_name: first_name(), token: token(), code, expires_in },
+        EmailMessage::VerifyEmail { token: token(), code, expires_in },
         EmailMessage::Welcome { first_name: first_name() },
         EmailMessage::AlreadyRegistered { first_name: first_name() },
         EmailMessage::ResetPassword { first_name: first_name(), token: token(), expires_in },
-        EmailMessage::ConfirmEmailChange { first_name: first_name(), token: token(), expires_in },
+        EmailMessage::ConfirmEmailChange { token: token(), expires_in },
+        EmailMessage::FactorsThrottled { first_name: first_name(), at: NOW },
         EmailMessage::EmailChangeRequested { first_name: first_name(), at: NOW },
     ];
     let link = || UndoLink { token: token(), expires_in: Duration::from_hours(168) };

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
-use portcullis_core::model::login_throttle::{Admission, FailedLogins, check_login_throttle, withdraw_attempt};
+use portcullis_core::model::login_throttle::{
+    Admission, FailedLogins, check_factor_throttle, check_login_throttle, withdraw_attempt,
+};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
@@ -40,6 +42,12 @@ impl FakeLoginGuard {
         &self.faults
     }
 
+    /// Whether nothing is kept at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.emails.lock().is_empty()
+    }
+
     /// Whether anything is kept about an e-mail.
     #[must_use]
     pub fn remembers(&self, realm: &Realm, email: &Digest) -> bool {
@@ -69,6 +77,22 @@ impl LoginGuard for FakeLoginGuard {
             let (admission, next) = check_login_throttle(Some(*counted), now);
             *counted = next;
             admission
+        })
+    }
+
+    async fn admit_factor(
+        &self,
+        realm: &Realm,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(Admission, u32), PortError> {
+        self.faults.call("admit_factor", || {
+            let mut emails = self.emails.lock();
+            let guarded = emails.entry((realm.clone(), *subject)).or_default();
+            let counted = guarded.known.get_mut(subject).unwrap_or(&mut guarded.strangers);
+            let (admission, next) = check_factor_throttle(Some(*counted), now);
+            *counted = next;
+            (admission, next.failures)
         })
     }
 

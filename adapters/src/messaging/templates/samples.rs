@@ -47,10 +47,7 @@ fn emails() -> Vec<(&'static str, Value)> {
     let at = "2026-11-24 03:00 UTC";
     let link = |path: &str| format!("https://auth.example.com/User1/{path}?token=Zm9vYmFy");
     vec![
-        (
-            "mail_email_verify",
-            json!({"first_name": name, "link": link("verify"), "code": "7KQ2MX", "expires_in": "24 hours"}),
-        ),
+        ("mail_email_verify", json!({"link": link("verify"), "code": "7KQ2MX", "expires_in": "24 hours"})),
         ("registration", json!({"first_name": name})),
         ("already_registered", json!({"first_name": name})),
         (
@@ -59,7 +56,8 @@ fn emails() -> Vec<(&'static str, Value)> {
         ),
         ("password_changed", undoable(json!({"first_name": name, "at": at, "how": "reset"}))),
         ("password_changed", json!({"first_name": name, "at": at, "how": "changed", "undo": null})),
-        ("email_change_confirm", json!({"first_name": name, "link": link("verify"), "expires_in": "24 hours"})),
+        ("email_change_confirm", json!({"link": link("verify"), "expires_in": "24 hours"})),
+        ("factors_throttled", json!({"first_name": name, "at": at})),
         ("email_change_requested", json!({"first_name": name, "at": at})),
         ("email_changed", undoable(json!({"first_name": name, "at": at}))),
         ("email_changed", json!({"first_name": name, "at": at, "undo": null})),

@@ -63,6 +63,8 @@ impl Accounts<'_> {
         // an address that was never proven may be somebody else's: only registrations of the proven one are removed
         changes.push(Change::RemoveRegistrations { realm: realm.clone(), email });
         changes.push(Change::ForgetLogins { realm: realm.clone(), email });
+        let email = self.service.factor_digest(realm, &id);
+        changes.push(Change::ForgetLogins { realm: realm.clone(), email });
         changes.push(Change::RemoveUndos { realm: realm.clone(), user: id });
         let events = vec![self.service.event(realm, EventKind::AccountDeleted, Some(id), None)];
         UnitOfWork { changes, events, ..UnitOfWork::default() }

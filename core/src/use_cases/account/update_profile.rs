@@ -9,6 +9,7 @@ use crate::model::job::Task;
 use crate::model::name::PersonName;
 use crate::model::one_time_token::Purpose;
 use crate::model::phone::{Phone, is_e164};
+use crate::model::quota::Bucket;
 use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
 use crate::model::sealed::Field;
 use crate::model::undo::UndoableChange;
@@ -48,7 +49,7 @@ impl Accounts<'_> {
     ///
     /// # Errors
     /// `Invalid` with everything that is wrong, `PreconditionFailed`, `MfaInUse`, `ReauthenticationRequired`,
-    /// `WrongPassword`.
+    /// `WrongPassword`; `TooMany` after three e-mail changes a day.
     pub async fn update_profile(
         self,
         caller: &Caller,
@@ -74,11 +75,19 @@ impl Accounts<'_> {
             if changes_contact(&user, &next) {
                 self.service.ensure_recent_authentication(caller, password_confirmed)?;
             }
+            let asks = asks_for_email(&user, &next);
+            if asks {
+                self.take_email_change(&user).await?;
+            }
             let version = user.version;
             let next = User { version: version + 1, updated_at: self.service.ports.clock.now(), ..next };
             let mut work = self.profile_effects(&user, &next)?;
             work.changes.insert(0, Change::ReplaceUser { user: Box::new(next.clone()), expected: version });
-            match database.commit(work).await? {
+            let committed = database.commit(work).await;
+            if asks && !matches!(committed, Ok(Ok(_))) {
+                let _ = self.service.give_back(&self.email_changes(&user), &self.service.policy.email_changes).await;
+            }
+            match committed? {
                 Ok(_) => return Ok(self.service.decrypt_profile(&next)?),
                 Err(Refusal::UserStale) => {
                     let newest = users.find(&user.realm, &user.id).await?;
@@ -169,9 +178,22 @@ impl Accounts<'_> {
         let asked = parsed.email.as_ref().map(|email| self.service.email_index(&user.realm, email));
         let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
         if asked.is_some() && asked == waiting {
+            self.take_email_change(user).await?;
             self.service.enqueue(&user.realm, Task::ConfirmEmailChange(user.id)).await?;
         }
         Ok(())
+    }
+
+    /// Counts a mail to an address that the account has not proven: it may be a stranger's.
+    async fn take_email_change(self, user: &User) -> Result<(), AuthError> {
+        match self.service.take(&self.email_changes(user), &self.service.policy.email_changes).await? {
+            Some(decision) if !decision.allowed => Err(AuthError::TooMany(decision.retry_after)),
+            _ => Ok(()),
+        }
+    }
+
+    fn email_changes(self, user: &User) -> Bucket {
+        Bucket { realm: user.realm.clone(), operation: "email_changes", who: self.service.account_digest(user) }
     }
 
     /// What follows from a changed profile.
@@ -202,9 +224,13 @@ impl Accounts<'_> {
     }
 }
 
+/// Whether the change asks for another address.
+fn asks_for_email(before: &User, after: &User) -> bool {
+    after.pending_email.is_some() && after.pending_email != before.pending_email
+}
+
 /// Whether the owner would be reached by another number, or asked to be reached at another address. Taking a requested
 /// address back is no such change.
 fn changes_contact(before: &User, after: &User) -> bool {
-    let new_email = after.pending_email.is_some() && after.pending_email != before.pending_email;
-    new_email || after.person.phone != before.person.phone
+    asks_for_email(before, after) || after.person.phone != before.person.phone
 }

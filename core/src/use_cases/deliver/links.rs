@@ -60,8 +60,7 @@ impl Deliveries<'_> {
         let token = self.new_link(&user, Purpose::ChangeEmail, binding, expires_in).await?;
         let opener = self.service.record_cipher(&user)?;
         let to = opener.email(Field::PendingEmail, &pending.email)?;
-        let first_name = opener.first_name(&user.person)?;
-        let message = EmailMessage::ConfirmEmailChange { first_name, token, expires_in };
+        let message = EmailMessage::ConfirmEmailChange { token, expires_in };
         mailer.send(&envelope_of_try(job, user.id), &to, &message).await?;
         self.service.record(realm, EventKind::MessageSent, Some(user.id), None);
         Ok(())

@@ -146,7 +146,9 @@ impl Deliveries<'_> {
             Task::PasswordChanged { user, undo, .. }
             | Task::PhoneChanged { user, undo, .. }
             | Task::MfaChanged { user, undo, .. } => self.deliver_notice(job, user, undo.as_ref()).await,
-            Task::Welcome(user) | Task::EmailChangeRequested { user, .. } => self.deliver_notice(job, user, None).await,
+            Task::Welcome(user) | Task::EmailChangeRequested { user, .. } | Task::FactorsThrottled { user, .. } => {
+                self.deliver_notice(job, user, None).await
+            }
         }
     }
 

@@ -74,6 +74,7 @@ impl Deliveries<'_> {
                     EmailMessage::PasswordChanged { first_name, at, by_reset, undo }
                 }
                 Task::EmailChangeRequested { at, .. } => EmailMessage::EmailChangeRequested { first_name, at },
+                Task::FactorsThrottled { at, .. } => EmailMessage::FactorsThrottled { first_name, at },
                 Task::PhoneChanged { at, .. } => EmailMessage::PhoneChanged { first_name, at, undo },
                 Task::MfaChanged { at, enabled, .. } => EmailMessage::MfaChanged { first_name, at, enabled, undo },
                 _ => EmailMessage::Welcome { first_name },

@@ -49,8 +49,7 @@ impl Deliveries<'_> {
         self.service.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
         let opener = self.service.opener(realm, id.as_bytes(), &registration.person.key)?;
         let to = opener.email(Field::Email, &registration.person.email)?;
-        let first_name = opener.first_name(&registration.person)?;
-        let message = EmailMessage::VerifyEmail { first_name, token, code, expires_in: expires_at.since(now) };
+        let message = EmailMessage::VerifyEmail { token, code, expires_in: expires_at.since(now) };
         mailer.send(&envelope_of_try(job, id), &to, &message).await?;
         self.service.record(realm, EventKind::MessageSent, Some(id), None);
         Ok(())
