@@ -27,7 +27,13 @@ pub fn print(task: &Task) -> String {
         | Task::ResetAfterUndo(user)
         | Task::Welcome(user)
         | Task::ConfirmEmailChange(user) => json!({"user": user.to_string()}),
-        Task::ResendVerification(email) | Task::ResetPassword(email) => json!({"email": hex(email)}),
+        Task::VerifyNewest(email) => json!({"email": hex(email)}),
+        Task::VerifyAgain { registration, network } => {
+            json!({"user": registration.to_string(), "network": network.as_ref().map(hex)})
+        }
+        Task::ResendVerification { email, network } | Task::ResetPassword { email, network } => {
+            json!({"email": hex(email), "network": network.as_ref().map(hex)})
+        }
         Task::PasswordChanged { user, at, by_reset, .. } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "by_reset": by_reset})
         }
@@ -58,13 +64,17 @@ pub fn parse(text: &str) -> Option<Task> {
     let flag = |name: &str| value.get(name)?.as_bool();
     // absent in a job of an earlier version
     let undo = || word("undo").and_then(UndoId::parse);
+    let network = || word("network").and_then(unhex);
+    let email = || unhex(word("email")?);
     Some(match word("kind")? {
         "verify_registration" => Task::VerifyRegistration(user()?),
         "reset_after_undo" => Task::ResetAfterUndo(user()?),
         "welcome" => Task::Welcome(user()?),
         "confirm_email_change" => Task::ConfirmEmailChange(user()?),
-        "resend_verification" => Task::ResendVerification(unhex(word("email")?)?),
-        "reset_password" => Task::ResetPassword(unhex(word("email")?)?),
+        "verify_again" => Task::VerifyAgain { registration: user()?, network: network() },
+        "verify_newest" => Task::VerifyNewest(email()?),
+        "resend_verification" => Task::ResendVerification { email: email()?, network: network() },
+        "reset_password" => Task::ResetPassword { email: email()?, network: network() },
         "password_changed" => {
             Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")?, undo: undo() }
         }
@@ -107,8 +117,10 @@ mod tests {
             Task::VerifyRegistration(user),
             Task::Welcome(user),
             Task::ConfirmEmailChange(user),
-            Task::ResendVerification(digest),
-            Task::ResetPassword(digest),
+            Task::VerifyNewest(digest),
+            Task::VerifyAgain { registration: user, network: Some(digest) },
+            Task::ResendVerification { email: digest, network: Some(digest) },
+            Task::ResetPassword { email: digest, network: None },
             Task::ResetAfterUndo(user),
             Task::FactorsThrottled { user, at },
             Task::PasswordChanged { user, at, by_reset: true, undo },

@@ -26,13 +26,15 @@ pub struct Lifetimes {
     pub undo: Duration,
 }
 
-/// How much mail one address may get.
+/// How much mail strangers can cause to one address. Notices and undo links are not counted.
 #[derive(Debug, Clone, Copy)]
 pub struct MailQuotas {
     /// Of one kind and about one record.
     pub of_a_kind: Quota,
     /// To one address altogether.
     pub to_an_address: Quota,
+    /// To one address, caused from one network (/24, /48).
+    pub from_a_network: Quota,
 }
 
 /// How many texts and calls may go out: each costs money, which thieves have ways to share in, and none may be turned
@@ -107,7 +109,9 @@ impl Default for Policy {
             pending_per_address: 5,
             mail: MailQuotas {
                 of_a_kind: Quota::new(1, Duration::from_secs(60)),
-                to_an_address: Quota::new(20, Duration::from_secs(DAY)),
+                // twenty, and five of them from one network; then one an hour
+                to_an_address: Quota::new(20, Duration::from_secs(20 * HOUR)),
+                from_a_network: Quota::new(5, Duration::from_secs(5 * HOUR)),
             },
             email_changes: Quota::new(3, Duration::from_secs(DAY)),
             texts: SmsQuotas {

@@ -105,7 +105,8 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
             UndoRecord { change: UndoableChange::Email, reserved, token, tries_left: 2, used: true, ..undo.clone() };
         changes.push(Change::InsertUndo(Box::new(if rare { used } else { undo })));
     }
-    let task = if rare { Task::ResetPassword(digest("email", n)) } else { Task::Welcome(user_id(n)) };
+    let task =
+        if rare { Task::ResetPassword { email: digest("email", n), network: None } } else { Task::Welcome(user_id(n)) };
     let jobs = vec![job(realm, n, task)];
     let stored = store.commit(UnitOfWork { changes, jobs, ..UnitOfWork::default() }).await?;
     stored.map_err(|refusal| PortError::new("database", refusal))?;

@@ -14,10 +14,29 @@ use crate::model::time::Timestamp;
 pub enum Task {
     /// Mail the link and code of a registration, or tell the owner of the address if it has an account.
     VerifyRegistration(UserId),
+    /// The same once more, asked for from a network (/24, /48).
+    VerifyAgain {
+        /// The registration.
+        registration: UserId,
+        /// Digest of the network.
+        network: Option<Digest>,
+    },
+    /// The same for the newest pending registration of an address whose mails of the day are spent.
+    VerifyNewest(Digest),
     /// Mail anew for each pending registration of an address.
-    ResendVerification(Digest),
+    ResendVerification {
+        /// The blind index of the address.
+        email: Digest,
+        /// Digest of the network that asked.
+        network: Option<Digest>,
+    },
     /// Mail a reset link if the address has an account.
-    ResetPassword(Digest),
+    ResetPassword {
+        /// The blind index of the address.
+        email: Digest,
+        /// Digest of the network that asked.
+        network: Option<Digest>,
+    },
     /// Mail a reset link to an account that an undo link has restored.
     ResetAfterUndo(UserId),
     /// Mail that the account exists now.
@@ -105,12 +124,15 @@ impl Task {
     #[must_use]
     pub const fn about(&self) -> JobSubject {
         match self {
+            Self::VerifyNewest(index)
+            | Self::ResendVerification { email: index, .. }
+            | Self::ResetPassword { email: index, .. } => JobSubject::Address(*index),
             Self::VerifyRegistration(user)
+            | Self::VerifyAgain { registration: user, .. }
             | Self::ResetAfterUndo(user)
             | Self::Welcome(user)
-            | Self::ConfirmEmailChange(user) => JobSubject::Subject(*user),
-            Self::ResendVerification(index) | Self::ResetPassword(index) => JobSubject::Address(*index),
-            Self::PasswordChanged { user, .. }
+            | Self::ConfirmEmailChange(user)
+            | Self::PasswordChanged { user, .. }
             | Self::EmailChangeRequested { user, .. }
             | Self::EmailChanged { user, .. }
             | Self::PhoneChanged { user, .. }
@@ -137,8 +159,10 @@ impl Task {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::VerifyRegistration(_) => "verify_registration",
-            Self::ResendVerification(_) => "resend_verification",
-            Self::ResetPassword(_) => "reset_password",
+            Self::VerifyAgain { .. } => "verify_again",
+            Self::VerifyNewest(_) => "verify_newest",
+            Self::ResendVerification { .. } => "resend_verification",
+            Self::ResetPassword { .. } => "reset_password",
             Self::ResetAfterUndo(_) => "reset_after_undo",
             Self::Welcome(_) => "welcome",
             Self::PasswordChanged { .. } => "password_changed",

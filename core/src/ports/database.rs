@@ -199,7 +199,7 @@ pub enum Change {
 pub struct UnitOfWork {
     /// Applied in this order.
     pub changes: Vec<Change>,
-    /// Due when the commit is visible.
+    /// Due from their creation on, which may be in the future, once the commit is visible.
     pub jobs: Vec<Job>,
     /// Audit events.
     pub events: Vec<Event>,

@@ -91,7 +91,12 @@ fn verifying() {
             // the link is good still, or a new one can be had
             if play.verify(&play.link("mail_email_verify")).is_err() {
                 play.world.clock.advance(Duration::from_secs(61));
-                block_on(play.service.registrations().resend_verification(&play.realm, "bob@example.com")).unwrap();
+                block_on(play.service.registrations().resend_verification(
+                    &play.realm,
+                    "bob@example.com",
+                    &play.client,
+                ))
+                .unwrap();
                 play.deliver();
                 play.verify(&play.link("mail_email_verify")).unwrap();
             }
@@ -104,7 +109,7 @@ fn verifying() {
 fn resetting_a_password() {
     let prepare = || {
         let (play, pair) = user();
-        block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
         play.deliver();
         (play, pair)
     };
@@ -291,7 +296,7 @@ fn asking_for_another_address() {
 fn disabling() {
     let prepare = || {
         let (play, pair) = user();
-        block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
         play.deliver();
         (play, pair)
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{EMAIL, PASSWORD, Play};
+use portcullis_core::model::client::Client;
 use portcullis_core::model::job::MAX_ATTEMPTS;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::{Delivery, LEASE};
@@ -63,24 +64,67 @@ fn after_many_tries_it_is_a_dead_letter_and_a_workers_death_loses_nothing() {
 }
 
 #[test]
-fn one_mail_a_minute_twenty_a_day_and_each_registration_its_own() {
+fn one_mail_a_minute_five_from_a_network_twenty_in_all_then_one_an_hour() {
     let play = Play::new();
     play.register(EMAIL).unwrap();
     play.register(EMAIL).unwrap();
     play.deliver();
     assert_eq!(play.world.mailer.take().len(), 2);
-    let resend = || {
-        block_on(play.service.registrations().resend_verification(&play.realm, EMAIL)).unwrap();
+    // each network is another /24
+    let resend = |network: u8| {
+        let client = Client::new([10, 9, network, 1].into(), "Other/1.0");
+        block_on(play.service.registrations().resend_verification(&play.realm, EMAIL, &client)).unwrap();
         play.deliver();
         play.world.mailer.take().len()
     };
-    assert_eq!(resend(), 0);
-    let mut sent = 2;
-    for _ in 0..30 {
+    assert_eq!(resend(1), 0, "one mail of a kind and registration a minute");
+    let mut sent = Vec::new();
+    for _ in 0..5 {
         play.world.clock.advance(Duration::from_secs(61));
-        sent += resend();
+        sent.push(resend(1));
     }
-    assert!((20..=21).contains(&sent), "{sent}");
+    assert_eq!(sent, [2, 2, 1, 0, 0], "five from one network");
+    let mut total = 7;
+    for network in 2..=20 {
+        play.world.clock.advance(Duration::from_secs(61));
+        total += resend(network);
+    }
+    assert_eq!(total, 20, "twenty in all");
+    // then one an hour, without another request, for the registration that is the newest by then
+    play.register(EMAIL).unwrap();
+    play.deliver();
+    assert!(play.world.mailer.take().is_empty());
+    let newest = play.world.registrations.all().into_iter().max_by_key(|one| one.created_at).unwrap();
+    let was_mailed = || play.world.tokens.all().iter().any(|token| token.holder.subject == newest.id);
+    assert!(!was_mailed());
+    play.world.clock.advance(Duration::from_secs(3600));
+    play.deliver();
+    assert_eq!((play.world.mailer.take().len(), was_mailed()), (1, true));
+    play.world.clock.advance(Duration::from_secs(3600));
+    play.deliver();
+    assert!(play.world.mailer.take().is_empty(), "nobody has asked again");
+    assert_eq!(resend(99), 1);
+    assert_eq!(resend(98), 0);
+    // a reset of an account waits in the same way, and its notices are in no budget
+    let pair = play.user_at("bob@example.com");
+    for network in 1..=25 {
+        play.world.clock.advance(Duration::from_secs(61));
+        let client = Client::new([10, 9, network, 1].into(), "Other/1.0");
+        block_on(play.service.passwords().request_reset(&play.realm, "bob@example.com", &client)).unwrap();
+        play.deliver();
+    }
+    play.world.mailer.take();
+    let caller = play.caller(&pair).unwrap();
+    block_on(play.service.passwords().change_password(&caller, PASSWORD, super::OTHER, &play.client)).unwrap();
+    play.deliver();
+    let of_bob = || {
+        let sent = play.world.mailer.sent_to("bob@example.com");
+        sent.iter().map(|mail| mail.message.template()).collect::<Vec<_>>()
+    };
+    assert_eq!(of_bob(), ["password_changed"]);
+    play.world.clock.advance(Duration::from_secs(3600));
+    play.deliver();
+    assert_eq!(of_bob(), ["password_changed", "mail_password_reset"]);
     // five may wait for an address, more answer alike and send nothing
     for _ in 0..10 {
         play.register("full@example.com").unwrap();
@@ -94,14 +138,14 @@ fn whom_a_job_is_about_may_be_gone() {
     let play = Play::new();
     let pair = play.user();
     let caller = play.caller(&pair).unwrap();
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     let pair =
         block_on(play.service.passwords().change_password(&caller, PASSWORD, super::OTHER, &play.client)).unwrap();
     let caller = play.caller(&pair).unwrap();
     block_on(play.service.accounts().delete_account(&caller, Reauthentication::None)).unwrap();
     play.world.mailer.take();
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
-    block_on(play.service.registrations().resend_verification(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
+    block_on(play.service.registrations().resend_verification(&play.realm, EMAIL, &play.client)).unwrap();
     play.deliver();
     assert!(play.world.mailer.sent().is_empty());
 }

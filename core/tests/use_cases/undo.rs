@@ -192,7 +192,7 @@ fn the_owner_undoes_what_a_stolen_session_changed() {
 fn a_password_reset_can_be_undone_with_the_password_before_it() {
     let play = Play::new();
     play.user();
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     play.deliver();
     let reset = play.link("mail_password_reset");
     block_on(play.service.passwords().reset_password(&play.realm, &reset, OTHER, &play.client)).unwrap();

@@ -106,7 +106,9 @@ impl ServiceDriver {
             Request::TypeCode { email, code, password } => {
                 service.registrations().verify_code(realm, email, code, *password).await.map(verified)
             }
-            Request::Resend { email } => service.registrations().resend_verification(realm, email).await.map(done),
+            Request::Resend { email } => {
+                service.registrations().resend_verification(realm, email, &self.client).await.map(done)
+            }
             Request::LogIn { email, password } => {
                 match service.logins().log_in(realm, email, password, &self.client).await? {
                     LoggedIn::Session(tokens) => Ok(pair(&tokens)),
@@ -118,7 +120,9 @@ impl ServiceDriver {
                 Ok(pair(&tokens))
             }
             Request::Refresh { token } => Ok(pair(&service.sessions().refresh(realm, token).await?)),
-            Request::RequestReset { email } => service.passwords().request_reset(realm, email).await.map(done),
+            Request::RequestReset { email } => {
+                service.passwords().request_reset(realm, email, &self.client).await.map(done)
+            }
             Request::Reset { token, password } => {
                 service.passwords().reset_password(realm, token, password, &self.client).await.map(done)
             }

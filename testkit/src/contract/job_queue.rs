@@ -70,8 +70,10 @@ fn every_task() -> Vec<Task> {
     let (user, at, challenge) = (user_id(1), NOW, digest("token", 1));
     let mut tasks = vec![
         Task::VerifyRegistration(user),
-        Task::ResendVerification(digest("email", 1)),
-        Task::ResetPassword(digest("email", 1)),
+        Task::VerifyNewest(digest("email", 1)),
+        Task::VerifyAgain { registration: user, network: Some(digest("network", 1)) },
+        Task::ResendVerification { email: digest("email", 1), network: Some(digest("network", 1)) },
+        Task::ResetPassword { email: digest("email", 1), network: None },
         Task::Welcome(user),
         Task::ConfirmEmailChange(user),
         Task::EmailChangeRequested { user, at },
@@ -249,7 +251,7 @@ async fn left_after_forgetting(
 async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
     let changed = Task::PasswordChanged { user: user_id(1), at: NOW, by_reset: true, undo: None };
     let other = Task::Welcome(user_id(2));
-    let address = Task::ResetPassword(digest("email", 1));
+    let address = Task::ResetPassword { email: digest("email", 1), network: None };
     let tasks = [Task::Welcome(user_id(1)), changed, other.clone(), address.clone()];
     let left = left_after_forgetting(jobs, tasks, JobSubject::Subject(user_id(1))).await?;
     assert_eq!(left.len(), 4);
@@ -258,10 +260,15 @@ async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
 }
 
 async fn forgets_what_is_about_an_address(jobs: &Jobs) -> Outcome {
-    let other = Task::ResetPassword(digest("email", 2));
+    let other = Task::ResetPassword { email: digest("email", 2), network: None };
     let subject = Task::Welcome(user_id(1));
     let email = digest("email", 1);
-    let tasks = [Task::ResetPassword(email), Task::ResendVerification(email), other.clone(), subject.clone()];
+    let tasks = [
+        Task::ResetPassword { email, network: None },
+        Task::ResendVerification { email, network: None },
+        other.clone(),
+        subject.clone(),
+    ];
     let left = left_after_forgetting(jobs, tasks, JobSubject::Address(email)).await?;
     assert_eq!(left.len(), 4);
     assert!(left.iter().all(|task| *task == other || *task == subject), "{left:?}");

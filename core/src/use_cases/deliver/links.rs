@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::budget::CausedMail;
 use super::{Failure, envelope_of_try};
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
-use crate::model::job::Job;
+use crate::model::job::{Job, Task};
 use crate::model::message::EmailMessage;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::sealed::{Digest, Field};
@@ -17,9 +18,11 @@ use crate::use_cases::deliver::Deliveries;
 use crate::use_cases::shared::errors::AuthError;
 
 impl Deliveries<'_> {
-    pub(super) async fn deliver_reset(self, job: &Job, email: &Digest) -> Result<(), Failure> {
+    pub(super) async fn deliver_reset(self, job: &Job, email: &Digest, network: Option<Digest>) -> Result<(), Failure> {
         let Some(user) = self.service.ports.users.find_by_email(&job.realm, email).await? else { return Ok(()) };
-        if user.disabled || !self.may_mail(job, "mail_password_reset", user.id.as_bytes(), email).await? {
+        let mail = CausedMail { kind: "mail_password_reset", subject: user.id.as_bytes(), address: email, network };
+        let later = Task::ResetPassword { email: *email, network: None };
+        if user.disabled || !self.may_mail(job, mail, Some(later)).await? {
             return Ok(());
         }
         self.mail_reset(job, &user).await
@@ -49,9 +52,11 @@ impl Deliveries<'_> {
         let Some(pending) = user.pending_email.clone() else { return Ok(()) };
         let holder = self.service.find_holder(realm, &pending.index).await?;
         if let Some((owner, reservation)) = holder.filter(|(owner, _)| owner.id != user.id) {
-            return self.tell_holder(job, &owner, reservation.as_ref()).await;
+            return self.tell_holder(job, &owner, reservation.as_ref(), None).await;
         }
-        if !self.may_mail(job, "email_change_confirm", pending.index.as_bytes(), &pending.index).await? {
+        let (address, subject) = (&pending.index, pending.index.as_bytes());
+        let mail = CausedMail { kind: "email_change_confirm", subject, address, network: None };
+        if !self.may_mail(job, mail, Some(Task::ConfirmEmailChange(*id))).await? {
             return Ok(());
         }
         let expires_in = self.service.policy.lifetimes.verify;

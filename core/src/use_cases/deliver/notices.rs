@@ -1,12 +1,13 @@
 //! The mails that tell an owner what happened. Those of a change carry its undo link.
 
+use super::budget::CausedMail;
 use super::{Failure, envelope, envelope_of_try};
 use crate::model::email::Email;
 use crate::model::event::EventKind;
 use crate::model::ids::{UndoId, UserId};
 use crate::model::job::{Job, Task};
 use crate::model::message::{EmailMessage, UndoLink};
-use crate::model::sealed::Field;
+use crate::model::sealed::{Digest, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
 use crate::model::undo::UndoRecord;
@@ -122,16 +123,16 @@ impl Deliveries<'_> {
         job: &Job,
         owner: &User,
         reservation: Option<&UndoRecord>,
+        network: Option<Digest>,
     ) -> Result<(), Failure> {
         let first_name = self.service.record_cipher(owner)?.first_name(&owner.person)?;
         let message = EmailMessage::AlreadyRegistered { first_name };
-        let Some((record, address)) = reservation.and_then(|record| record.reserved.map(|address| (record, address)))
-        else {
-            return self.mail(job, owner, message).await;
-        };
-        if !self.may_mail(job, message.template(), owner.id.as_bytes(), &address).await? {
+        let address = reservation.and_then(|record| record.reserved).unwrap_or(owner.person.email_index);
+        let (kind, subject) = (message.template(), owner.id.as_bytes());
+        if !self.may_mail(job, CausedMail { kind, subject, address: &address, network }, None).await? {
             return Ok(());
         }
+        let Some(record) = reservation else { return self.mail_now(job, owner, message).await };
         let to = Email::from_stored(self.service.former_state(owner, record)?.email);
         self.service.ports.mailer.send(&envelope(job, owner.id), &to, &message).await?;
         self.service.record(&job.realm, EventKind::MessageSent, Some(owner.id), None);
