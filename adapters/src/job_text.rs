@@ -7,7 +7,7 @@ use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::job::Task;
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -39,11 +39,17 @@ pub fn print(task: &Task) -> String {
         }
         Task::EmailChangeRequested { user, at }
         | Task::FactorsThrottled { user, at }
+        | Task::DataExported { user, at }
+        | Task::SessionEnded { user, at }
         | Task::EmailChanged { user, at, .. }
         | Task::PhoneChanged { user, at, .. } => json!({"user": user.to_string(), "at": at.as_millis()}),
         Task::MfaChanged { user, at, enabled, .. } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "enabled": enabled})
         }
+        Task::AccountDeleted { user, at, key, address } => json!({
+            "user": user.to_string(), "at": at.as_millis(), "key": hex::encode(key.as_bytes()),
+            "address": hex::encode(address.as_bytes()),
+        }),
         Task::SendOtp { user, purpose, challenge, channel } => json!({
             "user": user.to_string(), "purpose": purpose.as_str(), "challenge": hex(challenge), "channel": channel.as_str(),
         }),
@@ -79,6 +85,14 @@ pub fn parse(text: &str) -> Option<Task> {
             Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")?, undo: undo() }
         }
         "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
+        "data_exported" => Task::DataExported { user: user()?, at: at()? },
+        "session_ended" => Task::SessionEnded { user: user()?, at: at()? },
+        "account_deleted" => Task::AccountDeleted {
+            user: user()?,
+            at: at()?,
+            key: WrappedKey::from_bytes(hex::decode(word("key")?).ok()?),
+            address: Sealed::from_bytes(hex::decode(word("address")?).ok()?),
+        },
         "factors_throttled" => Task::FactorsThrottled { user: user()?, at: at()? },
         "email_changed" => Task::EmailChanged { user: user()?, at: at()?, undo: undo() },
         "phone_changed" => Task::PhoneChanged { user: user()?, at: at()?, undo: undo() },
@@ -123,6 +137,14 @@ mod tests {
             Task::ResetPassword { email: digest, network: None },
             Task::ResetAfterUndo(user),
             Task::FactorsThrottled { user, at },
+            Task::DataExported { user, at },
+            Task::SessionEnded { user, at },
+            Task::AccountDeleted {
+                user,
+                at,
+                key: WrappedKey::from_bytes(vec![1, 2]),
+                address: Sealed::from_bytes(vec![3]),
+            },
             Task::PasswordChanged { user, at, by_reset: true, undo },
             Task::PasswordChanged { user, at, by_reset: false, undo: None },
             Task::EmailChangeRequested { user, at },

@@ -68,7 +68,11 @@ fn values(message: &EmailMessage) -> Value {
             let how = if *by_reset { "reset" } else { "changed" };
             json!({"first_name": first_name.as_str(), "at": human_time(*at), "how": how, "undo": undo(message)})
         }
-        EmailMessage::EmailChangeRequested { first_name, at } | EmailMessage::FactorsThrottled { first_name, at } => {
+        EmailMessage::AccountDeleted { at } => json!({"at": human_time(*at)}),
+        EmailMessage::DataExported { first_name, at }
+        | EmailMessage::SessionEnded { first_name, at }
+        | EmailMessage::EmailChangeRequested { first_name, at }
+        | EmailMessage::FactorsThrottled { first_name, at } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at)})
         }
         EmailMessage::EmailChanged { first_name, at, .. } | EmailMessage::PhoneChanged { first_name, at, .. } => {

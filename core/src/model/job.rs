@@ -1,4 +1,5 @@
-//! Work that waits outside a request: a job names records and never carries a person's data or a secret.
+//! Work that waits outside a request: a job names records and carries no secret, and of a person nothing but the sealed
+//! address of a deleted account.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use crate::model::ids::{JobId, UndoId, UserId};
 use crate::model::message::Channel;
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::{Digest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
 /// What is to be done.
@@ -90,6 +91,32 @@ pub enum Task {
         /// Its undo record.
         undo: Option<UndoId>,
     },
+    /// Mail that everything stored was handed out.
+    DataExported {
+        /// The account.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Mail that a session was ended.
+    SessionEnded {
+        /// The account.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Mail that the account is gone. The only task that has something of a person: the address, sealed under a key of its
+    /// own, which goes with the job.
+    AccountDeleted {
+        /// The account that was.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+        /// The key, bound to the job.
+        key: WrappedKey,
+        /// The address.
+        address: Sealed,
+    },
     /// Mail that ten wrong second factors in a row came after the right password.
     FactorsThrottled {
         /// The account.
@@ -137,6 +164,9 @@ impl Task {
             | Self::EmailChanged { user, .. }
             | Self::PhoneChanged { user, .. }
             | Self::MfaChanged { user, .. }
+            | Self::DataExported { user, .. }
+            | Self::SessionEnded { user, .. }
+            | Self::AccountDeleted { user, .. }
             | Self::FactorsThrottled { user, .. }
             | Self::SendOtp { user, .. } => JobSubject::Subject(*user),
         }
@@ -171,6 +201,9 @@ impl Task {
             Self::EmailChanged { .. } => "email_changed",
             Self::PhoneChanged { .. } => "phone_changed",
             Self::MfaChanged { .. } => "mfa_changed",
+            Self::DataExported { .. } => "data_exported",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",
             Self::SendOtp { .. } => "send_otp",
         }

@@ -102,6 +102,25 @@ pub enum EmailMessage {
         /// To undo it.
         undo: Option<UndoLink>,
     },
+    /// Everything stored was handed to somebody who was logged in.
+    DataExported {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
+    /// A session was ended.
+    SessionEnded {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
+    /// The account is gone, and the name with it.
+    AccountDeleted {
+        /// When.
+        at: Timestamp,
+    },
     /// Ten wrong second factors in a row came after the right password.
     FactorsThrottled {
         /// Whose.
@@ -126,6 +145,9 @@ impl EmailMessage {
             | Self::ResetPassword { .. }
             | Self::ConfirmEmailChange { .. }
             | Self::EmailChangeRequested { .. }
+            | Self::DataExported { .. }
+            | Self::SessionEnded { .. }
+            | Self::AccountDeleted { .. }
             | Self::FactorsThrottled { .. } => None,
         }
     }
@@ -144,6 +166,9 @@ impl EmailMessage {
             Self::EmailChanged { .. } => "email_changed",
             Self::PhoneChanged { .. } => "phone_changed",
             Self::MfaChanged { .. } => "mfa_changed",
+            Self::DataExported { .. } => "data_exported",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",
         }
     }

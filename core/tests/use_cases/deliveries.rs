@@ -105,7 +105,17 @@ fn one_mail_a_minute_five_from_a_network_twenty_in_all_then_one_an_hour() {
     assert!(play.world.mailer.take().is_empty(), "nobody has asked again");
     assert_eq!(resend(99), 1);
     assert_eq!(resend(98), 0);
-    // a reset of an account waits in the same way, and its notices are in no budget
+    // five may wait for an address, more answer alike and send nothing
+    for _ in 0..10 {
+        play.register("full@example.com").unwrap();
+    }
+    play.deliver();
+    assert_eq!(play.world.mailer.sent_to("full@example.com").len(), 5);
+}
+
+#[test]
+fn a_reset_waits_while_the_budget_is_spent_and_notices_do_not() {
+    let play = Play::new();
     let pair = play.user_at("bob@example.com");
     for network in 1..=25 {
         play.world.clock.advance(Duration::from_secs(61));
@@ -125,12 +135,6 @@ fn one_mail_a_minute_five_from_a_network_twenty_in_all_then_one_an_hour() {
     play.world.clock.advance(Duration::from_secs(3600));
     play.deliver();
     assert_eq!(of_bob(), ["password_changed", "mail_password_reset"]);
-    // five may wait for an address, more answer alike and send nothing
-    for _ in 0..10 {
-        play.register("full@example.com").unwrap();
-    }
-    play.deliver();
-    assert_eq!(play.world.mailer.sent_to("full@example.com").len(), 5);
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn whom_a_job_is_about_may_be_gone() {
     block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     block_on(play.service.registrations().resend_verification(&play.realm, EMAIL, &play.client)).unwrap();
     play.deliver();
-    assert!(play.world.mailer.sent().is_empty());
+    assert_eq!(play.world.mailer.templates(), ["account_deleted"]);
 }
 
 #[test]
@@ -199,4 +203,64 @@ fn an_account_asks_for_three_email_changes_a_day() {
     let to = ProfileChanges { email: Some("three@example.net"), ..ProfileChanges::default() };
     let caller = play.caller(&pair).unwrap();
     block_on(play.service.accounts().update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).unwrap();
+}
+
+/// Deletes the account, with its notice still in the queue.
+fn deleted() -> Play {
+    let play = Play::new();
+    let pair = play.user();
+    let caller = play.caller(&pair).unwrap();
+    play.deliver();
+    block_on(play.service.accounts().delete_account(&caller, Reauthentication::None)).unwrap();
+    play
+}
+
+#[test]
+fn a_deletion_is_told_to_the_address_which_goes_with_the_job() {
+    let play = deleted();
+    let jobs = play.world.jobs.waiting();
+    assert!(!format!("{jobs:?}").contains(EMAIL), "the address is sealed");
+    play.deliver();
+    let told = play.world.mailer.last_to(EMAIL).unwrap();
+    assert_eq!(told.message.template(), "account_deleted");
+    assert!(play.world.jobs.waiting().is_empty());
+}
+
+#[test]
+fn a_notice_of_a_deletion_is_tried_for_a_day_and_is_no_dead_letter() {
+    for refusal in [Refusal::Later, Refusal::Never] {
+        let play = deleted();
+        play.world.mailer.refuse_next(100, refusal);
+        let mut waited = Duration::ZERO;
+        while !play.world.jobs.waiting().is_empty() {
+            play.deliver();
+            play.world.clock.advance(Duration::from_secs(3600));
+            waited += Duration::from_secs(3600);
+            assert!(waited <= Duration::from_secs(25 * 3600), "it goes after a day");
+        }
+        assert!(block_on(play.service.ports.jobs.list_dead_letters(9)).unwrap().is_empty());
+        assert!(play.world.mailer.sent_to(EMAIL).iter().all(|mail| mail.message.template() != "account_deleted"));
+    }
+    // a worker that was away for a day finds it too old
+    let play = deleted();
+    play.world.clock.advance(Duration::from_secs(24 * 3600));
+    play.deliver();
+    assert!(play.world.jobs.waiting().is_empty());
+    assert!(play.world.mailer.sent_to(EMAIL).iter().all(|mail| mail.message.template() != "account_deleted"));
+}
+
+#[test]
+fn an_export_and_an_ended_session_are_told_without_a_link() {
+    let play = Play::new();
+    let pair = play.user();
+    let other = play.log_in(EMAIL, PASSWORD).unwrap();
+    let caller = play.caller(&pair).unwrap();
+    block_on(play.service.accounts().export(&caller)).unwrap();
+    block_on(play.service.sessions().end_session(&caller, &other.session.to_string())).unwrap();
+    play.deliver();
+    let sent = play.world.mailer.sent_to(EMAIL);
+    for template in ["data_exported", "session_ended"] {
+        let mail = sent.iter().find(|mail| mail.message.template() == template).expect("the owner is told");
+        assert!(mail.link_token().is_none());
+    }
 }

@@ -148,7 +148,9 @@ fn nothing_about_someone_deleted_waits_anywhere() {
     play.register(EMAIL).unwrap();
     block_on(play.service.accounts().delete_account(&play.caller(&pair).unwrap(), Reauthentication::None)).unwrap();
     assert!(play.world.tokens.all().is_empty() && play.world.registrations.all().is_empty());
-    assert!(play.world.jobs.waiting().is_empty() && !play.world.guard.remembers(&play.realm, &email));
+    let waiting: Vec<_> = play.world.jobs.waiting().iter().map(|job| job.task.kind()).collect();
+    assert_eq!(waiting, ["account_deleted"], "the notice, whose address is sealed under a key of its own");
+    assert!(!play.world.guard.remembers(&play.realm, &email));
     assert!(play.world.mailer.sent_to(EMAIL).is_empty(), "what the mailbox had of them");
 }
 

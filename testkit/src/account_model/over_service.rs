@@ -215,7 +215,9 @@ fn population(realm: &Realm) -> Option<TestRealm> {
 fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
     let name = match &sent.message {
         // these greet nobody by name
-        EmailMessage::VerifyEmail { .. } | EmailMessage::ConfirmEmailChange { .. } => None,
+        EmailMessage::VerifyEmail { .. }
+        | EmailMessage::ConfirmEmailChange { .. }
+        | EmailMessage::AccountDeleted { .. } => None,
         EmailMessage::Welcome { first_name }
         | EmailMessage::AlreadyRegistered { first_name }
         | EmailMessage::ResetPassword { first_name, .. }
@@ -223,6 +225,8 @@ fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
         | EmailMessage::EmailChangeRequested { first_name, .. }
         | EmailMessage::EmailChanged { first_name, .. }
         | EmailMessage::PhoneChanged { first_name, .. }
+        | EmailMessage::DataExported { first_name, .. }
+        | EmailMessage::SessionEnded { first_name, .. }
         | EmailMessage::FactorsThrottled { first_name, .. }
         | EmailMessage::MfaChanged { first_name, .. } => Some(first_name.as_str().to_owned()),
     };

@@ -4,7 +4,7 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 use super::driver::{Request, TestRealm};
-use super::history::{History, LinkKind, newest};
+use super::history::{Asked, History, LinkKind, newest};
 use super::state::{FRESH, IDLE, Model, Seconds, Session};
 use crate::faults::When;
 
@@ -210,13 +210,7 @@ impl Step {
             Self::Resend { realm, email } => (*realm, Request::Resend { email }),
             Self::LogIn { realm, email, password } => (*realm, Request::LogIn { email, password }),
             Self::AnswerChallenge { nth, wrong, crossed } => {
-                let asked = newest(&history.challenges, *nth)?;
-                let sent = asked.otp.as_deref().unwrap_or("123456");
-                let (challenge, otp) = (asked.token.clone(), if *wrong { another(sent) } else { sent.to_owned() });
-                let login = asked.login != *crossed;
-                let second = || Request::SecondFactor { challenge: challenge.clone(), otp: otp.clone() };
-                let phone = || Request::VerifyOtp { challenge: challenge.clone(), otp: otp.clone() };
-                (asked.realm, if login { second() } else { phone() })
+                answer_to(newest(&history.challenges, *nth)?, *wrong, *crossed)
             }
             Self::Refresh { nth, elsewhere, .. } => {
                 let (realm, token) = newest(&history.refresh, *nth)?.clone();
@@ -272,6 +266,14 @@ impl Step {
             _ => false,
         }
     }
+}
+
+/// The answer to a challenge, as it was sent or wrong, maybe for the other purpose.
+fn answer_to(asked: &Asked, wrong: bool, crossed: bool) -> (TestRealm, Request) {
+    let sent = asked.otp.as_deref().unwrap_or("123456");
+    let (challenge, otp) = (asked.token.clone(), if wrong { another(sent) } else { sent.to_owned() });
+    let login = asked.login != crossed;
+    (asked.realm, if login { Request::SecondFactor { challenge, otp } } else { Request::VerifyOtp { challenge, otp } })
 }
 
 /// The n-th newest link of the kinds that are wanted.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Case, Outcome, Records, Setup};
-use crate::samples::{LIFE, NOW, digest, job, job_id, realm, undo_id, user_id};
+use crate::samples::{LIFE, NOW, digest, job, job_id, person, realm, sealed, undo_id, user_id};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
@@ -82,6 +82,9 @@ fn every_task() -> Vec<Task> {
         Task::PhoneChanged { user, at, undo: Some(undo_id(2)) },
         Task::ResetAfterUndo(user),
         Task::FactorsThrottled { user, at },
+        Task::DataExported { user, at },
+        Task::SessionEnded { user, at },
+        Task::AccountDeleted { user, at, key: person(1).key, address: sealed("address", 1) },
     ];
     for yes in [true, false] {
         tasks.push(Task::PasswordChanged { user, at, by_reset: yes, undo: Some(undo_id(3)) });

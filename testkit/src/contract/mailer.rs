@@ -34,6 +34,9 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::AlreadyRegistered { first_name: first_name() },
         EmailMessage::ResetPassword { first_name: first_name(), token: token(), expires_in },
         EmailMessage::ConfirmEmailChange { token: token(), expires_in },
+        EmailMessage::AccountDeleted { at: NOW },
+        EmailMessage::DataExported { first_name: first_name(), at: NOW },
+        EmailMessage::SessionEnded { first_name: first_name(), at: NOW },
         EmailMessage::FactorsThrottled { first_name: first_name(), at: NOW },
         EmailMessage::EmailChangeRequested { first_name: first_name(), at: NOW },
     ];

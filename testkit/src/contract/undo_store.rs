@@ -88,7 +88,7 @@ async fn keeps_every_field(undos: &Undos) -> Outcome {
     for shape in shapes {
         insert(undos, &shape).await?;
         assert_eq!(undos.find(&realm, &shape.id, NOW).await?.as_ref(), Some(&shape));
-        assert_eq!(undos.list(&realm, &shape.user).await?, [shape.clone()]);
+        assert_eq!(undos.list(&realm, &shape.user).await?, std::slice::from_ref(&shape));
         if let Some(token) = &shape.token {
             assert_eq!(undos.find_by_token(&realm, token, NOW).await?, Some(shape));
         }

@@ -8,9 +8,15 @@ macro_rules! templates {
 
 /// Every template there is; an operator's folder can replace these and bring no others.
 pub const TEMPLATES: &[(&str, &str)] = templates![
+    "emails/account_deleted/body.html",
+    "emails/account_deleted/body.txt",
+    "emails/account_deleted/subject.txt",
     "emails/already_registered/body.html",
     "emails/already_registered/body.txt",
     "emails/already_registered/subject.txt",
+    "emails/data_exported/body.html",
+    "emails/data_exported/body.txt",
+    "emails/data_exported/subject.txt",
     "emails/email_change_confirm/body.html",
     "emails/email_change_confirm/body.txt",
     "emails/email_change_confirm/subject.txt",
@@ -42,6 +48,9 @@ pub const TEMPLATES: &[(&str, &str)] = templates![
     "emails/registration/body.html",
     "emails/registration/body.txt",
     "emails/registration/subject.txt",
+    "emails/session_ended/body.html",
+    "emails/session_ended/body.txt",
+    "emails/session_ended/subject.txt",
     "pages/email_change_button.html",
     "pages/email_verified.html",
     "pages/email_verified_failed.html",

@@ -2,9 +2,11 @@
 
 use crate::model::email::Email;
 use crate::model::event::{Event, EventKind};
+use crate::model::job::Task;
 use crate::model::sealed::Field;
 use crate::model::undo::{FormerState, UndoRecord};
 use crate::model::user::Profile;
+use crate::ports::database::UnitOfWork;
 use crate::service::Ports;
 use crate::use_cases::account::Accounts;
 use crate::use_cases::session::sessions::SessionView;
@@ -36,7 +38,7 @@ impl Accounts<'_> {
     /// # Errors
     /// `ReauthenticationRequired`.
     pub async fn export(self, caller: &Caller) -> Result<Export, AuthError> {
-        let Ports { audit, undos, .. } = &self.service.ports;
+        let Ports { audit, undos, clock, .. } = &self.service.ports;
         self.service.reauthenticate(caller, Reauthentication::None).await?;
         let user = &caller.user;
         let opener = self.service.record_cipher(user)?;
@@ -54,7 +56,18 @@ impl Accounts<'_> {
             sessions: self.service.sessions().list_sessions(caller).await?,
             events: audit.of_user(&user.realm, &user.id, EVENTS).await?,
         };
-        self.service.record(&user.realm, EventKind::DataExported, Some(user.id), Some(caller.session.id));
+        let task = Task::DataExported { user: user.id, at: clock.now() };
+        let work = UnitOfWork {
+            jobs: vec![self.service.job(&user.realm, task)],
+            events: vec![self.service.event(
+                &user.realm,
+                EventKind::DataExported,
+                Some(user.id),
+                Some(caller.session.id),
+            )],
+            ..UnitOfWork::default()
+        };
+        self.service.commit(work).await?;
         Ok(export)
     }
 }

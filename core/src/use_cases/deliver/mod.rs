@@ -109,6 +109,14 @@ impl Deliveries<'_> {
                 jobs.retry_at(&job.id, clock.now() + wait).await?;
                 Ok(Delivery::Later(job.id, reason))
             }
+            // no dead letter: the address goes with the job
+            Err(Failure::Later(reason) | Failure::After(_, reason) | Failure::Never(reason))
+                if matches!(job.task, Task::AccountDeleted { .. }) =>
+            {
+                jobs.complete(&job.id).await?;
+                self.service.record(&job.realm, EventKind::MessageDead, None, None);
+                Ok(Delivery::Dead(job.id, reason))
+            }
             Err(Failure::Later(reason) | Failure::After(_, reason) | Failure::Never(reason)) => {
                 jobs.dead_letter(&job.id, &reason, clock.now()).await?;
                 self.service.record(&job.realm, EventKind::MessageDead, None, None);
@@ -140,15 +148,20 @@ impl Deliveries<'_> {
             Task::ConfirmEmailChange(user) => self.deliver_confirmation(job, user).await,
             Task::ResetAfterUndo(user) => self.deliver_reset_after_undo(job, user).await,
             Task::EmailChanged { user, at, undo } => self.deliver_to_old_address(job, user, *at, undo.as_ref()).await,
+            Task::AccountDeleted { user, at, key, address } => {
+                self.deliver_deletion(job, user, *at, (key, address)).await
+            }
             Task::SendOtp { user, purpose, challenge, channel } => {
                 self.deliver_otp(job, user, *purpose, challenge, *channel).await
             }
             Task::PasswordChanged { user, undo, .. }
             | Task::PhoneChanged { user, undo, .. }
             | Task::MfaChanged { user, undo, .. } => self.deliver_notice(job, user, undo.as_ref()).await,
-            Task::Welcome(user) | Task::EmailChangeRequested { user, .. } | Task::FactorsThrottled { user, .. } => {
-                self.deliver_notice(job, user, None).await
-            }
+            Task::Welcome(user)
+            | Task::EmailChangeRequested { user, .. }
+            | Task::DataExported { user, .. }
+            | Task::SessionEnded { user, .. }
+            | Task::FactorsThrottled { user, .. } => self.deliver_notice(job, user, None).await,
         }
     }
 

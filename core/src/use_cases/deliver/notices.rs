@@ -1,5 +1,7 @@
 //! The mails that tell an owner what happened. Those of a change carry its undo link.
 
+use std::time::Duration;
+
 use super::budget::CausedMail;
 use super::{Failure, envelope, envelope_of_try};
 use crate::model::email::Email;
@@ -7,7 +9,7 @@ use crate::model::event::EventKind;
 use crate::model::ids::{UndoId, UserId};
 use crate::model::job::{Job, Task};
 use crate::model::message::{EmailMessage, UndoLink};
-use crate::model::sealed::{Digest, Field};
+use crate::model::sealed::{Digest, Field, Sealed, WrappedKey};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
 use crate::model::undo::UndoRecord;
@@ -18,6 +20,9 @@ use crate::service::Ports;
 use crate::use_cases::deliver::Deliveries;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
+
+/// How long the notice of a deletion is tried.
+const DELETION_NOTICE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
 /// An undo link, and the address on record before its change: no other address gets the link.
 struct Undoable {
@@ -75,6 +80,8 @@ impl Deliveries<'_> {
                     EmailMessage::PasswordChanged { first_name, at, by_reset, undo }
                 }
                 Task::EmailChangeRequested { at, .. } => EmailMessage::EmailChangeRequested { first_name, at },
+                Task::DataExported { at, .. } => EmailMessage::DataExported { first_name, at },
+                Task::SessionEnded { at, .. } => EmailMessage::SessionEnded { first_name, at },
                 Task::FactorsThrottled { at, .. } => EmailMessage::FactorsThrottled { first_name, at },
                 Task::PhoneChanged { at, .. } => EmailMessage::PhoneChanged { first_name, at, undo },
                 Task::MfaChanged { at, enabled, .. } => EmailMessage::MfaChanged { first_name, at, enabled, undo },
@@ -95,6 +102,26 @@ impl Deliveries<'_> {
         // past the numbers of the tries
         let part = u32::MAX;
         mailer.send(&Envelope { part, ..envelope(job, user.id) }, &to, &notice(None)).await?;
+        Ok(())
+    }
+
+    /// To the address of a deleted account, within a day: then the job and the key in it go, delivered or not.
+    pub(super) async fn deliver_deletion(
+        self,
+        job: &Job,
+        id: &UserId,
+        at: Timestamp,
+        (key, address): (&WrappedKey, &Sealed),
+    ) -> Result<(), Failure> {
+        let Ports { mailer, clock, .. } = &self.service.ports;
+        if clock.now() >= job.created_at + DELETION_NOTICE_LIFETIME {
+            return Ok(());
+        }
+        let to = self.service.opener(&job.realm, job.id.as_bytes(), key)?.email(Field::Email, address)?;
+        // under the job's id: copies of messages about the account may be on their way out at this moment
+        let subject = UserId::from_bytes(*job.id.as_bytes());
+        mailer.send(&envelope(job, subject), &to, &EmailMessage::AccountDeleted { at }).await?;
+        self.service.record(&job.realm, EventKind::MessageSent, Some(*id), None);
         Ok(())
     }
 

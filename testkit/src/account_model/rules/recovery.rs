@@ -51,7 +51,9 @@ impl Model {
         }
         let tries = |story: Story, tries: u8| {
             story.change(&name, |account| {
-                account.undos.get_mut(at).map(|undo| undo.tries = tries);
+                if let Some(undo) = account.undos.get_mut(at) {
+                    undo.tries = tries;
+                }
             })
         };
         let tried = tries(begin, undo.tries - 1);
@@ -210,6 +212,10 @@ pub(super) fn delete(begin: Story, account: &Account, allowed: Result<(), Refusa
         .change(name, Account::forget_rights)
         .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
         .then(|stage| stage.model.people_mut(realm).accounts.retain(|account| account.name != *name))
+        .then(|stage| {
+            let (to, name) = (email.to_owned(), name.clone());
+            stage.messages.push(Awaited { to, template: "account_deleted", name, right: Right::None });
+        })
         .in_one_commit()
 }
 
