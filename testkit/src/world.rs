@@ -139,7 +139,7 @@ impl TestWorld {
         }
     }
 
-    /// Every rate limit begins anew; counts of failures stay.
+    /// Resets every rate limit; counts of failures stay.
     pub fn forget_rate_limits(&self) {
         self.limiter.arrivals.lock().clear();
     }

@@ -89,17 +89,11 @@ impl HttpDriver {
                 api.with_token(access).post("/change_password", &body).await
             }
             Request::ChangeEmail { access, email, password } => {
-                let mut body = json!({"email": email});
-                if let Some(password) = password {
-                    body["password"] = Value::from(*password);
-                }
+                let body = with_password(json!({"email": email}), *password);
                 api.with_token(access).json(Method::PATCH, "/update", &body).await
             }
             Request::SetMfa { access, on, password } => {
-                let mut body = json!({"sms": on});
-                if let Some(password) = password {
-                    body["password"] = Value::from(*password);
-                }
+                let body = with_password(json!({"sms": on}), *password);
                 api.with_token(access).json(Method::PUT, "/mfa", &body).await
             }
             Request::Delete { access, password: Some(password) } => {
@@ -110,7 +104,7 @@ impl HttpDriver {
     }
 }
 
-/// A body with the password of the registration, where one is known.
+/// A body with a password, where there is one.
 fn with_password(mut body: Value, password: Option<&str>) -> Value {
     if let (Some(fields), Some(password)) = (body.as_object_mut(), password) {
         fields.insert("password".to_owned(), password.into());
@@ -214,7 +208,7 @@ impl Driver for HttpDriver {
         let outbox = self.first.get("//__test__/outbox").await.expect(200).json();
         let _ = self.first.delete("//__test__/outbox").await.expect(204);
         let mut messages: Vec<SentMessage> = outbox.as_array().into_iter().flatten().rev().map(message).collect();
-        // a mail to an unproven address names nobody: its page does
+        // a mail to an unproven address shows no name: its page does
         for message in messages.iter_mut().filter(|message| message.name.is_none()) {
             let (Some(token), Some(population)) = (&message.token, message.realm) else { continue };
             let request = self.realm(population).request(Method::GET, &format!("/verify?token={token}"));

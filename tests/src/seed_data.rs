@@ -75,6 +75,17 @@ pub async fn seed(store: &impl Everything, numbers: Range<u64>) {
     let _ = store.of_user(&realms[0], &user_id(1), 1).await.expect("it is kept");
 }
 
+/// An undo record of every seventh account; a used one with a reserved address of every tenth.
+fn undo(realm: &Realm, n: u64) -> Option<Change> {
+    let undo = undo_record(realm, n, n);
+    if n.is_multiple_of(10) {
+        let (reserved, token) = (Some(digest("former email", n)), Some(digest("undo token", n)));
+        let used = UndoRecord { change: UndoableChange::Email, reserved, token, tries_left: 2, used: true, ..undo };
+        return Some(Change::InsertUndo(Box::new(used)));
+    }
+    n.is_multiple_of(7).then(|| Change::InsertUndo(Box::new(undo)))
+}
+
 async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortError> {
     let insert = |registration| Change::InsertRegistration { registration: Box::new(registration), limit: 5, now: NOW };
     let mut changes = Vec::new();
@@ -98,13 +109,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     let mut link = token(realm, if rare { Purpose::VerifyPhone } else { Purpose::ResetPassword }, n);
     (link.code, link.binding) = if rare { (link.code, Some(digest("phone", n))) } else { (None, None) };
     changes.push(Change::PutToken(Box::new(link)));
-    if rare || n.is_multiple_of(7) {
-        let undo = undo_record(realm, n, n);
-        let (reserved, token) = (Some(digest("former email", n)), Some(digest("undo token", n)));
-        let used =
-            UndoRecord { change: UndoableChange::Email, reserved, token, tries_left: 2, used: true, ..undo.clone() };
-        changes.push(Change::InsertUndo(Box::new(if rare { used } else { undo })));
-    }
+    changes.extend(undo(realm, n));
     let task =
         if rare { Task::ResetPassword { email: digest("email", n), network: None } } else { Task::Welcome(user_id(n)) };
     let jobs = vec![job(realm, n, task)];

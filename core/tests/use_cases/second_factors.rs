@@ -1,4 +1,4 @@
-//! Wrong second factors: counted over all challenges and addresses, and told to the owner.
+//! Wrong second factors: counted over all challenges and addresses, with a mail to the owner.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Undo links against a thief: what the owner of the old address can always take back, and what nobody else can.
+//! Undo links against a thief: the owner can always take a change back, and others cannot.
 
 use std::time::Duration;
 
@@ -272,7 +272,7 @@ fn nobody_else_gets_the_old_address_before_the_link_expires() {
     let pair = play.user();
     play.move_to(&pair, "new@example.org");
     let moved_at = play.world.undos.all()[0].created_at;
-    // a third person registers it: no link, and the reader of the mailbox is told as for any taken address
+    // a third person registers it: no link, and the reader of the mailbox gets the mail of any taken address
     play.register(EMAIL).unwrap();
     let verifications = |play: &Play| {
         play.world.mailer.sent_to(EMAIL).iter().filter(|mail| mail.message.template() == "mail_email_verify").count()

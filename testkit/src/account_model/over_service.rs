@@ -77,7 +77,7 @@ impl ServiceDriver {
         Self::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post)
     }
 
-    /// A mail to an unproven address names nobody: its page does.
+    /// A mail to an unproven address shows no name: its page does.
     async fn name_from_page(&self, message: &mut SentMessage) {
         let (None, Some(token), Some(population)) = (&message.name, &message.token, message.realm) else { return };
         let preview = self.service.registrations().preview_link(&realm(population.name()), token).await;
@@ -214,7 +214,7 @@ fn population(realm: &Realm) -> Option<TestRealm> {
 
 fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
     let name = match &sent.message {
-        // these greet nobody by name
+        // these show no name
         EmailMessage::VerifyEmail { .. }
         | EmailMessage::ConfirmEmailChange { .. }
         | EmailMessage::AccountDeleted { .. } => None,

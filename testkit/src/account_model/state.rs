@@ -179,7 +179,7 @@ impl People {
         self.accounts.iter().find(|account| account.email == email)
     }
 
-    /// Whose an address is: of the account that has it, or for which it is reserved.
+    /// The account that has an address, or for which it is reserved.
     pub fn holder(&self, email: &str, now: Seconds) -> Option<&Account> {
         let reserves = |undo: &Undo| undo.reserved == Some(email) && now < undo.expires;
         let reserved = || self.accounts.iter().find(|account| account.undos.iter().any(reserves));
@@ -244,7 +244,7 @@ impl Account {
         });
     }
 
-    /// Whose undo link it is: the place of its record.
+    /// The place of the record with that undo link.
     pub fn undo_by(&self, token: &str, now: Seconds) -> Option<usize> {
         let is_it = |undo: &Undo| undo.token.as_deref() == Some(token) && !undo.used && now < undo.expires;
         self.undos.iter().position(is_it)

@@ -44,7 +44,7 @@ impl Deliveries<'_> {
         self.mail_now(job, user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
     }
 
-    /// To the new address, unless it belongs to another account: then its owner is told instead.
+    /// To the new address, unless it belongs to another account: then its owner gets a mail instead.
     pub(super) async fn deliver_confirmation(self, job: &Job, id: &UserId) -> Result<(), Failure> {
         let Ports { users, mailer, .. } = &self.service.ports;
         let realm = &job.realm;

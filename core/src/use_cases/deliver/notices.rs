@@ -143,8 +143,8 @@ impl Deliveries<'_> {
         Ok(Some(Undoable { to, link: UndoLink { token, expires_in: record.expires_at.since(now) } }))
     }
 
-    /// Tells the owner of an address that somebody else has registered it. A former address that is reserved is told
-    /// itself: its reader may be the owner.
+    /// Tells the owner of an address that somebody else has registered it. For a reserved former address the
+    /// mail goes there: its reader may be the owner.
     pub(super) async fn tell_holder(
         self,
         job: &Job,

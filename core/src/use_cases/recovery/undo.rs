@@ -18,7 +18,7 @@ use crate::use_cases::recovery::Recovery;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
-/// What an undo link would undo, for its page.
+/// The change that an undo link would undo, for its page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UndoPreview {
     /// The kind of change.
@@ -27,7 +27,7 @@ pub struct UndoPreview {
     pub at: Timestamp,
 }
 
-/// What an undo link did.
+/// The effect of an undo link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undone {
     /// The account has its former state, and a reset link is on its way.
@@ -37,7 +37,7 @@ pub enum Undone {
 }
 
 impl Recovery<'_> {
-    /// What a link would undo. Changes nothing.
+    /// The change that a link would undo. Changes nothing.
     ///
     /// # Errors
     /// `InvalidToken`.

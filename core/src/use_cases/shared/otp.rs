@@ -65,8 +65,8 @@ impl AuthService {
         }
     }
 
-    /// A right factor starts the count anew, and a code that was not compared does not count. The owner is told of the
-    /// wrong one with which the throttle begins.
+    /// A right factor resets the count, and a code that was not compared does not count. The owner gets a mail when the
+    /// throttle begins.
     async fn settle_factor(
         &self,
         realm: &Realm,
