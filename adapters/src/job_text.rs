@@ -4,10 +4,11 @@ use std::sync::Once;
 use std::time::Duration;
 
 use portcullis_core::model::ids::{UndoId, UserId};
-use portcullis_core::model::job::Task;
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
+use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -19,6 +20,9 @@ pub fn warn_of_unknown() {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| tracing::warn!("the queue has jobs of a later version of Portcullis: they are postponed"));
 }
+
+/// Why a job that does not verify is a dead letter.
+pub const REFUSED: &str = "the record was changed by somebody without the keys";
 
 /// A task as text.
 pub fn print(task: &Task) -> String {
@@ -105,6 +109,38 @@ pub fn parse(text: &str) -> Option<Task> {
         },
         _ => return None,
     })
+}
+
+/// A new job, as stores keep it.
+pub fn stored(job: &Job) -> StoredJob {
+    let (subject, address) = match job.task.about() {
+        JobSubject::Subject(user) => (Some(user), None),
+        JobSubject::Address(index) => (None, Some(index)),
+    };
+    StoredJob {
+        id: job.id,
+        realm: job.realm.clone(),
+        subject,
+        address,
+        task: print(&job.task),
+        attempts: job.attempts,
+        created_at: job.created_at,
+        due_at: job.created_at,
+        dead_at: None,
+        reason: None,
+    }
+}
+
+/// The job; `None` where a later version wrote its task.
+pub fn job(stored: StoredJob) -> Option<Job> {
+    let StoredJob { id, realm, task, attempts, created_at, .. } = stored;
+    parse(&task).map(|task| Job { id, realm, task, attempts, created_at })
+}
+
+/// The dead letter; `None` where a later version wrote its task.
+pub fn dead_letter(stored: StoredJob) -> Option<DeadLetter> {
+    let (reason, at) = (stored.reason.clone().unwrap_or_default(), stored.dead_at?);
+    job(stored).map(|job| DeadLetter { job, reason, at })
 }
 
 /// A digest as hexadecimal text.

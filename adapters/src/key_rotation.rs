@@ -1,4 +1,4 @@
-//! Key rotation: wraps every data key of a store under the ring's first key, page by page, beside running servers. Each
+//! Key rotation: wraps every data key of a store under the ring's first key and signs every record with it, page by page, beside running servers. Each
 //! key is replaced only where it still is the one that was read, so no change or deletion is undone, and after a kill
 //! another call goes on. The ring's check value is last: until it is under the new key too, no server starts without the
 //! old one.
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use portcullis_core::model::sealed::{AadContext, Field};
-use portcullis_core::model::stored_key::{KeyReplacement, RecordKind, StoredDataKey};
+use portcullis_core::model::stored_key::{KeyReplacement, RecordKind, SignedAgain, StoredDataKey};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
@@ -24,6 +24,8 @@ const MAX_PASSES: u32 = 5;
 const MAX_ATTEMPTS: u32 = 8;
 /// The name of the check values among the kinds of records.
 pub const CHECKS: &str = "checks";
+/// The name of the records' MACs among the kinds of records.
+pub const MACS: &str = "macs";
 
 /// How many records' keys are wrapped under which key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,7 +36,13 @@ pub struct KeyUsage {
 
 impl KeyUsage {
     fn count(&mut self, key: Option<u32>, kind: &'static str) {
-        *self.by_key.entry(key).or_default().entry(kind).or_default() += 1;
+        self.add(key, kind, 1);
+    }
+
+    fn add(&mut self, key: Option<u32>, kind: &'static str, count: u64) {
+        if count > 0 {
+            *self.by_key.entry(key).or_default().entry(kind).or_default() += count;
+        }
     }
 
     /// Records of all kinds.
@@ -49,6 +57,8 @@ impl KeyUsage {
 pub struct Report {
     /// Keys that were wrapped anew.
     pub rewrapped: u64,
+    /// Records that were signed anew.
+    pub signed: u64,
     /// What the last pass found.
     pub usage: KeyUsage,
     /// Keys that their wrapping key of the ring does not open, by its id. Nothing can be read with them.
@@ -96,6 +106,10 @@ impl KeyRotation<'_> {
     pub async fn count_usage(&self) -> Result<KeyUsage, PortError> {
         let mut report = Report::default();
         self.pass(&mut report, false).await?;
+        for key in self.cipher.ring() {
+            let count = retry(|| self.store.count_macs(key)).await?;
+            report.usage.add(Some(key), MACS, count);
+        }
         let check = retry(|| self.store.check_value(check_values::RING)).await?;
         if let Some(wrapped) = check.as_deref().and_then(check_values::wrapped_key) {
             report.usage.count(self.cipher.wrapping_key(&wrapped), CHECKS);
@@ -112,7 +126,7 @@ impl KeyRotation<'_> {
         for _ in 0..MAX_PASSES {
             (report.usage, report.damaged) = Default::default();
             // records that changed or came during a pass are found by the next one; the last finds nothing to do
-            if self.pass(&mut report, true).await? == 0 {
+            if self.pass(&mut report, true).await? + self.sign_again(&mut report).await? == 0 {
                 break;
             }
         }
@@ -149,6 +163,28 @@ impl KeyRotation<'_> {
             }
         }
         Ok(tried)
+    }
+
+    /// Signs under the newest key what is signed under an older one. Returns how many records were signed.
+    async fn sign_again(&self, report: &mut Report) -> Result<u64, PortError> {
+        let mut all = 0;
+        for older in self.cipher.ring().into_iter().skip(1) {
+            loop {
+                let began = Instant::now();
+                let SignedAgain { found, signed } = retry(|| self.store.sign_again(older, PAGE_SIZE)).await?;
+                all += signed;
+                if signed == 0 {
+                    report.usage.add(Some(older), MACS, found);
+                    if found > 0 {
+                        *report.damaged.entry(older).or_default() += found;
+                    }
+                    break;
+                }
+                tokio::time::sleep(began.elapsed()).await;
+            }
+        }
+        report.signed += all;
+        Ok(all)
     }
 
     /// Counts a key. Returns its replacement if it is to be wrapped anew.

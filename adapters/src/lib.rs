@@ -1,5 +1,6 @@
 //! The ports of Portcullis on real technology: one folder per technology, one file per port.
 
+mod authenticated_records;
 pub mod crypto;
 pub mod data_migration;
 mod job_text;
@@ -8,6 +9,7 @@ pub mod limits;
 pub mod messaging;
 pub mod mongodb;
 pub mod redis;
+pub mod sign_existing;
 pub mod sqlite;
 pub mod system;
 pub mod watchman;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
+use portcullis_adapters::crypto::record_macs::RecordMacs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ fn portcullis(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
 /// A database with a dead letter.
 async fn with_dead_letter(folder: &Path) -> JobId {
     std::fs::create_dir_all(folder.join("data")).unwrap();
-    let store = Arc::new(Sqlite::open(&folder.join("data/portcullis.db")).unwrap());
+    let store =
+        Arc::new(Sqlite::open(&folder.join("data/portcullis.db"), &RecordMacs::new(&[(1, [1; 32])]).unwrap()).unwrap());
     let id = JobId::from_bytes([7; 16]);
     let realm = Realm::parse("User1").unwrap();
     let now = Timestamp::from_millis(1_798_804_800_000);
@@ -53,7 +55,8 @@ async fn dead_letters_are_listed_shown_and_sent_again() {
     assert_eq!(portcullis(folder.path(), &["dead-letters", "list"]).1.trim(), "no dead letters");
     let (code, _, error) = portcullis(folder.path(), &["dead-letters", "retry", &id]);
     assert!(code == 1 && error.contains("no such dead letter"), "{error}");
-    let store = Sqlite::open(&folder.path().join("data/portcullis.db")).unwrap();
+    let store =
+        Sqlite::open(&folder.path().join("data/portcullis.db"), &RecordMacs::new(&[(1, [1; 32])]).unwrap()).unwrap();
     assert_eq!(store.depth().await.unwrap().waiting, 1);
 }
 

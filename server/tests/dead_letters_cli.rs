@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 
+use portcullis_adapters::crypto::record_macs::RecordMacs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ fn outbox(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
 
 fn open(folder: &Path) -> Arc<Sqlite> {
     std::fs::create_dir_all(folder.join("data")).unwrap();
-    Arc::new(Sqlite::open(&folder.join("data/portcullis.db")).unwrap())
+    Arc::new(Sqlite::open(&folder.join("data/portcullis.db"), &RecordMacs::new(&[(1, [1; 32])]).unwrap()).unwrap())
 }
 
 async fn dead_letter(store: &Arc<Sqlite>, number: u8) -> JobId {

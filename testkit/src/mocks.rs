@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use mockall::mock;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{AadContext, DataKey, Digest, Sealed, WrappedKey};
-use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind};
+use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, SignedAgain};
 use portcullis_core::model::stored_record::{Collection, Record, RecordPage};
 use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::data_migration_store::MigratableStore;
@@ -74,6 +74,8 @@ mock! {
         async fn count_keys(&self, kind: RecordKind) -> Result<u64, PortError>;
         async fn keys(&self, kind: RecordKind, after: Option<String>, limit: u32) -> Result<KeyPage, PortError>;
         async fn replace_keys(&self, kind: RecordKind, replacements: Vec<KeyReplacement>) -> Result<u64, PortError>;
+        async fn count_macs(&self, key: u32) -> Result<u64, PortError>;
+        async fn sign_again(&self, key: u32, limit: u32) -> Result<SignedAgain, PortError>;
         async fn purge_replaced_keys(&self) -> Result<(), PortError>;
     }
 }

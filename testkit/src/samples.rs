@@ -19,7 +19,7 @@ use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::session::Session;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::undo::{UNDO_TRIES, UndoRecord, UndoableChange};
-use portcullis_core::model::user::{PasswordHash, Registration, SealedPerson, User};
+use portcullis_core::model::user::{Registration, SealedPerson, User};
 use portcullis_core::ports::token_signer::AccessClaims;
 
 /// The hour of all samples: 2050-01-01T00:00:00Z.
@@ -116,10 +116,6 @@ pub fn person(n: u64) -> SealedPerson {
     }
 }
 
-fn hash(n: u64) -> PasswordHash {
-    PasswordHash::new(format!("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0${n}"))
-}
-
 /// The n-th account of a realm, version 1.
 #[must_use]
 pub fn user(realm: &Realm, n: u64) -> User {
@@ -129,7 +125,7 @@ pub fn user(realm: &Realm, n: u64) -> User {
         person: person(n),
         pending_email: None,
         previous_email: None,
-        password: hash(n),
+        password: sealed("password", n),
         phone_verified: false,
         mfa_sms: false,
         disabled: false,
@@ -148,7 +144,7 @@ pub fn registration(realm: &Realm, n: u64) -> Registration {
         realm: realm.clone(),
         id: user_id(n),
         person: person(n),
-        password: hash(n),
+        password: sealed("password", n),
         created_at,
         expires_at: created_at + LIFE,
         network: digest("network", n),

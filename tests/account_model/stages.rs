@@ -1,5 +1,6 @@
 //! Where lives are played: crypto, mail and time are fakes, stores are real; or all of it is behind a socket.
 
+use portcullis_tests::record_macs;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -39,7 +40,8 @@ impl Harness for OverSqlite {
     fn set_up() -> Self {
         let _inside = runtime().enter();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Arc::new(Sqlite::open(&folder.path().join("portcullis.db")).expect("a store"));
+        let store =
+            Arc::new(Sqlite::open(&folder.path().join("portcullis.db"), &record_macs::of_ring(&[1])).expect("a store"));
         let world = TestWorld::new(7);
         let ports = Ports {
             database: store.clone(),
@@ -95,7 +97,8 @@ impl Harness for OverMongo {
             validate_certificates: true,
             ca_file: None,
         };
-        let store = Arc::new(runtime().block_on(MongoDb::connect(&settings)).expect("a database"));
+        let store =
+            Arc::new(runtime().block_on(MongoDb::connect(&settings, &record_macs::of_ring(&[1]))).expect("a database"));
         let url = server("REDIS_TEST_URL").expect("a server");
         let prefix = format!("portcullis:{name}:");
         let redis = Redis::prepare(&RedisSettings { url, prefix, validate_certificates: true, ca_file: None });

@@ -1,5 +1,6 @@
 //! The backends: what each offers, whether it is there, and how a case gets a fresh one.
 
+use portcullis_tests::record_macs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -95,7 +96,7 @@ fn fake() -> Opened {
 
 fn embedded() -> Result<Opened, Error> {
     let folder = tempfile::tempdir()?;
-    let store = Arc::new(Sqlite::open(&folder.path().join("portcullis.db"))?);
+    let store = Arc::new(Sqlite::open(&folder.path().join("portcullis.db"), &record_macs::of_ring(&[1]))?);
     let backend = Backend {
         database: Some(store.clone()),
         user_store: Some(store.clone()),
@@ -190,7 +191,9 @@ fn mongo() -> Result<Opened, Error> {
         validate_certificates: true,
         ca_file: None,
     };
-    let store = tokio::task::block_in_place(|| Handle::current().block_on(MongoDb::connect(&settings)))?;
+    let store = tokio::task::block_in_place(|| {
+        Handle::current().block_on(MongoDb::connect(&settings, &record_macs::of_ring(&[1])))
+    })?;
     let store = Arc::new(store);
     let backend = Backend {
         database: Some(store.clone()),
@@ -247,7 +250,7 @@ fn outbox() -> Result<Opened, Error> {
         renderer: Arc::new(Renderer::new(None)?),
         links: LinkBuilder { public_url: ISSUER.to_owned(), app_name: "Portcullis".to_owned() },
         cipher: cipher()?,
-        store: Arc::new(Sqlite::open(&folder.path().join("portcullis.db"))?),
+        store: Arc::new(Sqlite::open(&folder.path().join("portcullis.db"), &record_macs::of_ring(&[1]))?),
         clock: Arc::new(SystemClock::new()),
         forward: None,
         forward_texts: None,

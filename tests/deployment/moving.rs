@@ -1,5 +1,6 @@
 //! `portcullis migrate-data` from SQLite to MongoDB and back, by the real binary.
 
+use portcullis_tests::record_macs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
@@ -21,7 +22,7 @@ async fn mongo(settings: &[(String, String)]) -> MongoDb {
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
     let mongo =
         MongoDbSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true, ca_file: None };
-    MongoDb::connect_for_long(&mongo).await.unwrap()
+    MongoDb::connect_for_long(&mongo, &record_macs::of_ring(&[1])).await.unwrap()
 }
 
 /// A folder that a server has used, with one person and something of everything in it.
@@ -29,7 +30,7 @@ async fn used(folder: &Path) -> Person {
     let (server, person) = (Process::start(folder, &[]), Person::john());
     let _ = server.api.logged_in(&person).await;
     server.stop();
-    let store = Sqlite::open(&folder.join("data/portcullis.db")).unwrap();
+    let store = Sqlite::open(&folder.join("data/portcullis.db"), &record_macs::of_folder(folder)).unwrap();
     seed(&store, 0..300).await;
     person
 }
@@ -56,7 +57,7 @@ pub async fn there_and_back_again() {
 
 pub async fn what_was_moved_there_and_back_is_the_same() {
     let (folder, settings) = (tempfile::tempdir().unwrap(), on_servers().unwrap());
-    let open = |name: &str| Sqlite::open(&folder.path().join(name)).unwrap();
+    let open = |name: &str| Sqlite::open(&folder.path().join(name), &record_macs::of_ring(&[1])).unwrap();
     let (from, there, back) = (open("from.db"), mongo(&settings).await, open("back.db"));
     from.check_value_or_insert("email_salt", b"salt").await.unwrap();
     there.prepare().await.unwrap();

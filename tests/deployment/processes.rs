@@ -1,5 +1,6 @@
 //! Real processes on MongoDB and Redis: one is killed, the other goes on, and nothing is lost.
 
+use portcullis_tests::record_macs;
 use std::time::Duration;
 
 use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
@@ -14,7 +15,7 @@ async fn jobs_waiting(settings: &[(String, String)]) -> usize {
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
     let mongo =
         MongoDbSettings { url: of("MONGO_URL"), database: of("MONGO_DB"), validate_certificates: true, ca_file: None };
-    let depth = MongoDb::connect(&mongo).await.unwrap().depth().await.unwrap();
+    let depth = MongoDb::connect(&mongo, &record_macs::of_ring(&[1])).await.unwrap().depth().await.unwrap();
     usize::try_from(depth.waiting).unwrap()
 }
 

@@ -1,10 +1,12 @@
 //! Stories over HTTP: the real server on a real socket.
 
+mod api_page;
 mod connections;
 mod dev_mailbox;
 mod disabled;
 mod documents;
 mod edges;
+mod existing_clients;
 mod limits;
 mod password_year;
 mod passwords;
@@ -17,7 +19,6 @@ mod recent_authentication;
 mod refresh;
 mod registration;
 mod restart;
-mod seed;
 mod sessions;
 mod step_up;
 mod test_control;

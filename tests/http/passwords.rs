@@ -2,6 +2,7 @@
 
 use portcullis_core::model::email::Email;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::{AadContext, Field};
 use portcullis_tests::api::token_of;
 use portcullis_tests::{Person, TestServer};
 use reqwest::Method;
@@ -144,7 +145,10 @@ async fn a_hash_of_other_parameters_is_renewed_at_login() {
     let (service, realm) = (server.service(), Realm::parse("User1").unwrap());
     let index = service.email_index(&realm, &Email::parse(&person.email).unwrap());
     let stored = service.ports.users.find_by_email(&realm, &index).await.unwrap().unwrap();
-    assert!(stored.password.as_str().contains("m=64,t=2,p=1"));
+    let place = |field| AadContext { realm: &realm, record: stored.id.as_bytes(), field };
+    let key = service.ports.cipher.unwrap(&stored.person.key, place(Field::Key)).unwrap();
+    let hash = service.ports.cipher.open(&key, place(Field::Password), &stored.password).unwrap();
+    assert!(String::from_utf8_lossy(&hash).contains("m=64,t=2,p=1"));
     // renewing keeps every session
     let _ = api.with_token(john.token.as_deref().unwrap()).get("/").await.expect(200);
 }

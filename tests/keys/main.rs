@@ -1,6 +1,7 @@
 //! Wrapping keys anew on the embedded store: what becomes of each kind of key, of a store that fails, and of everybody
 //! while a master key is changed. `tests/deployment` does the last on MongoDB.
 
+use portcullis_tests::record_macs;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ async fn commit(store: &Sqlite, change: Change) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_kind_of_key_fares_as_it_should() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&folder.path().join("p.db")).unwrap();
+    let store = Sqlite::open(&folder.path().join("p.db"), &record_macs::of_ring(&[2, 1])).unwrap();
     let (old, both) = (cipher(&[1]), cipher(&[2, 1]));
     let check = check_values::ring_check(&old).unwrap();
     store.check_value_or_insert(check_values::RING, &check).await.unwrap();
@@ -96,7 +97,10 @@ async fn a_deletion_beside_it_stays_one_and_no_old_key_stays_in_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.db");
     // the server's, and the one of the command line
-    let (server, beside) = (Sqlite::open(&path).unwrap(), Sqlite::open_beside(&path).unwrap());
+    let (server, beside) = (
+        Sqlite::open(&path, &record_macs::of_ring(&[2, 1])).unwrap(),
+        Sqlite::open_beside(&path, &record_macs::of_ring(&[2, 1])).unwrap(),
+    );
     let (old, both) = (cipher(&[1]), cipher(&[2, 1]));
     let users: Vec<User> = (0..1_200).map(|n| under(&old, n)).collect();
     for user in &users {
@@ -139,4 +143,32 @@ async fn where_there_is_nothing_it_says_so_and_makes_nothing() {
     let (code, out, _) = call(folder.path(), &[], &["keys", "generate"]);
     assert!(code == 0 && out.contains("ENCRYPTION_KEY"), "{out}");
     assert_eq!(call(folder.path(), &[], &["keys"]).0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_is_signed_anew_and_a_forged_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.db");
+    let (old, both) = (cipher(&[1]), cipher(&[2, 1]));
+    let before = Sqlite::open(&path, &record_macs::of_ring(&[1])).unwrap();
+    let check = check_values::ring_check(&old).unwrap();
+    before.check_value_or_insert(check_values::RING, &check).await.unwrap();
+    for n in 0..450 {
+        commit(&before, Change::InsertUser(Box::new(under(&old, n)))).await;
+    }
+    drop(before);
+    let forged = "UPDATE users SET mfa_sms = 1 WHERE rowid = 7";
+    rusqlite::Connection::open(&path).unwrap().execute(forged, []).unwrap();
+    let store = Sqlite::open(&path, &record_macs::of_ring(&[2, 1])).unwrap();
+    let report = rewrapped(&store, &both).await;
+    assert_eq!((report.signed, report.damaged.clone()), (449, BTreeMap::from([(1, 1)])));
+    assert_eq!((store.count_macs(1).await.unwrap(), store.count_macs(2).await.unwrap()), (1, 449));
+    assert_eq!(report.left_under_older_keys(&both.ring()), Vec::new());
+    drop(store);
+    let after = Sqlite::open(&path, &record_macs::of_ring(&[2])).unwrap();
+    let mut readable = 0;
+    for n in 0..450 {
+        readable += u32::from(UserStore::find(&after, &realm("User1"), &user_id(n)).await.is_ok());
+    }
+    assert_eq!(readable, 449);
 }

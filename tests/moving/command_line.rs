@@ -1,5 +1,6 @@
 //! `portcullis migrate-data` by the real binary.
 
+use portcullis_tests::record_macs;
 use std::path::Path;
 
 use portcullis_adapters::sqlite::Sqlite;
@@ -54,7 +55,8 @@ async fn killed_in_the_middle_it_goes_on_and_no_server_starts_meanwhile() {
 
     let folder = tempfile::tempdir().unwrap();
     let person = used(folder.path()).await;
-    let store = Sqlite::open(&folder.path().join("data/portcullis.db")).unwrap();
+    let store =
+        Sqlite::open(&folder.path().join("data/portcullis.db"), &record_macs::of_folder(folder.path())).unwrap();
     seed(&store, 0..5_000).await;
     drop(store);
     let mut command = portcullis_tests::process::command(folder.path(), &[]);

@@ -4,6 +4,7 @@
 mod command_line;
 mod crash_points;
 
+use portcullis_tests::record_macs;
 use std::path::Path;
 
 use portcullis_adapters::data_migration::canonical_hash::CollectionHash;
@@ -19,7 +20,7 @@ use portcullis_tests::seed_data::seed;
 const MANY: u64 = 1_700;
 
 fn open(folder: &Path, name: &str) -> Sqlite {
-    Sqlite::open(&folder.join(name)).expect("a store")
+    Sqlite::open(&folder.join(name), &record_macs::of_ring(&[1])).expect("a store")
 }
 
 async fn moved(from: &dyn MigratableStore, to: &dyn MigratableStore) -> Result<Vec<Comparison>, MigrationError> {

@@ -70,7 +70,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// The seed's own example.
+    /// The example of README.md.
     #[must_use]
     pub fn john() -> Self {
         Self::named("john.doe@example.com")

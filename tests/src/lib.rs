@@ -5,6 +5,7 @@ pub mod account_model_over_http;
 pub mod api;
 pub mod fault_proxy;
 pub mod process;
+pub mod record_macs;
 pub mod rotation;
 pub mod seed_data;
 pub mod server;

@@ -5,4 +5,5 @@ pub mod check_values;
 pub mod field_cipher;
 pub mod keyed_digest;
 pub mod password_hasher;
+pub mod record_macs;
 pub mod token_signer;

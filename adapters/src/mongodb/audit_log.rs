@@ -6,49 +6,57 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
-use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::event::Event;
 use portcullis_core::model::ids::{SessionId, UserId};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::stored_record::StoredEvent;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::error::PortError;
 
+use crate::crypto::record_macs::{RecordMacs, Stored};
 use crate::mongodb::MongoDb;
-use crate::mongodb::documents::{Fields, binary, key};
+use crate::mongodb::documents::{Fields, binary, key, signed_document};
 use crate::mongodb::pool::OPERATION_TIMEOUT;
 
 const PORT: &str = "audit_log";
+
 /// An event's document.
-pub fn print(event: &Event) -> Document {
-    doc! {
-        "_id": ObjectId::new(),
+pub fn print(macs: &RecordMacs, event: &Event) -> Document {
+    print_stored(macs, &StoredEvent { order: ObjectId::new().bytes(), ..StoredEvent::of(event) })
+}
+
+/// The document of an event that has its place in the log.
+pub fn print_stored(macs: &RecordMacs, event: &StoredEvent) -> Document {
+    let document = doc! {
+        "_id": ObjectId::from_bytes(event.order),
         "at": event.at.as_millis(),
         "realm": event.realm.as_str(),
-        "kind": event.kind.as_str(),
+        "kind": &event.kind,
         "user": event.user.map(|user| key(&event.realm, user)),
         "user_id": event.user.map(|user| binary(user.as_bytes())),
         "session_id": event.session.map(|session| binary(session.as_bytes())),
-    }
+    };
+    signed_document(macs, event, document)
 }
 
-/// `None` for an event that a later version wrote.
-fn parse(document: &Document) -> Result<Option<Event>, PortError> {
+pub fn parse(document: &Document) -> Result<Stored<StoredEvent>, PortError> {
     let fields = Fields::of(PORT, document);
-    let event = |kind| {
-        Ok(Event {
-            at: fields.time("at")?,
-            realm: fields.realm()?,
-            kind,
-            user: fields.any("user_id", Fields::id)?.map(UserId::from_bytes),
-            session: fields.any("session_id", Fields::id)?.map(SessionId::from_bytes),
-        })
+    let order = document.get_object_id("_id").map_err(|_| fields.unreadable("_id"))?;
+    let event = StoredEvent {
+        order: order.bytes(),
+        at: fields.time("at")?,
+        realm: fields.realm()?,
+        kind: fields.text("kind")?.to_owned(),
+        user: fields.any("user_id", Fields::id)?.map(UserId::from_bytes),
+        session: fields.any("session_id", Fields::id)?.map(SessionId::from_bytes),
     };
-    EventKind::parse(fields.text("kind")?).map(event).transpose()
+    fields.with_mac(event)
 }
 
 #[async_trait]
 impl AuditLog for MongoDb {
     fn record(&self, event: Event) {
-        let document = print(&event);
+        let document = print(&self.macs, &event);
         if !self.recorder.record(document) {
             let lost = self.lost_events.fetch_add(1, Ordering::Relaxed) + 1;
             if lost.is_power_of_two() {
@@ -72,6 +80,8 @@ impl AuditLog for MongoDb {
             found.try_collect::<Vec<Document>>().await
         };
         let found = self.run(PORT, Box::pin(all)).await?;
-        found.iter().filter_map(|document| parse(document).transpose()).collect()
+        let verified = self.verify_all(found.iter().map(parse).collect::<Result<Vec<_>, _>>()?);
+        let of_user = verified.into_iter().filter(|event| event.realm == *realm && event.user == Some(*user));
+        Ok(of_user.filter_map(StoredEvent::event).collect())
     }
 }

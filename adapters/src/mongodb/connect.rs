@@ -10,6 +10,7 @@ use mongodb::options::{Acknowledgment, ClientOptions, ReadConcern, Tls, WriteCon
 use mongodb::{Client, Database};
 use tokio::sync::Notify;
 
+use crate::crypto::record_macs::RecordMacs;
 use crate::mongodb::event_recorder::EventRecorder;
 use crate::mongodb::failure::is_duplicate;
 use crate::mongodb::keyed_mutex::KeyedMutex;
@@ -102,8 +103,8 @@ impl MongoDb {
     ///
     /// # Errors
     /// Why not.
-    pub async fn connect(settings: &MongoDbSettings) -> Result<Self, ConnectError> {
-        let store = Self::connect_as_is(settings).await?;
+    pub async fn connect(settings: &MongoDbSettings, macs: &Arc<RecordMacs>) -> Result<Self, ConnectError> {
+        let store = Self::connect_as_is(settings, macs).await?;
         store.prepare().await?;
         Ok(store)
     }
@@ -112,16 +113,16 @@ impl MongoDb {
     ///
     /// # Errors
     /// Why not.
-    pub async fn connect_as_is(settings: &MongoDbSettings) -> Result<Self, ConnectError> {
-        Self::reached(settings, SELECTION_TIMEOUT).await
+    pub async fn connect_as_is(settings: &MongoDbSettings, macs: &Arc<RecordMacs>) -> Result<Self, ConnectError> {
+        Self::reached(settings, SELECTION_TIMEOUT, macs).await
     }
 
     /// The same with a longer timeout, for migrations and rotations: slow answers are no failure there.
     ///
     /// # Errors
     /// Why not.
-    pub async fn connect_for_long(settings: &MongoDbSettings) -> Result<Self, ConnectError> {
-        Self::reached(settings, LONG_TIMEOUT).await
+    pub async fn connect_for_long(settings: &MongoDbSettings, macs: &Arc<RecordMacs>) -> Result<Self, ConnectError> {
+        Self::reached(settings, LONG_TIMEOUT, macs).await
     }
 
     /// How many indexes there are.
@@ -139,7 +140,11 @@ impl MongoDb {
         Ok(())
     }
 
-    async fn reached(settings: &MongoDbSettings, timeout: Duration) -> Result<Self, ConnectError> {
+    async fn reached(
+        settings: &MongoDbSettings,
+        timeout: Duration,
+        macs: &Arc<RecordMacs>,
+    ) -> Result<Self, ConnectError> {
         let options = options(settings, timeout).await?;
         let database = reach(settings, options.clone()).await?;
         check_version(&database).await?;
@@ -148,6 +153,7 @@ impl MongoDb {
             recorder: EventRecorder::start(pool.clone(), lost_events.clone()),
             pool,
             document_locks: KeyedMutex::default(),
+            macs: macs.clone(),
             enqueued: Notify::new(),
             lost_events,
         })
@@ -199,7 +205,7 @@ async fn options(settings: &MongoDbSettings, timeout: Duration) -> Result<Client
 /// Stores the schema version in a new database.
 async fn write_version(database: &Database) -> Result<(), ConnectError> {
     let versions = database.collection::<mongodb::bson::Document>("versions");
-    let ours = doc! {"$setOnInsert": {"version": i64::from(SCHEMA_VERSION)}};
+    let ours = doc! {"$max": {"version": i64::from(SCHEMA_VERSION)}};
     let kept = versions.update_one(doc! {"_id": "schema"}, ours).upsert(true).await;
     if let Err(error) = kept
         && !is_duplicate(&error)

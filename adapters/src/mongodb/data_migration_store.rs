@@ -110,14 +110,14 @@ impl MigratableStore for MongoDb {
         let documents: Vec<Document> = found.map_err(failed)?.try_collect().await.map_err(failed)?;
         let Some(last) = documents.last() else { return Ok(None) };
         let cursor = cursor(of, last).ok_or_else(|| PortError::new(PORT, "a document's place cannot be read"))?;
-        let records = documents.iter().map(|document| document_mapping::parse(of, document));
+        let records = documents.iter().map(|document| document_mapping::parse(&self.macs, of, document));
         Ok(Some(RecordPage { records: records.collect::<Result<_, _>>()?, cursor }))
     }
 
     async fn put_all(&self, records: Vec<Record>, progress: &[u8]) -> Result<(), PortError> {
         let mut batches: Vec<(Collection, Vec<Document>)> = Vec::new();
         for record in &records {
-            let Some((of, document)) = document_mapping::print(record) else { continue };
+            let Some((of, document)) = document_mapping::print(&self.macs, record) else { continue };
             match batches.last_mut() {
                 Some((last, batch)) if *last == of => batch.push(document),
                 _ => batches.push((of, vec![document])),

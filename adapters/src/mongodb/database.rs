@@ -8,7 +8,7 @@ use mongodb::ClientSession;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use portcullis_core::model::ids::UserId;
-use portcullis_core::model::one_time_token::{Purpose, TokenOwner};
+use portcullis_core::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
@@ -16,7 +16,7 @@ use portcullis_core::model::user::User;
 use portcullis_core::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 
-use crate::job_text::hex;
+use crate::job_text::{self, hex};
 use crate::mongodb::documents::{binary, digest, key, signed};
 use crate::mongodb::failure::is_duplicate;
 use crate::mongodb::pool::OPERATION_TIMEOUT;
@@ -70,11 +70,13 @@ impl Transaction<'_> {
             self.apply(change).await?;
         }
         if !work.jobs.is_empty() {
-            let jobs: Vec<Document> = work.jobs.iter().map(job_queue::print).collect();
+            let jobs: Vec<Document> =
+                work.jobs.iter().map(|job| job_queue::print(&self.mongo.macs, &job_text::stored(job))).collect();
             self.mongo.collection("jobs").insert_many(jobs).session(&mut *self.session).await?;
         }
         if !work.events.is_empty() {
-            let events: Vec<Document> = work.events.iter().map(audit_log::print).collect();
+            let events: Vec<Document> =
+                work.events.iter().map(|event| audit_log::print(&self.mongo.macs, event)).collect();
             self.mongo.collection("audit").insert_many(events).session(&mut *self.session).await?;
         }
         Ok(())
@@ -93,12 +95,14 @@ impl Transaction<'_> {
             Change::InsertUser(user) => self.insert_user(user).await,
             Change::ReplaceUser { user, expected } => self.replace_user(user, *expected).await,
             Change::DeleteUser { realm, id, expected } => self.delete_user(realm, id, *expected).await,
-            Change::InsertSession(session) => self.insert("sessions", session_store::print(session)).await,
+            Change::InsertSession(session) => {
+                self.insert("sessions", self.mongo.sign(&**session, session_store::print(session))).await
+            }
             Change::ReplaceSession { session, expected } => {
                 let id = key(&session.realm, session.id);
                 let which = doc! {"_id": &id, "version": signed(*expected)};
                 let sessions = self.mongo.collection("sessions");
-                let replace = sessions.replace_one(which, session_store::print(session));
+                let replace = sessions.replace_one(which, self.mongo.sign(&**session, session_store::print(session)));
                 if replace.session(&mut *self.session).await?.matched_count == 1 {
                     return Ok(());
                 }
@@ -138,7 +142,8 @@ impl Transaction<'_> {
             Change::PutToken(token) => {
                 let which = doc! {"_id": one_time_token_store::id(&token.holder)};
                 let tokens = self.mongo.collection(TOKENS);
-                let put = tokens.replace_one(which, one_time_token_store::print(token)).upsert(true);
+                let document = self.mongo.sign(&**token, one_time_token_store::print(token));
+                let put = tokens.replace_one(which, document).upsert(true);
                 put.session(&mut *self.session).await?;
             }
             Change::UseToken { owner, token, now } => {
@@ -146,12 +151,13 @@ impl Transaction<'_> {
                 return if used == 1 { Ok(()) } else { Err(Refusal::TokenGone.into()) };
             }
             Change::SetCode { owner, token, code, tries, now } => {
-                let set = doc! {"$set": {"code": digest(code), "tries_left": i32::from(*tries)}};
+                let which = valid(owner, token, *now);
+                let found = self.find(TOKENS, which.clone()).await?.ok_or(Refusal::TokenGone)?;
+                let found = self.mongo.verify(PORT, one_time_token_store::parse(&found)?)?;
+                let changed = OneTimeToken { code: Some(*code), tries_left: *tries, ..found };
+                let document = self.mongo.sign(&changed, one_time_token_store::print(&changed));
                 let tokens = self.mongo.collection(TOKENS);
-                let update = tokens.update_one(valid(owner, token, *now), set);
-                if update.session(&mut *self.session).await?.matched_count == 0 {
-                    return Err(Refusal::TokenGone.into());
-                }
+                tokens.replace_one(which, document).session(&mut *self.session).await?;
             }
             Change::RemoveToken(owner) => {
                 self.delete_many(TOKENS, doc! {"_id": one_time_token_store::id(owner)}).await?;
@@ -188,7 +194,7 @@ impl Transaction<'_> {
             return Err(Refusal::IdTaken.into());
         }
         self.check_email(user).await?;
-        self.insert("users", user_store::print(user)).await
+        self.insert("users", self.mongo.sign(user, user_store::print(user))).await
     }
 
     async fn replace_user(&mut self, user: &User, expected: u64) -> Result<(), Abort> {
@@ -196,7 +202,10 @@ impl Transaction<'_> {
         self.check_email(user).await?;
         let which = doc! {"_id": key(&user.realm, user.id)};
         let users = self.mongo.collection("users");
-        users.update_one(which, user_store::replacement(user)).session(&mut *self.session).await?;
+        users
+            .update_one(which, user_store::replacement(self.mongo.sign(user, user_store::print(user))))
+            .session(&mut *self.session)
+            .await?;
         Ok(())
     }
 

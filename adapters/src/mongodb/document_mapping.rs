@@ -1,63 +1,82 @@
 //! Documents of each collection as records of a data migration, and back.
 
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::ids::{JobId, SessionId, UserId};
+use mongodb::bson::{Document, doc};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::stored_record::{
-    Collection, LoginCounts, OrderedMessage, PendingRegistrations, Record, StoredBucket, StoredEvent, StoredJob,
+    Collection, LoginCounts, OrderedMessage, PendingRegistrations, Record, StoredBucket,
 };
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 
+use crate::authenticated_records::has_macs;
+use crate::crypto::record_macs::{RecordMacs, Stored};
 use crate::job_text::{hex, unhex};
 use crate::mongodb::compare_and_swap::REVISION;
-use crate::mongodb::documents::{Fields, binary, key};
+use crate::mongodb::documents::{Fields, binary, key, signed_document};
 use crate::mongodb::login_guard::Counts;
 use crate::mongodb::{
-    one_time_token_store, registration_store, sent_message_store, session_store, undo_store, user_store,
+    audit_log, job_queue, one_time_token_store, rate_limiter, registration_store, sent_message_store, session_store,
+    undo_store, user_store,
 };
 
 const PORT: &str = "data_migration_store";
 
-/// A document as a record.
-pub fn parse(of: Collection, document: &Document) -> Result<Record, PortError> {
-    match of {
+/// A document as a record that verifies.
+pub fn parse(macs: &RecordMacs, of: Collection, document: &Document) -> Result<Record, PortError> {
+    let failed = |refused| PortError::new(PORT, refused);
+    if of == Collection::Registrations {
+        let (realm, [email]) = named(document)?;
+        let email = digest(document, email)?;
+        let registrations = registration_store::stored(Some(document))?.into_iter();
+        let registrations = registrations.map(|one| one.verified(macs)).collect::<Result<_, _>>().map_err(failed)?;
+        return Ok(Record::Registrations(PendingRegistrations { realm, email, registrations }));
+    }
+    let stored = read(of, document)?;
+    if has_macs(of) { stored.verified(macs).map_err(failed) } else { Ok(stored.unverified()) }
+}
+
+/// A document as a record, with its MAC. The registrations of an address have one each: see `parse`.
+pub fn read(of: Collection, document: &Document) -> Result<Stored<Record>, PortError> {
+    let fields = Fields::of(PORT, document);
+    Ok(match of {
         Collection::Checks => {
-            let fields = Fields::of(PORT, document);
-            Ok(Record::Check(fields.text("_id")?.to_owned(), fields.bytes("value")?.to_vec()))
+            Stored::new(Record::Check(fields.text("_id")?.to_owned(), fields.bytes("value")?.to_vec()), None)
         }
-        Collection::Users => user_store::parse(document).map(Box::new).map(Record::User),
+        Collection::Users => user_store::parse(document)?.map(|user| Record::User(Box::new(user))),
         Collection::Registrations => {
             let (realm, [email]) = named(document)?;
             let email = digest(document, email)?;
-            let registrations = registration_store::waiting(Some(document))?;
-            Ok(Record::Registrations(PendingRegistrations { realm, email, registrations }))
+            let registrations = registration_store::stored(Some(document))?;
+            let registrations = registrations.into_iter().map(Stored::unverified).collect();
+            Stored::new(Record::Registrations(PendingRegistrations { realm, email, registrations }), None)
         }
-        Collection::Sessions => session_store::parse(document).map(Box::new).map(Record::Session),
-        Collection::OneTimeTokens => one_time_token_store::parse(document).map(Box::new).map(Record::OneTimeToken),
-        Collection::UndoRecords => undo_store::parse(document).map(Box::new).map(Record::Undo),
-        Collection::Jobs => job(document).map(Record::Job),
-        Collection::Audit => event(document).map(Record::Event),
+        Collection::Sessions => session_store::parse(document)?.map(|session| Record::Session(Box::new(session))),
+        Collection::OneTimeTokens => {
+            one_time_token_store::parse(document)?.map(|token| Record::OneTimeToken(Box::new(token)))
+        }
+        Collection::UndoRecords => undo_store::parse(document)?.map(|undo| Record::Undo(Box::new(undo))),
+        Collection::Jobs => job_queue::parse(document)?.map(Record::Job),
+        Collection::Audit => audit_log::parse(document)?.map(Record::Event),
         Collection::LoginCounts => {
             let (realm, [email]) = named(document)?;
             let (email, Counts { strangers, known }) = (digest(document, email)?, Counts::parse(Some(document))?);
-            Ok(Record::LoginCounts(LoginCounts { realm, email, strangers, known }))
+            Stored::new(Record::LoginCounts(LoginCounts { realm, email, strangers, known }), None)
         }
         Collection::Buckets => {
             let (realm, [operation, who]) = named(document)?;
             let (operation, who) = (operation.to_owned(), digest(document, who)?);
-            let full_at = Fields::of(PORT, document).integer("full_at")?;
-            Ok(Record::Bucket(StoredBucket { realm, operation, who, full_at }))
+            let bucket = StoredBucket { realm, operation, who, full_at: fields.integer("full_at")? };
+            fields.with_mac(bucket)?.map(Record::Bucket)
         }
         Collection::SentMessages => {
             let order = document.get_object_id("order").map(|order| order.bytes());
-            let order = order.map_err(|_| Fields::of(PORT, document).unreadable("order"))?;
+            let order = order.map_err(|_| fields.unreadable("order"))?;
             let message = sent_message_store::parse(document)?;
-            Ok(Record::SentMessage(Box::new(OrderedMessage { order, message })))
+            message.map(|message| Record::SentMessage(Box::new(OrderedMessage { order, message })))
         }
-    }
+    })
 }
 
 /// An `_id` of a realm and `PARTS` parts; the last ones have no slash.
@@ -74,63 +93,38 @@ fn digest(document: &Document, text: &str) -> Result<Digest, PortError> {
     unhex(text).ok_or_else(|| Fields::of(PORT, document).unreadable("_id"))
 }
 
-fn job(document: &Document) -> Result<StoredJob, PortError> {
-    let fields = Fields::of(PORT, document);
-    let about = fields.text("about")?;
-    let (_, name) = about.split_once('/').ok_or_else(|| fields.unreadable("about"))?;
-    Ok(StoredJob {
-        id: fields.id("id").map(JobId::from_bytes)?,
-        realm: fields.realm()?,
-        subject: UserId::parse(name),
-        address: unhex(name),
-        task: fields.text("task")?.to_owned(),
-        attempts: fields.number("attempts")?,
-        created_at: fields.time("created_at")?,
-        due_at: fields.time("due_at")?,
-        dead_at: fields.any("dead_at", Fields::time)?,
-        reason: fields.any("reason", Fields::text)?.map(ToOwned::to_owned),
-    })
-}
-
-fn event(document: &Document) -> Result<StoredEvent, PortError> {
-    let fields = Fields::of(PORT, document);
-    let order = document.get_object_id("_id").map_err(|_| fields.unreadable("_id"))?;
-    Ok(StoredEvent {
-        order: order.bytes(),
-        at: fields.time("at")?,
-        realm: fields.realm()?,
-        kind: fields.text("kind")?.to_owned(),
-        user: fields.any("user_id", Fields::id)?.map(UserId::from_bytes),
-        session: fields.any("session_id", Fields::id)?.map(SessionId::from_bytes),
-    })
-}
-
 /// A record as a document of its collection; `None` where there is nothing to keep.
-pub fn print(record: &Record) -> Option<(Collection, Document)> {
+pub fn print(macs: &RecordMacs, record: &Record) -> Option<(Collection, Document)> {
     Some(match record {
         Record::Check(name, value) => (Collection::Checks, doc! {"_id": name, "value": binary(value)}),
-        Record::User(user) => (Collection::Users, user_store::print(user)),
+        Record::User(user) => (Collection::Users, signed_document(macs, &**user, user_store::print(user))),
         Record::Registrations(PendingRegistrations { realm, email, registrations }) => {
-            let document = registration_store::document(registrations)?;
+            let document = registration_store::document(macs, registrations)?;
             (Collection::Registrations, swapped(document, key(realm, hex(email))))
         }
-        Record::Session(session) => (Collection::Sessions, session_store::print(session)),
-        Record::OneTimeToken(token) => (Collection::OneTimeTokens, one_time_token_store::print(token)),
-        Record::Undo(undo) => (Collection::UndoRecords, undo_store::print(undo)),
-        Record::Job(job) => (Collection::Jobs, print_job(job)),
-        Record::Event(event) => (Collection::Audit, print_event(event)),
+        Record::Session(session) => {
+            (Collection::Sessions, signed_document(macs, &**session, session_store::print(session)))
+        }
+        Record::OneTimeToken(token) => {
+            (Collection::OneTimeTokens, signed_document(macs, &**token, one_time_token_store::print(token)))
+        }
+        Record::Undo(undo) => (Collection::UndoRecords, signed_document(macs, &**undo, undo_store::print(undo))),
+        Record::Job(job) => (Collection::Jobs, job_queue::print(macs, job)),
+        Record::Event(event) => (Collection::Audit, audit_log::print_stored(macs, event)),
         Record::LoginCounts(LoginCounts { realm, email, strangers, known }) => {
             let counts = Counts { strangers: *strangers, known: known.clone() };
             let touched_at = strangers.map_or(Timestamp::from_millis(0), |count| count.touched_at);
             (Collection::LoginCounts, swapped(counts.print(touched_at), key(realm, hex(email))))
         }
-        Record::Bucket(StoredBucket { realm, operation, who, full_at }) => {
+        Record::Bucket(bucket) => {
+            let StoredBucket { realm, operation, who, .. } = bucket;
             let id = key(realm, format_args!("{operation}/{}", hex(who)));
-            (Collection::Buckets, swapped(doc! {"full_at": full_at}, id))
+            (Collection::Buckets, swapped(rate_limiter::print(macs, bucket), id))
         }
-        Record::SentMessage(message) => {
-            (Collection::SentMessages, sent_message_store::print(&message.message, ObjectId::from_bytes(message.order)))
-        }
+        Record::SentMessage(message) => (
+            Collection::SentMessages,
+            sent_message_store::print(macs, &message.message, ObjectId::from_bytes(message.order)),
+        ),
     })
 }
 
@@ -139,40 +133,4 @@ fn swapped(mut document: Document, id: String) -> Document {
     document.insert("_id", id);
     document.insert(REVISION, 0_i64);
     document
-}
-
-fn print_job(job: &StoredJob) -> Document {
-    let about = match (&job.subject, &job.address) {
-        (Some(user), _) => key(&job.realm, user),
-        (None, Some(address)) => key(&job.realm, hex(address)),
-        // a task of a later version
-        (None, None) => key(&job.realm, ""),
-    };
-    let mut document = doc! {
-        "_id": job.id.to_string(),
-        "id": binary(job.id.as_bytes()),
-        "realm": job.realm.as_str(),
-        "about": about,
-        "task": &job.task,
-        "attempts": i64::from(job.attempts),
-        "created_at": job.created_at.as_millis(),
-        "due_at": job.due_at.as_millis(),
-        "dead_at": job.dead_at.map_or(Bson::Null, |at| Bson::Int64(at.as_millis())),
-    };
-    if let Some(reason) = &job.reason {
-        document.insert("reason", reason);
-    }
-    document
-}
-
-fn print_event(event: &StoredEvent) -> Document {
-    doc! {
-        "_id": ObjectId::from_bytes(event.order),
-        "at": event.at.as_millis(),
-        "realm": event.realm.as_str(),
-        "kind": &event.kind,
-        "user": event.user.map(|user| key(&event.realm, user)),
-        "user_id": event.user.map(|user| binary(user.as_bytes())),
-        "session_id": event.session.map(|session| binary(session.as_bytes())),
-    }
 }

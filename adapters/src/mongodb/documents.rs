@@ -6,8 +6,10 @@ use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
-use portcullis_core::model::user::{PasswordHash, SealedPerson};
+use portcullis_core::model::user::SealedPerson;
 use portcullis_core::ports::error::PortError;
+
+use crate::crypto::record_macs::{Authenticated, RecordMacs, Stored};
 
 /// Bytes, as documents store them.
 pub fn binary(bytes: &[u8]) -> Binary {
@@ -37,6 +39,12 @@ pub fn sealed(sealed: &Sealed) -> Bson {
 /// A BSON date, for MongoDB's TTL index.
 pub fn date(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.as_millis())
+}
+
+/// A record's document with its MAC.
+pub fn signed_document<R: Authenticated>(macs: &RecordMacs, record: &R, mut document: Document) -> Document {
+    document.insert("mac", binary(&macs.sign(record)));
+    document
 }
 
 /// The sealed fields of a person.
@@ -126,10 +134,6 @@ impl<'a> Fields<'a> {
         self.bytes(name).map(|bytes| WrappedKey::from_bytes(bytes.to_vec()))
     }
 
-    pub fn password(&self) -> Result<PasswordHash, PortError> {
-        self.text("password").map(PasswordHash::new)
-    }
-
     pub fn realm(&self) -> Result<Realm, PortError> {
         let text = self.text("realm")?;
         self.need("realm", Realm::parse(text).ok())
@@ -146,6 +150,11 @@ impl<'a> Fields<'a> {
         read: impl FnOnce(&Self, &str) -> Result<T, PortError>,
     ) -> Result<Option<T>, PortError> {
         if self.has(name) { read(self, name).map(Some) } else { Ok(None) }
+    }
+
+    /// The document as a record, with its MAC.
+    pub fn with_mac<R: Authenticated>(&self, record: R) -> Result<Stored<R>, PortError> {
+        Ok(Stored::new(record, self.any("mac", Self::bytes)?.map(<[u8]>::to_vec)))
     }
 
     pub fn person(&self) -> Result<SealedPerson, PortError> {

@@ -6,16 +6,18 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
-use portcullis_core::model::ids::JobId;
+use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 
-use crate::job_text::{self, POSTPONE_UNKNOWN, hex};
+use crate::crypto::record_macs::{RecordMacs, Stored};
+use crate::job_text::{self, POSTPONE_UNKNOWN, REFUSED, hex, unhex};
 use crate::mongodb::MongoDb;
-use crate::mongodb::documents::{Fields, binary, key};
+use crate::mongodb::documents::{Fields, binary, key, signed_document};
 
 const PORT: &str = "job_queue";
 
@@ -26,40 +28,55 @@ pub fn about(realm: &Realm, about: &JobSubject) -> String {
     }
 }
 
-/// `None` for a task that a later version wrote.
-fn parse(document: &Document) -> Result<Option<Job>, PortError> {
+pub fn parse(document: &Document) -> Result<Stored<StoredJob>, PortError> {
     let fields = Fields::of(PORT, document);
-    let job = |task| {
-        let id = fields.id("id").map(JobId::from_bytes)?;
-        let (attempts, created_at) = (fields.number("attempts")?, fields.time("created_at")?);
-        Ok(Job { id, realm: fields.realm()?, task, attempts, created_at })
+    let about = fields.text("about")?;
+    let (_, name) = about.split_once('/').ok_or_else(|| fields.unreadable("about"))?;
+    let job = StoredJob {
+        id: fields.id("id").map(JobId::from_bytes)?,
+        realm: fields.realm()?,
+        subject: UserId::parse(name),
+        address: unhex(name),
+        task: fields.text("task")?.to_owned(),
+        attempts: fields.number("attempts")?,
+        created_at: fields.time("created_at")?,
+        due_at: fields.time("due_at")?,
+        dead_at: fields.any("dead_at", Fields::time)?,
+        reason: fields.any("reason", Fields::text)?.map(ToOwned::to_owned),
     };
-    job_text::parse(fields.text("task")?).map(job).transpose()
-}
-
-fn parse_dead(document: &Document) -> Result<Option<DeadLetter>, PortError> {
-    let fields = Fields::of(PORT, document);
-    let (reason, at) = (fields.text("reason")?.to_owned(), fields.time("dead_at")?);
-    Ok(parse(document)?.map(|job| DeadLetter { job, reason, at }))
+    // a copy under another name would be done twice, and one about another account outlive its own
+    if fields.text("_id")? != job.id.to_string() || about != about_of(&job) {
+        return Err(fields.unreadable("_id"));
+    }
+    fields.with_mac(job)
 }
 
 fn which(id: &JobId) -> Document {
     doc! {"_id": id.to_string()}
 }
 
+fn about_of(job: &StoredJob) -> String {
+    let subject = job.subject.map(JobSubject::Subject).or(job.address.map(JobSubject::Address));
+    subject.map_or_else(|| key(&job.realm, ""), |subject| about(&job.realm, &subject))
+}
+
 /// A job's document.
-pub fn print(job: &Job) -> Document {
-    doc! {
+pub fn print(macs: &RecordMacs, job: &StoredJob) -> Document {
+    let mut document = doc! {
         "_id": job.id.to_string(),
         "id": binary(job.id.as_bytes()),
         "realm": job.realm.as_str(),
-        "about": about(&job.realm, &job.task.about()),
-        "task": job_text::print(&job.task),
+        "about": about_of(job),
+        "task": &job.task,
         "attempts": i64::from(job.attempts),
         "created_at": job.created_at.as_millis(),
-        "due_at": job.created_at.as_millis(),
-        "dead_at": Bson::Null,
+        "due_at": job.due_at.as_millis(),
+        "dead_at": job.dead_at.map_or(Bson::Null, |at| Bson::Int64(at.as_millis())),
+    };
+    if let Some(reason) = &job.reason {
+        document.insert("reason", reason);
     }
+    signed_document(macs, job, document)
 }
 
 impl MongoDb {
@@ -83,7 +100,13 @@ impl JobQueue for MongoDb {
             let oldest = doc! {"due_at": 1, "created_at": 1};
             let claim = jobs.find_one_and_update(due, lease).sort(oldest).return_document(ReturnDocument::After);
             let Some(claimed) = self.run(PORT, claim).await? else { return Ok(None) };
-            if let Some(job) = parse(&claimed)? {
+            let verified = parse(&claimed).and_then(|stored| self.verify(PORT, stored));
+            let Ok(verified) = verified else {
+                let dead = doc! {"$set": {"dead_at": now.as_millis(), "reason": REFUSED}};
+                self.run(PORT, jobs.update_one(doc! {"_id": claimed.get("_id")}, dead)).await?;
+                continue;
+            };
+            if let Some(job) = job_text::job(verified) {
                 return Ok(Some(job));
             }
             job_text::warn_of_unknown();
@@ -121,7 +144,9 @@ impl JobQueue for MongoDb {
             found.try_collect::<Vec<Document>>().await
         };
         let found = self.run(PORT, Box::pin(all)).await?;
-        found.iter().filter_map(|document| parse_dead(document).transpose()).collect()
+        // those that were refused are listed too: nothing is decided by the list
+        let letter = |document: &Document| parse(document).map(|stored| job_text::dead_letter(stored.unverified()));
+        found.iter().filter_map(|document| letter(document).transpose()).collect()
     }
 
     async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 use portcullis_core::model::ids::{JobId, UserId};
-use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, StoredDataKey};
+use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, SignedAgain, StoredDataKey};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 
@@ -107,6 +107,14 @@ impl KeyRotationStore for MongoDb {
             replaced += self.replace_registration_key(replacement).await?;
         }
         Ok(replaced)
+    }
+
+    async fn count_macs(&self, key: u32) -> Result<u64, PortError> {
+        self.count_under(key).await
+    }
+
+    async fn sign_again(&self, key: u32, limit: u32) -> Result<SignedAgain, PortError> {
+        self.sign_under_newest(key, limit).await
     }
 
     async fn purge_replaced_keys(&self) -> Result<(), PortError> {

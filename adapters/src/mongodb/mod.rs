@@ -34,6 +34,7 @@ mod registration_changes;
 mod registration_store;
 mod sent_message_store;
 pub(crate) mod session_store;
+mod signing;
 mod undo_store;
 pub(crate) mod user_store;
 
@@ -49,19 +50,21 @@ use tokio::sync::Notify;
 
 pub use connect::{ConnectError, MongoDbSettings};
 
+use crate::crypto::record_macs::{Authenticated, RecordMacs, Stored};
 use crate::mongodb::event_recorder::EventRecorder;
 use crate::mongodb::failure::Failure;
 use crate::mongodb::keyed_mutex::KeyedMutex;
 use crate::mongodb::pool::Pool;
 
 /// The version of the documents' shapes. A database of a later one is left alone.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// The store. Everything it answered with success is on the disks of a majority.
 pub struct MongoDb {
     pool: Arc<Pool>,
     recorder: EventRecorder,
     document_locks: KeyedMutex,
+    macs: Arc<RecordMacs>,
     enqueued: Notify,
     lost_events: Arc<AtomicU64>,
 }
@@ -100,6 +103,31 @@ impl MongoDb {
         F: IntoFuture<Output = Result<T, Error>>,
     {
         self.pool.run_with_deadline(port, operation).await
+    }
+
+    fn sign<R: Authenticated>(&self, record: &R, document: Document) -> Document {
+        documents::signed_document(&self.macs, record, document)
+    }
+
+    fn verify<R: Authenticated>(&self, port: &'static str, stored: Stored<R>) -> Result<R, PortError> {
+        stored.verified(&self.macs).map_err(|refused| PortError::new(port, refused))
+    }
+
+    /// The same for a record that was looked up by its name: a hostile server can answer with another one.
+    fn verify_named<R: Authenticated>(
+        &self,
+        port: &'static str,
+        stored: Option<Stored<R>>,
+        is_asked_for: impl FnOnce(&R) -> bool,
+    ) -> Result<Option<R>, PortError> {
+        let Some(stored) = stored else { return Ok(None) };
+        let verified = self.verify(port, stored)?;
+        self.macs.expect(verified, is_asked_for).map(Some).map_err(|refused| PortError::new(port, refused))
+    }
+
+    /// Those of many that verify.
+    fn verify_all<R: Authenticated>(&self, stored: impl IntoIterator<Item = Stored<R>>) -> Vec<R> {
+        stored.into_iter().filter_map(|one| one.verified(&self.macs).ok()).collect()
     }
 
     fn collection(&self, name: &str) -> Collection<Document> {

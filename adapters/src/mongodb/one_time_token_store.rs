@@ -1,9 +1,7 @@
-//! [`OneTimeTokenStore`] on MongoDB. `Change::UseToken` uses a token up; `try_code` spends a try in one atomic
-//! update.
+//! [`OneTimeTokenStore`] on MongoDB. `Change::UseToken` uses a token up; `try_code` spends a try by compare-and-swap.
 
 use async_trait::async_trait;
 use mongodb::bson::{Document, doc};
-use mongodb::options::ReturnDocument;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use portcullis_core::model::realm::Realm;
@@ -12,10 +10,12 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
 
+use crate::crypto::record_macs::Stored;
 use crate::mongodb::MongoDb;
 use crate::mongodb::documents::{Fields, binary, date, digest, key};
 
 const PORT: &str = "one_time_token_store";
+
 pub fn id(holder: &TokenOwner) -> String {
     id_of(&holder.realm, holder.purpose, &holder.subject)
 }
@@ -45,11 +45,11 @@ pub fn print(token: &OneTimeToken) -> Document {
     document
 }
 
-pub fn parse(document: &Document) -> Result<OneTimeToken, PortError> {
+pub fn parse(document: &Document) -> Result<Stored<OneTimeToken>, PortError> {
     let fields = Fields::of(PORT, document);
     let purpose = Purpose::parse(fields.text("purpose")?).ok_or_else(|| fields.unreadable("purpose"))?;
     let subject = fields.id("subject").map(UserId::from_bytes)?;
-    Ok(OneTimeToken {
+    let token = OneTimeToken {
         holder: TokenOwner { realm: fields.realm()?, purpose, subject },
         token: fields.digest("token")?,
         code: fields.any("code", Fields::digest)?,
@@ -57,12 +57,30 @@ pub fn parse(document: &Document) -> Result<OneTimeToken, PortError> {
         binding: fields.any("binding", Fields::digest)?,
         created_at: fields.time("created_at")?,
         expires_at: fields.time("expires_at")?,
-    })
+    };
+    fields.with_mac(token)
 }
 
-fn living(realm: &Realm, purpose: Purpose, token: &Digest, now: Timestamp) -> Document {
-    let alive = doc! {"$gt": now.as_millis()};
-    doc! {"realm": realm.as_str(), "purpose": purpose.as_str(), "token": digest(token), "expires_at": alive}
+impl MongoDb {
+    /// The unexpired token of that digest or owner.
+    async fn find_token(&self, of: &CodeLookup, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
+        let mut which = match of {
+            CodeLookup::Token(realm, purpose, token) => {
+                doc! {"realm": realm.as_str(), "purpose": purpose.as_str(), "token": digest(token)}
+            }
+            CodeLookup::Owner(holder) => doc! {"_id": id(holder)},
+        };
+        which.insert("expires_at", doc! {"$gt": now.as_millis()});
+        let found = self.run(PORT, self.collection("one_time_tokens").find_one(which)).await?;
+        let found = found.as_ref().map(parse).transpose()?;
+        let found = self.verify_named(PORT, found, |found| match of {
+            CodeLookup::Token(realm, purpose, token) => {
+                found.holder.realm == *realm && found.holder.purpose == *purpose && found.token == *token
+            }
+            CodeLookup::Owner(holder) => found.holder == *holder,
+        })?;
+        Ok(found.filter(|found| found.expires_at > now))
+    }
 }
 
 #[async_trait]
@@ -74,32 +92,30 @@ impl OneTimeTokenStore for MongoDb {
         token: &Digest,
         now: Timestamp,
     ) -> Result<Option<OneTimeToken>, PortError> {
-        let tokens = self.collection("one_time_tokens");
-        self.run(PORT, tokens.find_one(living(realm, purpose, token, now))).await?.as_ref().map(parse).transpose()
+        self.find_token(&CodeLookup::Token(realm.clone(), purpose, *token), now).await
     }
 
     async fn find(&self, holder: &TokenOwner, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
-        let which = doc! {"_id": id(holder), "expires_at": {"$gt": now.as_millis()}};
-        let found = self.run(PORT, self.collection("one_time_tokens").find_one(which)).await?;
-        found.as_ref().map(parse).transpose()
+        self.find_token(&CodeLookup::Owner(holder.clone()), now).await
     }
 
     async fn try_code(&self, of: &CodeLookup, code: &Digest, now: Timestamp) -> Result<CodeAttempt, PortError> {
         let tokens = self.collection("one_time_tokens");
-        let mut which = match of {
-            CodeLookup::Token(realm, purpose, token) => living(realm, *purpose, token, now),
-            CodeLookup::Owner(holder) => doc! {"_id": id(holder), "expires_at": {"$gt": now.as_millis()}},
-        };
-        which.insert("code", doc! {"$exists": true});
-        which.insert("tries_left", doc! {"$gt": 0});
-        // the try is spent first, by the server, so that no race gets more of them
-        let spend = tokens.find_one_and_update(which, doc! {"$inc": {"tries_left": -1}});
-        let spent = self.run(PORT, spend.return_document(ReturnDocument::After)).await?;
-        let Some(found) = spent.as_ref().map(parse).transpose()? else { return Ok(CodeAttempt::Dead) };
-        if !found.code.is_some_and(|right| right.matches(code)) {
-            return Ok(CodeAttempt::Wrong(found.holder));
+        loop {
+            let found = self.find_token(of, now).await?;
+            let Some(mut found) = found.filter(|found| found.code.is_some() && found.tries_left > 0) else {
+                return Ok(CodeAttempt::Dead);
+            };
+            // the try is spent first, by compare-and-swap: a lost race reads again
+            let as_read = doc! {"_id": id(&found.holder), "mac": binary(&self.macs.sign(&found))};
+            found.tries_left -= 1;
+            let spent = doc! {"tries_left": i32::from(found.tries_left), "mac": binary(&self.macs.sign(&found))};
+            if self.run(PORT, tokens.update_one(as_read, doc! {"$set": spent})).await?.matched_count == 0 {
+                continue;
+            }
+            let right = found.code.is_some_and(|right| right.matches(code));
+            return Ok(if right { CodeAttempt::Right(found) } else { CodeAttempt::Wrong(found.holder) });
         }
-        Ok(CodeAttempt::Right(found))
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

@@ -25,7 +25,7 @@ impl Transaction<'_> {
     ) -> Result<(), Abort> {
         let address = key(&registration.realm, hex(&registration.person.email_index));
         let found = self.find(registration_store::COLLECTION, doc! {"_id": &address}).await?;
-        let all = registration_store::waiting(found.as_ref())?;
+        let all = registration_store::waiting(&self.mongo.macs, found.as_ref())?;
         let (mut pending, expired): (Vec<_>, Vec<_>) = all.into_iter().partition(|other| other.expires_at > now);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let removed = add_registration(&mut pending, registration.clone(), limit);
@@ -46,7 +46,7 @@ impl Transaction<'_> {
         limit: u8,
     ) -> Result<(), Abort> {
         let found = self.find(registration_store::COLLECTION, doc! {"ids": key(realm, id)}).await?;
-        let mut all = registration_store::waiting(found.as_ref())?;
+        let mut all = registration_store::waiting(&self.mongo.macs, found.as_ref())?;
         let one = all.iter_mut().find(|one| one.id == *id).ok_or(Refusal::RegistrationGone)?;
         one.failures = one.failures.saturating_add(1);
         if one.failures >= limit {
@@ -60,7 +60,7 @@ impl Transaction<'_> {
         self.forget_registration(realm, id).await?;
         let found = self.find(registration_store::COLLECTION, doc! {"ids": key(realm, id)}).await?;
         let Some(found) = found else { return Ok(()) };
-        let mut all = registration_store::waiting(Some(&found))?;
+        let mut all = registration_store::waiting(&self.mongo.macs, Some(&found))?;
         all.retain(|one| one.id != *id);
         let address = found.get_str("_id").unwrap_or_default().to_owned();
         self.put_registrations(address, Some(&found), &all).await
@@ -69,7 +69,7 @@ impl Transaction<'_> {
     pub(super) async fn remove_registrations(&mut self, realm: &Realm, email: &Digest) -> Result<(), Abort> {
         let which = doc! {"_id": key(realm, hex(email))};
         let found = self.find(registration_store::COLLECTION, which.clone()).await?;
-        for registration in registration_store::waiting(found.as_ref())? {
+        for registration in registration_store::waiting(&self.mongo.macs, found.as_ref())? {
             self.forget_registration(realm, &registration.id).await?;
             self.committed.registrations.push(registration.id);
         }
@@ -86,7 +86,7 @@ impl Transaction<'_> {
     ) -> Result<(), Abort> {
         let swaps = found.map_or(0, |found| found.get_i64(REVISION).unwrap_or_default().wrapping_add(1));
         let which = doc! {"_id": &address};
-        let Some(mut document) = registration_store::document(all) else {
+        let Some(mut document) = registration_store::document(&self.mongo.macs, all) else {
             self.delete_many(registration_store::COLLECTION, which).await?;
             return Ok(());
         };

@@ -12,10 +12,11 @@ use portcullis_core::model::user::Registration;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
+use crate::crypto::record_macs::{RecordMacs, Stored};
 use crate::job_text::hex;
 use crate::mongodb::MongoDb;
 use crate::mongodb::compare_and_swap::CasStep;
-use crate::mongodb::documents::{Fields, binary, digest, key, person};
+use crate::mongodb::documents::{Fields, binary, digest, key, person, sealed, signed_document};
 
 const PORT: &str = "registration_store";
 pub const COLLECTION: &str = "registrations";
@@ -24,11 +25,11 @@ pub const MOST_EXPIRED: usize = 32;
 /// Addresses a step of housekeeping looks at.
 const SWEPT: i64 = 500;
 
-fn print(registration: &Registration) -> Document {
+fn print(macs: &RecordMacs, registration: &Registration) -> Document {
     let mut document = doc! {
         "realm": registration.realm.as_str(),
         "id": binary(registration.id.as_bytes()),
-        "password": registration.password.as_str(),
+        "password": sealed(&registration.password),
         "created_at": registration.created_at.as_millis(),
         "expires_at": registration.expires_at.as_millis(),
         "network": digest(&registration.network),
@@ -36,46 +37,53 @@ fn print(registration: &Registration) -> Document {
         "failures": i32::from(registration.failures),
     };
     document.extend(person(&registration.person));
-    document
+    signed_document(macs, registration, document)
 }
 
-fn parse(document: &Document) -> Result<Registration, PortError> {
+fn parse(document: &Document) -> Result<Stored<Registration>, PortError> {
     let fields = Fields::of(PORT, document);
-    Ok(Registration {
+    let registration = Registration {
         realm: fields.realm()?,
         id: fields.user()?,
         person: fields.person()?,
-        password: fields.password()?,
+        password: fields.sealed("password")?,
         created_at: fields.time("created_at")?,
         expires_at: fields.time("expires_at")?,
         network: fields.any("network", Fields::digest)?.unwrap_or_else(|| Digest::from_bytes([0; 32])),
         contested: fields.any("contested", Fields::flag)?.unwrap_or_default(),
         failures: fields.any("failures", Fields::number)?.unwrap_or_default(),
-    })
+    };
+    fields.with_mac(registration)
 }
 
-/// Those who wait in an address's document, oldest first.
-pub fn waiting(document: Option<&Document>) -> Result<Vec<Registration>, PortError> {
-    let Some(document) = document else { return Ok(Vec::new()) };
-    let unreadable = || Fields::of(PORT, document).unreadable("waiting");
-    let all = document.get_array("waiting").map_err(|_| unreadable())?;
-    let one = |entry: &Bson| parse(entry.as_document().ok_or_else(unreadable)?);
-    let mut all: Vec<Registration> = all.iter().map(one).collect::<Result<_, _>>()?;
+/// Those of an address's document that verify, oldest first.
+pub fn waiting(macs: &RecordMacs, document: Option<&Document>) -> Result<Vec<Registration>, PortError> {
+    let all = stored(document)?.into_iter();
+    let mut all: Vec<Registration> = all.filter_map(|one| one.verified(macs).ok()).collect();
     all.sort_by_key(|registration| (registration.created_at, registration.id));
     Ok(all)
 }
 
+/// Those of an address's document, as they are.
+pub fn stored(document: Option<&Document>) -> Result<Vec<Stored<Registration>>, PortError> {
+    let Some(document) = document else { return Ok(Vec::new()) };
+    let unreadable = || Fields::of(PORT, document).unreadable("waiting");
+    let all = document.get_array("waiting").map_err(|_| unreadable())?;
+    let one = |entry: &Bson| parse(entry.as_document().ok_or_else(unreadable)?);
+    all.iter().map(one).collect()
+}
+
 /// The address's document with those who wait; `None` where nobody does.
-pub fn document(all: &[Registration]) -> Option<Document> {
+pub fn document(macs: &RecordMacs, all: &[Registration]) -> Option<Document> {
     let first_expiry = all.iter().map(|one| one.expires_at.as_millis()).min()?;
     let ids: Vec<String> = all.iter().map(|one| key(&one.realm, one.id)).collect();
-    let waiting: Vec<Document> = all.iter().map(print).collect();
+    let waiting: Vec<Document> = all.iter().map(|one| print(macs, one)).collect();
     Some(doc! {"ids": ids, "first_expiry": first_expiry, "waiting": waiting})
 }
 
 /// The address's document with those who wait, or none at all.
-fn with<T>(all: &[Registration], answer: T) -> CasStep<T> {
-    match document(all) {
+fn with<T>(macs: &RecordMacs, all: &[Registration], answer: T) -> CasStep<T> {
+    match document(macs, all) {
         Some(document) => CasStep::Replace(document, answer),
         None => CasStep::Remove(answer),
     }
@@ -83,7 +91,8 @@ fn with<T>(all: &[Registration], answer: T) -> CasStep<T> {
 
 /// The keys of an address's document.
 pub fn keys(document: &Document) -> Result<impl Iterator<Item = StoredDataKey>, PortError> {
-    Ok(waiting(Some(document))?.into_iter().map(|one| StoredDataKey {
+    // whether a key is the record's, unwrapping it shows
+    Ok(stored(Some(document))?.into_iter().map(Stored::unverified).map(|one| StoredDataKey {
         record: *one.id.as_bytes(),
         realm: one.realm,
         part: 0,
@@ -98,11 +107,11 @@ impl MongoDb {
         let id = UserId::from_bytes(expected.record);
         let Some(address) = self.address_of(&expected.realm, &id).await? else { return Ok(0) };
         let change = |found: Option<&Document>| {
-            let mut all = waiting(found)?;
+            let mut all = waiting(&self.macs, found)?;
             let one = all.iter_mut().find(|one| one.id == id && one.person.key == expected.key);
             let Some(one) = one else { return Ok(CasStep::Keep(0)) };
             one.person.key = new.clone();
-            Ok(with(&all, 1))
+            Ok(with(&self.macs, &all, 1))
         };
         self.compare_and_swap(PORT, COLLECTION, &address, change).await
     }
@@ -118,7 +127,7 @@ impl MongoDb {
 impl RegistrationStore for MongoDb {
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
         let found = self.run(PORT, self.collection(COLLECTION).find_one(doc! {"ids": key(realm, id)})).await?;
-        let mut all = waiting(found.as_ref())?.into_iter();
+        let mut all = waiting(&self.macs, found.as_ref())?.into_iter();
         Ok(all.find(|one| one.realm == *realm && one.id == *id && one.expires_at > now))
     }
 
@@ -130,7 +139,9 @@ impl RegistrationStore for MongoDb {
     ) -> Result<Vec<Registration>, PortError> {
         let which = doc! {"_id": key(realm, hex(email))};
         let found = self.run(PORT, self.collection(COLLECTION).find_one(which)).await?;
-        Ok(waiting(found.as_ref())?.into_iter().filter(|one| one.expires_at > now).collect())
+        let mut all = waiting(&self.macs, found.as_ref())?;
+        all.retain(|one| one.expires_at > now && one.realm == *realm && one.person.email_index == *email);
+        Ok(all)
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {
@@ -144,11 +155,11 @@ impl RegistrationStore for MongoDb {
             let found = self.run(PORT, Box::pin(some)).await?;
             for address in found.iter().filter_map(|found| found.get_str("_id").ok()) {
                 let change = |found: Option<&Document>| {
-                    let mut all = waiting(found)?;
+                    let mut all = waiting(&self.macs, found)?;
                     let before = all.len();
                     all.retain(|one| one.expires_at > now);
                     let gone = (before - all.len()) as u64;
-                    Ok(if gone == 0 { CasStep::Keep(0) } else { with(&all, gone) })
+                    Ok(if gone == 0 { CasStep::Keep(0) } else { with(&self.macs, &all, gone) })
                 };
                 purged += self.compare_and_swap(PORT, COLLECTION, address, change).await?;
             }

@@ -10,14 +10,15 @@ use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::sent_message_store::SentMessageStore;
 
+use crate::crypto::record_macs::{RecordMacs, Stored};
 use crate::mongodb::MongoDb;
-use crate::mongodb::documents::{Fields, binary, key, sealed};
+use crate::mongodb::documents::{Fields, binary, key, sealed, signed_document};
 
 const PORT: &str = "sent_message_store";
 
-pub fn parse(document: &Document) -> Result<StoredMessage, PortError> {
+pub fn parse(document: &Document) -> Result<Stored<StoredMessage>, PortError> {
     let fields = Fields::of(PORT, document);
-    Ok(StoredMessage {
+    let copy = StoredMessage {
         realm: fields.realm()?,
         subject: fields.id("subject").map(UserId::from_bytes)?,
         job: fields.id("job").map(JobId::from_bytes)?,
@@ -25,7 +26,8 @@ pub fn parse(document: &Document) -> Result<StoredMessage, PortError> {
         key: fields.key("key")?,
         message: fields.sealed("message")?,
         at: fields.time("at")?,
-    })
+    };
+    fields.with_mac(copy)
 }
 
 /// The `_id` of a copy.
@@ -34,8 +36,8 @@ pub fn id(job: &JobId, part: u32) -> String {
 }
 
 /// A copy as a document; several within one millisecond are in the order of `order`.
-pub fn print(copy: &StoredMessage, order: ObjectId) -> Document {
-    doc! {
+pub fn print(macs: &RecordMacs, copy: &StoredMessage, order: ObjectId) -> Document {
+    let document = doc! {
         "_id": id(&copy.job, copy.part),
         "realm": copy.realm.as_str(),
         "about": key(&copy.realm, copy.subject),
@@ -46,13 +48,14 @@ pub fn print(copy: &StoredMessage, order: ObjectId) -> Document {
         "message": sealed(&copy.message),
         "at": copy.at.as_millis(),
         "order": order,
-    }
+    };
+    signed_document(macs, copy, document)
 }
 
 #[async_trait]
 impl SentMessageStore for MongoDb {
     async fn put(&self, copy: StoredMessage) -> Result<(), PortError> {
-        let document = print(&copy, ObjectId::new());
+        let document = print(&self.macs, &copy, ObjectId::new());
         let which = doc! {"_id": id(&copy.job, copy.part)};
         self.run(PORT, self.collection("outbox").replace_one(which, document).upsert(true)).await?;
         Ok(())
@@ -67,7 +70,8 @@ impl SentMessageStore for MongoDb {
             let newest = doc! {"at": -1, "order": -1};
             outbox.find(doc! {}).sort(newest).limit(i64::from(limit)).await?.try_collect::<Vec<Document>>().await
         };
-        self.run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
+        let found = self.run(PORT, Box::pin(all)).await?;
+        Ok(self.verify_all(found.iter().map(parse).collect::<Result<Vec<_>, _>>()?))
     }
 
     async fn forget(&self, realm: &Realm, subject: &UserId) -> Result<(), PortError> {

@@ -12,6 +12,7 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 
+use crate::crypto::record_macs::Stored;
 use crate::mongodb::MongoDb;
 use crate::mongodb::documents::{Fields, binary, date, digest, key, sealed, signed};
 
@@ -48,13 +49,16 @@ pub fn print(session: &Session) -> Document {
     document
 }
 
-pub fn parse(document: &Document) -> Result<Session, PortError> {
+pub fn parse(document: &Document) -> Result<Stored<Session>, PortError> {
     let fields = Fields::of(PORT, document);
     let rotated = |fields: &Fields<'_>, name: &str| {
         let token = fields.digest(name)?;
         Ok(Rotated { token, at: fields.time("rotated_at")?, successor: fields.id("successor")? })
     };
-    Ok(Session {
+    if ["rotated_at", "successor"].iter().any(|name| fields.has(name) != fields.has("previous")) {
+        return Err(fields.unreadable("previous"));
+    }
+    let session = Session {
         realm: fields.realm()?,
         id: fields.id("id").map(SessionId::from_bytes)?,
         user: fields.id("user_id").map(UserId::from_bytes)?,
@@ -72,14 +76,16 @@ pub fn parse(document: &Document) -> Result<Session, PortError> {
         methods: AuthMethods::from_bits(fields.any("methods", Fields::number)?.unwrap_or(AuthMethods::PASSWORD.bits()))
             .ok_or_else(|| fields.unreadable("methods"))?,
         failures: fields.any("failures", Fields::number)?.unwrap_or_default(),
-    })
+    };
+    fields.with_mac(session)
 }
 
 #[async_trait]
 impl SessionStore for MongoDb {
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         let found = self.run(PORT, self.collection("sessions").find_one(doc! {"_id": key(realm, id)})).await?;
-        found.as_ref().map(parse).transpose()
+        let found = found.as_ref().map(parse).transpose()?;
+        self.verify_named(PORT, found, |session| session.realm == *realm && session.id == *id)
     }
 
     async fn find_with_account(
@@ -100,7 +106,10 @@ impl SessionStore for MongoDb {
             let found = sessions.find(doc! {"user": key(realm, user)}).sort(oldest_first).await?;
             found.try_collect::<Vec<Document>>().await
         };
-        self.run(PORT, Box::pin(all)).await?.iter().map(parse).collect()
+        let found = self.run(PORT, Box::pin(all)).await?;
+        let mut sessions = self.verify_all(found.iter().map(parse).collect::<Result<Vec<_>, _>>()?);
+        sessions.retain(|session| session.realm == *realm && session.user == *user);
+        Ok(sessions)
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

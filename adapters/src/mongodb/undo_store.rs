@@ -13,6 +13,7 @@ use portcullis_core::ports::database::{Change, Refusal};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::undo_store::UndoStore;
 
+use crate::crypto::record_macs::Stored;
 use crate::mongodb::MongoDb;
 use crate::mongodb::database::{Abort, Transaction};
 use crate::mongodb::documents::{Fields, binary, date, digest, key, sealed, signed};
@@ -45,9 +46,9 @@ pub fn print(undo: &UndoRecord) -> Document {
     document
 }
 
-pub fn parse(document: &Document) -> Result<UndoRecord, PortError> {
+pub fn parse(document: &Document) -> Result<Stored<UndoRecord>, PortError> {
     let fields = Fields::of(PORT, document);
-    Ok(UndoRecord {
+    let undo = UndoRecord {
         realm: fields.realm()?,
         id: fields.id("id").map(UndoId::from_bytes)?,
         user: fields.id("user_id").map(UserId::from_bytes)?,
@@ -60,7 +61,8 @@ pub fn parse(document: &Document) -> Result<UndoRecord, PortError> {
         used: fields.flag("used")?,
         created_at: fields.time("created_at")?,
         expires_at: fields.time("expires_at")?,
-    })
+    };
+    fields.with_mac(undo)
 }
 
 /// The unexpired record of an id.
@@ -83,25 +85,27 @@ impl Transaction<'_> {
                 let taken = self.find(COLLECTION, which).await?.is_some();
                 if taken { Err(Refusal::EmailTaken.into()) } else { Ok(()) }
             }
-            Change::InsertUndo(undo) => {
-                self.mongo.collection(COLLECTION).insert_one(print(undo)).session(&mut *self.session).await?;
-                Ok(())
-            }
+            Change::InsertUndo(undo) => self.put_undo(undo).await,
             Change::SetUndoToken { realm, id, token, now } => {
                 let mut which = unexpired(realm, id, *now);
                 which.insert("used", false);
-                self.update_undo(which, doc! {"$set": {"token": digest(token)}}).await
+                let undo = self.verified_undo(which).await?;
+                self.put_undo(&UndoRecord { token: Some(*token), ..undo }).await
             }
             Change::UseUndo { realm, id, token, now } => {
                 let mut which = unexpired(realm, id, *now);
                 which.extend(doc! {"used": false, "token": digest(token)});
-                let found = self.find(COLLECTION, which.clone()).await?.ok_or(Refusal::UndoGone)?;
-                let undo = parse(&found)?;
-                // this write meets that of a racing use
-                self.update_undo(which, doc! {"$set": {"used": true}}).await?;
-                let younger = doc! {"user": key(realm, undo.user), "version": {"$gt": signed(undo.version)}};
-                let undos = self.mongo.collection(COLLECTION);
-                undos.update_many(younger, doc! {"$set": {"used": true}}).session(&mut *self.session).await?;
+                let undo = self.verified_undo(which).await?;
+                // the write of this record meets that of a racing use
+                let younger = doc! {"user": key(realm, undo.user), "version": {"$gte": signed(undo.version)}};
+                let mut found = self.mongo.collection(COLLECTION).find(younger).session(&mut *self.session).await?;
+                let mut ended = Vec::new();
+                while let Some(document) = found.next(&mut *self.session).await.transpose()? {
+                    ended.push(self.mongo.verify(PORT, parse(&document)?)?);
+                }
+                for undo in ended {
+                    self.put_undo(&UndoRecord { used: true, ..undo }).await?;
+                }
                 Ok(())
             }
             Change::RemoveUndos { realm, user } => {
@@ -111,18 +115,58 @@ impl Transaction<'_> {
         }
     }
 
-    async fn update_undo(&mut self, which: Document, update: Document) -> Result<(), Abort> {
+    async fn verified_undo(&mut self, which: Document) -> Result<UndoRecord, Abort> {
+        let found = self.find(COLLECTION, which).await?.ok_or(Refusal::UndoGone)?;
+        Ok(self.mongo.verify(PORT, parse(&found)?)?)
+    }
+
+    async fn put_undo(&mut self, undo: &UndoRecord) -> Result<(), Abort> {
+        let document = self.mongo.sign(undo, print(undo));
         let undos = self.mongo.collection(COLLECTION);
-        let updated = undos.update_one(which, update).session(&mut *self.session).await?;
-        if updated.matched_count == 1 { Ok(()) } else { Err(Refusal::UndoGone.into()) }
+        let put = undos.replace_one(doc! {"_id": key(&undo.realm, undo.id)}, document).upsert(true);
+        put.session(&mut *self.session).await?;
+        Ok(())
+    }
+}
+
+impl MongoDb {
+    async fn find_undo(
+        &self,
+        which: Document,
+        is_asked_for: impl FnOnce(&UndoRecord) -> bool,
+    ) -> Result<Option<UndoRecord>, PortError> {
+        let undos = self.collection(COLLECTION);
+        let youngest = undos.find_one(which).sort(doc! {"expires_at": -1, "version": -1});
+        let found = self.run(PORT, youngest).await?.as_ref().map(parse).transpose()?;
+        self.verify_named(PORT, found, is_asked_for)
+    }
+
+    /// Changes the tries of a record by compare-and-swap of its MAC; a lost race reads again. Whether it was changed.
+    async fn change_tries(
+        &self,
+        realm: &Realm,
+        id: &UndoId,
+        now: Timestamp,
+        change: impl Fn(&UndoRecord) -> Option<u8> + Send + Sync,
+    ) -> Result<bool, PortError> {
+        loop {
+            let Some(undo) = UndoStore::find(self, realm, id, now).await? else { return Ok(false) };
+            let Some(tries_left) = change(&undo) else { return Ok(false) };
+            let as_read = doc! {"_id": key(realm, id), "mac": binary(&self.macs.sign(&undo))};
+            let changed = UndoRecord { tries_left, ..undo };
+            let set = doc! {"tries_left": i32::from(tries_left), "mac": binary(&self.macs.sign(&changed))};
+            let swap = self.collection(COLLECTION);
+            if self.run(PORT, swap.update_one(as_read, doc! {"$set": set})).await?.matched_count == 1 {
+                return Ok(true);
+            }
+        }
     }
 }
 
 #[async_trait]
 impl UndoStore for MongoDb {
     async fn find(&self, realm: &Realm, id: &UndoId, now: Timestamp) -> Result<Option<UndoRecord>, PortError> {
-        let found = self.run(PORT, self.collection(COLLECTION).find_one(unexpired(realm, id, now))).await?;
-        found.as_ref().map(parse).transpose()
+        self.find_undo(unexpired(realm, id, now), |undo| undo.realm == *realm && undo.id == *id).await
     }
 
     async fn find_by_token(
@@ -133,8 +177,7 @@ impl UndoStore for MongoDb {
     ) -> Result<Option<UndoRecord>, PortError> {
         let unexpired = doc! {"$gt": now.as_millis()};
         let which = doc! {"realm": realm.as_str(), "token": digest(token), "used": false, "expires_at": unexpired};
-        let found = self.run(PORT, self.collection(COLLECTION).find_one(which)).await?;
-        found.as_ref().map(parse).transpose()
+        self.find_undo(which, |undo| undo.realm == *realm && undo.token == Some(*token)).await
     }
 
     async fn find_reservation(
@@ -143,31 +186,26 @@ impl UndoStore for MongoDb {
         email: &Digest,
         now: Timestamp,
     ) -> Result<Option<UndoRecord>, PortError> {
-        let undos = self.collection(COLLECTION);
-        let youngest = undos.find_one(reserving(realm, email, now)).sort(doc! {"expires_at": -1, "version": -1});
-        self.run(PORT, youngest).await?.as_ref().map(parse).transpose()
+        let is_it = |undo: &UndoRecord| undo.realm == *realm && undo.reserved == Some(*email);
+        self.find_undo(reserving(realm, email, now), is_it).await
     }
 
     async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<UndoRecord>, PortError> {
         let undos = self.collection(COLLECTION);
         let found = undos.find(doc! {"user": key(realm, user)}).sort(doc! {"version": 1, "_id": 1});
         let documents: Vec<Document> = self.run(PORT, async { found.await?.try_collect().await }).await?;
-        documents.iter().map(parse).collect()
+        documents.iter().map(|document| self.verify(PORT, parse(document)?)).collect()
     }
 
     async fn take_try(&self, realm: &Realm, id: &UndoId, now: Timestamp) -> Result<bool, PortError> {
-        let mut which = unexpired(realm, id, now);
-        which.extend(doc! {"used": false, "tries_left": {"$gt": 0}});
-        let undos = self.collection(COLLECTION);
-        let taken = self.run(PORT, undos.update_one(which, doc! {"$inc": {"tries_left": -1}})).await?;
-        Ok(taken.matched_count == 1)
+        let take = |undo: &UndoRecord| if undo.used { None } else { undo.tries_left.checked_sub(1) };
+        self.change_tries(realm, id, now, take).await
     }
 
     async fn give_try_back(&self, realm: &Realm, id: &UndoId) -> Result<(), PortError> {
-        let which = doc! {"_id": key(realm, id), "tries_left": {"$lt": i32::from(UNDO_TRIES)}};
-        let undos = self.collection(COLLECTION);
-        self.run(PORT, undos.update_one(which, doc! {"$inc": {"tries_left": 1}})).await?;
-        Ok(())
+        let give = |undo: &UndoRecord| (undo.tries_left < UNDO_TRIES).then_some(undo.tries_left + 1);
+        // also where it has expired meanwhile: no time is before the epoch
+        self.change_tries(realm, id, Timestamp::from_millis(0), give).await.map(|_| ())
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError> {

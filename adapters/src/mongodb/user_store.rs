@@ -9,6 +9,7 @@ use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::UserStore;
 
+use crate::crypto::record_macs::Stored;
 use crate::mongodb::MongoDb;
 use crate::mongodb::documents::{Fields, binary, digest, key, person, sealed, signed};
 
@@ -19,7 +20,7 @@ pub fn print(user: &User) -> Document {
         "_id": key(&user.realm, user.id),
         "realm": user.realm.as_str(),
         "id": binary(user.id.as_bytes()),
-        "password": user.password.as_str(),
+        "password": sealed(&user.password),
         "phone_verified": user.phone_verified,
         "mfa_sms": user.mfa_sms,
         "disabled": user.disabled,
@@ -39,17 +40,20 @@ pub fn print(user: &User) -> Document {
     document
 }
 
-pub fn parse(document: &Document) -> Result<User, PortError> {
+pub fn parse(document: &Document) -> Result<Stored<User>, PortError> {
     let fields = Fields::of(PORT, document);
     let pending_index = fields.any("pending_index", Fields::digest)?;
     let pending_email = fields.any("pending_email", Fields::sealed)?;
-    Ok(User {
+    if pending_index.is_some() != pending_email.is_some() {
+        return Err(fields.unreadable("pending_email"));
+    }
+    let user = User {
         realm: fields.realm()?,
         id: fields.user()?,
         person: fields.person()?,
         pending_email: pending_index.zip(pending_email).map(|(index, email)| PendingEmail { index, email }),
         previous_email: fields.any("previous_email", Fields::sealed)?,
-        password: fields.password()?,
+        password: fields.sealed("password")?,
         phone_verified: fields.flag("phone_verified")?,
         mfa_sms: fields.flag("mfa_sms")?,
         disabled: fields.flag("disabled")?,
@@ -57,12 +61,12 @@ pub fn parse(document: &Document) -> Result<User, PortError> {
         version: fields.number("version")?,
         created_at: fields.time("created_at")?,
         updated_at: fields.time("updated_at")?,
-    })
+    };
+    fields.with_mac(user)
 }
 
-/// A change that makes a document this one, all of it but the key.
-pub fn replacement(user: &User) -> Document {
-    let mut all = print(user);
+/// A change that makes a user's stored document this one, all of it but the key.
+pub fn replacement(mut all: Document) -> Document {
     all.remove("_id");
     all.remove("key");
     let absent =
@@ -79,13 +83,15 @@ pub fn replacement(user: &User) -> Document {
 impl UserStore for MongoDb {
     async fn find(&self, realm: &Realm, id: &UserId) -> Result<Option<User>, PortError> {
         let found = self.run(PORT, self.collection("users").find_one(doc! {"_id": key(realm, id)})).await?;
-        found.as_ref().map(parse).transpose()
+        let found = found.as_ref().map(parse).transpose()?;
+        self.verify_named(PORT, found, |user| user.realm == *realm && user.id == *id)
     }
 
     async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
         let which = doc! {"realm": realm.as_str(), "email_index": digest(email)};
         let found = self.run(PORT, self.collection("users").find_one(which)).await?;
-        found.as_ref().map(parse).transpose()
+        let found = found.as_ref().map(parse).transpose()?;
+        self.verify_named(PORT, found, |user| user.realm == *realm && user.person.email_index == *email)
     }
 
     async fn ping(&self) -> Result<(), PortError> {

@@ -105,8 +105,8 @@ impl CachedSessions {
         if at > now + CLOCK_TOLERANCE || now.since(at) >= self.settings.time_to_live {
             return None;
         }
-        let session = session_store::parse(document.get_document("session").ok()?).ok()?;
-        let account = user_store::parse(document.get_document("user").ok()?).ok()?;
+        let session = session_store::parse(document.get_document("session").ok()?).ok()?.unverified();
+        let account = user_store::parse(document.get_document("user").ok()?).ok()?.unverified();
         // the data key may have been wrapped under a new key since, and the old one may have left the ring
         let wrapping_key = self.settings.cipher.wrapping_key(&account.person.key)?;
         let readable = self.settings.cipher.ring().contains(&wrapping_key);

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::error::PortError;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::OptionalExtension as _;
 
 use crate::sqlite::Sqlite;
+use crate::sqlite::db::Db;
 
 const PORT: &str = "check_value_store";
 
@@ -18,7 +19,7 @@ impl CheckValueStore for Sqlite {
 
     async fn check_value_or_insert(&self, name: &str, value: &[u8]) -> Result<Vec<u8>, PortError> {
         let (name, value) = (name.to_owned(), value.to_vec());
-        let write = move |db: &Connection| {
+        let write = move |db: &Db| {
             db.execute("INSERT INTO checks (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING", (&name, &value))?;
             db.query_row("SELECT value FROM checks WHERE name = ?1", [&name], |row| row.get(0))
         };
@@ -27,7 +28,7 @@ impl CheckValueStore for Sqlite {
 
     async fn replace_check_value(&self, name: &str, expected: &[u8], new: &[u8]) -> Result<bool, PortError> {
         let (name, expected, new) = (name.to_owned(), expected.to_vec(), new.to_vec());
-        let write = move |db: &Connection| {
+        let write = move |db: &Db| {
             let sql = "UPDATE checks SET value = ?3 WHERE name = ?1 AND value = ?2";
             Ok(db.execute(sql, (&name, &expected, &new))? == 1)
         };

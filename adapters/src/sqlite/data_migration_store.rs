@@ -5,17 +5,19 @@ use async_trait::async_trait;
 use portcullis_core::model::stored_record::{Collection, Record, RecordPage};
 use portcullis_core::ports::data_migration_store::{MigratableStore, PROGRESS_KEY};
 use portcullis_core::ports::error::PortError;
+use rusqlite::params_from_iter;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
 
+use crate::authenticated_records::has_macs;
 use crate::sqlite::Sqlite;
+use crate::sqlite::db::Db;
 use crate::sqlite::row_mapping::{self, Shape};
 
 const PORT: &str = "data_migration_store";
 
 /// At most `limit` rows after a key, with their keys.
-fn rows(db: &Connection, shape: &Shape, after: &[Value], limit: usize) -> rusqlite::Result<Vec<(Vec<Value>, Record)>> {
-    let Shape { from, columns, key, order, read } = shape;
+fn rows(db: &Db, of: Collection, after: &[Value], limit: usize) -> rusqlite::Result<Vec<(Vec<Value>, Record)>> {
+    let Shape { from, columns, key, order, read } = row_mapping::of(of);
     let keys = key.join(", ");
     let marks = vec!["?"; after.len()].join(", ");
     let which = if after.is_empty() { String::new() } else { format!("WHERE ({keys}) > ({marks})") };
@@ -24,15 +26,16 @@ fn rows(db: &Connection, shape: &Shape, after: &[Value], limit: usize) -> rusqli
     let first = statement.column_count() - key.len();
     let rows = statement.query_map(params_from_iter(after), |row| {
         let key = (0..key.len()).map(|at| row.get(first + at)).collect::<rusqlite::Result<Vec<Value>>>()?;
-        Ok((key, read(row)?))
+        let stored = read(row)?;
+        Ok((key, if has_macs(of) { db.verify(stored)? } else { stored.unverified() }))
     })?;
     rows.collect()
 }
 
 /// The next records. The last record of a full page may have more rows: it is left to the next page.
-fn page(db: &Connection, shape: &Shape, after: &[Value], mut limit: usize) -> rusqlite::Result<Option<RecordPage>> {
+fn page(db: &Db, of: Collection, after: &[Value], mut limit: usize) -> rusqlite::Result<Option<RecordPage>> {
     loop {
-        let rows = rows(db, shape, after, limit)?;
+        let rows = rows(db, of, after, limit)?;
         let full = rows.len() == limit;
         let mut records: Vec<(Vec<Value>, Record)> = Vec::new();
         for (key, record) in rows {
@@ -95,12 +98,12 @@ impl MigratableStore for Sqlite {
             Some(Some(key)) if key.len() == shape.key.len() => key,
             Some(_) => return Err(PortError::new(PORT, "the progress of the migration is not of this store")),
         };
-        self.readers.read(PORT, |db| page(db, &shape, &after, limit))
+        self.readers.read(PORT, |db| page(db, of, &after, limit))
     }
 
     async fn put_all(&self, records: Vec<Record>, progress: &[u8]) -> Result<(), PortError> {
         let progress = progress.to_vec();
-        let write = move |db: &Connection| {
+        let write = move |db: &Db| {
             records.iter().try_for_each(|record| row_mapping::put(db, record))?;
             db.execute("REPLACE INTO checks (name, value) VALUES (?1, ?2)", (PROGRESS_KEY, &progress)).map(|_| ())
         };

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use portcullis_core::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
 use portcullis_core::ports::error::PortError;
-use rusqlite::Connection;
 
+use crate::sqlite::db::Db;
 use crate::sqlite::{
     Sqlite, audit_log, job_queue, login_guard, one_time_token_store, registration_store, session_store, undo_store,
     user_store,
@@ -13,7 +13,7 @@ use crate::sqlite::{
 const PORT: &str = "database";
 
 /// Applies one change. A refusal undoes the whole unit.
-fn apply(db: &Connection, change: Change, committed: &mut Committed) -> rusqlite::Result<Result<(), Refusal>> {
+fn apply(db: &Db, change: Change, committed: &mut Committed) -> rusqlite::Result<Result<(), Refusal>> {
     match change {
         Change::InsertRegistration { registration, limit, now } => {
             committed.registrations.extend(registration_store::insert_new(db, *registration, limit, now)?);
@@ -54,7 +54,7 @@ fn apply(db: &Connection, change: Change, committed: &mut Committed) -> rusqlite
     }
 }
 
-fn apply_all(db: &Connection, work: UnitOfWork) -> rusqlite::Result<Result<Committed, Refusal>> {
+fn apply_all(db: &Db, work: UnitOfWork) -> rusqlite::Result<Result<Committed, Refusal>> {
     let mut committed = Committed::default();
     for change in work.changes {
         if let Err(refusal) = apply(db, change, &mut committed)? {

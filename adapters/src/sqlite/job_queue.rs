@@ -3,54 +3,93 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use portcullis_core::model::ids::JobId;
+use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::job_text::{self, POSTPONE_UNKNOWN};
+use crate::crypto::record_macs::Stored;
+use crate::job_text::{self, POSTPONE_UNKNOWN, REFUSED};
 use crate::sqlite::Sqlite;
+use crate::sqlite::db::Db;
 use crate::sqlite::rows::Columns;
 
 const PORT: &str = "job_queue";
-const COLUMNS: &str = "id, realm, task, attempts, created_at";
+pub const COLUMNS: &str = "id, realm, subject, address, task, attempts, created_at, due_at, dead_at, reason, mac";
 
-/// `None` for a task that a later version wrote.
-fn read(row: &Row<'_>) -> rusqlite::Result<Option<Job>> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<StoredJob>> {
     let mut columns = Columns::of(row);
-    let (id, realm, task) = (JobId::from_bytes(columns.id()?), columns.realm()?, columns.value::<String>()?);
-    let (attempts, created_at) = (columns.value()?, columns.time()?);
-    Ok(job_text::parse(&task).map(|task| Job { id, realm, task, attempts, created_at }))
+    let job = StoredJob {
+        id: JobId::from_bytes(columns.id()?),
+        realm: columns.realm()?,
+        subject: columns.value::<Option<[u8; 16]>>()?.map(UserId::from_bytes),
+        address: columns.digest_if_any()?,
+        task: columns.value()?,
+        attempts: columns.value()?,
+        created_at: columns.time()?,
+        due_at: columns.time()?,
+        dead_at: columns.value::<Option<i64>>()?.map(Timestamp::from_millis),
+        reason: columns.value()?,
+    };
+    columns.with_mac(job)
 }
 
-fn read_dead(row: &Row<'_>) -> rusqlite::Result<Option<DeadLetter>> {
-    let (reason, at): (Option<String>, i64) = (row.get(5)?, row.get(6)?);
-    let letter = |job| DeadLetter { job, reason: reason.unwrap_or_default(), at: Timestamp::from_millis(at) };
-    Ok(read(row)?.map(letter))
+/// Stores a job in the place of one with its id.
+pub fn put(db: &Db, job: &StoredJob) -> rusqlite::Result<()> {
+    let sql = format!("REPLACE INTO jobs ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+    let all = params![
+        job.id.as_bytes(),
+        job.realm.as_str(),
+        job.subject.map(|user| *user.as_bytes()),
+        job.address.map(|address| *address.as_bytes()),
+        job.task,
+        job.attempts,
+        job.created_at.as_millis(),
+        job.due_at.as_millis(),
+        job.dead_at.map(Timestamp::as_millis),
+        job.reason,
+        db.sign(job),
+    ];
+    db.prepare_cached(&sql)?.execute(all).map(|_| ())
+}
+
+/// Stores a new job, due from its creation on.
+pub fn insert(db: &Db, job: &Job) -> rusqlite::Result<()> {
+    put(db, &job_text::stored(job))
 }
 
 /// The oldest due job. One of a later version is postponed with its number of attempts unchanged.
-fn claim(db: &Connection, now: Timestamp, lease: Duration) -> rusqlite::Result<Option<Job>> {
+fn claim(db: &Db, now: Timestamp, lease: Duration) -> rusqlite::Result<Option<Job>> {
     let sql = format!(
         "UPDATE jobs SET attempts = attempts + 1, due_at = ?2, leased = 1 WHERE id = (SELECT id FROM jobs \
          WHERE dead_at IS NULL AND due_at <= ?1 ORDER BY due_at, created_at LIMIT 1) RETURNING {COLUMNS}"
     );
     let mut claimed = db.prepare_cached(&sql)?;
     let times = [now.as_millis(), (now + lease).as_millis()];
-    while let Some((id, job)) =
-        claimed.query_row(times, |row| Ok((row.get::<_, [u8; 16]>(0)?, read(row)?))).optional()?
-    {
-        if job.is_some() {
-            return Ok(job);
+    let read = |row: &Row<'_>| Ok((JobId::from_bytes(row.get(0)?), read(row)));
+    while let Some((id, found)) = claimed.query_row(times, read).optional()? {
+        let Ok(verified) = found.and_then(|stored| db.verify(stored)) else {
+            bury(db, &id, REFUSED, now)?;
+            continue;
+        };
+        if let Some(job) = job_text::job(verified) {
+            return Ok(Some(job));
         }
         job_text::warn_of_unknown();
         let sql = "UPDATE jobs SET attempts = attempts - 1, due_at = ?2, leased = 0 WHERE id = ?1";
-        db.prepare_cached(sql)?.execute(params![id, (now + POSTPONE_UNKNOWN).as_millis()])?;
+        db.prepare_cached(sql)?.execute(params![id.as_bytes(), (now + POSTPONE_UNKNOWN).as_millis()])?;
     }
     Ok(None)
+}
+
+/// Makes a job a dead letter.
+fn bury(db: &Db, id: &JobId, reason: &str, now: Timestamp) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached("UPDATE jobs SET dead_at = ?2, reason = ?3, leased = 0 WHERE id = ?1")?;
+    statement.execute(params![id.as_bytes(), now.as_millis(), reason]).map(|_| ())
 }
 
 /// Jobs that were claimed when the process died are due again. SQLite has one process, so none is still being worked on.
@@ -58,22 +97,8 @@ pub fn release_leases(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("UPDATE jobs SET due_at = created_at, leased = 0 WHERE leased = 1", [])
 }
 
-/// Stores a job, due from its creation on.
-pub fn insert(db: &Connection, job: &Job) -> rusqlite::Result<()> {
-    let (subject, address) = match job.task.about() {
-        JobSubject::Subject(user) => (Some(*user.as_bytes()), None),
-        JobSubject::Address(index) => (None, Some(*index.as_bytes())),
-    };
-    let sql = "INSERT INTO jobs (id, realm, subject, address, task, attempts, created_at, due_at) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7)";
-    let (id, realm, created_at) = (job.id.as_bytes(), job.realm.as_str(), job.created_at.as_millis());
-    let task = job_text::print(&job.task);
-    db.prepare_cached(sql)?.execute(params![id, realm, subject, address, task, job.attempts, created_at])?;
-    Ok(())
-}
-
 /// Removes every job about a person or an address.
-pub fn forget(db: &Connection, realm: &Realm, subject: &JobSubject) -> rusqlite::Result<()> {
+pub fn forget(db: &Db, realm: &Realm, subject: &JobSubject) -> rusqlite::Result<()> {
     let (sql, key): (_, &[u8]) = match subject {
         JobSubject::Subject(user) => ("DELETE FROM jobs WHERE realm = ?1 AND subject = ?2", user.as_bytes()),
         JobSubject::Address(index) => ("DELETE FROM jobs WHERE realm = ?1 AND address = ?2", index.as_bytes()),
@@ -97,15 +122,14 @@ impl JobQueue for Sqlite {
 
     async fn complete(&self, id: &JobId) -> Result<(), PortError> {
         let id = *id;
-        let write = move |db: &Connection| {
-            db.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.as_bytes()]).map(|_| ())
-        };
+        let write =
+            move |db: &Db| db.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.as_bytes()]).map(|_| ());
         self.writer.write(PORT, write).await
     }
 
     async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError> {
         let id = *id;
-        let write = move |db: &Connection| {
+        let write = move |db: &Db| {
             let mut statement =
                 db.prepare_cached("UPDATE jobs SET due_at = ?2, leased = 0 WHERE id = ?1 AND dead_at IS NULL")?;
             statement.execute(params![id.as_bytes(), at.as_millis()]).map(|_| ())
@@ -115,27 +139,26 @@ impl JobQueue for Sqlite {
 
     async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
         let (id, reason) = (*id, reason.to_owned());
-        let write = move |db: &Connection| {
-            let mut statement =
-                db.prepare_cached("UPDATE jobs SET dead_at = ?2, reason = ?3, leased = 0 WHERE id = ?1")?;
-            statement.execute(params![id.as_bytes(), now.as_millis(), reason]).map(|_| ())
-        };
-        self.writer.write(PORT, write).await
+        self.writer.write(PORT, move |db| bury(db, &id, &reason, now)).await
     }
 
     async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
-                "SELECT {COLUMNS}, reason, dead_at FROM jobs WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, created_at DESC \
-                 LIMIT ?1"
+                "SELECT {COLUMNS} FROM jobs WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, created_at DESC LIMIT ?1"
             );
-            db.prepare_cached(&sql)?.query_map([limit], read_dead)?.filter_map(Result::transpose).collect()
+            let mut statement = db.prepare_cached(&sql)?;
+            // those that were refused are listed too: nothing is decided by the list
+            let letters = statement.query_map([limit], read)?;
+            letters
+                .filter_map(|stored| stored.map(|stored| job_text::dead_letter(stored.unverified())).transpose())
+                .collect()
         })
     }
 
     async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
         let id = *id;
-        let write = move |db: &Connection| {
+        let write = move |db: &Db| {
             let sql = "UPDATE jobs SET dead_at = NULL, reason = NULL, attempts = 0, due_at = ?2 \
                        WHERE id = ?1 AND dead_at IS NOT NULL";
             Ok(db.prepare_cached(sql)?.execute(params![id.as_bytes(), now.as_millis()])? > 0)

@@ -1,11 +1,12 @@
 //! [`KeyRotationStore`] on SQLite.
 
 use async_trait::async_trait;
-use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, StoredDataKey};
+use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, SignedAgain, StoredDataKey};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
 
+use crate::sqlite::db::Db;
 use crate::sqlite::rows::Columns;
 use crate::sqlite::{Sqlite, key_slots};
 
@@ -19,7 +20,7 @@ const fn id_columns(kind: RecordKind) -> (&'static str, &'static str) {
     }
 }
 
-fn replace(db: &Connection, kind: RecordKind, replacement: &KeyReplacement) -> rusqlite::Result<bool> {
+fn replace(db: &Db, kind: RecordKind, replacement: &KeyReplacement) -> rusqlite::Result<bool> {
     let KeyReplacement { expected, new } = replacement;
     let (table, (id, part)) = (kind.as_str(), id_columns(kind));
     let which = format!("realm = ?1 AND {id} = ?2 AND {part} = ?3");
@@ -77,10 +78,17 @@ impl KeyRotationStore for Sqlite {
 
     /// In one commit.
     async fn replace_keys(&self, kind: RecordKind, replacements: Vec<KeyReplacement>) -> Result<u64, PortError> {
-        let write = move |db: &Connection| {
-            replacements.iter().try_fold(0, |count, one| Ok(count + u64::from(replace(db, kind, one)?)))
-        };
+        let write =
+            move |db: &Db| replacements.iter().try_fold(0, |count, one| Ok(count + u64::from(replace(db, kind, one)?)));
         self.writer.write(PORT, write).await
+    }
+
+    async fn count_macs(&self, key: u32) -> Result<u64, PortError> {
+        self.count_under(key)
+    }
+
+    async fn sign_again(&self, key: u32, limit: u32) -> Result<SignedAgain, PortError> {
+        self.sign_under_newest(key, limit).await
     }
 
     async fn purge_replaced_keys(&self) -> Result<(), PortError> {

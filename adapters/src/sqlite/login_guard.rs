@@ -12,9 +12,10 @@ use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::login_guard::LoginGuard;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, params};
 
 use crate::sqlite::Sqlite;
+use crate::sqlite::db::Db;
 
 const PORT: &str = "login_guard";
 /// Known addresses per e-mail; the ones that were not used for longest are removed.
@@ -23,7 +24,7 @@ const STRANGERS: &[u8] = &[];
 /// A count of unknown addresses that did not change for this long is removed.
 const IDLE: Duration = Duration::from_hours(30 * 24);
 
-fn count(db: &Connection, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<FailedLogins>> {
+fn count(db: &Db, realm: &Realm, email: &Digest, address: &[u8]) -> rusqlite::Result<Option<FailedLogins>> {
     let sql = "SELECT failures, next_at FROM login_counts WHERE realm = ?1 AND email = ?2 AND address = ?3";
     let read = |row: &rusqlite::Row<'_>| {
         Ok(FailedLogins { failures: row.get(0)?, next_at: Timestamp::from_millis(row.get(1)?) })
@@ -32,7 +33,7 @@ fn count(db: &Connection, realm: &Realm, email: &Digest, address: &[u8]) -> rusq
 }
 
 fn keep(
-    db: &Connection,
+    db: &Db,
     realm: &Realm,
     email: &Digest,
     address: &[u8],
@@ -48,7 +49,7 @@ fn keep(
 
 /// Counts an attempt by a schedule; with how many in a row are counted then.
 fn count_attempt(
-    db: &Connection,
+    db: &Db,
     (realm, email, from): (&Realm, &Digest, &Digest),
     now: Timestamp,
     schedule: fn(Option<FailedLogins>, Timestamp) -> (Admission, FailedLogins),
@@ -68,14 +69,14 @@ fn count_attempt(
 }
 
 /// Removes a few idle counts: those of guessed e-mails have no owner who would reset them.
-fn purge_idle_counts(db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+fn purge_idle_counts(db: &Db, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "DELETE FROM login_counts WHERE (realm, email, address) IN \
                (SELECT realm, email, address FROM login_counts WHERE address = x'' AND touched_at < ?1 LIMIT 8)";
     db.prepare_cached(sql)?.execute([(now - IDLE).as_millis()]).map(|_| ())
 }
 
 /// Removes what is counted about an address.
-pub fn forget(db: &Connection, realm: &Realm, email: &Digest) -> rusqlite::Result<()> {
+pub fn forget(db: &Db, realm: &Realm, email: &Digest) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached("DELETE FROM login_counts WHERE realm = ?1 AND email = ?2")?;
     statement.execute(params![realm.as_str(), email.as_bytes()]).map(|_| ())
 }
@@ -90,7 +91,7 @@ impl LoginGuard for Sqlite {
         now: Timestamp,
     ) -> Result<Admission, PortError> {
         let (realm, email, from) = (realm.clone(), *email, *from);
-        let write = move |db: &Connection| count_attempt(db, (&realm, &email, &from), now, check_login_throttle);
+        let write = move |db: &Db| count_attempt(db, (&realm, &email, &from), now, check_login_throttle);
         self.writer.write(PORT, write).await.map(|(admission, _)| admission)
     }
 
@@ -101,13 +102,13 @@ impl LoginGuard for Sqlite {
         now: Timestamp,
     ) -> Result<(Admission, u32), PortError> {
         let (realm, subject) = (realm.clone(), *subject);
-        let write = move |db: &Connection| count_attempt(db, (&realm, &subject, &subject), now, check_factor_throttle);
+        let write = move |db: &Db| count_attempt(db, (&realm, &subject, &subject), now, check_factor_throttle);
         self.writer.write(PORT, write).await
     }
 
     async fn withdraw(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
         let (realm, email, from) = (realm.clone(), *email, *from);
-        let write = move |db: &Connection| {
+        let write = move |db: &Db| {
             for address in [from.as_bytes(), STRANGERS] {
                 if let Some(counted) = count(db, &realm, &email, address)? {
                     return keep(db, &realm, &email, address, (&withdraw_attempt(counted, now), now));
@@ -120,7 +121,7 @@ impl LoginGuard for Sqlite {
 
     async fn succeeded(&self, realm: &Realm, email: &Digest, from: &Digest, now: Timestamp) -> Result<(), PortError> {
         let (realm, email, from) = (realm.clone(), *email, *from);
-        let write = move |db: &Connection| {
+        let write = move |db: &Db| {
             let fresh = FailedLogins { failures: 0, next_at: now };
             if count(db, &realm, &email, from.as_bytes())?.is_none() {
                 keep(db, &realm, &email, STRANGERS, (&fresh, now))?;

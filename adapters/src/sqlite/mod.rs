@@ -5,6 +5,7 @@ mod audit_log;
 mod check_value_store;
 mod data_migration_store;
 mod database;
+mod db;
 mod job_queue;
 mod key_rotation_store;
 mod key_slots;
@@ -18,6 +19,7 @@ mod row_mapping;
 mod rows;
 mod sent_message_store;
 mod session_store;
+mod signing;
 #[cfg(test)]
 mod tests;
 mod undo_store;
@@ -31,12 +33,13 @@ use std::sync::atomic::AtomicU64;
 
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
-use rusqlite::Connection;
 use tokio::sync::Notify;
 
 pub use open::OpenError;
 
+use crate::crypto::record_macs::RecordMacs;
 use crate::limits::Buckets;
+use crate::sqlite::db::Db;
 use crate::sqlite::readers::Readers;
 use crate::sqlite::writer::Writer;
 
@@ -60,10 +63,10 @@ impl Sqlite {
     ///
     /// # Errors
     /// What is wrong with the file, with the fix.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, macs: &Arc<RecordMacs>) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
         job_queue::release_leases(&opened.connection).map_err(|source| open::explain(path, source))?;
-        Self::on(path, opened)
+        Self::on(path, opened, macs)
     }
 
     /// Opens an existing database of this version's schema, beside a server that may be running on it. For the command
@@ -71,16 +74,16 @@ impl Sqlite {
     ///
     /// # Errors
     /// What is wrong with the file, with the fix.
-    pub fn open_beside(path: &Path) -> Result<Self, OpenError> {
-        Self::on(path, open::beside(path)?)
+    pub fn open_beside(path: &Path, macs: &Arc<RecordMacs>) -> Result<Self, OpenError> {
+        Self::on(path, open::beside(path)?, macs)
     }
 
-    fn on(path: &Path, opened: open::Opened) -> Result<Self, OpenError> {
+    fn on(path: &Path, opened: open::Opened, macs: &Arc<RecordMacs>) -> Result<Self, OpenError> {
         let failed = |source| open::explain(path, source);
-        let readers = Readers::open(path).map_err(failed)?;
+        let readers = Readers::open(path, macs).map_err(failed)?;
         Ok(Self {
             readers,
-            writer: Writer::start(opened.connection)
+            writer: Writer::start(Db::new(opened.connection, macs.clone()))
                 .map_err(|source| OpenError::Io { path: path.to_owned(), source })?,
             buckets: Buckets::default(),
             enqueued: Notify::new(),
@@ -115,7 +118,7 @@ impl Sqlite {
     async fn purge(&self, port: &'static str, sql: &'static str, now: Timestamp) -> Result<u64, PortError> {
         let mut purged = 0;
         loop {
-            let write = move |db: &Connection| db.prepare_cached(sql)?.execute((now.as_millis(), PURGE_BATCH));
+            let write = move |db: &Db| db.prepare_cached(sql)?.execute((now.as_millis(), PURGE_BATCH));
             let removed = self.writer.write(port, write).await?;
             purged += removed as u64;
             if removed < PURGE_BATCH as usize {

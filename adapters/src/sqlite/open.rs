@@ -11,8 +11,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 /// "Port" in ASCII: marks a SQLite file as one of Portcullis.
 const APPLICATION_ID: i64 = 0x506f_7274;
 /// The schema migrations, in order. A released one is never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql"), include_str!("migrations/0003.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001.sql"),
+    include_str!("migrations/0002.sql"),
+    include_str!("migrations/0003.sql"),
+    include_str!("migrations/0004.sql"),
+];
 /// `synchronous = FULL`: a completed commit is on the disk. `secure_delete`: erased bytes are not.
 const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 700;
                        PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY;";
@@ -318,6 +322,34 @@ mod tests {
         assert!(told(rusqlite::ffi::SQLITE_BUSY).contains("in use by another"));
         let full = io::Error::from(io::ErrorKind::StorageFull);
         assert!(explain_io(Path::new("/data/p.db"), full).to_string().contains("disk is full"));
+    }
+
+    #[test]
+    fn the_second_schema_becomes_the_third_with_all_its_rows() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.db");
+        let old = Connection::open(&path).unwrap();
+        MIGRATIONS.iter().take(2).for_each(|step| old.execute_batch(step).unwrap());
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 2).unwrap();
+        old.execute_batch(
+            "INSERT INTO keys VALUES (1, 0, 4, x'00000000'), (2, 0, 4, x'00000000');
+             INSERT INTO users VALUES ('User1', x'01', x'02', 1, x'03', x'04', x'05', x'06', x'07', x'08', NULL, NULL,
+                 NULL, '$argon2id$x', 1, 0, 0, 4, 5, 6, 7);
+             INSERT INTO registrations VALUES ('User1', x'09', x'02', 2, x'03', x'04', x'05', x'06', x'07', x'08',
+                 '$argon2id$y', 1, 2, x'0a', 1, 3);",
+        )
+        .unwrap();
+        drop(old);
+        let new = open(&path).unwrap();
+        assert_eq!(new.schema_version, 3);
+        let text = |sql: &str| new.connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        let user = "SELECT hex(id) || hex(password) || phone_verified || credentials_version || updated_at FROM users";
+        assert_eq!(text(user), format!("01{}147", hex::encode_upper("$argon2id$x")));
+        let waiting = "SELECT hex(id) || hex(password) || hex(network) || contested || failures FROM registrations";
+        assert_eq!(text(waiting), format!("09{}0A13", hex::encode_upper("$argon2id$y")));
+        new.connection.execute_batch("DELETE FROM users; DELETE FROM registrations").unwrap();
+        assert_eq!(text("SELECT CAST(sum(free) AS TEXT) FROM keys"), "2", "the keys are overwritten still");
     }
 
     #[test]

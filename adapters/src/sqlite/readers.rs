@@ -3,24 +3,26 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use portcullis_core::ports::error::PortError;
 use rusqlite::{Connection, OpenFlags};
 
+use crate::crypto::record_macs::RecordMacs;
+use crate::sqlite::db::Db;
 use crate::sqlite::open::disable_replanning;
 
 const READERS: usize = 4;
 
 /// The connections.
 pub struct Readers {
-    connections: Vec<Mutex<Connection>>,
+    connections: Vec<Mutex<Db>>,
     next: AtomicUsize,
 }
 
 impl Readers {
     /// Opens them.
-    pub fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub fn open(path: &Path, macs: &Arc<RecordMacs>) -> rusqlite::Result<Self> {
         let open = |_| {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(path, flags)?;
@@ -28,18 +30,14 @@ impl Readers {
                 .execute_batch("PRAGMA query_only = ON; PRAGMA busy_timeout = 700; PRAGMA cache_size = -1024;")?;
             disable_replanning(&connection)?;
             connection.set_prepared_statement_cache_capacity(64);
-            Ok(Mutex::new(connection))
+            Ok(Mutex::new(Db::new(connection, macs.clone())))
         };
         let connections = (0..READERS).map(open).collect::<rusqlite::Result<_>>()?;
         Ok(Self { connections, next: AtomicUsize::new(0) })
     }
 
     /// Runs a query on a free connection, or waits for one.
-    pub fn read<T>(
-        &self,
-        port: &'static str,
-        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, PortError> {
+    pub fn read<T>(&self, port: &'static str, query: impl FnOnce(&Db) -> rusqlite::Result<T>) -> Result<T, PortError> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let mut free = None;
         for offset in 0..self.connections.len() {

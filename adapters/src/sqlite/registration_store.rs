@@ -11,34 +11,37 @@ use portcullis_core::model::user::Registration;
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::registration_store::RegistrationStore;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
+use crate::crypto::record_macs::Stored;
+use crate::sqlite::db::Db;
 use crate::sqlite::key_slots;
 use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY};
 use crate::sqlite::{Sqlite, job_queue, one_time_token_store};
 
 const PORT: &str = "registration_store";
-pub const REST: &str = "password, created_at, expires_at, network, contested, failures";
+pub const REST: &str = "password, created_at, expires_at, network, contested, failures, mac";
 
-pub fn read(row: &Row<'_>) -> rusqlite::Result<Registration> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<Registration>> {
     let mut columns = Columns::of(row);
-    Ok(Registration {
+    let registration = Registration {
         realm: columns.realm()?,
         id: UserId::from_bytes(columns.id()?),
         person: columns.person()?,
-        password: columns.password()?,
+        password: columns.sealed()?,
         created_at: columns.time()?,
         expires_at: columns.time()?,
         network: columns.digest()?,
-        contested: columns.value()?,
+        contested: columns.flag()?,
         failures: columns.value()?,
-    })
+    };
+    columns.with_mac(registration)
 }
 
-pub fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<()> {
+pub fn insert(db: &Db, registration: &Registration) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO registrations (realm, id, {PERSON}, {REST}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
     );
     let person = &registration.person;
     let slot = key_slots::insert(db, &person.key)?;
@@ -53,71 +56,84 @@ pub fn insert(db: &Connection, registration: &Registration) -> rusqlite::Result<
         person.phone.as_bytes(),
         person.country_code.as_bytes(),
         person.country.as_bytes(),
-        registration.password.as_str(),
+        registration.password.as_bytes(),
         registration.created_at.as_millis(),
         registration.expires_at.as_millis(),
         registration.network.as_bytes(),
         registration.contested,
         registration.failures,
+        db.sign(registration),
     ])?;
     Ok(())
 }
 
-fn pending(db: &Connection, realm: &Realm, email: &Digest, now: Timestamp) -> rusqlite::Result<Vec<Registration>> {
+fn pending(db: &Db, realm: &Realm, email: &Digest, now: Timestamp) -> rusqlite::Result<Vec<Registration>> {
     let sql = format!(
         "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM registrations JOIN keys ON slot = key_slot \
          WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3 ORDER BY created_at, id"
     );
     let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
-    db.prepare_cached(&sql)?.query_map(which, read)?.collect()
+    let mut pending = db.find_all(&sql, which, read)?;
+    pending.retain(|found: &Registration| found.realm == *realm && found.person.email_index == *email);
+    Ok(pending)
 }
 
 /// Stores a registration beside the unexpired ones of its address; the one that gives way.
-pub fn insert_new(
-    db: &Connection,
-    registration: Registration,
-    limit: u32,
-    now: Timestamp,
-) -> rusqlite::Result<Option<UserId>> {
+pub fn insert_new(db: &Db, registration: Registration, limit: u32, now: Timestamp) -> rusqlite::Result<Option<UserId>> {
     let (realm, email) = (registration.realm.clone(), registration.person.email_index);
     let mut pending = pending(db, &realm, &email, now)?;
     let removed = add_registration(&mut pending, registration, usize::try_from(limit).unwrap_or(usize::MAX));
     if let Some(removed) = removed {
         remove(db, &realm, &removed)?;
     }
-    let contested = "UPDATE registrations SET contested = 1 WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3";
-    db.prepare_cached(contested)?.execute(params![realm.as_str(), email.as_bytes(), now.as_millis()])?;
-    pending.last().map_or(Ok(()), |new| insert(db, new))?;
+    let Some((new, others)) = pending.split_last() else { return Ok(removed) };
+    others.iter().try_for_each(|other| update(db, other))?;
+    insert(db, new)?;
     Ok(removed)
 }
 
-/// Counts a wrong password, and removes the registration with the last one allowed.
-pub fn count_failure(db: &Connection, realm: &Realm, id: &UserId, limit: u8) -> rusqlite::Result<Result<(), Refusal>> {
-    let sql = "UPDATE registrations SET failures = failures + 1 WHERE realm = ?1 AND id = ?2 RETURNING failures";
+/// Stores what changes of a registration while it waits.
+fn update(db: &Db, registration: &Registration) -> rusqlite::Result<()> {
+    let sql = "UPDATE registrations SET contested = ?3, failures = ?4, mac = ?5 WHERE realm = ?1 AND id = ?2";
+    let Registration { realm, id, contested, failures, .. } = registration;
+    let all = params![realm.as_str(), id.as_bytes(), contested, failures, db.sign(registration)];
+    db.prepare_cached(sql)?.execute(all).map(|_| ())
+}
+
+fn by_id(db: &Db, realm: &Realm, id: &UserId) -> rusqlite::Result<Option<Registration>> {
+    let sql = format!(
+        "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM registrations \
+         JOIN keys ON slot = key_slot WHERE realm = ?1 AND id = ?2"
+    );
     let which = params![realm.as_str(), id.as_bytes()];
-    let failures = db.prepare_cached(sql)?.query_row(which, |row| row.get::<_, i64>(0)).optional()?;
-    match failures {
-        None => Ok(Err(Refusal::RegistrationGone)),
-        Some(failures) if failures >= i64::from(limit) => remove(db, realm, id).map(Ok),
-        Some(_) => Ok(Ok(())),
+    db.find_named(&sql, which, read, |found: &Registration| found.realm == *realm && found.id == *id)
+}
+
+/// Counts a wrong password, and removes the registration with the last one allowed.
+pub fn count_failure(db: &Db, realm: &Realm, id: &UserId, limit: u8) -> rusqlite::Result<Result<(), Refusal>> {
+    let Some(found) = by_id(db, realm, id)? else { return Ok(Err(Refusal::RegistrationGone)) };
+    let failures = found.failures.saturating_add(1);
+    if failures >= limit {
+        return remove(db, realm, id).map(Ok);
     }
+    update(db, &Registration { failures, ..found }).map(Ok)
 }
 
 /// Removes the one-time tokens and jobs of a registration.
-fn forget(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<()> {
+fn forget(db: &Db, realm: &Realm, id: &UserId) -> rusqlite::Result<()> {
     one_time_token_store::remove_all(db, realm, id)?;
     job_queue::forget(db, realm, &JobSubject::Subject(*id))
 }
 
 /// Removes a registration with its one-time tokens and jobs.
-pub fn remove(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<()> {
+pub fn remove(db: &Db, realm: &Realm, id: &UserId) -> rusqlite::Result<()> {
     forget(db, realm, id)?;
     let mut statement = db.prepare_cached("DELETE FROM registrations WHERE realm = ?1 AND id = ?2")?;
     statement.execute(params![realm.as_str(), id.as_bytes()]).map(|_| ())
 }
 
 /// Removes every registration of an address with their one-time tokens and jobs; their ids.
-pub fn remove_all(db: &Connection, realm: &Realm, email: &Digest) -> rusqlite::Result<Vec<UserId>> {
+pub fn remove_all(db: &Db, realm: &Realm, email: &Digest) -> rusqlite::Result<Vec<UserId>> {
     let sql = "DELETE FROM registrations WHERE realm = ?1 AND email_index = ?2 RETURNING id";
     let mut statement = db.prepare_cached(sql)?;
     let which = params![realm.as_str(), email.as_bytes()];
@@ -132,14 +148,8 @@ pub fn remove_all(db: &Connection, realm: &Realm, email: &Digest) -> rusqlite::R
 #[async_trait]
 impl RegistrationStore for Sqlite {
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError> {
-        self.readers.read(PORT, |db| {
-            let sql = format!(
-                "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM registrations \
-                 JOIN keys ON slot = key_slot WHERE realm = ?1 AND id = ?2 AND expires_at > ?3"
-            );
-            let which = params![realm.as_str(), id.as_bytes(), now.as_millis()];
-            db.prepare_cached(&sql)?.query_row(which, read).optional()
-        })
+        let found = self.readers.read(PORT, |db| by_id(db, realm, id))?;
+        Ok(found.filter(|found| found.expires_at > now))
     }
 
     async fn find_by_email(

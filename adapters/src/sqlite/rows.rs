@@ -3,10 +3,11 @@
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
-use portcullis_core::model::user::{PasswordHash, SealedPerson};
+use portcullis_core::model::user::SealedPerson;
 use rusqlite::Row;
 use rusqlite::types::{FromSqlError, Type};
 
+use crate::crypto::record_macs::{Authenticated, Stored};
 use crate::sqlite::key_slots;
 
 /// The columns a registration and a user have in common, in the order of their tables.
@@ -80,8 +81,28 @@ impl<'a, 'b> Columns<'a, 'b> {
             .map_err(|error| unreadable(column, &error.to_string()))
     }
 
-    pub fn password(&mut self) -> rusqlite::Result<PasswordHash> {
-        self.value::<String>().map(PasswordHash::new)
+    /// Only 0 and 1: every other number is somebody else's.
+    pub fn flag(&mut self) -> rusqlite::Result<bool> {
+        let column = self.next;
+        match self.value::<i64>()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(unreadable(column, "not a flag")),
+        }
+    }
+
+    /// A value that is made of several columns: all of them are there or none is.
+    pub fn together<T>(&self, parts: &[bool], whole: Option<T>) -> rusqlite::Result<Option<T>> {
+        if parts.windows(2).all(|two| matches!(two, [one, next] if one == next)) {
+            Ok(whole)
+        } else {
+            Err(unreadable(self.next, "a value is there in part"))
+        }
+    }
+
+    /// The row as a record, with its MAC in the next column.
+    pub fn with_mac<R: Authenticated>(&mut self, record: R) -> rusqlite::Result<Stored<R>> {
+        Ok(Stored::new(record, self.value()?))
     }
 
     pub fn person(&mut self) -> rusqlite::Result<SealedPerson> {
@@ -101,4 +122,14 @@ impl<'a, 'b> Columns<'a, 'b> {
 /// Counts as SQLite keeps them.
 pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A place in the order of time that every store can keep: seconds, then the row number.
+pub fn order_of(at: Timestamp, number: u64) -> [u8; 12] {
+    let mut order = [0; 12];
+    let seconds = u32::try_from(at.as_secs().max(0)).unwrap_or(u32::MAX);
+    for (to, byte) in order.iter_mut().zip(seconds.to_be_bytes().into_iter().chain(number.to_be_bytes())) {
+        *to = byte;
+    }
+    order
 }

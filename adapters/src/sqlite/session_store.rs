@@ -11,15 +11,17 @@ use portcullis_core::model::user::User;
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::session_store::SessionStore;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
+use crate::crypto::record_macs::Stored;
 use crate::sqlite::Sqlite;
+use crate::sqlite::db::Db;
 use crate::sqlite::rows::{Columns, signed, unreadable};
 use crate::sqlite::user_store;
 
 const PORT: &str = "session_store";
 pub const COLUMNS: &str = "user_id, credentials_version, user_agent, address, authenticated_at, created_at, last_used_at, \
-                       idle_expires_at, expires_at, current, previous, rotated_at, successor, version, methods, failures";
+                       idle_expires_at, expires_at, current, previous, rotated_at, successor, version, methods, failures, mac";
 
 /// Session and account in one statement: nearly every request needs both.
 pub static WITH_ACCOUNT: LazyLock<String> = LazyLock::new(|| {
@@ -30,15 +32,15 @@ pub static WITH_ACCOUNT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<Session>> {
     let mut columns = Columns::of(row);
     let (realm, id) = (columns.realm()?, SessionId::from_bytes(columns.id()?));
     read_rest(realm, id, &mut columns)
 }
 
 /// The other columns, from the next one on.
-pub fn read_rest(realm: Realm, id: SessionId, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Session> {
-    Ok(Session {
+pub fn read_rest(realm: Realm, id: SessionId, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Stored<Session>> {
+    let session = Session {
         realm,
         id,
         user: UserId::from_bytes(columns.id()?),
@@ -54,11 +56,10 @@ pub fn read_rest(realm: Realm, id: SessionId, columns: &mut Columns<'_, '_>) -> 
         previous: {
             let (token, at) = (columns.digest_if_any()?, columns.value::<Option<i64>>()?);
             let successor = columns.value::<Option<[u8; 16]>>()?;
-            token.zip(at).zip(successor).map(|((token, at), successor)| Rotated {
-                token,
-                at: Timestamp::from_millis(at),
-                successor,
-            })
+            let parts = [token.is_some(), at.is_some(), successor.is_some()];
+            let whole = token.zip(at).zip(successor);
+            let whole = columns.together(&parts, whole)?;
+            whole.map(|((token, at), successor)| Rotated { token, at: Timestamp::from_millis(at), successor })
         },
         version: columns.number()?,
         methods: {
@@ -66,11 +67,12 @@ pub fn read_rest(realm: Realm, id: SessionId, columns: &mut Columns<'_, '_>) -> 
             AuthMethods::from_bits(bits).ok_or_else(|| unreadable(usize::from(bits), "unknown methods"))?
         },
         failures: columns.value()?,
-    })
+    };
+    columns.with_mac(session)
 }
 
 /// Runs a statement whose parameters are the columns of the table, in their order.
-fn put(db: &Connection, sql: &str, session: &Session) -> rusqlite::Result<()> {
+fn put(db: &Db, sql: &str, session: &Session) -> rusqlite::Result<()> {
     let previous = session.previous.as_ref();
     db.prepare_cached(sql)?.execute(params![
         session.realm.as_str(),
@@ -91,28 +93,29 @@ fn put(db: &Connection, sql: &str, session: &Session) -> rusqlite::Result<()> {
         signed(session.version),
         session.methods.bits(),
         session.failures,
+        db.sign(session),
     ])?;
     Ok(())
 }
 
-pub fn insert(db: &Connection, session: &Session) -> rusqlite::Result<()> {
+pub fn insert(db: &Db, session: &Session) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO sessions (realm, id, {COLUMNS}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
     );
     put(db, &sql, session)
 }
 
-fn update(db: &Connection, session: &Session) -> rusqlite::Result<()> {
+fn update(db: &Db, session: &Session) -> rusqlite::Result<()> {
     let sql = format!(
-        "UPDATE sessions SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+        "UPDATE sessions SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          WHERE realm = ?1 AND id = ?2"
     );
     put(db, &sql, session)
 }
 
 /// Compare-and-swap of a session by its version.
-pub fn replace(db: &Connection, session: &Session, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
+pub fn replace(db: &Db, session: &Session, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
     let mut statement = db.prepare_cached("SELECT version FROM sessions WHERE realm = ?1 AND id = ?2")?;
     let which = params![session.realm.as_str(), session.id.as_bytes()];
     match statement.query_row(which, |row| row.get::<_, i64>(0)).optional()? {
@@ -123,14 +126,14 @@ pub fn replace(db: &Connection, session: &Session, expected: u64) -> rusqlite::R
 }
 
 /// Ends a session.
-pub fn end(db: &Connection, realm: &Realm, id: &SessionId) -> rusqlite::Result<Result<(), Refusal>> {
+pub fn end(db: &Db, realm: &Realm, id: &SessionId) -> rusqlite::Result<Result<(), Refusal>> {
     let mut statement = db.prepare_cached("DELETE FROM sessions WHERE realm = ?1 AND id = ?2")?;
     let ended = statement.execute(params![realm.as_str(), id.as_bytes()])? > 0;
     Ok(if ended { Ok(()) } else { Err(Refusal::SessionGone) })
 }
 
 /// Ends every session of a user but one; how many.
-pub fn end_all(db: &Connection, realm: &Realm, user: &UserId, except: Option<SessionId>) -> rusqlite::Result<u64> {
+pub fn end_all(db: &Db, realm: &Realm, user: &UserId, except: Option<SessionId>) -> rusqlite::Result<u64> {
     let sql = "DELETE FROM sessions WHERE realm = ?1 AND user_id = ?2 AND (?3 IS NULL OR id <> ?3)";
     let except = except.map(|id| *id.as_bytes());
     db.prepare_cached(sql)?.execute(params![realm.as_str(), user.as_bytes(), except]).map(|ended| ended as u64)
@@ -141,7 +144,8 @@ impl SessionStore for Sqlite {
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!("SELECT realm, id, {COLUMNS} FROM sessions WHERE realm = ?1 AND id = ?2");
-            db.prepare_cached(&sql)?.query_row(params![realm.as_str(), id.as_bytes()], read).optional()
+            let which = params![realm.as_str(), id.as_bytes()];
+            db.find_named(&sql, which, read, |session: &Session| session.realm == *realm && session.id == *id)
         })
     }
 
@@ -158,7 +162,8 @@ impl SessionStore for Sqlite {
                 let session = read_rest(realm.clone(), *session, &mut columns)?;
                 Ok((session, user_store::read_rest(realm.clone(), *user, &mut columns)?))
             });
-            both.optional()
+            let Some((session, user)) = both.optional()? else { return Ok(None) };
+            Ok(Some((db.verify(session)?, db.verify(user)?)))
         })
     }
 
@@ -167,7 +172,7 @@ impl SessionStore for Sqlite {
             let sql = format!(
                 "SELECT realm, id, {COLUMNS} FROM sessions WHERE realm = ?1 AND user_id = ?2 ORDER BY created_at, id"
             );
-            db.prepare_cached(&sql)?.query_map(params![realm.as_str(), user.as_bytes()], read)?.collect()
+            db.find_all(&sql, params![realm.as_str(), user.as_bytes()], read)
         })
     }
 

@@ -1,5 +1,6 @@
 //! What no contract of a port can see: files, restarts, versions to come.
 
+use crate::crypto::record_macs::RecordMacs;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,7 @@ use portcullis_core::model::login_throttle::Admission;
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::stored_key::{KeyReplacement, RecordKind};
-use portcullis_core::model::stored_record::Collection;
+use portcullis_core::model::stored_record::{Collection, StoredJob};
 use portcullis_core::model::user::{Registration, User};
 use portcullis_core::ports::check_value_store::CheckValueStore as _;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
@@ -23,19 +24,20 @@ use rusqlite::StatementStatus;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::sqlite::Sqlite;
+use crate::job_text;
+use crate::sqlite::{Sqlite, job_queue};
 
 const LEASE: Duration = Duration::from_mins(1);
 
 fn fresh() -> (TempDir, Arc<Sqlite>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Sqlite::open(&folder.path().join("p.db")).unwrap();
+    let store = Sqlite::open(&folder.path().join("p.db"), &RecordMacs::new(&[(1, [1; 32])]).unwrap()).unwrap();
     (folder, Arc::new(store))
 }
 
 fn reopen(folder: &TempDir, store: Arc<Sqlite>) -> Arc<Sqlite> {
     drop(Arc::into_inner(store).expect("nobody else has it"));
-    Arc::new(Sqlite::open(&folder.path().join("p.db")).unwrap())
+    Arc::new(Sqlite::open(&folder.path().join("p.db"), &RecordMacs::new(&[(1, [1; 32])]).unwrap()).unwrap())
 }
 
 /// Commits one change that nothing refuses.
@@ -190,7 +192,7 @@ async fn what_was_answered_survives_a_power_cut() {
     for name in ["p.db", "p.db-wal"] {
         fs::copy(folder.path().join(name), after.path().join(name)).unwrap();
     }
-    let reopened = Sqlite::open(&after.path().join("p.db")).unwrap();
+    let reopened = Sqlite::open(&after.path().join("p.db"), &RecordMacs::new(&[(1, [1; 32])]).unwrap()).unwrap();
     for n in 0..20 {
         assert_eq!(reopened.users().find(&realm("User1"), &user_id(n)).await.unwrap(), Some(marked(n)));
     }
@@ -224,11 +226,12 @@ async fn jobs_of_a_later_version_are_in_nobodys_way() {
     }
     store.jobs().dead_letter(&job_id(4), "no reason", NOW).await.unwrap();
     store.jobs().dead_letter(&job_id(3), "no reason", NOW).await.unwrap();
-    let rewrite = |db: &rusqlite::Connection| {
-        let sql = "UPDATE jobs SET task = '{\"kind\":\"of_the_future\"}' WHERE id IN (?1, ?2)";
-        db.execute(sql, [job_id(1).as_bytes(), job_id(4).as_bytes()])
+    let of_the_future = |n, dead_at| {
+        let stored = job_text::stored(&job(&realm("User1"), n, Task::Welcome(user_id(n))));
+        StoredJob { task: "{\"kind\":\"of_the_future\"}".to_owned(), dead_at, ..stored }
     };
-    assert_eq!(store.writer.write("t", rewrite).await.unwrap(), 2);
+    let rewritten = [of_the_future(1, None), of_the_future(4, Some(NOW))];
+    store.writer.write("t", move |db| rewritten.iter().try_for_each(|job| job_queue::put(db, job))).await.unwrap();
     let claimed = store.jobs().claim(NOW + LEASE, LEASE).await.unwrap();
     assert_eq!(claimed.map(|job| job.id), Some(job_id(2)), "the one behind it is claimed");
     assert_eq!(store.jobs().claim(NOW + LEASE, LEASE).await.unwrap(), None);
@@ -283,7 +286,8 @@ async fn counts_of_strangers_are_forgotten_and_known_addresses_stay_few() {
     let (_folder, store) = fresh();
     let (realm, from) = (realm("User1"), |n| digest("address", n));
     let rows = |store: Arc<Sqlite>| async move {
-        let count = |db: &rusqlite::Connection| db.query_row("SELECT count(*) FROM login_counts", [], |row| row.get(0));
+        let count =
+            |db: &crate::sqlite::db::Db| db.query_row("SELECT count(*) FROM login_counts", [], |row| row.get(0));
         store.writer.write::<i64>("t", count).await.unwrap()
     };
     for n in 0..20 {
@@ -311,7 +315,7 @@ async fn a_check_value_stays_what_it_was_first() {
     let store = reopen(&folder, store);
     assert_eq!(store.check_value_or_insert("key", b"second").await.unwrap(), b"first");
     assert!(store.size().unwrap() > 4096);
-    assert_eq!(store.schema_version(), 3);
+    assert_eq!(store.schema_version(), 4);
 }
 
 #[tokio::test]

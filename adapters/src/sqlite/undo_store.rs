@@ -9,21 +9,23 @@ use portcullis_core::model::undo::{UNDO_TRIES, UndoRecord, UndoableChange};
 use portcullis_core::ports::database::{Change, Refusal};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::undo_store::UndoStore;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
+use crate::crypto::record_macs::Stored;
 use crate::sqlite::Sqlite;
+use crate::sqlite::db::Db;
 use crate::sqlite::rows::{Columns, signed, unreadable};
 
 const PORT: &str = "undo_store";
 pub const COLUMNS: &str =
-    "realm, id, user_id, change, version, former, reserved, token, tries_left, used, created_at, expires_at";
+    "realm, id, user_id, change, version, former, reserved, token, tries_left, used, created_at, expires_at, mac";
 
-pub fn read(row: &Row<'_>) -> rusqlite::Result<UndoRecord> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<UndoRecord>> {
     let mut columns = Columns::of(row);
     let (realm, id) = (columns.realm()?, UndoId::from_bytes(columns.id()?));
     let user = UserId::from_bytes(columns.id()?);
     let change = columns.value::<String>()?;
-    Ok(UndoRecord {
+    let undo = UndoRecord {
         realm,
         id,
         user,
@@ -36,13 +38,15 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<UndoRecord> {
         used: columns.value()?,
         created_at: columns.time()?,
         expires_at: columns.time()?,
-    })
+    };
+    columns.with_mac(undo)
 }
 
 /// Stores a record, in the place of the one with its id.
-pub fn put(db: &Connection, undo: &UndoRecord) -> rusqlite::Result<()> {
-    let sql =
-        format!("REPLACE INTO undo_records ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)");
+pub fn put(db: &Db, undo: &UndoRecord) -> rusqlite::Result<()> {
+    let sql = format!(
+        "REPLACE INTO undo_records ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+    );
     db.prepare_cached(&sql)?.execute(params![
         undo.realm.as_str(),
         undo.id.as_bytes(),
@@ -56,29 +60,36 @@ pub fn put(db: &Connection, undo: &UndoRecord) -> rusqlite::Result<()> {
         undo.used,
         undo.created_at.as_millis(),
         undo.expires_at.as_millis(),
+        db.sign(undo),
     ])?;
     Ok(())
 }
 
 /// The unexpired record of an id.
-fn by_id(db: &Connection, realm: &Realm, id: &UndoId, now: Timestamp) -> rusqlite::Result<Option<UndoRecord>> {
+fn by_id(db: &Db, realm: &Realm, id: &UndoId, now: Timestamp) -> rusqlite::Result<Option<UndoRecord>> {
     let sql = format!("SELECT {COLUMNS} FROM undo_records WHERE realm = ?1 AND id = ?2 AND expires_at > ?3");
     let which = params![realm.as_str(), id.as_bytes(), now.as_millis()];
-    db.prepare_cached(&sql)?.query_row(which, read).optional()
+    db.find_named(&sql, which, read, |found: &UndoRecord| found.realm == *realm && found.id == *id)
 }
 
 /// The youngest unexpired record that reserves an address.
-fn reservation(db: &Connection, realm: &Realm, email: &Digest, now: Timestamp) -> rusqlite::Result<Option<UndoRecord>> {
+fn reservation(db: &Db, realm: &Realm, email: &Digest, now: Timestamp) -> rusqlite::Result<Option<UndoRecord>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM undo_records WHERE realm = ?1 AND reserved = ?2 AND expires_at > ?3 \
          ORDER BY expires_at DESC, version DESC LIMIT 1"
     );
     let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
-    db.prepare_cached(&sql)?.query_row(which, read).optional()
+    db.find_named(&sql, which, read, |found: &UndoRecord| found.realm == *realm && found.reserved == Some(*email))
+}
+
+/// The records of an account, the oldest change first.
+fn of_user(db: &Db, realm: &Realm, user: &UserId) -> rusqlite::Result<Vec<UndoRecord>> {
+    let sql = format!("SELECT {COLUMNS} FROM undo_records WHERE realm = ?1 AND user_id = ?2 ORDER BY version, id");
+    db.find_all(&sql, params![realm.as_str(), user.as_bytes()], read)
 }
 
 /// Applies the changes of undo records; `Ok` for a change of anything else.
-pub fn apply(db: &Connection, change: &Change) -> rusqlite::Result<Result<(), Refusal>> {
+pub fn apply(db: &Db, change: &Change) -> rusqlite::Result<Result<(), Refusal>> {
     match change {
         Change::CheckReservation { realm, email, user, now } => match reservation(db, realm, email, *now)? {
             Some(undo) if undo.user != *user => Ok(Err(Refusal::EmailTaken)),
@@ -91,9 +102,11 @@ pub fn apply(db: &Connection, change: &Change) -> rusqlite::Result<Result<(), Re
         },
         Change::UseUndo { realm, id, token, now } => match by_id(db, realm, id, *now)? {
             Some(undo) if !undo.used && undo.token.is_some_and(|stored| stored.matches(token)) => {
-                let sql = "UPDATE undo_records SET used = 1 WHERE realm = ?1 AND user_id = ?2 AND version >= ?3";
-                let which = params![realm.as_str(), undo.user.as_bytes(), signed(undo.version)];
-                db.prepare_cached(sql)?.execute(which).map(|_| Ok(()))
+                let all = of_user(db, realm, &undo.user)?.into_iter();
+                for ended in all.filter(|ended| ended.version >= undo.version) {
+                    put(db, &UndoRecord { used: true, ..ended })?;
+                }
+                Ok(Ok(()))
             }
             _ => Ok(Err(Refusal::UndoGone)),
         },
@@ -122,7 +135,8 @@ impl UndoStore for Sqlite {
                 "SELECT {COLUMNS} FROM undo_records WHERE realm = ?1 AND token = ?2 AND expires_at > ?3 AND used = 0"
             );
             let which = params![realm.as_str(), token.as_bytes(), now.as_millis()];
-            db.prepare_cached(&sql)?.query_row(which, read).optional()
+            let is_it = |found: &UndoRecord| found.realm == *realm && found.token == Some(*token);
+            db.find_named(&sql, which, read, is_it)
         })
     }
 
@@ -136,17 +150,12 @@ impl UndoStore for Sqlite {
     }
 
     async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<UndoRecord>, PortError> {
-        self.readers.read(PORT, |db| {
-            let sql =
-                format!("SELECT {COLUMNS} FROM undo_records WHERE realm = ?1 AND user_id = ?2 ORDER BY version, id");
-            let mut statement = db.prepare_cached(&sql)?;
-            statement.query_map(params![realm.as_str(), user.as_bytes()], read)?.collect()
-        })
+        self.readers.read(PORT, |db| of_user(db, realm, user))
     }
 
     async fn take_try(&self, realm: &Realm, id: &UndoId, now: Timestamp) -> Result<bool, PortError> {
         let (realm, id) = (realm.clone(), *id);
-        let write = move |db: &Connection| match by_id(db, &realm, &id, now)? {
+        let write = move |db: &Db| match by_id(db, &realm, &id, now)? {
             Some(undo) if !undo.used && undo.tries_left > 0 => {
                 put(db, &UndoRecord { tries_left: undo.tries_left - 1, ..undo }).map(|()| true)
             }
@@ -157,7 +166,7 @@ impl UndoStore for Sqlite {
 
     async fn give_try_back(&self, realm: &Realm, id: &UndoId) -> Result<(), PortError> {
         let (realm, id) = (realm.clone(), *id);
-        let write = move |db: &Connection| {
+        let write = move |db: &Db| {
             // also where it has expired meanwhile: no time is before the epoch
             let Some(undo) = by_id(db, &realm, &id, Timestamp::from_millis(0))? else { return Ok(()) };
             let tries_left = undo.tries_left.saturating_add(1).min(UNDO_TRIES);

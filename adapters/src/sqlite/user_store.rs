@@ -8,15 +8,17 @@ use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::UserStore;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
+use crate::crypto::record_macs::Stored;
 use crate::sqlite::Sqlite;
+use crate::sqlite::db::Db;
 use crate::sqlite::key_slots;
 use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY, signed};
 
 const PORT: &str = "user_store";
 const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, disabled, \
-                    credentials_version, version, created_at, updated_at";
+                    credentials_version, version, created_at, updated_at, mac";
 
 /// What `read` reads, where `keys` is joined.
 pub fn columns() -> String {
@@ -28,35 +30,38 @@ pub fn other_columns() -> String {
     format!("{PERSON_WITH_KEY}, {REST}")
 }
 
-pub fn read(row: &Row<'_>) -> rusqlite::Result<User> {
+pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<User>> {
     let mut columns = Columns::of(row);
     let (realm, id) = (columns.realm()?, UserId::from_bytes(columns.id()?));
     read_rest(realm, id, &mut columns)
 }
 
 /// The other columns, from the next one on.
-pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rusqlite::Result<User> {
+pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Stored<User>> {
     let person = columns.person()?;
     let (pending_index, pending_email) = (columns.digest_if_any()?, columns.sealed_if_any()?);
-    Ok(User {
+    let parts = [pending_index.is_some(), pending_email.is_some()];
+    let pending_email = pending_index.zip(pending_email).map(|(index, email)| PendingEmail { index, email });
+    let user = User {
         realm,
         id,
         person,
-        pending_email: pending_index.zip(pending_email).map(|(index, email)| PendingEmail { index, email }),
+        pending_email: columns.together(&parts, pending_email)?,
         previous_email: columns.sealed_if_any()?,
-        password: columns.password()?,
-        phone_verified: columns.value()?,
-        mfa_sms: columns.value()?,
-        disabled: columns.value()?,
+        password: columns.sealed()?,
+        phone_verified: columns.flag()?,
+        mfa_sms: columns.flag()?,
+        disabled: columns.flag()?,
         credentials_version: columns.number()?,
         version: columns.number()?,
         created_at: columns.time()?,
         updated_at: columns.time()?,
-    })
+    };
+    columns.with_mac(user)
 }
 
 /// Runs a statement whose parameters are the columns of the table, in their order.
-fn put(db: &Connection, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
+fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
     let (person, pending) = (&user.person, user.pending_email.as_ref());
     let changed = db.prepare_cached(sql)?.execute(params![
         user.realm.as_str(),
@@ -72,7 +77,7 @@ fn put(db: &Connection, sql: &str, user: &User, slot: i64) -> rusqlite::Result<(
         pending.map(|pending| pending.index.as_bytes()),
         pending.map(|pending| pending.email.as_bytes()),
         user.previous_email.as_ref().map(Sealed::as_bytes),
-        user.password.as_str(),
+        user.password.as_bytes(),
         user.phone_verified,
         user.mfa_sms,
         user.disabled,
@@ -80,41 +85,42 @@ fn put(db: &Connection, sql: &str, user: &User, slot: i64) -> rusqlite::Result<(
         signed(user.version),
         user.created_at.as_millis(),
         user.updated_at.as_millis(),
+        db.sign(user),
     ])?;
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
-pub fn insert(db: &Connection, user: &User) -> rusqlite::Result<()> {
+pub fn insert(db: &Db, user: &User) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO users (realm, id, {PERSON}, {REST}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)"
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
     );
     put(db, &sql, user, key_slots::insert(db, &user.person.key)?)
 }
 
 /// All of it but the key, which stays in its slot as it is.
-fn update(db: &Connection, user: &User, slot: i64) -> rusqlite::Result<()> {
+fn update(db: &Db, user: &User, slot: i64) -> rusqlite::Result<()> {
     let sql = format!(
         "UPDATE users SET ({PERSON}, {REST}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19, ?20, ?21) WHERE realm = ?1 AND id = ?2"
+         ?18, ?19, ?20, ?21, ?22) WHERE realm = ?1 AND id = ?2"
     );
     put(db, &sql, user, slot)
 }
 
-fn exists(db: &Connection, realm: &Realm, id: &UserId) -> rusqlite::Result<bool> {
+fn exists(db: &Db, realm: &Realm, id: &UserId) -> rusqlite::Result<bool> {
     let mut statement = db.prepare_cached("SELECT 1 FROM users WHERE realm = ?1 AND id = ?2")?;
     statement.exists(params![realm.as_str(), id.as_bytes()])
 }
 
 /// Whether another user of the realm has the e-mail.
-fn email_taken(db: &Connection, user: &User) -> rusqlite::Result<bool> {
+fn email_taken(db: &Db, user: &User) -> rusqlite::Result<bool> {
     let sql = "SELECT 1 FROM users WHERE realm = ?1 AND email_index = ?2 AND id <> ?3";
     let who = params![user.realm.as_str(), user.person.email_index.as_bytes(), user.id.as_bytes()];
     db.prepare_cached(sql)?.exists(who)
 }
 
 /// Stores a new account, unless its id or its e-mail is taken.
-pub fn insert_new(db: &Connection, user: &User) -> rusqlite::Result<Result<(), Refusal>> {
+pub fn insert_new(db: &Db, user: &User) -> rusqlite::Result<Result<(), Refusal>> {
     if exists(db, &user.realm, &user.id)? {
         return Ok(Err(Refusal::IdTaken));
     }
@@ -125,7 +131,7 @@ pub fn insert_new(db: &Connection, user: &User) -> rusqlite::Result<Result<(), R
 }
 
 /// The version and the slot of the key, if the version is the expected one.
-fn expect(db: &Connection, realm: &Realm, id: &UserId, expected: u64) -> rusqlite::Result<Result<i64, Refusal>> {
+fn expect(db: &Db, realm: &Realm, id: &UserId, expected: u64) -> rusqlite::Result<Result<i64, Refusal>> {
     let mut statement = db.prepare_cached("SELECT version, key_slot FROM users WHERE realm = ?1 AND id = ?2")?;
     let who = params![realm.as_str(), id.as_bytes()];
     let stored: Option<(i64, i64)> = statement.query_row(who, |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -137,7 +143,7 @@ fn expect(db: &Connection, realm: &Realm, id: &UserId, expected: u64) -> rusqlit
 }
 
 /// Compare-and-swap of an account by its version.
-pub fn replace(db: &Connection, user: &User, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
+pub fn replace(db: &Db, user: &User, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
     let slot = match expect(db, &user.realm, &user.id, expected)? {
         Ok(slot) => slot,
         Err(refusal) => return Ok(Err(refusal)),
@@ -149,7 +155,7 @@ pub fn replace(db: &Connection, user: &User, expected: u64) -> rusqlite::Result<
 }
 
 /// Removes an account of the expected version. A trigger overwrites the slot of its key.
-pub fn delete(db: &Connection, realm: &Realm, id: &UserId, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
+pub fn delete(db: &Db, realm: &Realm, id: &UserId, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
     if let Err(refusal) = expect(db, realm, id, expected)? {
         return Ok(Err(refusal));
     }
@@ -165,7 +171,8 @@ impl UserStore for Sqlite {
                 "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM users JOIN keys ON slot = key_slot \
                  WHERE realm = ?1 AND id = ?2"
             );
-            db.prepare_cached(&sql)?.query_row(params![realm.as_str(), id.as_bytes()], read).optional()
+            let which = params![realm.as_str(), id.as_bytes()];
+            db.find_named(&sql, which, read, |user: &User| user.realm == *realm && user.id == *id)
         })
     }
 
@@ -175,7 +182,9 @@ impl UserStore for Sqlite {
                 "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM users JOIN keys ON slot = key_slot \
                  WHERE realm = ?1 AND email_index = ?2"
             );
-            db.prepare_cached(&sql)?.query_row(params![realm.as_str(), email.as_bytes()], read).optional()
+            let which = params![realm.as_str(), email.as_bytes()];
+            let is_asked_for = |user: &User| user.realm == *realm && user.person.email_index == *email;
+            db.find_named(&sql, which, read, is_asked_for)
         })
     }
 

@@ -8,8 +8,8 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::sqlite::db::Db;
 use portcullis_core::ports::error::PortError;
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 /// How long a caller waits for the disk. After that the write may still commit.
@@ -23,7 +23,7 @@ const CHECKPOINT_ATTEMPTS: u32 = 3;
 
 type Failure = Box<dyn Error + Send + Sync>;
 /// The work of a request. It gets the connection, or the reason why there is no transaction.
-type Work = Box<dyn FnOnce(Result<&Connection, String>) -> Completion + Send>;
+type Work = Box<dyn FnOnce(Result<&Db, String>) -> Completion + Send>;
 /// Answers the caller, with the outcome of the commit.
 type Completion = Box<dyn FnOnce(Result<(), String>) + Send>;
 
@@ -41,7 +41,7 @@ pub struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub fn start(connection: Connection) -> std::io::Result<Self> {
+    pub fn start(connection: Db) -> std::io::Result<Self> {
         let (requests, received) = mpsc::sync_channel(QUEUE_CAPACITY);
         let work = move || run(&connection, &received);
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(work)?;
@@ -52,7 +52,7 @@ impl Writer {
     pub async fn write<T: Send + 'static>(
         &self,
         port: &'static str,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        write: impl FnOnce(&Db) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, PortError> {
         self.write_if(port, false, |_| true, write).await
     }
@@ -61,7 +61,7 @@ impl Writer {
     pub async fn erase<T: Send + 'static>(
         &self,
         port: &'static str,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        write: impl FnOnce(&Db) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, PortError> {
         self.write_if(port, true, |_| true, write).await
     }
@@ -71,7 +71,7 @@ impl Writer {
         &self,
         port: &'static str,
         erases: bool,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<Result<T, R>> + Send + 'static,
+        write: impl FnOnce(&Db) -> rusqlite::Result<Result<T, R>> + Send + 'static,
     ) -> Result<Result<T, R>, PortError> {
         self.write_if(port, erases, Result::is_ok, write).await
     }
@@ -85,7 +85,7 @@ impl Writer {
     pub fn write_later(
         &self,
         port: &'static str,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<()> + Send + 'static,
+        write: impl FnOnce(&Db) -> rusqlite::Result<()> + Send + 'static,
         on_error: impl Fn(&PortError) + Clone + Send + 'static,
     ) {
         let failed_later = on_error.clone();
@@ -105,7 +105,7 @@ impl Writer {
         port: &'static str,
         erases: bool,
         keeps: fn(&T) -> bool,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        write: impl FnOnce(&Db) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, PortError> {
         let (complete, outcome) = oneshot::channel();
         self.submit(port, erases, keeps, write, move |outcome| {
@@ -121,7 +121,7 @@ impl Writer {
         port: &'static str,
         erases: bool,
         keeps: fn(&T) -> bool,
-        write: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        write: impl FnOnce(&Db) -> rusqlite::Result<T> + Send + 'static,
         complete: impl FnOnce(Result<T, PortError>) + Send + 'static,
     ) -> Result<(), PortError> {
         let work: Work = Box::new(move |connection| {
@@ -156,9 +156,9 @@ fn closed(port: &'static str) -> PortError {
 
 /// Runs a write in a savepoint. One that fails or panics is undone alone.
 fn in_savepoint<T>(
-    connection: &Connection,
+    connection: &Db,
     keeps: fn(&T) -> bool,
-    write: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    write: impl FnOnce(&Db) -> rusqlite::Result<T>,
 ) -> Result<T, Failure> {
     connection.prepare_cached("SAVEPOINT change")?.execute([])?;
     let outcome = match catch_unwind(AssertUnwindSafe(|| write(connection))) {
@@ -175,7 +175,7 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn run(connection: &Connection, requests: &Receiver<WriteRequest>) {
+fn run(connection: &Db, requests: &Receiver<WriteRequest>) {
     connection.set_prepared_statement_cache_capacity(128);
     // whether the log still has erased bytes, because a reader prevented the checkpoint
     let mut checkpoint_pending = false;
@@ -195,7 +195,7 @@ fn run(connection: &Connection, requests: &Receiver<WriteRequest>) {
 }
 
 /// Commits a batch in one transaction. Nothing is completed before the outcome of the commit is known.
-fn commit(connection: &Connection, batch: Vec<WriteRequest>) -> (Vec<Completion>, Result<(), String>) {
+fn commit(connection: &Db, batch: Vec<WriteRequest>) -> (Vec<Completion>, Result<(), String>) {
     let mut state = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
     let mut completions = Vec::with_capacity(batch.len());
     for request in batch {
@@ -215,7 +215,7 @@ fn commit(connection: &Connection, batch: Vec<WriteRequest>) -> (Vec<Completion>
 }
 
 /// Moves the log into the database file and empties it. Whether it did: a reader in a transaction prevents it.
-fn checkpoint(connection: &Connection) -> bool {
+fn checkpoint(connection: &Db) -> bool {
     for _ in 0..CHECKPOINT_ATTEMPTS {
         let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         if busy.is_ok_and(|busy| busy == 0) {
@@ -229,15 +229,17 @@ fn checkpoint(connection: &Connection) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::record_macs::RecordMacs;
+    use rusqlite::Connection;
     use std::path::Path;
 
     fn writer(path: &Path) -> Writer {
         let connection = Connection::open(path).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS t (n INTEGER UNIQUE)").unwrap();
-        Writer::start(connection).unwrap()
+        Writer::start(Db::new(connection, RecordMacs::new(&[(1, [1; 32])]).unwrap())).unwrap()
     }
 
-    fn insert(n: i64) -> impl FnOnce(&Connection) -> rusqlite::Result<usize> + Send {
+    fn insert(n: i64) -> impl FnOnce(&Db) -> rusqlite::Result<usize> + Send {
         move |db| db.execute("INSERT INTO t VALUES (?1)", [n])
     }
 

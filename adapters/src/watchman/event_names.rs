@@ -18,7 +18,12 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::SuspiciousLogin => "violation",
         K::LoggedOut | K::LoggedOutEverywhere | K::ResetRequested | K::OtpRequested | K::TokenRefused => "token",
         K::MessageSent | K::TextHeldBack => "communication",
-        K::ProfileUpdated | K::DataExported | K::AccountDeleted | K::EmailChangeRequested | K::EmailChanged => "data",
+        K::ProfileUpdated
+        | K::DataExported
+        | K::AccountDeleted
+        | K::EmailChangeRequested
+        | K::EmailChanged
+        | K::RecordsSigned => "data",
         K::MessageDead => "error",
         K::Registered
         | K::EmailVerified

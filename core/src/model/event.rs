@@ -75,13 +75,15 @@ pub enum EventKind {
     RateLimitExceeded,
     /// A right password, from an address that has shown many wrong ones within the hour.
     SuspiciousLogin,
+    /// An operator has signed the records of an older version.
+    RecordsSigned,
     /// A token that was not ours, or of another realm, or already dead, was presented. Once an hour and address.
     TokenRefused,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -116,6 +118,7 @@ impl EventKind {
         Self::TextHeldBack,
         Self::RateLimitExceeded,
         Self::SuspiciousLogin,
+        Self::RecordsSigned,
         Self::TokenRefused,
     ];
 
@@ -157,6 +160,7 @@ impl EventKind {
             Self::TextHeldBack => "text_held_back",
             Self::RateLimitExceeded => "rate_limit_exceeded",
             Self::SuspiciousLogin => "suspicious_login",
+            Self::RecordsSigned => "records_signed",
             Self::TokenRefused => "token_refused",
         }
     }

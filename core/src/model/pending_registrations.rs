@@ -36,7 +36,7 @@ mod tests {
     use crate::model::realm::Realm;
     use crate::model::sealed::{Digest, Sealed, WrappedKey};
     use crate::model::time::Timestamp;
-    use crate::model::user::{PasswordHash, SealedPerson};
+    use crate::model::user::SealedPerson;
 
     fn made(at: u8, network: u8) -> Registration {
         let sealed = || Sealed::from_bytes(Vec::new());
@@ -53,7 +53,7 @@ mod tests {
                 country_code: sealed(),
                 country: sealed(),
             },
-            password: PasswordHash::new(""),
+            password: Sealed::from_bytes(Vec::new()),
             created_at: Timestamp::from_millis(at.into()),
             expires_at: Timestamp::from_millis(1000),
             network: Digest::from_bytes([network; 32]),

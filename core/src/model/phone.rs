@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_own_example_is_accepted() {
+    fn the_example_of_the_readme_is_accepted() {
         let phone = parse("+1234567890", "US").unwrap();
         assert_eq!((phone.as_str(), phone.country().as_str()), ("+1234567890", "US"));
     }

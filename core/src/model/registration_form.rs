@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seeds_own_example_is_accepted() {
+    fn the_example_of_the_readme_is_accepted() {
         assert!(SEED.parse(&rules(&PasswordRules::nist_mfa())).is_ok());
     }
 

@@ -120,6 +120,8 @@ pub enum Field {
     CountryCode,
     /// ISO 3166-1 alpha-2, derived.
     Country,
+    /// The hash of the password, as a PHC string.
+    Password,
     /// A session's user agent.
     UserAgent,
     /// A session's coarse address.
@@ -147,6 +149,7 @@ impl Field {
             Self::Phone => "phone",
             Self::CountryCode => "country_code",
             Self::Country => "country",
+            Self::Password => "password",
             Self::UserAgent => "user_agent",
             Self::Address => "address",
             Self::CachedSession => "cached_session",

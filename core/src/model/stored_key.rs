@@ -59,3 +59,12 @@ pub struct KeyPage {
     /// The cursor of the next page, in the store's own format; `None` on the last page.
     pub next_cursor: Option<String>,
 }
+
+/// The outcome of one step of signing under the newest key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SignedAgain {
+    /// Records under the older key.
+    pub found: u64,
+    /// Those that verified, and are signed under the newest key now.
+    pub signed: u64,
+}

@@ -1,6 +1,7 @@
 //! Every durable record in the form that a data migration carries from one store to another. Text that a later version
 //! of Portcullis wrote stays text.
 
+use crate::model::event::{Event, EventKind};
 use crate::model::ids::{JobId, SessionId, UserId};
 use crate::model::one_time_token::OneTimeToken;
 use crate::model::realm::Realm;
@@ -115,6 +116,26 @@ pub enum Record {
     SentMessage(Box<OrderedMessage>),
 }
 
+impl Record {
+    /// The collection it belongs to.
+    #[must_use]
+    pub const fn collection(&self) -> Collection {
+        match self {
+            Self::Check(..) => Collection::Checks,
+            Self::User(_) => Collection::Users,
+            Self::Registrations(_) => Collection::Registrations,
+            Self::Session(_) => Collection::Sessions,
+            Self::OneTimeToken(_) => Collection::OneTimeTokens,
+            Self::Undo(_) => Collection::UndoRecords,
+            Self::Job(_) => Collection::Jobs,
+            Self::Event(_) => Collection::Audit,
+            Self::LoginCounts(_) => Collection::LoginCounts,
+            Self::Bucket(_) => Collection::Buckets,
+            Self::SentMessage(_) => Collection::SentMessages,
+        }
+    }
+}
+
 /// The pending registrations of an address, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PendingRegistrations {
@@ -166,6 +187,23 @@ pub struct StoredEvent {
     pub user: Option<UserId>,
     /// The session.
     pub session: Option<SessionId>,
+}
+
+impl StoredEvent {
+    /// An event that has no place in a log yet.
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let Event { at, realm, kind, user, session } = event;
+        let kind = kind.as_str().to_owned();
+        Self { order: [0; 12], at: *at, realm: realm.clone(), kind, user: *user, session: *session }
+    }
+
+    /// The event; `None` for one of a kind that a later version wrote.
+    #[must_use]
+    pub fn event(self) -> Option<Event> {
+        let Self { order: _, at, realm, kind, user, session } = self;
+        EventKind::parse(&kind).map(|kind| Event { at, realm, kind, user, session })
+    }
 }
 
 /// How many logins in a row failed.

@@ -9,7 +9,7 @@ use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
-/// A password hash as a PHC string, e.g. `$argon2id$v=19$m=19456,t=2,p=1$…`. Not personal, but never shown.
+/// A password hash as a PHC string, e.g. `$argon2id$v=19$m=19456,t=2,p=1$…`. Stores get it sealed.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PasswordHash(String);
 
@@ -69,8 +69,8 @@ pub struct Registration {
     pub id: UserId,
     /// The person, sealed.
     pub person: SealedPerson,
-    /// Of the password given at this registration.
-    pub password: PasswordHash,
+    /// The hash of the password given at this registration.
+    pub password: Sealed,
     /// When `create` was called.
     pub created_at: Timestamp,
     /// It dies then, however often its mail is sent again.
@@ -106,8 +106,8 @@ pub struct User {
     pub pending_email: Option<PendingEmail>,
     /// The address before the last change, until its owner has been told.
     pub previous_email: Option<Sealed>,
-    /// Of the current password.
-    pub password: PasswordHash,
+    /// The hash of the current password.
+    pub password: Sealed,
     /// Whether the phone on record answered with an OTP.
     pub phone_verified: bool,
     /// Whether an SMS code is asked for at login.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::model::stored_key::{KeyPage, KeyReplacement, RecordKind};
+use crate::model::stored_key::{KeyPage, KeyReplacement, RecordKind, SignedAgain};
 use crate::ports::check_value_store::CheckValueStore;
 use crate::ports::error::PortError;
 
@@ -22,6 +22,13 @@ pub trait KeyRotationStore: CheckValueStore {
     /// nothing else, not the version either. Where the record is gone or has another key by now, nothing happens.
     /// Returns how many were stored.
     async fn replace_keys(&self, kind: RecordKind, replacements: Vec<KeyReplacement>) -> Result<u64, PortError>;
+
+    /// How many records have a MAC under the key of that id. 0 in a store without MACs.
+    async fn count_macs(&self, key: u32) -> Result<u64, PortError>;
+
+    /// Signs under the ring's first key what is signed under the key of that id: at most `limit` records of each kind, one
+    /// by one, each only where it still is what was read. A record that does not verify is left as it is.
+    async fn sign_again(&self, key: u32, limit: u32) -> Result<SignedAgain, PortError>;
 
     /// Returns when no file of the store has a replaced key any more, as far as the store controls its files.
     async fn purge_replaced_keys(&self) -> Result<(), PortError>;

@@ -1,4 +1,4 @@
-//! Refresh tokens against a model that follows the contract's words, over random interleavings of refresh, refresh
+//! Refresh tokens against a model of the rules in docs/http-api.md, over random interleavings of refresh, refresh
 //! again, lost reply, theft, logout and reset.
 
 use std::time::Duration;
@@ -31,7 +31,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..40)
 }
 
-/// What the contract says of a token.
+/// A token in the model.
 #[derive(Debug, Clone)]
 struct Token {
     text: String,

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::mongodb::MongoDb;
@@ -91,13 +92,13 @@ async fn database(settings: &Settings, randomness: Arc<dyn Randomness>) -> Check
         Database::Sqlite { path } if !path.exists() => {
             return CheckResult::ok(WHAT, format!("{place} is not there yet: the first start makes it"));
         }
-        Database::Sqlite { path } => match open_sqlite(path) {
+        Database::Sqlite { path } => match open_sqlite(path, &secrets.macs) {
             Ok(Some(store)) => check_store(&store, &check("DATABASE_URL"), store.schema_version()).await,
             Ok(None) => return CheckResult::ok(WHAT, format!("{place} is in use: a server runs on it")),
             Err(told) => Err(told),
         },
         Database::MongoDb { url, name } => {
-            match MongoDb::connect_as_is(&stores::mongo(settings, url.expose(), name)).await {
+            match MongoDb::connect_as_is(&stores::mongo(settings, url.expose(), name), &secrets.macs).await {
                 Ok(store) => check_store(&store, &check("MONGO_URL"), store.schema_version()).await,
                 Err(error) => Err(format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error))),
             }
@@ -110,8 +111,8 @@ async fn database(settings: &Settings, randomness: Arc<dyn Randomness>) -> Check
 }
 
 /// `None` for one that a server uses.
-fn open_sqlite(path: &Path) -> Result<Option<Sqlite>, String> {
-    match Sqlite::open(path) {
+fn open_sqlite(path: &Path, macs: &Arc<RecordMacs>) -> Result<Option<Sqlite>, String> {
+    match Sqlite::open(path, macs) {
         Ok(store) => Ok(Some(store)),
         Err(OpenError::Locked { .. }) => Ok(None),
         Err(error) => Err(format!("DATABASE_URL: {error}")),

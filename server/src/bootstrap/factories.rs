@@ -6,6 +6,7 @@ use portcullis_adapters::crypto::breached_passwords::BreachedList;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
+use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_core::model::password::PasswordRules;
 use portcullis_core::model::phone::PhoneValidation;
@@ -24,6 +25,11 @@ pub fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
 pub fn cipher(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Arc<dyn FieldCipher>, String> {
     let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
     Ok(Arc::new(cipher.map_err(|error| error.with_cause())?))
+}
+
+pub fn record_macs(settings: &Settings) -> Result<Arc<RecordMacs>, String> {
+    let macs = RecordMacs::new(&settings.secrets.encryption_ring.0);
+    macs.map_err(|error| format!("ENCRYPTION_KEY: {}", error.with_cause()))
 }
 
 pub fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {

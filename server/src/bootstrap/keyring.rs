@@ -28,13 +28,14 @@ impl Keyring {
         let secrets = StoreSecrets::of(settings, randomness)?;
         let (setting, store): (_, Box<dyn KeyRotationStore>) = match &settings.database {
             Database::Sqlite { path } => {
-                let store = Sqlite::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+                let store =
+                    Sqlite::open_beside(path, &secrets.macs).map_err(|error| format!("DATABASE_URL: {error}"))?;
                 ("DATABASE_URL", Box::new(store))
             }
             Database::MongoDb { url, name } => {
                 let mongo = stores::mongo(settings, url.expose(), name);
                 let failed = |error| format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error));
-                ("MONGO_URL", Box::new(MongoDb::connect_for_long(&mongo).await.map_err(failed)?))
+                ("MONGO_URL", Box::new(MongoDb::connect_for_long(&mongo, &secrets.macs).await.map_err(failed)?))
             }
         };
         let check = secrets.check(setting, settings.database.shown());

@@ -3,40 +3,70 @@
 use std::sync::Arc;
 
 use portcullis_adapters::mongodb::MongoDb;
+use portcullis_adapters::sign_existing::RecordCounts;
 use portcullis_adapters::sqlite::Sqlite;
+use portcullis_adapters::system::clock::SystemClock;
+use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::ports::clock::Clock as _;
+use portcullis_core::ports::database::{Database as _, UnitOfWork};
+use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::randomness::Randomness;
 
 use super::secret_check::StoreSecrets;
 use super::stores;
 use crate::config::{Database, Settings};
 
-/// Creates what is missing in the database of the settings: schema and indexes. Returns what was done, for the operator.
+/// Creates what is missing in the database of the settings: schema and indexes, and with `sign_existing` the MACs of its
+/// records. Returns what was done, for the operator.
 ///
 /// # Errors
 /// What is wrong, by the setting's name, with the fix.
-pub async fn run(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<String, String> {
+pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn Randomness>) -> Result<String, String> {
     let secrets = StoreSecrets::of(settings, randomness)?;
     let database_name = settings.database.shown();
     match &settings.database {
         Database::Sqlite { path } => {
+            let failed = |error: PortError| format!("DATABASE_URL: {}", error.with_cause());
             let there = path.exists();
-            let store = Sqlite::open(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+            let store = Sqlite::open(path, &secrets.macs).map_err(|error| format!("DATABASE_URL: {error}"))?;
             secrets.check("DATABASE_URL", database_name.clone()).verify(&store).await?;
             let done = if there { "is at" } else { "was made, with" };
-            Ok(format!("{database_name} {done} schema {}", store.schema_version()))
+            let mut told = format!("{database_name} {done} schema {}", store.schema_version());
+            if sign_existing {
+                let counts = store.sign_existing(&secrets.cipher).await.map_err(failed)?;
+                store.commit(events(&counts)).await.map_err(failed)?.map_err(|_| "a commit was refused")?;
+                told.push_str(&signed(&counts));
+            }
+            Ok(told)
         }
         Database::MongoDb { url, name } => {
             let failed = |error| format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error));
-            let store =
-                MongoDb::connect_for_long(&stores::mongo(settings, url.expose(), name)).await.map_err(failed)?;
+            let store_failed = |error: PortError| format!("MONGO_URL: {}", error.with_cause());
+            let mongo = stores::mongo(settings, url.expose(), name);
+            let store = MongoDb::connect_for_long(&mongo, &secrets.macs).await.map_err(failed)?;
             secrets.check("MONGO_URL", database_name.clone()).verify(&store).await?;
             let before = store.indexes().await;
             store.prepare().await.map_err(failed)?;
             let (all, version) = (store.indexes().await, store.schema_version());
-            Ok(format!(
-                "{database_name} is at schema {version}; {} of {all} indexes were made",
-                all.saturating_sub(before)
-            ))
+            let made = all.saturating_sub(before);
+            let mut told = format!("{database_name} is at schema {version}; {made} of {all} indexes were made");
+            if sign_existing {
+                let counts = store.sign_existing(&secrets.cipher).await.map_err(store_failed)?;
+                store.commit(events(&counts)).await.map_err(store_failed)?.map_err(|_| "a commit was refused")?;
+                told.push_str(&signed(&counts));
+            }
+            Ok(told)
         }
     }
+}
+
+/// One event for each realm whose records were signed.
+fn events(counts: &RecordCounts) -> UnitOfWork {
+    let at = SystemClock::new().now();
+    let event = |realm| Event { at, realm, kind: EventKind::RecordsSigned, user: None, session: None };
+    UnitOfWork { events: counts.0.keys().cloned().map(event).collect(), ..UnitOfWork::default() }
+}
+
+fn signed(counts: &RecordCounts) -> String {
+    format!("; {} records were signed", counts.0.values().sum::<u64>())
 }

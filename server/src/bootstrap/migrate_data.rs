@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::data_migration::error::Side;
 use portcullis_adapters::mongodb::MongoDb;
 use portcullis_adapters::sqlite::{OpenError, Sqlite};
@@ -36,9 +37,9 @@ impl MigrationStores {
             return Err("--to: it is the same database as --from. Fix: name another one".to_owned());
         }
         let secrets = StoreSecrets::of(settings, randomness)?;
-        let from = source(settings).await?;
+        let from = source(settings, &secrets.macs).await?;
         secrets.check(Side::Source.as_str(), settings.database.shown()).verify_used(&*from).await?;
-        let to_store = target(settings, to, dry_run).await?;
+        let to_store = target(settings, to, dry_run, &secrets.macs).await?;
         if let Some(store) = &to_store {
             secrets.check(Side::Target.as_str(), to.shown()).verify(&**store).await?;
         }
@@ -46,14 +47,14 @@ impl MigrationStores {
     }
 }
 
-async fn source(settings: &Settings) -> Result<Box<dyn MigratableStore>, String> {
+async fn source(settings: &Settings, macs: &Arc<RecordMacs>) -> Result<Box<dyn MigratableStore>, String> {
     match &settings.database {
         Database::Sqlite { path } if !path.exists() => {
             Err(format!("--from: {} is not there. Fix: see that the path is right", path.display()))
         }
-        Database::Sqlite { path } => sqlite(Side::Source, path),
+        Database::Sqlite { path } => sqlite(Side::Source, path, macs),
         Database::MongoDb { url, name } => {
-            let store = MongoDb::connect_for_long(&stores::mongo(settings, url.expose(), name)).await;
+            let store = MongoDb::connect_for_long(&stores::mongo(settings, url.expose(), name), macs).await;
             let store = store.map_err(|error| format!("--from: {error}. Fix: {}", stores::fix(&error)))?;
             Ok(Box::new(store))
         }
@@ -64,14 +65,15 @@ async fn target(
     settings: &Settings,
     database: &Database,
     dry_run: bool,
+    macs: &Arc<RecordMacs>,
 ) -> Result<Option<Box<dyn MigratableStore>>, String> {
     match database {
         Database::Sqlite { path } if dry_run && !path.exists() => Ok(None),
-        Database::Sqlite { path } => sqlite(Side::Target, path).map(Some),
+        Database::Sqlite { path } => sqlite(Side::Target, path, macs).map(Some),
         Database::MongoDb { url, name } => {
             let target = stores::mongo(settings, url.expose(), name);
             let failed = |error| format!("--to: {error}. Fix: {}", stores::fix(&error));
-            let store = MongoDb::connect_for_long(&target).await.map_err(failed)?;
+            let store = MongoDb::connect_for_long(&target, macs).await.map_err(failed)?;
             if !dry_run {
                 store.prepare().await.map_err(failed)?;
             }
@@ -80,8 +82,8 @@ async fn target(
     }
 }
 
-fn sqlite(side: Side, path: &Path) -> Result<Box<dyn MigratableStore>, String> {
-    let store = Sqlite::open(path).map_err(|error| {
+fn sqlite(side: Side, path: &Path, macs: &Arc<RecordMacs>) -> Result<Box<dyn MigratableStore>, String> {
+    let store = Sqlite::open(path, macs).map_err(|error| {
         let told = error.to_string();
         match (error, told.split_once(". Fix: ")) {
             // the fix for a server, another file, would be wrong here

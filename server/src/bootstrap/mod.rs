@@ -31,7 +31,7 @@ use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
-use self::factories::{breached, cipher, digests, hasher, policy, realms, signer};
+use self::factories::{breached, cipher, digests, hasher, policy, realms, record_macs, signer};
 use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
 use crate::config::{Database, Environment, Settings};
@@ -166,7 +166,8 @@ impl Server {
 pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     if let Database::Sqlite { path } = &settings.database {
-        let store = Sqlite::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+        let store =
+            Sqlite::open_beside(path, &record_macs(settings)?).map_err(|error| format!("DATABASE_URL: {error}"))?;
         return Ok(Queue { jobs: Arc::new(store), clock });
     }
     let (cipher, digests) = (cipher(settings, randomness)?, digests(settings));
@@ -191,7 +192,7 @@ pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) 
 pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
-    let stores = Stores::beside(path, &*cipher, &*digests).await?;
+    let stores = Stores::beside(settings, path, &*cipher, &*digests).await?;
     let infrastructure = Infrastructure {
         world: ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness },
         cipher,

@@ -5,14 +5,18 @@ use std::sync::Arc;
 use portcullis_adapters::crypto::check_values;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
+use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::data_migration::migration::unfinished_source;
+use portcullis_core::model::stored_record::Collection;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::check_value_store::CheckValueStore;
+use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 
+use super::factories;
 use crate::config::Settings;
 use crate::http::app::KeyAge;
 
@@ -35,10 +39,11 @@ impl<'a> KeysInUse<'a> {
     }
 }
 
-/// The cipher and the digests of the settings' secrets.
+/// The cipher, the digests and the MACs of the settings' secrets.
 pub struct StoreSecrets {
     pub cipher: AesGcmCipher,
     pub digests: HmacDigest,
+    pub macs: Arc<RecordMacs>,
 }
 
 impl StoreSecrets {
@@ -47,7 +52,8 @@ impl StoreSecrets {
     pub fn of(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Self, String> {
         let cipher = AesGcmCipher::new(&settings.secrets.encryption_ring.0, randomness);
         let cipher = cipher.map_err(|error| format!("ENCRYPTION_KEY: {}", error.with_cause()))?;
-        Ok(Self { cipher, digests: HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()) })
+        let digests = HmacDigest::new(settings.secrets.email_salt.expose().as_bytes());
+        Ok(Self { cipher, digests, macs: factories::record_macs(settings)? })
     }
 
     /// The check of a database that `setting` names.
@@ -74,11 +80,12 @@ impl SecretCheck<'_> {
     /// What differs, with the fix.
     pub async fn verify_or_insert(
         &self,
-        store: &dyn CheckValueStore,
+        store: &dyn MigratableStore,
         keys: &KeysInUse<'_>,
     ) -> Result<Vec<KeyAge>, String> {
         let failed = |error: PortError| self.failed(&error);
         self.verify_complete(store).await?;
+        self.verify_present(store).await?;
         let index_key = check_values::salt_check(self.digests).map_err(failed)?;
         let index_key = store.check_value_or_insert(INDEX_KEY, &index_key).await.map_err(failed)?;
         let ring = check_values::ring_check(self.cipher).map_err(failed)?;
@@ -87,7 +94,26 @@ impl SecretCheck<'_> {
         self.key_ages(store, keys).await.map_err(failed)
     }
 
-    async fn key_ages(&self, store: &dyn CheckValueStore, keys: &KeysInUse<'_>) -> Result<Vec<KeyAge>, PortError> {
+    /// A database that has records has check values too. Without them any secrets would seem to be the right ones.
+    async fn verify_present(&self, store: &dyn MigratableStore) -> Result<(), String> {
+        for name in [INDEX_KEY, RING] {
+            if store.check_value(name).await.map_err(|error| self.failed(&error))?.is_some() {
+                continue;
+            }
+            for of in [Collection::Users, Collection::Registrations, Collection::Sessions, Collection::OneTimeTokens] {
+                if store.count(of).await.map_err(|error| self.failed(&error))? > 0 {
+                    let Self { setting, database, .. } = self;
+                    return Err(format!(
+                        "{setting}: {database} has records, but its check value {name} is gone, which tells whether the \
+                         secrets are the right ones. Fix: restore the table or collection checks from a backup."
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn key_ages(&self, store: &dyn MigratableStore, keys: &KeysInUse<'_>) -> Result<Vec<KeyAge>, PortError> {
         let signing = check_values::fingerprint(self.digests, keys.signing.as_bytes())?;
         let names = [
             ("ENCRYPTION_KEY", format!("since:encryption:{}", keys.encrypting)),

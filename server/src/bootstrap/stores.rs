@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::mongodb::{ConnectError, MongoDb, MongoDbSettings};
 use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
@@ -24,12 +25,15 @@ use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
 
+use super::factories::record_macs;
 use super::secret_check::{KeysInUse, SecretCheck};
 use crate::config::{self, Settings};
 use crate::http::app::{Count, KeyAge};
 
 /// Events the audit log could not take.
 const LOST_EVENTS: &str = "portcullis_audit_lost_total";
+/// Records that do not verify.
+const REFUSED_RECORDS: &str = "portcullis_refused_records_total";
 
 /// The stores of a server.
 pub struct Stores {
@@ -102,24 +106,29 @@ impl Stores {
         let keys = KeysInUse::of(settings, clock.now());
         let (of_cipher, of_digests) = (cipher.clone(), digests.clone());
         let (cipher, digests): (&dyn FieldCipher, &dyn KeyedDigest) = (&**cipher, &**digests);
+        let macs = record_macs(settings)?;
         let stores = match &settings.database {
             config::Database::Sqlite { path } => {
-                let store = open_when_free(path, timeout).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
+                let store =
+                    open_when_free(path, &macs, timeout).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let database = path.display().to_string();
                 let check = SecretCheck { setting: "DATABASE_URL", database, cipher, digests };
                 let ages = check.verify_or_insert(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
-                Self { counts: vec![(LOST_EVENTS, lost)], ..Self::of(Arc::new(store), "embedded", version, ages) }
+                Self {
+                    counts: vec![(LOST_EVENTS, lost), (REFUSED_RECORDS, macs.refused())],
+                    ..Self::of(Arc::new(store), "embedded", version, ages)
+                }
             }
             config::Database::MongoDb { url, name } => {
                 let mongo = mongo(settings, url.expose(), name);
-                let store = connect_when_there(&mongo, timeout).await?;
+                let store = connect_when_there(&mongo, &macs, timeout).await?;
                 let database = format!("the database {name}");
                 let check = SecretCheck { setting: "MONGO_URL", database, cipher, digests };
                 let ages = check.verify_or_insert(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
                 let of_store = Self::of(Arc::new(store), "mongodb", version, ages);
-                Self { counts: vec![(LOST_EVENTS, lost)], ..of_store }
+                Self { counts: vec![(LOST_EVENTS, lost), (REFUSED_RECORDS, macs.refused())], ..of_store }
             }
         };
         let cache = CacheSettings {
@@ -135,8 +144,14 @@ impl Stores {
     ///
     /// # Errors
     /// What is wrong, by the setting's name, with the fix.
-    pub async fn beside(path: &Path, cipher: &dyn FieldCipher, digests: &dyn KeyedDigest) -> Result<Self, String> {
-        let store = Sqlite::open_beside(path).map_err(|error| format!("DATABASE_URL: {error}"))?;
+    pub async fn beside(
+        settings: &Settings,
+        path: &Path,
+        cipher: &dyn FieldCipher,
+        digests: &dyn KeyedDigest,
+    ) -> Result<Self, String> {
+        let store =
+            Sqlite::open_beside(path, &record_macs(settings)?).map_err(|error| format!("DATABASE_URL: {error}"))?;
         let check = SecretCheck { setting: "DATABASE_URL", database: path.display().to_string(), cipher, digests };
         check.verify(&store).await?;
         let version = store.schema_version();
@@ -194,12 +209,12 @@ pub fn redis(settings: &Settings) -> Option<RedisSettings> {
 }
 
 /// The process before this one may still be finishing its requests: the database is waited for.
-async fn open_when_free(path: &Path, timeout: Duration) -> Result<Sqlite, OpenError> {
+async fn open_when_free(path: &Path, macs: &Arc<RecordMacs>, timeout: Duration) -> Result<Sqlite, OpenError> {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
     loop {
         ticks.tick().await;
-        match Sqlite::open(path) {
+        match Sqlite::open(path, macs) {
             Err(OpenError::Locked { .. }) if began.elapsed() < timeout => {}
             opened => return opened,
         }
@@ -207,13 +222,17 @@ async fn open_when_free(path: &Path, timeout: Duration) -> Result<Sqlite, OpenEr
 }
 
 /// A server may come up later than we do.
-async fn connect_when_there(settings: &MongoDbSettings, timeout: Duration) -> Result<MongoDb, String> {
+async fn connect_when_there(
+    settings: &MongoDbSettings,
+    macs: &Arc<RecordMacs>,
+    timeout: Duration,
+) -> Result<MongoDb, String> {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
     let mut told = false;
     loop {
         ticks.tick().await;
-        match MongoDb::connect(settings).await {
+        match MongoDb::connect(settings, macs).await {
             Ok(store) => return Ok(store),
             Err(error @ ConnectError::Away(_)) if began.elapsed() < timeout => {
                 if !told {

@@ -1,10 +1,10 @@
-//! `portcullis keys`: fresh secrets, what each key of the ring still holds, and wrapping it all under the newest.
+//! `portcullis keys`: fresh secrets, what each key of the ring still holds, and wrapping and signing it all under the newest.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use portcullis_adapters::key_rotation::{CHECKS, KeyUsage, Report, Step};
+use portcullis_adapters::key_rotation::{CHECKS, KeyUsage, MACS, Report, Step};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::stored_key::RecordKind;
 use portcullis_core::ports::randomness::Randomness as _;
@@ -16,17 +16,17 @@ use crate::bootstrap::keyring::Keyring;
 use crate::config;
 
 /// The kinds of records, in the order of the table.
-const KINDS: [&str; 4] =
-    [RecordKind::Users.as_str(), RecordKind::Registrations.as_str(), RecordKind::SentMessages.as_str(), CHECKS];
+const KINDS: [&str; 5] =
+    [RecordKind::Users.as_str(), RecordKind::Registrations.as_str(), RecordKind::SentMessages.as_str(), CHECKS, MACS];
 
 /// Its arguments.
 pub fn command() -> Command {
     let flag = |id: &'static str, help: &'static str| Arg::new(id).long(id).action(ArgAction::SetTrue).help(help);
     let status = Command::new("status")
-        .about("How many records' keys lie under each key of ENCRYPTION_KEY")
+        .about("How many records' keys and MACs are under each key of ENCRYPTION_KEY")
         .arg(flag("json", "For machines"));
     let rewrap = Command::new("rewrap")
-        .about("Wraps every record's key under the first key of ENCRYPTION_KEY, beside running servers")
+        .about("Wraps and signs every record under the first key of ENCRYPTION_KEY, beside running servers")
         .after_help(
             "Call it with the settings of the servers, once all of them run with the new key in front. Stopped in the \
              middle, the same call goes on. Its exit code is 0 once nothing lies under an older key.",
@@ -85,8 +85,12 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
         done.map_err(|error| format!("{}. Fix: call it again, it goes on where it stopped", error.with_cause()))?;
     let (first, seconds) = (ring.first().copied().unwrap_or_default(), began.elapsed().as_secs_f64());
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let rate = report.rewrapped as f64 / seconds.max(f64::MIN_POSITIVE);
-    print(&format!("{} wrapped anew under key {first} in {seconds:.1} s, {rate:.0}/s", records(report.rewrapped)));
+    let rate = (report.rewrapped + report.signed) as f64 / seconds.max(f64::MIN_POSITIVE);
+    print(&format!(
+        "{} wrapped anew under key {first}, {} signed anew, in {seconds:.1} s, {rate:.0}/s",
+        records(report.rewrapped),
+        records(report.signed)
+    ));
     match wrong(&report, ring) {
         problems if problems.is_empty() => {
             let older: Vec<String> = ring.iter().skip(1).map(u32::to_string).collect();

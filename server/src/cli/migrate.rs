@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 
 use super::{print, runtime, settings};
@@ -10,16 +10,26 @@ use crate::bootstrap::migrate;
 
 /// Its arguments.
 pub fn command() -> Command {
-    Command::new("migrate").about("Brings the database to this version, and exits")
+    Command::new("migrate").about("Brings the database to this version, and exits").arg(
+        Arg::new("sign-existing")
+            .long("sign-existing")
+            .action(ArgAction::SetTrue)
+            .help("Signs the records of a database that an older version wrote")
+            .long_help(
+                "Signs every record that has no MAC, as it is: records without one are refused. Only for a database that \
+                 an older version wrote and that nobody else can have changed since. Stop the servers first.",
+            ),
+    )
 }
 
 /// Makes what is missing, and says what it found.
 ///
 /// # Errors
 /// What went wrong, with the fix.
-pub fn run(_wanted: &ArgMatches) -> Result<(), String> {
+pub fn run(wanted: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
-    let done = runtime()?.block_on(migrate::run(&settings, Arc::new(OsRandomness)))?;
+    let done =
+        runtime()?.block_on(migrate::run(&settings, wanted.get_flag("sign-existing"), Arc::new(OsRandomness)))?;
     print(&done);
     Ok(())
 }

@@ -52,7 +52,7 @@ pub const SETTINGS: &[Setting] = &[
     open("REDIS_HOST", "none", "the same, by host"),
     open("REDIS_PORT", "6379", "and port"),
     secret("JWT_SECRET", "generated in development", "signs access tokens; at least 32 characters"),
-    open("JWT_ALGORITHM", "HS256", "the seed's name for SIGNING"),
+    open("JWT_ALGORITHM", "HS256", "alias of SIGNING"),
     open("SIGNING", "HS256", "or `EdDSA`"),
     secret("ENCRYPTION_KEY", "generated in development", "URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY`"),
     secret("EMAIL_SALT", "generated in development", "keys the blind indexes; at least 32 characters; never changes"),

@@ -27,7 +27,7 @@ const WELL_KNOWN: &[&str] = &[
     "keyboardcat",
 ];
 
-/// What the readme of the system before this one has in the place of other services' secrets.
+/// Placeholders of other services' secrets in readmes.
 const PLACEHOLDERS: &[&str] = &["your_app_specific_password", "your_twilio_auth_token", "your_watchman_access_token"];
 
 /// Refuses what is short, well known, or hardly random.

@@ -18,7 +18,7 @@ use portcullis_core::service::AuthService;
 
 use crate::config::{MailboxAccess, SecretText, ServiceClientSettings};
 
-/// The quota of a row of the contract's tables, by its key.
+/// The quota of a rate limit, by its name (docs/http-api.md).
 pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
 
 /// What an adapter counts since the start, and what the metric is called.

@@ -25,7 +25,7 @@ pub mod media {
     /// Plain text.
     pub const TEXT: &str = "text/plain; charset=utf-8";
     /// A picture of lines.
-    pub const SVG: &str = "image/svg+xml";
+    pub const SVG: &str = "image/svg+xml; charset=utf-8";
     /// A typeface.
     pub const WOFF2: &str = "font/woff2";
     /// WebAssembly: browsers compile it while it arrives only under this type.

@@ -106,7 +106,7 @@ fn parameter(name: &str, place: &str, required: bool, about: &str) -> Value {
 }
 
 fn description(endpoint: &Endpoint, described: &Operation) -> String {
-    let limit = endpoint.limit.map_or_else(String::new, |row| format!("\n\nCounts in the limit `{row}`, per address."));
+    let limit = endpoint.limit.map_or_else(String::new, |row| format!("\n\nCounts in the limit `{row}`."));
     format!("{}{limit}", described.description)
 }
 

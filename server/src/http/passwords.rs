@@ -99,7 +99,7 @@ pub static CHANGE: Operation = Operation::new(
     &[ok(200, "Changed.", "TokenPair")],
 )
 .body(&[JSON], "PasswordChange")
-.errors(&[Code::WrongPassword, Code::Overloaded]);
+.errors(&[Code::WrongPassword, Code::ReauthenticationRequired, Code::Overloaded]);
 
 pub async fn change(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;

@@ -37,7 +37,7 @@ impl TestRealm {
 
 /// What a client asks for in a realm.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the members are those of the contract, by name")]
+#[expect(missing_docs, reason = "the members are the fields of docs/http-api.md, by name")]
 pub enum Request {
     /// `POST /create`. The first name and the phone are nobody else's.
     Register { name: String, phone: String, email: &'static str, password: &'static str },

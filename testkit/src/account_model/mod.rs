@@ -1,5 +1,5 @@
-//! An account's life as the contract tells it: a reference model that is played against the service, over fakes, over
-//! real stores or over HTTP. What runs it is a [`Driver`], in terms of what a client sees: answers and messages.
+//! An account's life by the rules of docs/http-api.md: a reference model that runs against the service, over fakes, real
+//! stores or HTTP. A [`Driver`] runs it, in terms of what a client sees: answers and messages.
 //!
 //! The model never looks inside. It keeps every state of the world that fits what was seen so far: after a request
 //! that a broken port cut short these are several (each step of the story may have been the last), and what is seen

@@ -4,7 +4,7 @@ use super::driver::{Probe, Seen, TestRealm};
 use super::state::{Link, Model, Registration, Session};
 
 impl Model {
-    /// What the contract says one must see.
+    /// The answer that docs/http-api.md prescribes.
     pub fn look(&self, realm: TestRealm, probe: &Probe) -> Seen {
         let people = self.people(realm);
         let shows = |link: &Option<Link>, token: &str| link.as_ref().is_some_and(|l| l.token.as_deref() == Some(token));

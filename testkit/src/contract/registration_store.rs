@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::agreement::registration_store::agrees_with_the_fake;
 use super::{Case, Outcome, Records, Setup, count};
-use crate::samples::{LIFE, NOW, digest, person, realm, registration, user_id};
+use crate::samples::{LIFE, NOW, digest, person, realm, registration, sealed, user_id};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Sealed;
-use portcullis_core::model::user::{PasswordHash, Registration};
+use portcullis_core::model::user::Registration;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
 type Pending = Setup<Records<dyn RegistrationStore>>;
@@ -81,7 +81,7 @@ async fn keeps_every_field(pending: &Pending) -> Outcome {
         odd.person.last_name = Sealed::from_bytes(bytes);
         odd.contested = n == 2;
         odd.failures = u8::MAX;
-        odd.password = PasswordHash::new(format!("$argon2id$v=19$m={n},t=1,p=1$c2FsdA$aGFzaA"));
+        odd.password = sealed("password", n);
         insert(pending, &odd).await?;
         assert_eq!(pending.find(&realm, &odd.id, NOW).await?, Some(odd));
     }

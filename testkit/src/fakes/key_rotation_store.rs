@@ -14,7 +14,7 @@ use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::WrappedKey;
 use portcullis_core::model::sent_message::StoredMessage;
-use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, StoredDataKey};
+use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, SignedAgain, StoredDataKey};
 use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
@@ -131,6 +131,14 @@ impl KeyRotationStore for FakeKeyRotationStore {
     async fn replace_keys(&self, kind: RecordKind, replacements: Vec<KeyReplacement>) -> Result<u64, PortError> {
         self.faults
             .call("replace_keys", || replacements.into_iter().map(|one| u64::from(self.replace(kind, one))).sum())
+    }
+
+    async fn count_macs(&self, _key: u32) -> Result<u64, PortError> {
+        self.faults.call("count_macs", || 0)
+    }
+
+    async fn sign_again(&self, _key: u32, _limit: u32) -> Result<SignedAgain, PortError> {
+        self.faults.call("sign_again", SignedAgain::default)
     }
 
     async fn purge_replaced_keys(&self) -> Result<(), PortError> {

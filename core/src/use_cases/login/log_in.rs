@@ -9,8 +9,9 @@ use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::secret::OpaqueToken;
 use crate::model::session::AuthMethods;
-use crate::model::user::{Registration, User};
+use crate::model::user::{PasswordHash, Registration, User};
 use crate::ports::database::{Change, UnitOfWork};
+use crate::ports::error::PortError;
 use crate::service::Ports;
 use crate::use_cases::login::Logins;
 use crate::use_cases::shared::errors::AuthError;
@@ -76,17 +77,24 @@ impl Logins<'_> {
         let presented = Password::presented(password).or_else(|| Password::presented(""));
         let Some(presented) = presented else { return Ok(None) };
         let too_long = Password::presented(password).is_none();
-        let stored = user.as_ref().map(|user| &user.password).or(pending.last().map(|newest| &newest.password));
-        let hash = match stored {
+        let owned = user.as_ref().map(|user| self.service.record_cipher(user)?.open_password(&user.password));
+        let owned = owned.transpose()?;
+        let waiting = pending.iter().map(|one| self.service.registration_cipher(one)?.open_password(&one.password));
+        let waiting = waiting.collect::<Result<Vec<PasswordHash>, PortError>>()?;
+        let hash = match owned.as_ref().or(waiting.last()) {
             Some(stored) => hasher.hash_like(presented, stored.clone()).await?,
             None => hasher.hash(presented, self.service.registration_salt(realm, email)).await?,
         };
         let id = user.as_ref().map(|user| user.id);
-        if let Some(user) = user.filter(|user| user.password.matches(&hash) && !user.disabled && !too_long) {
-            let outdated = hasher.is_outdated(&user.password);
-            return Ok(Some(if outdated { self.rehash_if_outdated(user, password).await? } else { user }));
+        if let Some((user, stored)) = user.zip(owned)
+            && stored.matches(&hash)
+            && !user.disabled
+            && !too_long
+        {
+            let outdated = hasher.is_outdated(&stored);
+            return Ok(Some(if outdated { self.renew_hash(user, password).await? } else { user }));
         }
-        let unverified = pending.iter().filter(|registration| registration.password.matches(&hash)).count();
+        let unverified = waiting.iter().filter(|stored| stored.matches(&hash)).count();
         if unverified > 0 && !too_long {
             return Err(AuthError::EmailNotVerified);
         }
@@ -95,10 +103,10 @@ impl Logins<'_> {
     }
 
     /// The operator's parameters have changed since this hash was made. Best effort: a login never fails for it.
-    async fn rehash_if_outdated(self, user: User, password: &str) -> Result<User, AuthError> {
-        let Ports { database, hasher, .. } = &self.service.ports;
+    async fn renew_hash(self, user: User, password: &str) -> Result<User, AuthError> {
+        let Ports { database, .. } = &self.service.ports;
         let Some(password) = Password::presented(password) else { return Ok(user) };
-        let Ok(hash) = hasher.hash_with_salt_of(password, user.password.clone()).await else { return Ok(user) };
+        let Ok(hash) = self.service.hash_new_password(&user, password).await else { return Ok(user) };
         let renewed = User { password: hash, version: user.version + 1, ..user.clone() };
         let change = Change::ReplaceUser { user: Box::new(renewed.clone()), expected: user.version };
         Ok(if database.commit(UnitOfWork::of(change)).await?.is_ok() { renewed } else { user })

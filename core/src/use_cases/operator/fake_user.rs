@@ -31,13 +31,14 @@ impl Operators<'_> {
         let person = fake_person(number).ok_or_else(|| PortError::new("fake_user", "a made-up person is not valid"))?;
         let (id, now) = (UserId::random(|bytes| randomness.fill(bytes)), clock.now());
         let email_index = self.service.email_index(realm, &person.email);
+        let sealed = self.service.seal_person(realm, &id, &person, email_index)?;
         let user = User {
             realm: realm.clone(),
             id,
-            person: self.service.seal_person(realm, &id, &person, email_index)?,
+            password: self.service.opener(realm, id.as_bytes(), &sealed.key)?.seal_password(password)?,
+            person: sealed,
             pending_email: None,
             previous_email: None,
-            password: password.clone(),
             phone_verified: false,
             mfa_sms: false,
             disabled: false,

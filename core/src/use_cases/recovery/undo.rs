@@ -95,7 +95,7 @@ impl Recovery<'_> {
         }
         let matches = match Password::presented(given) {
             Some(password) => {
-                self.service.password_matches(password, &PasswordHash::new(former.password.as_str())).await
+                self.service.password_matches(password, PasswordHash::new(former.password.as_str())).await
             }
             None => Ok(false),
         };
@@ -154,11 +154,12 @@ impl Recovery<'_> {
         person.phone = cipher.seal(Field::Phone, &former.phone)?;
         person.country_code = cipher.seal(Field::CountryCode, &former.country_code)?;
         person.country = cipher.seal(Field::Country, &former.country)?;
+        let password = cipher.seal_password(&PasswordHash::new(former.password.as_str()))?;
         user.person = person;
         user.previous_email = None;
         user.phone_verified = former.phone_verified || (same_phone && user.phone_verified);
         user.mfa_sms = former.mfa_sms || (same_phone && user.mfa_sms);
-        user.password = PasswordHash::new(former.password.as_str());
+        user.password = password;
         user.end_rights();
         Ok(())
     }

@@ -41,18 +41,22 @@ impl Registrations<'_> {
         }
         // with the salt and parameters of a login for the address, so that a login compares one hash with all
         let password = match owner {
-            Some(owner) => hasher.hash_like(password, owner.password).await?,
+            Some(owner) => {
+                let stored = self.service.record_cipher(&owner)?.open_password(&owner.password)?;
+                hasher.hash_like(password, stored).await?
+            }
             None => hasher.hash(password, self.service.registration_salt(realm, &email_index)).await?,
         };
 
         let now = clock.now();
         let id = UserId::random(|bytes| randomness.fill(bytes));
         let person = Person { first_name, last_name, email, phone, country_code };
+        let sealed = self.service.seal_person(realm, &id, &person, email_index)?;
         let registration = Registration {
             realm: realm.clone(),
             id,
-            person: self.service.seal_person(realm, &id, &person, email_index)?,
-            password,
+            password: self.service.opener(realm, id.as_bytes(), &sealed.key)?.seal_password(&password)?,
+            person: sealed,
             created_at: now,
             expires_at: now + self.service.policy.lifetimes.verify,
             network: self.service.network_digest(realm, &client.address),

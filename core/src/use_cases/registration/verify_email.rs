@@ -171,7 +171,10 @@ impl Registrations<'_> {
             return Err(AuthError::Invalid(vec![Violation::new("password", Code::Required)]));
         };
         if let Some(password) = Password::presented(given)
-            && self.service.password_matches(password, &registration.password).await?
+            && {
+                let stored = self.service.registration_cipher(registration)?.open_password(&registration.password)?;
+                self.service.password_matches(password, stored).await?
+            }
         {
             return Ok(());
         }

@@ -4,6 +4,7 @@ use crate::model::code::Code;
 use crate::model::code::Violation;
 use crate::model::password::Password;
 use crate::model::registration_form::parse_password;
+use crate::model::sealed::Sealed;
 use crate::model::user::PasswordHash;
 use crate::model::user::User;
 use crate::service::AuthService;
@@ -35,12 +36,14 @@ impl AuthService {
     }
 
     /// A new password keeps the salt of the old one, so that pending registrations of the address stay comparable.
-    pub(crate) async fn hash_new_password(&self, user: &User, password: Password) -> Result<PasswordHash, AuthError> {
-        Ok(self.ports.hasher.hash_with_salt_of(password, user.password.clone()).await?)
+    pub(crate) async fn hash_new_password(&self, user: &User, password: Password) -> Result<Sealed, AuthError> {
+        let cipher = self.record_cipher(user)?;
+        let hash = self.ports.hasher.hash_with_salt_of(password, cipher.open_password(&user.password)?).await?;
+        Ok(cipher.seal_password(&hash)?)
     }
 
     /// Whether that is the password of a hash.
-    pub(crate) async fn password_matches(&self, password: Password, stored: &PasswordHash) -> Result<bool, AuthError> {
-        Ok(self.ports.hasher.hash_like(password, stored.clone()).await?.matches(stored))
+    pub(crate) async fn password_matches(&self, password: Password, stored: PasswordHash) -> Result<bool, AuthError> {
+        Ok(self.ports.hasher.hash_like(password, stored.clone()).await?.matches(&stored))
     }
 }

@@ -8,7 +8,7 @@ use crate::model::phone::Phone;
 use crate::model::realm::Realm;
 use crate::model::sealed::{AadContext, DataKey, Digest, Field, Sealed, WrappedKey};
 use crate::model::strength::StrengthContext;
-use crate::model::user::{Profile, SealedPerson, User};
+use crate::model::user::{PasswordHash, Profile, Registration, SealedPerson, User};
 use crate::ports::error::PortError;
 use crate::service::AuthService;
 
@@ -70,6 +70,14 @@ impl RecordCipher<'_> {
         self.open(Field::Phone, &person.phone).map(|number| Phone::from_stored(number, country))
     }
 
+    pub(crate) fn seal_password(&self, hash: &PasswordHash) -> Result<Sealed, PortError> {
+        self.seal(Field::Password, hash.as_str())
+    }
+
+    pub(crate) fn open_password(&self, sealed: &Sealed) -> Result<PasswordHash, PortError> {
+        self.open(Field::Password, sealed).map(PasswordHash::new)
+    }
+
     const fn place(&self, field: Field) -> AadContext<'_> {
         AadContext { realm: self.realm, record: self.record, field }
     }
@@ -90,6 +98,14 @@ impl AuthService {
     /// Opens the key of a user.
     pub(crate) fn record_cipher<'a>(&'a self, user: &'a User) -> Result<RecordCipher<'a>, PortError> {
         self.opener(&user.realm, user.id.as_bytes(), &user.person.key)
+    }
+
+    /// Opens the key of a registration.
+    pub(crate) fn registration_cipher<'a>(
+        &'a self,
+        registration: &'a Registration,
+    ) -> Result<RecordCipher<'a>, PortError> {
+        self.opener(&registration.realm, registration.id.as_bytes(), &registration.person.key)
     }
 
     /// Seals a person under a fresh key of their own.

@@ -95,7 +95,8 @@ impl AuthService {
         let from = self.address_digest(realm, &client.address);
         self.check_login_throttle(realm, email, &from).await?;
         if let Some(password) = Password::presented(password) {
-            match self.password_matches(password, &caller.user.password).await {
+            let stored = self.record_cipher(&caller.user)?.open_password(&caller.user.password)?;
+            match self.password_matches(password, stored).await {
                 Ok(true) => return self.record_login_success(realm, email, &from).await,
                 Ok(false) => {}
                 Err(error) => {

@@ -34,7 +34,7 @@ impl AuthService {
             country: cipher.open(Field::Country, &person.country)?,
             phone_verified: before.phone_verified,
             mfa_sms: before.mfa_sms,
-            password: before.password.as_str().to_owned(),
+            password: cipher.open_password(&before.password)?.as_str().to_owned(),
         };
         Ok(Change::InsertUndo(Box::new(UndoRecord {
             realm: before.realm.clone(),

@@ -1,4 +1,4 @@
-//! The rate limits: the contract's tables, and what the operator makes of them.
+//! The rate limits of docs/http-api.md, and the operator's own.
 
 use std::time::Duration;
 

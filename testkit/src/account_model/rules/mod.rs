@@ -1,5 +1,5 @@
-//! The stories as the contract tells them. Each is a list of stages: where it may stop when a port fails. What was
-//! answered went through all of them.
+//! The use cases as docs/http-api.md describes them. Each is a list of stages, the points where it may stop when a port
+//! fails. A request that was answered went through all of them.
 
 mod beginnings;
 mod logins;
@@ -157,7 +157,7 @@ impl Story {
 }
 
 impl Model {
-    /// What the contract says of a request.
+    /// The stages of a request by the rules of docs/http-api.md.
     pub fn story(&self, realm: TestRealm, request: &Request) -> Story {
         let begin = Story::begin(self, realm);
         match request {

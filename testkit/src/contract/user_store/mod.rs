@@ -7,7 +7,7 @@ use super::{Case, Outcome, Records, Setup};
 use crate::samples::{NOW, digest, person, realm, sealed, user, user_id};
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
-use portcullis_core::model::user::{PasswordHash, PendingEmail, SealedPerson, User};
+use portcullis_core::model::user::{PendingEmail, SealedPerson, User};
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::user_store::UserStore;
 
@@ -80,7 +80,7 @@ fn in_every_shape() -> Vec<User> {
     vec![
         User { pending_email: Some(pending), ..plain.clone() },
         User { previous_email: Some(sealed("previous", 1)), ..plain.clone() },
-        User { password: PasswordHash::new("$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA"), ..plain.clone() },
+        User { password: sealed("password", 2), ..plain.clone() },
         User { phone_verified: true, ..plain.clone() },
         User { mfa_sms: true, ..plain.clone() },
         User { disabled: true, ..plain.clone() },

@@ -1,4 +1,4 @@
-//! The seed README's own requests, as printed, for both realms.
+//! Requests as existing clients send them, in both realms.
 
 use portcullis_tests::api::token_of;
 use portcullis_tests::{Person, TestServer};
@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 #[tokio::test]
-async fn the_seeds_own_requests_work_in_both_realms() {
+async fn requests_of_existing_clients_work_in_both_realms() {
     let server = TestServer::start_with(&[("RATE_LIMITS", "on")]).await;
     for realm in ["User1", "User2"] {
         let api = server.realm(realm);

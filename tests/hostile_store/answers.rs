@@ -1,0 +1,259 @@
+//! A store with a record of each kind, and everything that its ports answer about them.
+
+use std::time::Duration;
+
+use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::job::{Job, Task};
+use portcullis_core::model::one_time_token::{OneTimeToken, Purpose};
+use portcullis_core::model::quota::{Bucket, Quota};
+use portcullis_core::model::realm::Realm;
+use portcullis_core::model::sealed::WrappedKey;
+use portcullis_core::model::sent_message::StoredMessage;
+use portcullis_core::model::session::{Rotated, Session};
+use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
+use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::database::{Change, Database, UnitOfWork};
+use portcullis_core::ports::error::PortError;
+use portcullis_core::ports::job_queue::JobQueue;
+use portcullis_core::ports::one_time_token_store::OneTimeTokenStore;
+use portcullis_core::ports::rate_limiter::RateLimiter;
+use portcullis_core::ports::registration_store::RegistrationStore;
+use portcullis_core::ports::sent_message_store::SentMessageStore;
+use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::user_store::UserStore;
+use portcullis_testkit::samples::{self, LIFE, NOW, digest, job_id, person, realm, sealed, session_id, user_id};
+
+/// The ports of a store.
+pub trait Store:
+    Database
+    + UserStore
+    + RegistrationStore
+    + SessionStore
+    + OneTimeTokenStore
+    + JobQueue
+    + AuditLog
+    + RateLimiter
+    + SentMessageStore
+{
+}
+
+impl<S> Store for S where
+    S: Database
+        + UserStore
+        + RegistrationStore
+        + SessionStore
+        + OneTimeTokenStore
+        + JobQueue
+        + AuditLog
+        + RateLimiter
+        + SentMessageStore
+{
+}
+
+/// Longer than the bucket of a test lives in memory.
+fn a_day() -> Quota {
+    Quota::new(1, Duration::from_hours(24))
+}
+
+fn bucket(realm: &Realm, n: u64) -> Bucket {
+    Bucket { realm: realm.clone(), operation: "export", who: digest("caller", n) }
+}
+
+fn user(realm: &Realm, n: u64) -> User {
+    let pending = PendingEmail { index: digest("pending", n), email: sealed("pending", n) };
+    User { pending_email: Some(pending), previous_email: Some(sealed("previous", n)), ..samples::user(realm, n) }
+}
+
+/// The user a while later: everything that can change has changed.
+fn changed(user: &User) -> User {
+    let n = 1000;
+    let people = person(n);
+    let mut later = user.clone();
+    later.person.email_index = people.email_index;
+    (later.person.first_name, later.person.last_name) = (people.first_name, people.last_name);
+    (later.person.email, later.person.phone) = (people.email, people.phone);
+    (later.person.country_code, later.person.country) = (people.country_code, people.country);
+    later.password = sealed("password", n);
+    (later.phone_verified, later.mfa_sms, later.disabled) = (true, true, true);
+    (later.credentials_version, later.version) = (user.credentials_version + 3, user.version + 1);
+    later.updated_at = user.updated_at + LIFE;
+    (later.pending_email, later.previous_email) = (None, None);
+    later
+}
+
+fn registration(realm: &Realm, n: u64) -> Registration {
+    Registration { id: user_id(100 + n), ..samples::registration(realm, n) }
+}
+
+fn rotated(session: &Session) -> Session {
+    let previous = Rotated { token: session.current, at: NOW, successor: [7; 16] };
+    Session {
+        current: digest("next refresh token", 1),
+        previous: Some(previous),
+        failures: 2,
+        version: session.version + 1,
+        last_used_at: NOW + Duration::from_secs(1),
+        ..session.clone()
+    }
+}
+
+fn token(realm: &Realm, n: u64) -> OneTimeToken {
+    OneTimeToken { binding: Some(digest("binding", n)), ..samples::token(realm, Purpose::ResetPassword, n) }
+}
+
+/// Whose records there are: two people of a realm, and one of another.
+fn people() -> Vec<(Realm, u64)> {
+    let (here, there) = (realm("User1"), realm("User2"));
+    vec![(here.clone(), 1), (here, 2), (there, 1)]
+}
+
+/// Fills a store.
+pub async fn fill(store: &dyn Store) {
+    for (realm, n) in people() {
+        let changes = vec![
+            Change::InsertUser(Box::new(user(&realm, n))),
+            Change::InsertRegistration { registration: Box::new(registration(&realm, n)), limit: 5, now: NOW },
+            Change::InsertSession(Box::new(Session { id: session_id(n), ..samples::session(&realm, n, n) })),
+            Change::PutToken(Box::new(token(&realm, n))),
+        ];
+        // ids of jobs are unique over all realms
+        let number = if realm.as_str() == "User1" { n } else { 10 + n };
+        let event = Event {
+            at: NOW,
+            realm: realm.clone(),
+            kind: EventKind::LoggedIn,
+            user: Some(user_id(n)),
+            session: Some(session_id(n)),
+        };
+        let jobs = vec![samples::job(&realm, number, Task::Welcome(user_id(n)))];
+        store.commit(UnitOfWork { changes, jobs, events: vec![event] }).await.unwrap().unwrap();
+        assert!(store.take(&bucket(&realm, n), &a_day(), NOW).await.unwrap().allowed);
+        let copy = StoredMessage {
+            realm: realm.clone(),
+            subject: user_id(n),
+            job: job_id(number),
+            part: 0,
+            key: person(n).key,
+            message: sealed("message", n),
+            at: NOW,
+        };
+        store.put(copy).await.unwrap();
+    }
+}
+
+/// Changes the records of the first person, so that each of them has an older version.
+pub async fn change(store: &dyn Store) {
+    let here = realm("User1");
+    let (user, session) = (user(&here, 1), samples::session(&here, 1, 1));
+    let changes = vec![
+        Change::ReplaceUser { expected: user.version, user: Box::new(changed(&user)) },
+        Change::ReplaceSession { expected: session.version, session: Box::new(rotated(&session)) },
+        Change::CountRegistrationFailure { realm: here.clone(), id: user_id(101), limit: 5 },
+        Change::PutToken(Box::new(OneTimeToken { code: None, tries_left: 1, binding: None, ..token(&here, 1) })),
+    ];
+    store.commit(UnitOfWork { changes, ..UnitOfWork::default() }).await.unwrap().unwrap();
+}
+
+/// What a port answered. A failure is a refusal: nothing else fails here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    Refused,
+    User(Option<User>),
+    Registrations(Vec<Registration>),
+    Session(Option<Session>),
+    Both(Option<Box<(Session, User)>>),
+    Sessions(Vec<Session>),
+    Token(Option<OneTimeToken>),
+    Jobs(Vec<Job>),
+    Events(Vec<Event>),
+    Limited(bool),
+    Messages(Vec<StoredMessage>),
+}
+
+impl Answer {
+    /// Without the wrapped key, whose own seal binds it to its record.
+    fn user(user: Option<User>) -> Self {
+        Self::User(user.map(|user| User { person: without_key(user.person), ..user }))
+    }
+
+    fn both(both: Option<(Session, User)>) -> Self {
+        Self::Both(both.map(|(session, user)| Box::new((session, User { person: without_key(user.person), ..user }))))
+    }
+
+    fn registrations(all: impl IntoIterator<Item = Registration>) -> Self {
+        let all = all.into_iter();
+        Self::Registrations(all.map(|one| Registration { person: without_key(one.person), ..one }).collect())
+    }
+
+    fn messages(all: Vec<StoredMessage>) -> Self {
+        let key = || WrappedKey::from_bytes(Vec::new());
+        Self::Messages(all.into_iter().map(|copy| StoredMessage { key: key(), ..copy }).collect())
+    }
+
+    fn of<T>(answer: Result<T, PortError>, into: impl FnOnce(T) -> Self) -> Self {
+        answer.map_or(Self::Refused, into)
+    }
+
+    /// Whether it says nothing that `before` did not say: records may be refused or missing.
+    pub fn is_part_of(&self, before: &Self) -> bool {
+        fn within<T: PartialEq>(some: &[T], all: &[T]) -> bool {
+            some.iter().all(|one| all.contains(one))
+        }
+        match (self, before) {
+            (
+                Self::Refused
+                | Self::User(None)
+                | Self::Session(None)
+                | Self::Both(None)
+                | Self::Token(None)
+                | Self::Limited(false),
+                _,
+            ) => true,
+            (Self::Registrations(some), Self::Registrations(all)) => within(some, all),
+            (Self::Sessions(some), Self::Sessions(all)) => within(some, all),
+            (Self::Events(some), Self::Events(all)) => within(some, all),
+            (Self::Messages(some), Self::Messages(all)) => within(some, all),
+            (Self::Jobs(some), Self::Jobs(all)) => within(some, all),
+            _ => self == before,
+        }
+    }
+}
+
+fn without_key(person: SealedPerson) -> SealedPerson {
+    SealedPerson { key: WrappedKey::from_bytes(Vec::new()), ..person }
+}
+
+/// Everything that the ports answer about the records.
+pub async fn answers(store: &dyn Store) -> Vec<Answer> {
+    let mut all = Vec::new();
+    for (realm, n) in people() {
+        let (id, sid, now) = (user_id(n), session_id(n), NOW);
+        let emails = [person(n).email_index, person(1000).email_index];
+        all.push(Answer::of(UserStore::find(store, &realm, &id).await, Answer::user));
+        for email in emails {
+            all.push(Answer::of(UserStore::find_by_email(store, &realm, &email).await, Answer::user));
+        }
+        let waiting = RegistrationStore::find(store, &realm, &user_id(100 + n), now).await;
+        all.push(Answer::of(waiting, Answer::registrations));
+        let waiting = RegistrationStore::find_by_email(store, &realm, &emails[0], now).await;
+        all.push(Answer::of(waiting, Answer::registrations));
+        all.push(Answer::of(SessionStore::find(store, &realm, &sid).await, Answer::Session));
+        all.push(Answer::of(store.find_with_account(&realm, &sid, &id).await, Answer::both));
+        all.push(Answer::of(SessionStore::list(store, &realm, &id).await, Answer::Sessions));
+        let holder = samples::holder(&realm, Purpose::ResetPassword, n);
+        all.push(Answer::of(OneTimeTokenStore::find(store, &holder, now).await, Answer::Token));
+        let found = store.find_valid(&realm, Purpose::ResetPassword, &digest("token", n), now).await;
+        all.push(Answer::of(found, Answer::Token));
+        all.push(Answer::of(store.of_user(&realm, &id, 100).await, Answer::Events));
+        let full = store.is_exhausted(&bucket(&realm, n), &a_day(), now).await;
+        all.push(Answer::of(full, Answer::Limited));
+    }
+    all.push(Answer::of(SentMessageStore::newest(store, 100).await, Answer::messages));
+    // claims last: they change the jobs
+    let mut jobs = Vec::new();
+    while let Ok(Some(job)) = store.claim(NOW + LIFE, Duration::from_hours(1)).await {
+        jobs.push(Job { attempts: 0, ..job });
+    }
+    all.push(Answer::Jobs(jobs));
+    all
+}
