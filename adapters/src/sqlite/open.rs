@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_schema_becomes_the_third_with_all_its_rows() {
+    fn the_second_schema_becomes_the_newest_with_all_its_rows() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.db");
         let old = Connection::open(&path).unwrap();
@@ -342,7 +342,7 @@ mod tests {
         .unwrap();
         drop(old);
         let new = open(&path).unwrap();
-        assert_eq!(new.schema_version, 3);
+        assert_eq!(new.schema_version, 4);
         let text = |sql: &str| new.connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
         let user = "SELECT hex(id) || hex(password) || phone_verified || credentials_version || updated_at FROM users";
         assert_eq!(text(user), format!("01{}147", hex::encode_upper("$argon2id$x")));
