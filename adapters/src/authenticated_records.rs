@@ -5,6 +5,7 @@ use portcullis_core::model::one_time_token::{OneTimeToken, TokenOwner};
 use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::{Rotated, Session};
 use portcullis_core::model::stored_record::{Collection, LoginCounts, Record, StoredBucket, StoredEvent, StoredJob};
+use portcullis_core::model::undo::UndoRecord;
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
 
 use crate::crypto::record_macs::{Authenticated, MacInput};
@@ -123,6 +124,30 @@ impl Authenticated for OneTimeToken {
     }
 }
 
+impl Authenticated for UndoRecord {
+    fn table(&self) -> &'static str {
+        "undo_records"
+    }
+
+    fn add_to(&self, input: &mut MacInput) {
+        let Self { realm, id, user, change, version, former, reserved, token, .. } = self;
+        let Self { tries_left, used, created_at, expires_at, .. } = self;
+        input
+            .bytes("realm", realm.as_str())
+            .bytes("id", id.as_bytes())
+            .bytes("user_id", user.as_bytes())
+            .bytes("change", change.as_str())
+            .number("version", *version)
+            .bytes("former", former.as_bytes())
+            .optional("reserved", reserved.as_ref().map(portcullis_core::model::sealed::Digest::as_bytes))
+            .optional("token", token.as_ref().map(portcullis_core::model::sealed::Digest::as_bytes))
+            .number("tries_left", u64::from(*tries_left))
+            .flag("used", *used)
+            .integer("created_at", created_at.as_millis())
+            .integer("expires_at", expires_at.as_millis());
+    }
+}
+
 impl Authenticated for StoredJob {
     fn table(&self) -> &'static str {
         "jobs"
@@ -221,6 +246,7 @@ impl Authenticated for Record {
             Self::Registrations(pending) => pending.registrations.iter().for_each(|one| one.add_to(input)),
             Self::Session(session) => session.add_to(input),
             Self::OneTimeToken(token) => token.add_to(input),
+            Self::Undo(undo) => undo.add_to(input),
             Self::Job(job) => job.add_to(input),
             Self::Event(event) => event.add_to(input),
             Self::Bucket(bucket) => bucket.add_to(input),

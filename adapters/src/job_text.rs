@@ -3,11 +3,11 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use portcullis_core::model::ids::UserId;
+use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
 use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
 use serde_json::{Value, json};
@@ -27,25 +27,40 @@ pub const REFUSED: &str = "the record was changed by somebody without the keys";
 /// A task as text.
 pub fn print(task: &Task) -> String {
     let mut text = match task {
-        Task::VerifyRegistration(user) | Task::Welcome(user) | Task::ConfirmEmailChange(user) => {
-            json!({"user": user.to_string()})
+        Task::VerifyRegistration(user)
+        | Task::ResetAfterUndo(user)
+        | Task::Welcome(user)
+        | Task::ConfirmEmailChange(user) => json!({"user": user.to_string()}),
+        Task::VerifyNewest(email) => json!({"email": hex(email)}),
+        Task::VerifyAgain { registration, network } => {
+            json!({"user": registration.to_string(), "network": network.as_ref().map(hex)})
         }
-        Task::ResendVerification(email) | Task::ResetPassword(email) => json!({"email": hex(email)}),
-        Task::PasswordChanged { user, at, by_reset } => {
+        Task::ResendVerification { email, network } | Task::ResetPassword { email, network } => {
+            json!({"email": hex(email), "network": network.as_ref().map(hex)})
+        }
+        Task::PasswordChanged { user, at, by_reset, .. } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "by_reset": by_reset})
         }
-        Task::EmailChangeRequested { user, at } | Task::EmailChanged { user, at } | Task::PhoneChanged { user, at } => {
-            json!({"user": user.to_string(), "at": at.as_millis()})
-        }
-        Task::MfaChanged { user, at, enabled } => {
+        Task::EmailChangeRequested { user, at }
+        | Task::FactorsThrottled { user, at }
+        | Task::DataExported { user, at }
+        | Task::SessionEnded { user, at }
+        | Task::EmailChanged { user, at, .. }
+        | Task::PhoneChanged { user, at, .. } => json!({"user": user.to_string(), "at": at.as_millis()}),
+        Task::MfaChanged { user, at, enabled, .. } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "enabled": enabled})
         }
+        Task::AccountDeleted { user, at, key, address } => json!({
+            "user": user.to_string(), "at": at.as_millis(), "key": hex::encode(key.as_bytes()),
+            "address": hex::encode(address.as_bytes()),
+        }),
         Task::SendOtp { user, purpose, challenge, channel } => json!({
             "user": user.to_string(), "purpose": purpose.as_str(), "challenge": hex(challenge), "channel": channel.as_str(),
         }),
     };
     if let Some(members) = text.as_object_mut() {
         members.insert("kind".to_owned(), json!(task.kind()));
+        members.extend(task.undo().map(|undo| ("undo".to_owned(), json!(undo.to_string()))));
     }
     text.to_string()
 }
@@ -57,17 +72,35 @@ pub fn parse(text: &str) -> Option<Task> {
     let user = || UserId::parse(word("user")?);
     let at = || value.get("at")?.as_i64().map(Timestamp::from_millis);
     let flag = |name: &str| value.get(name)?.as_bool();
+    // absent in a job of an earlier version
+    let undo = || word("undo").and_then(UndoId::parse);
+    let network = || word("network").and_then(unhex);
+    let email = || unhex(word("email")?);
     Some(match word("kind")? {
         "verify_registration" => Task::VerifyRegistration(user()?),
+        "reset_after_undo" => Task::ResetAfterUndo(user()?),
         "welcome" => Task::Welcome(user()?),
         "confirm_email_change" => Task::ConfirmEmailChange(user()?),
-        "resend_verification" => Task::ResendVerification(unhex(word("email")?)?),
-        "reset_password" => Task::ResetPassword(unhex(word("email")?)?),
-        "password_changed" => Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")? },
+        "verify_again" => Task::VerifyAgain { registration: user()?, network: network() },
+        "verify_newest" => Task::VerifyNewest(email()?),
+        "resend_verification" => Task::ResendVerification { email: email()?, network: network() },
+        "reset_password" => Task::ResetPassword { email: email()?, network: network() },
+        "password_changed" => {
+            Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")?, undo: undo() }
+        }
         "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
-        "email_changed" => Task::EmailChanged { user: user()?, at: at()? },
-        "phone_changed" => Task::PhoneChanged { user: user()?, at: at()? },
-        "mfa_changed" => Task::MfaChanged { user: user()?, at: at()?, enabled: flag("enabled")? },
+        "data_exported" => Task::DataExported { user: user()?, at: at()? },
+        "session_ended" => Task::SessionEnded { user: user()?, at: at()? },
+        "account_deleted" => Task::AccountDeleted {
+            user: user()?,
+            at: at()?,
+            key: WrappedKey::from_bytes(hex::decode(word("key")?).ok()?),
+            address: Sealed::from_bytes(hex::decode(word("address")?).ok()?),
+        },
+        "factors_throttled" => Task::FactorsThrottled { user: user()?, at: at()? },
+        "email_changed" => Task::EmailChanged { user: user()?, at: at()?, undo: undo() },
+        "phone_changed" => Task::PhoneChanged { user: user()?, at: at()?, undo: undo() },
+        "mfa_changed" => Task::MfaChanged { user: user()?, at: at()?, enabled: flag("enabled")?, undo: undo() },
         "send_otp" => Task::SendOtp {
             user: user()?,
             purpose: Purpose::parse(word("purpose")?)?,
@@ -128,18 +161,32 @@ mod tests {
 
     #[test]
     fn every_task_comes_back_as_it_was() {
+        let undo = Some(UndoId::from_bytes([3; 16]));
         let (user, at, digest) = (UserId::from_bytes([7; 16]), Timestamp::from_millis(5), Digest::from_bytes([9; 32]));
         for task in [
             Task::VerifyRegistration(user),
             Task::Welcome(user),
             Task::ConfirmEmailChange(user),
-            Task::ResendVerification(digest),
-            Task::ResetPassword(digest),
-            Task::PasswordChanged { user, at, by_reset: true },
+            Task::VerifyNewest(digest),
+            Task::VerifyAgain { registration: user, network: Some(digest) },
+            Task::ResendVerification { email: digest, network: Some(digest) },
+            Task::ResetPassword { email: digest, network: None },
+            Task::ResetAfterUndo(user),
+            Task::FactorsThrottled { user, at },
+            Task::DataExported { user, at },
+            Task::SessionEnded { user, at },
+            Task::AccountDeleted {
+                user,
+                at,
+                key: WrappedKey::from_bytes(vec![1, 2]),
+                address: Sealed::from_bytes(vec![3]),
+            },
+            Task::PasswordChanged { user, at, by_reset: true, undo },
+            Task::PasswordChanged { user, at, by_reset: false, undo: None },
             Task::EmailChangeRequested { user, at },
-            Task::EmailChanged { user, at },
-            Task::PhoneChanged { user, at },
-            Task::MfaChanged { user, at, enabled: false },
+            Task::EmailChanged { user, at, undo },
+            Task::PhoneChanged { user, at, undo },
+            Task::MfaChanged { user, at, enabled: false, undo },
             Task::SendOtp { user, purpose: Purpose::LoginMfa, challenge: digest, channel: Channel::Voice },
         ] {
             assert_eq!(parse(&print(&task)), Some(task));

@@ -22,15 +22,19 @@ pub struct Lifetimes {
     pub reset: Duration,
     /// OTPs and MFA challenges.
     pub otp: Duration,
+    /// Undo links, and the reservation of a former address.
+    pub undo: Duration,
 }
 
-/// How much mail one address may get.
+/// How much mail strangers can cause to one address. Notices and undo links are not counted.
 #[derive(Debug, Clone, Copy)]
 pub struct MailQuotas {
     /// Of one kind and about one record.
     pub of_a_kind: Quota,
     /// To one address altogether.
     pub to_an_address: Quota,
+    /// To one address, caused from one network (/24, /48).
+    pub from_a_network: Quota,
 }
 
 /// How many texts and calls may go out: each costs money, which thieves have ways to share in, and none may be turned
@@ -74,6 +78,8 @@ pub struct Policy {
     pub pending_per_address: u32,
     /// How much mail one address may get.
     pub mail: MailQuotas,
+    /// How many e-mail changes an account may ask for.
+    pub email_changes: Quota,
     /// How many texts and calls may go out, and where to.
     pub texts: SmsQuotas,
     /// A deletion without a password needs a login no older than this.
@@ -94,6 +100,7 @@ impl Default for Policy {
                 verify: Duration::from_secs(DAY),
                 reset: Duration::from_secs(HOUR / 2),
                 otp: Duration::from_secs(300),
+                undo: Duration::from_secs(7 * DAY),
             },
             passwords: PasswordRules::nist_mfa(),
             phones: PhoneValidation::E164,
@@ -102,8 +109,11 @@ impl Default for Policy {
             pending_per_address: 5,
             mail: MailQuotas {
                 of_a_kind: Quota::new(1, Duration::from_secs(60)),
-                to_an_address: Quota::new(20, Duration::from_secs(DAY)),
+                // twenty, and five of them from one network; then one an hour
+                to_an_address: Quota::new(20, Duration::from_secs(20 * HOUR)),
+                from_a_network: Quota::new(5, Duration::from_secs(5 * HOUR)),
             },
+            email_changes: Quota::new(3, Duration::from_secs(DAY)),
             texts: SmsQuotas {
                 countries: None,
                 per_account: Quota::new(10, Duration::from_secs(DAY)),

@@ -21,6 +21,7 @@ use crate::ports::registration_store::RegistrationStore;
 use crate::ports::session_store::SessionStore;
 use crate::ports::sms_sender::SmsSender;
 use crate::ports::token_signer::TokenSigner;
+use crate::ports::undo_store::UndoStore;
 use crate::ports::user_store::UserStore;
 
 /// Everything the stories ask of the world.
@@ -36,6 +37,8 @@ pub struct Ports {
     pub sessions: Arc<dyn SessionStore>,
     /// Links, codes and OTPs.
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
+    /// Undo records.
+    pub undos: Arc<dyn UndoStore>,
     /// Access tokens.
     pub signer: Arc<dyn TokenSigner>,
     /// Known bad passwords.

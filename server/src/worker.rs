@@ -130,6 +130,7 @@ fn count_purged(app: &App, purged: &PurgeReport) {
         ("registrations", purged.registrations),
         ("sessions", purged.sessions),
         ("one_time_tokens", purged.one_time_tokens),
+        ("undo_records", purged.undo_records),
     ];
     app.measured(|| {
         for (kind, number) in of {

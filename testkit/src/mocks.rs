@@ -32,6 +32,7 @@ pub use portcullis_core::ports::sent_message_store::MockSentMessageStore;
 pub use portcullis_core::ports::session_store::MockSessionStore;
 pub use portcullis_core::ports::sms_sender::MockSmsSender;
 pub use portcullis_core::ports::token_signer::MockTokenSigner;
+pub use portcullis_core::ports::undo_store::MockUndoStore;
 pub use portcullis_core::ports::user_store::MockUserStore;
 
 // These two take borrowed parts inside their arguments, whose lifetimes mockall wants to see.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::fake_mac::FakeMac;
 use portcullis_core::model::country::CountryCode;
 use portcullis_core::model::email::Email;
-use portcullis_core::model::ids::{AccessTokenId, JobId, SessionId, UserId};
+use portcullis_core::model::ids::{AccessTokenId, JobId, SessionId, UndoId, UserId};
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::name::PersonName;
 use portcullis_core::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose, TokenOwner};
@@ -18,6 +18,7 @@ use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::session::Session;
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::undo::{UNDO_TRIES, UndoRecord, UndoableChange};
 use portcullis_core::model::user::{Registration, SealedPerson, User};
 use portcullis_core::ports::token_signer::AccessClaims;
 
@@ -61,6 +62,31 @@ pub fn session_id(n: u64) -> SessionId {
 #[must_use]
 pub fn job_id(n: u64) -> JobId {
     JobId::from_bytes(id("job", n))
+}
+
+/// The n-th undo record's id.
+#[must_use]
+pub fn undo_id(n: u64) -> UndoId {
+    UndoId::from_bytes(id("undo", n))
+}
+
+/// The n-th undo record of a user: without a link, alive for [`LIFE`].
+#[must_use]
+pub fn undo_record(realm: &Realm, user: u64, n: u64) -> UndoRecord {
+    UndoRecord {
+        realm: realm.clone(),
+        id: undo_id(n),
+        user: user_id(user),
+        change: UndoableChange::Phone,
+        version: n,
+        former: sealed("former state", n),
+        reserved: None,
+        token: None,
+        tries_left: UNDO_TRIES,
+        used: false,
+        created_at: NOW,
+        expires_at: NOW + LIFE,
+    }
 }
 
 /// The n-th digest of a kind.

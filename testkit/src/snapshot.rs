@@ -40,6 +40,7 @@ mod states {
     pub(super) type Registrations = fakes::registration_store::Registrations;
     pub(super) type Sessions = fakes::session_store::Sessions;
     pub(super) type Tokens = fakes::one_time_token_store::Tokens;
+    pub(super) type Undos = fakes::undo_store::Undos;
     pub(super) type Jobs = fakes::job_queue::Queue;
     pub(super) type Events = Vec<Event>;
     pub(super) type Guarded = BTreeMap<(Realm, Digest), portcullis_core::model::login_throttle::FailedLogins>;
@@ -56,6 +57,7 @@ kept! {
     registrations: states::Registrations, registrations.pending;
     sessions: states::Sessions, sessions.sessions;
     tokens: states::Tokens, tokens.tokens;
+    undos: states::Undos, undos.undos;
     jobs: states::Jobs, jobs.queue;
     events: states::Events, audit.events;
     guarded: states::Guarded, guard.emails;

@@ -22,6 +22,7 @@ use crate::fakes::sent_message_store::FakeSentMessageStore;
 use crate::fakes::session_store::FakeSessionStore;
 use crate::fakes::sms_sender::SmsOutbox;
 use crate::fakes::token_signer::FakeTokenSigner;
+use crate::fakes::undo_store::FakeUndoStore;
 use crate::fakes::user_store::FakeUserStore;
 use crate::faults::FaultPlan;
 use crate::samples;
@@ -41,6 +42,8 @@ pub struct TestWorld {
     pub sessions: Arc<FakeSessionStore>,
     /// Links, codes and OTPs.
     pub tokens: Arc<FakeOneTimeTokenStore>,
+    /// Undo records.
+    pub undos: Arc<FakeUndoStore>,
     /// Access tokens.
     pub signer: Arc<FakeTokenSigner>,
     /// Known bad passwords.
@@ -95,6 +98,7 @@ impl TestWorld {
             sessions: Arc::new(FakeSessionStore::new(users.clone(), &faults)),
             users,
             tokens: Arc::new(FakeOneTimeTokenStore::new(&faults)),
+            undos: Arc::new(FakeUndoStore::new(&faults)),
             jobs: Arc::new(FakeJobQueue::new(&faults)),
             audit: Arc::new(FakeAuditLog::new(&faults)),
             guard: Arc::new(FakeLoginGuard::new(&faults)),
@@ -114,6 +118,7 @@ impl TestWorld {
             registrations: records.registrations,
             sessions: records.sessions,
             tokens: records.tokens,
+            undos: records.undos,
             signer: Arc::new(FakeTokenSigner::new(seed, &faults)),
             breached: Arc::new(FakeBreachedPasswords::new(&faults)),
             cipher: Arc::new(FakeFieldCipher::new(seed, &faults)),
@@ -134,6 +139,11 @@ impl TestWorld {
         }
     }
 
+    /// Resets every rate limit; counts of failures stay.
+    pub fn forget_rate_limits(&self) {
+        self.limiter.arrivals.lock().clear();
+    }
+
     /// Every limit and every count of failures begins anew.
     pub fn forget_limits(&self) {
         self.limiter.arrivals.lock().clear();
@@ -150,6 +160,7 @@ impl TestWorld {
             registrations: world.registrations,
             sessions: world.sessions,
             one_time_tokens: world.tokens,
+            undos: world.undos,
             signer: world.signer,
             breached: world.breached,
             cipher: world.cipher,

@@ -207,6 +207,7 @@ fn no_store_port_takes_a_plain_personal_type() {
         "registration_store",
         "session_store",
         "one_time_token_store",
+        "undo_store",
         "job_queue",
         "audit_log",
         "login_guard",
@@ -286,6 +287,7 @@ fn files_stay_short() {
 fn no_get_without_credentials_changes_anything() {
     let harmless = [
         "reset_password_form",
+        "undo_page",
         "health",
         "livez",
         "readyz",

@@ -12,6 +12,7 @@ use portcullis_core::model::sealed::WrappedKey;
 use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::{Rotated, Session};
 use portcullis_core::model::stored_record::{Collection, Record};
+use portcullis_core::model::undo::UndoRecord;
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::data_migration_store::MigratableStore;
@@ -24,8 +25,11 @@ use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
-use portcullis_testkit::samples::{self, LIFE, NOW, digest, job_id, person, realm, sealed, session_id, user_id};
+use portcullis_testkit::samples::{
+    self, LIFE, NOW, digest, job_id, person, realm, sealed, session_id, undo_id, user_id,
+};
 
 /// The ports of a store.
 pub trait Store:
@@ -40,6 +44,7 @@ pub trait Store:
     + SentMessageStore
     + LoginGuard
     + MigratableStore
+    + UndoStore
 {
 }
 
@@ -55,6 +60,7 @@ impl<S> Store for S where
         + SentMessageStore
         + LoginGuard
         + MigratableStore
+        + UndoStore
 {
 }
 
@@ -109,6 +115,14 @@ fn token(realm: &Realm, n: u64) -> OneTimeToken {
     OneTimeToken { binding: Some(digest("binding", n)), ..samples::token(realm, Purpose::ResetPassword, n) }
 }
 
+fn undo(realm: &Realm, n: u64) -> UndoRecord {
+    UndoRecord {
+        token: Some(digest("undo", n)),
+        reserved: Some(digest("former email", n)),
+        ..samples::undo_record(realm, n, n)
+    }
+}
+
 /// Whose records there are: two people of a realm, and one of another.
 fn people() -> Vec<(Realm, u64)> {
     let (here, there) = (realm("User1"), realm("User2"));
@@ -123,6 +137,7 @@ pub async fn fill(store: &dyn Store) {
             Change::InsertRegistration { registration: Box::new(registration(&realm, n)), limit: 5, now: NOW },
             Change::InsertSession(Box::new(Session { id: session_id(n), ..samples::session(&realm, n, n) })),
             Change::PutToken(Box::new(token(&realm, n))),
+            Change::InsertUndo(Box::new(undo(&realm, n))),
         ];
         // ids of jobs are unique over all realms
         let number = if realm.as_str() == "User1" { n } else { 10 + n };
@@ -162,6 +177,7 @@ pub async fn change(store: &dyn Store) {
         Change::PutToken(Box::new(OneTimeToken { code: None, tries_left: 1, binding: None, ..token(&here, 1) })),
     ];
     store.commit(UnitOfWork { changes, ..UnitOfWork::default() }).await.unwrap().unwrap();
+    assert!(store.take_try(&here, &undo_id(1), NOW).await.unwrap());
     let from = LoginSource { address: digest("address", 1), networks: Vec::new() };
     store.succeeded(&here, &digest("email", 1), &from, NOW).await.unwrap();
 }
@@ -178,6 +194,8 @@ pub enum Answer {
     Token(Option<OneTimeToken>),
     Jobs(Vec<Job>),
     Events(Vec<Event>),
+    Undo(Option<UndoRecord>),
+    Undos(Vec<UndoRecord>),
     Limited(bool),
     Messages(Vec<StoredMessage>),
     FailedLogins(Vec<Record>),
@@ -219,12 +237,14 @@ impl Answer {
                 | Self::Session(None)
                 | Self::Both(None)
                 | Self::Token(None)
+                | Self::Undo(None)
                 | Self::Limited(false),
                 _,
             ) => true,
             (Self::Registrations(some), Self::Registrations(all)) => within(some, all),
             (Self::Sessions(some), Self::Sessions(all)) => within(some, all),
             (Self::Events(some), Self::Events(all)) => within(some, all),
+            (Self::Undos(some), Self::Undos(all)) => within(some, all),
             (Self::Messages(some), Self::Messages(all)) => within(some, all),
             (Self::FailedLogins(some), Self::FailedLogins(all)) => within(some, all),
             (Self::Jobs(some), Self::Jobs(all)) => within(some, all),
@@ -259,6 +279,11 @@ pub async fn answers(store: &dyn Store) -> Vec<Answer> {
         let found = store.find_valid(&realm, Purpose::ResetPassword, &digest("token", n), now).await;
         all.push(Answer::of(found, Answer::Token));
         all.push(Answer::of(store.of_user(&realm, &id, 100).await, Answer::Events));
+        all.push(Answer::of(UndoStore::find(store, &realm, &undo_id(n), now).await, Answer::Undo));
+        all.push(Answer::of(UndoStore::find_by_token(store, &realm, &digest("undo", n), now).await, Answer::Undo));
+        let reserved = store.find_reservation(&realm, &digest("former email", n), now).await;
+        all.push(Answer::of(reserved, Answer::Undo));
+        all.push(Answer::of(UndoStore::list(store, &realm, &id).await, Answer::Undos));
         let full = store.is_exhausted(&bucket(&realm, n), &a_day(), now).await;
         all.push(Answer::of(full, Answer::Limited));
     }

@@ -32,14 +32,25 @@ const NOT_DECIDING: &[(&str, &str)] = &[
     ("buckets", "swaps"),
     ("login_counts", "forgotten_at"),
     ("login_counts", "swaps"),
+    ("undo_records", "purge_after"),
     ("outbox", "_id"),
     ("outbox", "about"),
     ("outbox", "key"),
     ("outbox", "order"),
 ];
 /// Collections with MACs.
-const COLLECTIONS: &[&str] =
-    &["users", "registrations", "sessions", "one_time_tokens", "jobs", "audit", "buckets", "outbox", "login_counts"];
+const COLLECTIONS: &[&str] = &[
+    "users",
+    "registrations",
+    "sessions",
+    "one_time_tokens",
+    "jobs",
+    "audit",
+    "buckets",
+    "outbox",
+    "login_counts",
+    "undo_records",
+];
 
 #[expect(clippy::disallowed_methods, reason = "the servers are told of by the environment")]
 fn server() -> Option<String> {

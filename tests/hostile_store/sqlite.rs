@@ -162,7 +162,7 @@ async fn a_whole_older_row_passes() {
     let stores = stores().await;
     let older = stores.answers_of("older.db").await;
     let edit = stores.copy("newer.db", "edited.db");
-    for table in ["users", "sessions", "one_time_tokens", "registrations", "login_counts"] {
+    for table in ["users", "sessions", "one_time_tokens", "registrations", "login_counts", "undo_records"] {
         let columns = columns(&edit, table).join(", ");
         edit.execute_batch(&format!(
             "ATTACH '{}' AS older; DELETE FROM {table}; \

@@ -23,3 +23,4 @@ mod restart;
 mod sessions;
 mod step_up;
 mod test_control;
+mod undo;

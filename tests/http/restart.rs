@@ -25,10 +25,11 @@ async fn a_restart_keeps_everything() {
     let otp = api.mail("otp", "+1234567890").await["code"].as_str().unwrap().to_owned();
 
     // mail that was asked for and not yet sent: the workers are gone, the job stays
-    let asked = Task::ResetPassword(server.service().email_index(
+    let email = server.service().email_index(
         &Realm::parse("User1").unwrap(),
         &portcullis_core::model::email::Email::parse(&person.email).unwrap(),
-    ));
+    );
+    let asked = Task::ResetPassword { email, network: None };
     let service = server.service();
     server.stop().await;
     let job = Job {

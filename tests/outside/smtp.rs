@@ -232,26 +232,34 @@ async fn a_notice_that_is_tried_again_keeps_its_message_id() {
 #[tokio::test]
 async fn a_name_in_the_subject_makes_no_header() {
     let templates = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(templates.path().join("emails/mail_email_verify")).unwrap();
-    std::fs::write(templates.path().join("emails/mail_email_verify/subject.txt"), "For {{ first_name }}\n").unwrap();
+    std::fs::create_dir_all(templates.path().join("emails/registration")).unwrap();
+    std::fs::write(templates.path().join("emails/registration/subject.txt"), "For {{ first_name }}\n").unwrap();
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[("TEMPLATES_DIR", templates.path().to_str().unwrap())]).await;
     let api = server.realm("User1");
-    let form = |name: &str| {
-        let mut form = Person::named("john.doe@example.com").form;
+    let form = |email: &str, name: &str| {
+        let mut form = Person::named(email).form;
         form["first_name"] = json!(name);
         form
     };
     for name in ["a\r\nBcc: v@example.com", "a\nb", "a\u{85}b", "a\u{2028}b", "a\0b"] {
-        let _ = api.post("/create", &form(name)).await.expect(422);
+        let _ = api.post("/create", &form("john.doe@example.com", name)).await.expect(422);
     }
     let long = "ü ".repeat(50);
     let encoded = "=?utf-8?Q?=0D=0ABcc:_v@example.com?=";
     let names = ["Zoë; Bcc: v@example.com", "\"a\" <v@example.com>,", "%0d%0aBcc: v@example.com", encoded, long.trim()];
     for (number, name) in names.into_iter().enumerate() {
-        let _ = api.post("/create", &form(name)).await.expect(201);
-        let mail = arrived(&smtp, number + 1).await.remove(number);
-        assert_eq!(mail.to, ["john.doe@example.com"]);
+        let email = format!("john{number}@example.com");
+        let _ = api.post("/create", &form(&email, name)).await.expect(201);
+        let link = token_of(&api.mail("mail_email_verify", &email).await);
+        let unproven = arrived(&smtp, 2 * number + 1).await.remove(2 * number);
+        assert!(
+            !unproven.data.contains("Bcc: v") && !unproven.data.contains("Zo"),
+            "no name goes to an unproven address"
+        );
+        let _ = api.post("/verify", &json!({"token": link})).await.expect(200);
+        let mail = arrived(&smtp, 2 * number + 2).await.remove(2 * number + 1);
+        assert_eq!(mail.to, [email]);
         let head = mail.data.split("\r\n\r\n").next().unwrap();
         // a line that begins with a space goes on with the one before
         let names: Vec<&str> = head

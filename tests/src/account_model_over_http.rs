@@ -73,6 +73,9 @@ impl HttpDriver {
             Request::Reset { token, password } => {
                 api.post("/reset_password", &json!({"token": token, "password": password})).await
             }
+            Request::Undo { token, password } => {
+                api.post("/undo", &with_password(json!({"token": token}), *password)).await
+            }
             Request::SendOtp { id, phone } => api.post("/otp_phone", &json!({"id": id, "phone": phone})).await,
             Request::VerifyOtp { challenge, otp } => {
                 api.post("/verify_otp_phone", &json!({"token": challenge, "otp": otp})).await
@@ -86,17 +89,11 @@ impl HttpDriver {
                 api.with_token(access).post("/change_password", &body).await
             }
             Request::ChangeEmail { access, email, password } => {
-                let mut body = json!({"email": email});
-                if let Some(password) = password {
-                    body["password"] = Value::from(*password);
-                }
+                let body = with_password(json!({"email": email}), *password);
                 api.with_token(access).json(Method::PATCH, "/update", &body).await
             }
             Request::SetMfa { access, on, password } => {
-                let mut body = json!({"sms": on});
-                if let Some(password) = password {
-                    body["password"] = Value::from(*password);
-                }
+                let body = with_password(json!({"sms": on}), *password);
                 api.with_token(access).json(Method::PUT, "/mfa", &body).await
             }
             Request::Delete { access, password: Some(password) } => {
@@ -107,7 +104,7 @@ impl HttpDriver {
     }
 }
 
-/// A body with the password of the registration, where one is known.
+/// A body with a password, where there is one.
 fn with_password(mut body: Value, password: Option<&str>) -> Value {
     if let (Some(fields), Some(password)) = (body.as_object_mut(), password) {
         fields.insert("password".to_owned(), password.into());
@@ -132,17 +129,20 @@ fn refusal(answer: &api::Answer) -> Answer {
     Answer::Refused(found.map_or(Refusal::Other, |(_, refusal)| refusal))
 }
 
+/// The first name of the model's people that a text shows.
+fn name_in(text: &str) -> Option<String> {
+    let rest = &text[text.find("Person")?..];
+    let digits = rest["Person".len()..].chars().take_while(char::is_ascii_digit).count();
+    Some(rest[.."Person".len() + digits].to_owned())
+}
+
 /// One entry of the mailbox.
 fn message(entry: &Value) -> SentMessage {
     let text = |name: &str| entry[name].as_str().map(str::to_owned);
     let link = entry["links"][0].as_str().unwrap_or_default();
     let of_realm = |population: &TestRealm| link.contains(&format!("/{}/", population.name()));
     let words = text("text").unwrap_or_default();
-    let named = words.find("Person").map(|at| &words[at..]);
-    let name = named.map(|rest| {
-        let digits = rest["Person".len()..].chars().take_while(char::is_ascii_digit).count();
-        rest[.."Person".len() + digits].to_owned()
-    });
+    let name = name_in(&words);
     let mail = entry["channel"] == "email";
     SentMessage {
         realm: [TestRealm::First, TestRealm::Second].into_iter().find(of_realm),
@@ -198,6 +198,7 @@ impl Driver for HttpDriver {
                 api.send(request.form(&[("token", token)])).await.expect(200).json()["active"] == true
             }
             Probe::Link(token) => page(api, &format!("/verify?token={token}")).await,
+            Probe::Undo(token) => page(api, &format!("/undo?token={token}")).await,
             Probe::Reset(token) => page(api, &format!("/reset_password_form?token={token}")).await,
         };
         if good { Seen::Good } else { Seen::Nothing }
@@ -206,7 +207,15 @@ impl Driver for HttpDriver {
     async fn messages(&mut self) -> Vec<SentMessage> {
         let outbox = self.first.get("//__test__/outbox").await.expect(200).json();
         let _ = self.first.delete("//__test__/outbox").await.expect(204);
-        outbox.as_array().into_iter().flatten().rev().map(message).collect()
+        let mut messages: Vec<SentMessage> = outbox.as_array().into_iter().flatten().rev().map(message).collect();
+        // a mail to an unproven address shows no name: its page does
+        for message in messages.iter_mut().filter(|message| message.name.is_none()) {
+            let (Some(token), Some(population)) = (&message.token, message.realm) else { continue };
+            let request = self.realm(population).request(Method::GET, &format!("/verify?token={token}"));
+            let page = self.realm(population).send(request.header("accept", "text/html")).await;
+            message.name = name_in(&page.text);
+        }
+        messages
     }
 
     async fn pass(&mut self, time: Duration) {

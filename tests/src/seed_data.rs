@@ -13,6 +13,7 @@ use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::Rotated;
+use portcullis_core::model::undo::{UndoRecord, UndoableChange};
 use portcullis_core::model::user::PendingEmail;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
@@ -26,7 +27,8 @@ use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_testkit::samples::{
-    NOW, digest, job, job_id, person, realm, registration, sealed, session, session_id, token, user, user_id,
+    NOW, digest, job, job_id, person, realm, registration, sealed, session, session_id, token, undo_record, user,
+    user_id,
 };
 
 /// Whatever a store of a deployment is.
@@ -74,6 +76,17 @@ pub async fn seed(store: &impl Everything, numbers: Range<u64>) {
     let _ = store.of_user(&realms[0], &user_id(1), 1).await.expect("it is kept");
 }
 
+/// An undo record of every seventh account; a used one with a reserved address of every tenth.
+fn undo(realm: &Realm, n: u64) -> Option<Change> {
+    let undo = undo_record(realm, n, n);
+    if n.is_multiple_of(10) {
+        let (reserved, token) = (Some(digest("former email", n)), Some(digest("undo token", n)));
+        let used = UndoRecord { change: UndoableChange::Email, reserved, token, tries_left: 2, used: true, ..undo };
+        return Some(Change::InsertUndo(Box::new(used)));
+    }
+    n.is_multiple_of(7).then(|| Change::InsertUndo(Box::new(undo)))
+}
+
 async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortError> {
     let insert = |registration| Change::InsertRegistration { registration: Box::new(registration), limit: 5, now: NOW };
     let mut changes = Vec::new();
@@ -97,7 +110,9 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     let mut link = token(realm, if rare { Purpose::VerifyPhone } else { Purpose::ResetPassword }, n);
     (link.code, link.binding) = if rare { (link.code, Some(digest("phone", n))) } else { (None, None) };
     changes.push(Change::PutToken(Box::new(link)));
-    let task = if rare { Task::ResetPassword(digest("email", n)) } else { Task::Welcome(user_id(n)) };
+    changes.extend(undo(realm, n));
+    let task =
+        if rare { Task::ResetPassword { email: digest("email", n), network: None } } else { Task::Welcome(user_id(n)) };
     let jobs = vec![job(realm, n, task)];
     let stored = store.commit(UnitOfWork { changes, jobs, ..UnitOfWork::default() }).await?;
     stored.map_err(|refusal| PortError::new("database", refusal))?;

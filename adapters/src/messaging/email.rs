@@ -36,7 +36,7 @@ pub fn render(
             Some(links.verify(realm, token))
         }
         EmailMessage::ResetPassword { token, .. } => Some(links.reset(realm, token)),
-        _ => None,
+        message => message.undo_link().map(|undo| links.undo(realm, &undo.token)),
     };
     let code = match message {
         EmailMessage::VerifyEmail { code, .. } => Some(code.expose().to_owned()),
@@ -55,27 +55,39 @@ pub fn render(
 /// The variables of a message's template, except link, code and the application's name.
 fn values(message: &EmailMessage) -> Value {
     match message {
-        EmailMessage::VerifyEmail { first_name, expires_in, .. }
-        | EmailMessage::ResetPassword { first_name, expires_in, .. }
-        | EmailMessage::ConfirmEmailChange { first_name, expires_in, .. } => {
+        EmailMessage::VerifyEmail { expires_in, .. } | EmailMessage::ConfirmEmailChange { expires_in, .. } => {
+            json!({"expires_in": human_duration(*expires_in)})
+        }
+        EmailMessage::ResetPassword { first_name, expires_in, .. } => {
             json!({"first_name": first_name.as_str(), "expires_in": human_duration(*expires_in)})
         }
         EmailMessage::Welcome { first_name } | EmailMessage::AlreadyRegistered { first_name } => {
             json!({"first_name": first_name.as_str()})
         }
-        EmailMessage::PasswordChanged { first_name, at, by_reset } => {
+        EmailMessage::PasswordChanged { first_name, at, by_reset, .. } => {
             let how = if *by_reset { "reset" } else { "changed" };
-            json!({"first_name": first_name.as_str(), "at": human_time(*at), "how": how})
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "how": how, "undo": undo(message)})
         }
-        EmailMessage::EmailChangeRequested { first_name, at }
-        | EmailMessage::EmailChanged { first_name, at }
-        | EmailMessage::PhoneChanged { first_name, at } => {
+        EmailMessage::AccountDeleted { at } => json!({"at": human_time(*at)}),
+        EmailMessage::DataExported { first_name, at }
+        | EmailMessage::SessionEnded { first_name, at }
+        | EmailMessage::EmailChangeRequested { first_name, at }
+        | EmailMessage::FactorsThrottled { first_name, at } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at)})
         }
-        EmailMessage::MfaChanged { first_name, at, enabled } => {
-            json!({"first_name": first_name.as_str(), "at": human_time(*at), "enabled": enabled})
+        EmailMessage::EmailChanged { first_name, at, .. } | EmailMessage::PhoneChanged { first_name, at, .. } => {
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "undo": undo(message)})
+        }
+        EmailMessage::MfaChanged { first_name, at, enabled, .. } => {
+            let undo = undo(message);
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "enabled": enabled, "undo": undo})
         }
     }
+}
+
+/// How long the undo link lives, for people; null where the message has none.
+fn undo(message: &EmailMessage) -> Value {
+    message.undo_link().map_or(Value::Null, |undo| json!(human_duration(undo.expires_in)))
 }
 
 /// `24 hours`, `30 minutes`, `5 minutes`, `90 seconds`.

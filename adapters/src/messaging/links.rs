@@ -19,6 +19,12 @@ impl LinkBuilder {
         format!("{}/{realm}/verify?token={}", self.public_url, token.expose())
     }
 
+    /// The link that undoes a change.
+    #[must_use]
+    pub fn undo(&self, realm: &Realm, token: &OpaqueToken) -> String {
+        format!("{}/{realm}/undo?token={}", self.public_url, token.expose())
+    }
+
     /// The link that resets a password.
     #[must_use]
     pub fn reset(&self, realm: &Realm, token: &OpaqueToken) -> String {

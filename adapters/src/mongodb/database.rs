@@ -128,6 +128,11 @@ impl Transaction<'_> {
             | Change::RemoveTokens { .. }
             | Change::ForgetJobs { .. }
             | Change::ForgetLogins { .. } => self.apply_to_tokens(change).await,
+            Change::CheckReservation { .. }
+            | Change::InsertUndo(_)
+            | Change::SetUndoToken { .. }
+            | Change::UseUndo { .. }
+            | Change::RemoveUndos { .. } => self.apply_to_undos(change).await,
         }
     }
 
@@ -174,7 +179,12 @@ impl Transaction<'_> {
             | Change::InsertSession(_)
             | Change::ReplaceSession { .. }
             | Change::EndSession { .. }
-            | Change::EndSessions { .. } => {} // applied by `apply`
+            | Change::EndSessions { .. }
+            | Change::CheckReservation { .. }
+            | Change::InsertUndo(_)
+            | Change::SetUndoToken { .. }
+            | Change::UseUndo { .. }
+            | Change::RemoveUndos { .. } => {} // applied by `apply`
         }
         Ok(())
     }

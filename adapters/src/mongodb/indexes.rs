@@ -18,6 +18,10 @@ pub async fn create(database: &Database) -> Result<(), mongodb::error::Error> {
         ("sessions", doc! {"user": 1, "created_at": 1}),
         ("sessions", doc! {"dies_at": 1}),
         ("one_time_tokens", doc! {"expires_at": 1}),
+        ("undo_records", doc! {"user": 1, "version": 1}),
+        ("undo_records", doc! {"realm": 1, "reserved": 1}),
+        ("undo_records", doc! {"realm": 1, "token": 1}),
+        ("undo_records", doc! {"expires_at": 1}),
         ("jobs", doc! {"dead_at": 1, "due_at": 1, "created_at": 1}),
         ("jobs", doc! {"about": 1}),
         ("audit", doc! {"user": 1, "at": -1, "_id": -1}),
@@ -58,7 +62,7 @@ async fn make(
 /// MongoDB's TTL indexes, where the server has them. They only clean up, a day late.
 async fn expire(database: &Database) -> Result<(), mongodb::error::Error> {
     let late = IndexOptions::builder().expire_after(Duration::from_hours(24)).build();
-    for collection in ["sessions", "one_time_tokens"] {
+    for collection in ["sessions", "one_time_tokens", "undo_records"] {
         match make(database, collection, doc! {"purge_after": 1}, late.clone()).await {
             Ok(()) => {}
             Err(error) if is_index_missing(&error) => {

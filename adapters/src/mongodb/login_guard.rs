@@ -93,4 +93,21 @@ impl LoginGuard for MongoDb {
         self.run(PORT, self.collection(COLLECTION).delete_one(idle)).await?;
         Ok(())
     }
+
+    async fn admit_factor(
+        &self,
+        realm: &Realm,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(Admission, u32), PortError> {
+        self.change_failed_logins(realm, subject, |failed| failed.admit_factor(now)).await
+    }
+
+    async fn withdraw_factor(&self, realm: &Realm, subject: &Digest, now: Timestamp) -> Result<(), PortError> {
+        self.change_failed_logins(realm, subject, |failed| failed.withdraw_factor(now)).await
+    }
+
+    async fn factor_succeeded(&self, realm: &Realm, subject: &Digest, now: Timestamp) -> Result<(), PortError> {
+        self.change_failed_logins(realm, subject, |failed| failed.succeed_factor(now)).await
+    }
 }

@@ -9,6 +9,7 @@
 //! | `registrations`, `login_counts`, `buckets` | `{_id: "hashed"}` | registrations by id: an index |
 //! | `sessions` | `{_id: "hashed"}` | by user, when a list is asked for: an index |
 //! | `one_time_tokens` | `{_id: "hashed"}` | by digest: an index |
+//! | `undo_records` | `{_id: "hashed"}` | by account, by digest, by reserved address: indexes |
 //! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
 
 mod audit_log;
@@ -34,6 +35,7 @@ mod registration_store;
 mod sent_message_store;
 pub(crate) mod session_store;
 mod signing;
+mod undo_store;
 pub(crate) mod user_store;
 
 use std::future::IntoFuture;

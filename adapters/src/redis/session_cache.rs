@@ -225,7 +225,12 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         | Change::RemoveToken(_)
         | Change::RemoveTokens { .. }
         | Change::ForgetJobs { .. }
-        | Change::ForgetLogins { .. } => None,
+        | Change::ForgetLogins { .. }
+        | Change::CheckReservation { .. }
+        | Change::InsertUndo(_)
+        | Change::SetUndoToken { .. }
+        | Change::UseUndo { .. }
+        | Change::RemoveUndos { .. } => None,
     };
     let mut users: Vec<(Realm, UserId)> = work.changes.iter().filter_map(user).collect();
     users.sort();

@@ -6,7 +6,8 @@ use portcullis_core::ports::error::PortError;
 
 use crate::sqlite::db::Db;
 use crate::sqlite::{
-    Sqlite, audit_log, job_queue, login_guard, one_time_token_store, registration_store, session_store, user_store,
+    Sqlite, audit_log, job_queue, login_guard, one_time_token_store, registration_store, session_store, undo_store,
+    user_store,
 };
 
 const PORT: &str = "database";
@@ -45,6 +46,11 @@ fn apply(db: &Db, change: Change, committed: &mut Committed) -> rusqlite::Result
         Change::RemoveTokens { realm, subject } => one_time_token_store::remove_all(db, &realm, &subject).map(Ok),
         Change::ForgetJobs { realm, subject } => job_queue::forget(db, &realm, &subject).map(Ok),
         Change::ForgetLogins { realm, email } => login_guard::forget(db, &realm, &email).map(Ok),
+        Change::CheckReservation { .. }
+        | Change::InsertUndo(_)
+        | Change::SetUndoToken { .. }
+        | Change::UseUndo { .. }
+        | Change::RemoveUndos { .. } => undo_store::apply(db, &change),
     }
 }
 

@@ -118,4 +118,21 @@ impl LoginGuard for Sqlite {
         let from = from.clone();
         self.change_failed_logins(realm, email, now, move |failed| failed.succeed(&from, now)).await
     }
+
+    async fn admit_factor(
+        &self,
+        realm: &Realm,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(Admission, u32), PortError> {
+        self.change_failed_logins(realm, subject, now, move |failed| failed.admit_factor(now)).await
+    }
+
+    async fn withdraw_factor(&self, realm: &Realm, subject: &Digest, now: Timestamp) -> Result<(), PortError> {
+        self.change_failed_logins(realm, subject, now, move |failed| failed.withdraw_factor(now)).await
+    }
+
+    async fn factor_succeeded(&self, realm: &Realm, subject: &Digest, now: Timestamp) -> Result<(), PortError> {
+        self.change_failed_logins(realm, subject, now, move |failed| failed.succeed_factor(now)).await
+    }
 }

@@ -22,6 +22,7 @@ mod session_store;
 mod signing;
 #[cfg(test)]
 mod tests;
+mod undo_store;
 mod user_store;
 mod writer;
 

@@ -9,7 +9,7 @@ use crate::sqlite::db::Db;
 use crate::sqlite::rows::PERSON_WITH_KEY;
 use crate::sqlite::{
     audit_log, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store, sent_message_store,
-    session_store, user_store,
+    session_store, undo_store, user_store,
 };
 
 /// How a collection is read: rows with the same key, which follow one another, are one record.
@@ -45,6 +45,7 @@ pub fn of(collection: Collection) -> Shape {
             let key = &["realm", "subject", "purpose"];
             shape("one_time_tokens", one_time_token_store::COLUMNS, key, one_time_token)
         }
+        Collection::UndoRecords => shape("undo_records", undo_store::COLUMNS, owned, undo_record),
         Collection::Jobs => shape("jobs", job_queue::COLUMNS, &["id"], job),
         Collection::Audit => shape("audit", audit_log::COLUMNS, &["number"], event),
         Collection::LoginCounts => shape("login_counts", login_guard::COLUMNS, &["realm", "email"], login_counts),
@@ -84,6 +85,10 @@ fn session(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
 
 fn one_time_token(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
     Ok(one_time_token_store::read(row)?.map(|token| Record::OneTimeToken(Box::new(token))))
+}
+
+fn undo_record(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
+    Ok(undo_store::read(row)?.map(|undo| Record::Undo(Box::new(undo))))
 }
 
 fn job(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
@@ -130,6 +135,7 @@ pub fn put(db: &Db, record: &Record) -> rusqlite::Result<()> {
             session_store::insert(db, session)
         }
         Record::OneTimeToken(token) => one_time_token_store::put(db, token),
+        Record::Undo(undo) => undo_store::put(db, undo),
         Record::Job(job) => job_queue::put(db, job),
         Record::Event(event) => audit_log::append(db, event),
         Record::LoginCounts(counts) => login_guard::put(db, counts),

@@ -21,7 +21,7 @@ const fn row_key(of: Collection) -> &'static str {
     match of {
         Collection::LoginCounts => "realm, email",
         Collection::Checks => "name",
-        Collection::Users | Collection::Registrations | Collection::Sessions => "realm, id",
+        Collection::Users | Collection::Registrations | Collection::Sessions | Collection::UndoRecords => "realm, id",
         Collection::OneTimeTokens => "realm, subject, purpose",
         Collection::Jobs => "id",
         Collection::Audit | Collection::SentMessages => "number",

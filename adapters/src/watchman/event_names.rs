@@ -11,6 +11,8 @@ pub const fn category(kind: EventKind) -> &'static str {
         K::LoginThrottled
         | K::SessionEndedByFailures
         | K::RefreshTokenStolen
+        | K::ChangeUndone
+        | K::DisabledByUndo
         | K::RegistrationRejected
         | K::RateLimitExceeded
         | K::SuspiciousLogin => "violation",
@@ -44,7 +46,12 @@ pub const fn category(kind: EventKind) -> &'static str {
 pub const fn level(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
-        K::RefreshTokenStolen | K::SessionEndedByFailures | K::SuspiciousLogin | K::MessageDead => "error",
+        K::RefreshTokenStolen
+        | K::SessionEndedByFailures
+        | K::SuspiciousLogin
+        | K::ChangeUndone
+        | K::DisabledByUndo
+        | K::MessageDead => "error",
         K::LoginThrottled
         | K::RegistrationRejected
         | K::LoginFailed

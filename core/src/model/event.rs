@@ -43,6 +43,10 @@ pub enum EventKind {
     EmailChangeRequested,
     /// A new address counts.
     EmailChanged,
+    /// An undo link restored the account to its state before a change.
+    ChangeUndone,
+    /// An undo link disabled the account: its reader could not prove to be the owner.
+    DisabledByUndo,
     /// An OTP was asked for.
     OtpRequested,
     /// The phone on record is proven.
@@ -79,7 +83,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -98,6 +102,8 @@ impl EventKind {
         Self::ProfileUpdated,
         Self::EmailChangeRequested,
         Self::EmailChanged,
+        Self::ChangeUndone,
+        Self::DisabledByUndo,
         Self::OtpRequested,
         Self::PhoneVerified,
         Self::OtpFailed,
@@ -138,6 +144,8 @@ impl EventKind {
             Self::ProfileUpdated => "profile_updated",
             Self::EmailChangeRequested => "email_change_requested",
             Self::EmailChanged => "email_changed",
+            Self::ChangeUndone => "change_undone",
+            Self::DisabledByUndo => "disabled_by_undo",
             Self::OtpRequested => "otp_requested",
             Self::PhoneVerified => "phone_verified",
             Self::OtpFailed => "otp_failed",

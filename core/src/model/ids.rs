@@ -56,6 +56,8 @@ ids! {
     AccessTokenId = "jti_";
     /// A job of the queue.
     JobId = "job_";
+    /// An undo record.
+    UndoId = "und_";
 }
 
 /// Sixteen bytes from 32 lower-case hexadecimal digits. One spelling only, so that ids compare as text too.

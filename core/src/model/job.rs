@@ -1,12 +1,13 @@
-//! Work that waits outside a request: a job names records and never carries a person's data or a secret.
+//! Work that waits outside a request: a job names records and carries no secret, and of a person nothing but the sealed
+//! address of a deleted account.
 
 use std::time::Duration;
 
-use crate::model::ids::{JobId, UserId};
+use crate::model::ids::{JobId, UndoId, UserId};
 use crate::model::message::Channel;
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::{Digest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
 /// What is to be done.
@@ -14,10 +15,31 @@ use crate::model::time::Timestamp;
 pub enum Task {
     /// Mail the link and code of a registration, or tell the owner of the address if it has an account.
     VerifyRegistration(UserId),
+    /// The same once more, asked for from a network (/24, /48).
+    VerifyAgain {
+        /// The registration.
+        registration: UserId,
+        /// Digest of the network.
+        network: Option<Digest>,
+    },
+    /// The same for the newest pending registration of an address whose mails of the day are spent.
+    VerifyNewest(Digest),
     /// Mail anew for each pending registration of an address.
-    ResendVerification(Digest),
+    ResendVerification {
+        /// The blind index of the address.
+        email: Digest,
+        /// Digest of the network that asked.
+        network: Option<Digest>,
+    },
     /// Mail a reset link if the address has an account.
-    ResetPassword(Digest),
+    ResetPassword {
+        /// The blind index of the address.
+        email: Digest,
+        /// Digest of the network that asked.
+        network: Option<Digest>,
+    },
+    /// Mail a reset link to an account that an undo link has restored.
+    ResetAfterUndo(UserId),
     /// Mail that the account exists now.
     Welcome(UserId),
     /// Mail that the password is another one.
@@ -28,6 +50,8 @@ pub enum Task {
         at: Timestamp,
         /// By a reset link.
         by_reset: bool,
+        /// Its undo record.
+        undo: Option<UndoId>,
     },
     /// Mail the link for a new address.
     ConfirmEmailChange(UserId),
@@ -44,6 +68,8 @@ pub enum Task {
         user: UserId,
         /// When.
         at: Timestamp,
+        /// Its undo record.
+        undo: Option<UndoId>,
     },
     /// Mail that the phone is another one.
     PhoneChanged {
@@ -51,6 +77,8 @@ pub enum Task {
         user: UserId,
         /// When.
         at: Timestamp,
+        /// Its undo record.
+        undo: Option<UndoId>,
     },
     /// Mail that a second factor was switched.
     MfaChanged {
@@ -60,6 +88,41 @@ pub enum Task {
         at: Timestamp,
         /// On now.
         enabled: bool,
+        /// Its undo record.
+        undo: Option<UndoId>,
+    },
+    /// Mail that everything stored was handed out.
+    DataExported {
+        /// The account.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Mail that a session was ended.
+    SessionEnded {
+        /// The account.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Mail that the account is gone. The only task that has something of a person: the address, sealed under a key of its
+    /// own, which goes with the job.
+    AccountDeleted {
+        /// The account that was.
+        user: UserId,
+        /// When.
+        at: Timestamp,
+        /// The key, bound to the job.
+        key: WrappedKey,
+        /// The address.
+        address: Sealed,
+    },
+    /// Mail that ten wrong second factors in a row came after the right password.
+    FactorsThrottled {
+        /// The account.
+        user: UserId,
+        /// When.
+        at: Timestamp,
     },
     /// Text the code of a challenge, if its holder and token are still the ones it was made for.
     SendOtp {
@@ -88,16 +151,36 @@ impl Task {
     #[must_use]
     pub const fn about(&self) -> JobSubject {
         match self {
-            Self::VerifyRegistration(user) | Self::Welcome(user) | Self::ConfirmEmailChange(user) => {
-                JobSubject::Subject(*user)
-            }
-            Self::ResendVerification(index) | Self::ResetPassword(index) => JobSubject::Address(*index),
-            Self::PasswordChanged { user, .. }
+            Self::VerifyNewest(index)
+            | Self::ResendVerification { email: index, .. }
+            | Self::ResetPassword { email: index, .. } => JobSubject::Address(*index),
+            Self::VerifyRegistration(user)
+            | Self::VerifyAgain { registration: user, .. }
+            | Self::ResetAfterUndo(user)
+            | Self::Welcome(user)
+            | Self::ConfirmEmailChange(user)
+            | Self::PasswordChanged { user, .. }
             | Self::EmailChangeRequested { user, .. }
             | Self::EmailChanged { user, .. }
             | Self::PhoneChanged { user, .. }
             | Self::MfaChanged { user, .. }
+            | Self::DataExported { user, .. }
+            | Self::SessionEnded { user, .. }
+            | Self::AccountDeleted { user, .. }
+            | Self::FactorsThrottled { user, .. }
             | Self::SendOtp { user, .. } => JobSubject::Subject(*user),
+        }
+    }
+
+    /// The undo record of the change that it tells of.
+    #[must_use]
+    pub const fn undo(&self) -> Option<&UndoId> {
+        match self {
+            Self::PasswordChanged { undo, .. }
+            | Self::EmailChanged { undo, .. }
+            | Self::PhoneChanged { undo, .. }
+            | Self::MfaChanged { undo, .. } => undo.as_ref(),
+            _ => None,
         }
     }
 
@@ -106,8 +189,11 @@ impl Task {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::VerifyRegistration(_) => "verify_registration",
-            Self::ResendVerification(_) => "resend_verification",
-            Self::ResetPassword(_) => "reset_password",
+            Self::VerifyAgain { .. } => "verify_again",
+            Self::VerifyNewest(_) => "verify_newest",
+            Self::ResendVerification { .. } => "resend_verification",
+            Self::ResetPassword { .. } => "reset_password",
+            Self::ResetAfterUndo(_) => "reset_after_undo",
             Self::Welcome(_) => "welcome",
             Self::PasswordChanged { .. } => "password_changed",
             Self::ConfirmEmailChange(_) => "confirm_email_change",
@@ -115,6 +201,10 @@ impl Task {
             Self::EmailChanged { .. } => "email_changed",
             Self::PhoneChanged { .. } => "phone_changed",
             Self::MfaChanged { .. } => "mfa_changed",
+            Self::DataExported { .. } => "data_exported",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::AccountDeleted { .. } => "account_deleted",
+            Self::FactorsThrottled { .. } => "factors_throttled",
             Self::SendOtp { .. } => "send_otp",
         }
     }

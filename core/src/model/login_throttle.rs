@@ -14,6 +14,8 @@ pub const THROTTLE: Duration = Duration::from_secs(60);
 pub const FREE_OWN_FAILURES: u32 = 2;
 /// After the free failures, all strangers together are admitted so often in an hour.
 pub const STRANGERS_PER_HOUR: u32 = 100;
+/// The longest pause between two attempts at a second factor.
+const MAX_FACTOR_PAUSE: Duration = Duration::from_hours(1);
 /// The part of it that is kept for strangers without a failure.
 const RESERVED_PER_HOUR: u32 = STRANGERS_PER_HOUR / 2;
 const STRANGERS_INTERVAL: Duration = Duration::from_secs(3600 / STRANGERS_PER_HOUR as u64);
@@ -198,6 +200,47 @@ impl FailedLogins {
             self.known.push((from.address, FailureCount::new(now)));
         }
         keep_newest(&mut self.known, MAX_KNOWN);
+    }
+
+    /// Decides about an attempt at the second factor of an account, whose counts these are, and says how many failures in
+    /// a row are counted then. All addresses count together. After [`FREE_FAILURES`] one attempt a minute is admitted, ten
+    /// times; then the pause doubles after each ten, to an hour.
+    ///
+    /// ```
+    /// use portcullis_core::model::login_throttle::{Admission, FREE_FAILURES, FailedLogins, THROTTLE};
+    /// use portcullis_core::model::time::Timestamp;
+    ///
+    /// let now = Timestamp::from_millis(0);
+    /// let pause_after = |failures| {
+    ///     let mut failed = FailedLogins { failures: failures - 1, ..FailedLogins::default() };
+    ///     assert_eq!(failed.admit_factor(now), (Admission::Admitted, failures));
+    ///     failed.full_at.since(now)
+    /// };
+    /// assert!(pause_after(FREE_FAILURES - 1).is_zero());
+    /// assert_eq!([10, 19, 20, 30, 60, 1000].map(pause_after), [1, 1, 2, 4, 32, 60].map(|minutes| THROTTLE * minutes));
+    /// ```
+    pub fn admit_factor(&mut self, now: Timestamp) -> (Admission, u32) {
+        if self.failures >= FREE_FAILURES && now < self.full_at {
+            return (Admission::Throttled(self.full_at.since(now)), self.failures);
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.touched_at = now;
+        if let Some(throttled) = self.failures.checked_sub(FREE_FAILURES) {
+            let pause = THROTTLE.saturating_mul(2u32.saturating_pow(throttled / FREE_FAILURES));
+            self.full_at = now + pause.min(MAX_FACTOR_PAUSE);
+        }
+        (Admission::Admitted, self.failures)
+    }
+
+    /// The attempt at the second factor was none: no code was compared.
+    pub fn withdraw_factor(&mut self, now: Timestamp) {
+        self.failures = self.failures.saturating_sub(1);
+        self.full_at = self.full_at.min(now);
+    }
+
+    /// The second factor was right.
+    pub fn succeed_factor(&mut self, now: Timestamp) {
+        *self = Self { touched_at: now, ..Self::default() };
     }
 
     /// When nobody will miss these counts; never while an address is known.

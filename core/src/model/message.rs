@@ -7,13 +7,21 @@ use crate::model::otp::TypedCode;
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
 
+/// The link of a notice that restores the account to its state before the change.
+#[derive(Debug, Clone)]
+pub struct UndoLink {
+    /// The right the link carries.
+    pub token: OpaqueToken,
+    /// How long it lives.
+    pub expires_in: Duration,
+}
+
 /// An e-mail.
 #[derive(Debug, Clone)]
 pub enum EmailMessage {
-    /// Prove this address: a link, and a code for who cannot follow it.
+    /// Prove this address: a link, and a code for who cannot follow it. Nothing that the registration chose: a stranger
+    /// may have entered the address.
     VerifyEmail {
-        /// Who registered.
-        first_name: PersonName,
         /// The right the link carries.
         token: OpaqueToken,
         /// The same right, typed.
@@ -48,11 +56,11 @@ pub enum EmailMessage {
         at: Timestamp,
         /// By a reset link rather than by the person logged in.
         by_reset: bool,
+        /// To undo it.
+        undo: Option<UndoLink>,
     },
-    /// Prove this new address.
+    /// Prove this new address. Nothing that the account chose: the address may be a stranger's.
     ConfirmEmailChange {
-        /// Who asked.
-        first_name: PersonName,
         /// The right the link carries.
         token: OpaqueToken,
         /// How long it lives.
@@ -71,6 +79,8 @@ pub enum EmailMessage {
         first_name: PersonName,
         /// When.
         at: Timestamp,
+        /// To undo it.
+        undo: Option<UndoLink>,
     },
     /// The account has another phone.
     PhoneChanged {
@@ -78,6 +88,8 @@ pub enum EmailMessage {
         first_name: PersonName,
         /// When.
         at: Timestamp,
+        /// To undo it.
+        undo: Option<UndoLink>,
     },
     /// A second factor was switched on or off.
     MfaChanged {
@@ -87,10 +99,59 @@ pub enum EmailMessage {
         at: Timestamp,
         /// On now.
         enabled: bool,
+        /// To undo it.
+        undo: Option<UndoLink>,
+    },
+    /// Everything stored was handed to somebody who was logged in.
+    DataExported {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
+    /// A session was ended.
+    SessionEnded {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
+    },
+    /// The account is gone, and the name with it.
+    AccountDeleted {
+        /// When.
+        at: Timestamp,
+    },
+    /// Ten wrong second factors in a row came after the right password.
+    FactorsThrottled {
+        /// Whose.
+        first_name: PersonName,
+        /// When.
+        at: Timestamp,
     },
 }
 
 impl EmailMessage {
+    /// The undo link it carries.
+    #[must_use]
+    pub const fn undo_link(&self) -> Option<&UndoLink> {
+        match self {
+            Self::PasswordChanged { undo, .. }
+            | Self::EmailChanged { undo, .. }
+            | Self::PhoneChanged { undo, .. }
+            | Self::MfaChanged { undo, .. } => undo.as_ref(),
+            Self::VerifyEmail { .. }
+            | Self::Welcome { .. }
+            | Self::AlreadyRegistered { .. }
+            | Self::ResetPassword { .. }
+            | Self::ConfirmEmailChange { .. }
+            | Self::EmailChangeRequested { .. }
+            | Self::DataExported { .. }
+            | Self::SessionEnded { .. }
+            | Self::AccountDeleted { .. }
+            | Self::FactorsThrottled { .. } => None,
+        }
+    }
+
     /// The template that gives it words.
     #[must_use]
     pub const fn template(&self) -> &'static str {
@@ -105,6 +166,10 @@ impl EmailMessage {
             Self::EmailChanged { .. } => "email_changed",
             Self::PhoneChanged { .. } => "phone_changed",
             Self::MfaChanged { .. } => "mfa_changed",
+            Self::DataExported { .. } => "data_exported",
+            Self::SessionEnded { .. } => "session_ended",
+            Self::AccountDeleted { .. } => "account_deleted",
+            Self::FactorsThrottled { .. } => "factors_throttled",
         }
     }
 }

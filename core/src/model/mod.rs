@@ -27,4 +27,5 @@ pub mod stored_key;
 pub mod stored_record;
 pub mod strength;
 pub mod time;
+pub mod undo;
 pub mod user;

@@ -112,6 +112,8 @@ pub enum Field {
     PendingEmail,
     /// The address before the last change, kept until its owner has been told.
     PreviousEmail,
+    /// The state of an account before a change that can be undone.
+    FormerState,
     /// E.164.
     Phone,
     /// `US` or `+1`, as given.
@@ -143,6 +145,7 @@ impl Field {
             Self::Email => "email",
             Self::PendingEmail => "pending_email",
             Self::PreviousEmail => "previous_email",
+            Self::FormerState => "former_state",
             Self::Phone => "phone",
             Self::CountryCode => "country_code",
             Self::Country => "country",

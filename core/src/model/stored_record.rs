@@ -10,6 +10,7 @@ use crate::model::sealed::Digest;
 use crate::model::sent_message::StoredMessage;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
+use crate::model::undo::UndoRecord;
 use crate::model::user::{Registration, User};
 
 /// The collections of a store, in the order of a migration.
@@ -25,6 +26,8 @@ pub enum Collection {
     Sessions,
     /// One-time tokens: links, codes and OTPs.
     OneTimeTokens,
+    /// Undo records.
+    UndoRecords,
     /// Queued jobs and dead letters.
     Jobs,
     /// The audit log.
@@ -39,12 +42,13 @@ pub enum Collection {
 
 impl Collection {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Checks,
         Self::Users,
         Self::Registrations,
         Self::Sessions,
         Self::OneTimeTokens,
+        Self::UndoRecords,
         Self::Jobs,
         Self::Audit,
         Self::LoginCounts,
@@ -61,6 +65,7 @@ impl Collection {
             Self::Registrations => "registrations",
             Self::Sessions => "sessions",
             Self::OneTimeTokens => "one_time_tokens",
+            Self::UndoRecords => "undo_records",
             Self::Jobs => "jobs",
             Self::Audit => "audit",
             Self::LoginCounts => "login_counts",
@@ -98,6 +103,8 @@ pub enum Record {
     Session(Box<Session>),
     /// A one-time token.
     OneTimeToken(Box<OneTimeToken>),
+    /// An undo record.
+    Undo(Box<UndoRecord>),
     /// A job.
     Job(StoredJob),
     /// An event of the audit log.
@@ -120,6 +127,7 @@ impl Record {
             Self::Registrations(_) => Collection::Registrations,
             Self::Session(_) => Collection::Sessions,
             Self::OneTimeToken(_) => Collection::OneTimeTokens,
+            Self::Undo(_) => Collection::UndoRecords,
             Self::Job(_) => Collection::Jobs,
             Self::Event(_) => Collection::Audit,
             Self::LoginCounts(_) => Collection::LoginCounts,

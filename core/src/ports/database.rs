@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 
 use crate::model::event::Event;
-use crate::model::ids::{SessionId, UserId};
+use crate::model::ids::{SessionId, UndoId, UserId};
 use crate::model::job::{Job, JobSubject};
 use crate::model::one_time_token::{OneTimeToken, TokenOwner};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
+use crate::model::undo::UndoRecord;
 use crate::model::user::{Registration, User};
 use crate::ports::error::PortError;
 
@@ -147,6 +148,50 @@ pub enum Change {
         /// The blind index of the address.
         email: Digest,
     },
+    /// Refuses the commit (`EmailTaken`) if an unexpired undo record of another account reserves the address. A commit
+    /// that gives an account an address has this change.
+    CheckReservation {
+        /// The realm.
+        realm: Realm,
+        /// The blind index of the address.
+        email: Digest,
+        /// The account that gets the address.
+        user: UserId,
+        /// Records that expire at or before this time are expired.
+        now: Timestamp,
+    },
+    /// Stores a new undo record.
+    InsertUndo(Box<UndoRecord>),
+    /// Sets the digest of a link in place of an older one's, if the record is unexpired and unused (`UndoGone`).
+    SetUndoToken {
+        /// The realm.
+        realm: Realm,
+        /// The record.
+        id: UndoId,
+        /// The digest of the link.
+        token: Digest,
+        /// Records that expire at or before this time are expired.
+        now: Timestamp,
+    },
+    /// Uses an undo link up, and marks every younger record of its account as used (`UndoGone` if the record is expired,
+    /// used or has another link). Of many racing commits, one succeeds.
+    UseUndo {
+        /// The realm.
+        realm: Realm,
+        /// The record.
+        id: UndoId,
+        /// The digest of the link.
+        token: Digest,
+        /// Records that expire at or before this time are expired.
+        now: Timestamp,
+    },
+    /// Erasure: removes every undo record of an account, and its reservations with them.
+    RemoveUndos {
+        /// The realm.
+        realm: Realm,
+        /// The account.
+        user: UserId,
+    },
 }
 
 /// What one use case stores: changes in their order, the jobs that follow from them, and the audit events.
@@ -154,7 +199,7 @@ pub enum Change {
 pub struct UnitOfWork {
     /// Applied in this order.
     pub changes: Vec<Change>,
-    /// Due when the commit is visible.
+    /// Due from their creation on, which may be in the future, once the commit is visible.
     pub jobs: Vec<Job>,
     /// Audit events.
     pub events: Vec<Event>,
@@ -202,6 +247,9 @@ pub enum Refusal {
     /// The one-time token does not exist, has expired or is another one.
     #[error("the one-time token is gone")]
     TokenGone,
+    /// The undo record does not exist, has expired, was used or has another link.
+    #[error("the undo link is gone")]
+    UndoGone,
 }
 
 /// What a commit did beyond what was asked by name.

@@ -41,4 +41,19 @@ pub trait LoginGuard: Send + Sync {
         from: &LoginSource,
         now: Timestamp,
     ) -> Result<(), PortError>;
+
+    /// Before a second factor of an account is looked at: decides, and counts a failure where the attempt is admitted, in
+    /// one atomic step; with how many in a row are counted then. `subject` is a digest that stands for the account.
+    async fn admit_factor(
+        &self,
+        realm: &Realm,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(Admission, u32), PortError>;
+
+    /// The attempt at the second factor was none: takes its failure back.
+    async fn withdraw_factor(&self, realm: &Realm, subject: &Digest, now: Timestamp) -> Result<(), PortError>;
+
+    /// The second factor was right: its count starts again.
+    async fn factor_succeeded(&self, realm: &Realm, subject: &Digest, now: Timestamp) -> Result<(), PortError>;
 }

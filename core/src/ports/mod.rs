@@ -7,6 +7,7 @@ pub mod error;
 
 // users
 pub mod registration_store;
+pub mod undo_store;
 pub mod user_store;
 // tokens
 pub mod one_time_token_store;

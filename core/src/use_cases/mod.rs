@@ -10,6 +10,7 @@ pub mod factors;
 pub mod login;
 pub mod operator;
 pub mod password;
+pub mod recovery;
 pub mod registration;
 pub mod session;
 pub mod shared;

@@ -2,11 +2,14 @@
 //! event exist exactly if the change exists, a link or code is used up exactly if its effect exists, and the user can
 //! try again.
 
+use std::time::Duration;
+
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
+use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
@@ -37,6 +40,11 @@ fn at_every_step(
             assert!(step < 60, "a story is shorter");
         }
     }
+}
+
+/// Whether the account's newest change has an undo record, and how many records there are.
+fn undo_records(play: &Play) -> usize {
+    play.world.undos.all().len()
 }
 
 /// Whether the audit log has an event of that kind.
@@ -82,8 +90,13 @@ fn verifying() {
         if !works {
             // the link is good still, or a new one can be had
             if play.verify(&play.link("mail_email_verify")).is_err() {
-                play.world.clock.advance(std::time::Duration::from_secs(61));
-                block_on(play.service.registrations().resend_verification(&play.realm, "bob@example.com")).unwrap();
+                play.world.clock.advance(Duration::from_secs(61));
+                block_on(play.service.registrations().resend_verification(
+                    &play.realm,
+                    "bob@example.com",
+                    &play.client,
+                ))
+                .unwrap();
                 play.deliver();
                 play.verify(&play.link("mail_email_verify")).unwrap();
             }
@@ -96,7 +109,7 @@ fn verifying() {
 fn resetting_a_password() {
     let prepare = || {
         let (play, pair) = user();
-        block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
         play.deliver();
         (play, pair)
     };
@@ -113,6 +126,7 @@ fn resetting_a_password() {
         let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in(EMAIL, OTHER).is_ok());
         assert!(old != new, "one password works, never both and never none");
         assert_eq!((recorded(play, EventKind::PasswordReset), queued(play, "password_changed")), (new, new));
+        assert_eq!(undo_records(play), usize::from(new));
         assert_eq!(unused(play, Purpose::ResetPassword), !new, "the link is used up exactly if the password is new");
         let link = play.link("mail_password_reset");
         if !new {
@@ -136,6 +150,7 @@ fn changing_a_password() {
         assert!(old != new);
         assert!(new || !acknowledged);
         assert_eq!((recorded(play, EventKind::PasswordChanged), queued(play, "password_changed")), (new, new));
+        assert_eq!(undo_records(play), usize::from(new));
         assert_eq!(play.caller(pair).is_err(), new, "every session of the old password ends");
     });
 }
@@ -258,6 +273,7 @@ fn switching_the_second_factor() {
         let on = play.world.users.all()[0].mfa_sms;
         assert!(on || !acknowledged);
         assert_eq!((recorded(play, EventKind::MfaEnabled), queued(play, "mfa_changed")), (on, on));
+        assert_eq!(undo_records(play), usize::from(on));
     });
 }
 
@@ -280,7 +296,7 @@ fn asking_for_another_address() {
 fn disabling() {
     let prepare = || {
         let (play, pair) = user();
-        block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+        block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
         play.deliver();
         (play, pair)
     };
@@ -366,7 +382,76 @@ fn changing_the_address() {
         let (old, new) = (play.log_in(EMAIL, PASSWORD).is_ok(), play.log_in("new@example.org", PASSWORD).is_ok());
         assert!(old != new, "one address, never both and never none");
         assert_eq!((recorded(play, EventKind::EmailChanged), queued(play, "email_changed")), (new, new));
+        assert_eq!(undo_records(play), usize::from(new));
         assert_eq!(unused(play, Purpose::ChangeEmail), !new, "the link is used up exactly if the address is new");
         assert!(new || !acknowledged);
+    });
+}
+
+fn with_a_thief() -> (Play, TokenPair) {
+    let (play, pair) = user();
+    play.move_to(&pair, "thief@example.net");
+    let thief = play.log_in("thief@example.net", PASSWORD).unwrap();
+    (play, thief)
+}
+
+#[test]
+fn undoing_with_the_former_password() {
+    let story = |play: &Play, _: &TokenPair| {
+        let link = play.undo_link(EMAIL);
+        block_on(play.service.recovery().undo(&play.realm, &link, Some(PASSWORD), &play.client)).is_ok()
+    };
+    at_every_step(with_a_thief, story, |play, thief, acknowledged| {
+        let link = play.undo_link(EMAIL);
+        let owner = play.log_in(EMAIL, PASSWORD).is_ok();
+        assert!(owner != play.log_in("thief@example.net", PASSWORD).is_ok(), "one address, never both and never none");
+        assert!(owner || !acknowledged);
+        assert_eq!((recorded(play, EventKind::ChangeUndone), queued(play, "reset_after_undo")), (owner, owner));
+        assert_eq!(play.caller(thief).is_err(), owner);
+        let again = block_on(play.service.recovery().undo(&play.realm, &link, Some(PASSWORD), &play.client));
+        assert_eq!(again.is_ok(), !owner, "the link is used up exactly if the change is undone");
+        play.log_in(EMAIL, PASSWORD).unwrap();
+    });
+}
+
+#[test]
+fn undoing_without_a_password() {
+    let story = |play: &Play, _: &TokenPair| {
+        let link = play.undo_link(EMAIL);
+        block_on(play.service.recovery().undo(&play.realm, &link, None, &play.client)).is_ok()
+    };
+    at_every_step(with_a_thief, story, |play, thief, acknowledged| {
+        let disabled = play.log_in("thief@example.net", PASSWORD).is_err();
+        assert!(disabled || !acknowledged);
+        assert_eq!(recorded(play, EventKind::DisabledByUndo), disabled);
+        assert_eq!(play.caller(thief).is_err(), disabled);
+        let link = play.undo_link(EMAIL);
+        let again = block_on(play.service.recovery().undo(&play.realm, &link, None, &play.client));
+        assert_eq!(again.is_ok(), !disabled, "the link is used up exactly if the account is disabled");
+        assert!(play.log_in("thief@example.net", PASSWORD).is_err());
+    });
+}
+
+#[test]
+fn telling_of_a_change() {
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        let changed = play.service.passwords().change_password(&caller, PASSWORD, OTHER, &play.client);
+        if block_on(changed).is_err() {
+            return false;
+        }
+        while !matches!(block_on(play.service.deliveries().deliver_next()), Ok(Delivery::Idle) | Err(_)) {}
+        true
+    };
+    at_every_step(user, story, |play, _, _| {
+        if play.log_in(EMAIL, OTHER).is_err() {
+            return;
+        }
+        // a lease or a pause ends; then the newest link is good, however often the mail was tried
+        play.world.clock.advance(Duration::from_secs(180));
+        play.deliver();
+        let link = play.undo_link(EMAIL);
+        block_on(play.service.recovery().undo(&play.realm, &link, Some(PASSWORD), &play.client)).unwrap();
+        play.log_in(EMAIL, PASSWORD).unwrap();
     });
 }

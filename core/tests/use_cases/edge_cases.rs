@@ -135,20 +135,22 @@ fn a_code_proves_the_number_it_went_to_and_no_other() {
 fn nothing_about_someone_deleted_waits_anywhere() {
     let play = Play::new();
     let pair = play.user();
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     let _ = play.asked_to_move(&pair);
     let _ = play.otp(&pair);
     assert!(play.log_in(EMAIL, "wrong").is_err());
     let email = play.world.users.all()[0].person.email_index;
     assert!(play.world.tokens.all().len() >= 3 && play.world.guard.remembers(&play.realm, &email));
     // asked for, and not worked on yet
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     let _ =
         block_on(play.service.factors().send_otp(&play.realm, &pair.user.to_string(), PHONE, Channel::Sms)).unwrap();
     play.register(EMAIL).unwrap();
     block_on(play.service.accounts().delete_account(&play.caller(&pair).unwrap(), Reauthentication::None)).unwrap();
     assert!(play.world.tokens.all().is_empty() && play.world.registrations.all().is_empty());
-    assert!(play.world.jobs.waiting().is_empty() && !play.world.guard.remembers(&play.realm, &email));
+    let waiting: Vec<_> = play.world.jobs.waiting().iter().map(|job| job.task.kind()).collect();
+    assert_eq!(waiting, ["account_deleted"], "the notice, whose address is sealed under a key of its own");
+    assert!(!play.world.guard.remembers(&play.realm, &email));
     assert!(play.world.mailer.sent_to(EMAIL).is_empty(), "what the mailbox had of them");
 }
 

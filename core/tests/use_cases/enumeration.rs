@@ -32,7 +32,7 @@ fn changed_password(play: &Play) {
 
 fn reset_password(play: &Play) {
     let _ = play.user();
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     play.deliver();
     let link = play.link("mail_password_reset");
     block_on(play.service.passwords().reset_password(&play.realm, &link, OTHER, &play.client)).unwrap();
@@ -94,8 +94,10 @@ fn told(play: &Play, address: &'static str, step: Step) -> String {
         }
         Step::LogIn => log_in(STRANGERS),
         Step::LogInWithAnother => log_in("another-password-of-nobody"),
-        Step::Resend => text(block_on(play.service.registrations().resend_verification(&play.realm, address))),
-        Step::Forget => text(block_on(play.service.passwords().request_reset(&play.realm, address))),
+        Step::Resend => {
+            text(block_on(play.service.registrations().resend_verification(&play.realm, address, &play.client)))
+        }
+        Step::Forget => text(block_on(play.service.passwords().request_reset(&play.realm, address, &play.client))),
         Step::Wait(seconds) => {
             play.world.clock.advance(Duration::from_secs(seconds));
             String::new()

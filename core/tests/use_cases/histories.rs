@@ -106,8 +106,8 @@ fn passwords_are_changed_and_reset() {
     assert!(matches!(play.caller(&there), Err(AuthError::NotAuthenticated)));
     assert!(matches!(play.log_in(EMAIL, PASSWORD), Err(AuthError::InvalidCredentials)));
 
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
-    block_on(play.service.passwords().request_reset(&play.realm, "nobody@example.com")).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, "nobody@example.com", &play.client)).unwrap();
     play.deliver();
     let link = play.link("mail_password_reset");
     block_on(play.service.passwords().preview_reset(&play.realm, &link)).unwrap();
@@ -260,7 +260,7 @@ fn generations_only_grow() {
     block_on(play.service.passwords().change_password(&play.caller(&pair).unwrap(), PASSWORD, OTHER, &play.client))
         .unwrap();
     is_next("changed");
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     play.deliver();
     block_on(play.service.passwords().reset_password(
         &play.realm,

@@ -18,8 +18,10 @@ mod histories;
 mod reauthentication;
 mod refresh_model;
 mod refusals;
+mod second_factors;
 mod squatting;
 mod texts;
+mod undo;
 
 use portcullis_core::model::client::Client;
 use portcullis_core::model::realm::Realm;
@@ -107,10 +109,14 @@ impl Play {
 
     /// Registers, verifies and logs in.
     fn user(&self) -> TokenPair {
-        self.register(EMAIL).expect("registered");
+        self.user_at(EMAIL)
+    }
+
+    fn user_at(&self, email: &'static str) -> TokenPair {
+        self.register(email).expect("registered");
         self.deliver();
         self.verify(&self.link("mail_email_verify")).expect("verified");
         self.deliver();
-        self.log_in(EMAIL, PASSWORD).expect("logged in")
+        self.log_in(email, PASSWORD).expect("logged in")
     }
 }

@@ -167,7 +167,7 @@ proptest! {
                 }
                 Step::Reset => {
                     play.world.mailer.take();
-                    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+                    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
                     play.deliver();
                     if play.world.mailer.link_token("mail_password_reset").is_some() {
                         let next = if password == PASSWORD { OTHER } else { PASSWORD };

@@ -64,7 +64,7 @@ fn too_long_disabled_and_overloaded() {
         block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())),
         Err(AuthError::InvalidGrant)
     ));
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     play.deliver();
     assert!(!play.world.mailer.templates().contains(&"mail_password_reset"));
 }
@@ -109,11 +109,11 @@ fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
     assert!(matches!(stale, Err(AuthError::PreconditionFailed)));
     for email in ["", "x"] {
         assert!(matches!(
-            block_on(play.service.passwords().request_reset(&play.realm, email)),
+            block_on(play.service.passwords().request_reset(&play.realm, email, &play.client)),
             Err(AuthError::Invalid(_))
         ));
         assert!(matches!(
-            block_on(play.service.registrations().resend_verification(&play.realm, email)),
+            block_on(play.service.registrations().resend_verification(&play.realm, email, &play.client)),
             Err(AuthError::Invalid(_))
         ));
         assert!(matches!(
@@ -326,7 +326,7 @@ fn a_try_that_was_shed_and_a_pending_registrations_password_are_no_failures() {
 fn whoever_follows_a_reset_link_is_known() {
     let play = Play::new();
     let _ = play.user();
-    block_on(play.service.passwords().request_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
     play.deliver();
     let link = play.link("mail_password_reset");
     block_on(play.service.passwords().reset_password(&play.realm, &link, OTHER, &Play::from(7))).unwrap();

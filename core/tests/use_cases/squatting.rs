@@ -83,7 +83,7 @@ fn a_mail_sent_again_does_not_keep_a_registration_alive() {
     let play = Play::new();
     register(&play, PASSWORD, &play.client);
     play.world.clock.advance(Duration::from_secs(86_400 - 10));
-    block_on(play.service.registrations().resend_verification(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.registrations().resend_verification(&play.realm, EMAIL, &play.client)).unwrap();
     play.deliver();
     let link = play.link("mail_email_verify");
     play.world.clock.advance(Duration::from_secs(10));

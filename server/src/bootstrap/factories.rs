@@ -68,6 +68,7 @@ pub fn policy(settings: &Settings) -> Policy {
             verify: lifetimes.verify,
             reset: lifetimes.reset,
             otp: lifetimes.otp,
+            ..Policy::default().lifetimes
         },
         passwords: PasswordRules {
             min_length: settings.passwords.min_length,

@@ -134,6 +134,7 @@ impl Server {
             registrations: stores.registrations,
             sessions: stores.sessions,
             one_time_tokens: stores.one_time_tokens,
+            undos: stores.undos,
             signer: Arc::new(signer(settings, &public_url)?),
             breached: Arc::new(breached(settings)?),
             cipher,

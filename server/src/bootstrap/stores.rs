@@ -22,6 +22,7 @@ use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
+use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
 
 use super::factories::record_macs;
@@ -41,6 +42,7 @@ pub struct Stores {
     pub registrations: Arc<dyn RegistrationStore>,
     pub sessions: Arc<dyn SessionStore>,
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
+    pub undos: Arc<dyn UndoStore>,
     pub jobs: Arc<dyn JobQueue>,
     pub audit: Arc<dyn AuditLog>,
     pub guard: Arc<dyn LoginGuard>,
@@ -62,6 +64,7 @@ impl Stores {
             + RegistrationStore
             + SessionStore
             + OneTimeTokenStore
+            + UndoStore
             + JobQueue
             + AuditLog
             + LoginGuard
@@ -75,6 +78,7 @@ impl Stores {
             registrations: store.clone(),
             sessions: store.clone(),
             one_time_tokens: store.clone(),
+            undos: store.clone(),
             jobs: store.clone(),
             audit: store.clone(),
             guard: store.clone(),

@@ -39,6 +39,7 @@ impl Server {
             registrations: ports.registrations,
             sessions: ports.sessions,
             one_time_tokens: ports.one_time_tokens,
+            undos: ports.undos,
             jobs: ports.jobs,
             audit: ports.audit,
             guard: ports.guard,

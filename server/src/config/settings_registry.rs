@@ -124,6 +124,7 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
     ("forget_password", 3, "min"),
     ("reset_password_form", 10, "min"),
     ("reset_password", 3, "min"),
+    ("undo", 10, "min"),
     ("profile", 60, "min"),
     ("update", 10, "min"),
     ("change_password", 5, "min"),

@@ -25,8 +25,12 @@ pub fn schemas() -> Value {
         "Factors": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}})),
         "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::text("Instead of a recent login.")})),
         "Deletion": schemas::object(&[], json!({"password": schemas::text("Instead of a recent login.")})),
-        "Export": schemas::object(&["profile", "sessions", "events"], json!({
+        "Export": schemas::object(&["profile", "former_states", "sessions", "events"], json!({
             "profile": {"$ref": "#/components/schemas/Profile"}, "previous_email": {"type": ["string", "null"]},
+            "former_states": {"type": "array", "items": schemas::object(&["change", "changed_at", "expires_at", "undone", "email", "phone", "country_code", "is_phone_verified", "mfa"], json!({
+                "change": {"enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(), "expires_at": schemas::time(), "undone": {"type": "boolean"},
+                "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": {"$ref": "#/components/schemas/Factors"},
+            }))},
             "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
             "events": {"type": "array", "items": schemas::object(&["at", "event"], json!({"at": schemas::time(), "event": schemas::text("What happened."), "session": {"type": ["string", "null"]}}))},
         })),
@@ -79,9 +83,23 @@ pub async fn export(context: RealmContext, Authenticated(caller): Authenticated)
             "session": event.session.map(|session| session.to_string()),
         })
     });
+    let former_states = export.former_states.iter().map(|(record, former)| {
+        json!({
+            "change": record.change.as_str(),
+            "changed_at": rfc3339(record.created_at),
+            "expires_at": rfc3339(record.expires_at),
+            "undone": record.used,
+            "email": former.email,
+            "phone": former.phone,
+            "country_code": former.country_code,
+            "is_phone_verified": former.phone_verified,
+            "mfa": {"sms": former.mfa_sms},
+        })
+    });
     let body = json!({
         "profile": ProfileResponse::of(&export.profile),
         "previous_email": export.previous_email.as_ref().map(Email::as_str),
+        "former_states": former_states.collect::<Vec<Value>>(),
         "sessions": export.sessions.iter().map(session_json).collect::<Vec<Value>>(),
         "events": events.collect::<Vec<Value>>(),
     });

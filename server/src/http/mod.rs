@@ -35,6 +35,7 @@ mod mailbox;
 mod passwords;
 mod phones;
 mod profile;
+mod recovery;
 mod registration;
 mod sessions;
 pub mod system;

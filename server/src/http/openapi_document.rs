@@ -13,7 +13,9 @@ use crate::http::problem::ErrorFormat;
 use crate::http::routes::{optional_endpoints, realm_endpoints, system_endpoints};
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
-use crate::http::{account, clients, logins, mailbox, passwords, phones, profile, registration, sessions, system};
+use crate::http::{
+    account, clients, logins, mailbox, passwords, phones, profile, recovery, registration, sessions, system,
+};
 
 /// The document for this deployment's realms.
 #[must_use]
@@ -242,6 +244,7 @@ fn all_schemas() -> Value {
         logins::schemas(),
         phones::schemas(),
         passwords::schemas(),
+        recovery::schemas(),
         profile::schemas(),
         sessions::schemas(),
         account::schemas(),

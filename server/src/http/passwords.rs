@@ -33,7 +33,7 @@ pub async fn forget(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query_or_body(Accepts::Json)?;
     let email = fields.required_text("email");
     fields.finish()?;
-    context.service().passwords().request_reset(&context.realm, &email).await?;
+    context.service().passwords().request_reset(&context.realm, &email, &context.client).await?;
     Ok(json(StatusCode::ACCEPTED, &json!({"message": "Password reset link sent to your email"})))
 }
 

@@ -79,7 +79,7 @@ pub async fn resend(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let email = fields.required_text("email");
     fields.finish()?;
-    context.service().registrations().resend_verification(&context.realm, &email).await?;
+    context.service().registrations().resend_verification(&context.realm, &email, &context.client).await?;
     let message = "If a registration waits for this address, its e-mail was sent again";
     Ok(json(StatusCode::ACCEPTED, &json!({"message": message})))
 }

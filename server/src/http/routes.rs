@@ -22,7 +22,7 @@ use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, clients, demo, docs, logins, mailbox, passwords, phones, profile, registration, sessions, system,
+    account, clients, demo, docs, logins, mailbox, passwords, phones, profile, recovery, registration, sessions, system,
 };
 
 const GET: &[Method] = &[Method::GET];
@@ -52,6 +52,9 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("forget_password", GET_POST, "/forget_password", passwords::forget, &passwords::FORGET).limit("forget_password").changes_by_get(ChangesByGet::Always),
         Endpoint::new("reset_password_form", GET, "/reset_password_form", passwords::reset_form, &passwords::RESET_FORM).limit("reset_password_form").cancel_on_disconnect(),
         Endpoint::new("reset_password", POST, "/reset_password", passwords::reset, &passwords::RESET).limit("reset_password"),
+
+        Endpoint::new("undo_page", GET, "/undo", recovery::undo_page, &recovery::UNDO_PAGE).limit("undo").cancel_on_disconnect(),
+        Endpoint::new("undo", POST, "/undo", recovery::undo, &recovery::UNDO).limit("undo"),
 
         Endpoint::new("profile", GET, "/", profile::show, &profile::SHOW).limit("profile").access(Access::User).cancel_on_disconnect(),
         Endpoint::new("update", PUT_PATCH, "/update", profile::update, &profile::UPDATE).limit("update").access(Access::User),

@@ -92,6 +92,10 @@ impl Model {
             Right::Verify => fill(&mut people.registration_mut(&awaited.name)?.link),
             Right::Reset => fill(&mut people.account_mut(&awaited.name)?.reset),
             Right::Change => fill(&mut people.account_mut(&awaited.name)?.change),
+            Right::Undo => {
+                let undos = &mut people.account_mut(&awaited.name)?.undos;
+                undos.last_mut().filter(|undo| undo.token.is_none())?.token.clone_from(&sent.token);
+            }
             right @ (Right::Phone | Right::Login) => {
                 slot(people.account_mut(&awaited.name)?, right).as_mut()?.otp.clone_from(&sent.code);
                 return sent.code.as_ref().map(|_| ());
@@ -122,7 +126,7 @@ impl Story {
             Expected::Challenge(_) => Answer::Challenge(made_up("challenge")),
         };
         let sent = last.messages.iter().map(|message| {
-            let linked = matches!(message.right, Right::Verify | Right::Reset | Right::Change);
+            let linked = matches!(message.right, Right::Verify | Right::Reset | Right::Change | Right::Undo);
             let coded = matches!(message.right, Right::Verify | Right::Phone | Right::Login);
             SentMessage {
                 realm: Some(self.realm),

@@ -63,6 +63,8 @@ pub enum Request {
     RequestReset { email: &'static str },
     /// `POST /reset_password`.
     Reset { token: String, password: &'static str },
+    /// `POST /undo`.
+    Undo { token: String, password: Option<&'static str> },
     /// `POST /change_password`.
     ChangePassword { access: String, current: &'static str, new: &'static str },
     /// `PATCH /update` with an e-mail.
@@ -138,6 +140,8 @@ pub enum Probe {
     Link(String),
     /// Whether a reset link is good.
     Reset(String),
+    /// Whether an undo link is good.
+    Undo(String),
 }
 
 /// What a look saw.

@@ -11,6 +11,7 @@ pub enum LinkKind {
     Verify,
     Change,
     Reset,
+    Undo,
 }
 
 /// A challenge and, once the text has come, its OTP.
@@ -97,6 +98,7 @@ impl History {
             "mail_email_verify" => Some(LinkKind::Verify),
             "email_change_confirm" => Some(LinkKind::Change),
             "mail_password_reset" => Some(LinkKind::Reset),
+            "email_changed" | "password_changed" | "mfa_changed" => Some(LinkKind::Undo),
             _ => None,
         };
         if let Some(name) = &message.name {

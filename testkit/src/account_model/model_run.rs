@@ -168,10 +168,11 @@ impl<D: Driver> ModelRun<D> {
         let refresh = self.history.refresh.iter().rev().take(newest);
         probes.extend(refresh.map(|(realm, text)| (*realm, Probe::Refresh(text.clone()))));
         for (realm, token, _) in self.history.links.iter().rev().take(newest) {
-            probes.extend([(*realm, Probe::Link(token.clone())), (*realm, Probe::Reset(token.clone()))]);
+            let of_token = [Probe::Link(token.clone()), Probe::Reset(token.clone()), Probe::Undo(token.clone())];
+            probes.extend(of_token.map(|probe| (*realm, probe)));
         }
         // in another realm the newest of each kind is worth nothing
-        let turned: Vec<_> = [Probe::is_access, Probe::is_refresh, Probe::is_link, Probe::is_reset]
+        let turned: Vec<_> = [Probe::is_access, Probe::is_refresh, Probe::is_link, Probe::is_reset, Probe::is_undo]
             .into_iter()
             .filter_map(|kind| probes.iter().find(|(_, probe)| kind(probe)))
             .map(|(realm, probe)| (realm.other(), probe.clone()))
@@ -205,6 +206,10 @@ impl Probe {
 
     const fn is_reset(&self) -> bool {
         matches!(self, Self::Reset(_))
+    }
+
+    const fn is_undo(&self) -> bool {
+        matches!(self, Self::Undo(_))
     }
 }
 

@@ -22,7 +22,7 @@ use portcullis_core::service::{AuthService, Ports};
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::login::log_in::LoggedIn;
-use portcullis_core::use_cases::registration::verify_email::Verified;
+use portcullis_core::use_cases::registration::verify_email::{LinkPreview, Verified};
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
@@ -77,6 +77,18 @@ impl ServiceDriver {
         Self::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post)
     }
 
+    /// A mail to an unproven address shows no name: its page does.
+    async fn name_from_page(&self, message: &mut SentMessage) {
+        let (None, Some(token), Some(population)) = (&message.name, &message.token, message.realm) else { return };
+        let preview = self.service.registrations().preview_link(&realm(population.name()), token).await;
+        message.name = match preview {
+            Ok(LinkPreview::Registration { first_name, .. } | LinkPreview::EmailChange { first_name, .. }) => {
+                Some(first_name.as_str().to_owned())
+            }
+            Err(_) => None,
+        };
+    }
+
     async fn answer(&self, realm: &Realm, request: &Request) -> Result<Answer, AuthError> {
         let service = &self.service;
         let done = |()| Answer::Done;
@@ -94,7 +106,9 @@ impl ServiceDriver {
             Request::TypeCode { email, code, password } => {
                 service.registrations().verify_code(realm, email, code, *password).await.map(verified)
             }
-            Request::Resend { email } => service.registrations().resend_verification(realm, email).await.map(done),
+            Request::Resend { email } => {
+                service.registrations().resend_verification(realm, email, &self.client).await.map(done)
+            }
             Request::LogIn { email, password } => {
                 match service.logins().log_in(realm, email, password, &self.client).await? {
                     LoggedIn::Session(tokens) => Ok(pair(&tokens)),
@@ -106,9 +120,14 @@ impl ServiceDriver {
                 Ok(pair(&tokens))
             }
             Request::Refresh { token } => Ok(pair(&service.sessions().refresh(realm, token).await?)),
-            Request::RequestReset { email } => service.passwords().request_reset(realm, email).await.map(done),
+            Request::RequestReset { email } => {
+                service.passwords().request_reset(realm, email, &self.client).await.map(done)
+            }
             Request::Reset { token, password } => {
                 service.passwords().reset_password(realm, token, password, &self.client).await.map(done)
+            }
+            Request::Undo { token, password } => {
+                service.recovery().undo(realm, token, *password, &self.client).await.map(|_| Answer::Done)
             }
             Request::SendOtp { id, phone } => {
                 Ok(Answer::Challenge(service.factors().send_otp(realm, id, phone, Channel::Sms).await?.expose()))
@@ -195,22 +214,27 @@ fn population(realm: &Realm) -> Option<TestRealm> {
 
 fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
     let name = match &sent.message {
-        EmailMessage::VerifyEmail { first_name, .. }
-        | EmailMessage::Welcome { first_name }
+        // these show no name
+        EmailMessage::VerifyEmail { .. }
+        | EmailMessage::ConfirmEmailChange { .. }
+        | EmailMessage::AccountDeleted { .. } => None,
+        EmailMessage::Welcome { first_name }
         | EmailMessage::AlreadyRegistered { first_name }
         | EmailMessage::ResetPassword { first_name, .. }
         | EmailMessage::PasswordChanged { first_name, .. }
-        | EmailMessage::ConfirmEmailChange { first_name, .. }
         | EmailMessage::EmailChangeRequested { first_name, .. }
         | EmailMessage::EmailChanged { first_name, .. }
         | EmailMessage::PhoneChanged { first_name, .. }
-        | EmailMessage::MfaChanged { first_name, .. } => first_name,
+        | EmailMessage::DataExported { first_name, .. }
+        | EmailMessage::SessionEnded { first_name, .. }
+        | EmailMessage::FactorsThrottled { first_name, .. }
+        | EmailMessage::MfaChanged { first_name, .. } => Some(first_name.as_str().to_owned()),
     };
     SentMessage {
         realm: population(&sent.realm),
         to: sent.to.clone(),
         template: sent.message.template().to_owned(),
-        name: Some(name.as_str().to_owned()),
+        name,
         token: sent.link_token().map(portcullis_core::model::secret::OpaqueToken::expose),
         code: sent.code().map(|code| code.expose().to_owned()),
     }
@@ -248,6 +272,7 @@ impl Driver for ServiceDriver {
                 service.sessions().introspect(&realm, token).await.is_ok_and(|active| active.is_some())
             }
             Probe::Link(token) => service.registrations().preview_link(&realm, token).await.is_ok(),
+            Probe::Undo(token) => service.recovery().preview_undo(&realm, token).await.is_ok(),
             Probe::Reset(token) => service.passwords().preview_reset(&realm, token).await.is_ok(),
         };
         if good { Seen::Good } else { Seen::Nothing }
@@ -257,7 +282,11 @@ impl Driver for ServiceDriver {
         while self.service.deliveries().deliver_next().await.is_ok_and(|delivery| !matches!(delivery, Delivery::Idle)) {
         }
         let (mails, texts) = (self.post.mailer.take(), self.post.sms_sender.take());
-        mails.iter().map(mail).chain(texts.iter().map(text)).collect()
+        let mut messages: Vec<SentMessage> = mails.iter().map(mail).chain(texts.iter().map(text)).collect();
+        for message in &mut messages {
+            self.name_from_page(message).await;
+        }
+        messages
     }
 
     async fn pass(&mut self, time: Duration) {

@@ -19,9 +19,10 @@ impl Model {
             }
             Probe::Link(token) => {
                 let changes = people.accounts.iter().any(|account| account.changes_by(token));
-                let free = |waiting: &&Registration| people.owner(waiting.email).is_none();
+                let free = |waiting: &&Registration| people.holder(waiting.email, self.now).is_none();
                 changes || people.registrations.iter().filter(free).any(|waiting| shows(&waiting.link, token))
             }
+            Probe::Undo(token) => people.accounts.iter().any(|account| account.undo_by(token, self.now).is_some()),
             Probe::Reset(token) => {
                 let mut links = people.accounts.iter().filter_map(|account| account.reset_link());
                 links.any(|link| link.token.as_deref() == Some(token))

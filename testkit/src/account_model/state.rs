@@ -23,6 +23,8 @@ pub const LONGEST: Seconds = 90 * 86_400;
 pub const REISSUE: Seconds = 60;
 /// How long a login is fresh.
 pub const FRESH: Seconds = 900;
+/// How long an undo link lives, and the reservation of a former address.
+pub const UNDO: Seconds = 7 * 86_400;
 /// Tries of a code.
 pub const TRIES: u8 = 5;
 /// Wrong passwords after which a session ends.
@@ -87,6 +89,21 @@ pub struct Session {
     pub expires: Seconds,
 }
 
+/// A change that can be undone, and the state before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undo {
+    pub token: Option<String>,
+    pub tries: u8,
+    pub used: bool,
+    pub expires: Seconds,
+    /// The address before a change of it.
+    pub reserved: Option<&'static str>,
+    pub email: &'static str,
+    pub password: &'static str,
+    pub phone_verified: bool,
+    pub mfa: bool,
+}
+
 /// Someone with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
@@ -103,6 +120,8 @@ pub struct Account {
     pub previous: Option<&'static str>,
     pub change: Option<Link>,
     pub reset: Option<Link>,
+    /// Oldest first.
+    pub undos: Vec<Undo>,
     pub phone_verified: bool,
     pub mfa: bool,
     /// By an operator: nothing of it answers.
@@ -160,6 +179,13 @@ impl People {
         self.accounts.iter().find(|account| account.email == email)
     }
 
+    /// The account that has an address, or for which it is reserved.
+    pub fn holder(&self, email: &str, now: Seconds) -> Option<&Account> {
+        let reserves = |undo: &Undo| undo.reserved == Some(email) && now < undo.expires;
+        let reserved = || self.accounts.iter().find(|account| account.undos.iter().any(reserves));
+        self.owner(email).or_else(reserved)
+    }
+
     pub fn account(&self, name: &str) -> Option<&Account> {
         self.accounts.iter().find(|account| account.name == name)
     }
@@ -195,11 +221,38 @@ impl Account {
         for challenge in [&mut self.phone_challenge, &mut self.login_challenge] {
             challenge.take_if(|challenge| now >= challenge.expires || challenge.token.is_none());
         }
+        self.undos.retain(|undo| now < undo.expires);
         self.sessions.retain_mut(|session| {
             session.access.retain(|(_, expires)| now < *expires + LEEWAY);
             let shown = !session.access.is_empty() || session.tokens.iter().any(|token| token.text.is_some());
             shown && now < session.idle_expires && now < session.expires
         });
+    }
+
+    /// A change that can be undone: the state before it is kept.
+    pub fn remember(&mut self, now: Seconds, reserved: Option<&'static str>) {
+        self.undos.push(Undo {
+            token: None,
+            tries: TRIES,
+            used: false,
+            expires: now + UNDO,
+            reserved,
+            email: self.email,
+            password: self.password,
+            phone_verified: self.phone_verified,
+            mfa: self.mfa,
+        });
+    }
+
+    /// The place of the record with that undo link.
+    pub fn undo_by(&self, token: &str, now: Seconds) -> Option<usize> {
+        let is_it = |undo: &Undo| undo.token.as_deref() == Some(token) && !undo.used && now < undo.expires;
+        self.undos.iter().position(is_it)
+    }
+
+    /// An undo link is used, and those of younger changes are dead.
+    pub fn use_undo(&mut self, at: usize) {
+        self.undos.iter_mut().skip(at).for_each(|undo| undo.used = true);
     }
 
     /// Every link and challenge is dead.

@@ -4,7 +4,7 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 use super::driver::{Request, TestRealm};
-use super::history::{History, LinkKind, newest};
+use super::history::{Asked, History, LinkKind, newest};
 use super::state::{FRESH, IDLE, Model, Seconds, Session};
 use crate::faults::When;
 
@@ -44,6 +44,8 @@ pub enum Step {
     RequestReset { realm: TestRealm, email: &'static str },
     /// A reset link is used.
     Reset { nth: u8, any: bool, password: &'static str },
+    /// An undo link is used, without a password or with one.
+    Undo { nth: u8, elsewhere: bool, password: Option<&'static str> },
     /// A password is changed.
     ChangePassword { nth: u8, current: &'static str, new: &'static str },
     /// An address is changed.
@@ -124,6 +126,7 @@ fn request_step() -> BoxedStrategy<Step> {
         3 => (nth(), email(), proof.clone()).prop_map(|(nth, email, password)| Step::ChangeEmail { nth, email, password }),
         4 => nth().prop_map(|nth| Step::SendOtp { nth }),
         4 => (nth(), any::<bool>(), proof.clone()).prop_map(|(nth, on, password)| Step::SetMfa { nth, on, password }),
+        2 => (nth(), rarely(), proof.clone()).prop_map(|(nth, elsewhere, password)| Step::Undo { nth, elsewhere, password }),
         1 => (nth(), proof).prop_map(|(nth, password)| Step::Delete { nth, password }),
         1 => (realm(), email()).prop_map(|(realm, email)| Step::Disable { realm, email }),
         1 => (realm(), email()).prop_map(|(realm, email)| Step::Enable { realm, email }),
@@ -142,6 +145,9 @@ pub fn apt_steps(model: &Model) -> Vec<Step> {
         }
         for account in &people.accounts {
             apt.push(Step::LogIn { realm, email: account.email, password: account.password });
+            if let Some(undo) = account.undos.iter().rev().find(|undo| undo.token.is_some() && !undo.used) {
+                apt.push(Step::Undo { nth: 0, elsewhere: false, password: Some(undo.password) });
+            }
             if account.pending.is_some() {
                 apt.push(Step::FollowLink { nth: 0, any: false, elsewhere: false });
             }
@@ -186,12 +192,13 @@ impl Step {
                 (*realm, Request::Register { name, phone, email, password })
             }
             Self::FollowLink { nth, any, elsewhere } => {
-                let (realm, token) = link(history, *nth, |kind| *any || kind != LinkKind::Reset)?;
+                let (realm, token) =
+                    link(history, *nth, |kind| *any || matches!(kind, LinkKind::Verify | LinkKind::Change))?;
                 let password = history.password_of(&token);
                 (turned(realm, *elsewhere), Request::FollowLink { token, password })
             }
             Self::RejectLink { nth } => {
-                let (realm, token) = link(history, *nth, |kind| kind != LinkKind::Reset)?;
+                let (realm, token) = link(history, *nth, |kind| matches!(kind, LinkKind::Verify | LinkKind::Change))?;
                 (realm, Request::RejectLink { token })
             }
             Self::TypeCode { nth, wrong } => {
@@ -203,13 +210,7 @@ impl Step {
             Self::Resend { realm, email } => (*realm, Request::Resend { email }),
             Self::LogIn { realm, email, password } => (*realm, Request::LogIn { email, password }),
             Self::AnswerChallenge { nth, wrong, crossed } => {
-                let asked = newest(&history.challenges, *nth)?;
-                let sent = asked.otp.as_deref().unwrap_or("123456");
-                let (challenge, otp) = (asked.token.clone(), if *wrong { another(sent) } else { sent.to_owned() });
-                let login = asked.login != *crossed;
-                let second = || Request::SecondFactor { challenge: challenge.clone(), otp: otp.clone() };
-                let phone = || Request::VerifyOtp { challenge: challenge.clone(), otp: otp.clone() };
-                (asked.realm, if login { second() } else { phone() })
+                answer_to(newest(&history.challenges, *nth)?, *wrong, *crossed)
             }
             Self::Refresh { nth, elsewhere, .. } => {
                 let (realm, token) = newest(&history.refresh, *nth)?.clone();
@@ -219,6 +220,10 @@ impl Step {
             Self::Reset { nth, any, password } => {
                 let (realm, token) = link(history, *nth, |kind| *any || kind == LinkKind::Reset)?;
                 (realm, Request::Reset { token, password })
+            }
+            Self::Undo { nth, elsewhere, password } => {
+                let (realm, token) = link(history, *nth, |kind| kind == LinkKind::Undo)?;
+                (turned(realm, *elsewhere), Request::Undo { token, password: *password })
             }
             Self::SendOtp { nth } => {
                 let (realm, id, phone) = newest(&history.people, *nth)?.clone();
@@ -261,6 +266,14 @@ impl Step {
             _ => false,
         }
     }
+}
+
+/// The answer to a challenge, as it was sent or wrong, maybe for the other purpose.
+fn answer_to(asked: &Asked, wrong: bool, crossed: bool) -> (TestRealm, Request) {
+    let sent = asked.otp.as_deref().unwrap_or("123456");
+    let (challenge, otp) = (asked.token.clone(), if wrong { another(sent) } else { sent.to_owned() });
+    let login = asked.login != crossed;
+    (asked.realm, if login { Request::SecondFactor { challenge, otp } } else { Request::VerifyOtp { challenge, otp } })
 }
 
 /// The n-th newest link of the kinds that are wanted.

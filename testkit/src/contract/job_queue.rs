@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Case, Outcome, Records, Setup};
-use crate::samples::{LIFE, NOW, digest, job, job_id, realm, user_id};
+use crate::samples::{LIFE, NOW, digest, job, job_id, person, realm, sealed, undo_id, user_id};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
@@ -70,17 +70,25 @@ fn every_task() -> Vec<Task> {
     let (user, at, challenge) = (user_id(1), NOW, digest("token", 1));
     let mut tasks = vec![
         Task::VerifyRegistration(user),
-        Task::ResendVerification(digest("email", 1)),
-        Task::ResetPassword(digest("email", 1)),
+        Task::VerifyNewest(digest("email", 1)),
+        Task::VerifyAgain { registration: user, network: Some(digest("network", 1)) },
+        Task::ResendVerification { email: digest("email", 1), network: Some(digest("network", 1)) },
+        Task::ResetPassword { email: digest("email", 1), network: None },
         Task::Welcome(user),
         Task::ConfirmEmailChange(user),
         Task::EmailChangeRequested { user, at },
-        Task::EmailChanged { user, at },
-        Task::PhoneChanged { user, at },
+        Task::EmailChanged { user, at, undo: None },
+        Task::EmailChanged { user, at, undo: Some(undo_id(1)) },
+        Task::PhoneChanged { user, at, undo: Some(undo_id(2)) },
+        Task::ResetAfterUndo(user),
+        Task::FactorsThrottled { user, at },
+        Task::DataExported { user, at },
+        Task::SessionEnded { user, at },
+        Task::AccountDeleted { user, at, key: person(1).key, address: sealed("address", 1) },
     ];
     for yes in [true, false] {
-        tasks.push(Task::PasswordChanged { user, at, by_reset: yes });
-        tasks.push(Task::MfaChanged { user, at, enabled: yes });
+        tasks.push(Task::PasswordChanged { user, at, by_reset: yes, undo: Some(undo_id(3)) });
+        tasks.push(Task::MfaChanged { user, at, enabled: yes, undo: Some(undo_id(4)) });
     }
     for purpose in Purpose::ALL {
         tasks.push(Task::SendOtp { user, purpose, challenge, channel: Channel::Sms });
@@ -244,9 +252,9 @@ async fn left_after_forgetting(
 }
 
 async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
-    let changed = Task::PasswordChanged { user: user_id(1), at: NOW, by_reset: true };
+    let changed = Task::PasswordChanged { user: user_id(1), at: NOW, by_reset: true, undo: None };
     let other = Task::Welcome(user_id(2));
-    let address = Task::ResetPassword(digest("email", 1));
+    let address = Task::ResetPassword { email: digest("email", 1), network: None };
     let tasks = [Task::Welcome(user_id(1)), changed, other.clone(), address.clone()];
     let left = left_after_forgetting(jobs, tasks, JobSubject::Subject(user_id(1))).await?;
     assert_eq!(left.len(), 4);
@@ -255,10 +263,15 @@ async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
 }
 
 async fn forgets_what_is_about_an_address(jobs: &Jobs) -> Outcome {
-    let other = Task::ResetPassword(digest("email", 2));
+    let other = Task::ResetPassword { email: digest("email", 2), network: None };
     let subject = Task::Welcome(user_id(1));
     let email = digest("email", 1);
-    let tasks = [Task::ResetPassword(email), Task::ResendVerification(email), other.clone(), subject.clone()];
+    let tasks = [
+        Task::ResetPassword { email, network: None },
+        Task::ResendVerification { email, network: None },
+        other.clone(),
+        subject.clone(),
+    ];
     let left = left_after_forgetting(jobs, tasks, JobSubject::Address(email)).await?;
     assert_eq!(left.len(), 4);
     assert!(left.iter().all(|task| *task == other || *task == subject), "{left:?}");

@@ -1,5 +1,6 @@
 //! The contract of the login guard.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Case, Outcome, Records, Setup, count};
@@ -34,6 +35,8 @@ pub fn cases() -> Vec<Case<Records<dyn LoginGuard>>> {
         forgets_an_email,
         a_racing_crowd_gets_no_more_than_is_free,
         a_racing_crowd_gets_one_try_a_minute,
+        second_factors_have_a_count_and_a_schedule_of_their_own,
+        a_racing_crowd_gets_ten_second_factors,
     ]
 }
 
@@ -226,5 +229,41 @@ async fn a_racing_crowd_gets_one_try_a_minute(guard: &Guard) -> Outcome {
     exhaust(guard, from(1), NOW).await?;
     assert_eq!(crowd(guard, NOW + THROTTLE).await?, 1);
     assert_eq!(crowd(guard, NOW + THROTTLE).await?, 0);
+    Ok(())
+}
+
+async fn second_factors_have_a_count_and_a_schedule_of_their_own(guard: &Guard) -> Outcome {
+    let (realm, subject) = (realm("User1"), digest("factor", 1));
+    for n in 1..=FREE_FAILURES {
+        assert_eq!(guard.admit_factor(&realm, &subject, NOW).await?, (Admission::Admitted, n));
+    }
+    let mut now = NOW;
+    for (n, minutes) in
+        [(11, 1), (12, 1), (13, 1), (14, 1), (15, 1), (16, 1), (17, 1), (18, 1), (19, 1), (20, 1), (21, 2)]
+    {
+        let pause = THROTTLE * minutes;
+        let before = Admission::Throttled(pause);
+        assert_eq!(guard.admit_factor(&realm, &subject, now).await?, (before, n - 1));
+        now = now + pause;
+        assert_eq!(guard.admit_factor(&realm, &subject, now - MILLI).await?.0, Admission::Throttled(MILLI));
+        assert_eq!(guard.admit_factor(&realm, &subject, now).await?, (Admission::Admitted, n));
+    }
+    // of another account, and after a right one
+    assert_eq!(guard.admit_factor(&realm, &digest("factor", 2), now).await?, (Admission::Admitted, 1));
+    for _ in 0..2 {
+        guard.factor_succeeded(&realm, &subject, now).await?;
+        assert_eq!(guard.admit_factor(&realm, &subject, now).await?, (Admission::Admitted, 1));
+        guard.withdraw_factor(&realm, &subject, now).await?;
+        assert_eq!(guard.admit_factor(&realm, &subject, now).await?, (Admission::Admitted, 1));
+    }
+    Ok(())
+}
+
+async fn a_racing_crowd_gets_ten_second_factors(guard: &Guard) -> Outcome {
+    let race = |guard: Arc<Records<dyn LoginGuard>>, _| async move {
+        Ok(guard.admit_factor(&realm("User1"), &digest("factor", 1), NOW).await?.0)
+    };
+    let answers = guard.race(40, race).await?;
+    assert_eq!(count(&answers, &Admission::Admitted), FREE_FAILURES as usize);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Case, Outcome, Setup};
 use crate::fakes::randomness::SeededRandomness;
 use crate::samples::{NOW, email, job_id, name, realm, user_id};
-use portcullis_core::model::message::EmailMessage;
+use portcullis_core::model::message::{EmailMessage, UndoLink};
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::OpaqueToken;
@@ -29,18 +29,25 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
     let expires_in = Duration::from_mins(30);
     let code = TypedCode::letters(|bytes| randomness.fill(bytes));
     let mut messages = vec![
-        EmailMessage::VerifyEmail { first_name: first_name(), token: token(), code, expires_in },
+        EmailMessage::VerifyEmail { token: token(), code, expires_in },
         EmailMessage::Welcome { first_name: first_name() },
         EmailMessage::AlreadyRegistered { first_name: first_name() },
         EmailMessage::ResetPassword { first_name: first_name(), token: token(), expires_in },
-        EmailMessage::ConfirmEmailChange { first_name: first_name(), token: token(), expires_in },
+        EmailMessage::ConfirmEmailChange { token: token(), expires_in },
+        EmailMessage::AccountDeleted { at: NOW },
+        EmailMessage::DataExported { first_name: first_name(), at: NOW },
+        EmailMessage::SessionEnded { first_name: first_name(), at: NOW },
+        EmailMessage::FactorsThrottled { first_name: first_name(), at: NOW },
         EmailMessage::EmailChangeRequested { first_name: first_name(), at: NOW },
-        EmailMessage::EmailChanged { first_name: first_name(), at: NOW },
-        EmailMessage::PhoneChanged { first_name: first_name(), at: NOW },
     ];
+    let link = || UndoLink { token: token(), expires_in: Duration::from_hours(168) };
     for yes in [true, false] {
-        messages.push(EmailMessage::PasswordChanged { first_name: first_name(), at: NOW, by_reset: yes });
-        messages.push(EmailMessage::MfaChanged { first_name: first_name(), at: NOW, enabled: yes });
+        let undo = || yes.then(link);
+        messages.push(EmailMessage::EmailChanged { first_name: first_name(), at: NOW, undo: undo() });
+        messages.push(EmailMessage::PhoneChanged { first_name: first_name(), at: NOW, undo: undo() });
+        let (first, undo_first) = (first_name(), undo());
+        messages.push(EmailMessage::PasswordChanged { first_name: first, at: NOW, by_reset: yes, undo: undo_first });
+        messages.push(EmailMessage::MfaChanged { first_name: first_name(), at: NOW, enabled: yes, undo: undo() });
     }
     messages
 }

@@ -37,6 +37,7 @@ pub mod user_store;
 pub mod one_time_token_store;
 pub mod session_store;
 pub mod token_signer;
+pub mod undo_store;
 // crypto
 pub mod breached_passwords;
 pub mod field_cipher;

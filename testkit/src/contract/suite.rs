@@ -33,6 +33,7 @@ use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::sms_sender::SmsSender;
 use portcullis_core::ports::token_signer::TokenSigner;
+use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_core::service::Ports;
 
@@ -143,6 +144,7 @@ contracts! {
     registration_store: RegistrationStore, "Pending registrations.";
     user_store: UserStore, "Accounts.";
     one_time_token_store: OneTimeTokenStore, "Links, codes and OTPs.";
+    undo_store: UndoStore, "Undo records.";
     session_store: SessionStore, "Sessions.";
     job_queue: JobQueue, "Work outside requests.";
     login_guard: LoginGuard, "Slows guessing down.";
@@ -172,6 +174,7 @@ impl Backend {
             registration_store: Some(ports.registrations),
             user_store: Some(ports.users),
             one_time_token_store: Some(ports.one_time_tokens),
+            undo_store: Some(ports.undos),
             session_store: Some(ports.sessions),
             token_signer: Some(ports.signer),
             breached_passwords: Some(ports.breached),

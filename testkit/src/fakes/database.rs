@@ -10,6 +10,7 @@ use crate::fakes::login_guard::FakeLoginGuard;
 use crate::fakes::one_time_token_store::{self, FakeOneTimeTokenStore, Tokens};
 use crate::fakes::registration_store::{self, FakeRegistrationStore, Registrations};
 use crate::fakes::session_store::{self, FakeSessionStore, Sessions};
+use crate::fakes::undo_store::{self, FakeUndoStore, Undos};
 use crate::fakes::user_store::{self, FakeUserStore, Users};
 use crate::faults::{FaultPlan, Faults};
 use portcullis_core::model::ids::UserId;
@@ -32,6 +33,8 @@ pub struct FakeRecords {
     pub sessions: Arc<FakeSessionStore>,
     /// Links, codes and OTPs.
     pub tokens: Arc<FakeOneTimeTokenStore>,
+    /// Undo records.
+    pub undos: Arc<FakeUndoStore>,
     /// Jobs.
     pub jobs: Arc<FakeJobQueue>,
     /// Audit events.
@@ -67,6 +70,7 @@ struct Draft {
     registrations: Registrations,
     sessions: Sessions,
     tokens: Tokens,
+    undos: Undos,
     jobs: Queue,
     logins: BTreeMap<(Realm, Digest), FailedLogins>,
     committed: Committed,
@@ -111,6 +115,11 @@ impl Draft {
                 stored.tries_left = tries;
                 Ok(())
             }
+            Change::CheckReservation { .. }
+            | Change::InsertUndo(_)
+            | Change::SetUndoToken { .. }
+            | Change::UseUndo { .. }
+            | Change::RemoveUndos { .. } => undo_store::apply(&mut self.undos, &change),
             Change::RemoveRegistration { .. }
             | Change::RemoveRegistrations { .. }
             | Change::InsertSession(_)
@@ -170,7 +179,12 @@ impl Draft {
             | Change::ReplaceSession { .. }
             | Change::EndSession { .. }
             | Change::UseToken { .. }
-            | Change::SetCode { .. } => {} // applied by `apply`
+            | Change::SetCode { .. }
+            | Change::CheckReservation { .. }
+            | Change::InsertUndo(_)
+            | Change::SetUndoToken { .. }
+            | Change::UseUndo { .. }
+            | Change::RemoveUndos { .. } => {} // applied by `apply`
         }
     }
 
@@ -188,6 +202,7 @@ impl Database for FakeDatabase {
             let mut registrations = self.records.registrations.pending.lock();
             let mut sessions = self.records.sessions.sessions.lock();
             let mut tokens = self.records.tokens.tokens.lock();
+            let mut undos = self.records.undos.undos.lock();
             let mut jobs = self.records.jobs.queue.lock();
             let mut logins = self.records.guard.emails.lock();
             let mut draft = Draft {
@@ -195,6 +210,7 @@ impl Database for FakeDatabase {
                 registrations: registrations.clone(),
                 sessions: sessions.clone(),
                 tokens: tokens.clone(),
+                undos: undos.clone(),
                 jobs: jobs.clone(),
                 logins: logins.clone(),
                 committed: Committed::default(),
@@ -210,6 +226,7 @@ impl Database for FakeDatabase {
             *registrations = draft.registrations;
             *sessions = draft.sessions;
             *tokens = draft.tokens;
+            *undos = draft.undos;
             *jobs = draft.jobs;
             *logins = draft.logins;
             self.records.audit.events.lock().extend(work.events);

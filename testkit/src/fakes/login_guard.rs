@@ -33,6 +33,12 @@ impl FakeLoginGuard {
         &self.faults
     }
 
+    /// Whether nothing is kept at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.emails.lock().is_empty()
+    }
+
     /// Whether anything is kept about an e-mail.
     #[must_use]
     pub fn remembers(&self, realm: &Realm, email: &Digest) -> bool {
@@ -81,5 +87,27 @@ impl LoginGuard for FakeLoginGuard {
     ) -> Result<(), PortError> {
         self.faults
             .call("succeeded", || self.emails.lock().entry((realm.clone(), *email)).or_default().succeed(from, now))
+    }
+
+    async fn admit_factor(
+        &self,
+        realm: &Realm,
+        subject: &Digest,
+        now: Timestamp,
+    ) -> Result<(Admission, u32), PortError> {
+        self.faults
+            .call("admit_factor", || self.emails.lock().entry((realm.clone(), *subject)).or_default().admit_factor(now))
+    }
+
+    async fn withdraw_factor(&self, realm: &Realm, subject: &Digest, now: Timestamp) -> Result<(), PortError> {
+        self.faults.call("withdraw_factor", || {
+            self.emails.lock().entry((realm.clone(), *subject)).or_default().withdraw_factor(now);
+        })
+    }
+
+    async fn factor_succeeded(&self, realm: &Realm, subject: &Digest, now: Timestamp) -> Result<(), PortError> {
+        self.faults.call("factor_succeeded", || {
+            self.emails.lock().entry((realm.clone(), *subject)).or_default().succeed_factor(now);
+        })
     }
 }

@@ -23,7 +23,10 @@ impl Sent<EmailMessage> {
             EmailMessage::VerifyEmail { token, .. }
             | EmailMessage::ResetPassword { token, .. }
             | EmailMessage::ConfirmEmailChange { token, .. } => Some(token),
-            _ => None,
+            message => match message.undo_link() {
+                Some(link) => Some(&link.token),
+                None => None,
+            },
         }
     }
 

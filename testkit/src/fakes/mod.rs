@@ -4,6 +4,7 @@
 pub mod database;
 // users
 pub mod registration_store;
+pub mod undo_store;
 pub mod user_store;
 // tokens
 pub mod one_time_token_store;

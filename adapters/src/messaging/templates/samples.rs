@@ -47,25 +47,37 @@ fn emails() -> Vec<(&'static str, Value)> {
     let at = "2026-11-24 03:00 UTC";
     let link = |path: &str| format!("https://auth.example.com/User1/{path}?token=Zm9vYmFy");
     vec![
-        (
-            "mail_email_verify",
-            json!({"first_name": name, "link": link("verify"), "code": "7KQ2MX", "expires_in": "24 hours"}),
-        ),
+        ("mail_email_verify", json!({"link": link("verify"), "code": "7KQ2MX", "expires_in": "24 hours"})),
         ("registration", json!({"first_name": name})),
         ("already_registered", json!({"first_name": name})),
         (
             "mail_password_reset",
             json!({"first_name": name, "link": link("reset_password_form"), "expires_in": "30 minutes"}),
         ),
-        ("password_changed", json!({"first_name": name, "at": at, "how": "reset"})),
-        ("password_changed", json!({"first_name": name, "at": at, "how": "changed"})),
-        ("email_change_confirm", json!({"first_name": name, "link": link("verify"), "expires_in": "24 hours"})),
+        ("password_changed", undoable(json!({"first_name": name, "at": at, "how": "reset"}))),
+        ("password_changed", json!({"first_name": name, "at": at, "how": "changed", "undo": null})),
+        ("email_change_confirm", json!({"link": link("verify"), "expires_in": "24 hours"})),
+        ("account_deleted", json!({"at": at})),
+        ("data_exported", json!({"first_name": name, "at": at})),
+        ("session_ended", json!({"first_name": name, "at": at})),
+        ("factors_throttled", json!({"first_name": name, "at": at})),
         ("email_change_requested", json!({"first_name": name, "at": at})),
-        ("email_changed", json!({"first_name": name, "at": at})),
-        ("phone_changed", json!({"first_name": name, "at": at})),
-        ("mfa_changed", json!({"first_name": name, "at": at, "enabled": true})),
-        ("mfa_changed", json!({"first_name": name, "at": at, "enabled": false})),
+        ("email_changed", undoable(json!({"first_name": name, "at": at}))),
+        ("email_changed", json!({"first_name": name, "at": at, "undo": null})),
+        ("phone_changed", undoable(json!({"first_name": name, "at": at}))),
+        ("phone_changed", json!({"first_name": name, "at": at, "undo": null})),
+        ("mfa_changed", undoable(json!({"first_name": name, "at": at, "enabled": true}))),
+        ("mfa_changed", json!({"first_name": name, "at": at, "enabled": false, "undo": null})),
     ]
+}
+
+/// A notice with an undo link.
+fn undoable(mut context: Value) -> Value {
+    if let Some(members) = context.as_object_mut() {
+        members.insert("undo".to_owned(), json!("7 days"));
+        members.insert("link".to_owned(), json!("https://auth.example.com/User1/undo?token=Zm9vYmFy"));
+    }
+    context
 }
 
 fn texts() -> Vec<(&'static str, Value)> {
@@ -85,6 +97,10 @@ fn pages() -> Vec<(&'static str, Value)> {
         let action = "/User1/reset_password";
         json!({"action": action, "token": "Zm9vYmFy", "min_length": 8, "errors": errors})
     };
+    let undo = |change: &str, wrong: bool| {
+        let (action, at) = ("/User1/undo", "2026-11-24 03:00 UTC");
+        json!({"action": action, "token": "Zm9vYmFy", "change": change, "at": at, "wrong": wrong})
+    };
     vec![
         ("verify_button.html", button.clone()),
         ("email_change_button.html", button),
@@ -94,6 +110,11 @@ fn pages() -> Vec<(&'static str, Value)> {
         ("reset.html", form(json!([]))),
         ("reset.html", form(json!([{"message": "The password is too easy to guess"}]))),
         ("reset_success.html", json!({})),
+        ("undo.html", undo("email", false)),
+        ("undo.html", undo("factors", true)),
+        ("undo_restored.html", json!({})),
+        ("undo_disabled.html", json!({})),
+        ("undo_failed.html", json!({})),
         ("reset_failed.html", json!({})),
     ]
 }

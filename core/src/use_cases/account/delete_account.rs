@@ -3,8 +3,9 @@
 
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
-use crate::model::job::JobSubject;
+use crate::model::job::{Job, JobSubject, Task};
 use crate::model::realm::Realm;
+use crate::model::sealed::{AadContext, Field};
 use crate::model::user::User;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
@@ -36,7 +37,7 @@ impl Accounts<'_> {
             let newest = newest.filter(|newest| newest.credentials_version == user.credentials_version);
             let newest = newest.ok_or(AuthError::NotAuthenticated)?;
             self.forget_messages(realm, id).await;
-            match database.commit(self.erasure(&newest)).await? {
+            match database.commit(self.erasure(&newest)?).await? {
                 Ok(committed) => {
                     self.forget_messages(realm, id).await;
                     for registration in &committed.registrations {
@@ -50,7 +51,7 @@ impl Accounts<'_> {
         }
     }
 
-    fn erasure(self, user: &User) -> UnitOfWork {
+    fn erasure(self, user: &User) -> Result<UnitOfWork, AuthError> {
         let (realm, id) = (&user.realm, user.id);
         let forget_jobs = |subject| Change::ForgetJobs { realm: realm.clone(), subject };
         let pending = user.pending_email.as_ref().map(|pending| pending.index);
@@ -63,8 +64,23 @@ impl Accounts<'_> {
         // an address that was never proven may be somebody else's: only registrations of the proven one are removed
         changes.push(Change::RemoveRegistrations { realm: realm.clone(), email });
         changes.push(Change::ForgetLogins { realm: realm.clone(), email });
+        let email = self.service.factor_digest(realm, &id);
+        changes.push(Change::ForgetLogins { realm: realm.clone(), email });
+        changes.push(Change::RemoveUndos { realm: realm.clone(), user: id });
         let events = vec![self.service.event(realm, EventKind::AccountDeleted, Some(id), None)];
-        UnitOfWork { changes, events, ..UnitOfWork::default() }
+        Ok(UnitOfWork { changes, jobs: vec![self.notice(user)?], events })
+    }
+
+    /// The notice of the deletion. Its address is sealed under a key of its own: that of the account is gone by then.
+    fn notice(self, user: &User) -> Result<Job, AuthError> {
+        let Ports { cipher, clock, .. } = &self.service.ports;
+        let address = self.service.record_cipher(user)?.email(Field::Email, &user.person.email)?;
+        let mut job = self.service.job(&user.realm, Task::Welcome(user.id));
+        let place = |field| AadContext { realm: &user.realm, record: job.id.as_bytes(), field };
+        let (open, key) = cipher.new_key(place(Field::Key))?;
+        let address = cipher.seal(&open, place(Field::Email), address.as_str().as_bytes())?;
+        job.task = Task::AccountDeleted { user: user.id, at: clock.now(), key, address };
+        Ok(job)
     }
 
     async fn forget_messages(self, realm: &Realm, id: &UserId) {

@@ -2,8 +2,11 @@
 
 use crate::model::email::Email;
 use crate::model::event::{Event, EventKind};
+use crate::model::job::Task;
 use crate::model::sealed::Field;
+use crate::model::undo::{FormerState, UndoRecord};
 use crate::model::user::Profile;
+use crate::ports::database::UnitOfWork;
 use crate::service::Ports;
 use crate::use_cases::account::Accounts;
 use crate::use_cases::session::sessions::SessionView;
@@ -21,6 +24,8 @@ pub struct Export {
     pub profile: Profile,
     /// Their address before the last change, if it has yet to be told.
     pub previous_email: Option<Email>,
+    /// Their changes that can be undone, each with the state before it, the oldest first.
+    pub former_states: Vec<(UndoRecord, FormerState)>,
     /// Where they are logged in.
     pub sessions: Vec<SessionView>,
     /// What the audit log has of their id, newest first.
@@ -33,19 +38,36 @@ impl Accounts<'_> {
     /// # Errors
     /// `ReauthenticationRequired`.
     pub async fn export(self, caller: &Caller) -> Result<Export, AuthError> {
-        let Ports { audit, .. } = &self.service.ports;
+        let Ports { audit, undos, clock, .. } = &self.service.ports;
         self.service.reauthenticate(caller, Reauthentication::None).await?;
         let user = &caller.user;
         let opener = self.service.record_cipher(user)?;
         let previous = user.previous_email.as_ref().map(|email| opener.email(Field::PreviousEmail, email));
         let previous = previous.transpose()?;
+        let records = undos.list(&user.realm, &user.id).await?;
+        let opened = records.into_iter().map(|record| {
+            let former = self.service.former_state(user, &record);
+            former.map(|former| (record, former))
+        });
         let export = Export {
+            former_states: opened.collect::<Result<_, _>>()?,
             profile: self.service.decrypt_profile(user)?,
             previous_email: previous,
             sessions: self.service.sessions().list_sessions(caller).await?,
             events: audit.of_user(&user.realm, &user.id, EVENTS).await?,
         };
-        self.service.record(&user.realm, EventKind::DataExported, Some(user.id), Some(caller.session.id));
+        let task = Task::DataExported { user: user.id, at: clock.now() };
+        let work = UnitOfWork {
+            jobs: vec![self.service.job(&user.realm, task)],
+            events: vec![self.service.event(
+                &user.realm,
+                EventKind::DataExported,
+                Some(user.id),
+                Some(caller.session.id),
+            )],
+            ..UnitOfWork::default()
+        };
+        self.service.commit(work).await?;
         Ok(export)
     }
 }

@@ -9,8 +9,10 @@ use crate::model::job::Task;
 use crate::model::name::PersonName;
 use crate::model::one_time_token::Purpose;
 use crate::model::phone::{Phone, is_e164};
+use crate::model::quota::Bucket;
 use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
 use crate::model::sealed::Field;
+use crate::model::undo::UndoableChange;
 use crate::model::user::{PendingEmail, Profile, User};
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
@@ -47,7 +49,7 @@ impl Accounts<'_> {
     ///
     /// # Errors
     /// `Invalid` with everything that is wrong, `PreconditionFailed`, `MfaInUse`, `ReauthenticationRequired`,
-    /// `WrongPassword`.
+    /// `WrongPassword`; `TooMany` after three e-mail changes a day.
     pub async fn update_profile(
         self,
         caller: &Caller,
@@ -73,11 +75,19 @@ impl Accounts<'_> {
             if changes_contact(&user, &next) {
                 self.service.ensure_recent_authentication(caller, password_confirmed)?;
             }
+            let asks = asks_for_email(&user, &next);
+            if asks {
+                self.take_email_change(&user).await?;
+            }
             let version = user.version;
             let next = User { version: version + 1, updated_at: self.service.ports.clock.now(), ..next };
-            let mut work = self.profile_effects(&user, &next);
+            let mut work = self.profile_effects(&user, &next)?;
             work.changes.insert(0, Change::ReplaceUser { user: Box::new(next.clone()), expected: version });
-            match database.commit(work).await? {
+            let committed = database.commit(work).await;
+            if asks && !matches!(committed, Ok(Ok(_))) {
+                let _ = self.service.give_back(&self.email_changes(&user), &self.service.policy.email_changes).await;
+            }
+            match committed? {
                 Ok(_) => return Ok(self.service.decrypt_profile(&next)?),
                 Err(Refusal::UserStale) => {
                     let newest = users.find(&user.realm, &user.id).await?;
@@ -168,13 +178,26 @@ impl Accounts<'_> {
         let asked = parsed.email.as_ref().map(|email| self.service.email_index(&user.realm, email));
         let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
         if asked.is_some() && asked == waiting {
+            self.take_email_change(user).await?;
             self.service.enqueue(&user.realm, Task::ConfirmEmailChange(user.id)).await?;
         }
         Ok(())
     }
 
+    /// Counts a mail to an address that the account has not proven: it may be a stranger's.
+    async fn take_email_change(self, user: &User) -> Result<(), AuthError> {
+        match self.service.take(&self.email_changes(user), &self.service.policy.email_changes).await? {
+            Some(decision) if !decision.allowed => Err(AuthError::TooMany(decision.retry_after)),
+            _ => Ok(()),
+        }
+    }
+
+    fn email_changes(self, user: &User) -> Bucket {
+        Bucket { realm: user.realm.clone(), operation: "email_changes", who: self.service.account_digest(user) }
+    }
+
     /// What follows from a changed profile.
-    fn profile_effects(self, before: &User, after: &User) -> UnitOfWork {
+    fn profile_effects(self, before: &User, after: &User) -> Result<UnitOfWork, AuthError> {
         let (realm, id) = (&after.realm, after.id);
         let mut work = UnitOfWork {
             events: vec![self.service.event(realm, EventKind::ProfileUpdated, Some(id), None)],
@@ -183,10 +206,12 @@ impl Accounts<'_> {
         if before.person.phone != after.person.phone {
             let at = self.service.ports.clock.now();
             work.changes.push(Change::RemoveToken(AuthService::holder(realm, Purpose::VerifyPhone, id)));
-            work.jobs.push(self.service.job(realm, Task::PhoneChanged { user: id, at }));
+            let undo = self.service.new_undo_id();
+            work.changes.push(self.service.undo_record(undo, UndoableChange::Phone, (before, after))?);
+            work.jobs.push(self.service.job(realm, Task::PhoneChanged { user: id, at, undo: Some(undo) }));
         }
         if before.pending_email == after.pending_email {
-            return work;
+            return Ok(work);
         }
         work.changes.push(Change::RemoveToken(AuthService::holder(realm, Purpose::ChangeEmail, id)));
         if after.pending_email.is_some() {
@@ -195,13 +220,17 @@ impl Accounts<'_> {
             work.jobs.push(self.service.job(realm, Task::EmailChangeRequested { user: id, at }));
             work.events.push(self.service.event(realm, EventKind::EmailChangeRequested, Some(id), None));
         }
-        work
+        Ok(work)
     }
+}
+
+/// Whether the change asks for another address.
+fn asks_for_email(before: &User, after: &User) -> bool {
+    after.pending_email.is_some() && after.pending_email != before.pending_email
 }
 
 /// Whether the owner would be reached by another number, or asked to be reached at another address. Taking a requested
 /// address back is no such change.
 fn changes_contact(before: &User, after: &User) -> bool {
-    let new_email = after.pending_email.is_some() && after.pending_email != before.pending_email;
-    new_email || after.person.phone != before.person.phone
+    asks_for_email(before, after) || after.person.phone != before.person.phone
 }

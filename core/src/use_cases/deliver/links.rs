@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::budget::CausedMail;
 use super::{Failure, envelope_of_try};
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
-use crate::model::job::Job;
+use crate::model::job::{Job, Task};
 use crate::model::message::EmailMessage;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::sealed::{Digest, Field};
@@ -17,31 +18,45 @@ use crate::use_cases::deliver::Deliveries;
 use crate::use_cases::shared::errors::AuthError;
 
 impl Deliveries<'_> {
-    pub(super) async fn deliver_reset(self, job: &Job, email: &Digest) -> Result<(), Failure> {
+    pub(super) async fn deliver_reset(self, job: &Job, email: &Digest, network: Option<Digest>) -> Result<(), Failure> {
         let Some(user) = self.service.ports.users.find_by_email(&job.realm, email).await? else { return Ok(()) };
-        if user.disabled || !self.may_mail(job, "mail_password_reset", user.id.as_bytes(), email).await? {
+        let mail = CausedMail { kind: "mail_password_reset", subject: user.id.as_bytes(), address: email, network };
+        let later = Task::ResetPassword { email: *email, network: None };
+        if user.disabled || !self.may_mail(job, mail, Some(later)).await? {
             return Ok(());
         }
-        let expires_in = self.service.policy.lifetimes.reset;
-        let token = self.new_link(&user, Purpose::ResetPassword, self.service.reset_binding(&user), expires_in).await?;
-        let first_name = self.service.record_cipher(&user)?.first_name(&user.person)?;
-        self.service.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
-        self.mail_now(job, &user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
+        self.mail_reset(job, &user).await
     }
 
-    /// To the new address, unless it has an account: then its owner is told instead.
+    /// In no quota: a thief who has spent the address's mails does not keep the owner from the reset.
+    pub(super) async fn deliver_reset_after_undo(self, job: &Job, id: &UserId) -> Result<(), Failure> {
+        match self.service.ports.users.find(&job.realm, id).await? {
+            Some(user) if !user.disabled => self.mail_reset(job, &user).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn mail_reset(self, job: &Job, user: &User) -> Result<(), Failure> {
+        let expires_in = self.service.policy.lifetimes.reset;
+        let token = self.new_link(user, Purpose::ResetPassword, self.service.reset_binding(user), expires_in).await?;
+        let first_name = self.service.record_cipher(user)?.first_name(&user.person)?;
+        self.service.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
+        self.mail_now(job, user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
+    }
+
+    /// To the new address, unless it belongs to another account: then its owner gets a mail instead.
     pub(super) async fn deliver_confirmation(self, job: &Job, id: &UserId) -> Result<(), Failure> {
         let Ports { users, mailer, .. } = &self.service.ports;
         let realm = &job.realm;
         let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let Some(pending) = user.pending_email.clone() else { return Ok(()) };
-        let owner =
-            self.service.ports.users.find_by_email(realm, &pending.index).await?.filter(|owner| owner.id != user.id);
-        if let Some(owner) = owner {
-            let first_name = self.service.record_cipher(&owner)?.first_name(&owner.person)?;
-            return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
+        let holder = self.service.find_holder(realm, &pending.index).await?;
+        if let Some((owner, reservation)) = holder.filter(|(owner, _)| owner.id != user.id) {
+            return self.tell_holder(job, &owner, reservation.as_ref(), None).await;
         }
-        if !self.may_mail(job, "email_change_confirm", pending.index.as_bytes(), &pending.index).await? {
+        let (address, subject) = (&pending.index, pending.index.as_bytes());
+        let mail = CausedMail { kind: "email_change_confirm", subject, address, network: None };
+        if !self.may_mail(job, mail, Some(Task::ConfirmEmailChange(*id))).await? {
             return Ok(());
         }
         let expires_in = self.service.policy.lifetimes.verify;
@@ -50,8 +65,7 @@ impl Deliveries<'_> {
         let token = self.new_link(&user, Purpose::ChangeEmail, binding, expires_in).await?;
         let opener = self.service.record_cipher(&user)?;
         let to = opener.email(Field::PendingEmail, &pending.email)?;
-        let first_name = opener.first_name(&user.person)?;
-        let message = EmailMessage::ConfirmEmailChange { first_name, token, expires_in };
+        let message = EmailMessage::ConfirmEmailChange { token, expires_in };
         mailer.send(&envelope_of_try(job, user.id), &to, &message).await?;
         self.service.record(realm, EventKind::MessageSent, Some(user.id), None);
         Ok(())

@@ -1,6 +1,7 @@
 //! Deliver: the worker's story. It takes a job, loads and opens what the job names, makes the token, sends, and
 //! forgets. At least once; a job that cannot succeed becomes a dead letter.
 
+mod budget;
 mod links;
 mod notices;
 mod otp;
@@ -12,12 +13,9 @@ use crate::model::event::EventKind;
 use crate::model::ids::{JobId, UserId};
 use crate::model::job::{Job, MAX_ATTEMPTS, Task, backoff};
 use crate::model::message::EmailMessage;
-use crate::model::quota::Bucket;
-use crate::model::realm::Realm;
-use crate::model::sealed::{Digest, Field};
+use crate::model::sealed::Field;
 use crate::model::user::User;
 use crate::ports::error::PortError;
-use crate::ports::keyed_digest::Domain;
 use crate::ports::mailer::{Envelope, SendError};
 use crate::service::AuthService;
 use crate::service::Ports;
@@ -111,6 +109,14 @@ impl Deliveries<'_> {
                 jobs.retry_at(&job.id, clock.now() + wait).await?;
                 Ok(Delivery::Later(job.id, reason))
             }
+            // no dead letter: the address goes with the job
+            Err(Failure::Later(reason) | Failure::After(_, reason) | Failure::Never(reason))
+                if matches!(job.task, Task::AccountDeleted { .. }) =>
+            {
+                jobs.complete(&job.id).await?;
+                self.service.record(&job.realm, EventKind::MessageDead, None, None);
+                Ok(Delivery::Dead(job.id, reason))
+            }
             Err(Failure::Later(reason) | Failure::After(_, reason) | Failure::Never(reason)) => {
                 jobs.dead_letter(&job.id, &reason, clock.now()).await?;
                 self.service.record(&job.realm, EventKind::MessageDead, None, None);
@@ -134,28 +140,29 @@ impl Deliveries<'_> {
 
     async fn perform(self, job: &Job) -> Result<(), Failure> {
         match &job.task {
-            Task::VerifyRegistration(id) => self.deliver_verification(job, id).await,
-            Task::ResendVerification(email) => self.deliver_again(job, email).await,
-            Task::ResetPassword(email) => self.deliver_reset(job, email).await,
+            Task::VerifyRegistration(id) => self.deliver_verification(job, id, None).await,
+            Task::VerifyAgain { registration, network } => self.deliver_verification(job, registration, *network).await,
+            Task::VerifyNewest(email) => self.deliver_newest(job, email).await,
+            Task::ResendVerification { email, network } => self.deliver_again(job, email, *network).await,
+            Task::ResetPassword { email, network } => self.deliver_reset(job, email, *network).await,
             Task::ConfirmEmailChange(user) => self.deliver_confirmation(job, user).await,
-            Task::EmailChanged { user, at } => self.deliver_to_old_address(job, user, *at).await,
+            Task::ResetAfterUndo(user) => self.deliver_reset_after_undo(job, user).await,
+            Task::EmailChanged { user, at, undo } => self.deliver_to_old_address(job, user, *at, undo.as_ref()).await,
+            Task::AccountDeleted { user, at, key, address } => {
+                self.deliver_deletion(job, user, *at, (key, address)).await
+            }
             Task::SendOtp { user, purpose, challenge, channel } => {
                 self.deliver_otp(job, user, *purpose, challenge, *channel).await
             }
+            Task::PasswordChanged { user, undo, .. }
+            | Task::PhoneChanged { user, undo, .. }
+            | Task::MfaChanged { user, undo, .. } => self.deliver_notice(job, user, undo.as_ref()).await,
             Task::Welcome(user)
-            | Task::PasswordChanged { user, .. }
             | Task::EmailChangeRequested { user, .. }
-            | Task::PhoneChanged { user, .. }
-            | Task::MfaChanged { user, .. } => self.deliver_notice(job, user).await,
+            | Task::DataExported { user, .. }
+            | Task::SessionEnded { user, .. }
+            | Task::FactorsThrottled { user, .. } => self.deliver_notice(job, user, None).await,
         }
-    }
-
-    /// To a user's address, within the quotas.
-    async fn mail(self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
-        if self.may_mail(job, message.template(), user.id.as_bytes(), &user.person.email_index).await? {
-            self.mail_now(job, user, message).await?;
-        }
-        Ok(())
     }
 
     async fn mail_now(self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
@@ -168,27 +175,6 @@ impl Deliveries<'_> {
         mailer.send(&envelope, &to, &message).await?;
         self.service.record(&user.realm, EventKind::MessageSent, Some(user.id), None);
         Ok(())
-    }
-
-    /// Whether an address may get this mail now. A retry has been counted already.
-    async fn may_mail(self, job: &Job, kind: &str, subject: &[u8], address: &Digest) -> Result<bool, Failure> {
-        if job.attempts > 1 {
-            return Ok(true);
-        }
-        let (realm, quotas) = (&job.realm, &self.service.policy.mail);
-        let of_a_kind = self.mail_bucket(realm, "mail_of_a_kind", &[kind.as_bytes(), subject]);
-        let to_an_address = self.mail_bucket(realm, "mail_to_an_address", &[address.as_bytes()]);
-        for (bucket, quota) in [(of_a_kind, &quotas.of_a_kind), (to_an_address, &quotas.to_an_address)] {
-            if self.service.take(&bucket, quota).await?.is_some_and(|decision| !decision.allowed) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn mail_bucket(self, realm: &Realm, operation: &'static str, parts: &[&[u8]]) -> Bucket {
-        let who = self.service.ports.digests.digest(Domain::MailQuota, realm, parts);
-        Bucket { realm: realm.clone(), operation, who }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The mails of registrations: link and code, or a word to the owner of an address that has an account.
 
+use super::budget::CausedMail;
 use super::{Failure, envelope_of_try};
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
@@ -16,16 +17,25 @@ use crate::use_cases::deliver::Deliveries;
 
 impl Deliveries<'_> {
     /// The link and code of a registration; or, if the address has an account, a word to its owner.
-    pub(super) async fn deliver_verification(self, job: &Job, id: &UserId) -> Result<(), Failure> {
-        let Ports { registrations, users, clock, .. } = &self.service.ports;
+    /// Counted in the budget of the network that asked, or of the one that registered.
+    pub(super) async fn deliver_verification(
+        self,
+        job: &Job,
+        id: &UserId,
+        network: Option<Digest>,
+    ) -> Result<(), Failure> {
+        let Ports { registrations, clock, .. } = &self.service.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(registration) = registrations.find(realm, id, now).await? else { return Ok(()) };
-        if let Some(owner) = users.find_by_email(realm, &registration.person.email_index).await? {
-            let first_name = self.service.record_cipher(&owner)?.first_name(&owner.person)?;
+        let network = network.or(Some(registration.network));
+        let holder = self.service.find_holder(realm, &registration.person.email_index).await?;
+        if let Some((owner, reservation)) = holder {
             // the registration stays until it expires: a login with its password answers as for any other
-            return self.mail(job, &owner, EmailMessage::AlreadyRegistered { first_name }).await;
+            return self.tell_holder(job, &owner, reservation.as_ref(), network).await;
         }
-        if !self.may_mail(job, "mail_email_verify", id.as_bytes(), &registration.person.email_index).await? {
+        let address = &registration.person.email_index;
+        let mail = CausedMail { kind: "mail_email_verify", subject: id.as_bytes(), address, network };
+        if !self.may_mail(job, mail, Some(Task::VerifyNewest(*address))).await? {
             return Ok(());
         }
         self.mail_verification(job, &registration).await
@@ -49,18 +59,33 @@ impl Deliveries<'_> {
         self.service.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
         let opener = self.service.opener(realm, id.as_bytes(), &registration.person.key)?;
         let to = opener.email(Field::Email, &registration.person.email)?;
-        let first_name = opener.first_name(&registration.person)?;
-        let message = EmailMessage::VerifyEmail { first_name, token, code, expires_in: expires_at.since(now) };
+        let message = EmailMessage::VerifyEmail { token, code, expires_in: expires_at.since(now) };
         mailer.send(&envelope_of_try(job, id), &to, &message).await?;
         self.service.record(realm, EventKind::MessageSent, Some(id), None);
         Ok(())
     }
 
     /// A job of its own for each pending registration, so that each is retried by itself.
-    pub(super) async fn deliver_again(self, job: &Job, email: &Digest) -> Result<(), Failure> {
+    pub(super) async fn deliver_again(self, job: &Job, email: &Digest, network: Option<Digest>) -> Result<(), Failure> {
         let Ports { registrations, clock, .. } = &self.service.ports;
         for registration in registrations.find_by_email(&job.realm, email, clock.now()).await? {
-            self.service.enqueue(&job.realm, Task::VerifyRegistration(registration.id)).await?;
+            self.service.enqueue(&job.realm, Task::VerifyAgain { registration: registration.id, network }).await?;
+        }
+        Ok(())
+    }
+
+    /// The mail of the newest registration, for an address whose mails were spent. It counts for the address alone.
+    pub(super) async fn deliver_newest(self, job: &Job, email: &Digest) -> Result<(), Failure> {
+        let Ports { registrations, clock, .. } = &self.service.ports;
+        let pending = registrations.find_by_email(&job.realm, email, clock.now()).await?;
+        let Some(newest) = pending.last() else { return Ok(()) };
+        if self.service.find_holder(&job.realm, email).await?.is_some() {
+            return Ok(());
+        }
+        let mail =
+            CausedMail { kind: "mail_email_verify", subject: newest.id.as_bytes(), address: email, network: None };
+        if self.may_mail(job, mail, Some(Task::VerifyNewest(*email))).await? {
+            self.mail_verification(job, newest).await?;
         }
         Ok(())
     }

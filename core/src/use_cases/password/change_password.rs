@@ -4,6 +4,7 @@ use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
 use crate::model::session::Session;
+use crate::model::undo::UndoableChange;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
@@ -38,12 +39,14 @@ impl Passwords<'_> {
             user.end_rights();
             Ok(())
         };
-        let task = Task::PasswordChanged { user: user.id, at: clock.now(), by_reset: false };
-        let effects = |user: &User| {
+        let undo = self.service.new_undo_id();
+        let task = Task::PasswordChanged { user: user.id, at: clock.now(), by_reset: false, undo: Some(undo) };
+        let effects = |before: &User, user: &User| {
             let opened = Session { credentials_version: user.credentials_version, ..session.clone() };
             let mut changes = AuthService::changes_that_end_rights(user);
             changes.push(Change::InsertSession(Box::new(opened)));
-            UnitOfWork {
+            changes.push(self.service.undo_record(undo, UndoableChange::Password, (before, user))?);
+            Ok(UnitOfWork {
                 changes,
                 jobs: vec![self.service.job(&user.realm, task.clone())],
                 events: vec![self.service.event(
@@ -52,9 +55,9 @@ impl Passwords<'_> {
                     Some(user.id),
                     Some(session.id),
                 )],
-            }
+            })
         };
-        self.service.update_account(user.clone(), VersionCheck::MustMatch, change, effects).await?;
+        self.service.update_credentials(user.clone(), VersionCheck::MustMatch, change, effects).await?;
         Ok(pair)
     }
 }

@@ -1,5 +1,6 @@
 //! Forgotten: ask for a reset link. Nothing here looks whether the address has an account; the worker does.
 
+use crate::model::client::Client;
 use crate::model::job::Task;
 use crate::model::realm::Realm;
 use crate::model::registration_form::parse_email;
@@ -11,8 +12,10 @@ impl Passwords<'_> {
     ///
     /// # Errors
     /// `Invalid` if it is no address.
-    pub async fn request_reset(self, realm: &Realm, email: &str) -> Result<(), AuthError> {
+    pub async fn request_reset(self, realm: &Realm, email: &str, client: &Client) -> Result<(), AuthError> {
         let email = parse_email(email).map_err(AuthError::Invalid)?;
-        self.service.enqueue(realm, Task::ResetPassword(self.service.email_index(realm, &email))).await
+        let network = Some(self.service.network_digest(realm, &client.address));
+        let task = Task::ResetPassword { email: self.service.email_index(realm, &email), network };
+        self.service.enqueue(realm, task).await
     }
 }

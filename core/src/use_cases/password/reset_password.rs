@@ -6,6 +6,7 @@ use crate::model::job::Task;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::realm::Realm;
 use crate::model::secret::OpaqueToken;
+use crate::model::undo::UndoableChange;
 use crate::model::user::User;
 use crate::ports::database::UnitOfWork;
 use crate::service::{AuthService, Ports};
@@ -37,18 +38,20 @@ impl Passwords<'_> {
             user.end_rights();
             Ok(())
         };
-        let task = Task::PasswordChanged { user: user.id, at: clock.now(), by_reset: true };
-        let effects = |user: &User| {
+        let undo = self.service.new_undo_id();
+        let task = Task::PasswordChanged { user: user.id, at: clock.now(), by_reset: true, undo: Some(undo) };
+        let effects = |before: &User, user: &User| {
             let mut work = UnitOfWork {
                 jobs: vec![self.service.job(realm, task.clone())],
                 events: vec![self.service.event(realm, EventKind::PasswordReset, Some(user.id), None)],
                 ..UnitOfWork::of(self.service.use_up(&link))
             };
             work.changes.extend(AuthService::changes_that_end_rights(user));
-            work
+            work.changes.push(self.service.undo_record(undo, UndoableChange::Password, (before, user))?);
+            Ok(work)
         };
         let email = user.person.email_index;
-        match self.service.update_account(user, VersionCheck::MustMatch, change, effects).await {
+        match self.service.update_credentials(user, VersionCheck::MustMatch, change, effects).await {
             // strangers that guess at the account do not slow down the owner who has just shown the mailbox
             Ok(_) => {
                 let from = self.service.login_source(realm, &client.address);

@@ -36,7 +36,7 @@ impl Registrations<'_> {
 
         let email_index = self.service.email_index(realm, &email);
         let owner = users.find_by_email(realm, &email_index).await?;
-        if self.service.policy.enumeration_allowed && owner.is_some() {
+        if self.service.policy.enumeration_allowed && self.service.find_holder(realm, &email_index).await?.is_some() {
             return Err(AuthError::EmailTaken);
         }
         // with the salt and parameters of a login for the address, so that a login compares one hash with all

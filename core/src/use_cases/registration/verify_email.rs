@@ -14,6 +14,7 @@ use crate::model::registration_form::parse_email;
 use crate::model::sealed::{AadContext, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
+use crate::model::undo::UndoableChange;
 use crate::model::user::{PendingEmail, Registration, SealedPerson, User};
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
@@ -193,7 +194,7 @@ impl Registrations<'_> {
         if let Some(found) = one_time_tokens.find_valid(realm, Purpose::VerifyEmail, &digest, now).await? {
             let registration = registrations.find(realm, &found.holder.subject, now).await?;
             let registration = registration.ok_or(AuthError::InvalidToken)?;
-            if users.find_by_email(realm, &registration.person.email_index).await?.is_some() {
+            if self.service.find_holder(realm, &registration.person.email_index).await?.is_some() {
                 return Err(AuthError::InvalidToken);
             }
             return Ok(ResolvedLink::Registration(Box::new(registration), found));
@@ -247,8 +248,10 @@ impl Registrations<'_> {
         };
         // the others stay until they expire, without their links: their disappearance would tell that the address has an
         // account now
-        let work =
-            work.with(Change::InsertUser(Box::new(user))).with(Change::RemoveRegistration { realm: realm.clone(), id });
+        let work = work
+            .with(self.service.check_reservation(realm, user.person.email_index, id))
+            .with(Change::InsertUser(Box::new(user)))
+            .with(Change::RemoveRegistration { realm: realm.clone(), id });
         self.service.commit(work).await?;
         Ok(Verified::Account(id))
     }
@@ -268,15 +271,20 @@ impl Registrations<'_> {
         changed.end_rights();
         changed.version += 1;
         changed.updated_at = now;
+        let undo = self.service.new_undo_id();
+        let record = self.service.undo_record(undo, UndoableChange::Email, (user, &changed))?;
+        let task = Task::EmailChanged { user: user.id, at: now, undo: Some(undo) };
         let mut work = UnitOfWork {
-            jobs: vec![self.service.job(realm, Task::EmailChanged { user: user.id, at: now })],
+            jobs: vec![self.service.job(realm, task)],
             events: vec![self.service.event(realm, EventKind::EmailChanged, Some(user.id), None)],
             ..UnitOfWork::of(self.service.use_up(link))
         };
         work.changes.extend([
+            self.service.check_reservation(realm, pending.index, user.id),
             Change::ReplaceUser { user: Box::new(changed), expected: user.version },
             Change::RemoveRegistrations { realm: realm.clone(), email: pending.index },
             Change::ForgetLogins { realm: realm.clone(), email: user.person.email_index },
+            record,
         ]);
         work.changes.extend(AuthService::changes_that_end_rights(user));
         match database.commit(work).await? {

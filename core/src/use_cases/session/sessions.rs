@@ -2,6 +2,7 @@
 
 use crate::model::event::EventKind;
 use crate::model::ids::SessionId;
+use crate::model::job::Task;
 use crate::model::sealed::Field;
 use crate::model::time::Timestamp;
 use crate::ports::database::{Change, UnitOfWork};
@@ -61,13 +62,15 @@ impl Sessions<'_> {
     /// # Errors
     /// `ReauthenticationRequired`; `NotFound` for an unknown id and for another user's alike.
     pub async fn end_session(self, caller: &Caller, id: &str) -> Result<(), AuthError> {
-        let Ports { sessions, .. } = &self.service.ports;
+        let Ports { sessions, clock, .. } = &self.service.ports;
         self.service.reauthenticate(caller, Reauthentication::None).await?;
         let (realm, user) = (&caller.user.realm, caller.user.id);
         let id = SessionId::parse(id).ok_or(AuthError::NotFound)?;
         let session = sessions.find(realm, &id).await?.filter(|session| session.user == caller.user.id);
         let session = session.ok_or(AuthError::NotFound)?;
+        let task = Task::SessionEnded { user, at: clock.now() };
         let work = UnitOfWork {
+            jobs: vec![self.service.job(realm, task)],
             events: vec![self.service.event(realm, EventKind::LoggedOut, Some(user), Some(id))],
             ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id: session.id, user })
         };

@@ -47,6 +47,20 @@ impl AuthService {
         change: impl Fn(&mut User) -> Result<(), AuthError> + Send + Sync,
         effects: impl Fn(&User) -> UnitOfWork + Send + Sync,
     ) -> Result<Updated, AuthError> {
+        self.update_credentials(user, check, change, |_, after| Ok(effects(after))).await
+    }
+
+    /// The same for a change that can be undone: `effects` gets the account before the change and after it.
+    ///
+    /// # Errors
+    /// As [`Self::update_account`], and those of `effects`.
+    pub(crate) async fn update_credentials(
+        &self,
+        user: User,
+        check: VersionCheck,
+        change: impl Fn(&mut User) -> Result<(), AuthError> + Send + Sync,
+        effects: impl Fn(&User, &User) -> Result<UnitOfWork, AuthError> + Send + Sync,
+    ) -> Result<Updated, AuthError> {
         let Ports { users, database, clock, .. } = &self.ports;
         let mut current = user;
         loop {
@@ -55,7 +69,7 @@ impl AuthService {
             change(&mut next)?;
             next.version = expected + 1;
             next.updated_at = clock.now();
-            let mut work = effects(&next);
+            let mut work = effects(&current, &next)?;
             work.changes.insert(0, Change::ReplaceUser { user: Box::new(next.clone()), expected });
             match database.commit(work).await? {
                 Ok(committed) => return Ok(Updated { user: next, committed }),

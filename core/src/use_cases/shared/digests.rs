@@ -78,6 +78,11 @@ impl AuthService {
         self.ports.digests.digest(Domain::Phone, &user.realm, &[b"account", user.id.as_bytes()])
     }
 
+    /// The key of the count of an account's wrong second factors.
+    pub(crate) fn factor_digest(&self, realm: &Realm, user: &UserId) -> Digest {
+        self.ports.digests.digest(Domain::Email, realm, &[b"second factor", user.as_bytes()])
+    }
+
     /// The entity tag of a profile (RFC 9110, section 8.8.3): of one account and one version, and nobody can guess it.
     #[must_use]
     pub fn profile_tag(&self, realm: &Realm, id: &UserId, version: u64) -> String {

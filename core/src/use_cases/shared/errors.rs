@@ -64,9 +64,11 @@ impl From<Refusal> for AuthError {
     /// What a refused commit means where a use case does not decide it itself.
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::TokenGone | Refusal::RegistrationGone | Refusal::EmailTaken | Refusal::IdTaken => {
-                Self::InvalidToken
-            }
+            Refusal::TokenGone
+            | Refusal::UndoGone
+            | Refusal::RegistrationGone
+            | Refusal::EmailTaken
+            | Refusal::IdTaken => Self::InvalidToken,
             Refusal::UserGone => Self::NotAuthenticated,
             Refusal::SessionGone => Self::NotFound,
             Refusal::UserStale | Refusal::SessionStale => Self::Port(PortError::new("database", refusal)),

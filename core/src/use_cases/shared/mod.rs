@@ -12,4 +12,5 @@ pub mod person;
 pub mod reauthenticate;
 pub mod sms_quotas;
 pub mod tokens;
+pub mod undo_records;
 pub mod violations;

@@ -1,7 +1,11 @@
 //! One-time passwords sent by SMS: tries and bindings.
 
+use std::time::Duration;
+
 use crate::model::event::EventKind;
+use crate::model::ids::UserId;
 use crate::model::job::Task;
+use crate::model::login_throttle::{Admission, FREE_FAILURES};
 use crate::model::message::Channel;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
@@ -32,7 +36,13 @@ impl AuthService {
         let subject = waiting.holder.subject;
         let digest = self.code_digest(realm, purpose, &subject, &code);
         let of = CodeLookup::Token(realm.clone(), purpose, challenge);
-        match one_time_tokens.try_code(&of, &digest, now).await? {
+        let is_factor = matches!(purpose, Purpose::LoginMfa | Purpose::StepUp);
+        let counted = if is_factor { self.admit_factor(realm, &subject).await? } else { 0 };
+        let attempt = one_time_tokens.try_code(&of, &digest, now).await;
+        if is_factor {
+            self.settle_factor(realm, &subject, counted, attempt.as_ref().ok()).await?;
+        }
+        match attempt? {
             CodeAttempt::Right(token) => Ok(token),
             CodeAttempt::Wrong(holder) => {
                 self.record(realm, EventKind::OtpFailed, Some(holder.subject), None);
@@ -40,6 +50,48 @@ impl AuthService {
             }
             CodeAttempt::Dead => Err(AuthError::InvalidToken),
         }
+    }
+
+    /// Counts a second factor as wrong before it is compared: over all challenges and addresses of the account. How many
+    /// in a row are counted.
+    async fn admit_factor(&self, realm: &Realm, user: &UserId) -> Result<u32, AuthError> {
+        if !self.policy.limits_on {
+            return Ok(0);
+        }
+        let subject = self.factor_digest(realm, user);
+        match self.ports.guard.admit_factor(realm, &subject, self.ports.clock.now()).await? {
+            (Admission::Admitted, counted) => Ok(counted),
+            (Admission::Throttled(wait), _) => Err(AuthError::TooMany(wait.max(Duration::from_secs(1)))),
+        }
+    }
+
+    /// A right factor resets the count, and a code that was not compared does not count. The owner gets a mail when the
+    /// throttle begins.
+    async fn settle_factor(
+        &self,
+        realm: &Realm,
+        user: &UserId,
+        counted: u32,
+        attempt: Option<&CodeAttempt>,
+    ) -> Result<(), AuthError> {
+        if !self.policy.limits_on {
+            return Ok(());
+        }
+        let (subject, now) = (self.factor_digest(realm, user), self.ports.clock.now());
+        match attempt {
+            Some(CodeAttempt::Right(_)) => self.ports.guard.factor_succeeded(realm, &subject, now).await?,
+            Some(CodeAttempt::Wrong(_)) if counted == FREE_FAILURES => {
+                let work = UnitOfWork {
+                    jobs: vec![self.job(realm, Task::FactorsThrottled { user: *user, at: now })],
+                    events: vec![self.event(realm, EventKind::LoginThrottled, Some(*user), None)],
+                    ..UnitOfWork::default()
+                };
+                self.commit(work).await?;
+            }
+            Some(CodeAttempt::Wrong(_)) => {}
+            Some(CodeAttempt::Dead) | None => self.ports.guard.withdraw_factor(realm, &subject, now).await?,
+        }
+        Ok(())
     }
 
     /// Whether the phone a code was sent to is still the one on record; and for a login, whether everything that was

@@ -54,7 +54,7 @@ impl Model {
         let realm = begin.realm;
         let people = self.people(realm);
         let (name, email) = (&registration.name, registration.email);
-        if people.owner(email).is_some() || people.account(name).is_some() {
+        if people.holder(email, self.now).is_some() || people.account(name).is_some() {
             return begin.refuse(Refusal::InvalidToken);
         }
         begin
@@ -71,16 +71,18 @@ impl Model {
     fn change_address(&self, begin: Story, account: &Account) -> Story {
         let realm = begin.realm;
         let Some(new) = account.pending else { return begin };
-        if self.people(realm).owner(new).is_some_and(|owner| owner.name != account.name) {
+        if self.people(realm).holder(new, self.now).is_some_and(|holder| holder.name != account.name) {
             return begin.refuse(Refusal::InvalidToken);
         }
         let (name, old) = (account.name.clone(), account.email);
-        let told = Awaited { to: old.to_owned(), template: "email_changed", name: name.clone(), right: Right::None };
+        let told = Awaited { to: old.to_owned(), template: "email_changed", name: name.clone(), right: Right::Undo };
         begin
             .then(|stage| {
+                let now = stage.model.now;
                 let people = stage.model.people_mut(realm);
                 people.drop_waiting(new);
                 if let Some(account) = people.account_mut(&name) {
+                    account.remember(now, Some(old));
                     account.email = new;
                     account.previous = Some(old);
                     account.end_rights();
@@ -151,6 +153,7 @@ fn account(registration: &Registration) -> Account {
         previous: None,
         change: None,
         reset: None,
+        undos: Vec::new(),
         phone_verified: false,
         mfa: false,
         disabled: false,
@@ -165,10 +168,11 @@ fn forget(stage: &mut StageOf, realm: TestRealm, name: &str) {
 
 /// Mails a fresh link and code, or tells the owner of the address.
 fn deliver(stage: &mut StageOf, realm: TestRealm, name: &str) {
+    let now = stage.model.now;
     let people = stage.model.people_mut(realm);
     let Some(email) = people.registration_mut(name).map(|registration| registration.email) else { return };
-    if let Some(owner) = people.owner(email).map(|owner| owner.name.clone()) {
-        let told = Awaited { to: email.to_owned(), template: "already_registered", name: owner, right: Right::None };
+    if let Some(holder) = people.holder(email, now).map(|holder| holder.name.clone()) {
+        let told = Awaited { to: email.to_owned(), template: "already_registered", name: holder, right: Right::None };
         stage.messages.push(told);
         return;
     }

@@ -29,6 +29,8 @@ pub enum Right {
     Verify,
     Reset,
     Change,
+    /// The undo link of the newest change.
+    Undo,
     /// The OTP of a phone.
     Phone,
     /// The OTP of a login.
@@ -94,6 +96,18 @@ impl Story {
         })
     }
 
+    /// The same for a change that can be undone.
+    fn change_undoably(self, name: &str, change: impl FnOnce(&mut Account)) -> Self {
+        let realm = self.realm;
+        self.then(|stage| {
+            let now = stage.model.now;
+            if let Some(account) = stage.model.people_mut(realm).account_mut(name) {
+                account.remember(now, None);
+                change(account);
+            }
+        })
+    }
+
     /// One more stage, in which an owner has been told: at the old address too while that waits for its word.
     fn notice(self, name: &str, template: &'static str) -> Self {
         self.then(|_| {}).notice_in_last_stage(name, template)
@@ -104,10 +118,13 @@ impl Story {
         let realm = self.realm;
         let tell = |stage: &mut StageOf| {
             let Some(account) = stage.model.people(realm).account(name) else { return };
-            let told: Vec<_> = [Some(account.email), account.previous].into_iter().flatten().collect();
+            let undoable = ["password_changed", "mfa_changed"].contains(&template);
+            let right = if undoable { Right::Undo } else { Right::None };
+            let told = [Some((account.email, right)), account.previous.map(|previous| (previous, Right::None))];
             let name = account.name.clone();
-            let awaited = |to: &str| Awaited { to: to.to_owned(), template, name: name.clone(), right: Right::None };
-            stage.messages.extend(told.into_iter().map(awaited));
+            let awaited =
+                |(to, right): (&str, Right)| Awaited { to: to.to_owned(), template, name: name.clone(), right };
+            stage.messages.extend(told.into_iter().flatten().map(awaited));
         };
         self.stages.last_mut().map(tell);
         self
@@ -154,6 +171,7 @@ impl Model {
             Request::Refresh { token } => self.refresh(begin, token),
             Request::RequestReset { email } => self.request_reset(begin, email),
             Request::Reset { token, password } => self.reset(begin, token, password),
+            Request::Undo { token, password } => self.undo(begin, token, *password),
             Request::SendOtp { id, phone } => self.send_otp(begin, id, phone),
             Request::VerifyOtp { challenge, otp } => self.verify_otp(begin, challenge, otp),
             Request::Disable { email } => self.disable(begin, email),

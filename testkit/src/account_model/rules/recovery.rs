@@ -29,6 +29,59 @@ impl Model {
         new_password(begin, name, password).notice(name, "password_changed").in_one_commit()
     }
 
+    /// Without a password the account is disabled. With the one from before the change it gets its former state and a
+    /// reset link; a try is taken before the password is compared.
+    pub(super) fn undo(&self, begin: Story, token: &str, password: Option<&'static str>) -> Story {
+        let realm = begin.realm;
+        let of_token = |account: &Account| account.undo_by(token, self.now).map(|at| (account.name.clone(), at));
+        let found = self.people(realm).accounts.iter().find_map(of_token);
+        let Some((name, at)) = found else { return begin.refuse(Refusal::InvalidToken) };
+        let Some(undo) = self.people(realm).account(&name).and_then(|account| account.undos.get(at)).cloned() else {
+            return begin;
+        };
+        let Some(password) = password else {
+            return begin.change(&name, |account| {
+                account.disabled = true;
+                account.use_undo(at);
+                account.end_rights();
+            });
+        };
+        if undo.tries == 0 {
+            return begin.refuse(Refusal::WrongPassword);
+        }
+        let tries = |story: Story, tries: u8| {
+            story.change(&name, |account| {
+                if let Some(undo) = account.undos.get_mut(at) {
+                    undo.tries = tries;
+                }
+            })
+        };
+        let tried = tries(begin, undo.tries - 1);
+        if password != undo.password {
+            return tried.refuse(Refusal::WrongPassword);
+        }
+        tries(tried, undo.tries).then(|stage| {
+            let expires = stage.model.now + RESET;
+            let people = stage.model.people_mut(realm);
+            let email = undo.email;
+            if people.account(&name).is_some_and(|account| account.email != email) {
+                people.drop_waiting(email);
+            }
+            let Some(account) = people.account_mut(&name) else { return };
+            account.use_undo(at);
+            account.end_rights();
+            (account.email, account.password, account.previous) = (email, undo.password, None);
+            account.phone_verified |= undo.phone_verified;
+            account.mfa |= undo.mfa;
+            if account.disabled {
+                return;
+            }
+            account.reset = Some(Link { token: None, code: None, tries: 0, expires, email });
+            let (to, template) = (email.to_owned(), "mail_password_reset");
+            stage.messages.push(Awaited { to, template, name: name.clone(), right: Right::Reset });
+        })
+    }
+
     /// Whether a caller may change how the account is entered or its owner is reached: after a recent login, or with
     /// the password. A password that is given must be right. Where a second factor is on, the login must have shown it.
     pub(super) fn reauthenticate(
@@ -78,7 +131,7 @@ impl Account {
 
 /// Another password: every right of the old one ends.
 fn new_password(before: Story, name: &str, password: &'static str) -> Story {
-    before.change(name, |account| {
+    before.change_undoably(name, |account| {
         account.password = password;
         account.end_rights();
     })
@@ -133,11 +186,13 @@ pub(super) fn change_email(
 fn confirm(before: Story, account: &Account, email: &'static str) -> Story {
     let (realm, name) = (before.realm, account.name.clone());
     before.then(|stage| {
-        let expires = stage.model.now + VERIFY;
+        let now = stage.model.now;
+        let expires = now + VERIFY;
         let people = stage.model.people_mut(realm);
         let to = email.to_owned();
-        if let Some(owner) = people.owner(email).map(|owner| owner.name.clone()) {
-            stage.messages.push(Awaited { to, template: "already_registered", name: owner, right: Right::None });
+        let holder = people.holder(email, now).map(|holder| holder.name.clone());
+        if let Some(holder) = holder.filter(|holder| *holder != name) {
+            stage.messages.push(Awaited { to, template: "already_registered", name: holder, right: Right::None });
             return;
         }
         if let Some(account) = people.account_mut(&name) {
@@ -157,6 +212,10 @@ pub(super) fn delete(begin: Story, account: &Account, allowed: Result<(), Refusa
         .change(name, Account::forget_rights)
         .then(|stage| stage.model.people_mut(realm).drop_waiting(email))
         .then(|stage| stage.model.people_mut(realm).accounts.retain(|account| account.name != *name))
+        .then(|stage| {
+            let (to, name) = (email.to_owned(), name.clone());
+            stage.messages.push(Awaited { to, template: "account_deleted", name, right: Right::None });
+        })
         .in_one_commit()
 }
 
@@ -174,7 +233,7 @@ pub(super) fn set_mfa(
         Ok(()) => {}
     }
     begin
-        .change(name, |account| {
+        .change_undoably(name, |account| {
             account.mfa = on;
             account.end_rights_but(session);
         })

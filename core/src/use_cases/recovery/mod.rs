@@ -1,0 +1,19 @@
+//! Recovery: the owner undoes a change that somebody else made.
+
+pub mod undo;
+
+use crate::service::AuthService;
+
+/// The use cases of this area.
+#[derive(Clone, Copy)]
+pub struct Recovery<'a> {
+    service: &'a AuthService,
+}
+
+impl AuthService {
+    /// Recovery: the owner undoes a change that somebody else made.
+    #[must_use]
+    pub const fn recovery(&self) -> Recovery<'_> {
+        Recovery { service: self }
+    }
+}

@@ -1,0 +1,196 @@
+//! Undo: the reader of a notice takes a change back. With the password from before the change the account gets its
+//! former state and a password reset; without it the account is disabled. Ports: undos, users, database, hasher.
+
+use crate::model::client::Client;
+use crate::model::email::Email;
+use crate::model::event::EventKind;
+use crate::model::job::Task;
+use crate::model::password::Password;
+use crate::model::realm::Realm;
+use crate::model::sealed::{Digest, Field};
+use crate::model::secret::OpaqueToken;
+use crate::model::time::Timestamp;
+use crate::model::undo::{FormerState, UndoRecord, UndoableChange};
+use crate::model::user::{PasswordHash, User};
+use crate::ports::database::{Change, UnitOfWork};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::recovery::Recovery;
+use crate::use_cases::shared::commit::VersionCheck;
+use crate::use_cases::shared::errors::AuthError;
+
+/// The change that an undo link would undo, for its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UndoPreview {
+    /// The kind of change.
+    pub change: UndoableChange,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// The effect of an undo link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undone {
+    /// The account has its former state, and a reset link is on its way.
+    Restored,
+    /// The account is disabled; only an operator can enable it.
+    Disabled,
+}
+
+impl Recovery<'_> {
+    /// The change that a link would undo. Changes nothing.
+    ///
+    /// # Errors
+    /// `InvalidToken`.
+    pub async fn preview_undo(self, realm: &Realm, token: &str) -> Result<UndoPreview, AuthError> {
+        let (record, _, _) = self.find_undo(realm, token).await?;
+        Ok(UndoPreview { change: record.change, at: record.created_at })
+    }
+
+    /// Uses an undo link. With the password from before the change it restores the former state; without a password it
+    /// disables the account.
+    ///
+    /// # Errors
+    /// `InvalidToken`: also for all but one of many who use the link at once. `WrongPassword`, which leaves the link
+    /// good; `Overloaded`.
+    pub async fn undo(
+        self,
+        realm: &Realm,
+        token: &str,
+        password: Option<&str>,
+        client: &Client,
+    ) -> Result<Undone, AuthError> {
+        let (record, token, user) = self.find_undo(realm, token).await?;
+        let Some(password) = password else {
+            return self.disable_account(&record, token, user).await.map(|()| Undone::Disabled);
+        };
+        let former = self.service.former_state(&user, &record)?;
+        self.confirm_former_password(&record, &user, &former, password, client).await?;
+        self.restore(&record, token, user, &former).await.map(|()| Undone::Restored)
+    }
+
+    async fn find_undo(self, realm: &Realm, token: &str) -> Result<(UndoRecord, Digest, User), AuthError> {
+        let Ports { undos, users, clock, .. } = &self.service.ports;
+        let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
+        let digest = self.service.undo_digest(realm, &token);
+        let record = undos.find_by_token(realm, &digest, clock.now()).await?.ok_or(AuthError::InvalidToken)?;
+        let user = users.find(realm, &record.user).await?.ok_or(AuthError::InvalidToken)?;
+        Ok((record, digest, user))
+    }
+
+    /// Compares the password with the one from before the change. A try is taken before the comparison, so that no race
+    /// gets more of them than a link has. A thief who fills the login throttle of the account does not keep its owner
+    /// from the link; a wrong password counts there all the same.
+    async fn confirm_former_password(
+        self,
+        record: &UndoRecord,
+        user: &User,
+        former: &FormerState,
+        given: &str,
+        client: &Client,
+    ) -> Result<(), AuthError> {
+        let Ports { undos, clock, .. } = &self.service.ports;
+        let realm = &record.realm;
+        if !undos.take_try(realm, &record.id, clock.now()).await? {
+            return Err(AuthError::WrongPassword);
+        }
+        let matches = match Password::presented(given) {
+            Some(password) => {
+                self.service.password_matches(password, PasswordHash::new(former.password.as_str())).await
+            }
+            None => Ok(false),
+        };
+        if !matches!(matches, Ok(false)) {
+            undos.give_try_back(realm, &record.id).await?;
+        }
+        if matches? {
+            return Ok(());
+        }
+        let from = self.service.login_source(realm, &client.address);
+        self.service.count_failed_password(realm, &from.address).await;
+        // throttled: counted enough already
+        let _ = self.service.check_login_throttle(realm, &user.person.email_index, &from).await;
+        self.service.record(realm, EventKind::LoginFailed, Some(user.id), None);
+        Err(AuthError::WrongPassword)
+    }
+
+    /// Gives the account its former state, ends every right and starts a password reset.
+    async fn restore(
+        self,
+        record: &UndoRecord,
+        token: Digest,
+        user: User,
+        former: &FormerState,
+    ) -> Result<(), AuthError> {
+        let (realm, id) = (&record.realm, user.id);
+        let index = self.service.email_index(realm, &Email::from_stored(former.email.clone()));
+        let change = |user: &mut User| self.put_former_state(user, former, index);
+        let effects = |before: &User, after: &User| {
+            let mut changes = vec![self.use_link(record, token), self.service.check_reservation(realm, index, id)];
+            changes.extend(AuthService::changes_that_end_rights(after));
+            if before.person.email_index != index {
+                // as with any change of the address: registrations of the new one and failed logins of the old one go
+                changes.push(Change::RemoveRegistrations { realm: realm.clone(), email: index });
+                let email = before.person.email_index;
+                changes.push(Change::ForgetLogins { realm: realm.clone(), email });
+            }
+            Ok(UnitOfWork {
+                changes,
+                jobs: vec![self.service.job(realm, Task::ResetAfterUndo(id))],
+                events: vec![self.service.event(realm, EventKind::ChangeUndone, Some(id), None)],
+            })
+        };
+        let done = self.service.update_credentials(user, VersionCheck::Ignore, change, effects).await;
+        done.map(|_| ()).map_err(to_invalid_token)
+    }
+
+    /// The whole state from before the change, because younger changes lose their links. A factor of the former phone that
+    /// is on now stays on: the account never has fewer factors than before the change.
+    fn put_former_state(self, user: &mut User, former: &FormerState, email_index: Digest) -> Result<(), AuthError> {
+        let cipher = self.service.record_cipher(user)?;
+        let same_phone = cipher.open(Field::Phone, &user.person.phone)? == former.phone;
+        let mut person = user.person.clone();
+        person.email_index = email_index;
+        person.email = cipher.seal(Field::Email, &former.email)?;
+        person.phone = cipher.seal(Field::Phone, &former.phone)?;
+        person.country_code = cipher.seal(Field::CountryCode, &former.country_code)?;
+        person.country = cipher.seal(Field::Country, &former.country)?;
+        let password = cipher.seal_password(&PasswordHash::new(former.password.as_str()))?;
+        user.person = person;
+        user.previous_email = None;
+        user.phone_verified = former.phone_verified || (same_phone && user.phone_verified);
+        user.mfa_sms = former.mfa_sms || (same_phone && user.mfa_sms);
+        user.password = password;
+        user.end_rights();
+        Ok(())
+    }
+
+    /// Disables the account and ends every right. An account that an operator has disabled stays so.
+    async fn disable_account(self, record: &UndoRecord, token: Digest, user: User) -> Result<(), AuthError> {
+        let realm = &record.realm;
+        let change = |user: &mut User| {
+            user.disabled = true;
+            user.end_rights();
+            Ok(())
+        };
+        let effects = |after: &User| {
+            let mut changes = AuthService::changes_that_end_rights(after);
+            changes.push(self.use_link(record, token));
+            let events = vec![self.service.event(realm, EventKind::DisabledByUndo, Some(after.id), None)];
+            UnitOfWork { changes, events, ..UnitOfWork::default() }
+        };
+        let done = self.service.update_account(user, VersionCheck::Ignore, change, effects).await;
+        done.map(|_| ()).map_err(to_invalid_token)
+    }
+
+    fn use_link(self, record: &UndoRecord, token: Digest) -> Change {
+        Change::UseUndo { realm: record.realm.clone(), id: record.id, token, now: self.service.ports.clock.now() }
+    }
+}
+
+/// The account is gone, or another account has its former address: nothing is left to restore.
+fn to_invalid_token(error: AuthError) -> AuthError {
+    match error {
+        AuthError::NotAuthenticated => AuthError::InvalidToken,
+        error => error,
+    }
+}
