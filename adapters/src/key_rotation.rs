@@ -52,14 +52,14 @@ impl KeyUsage {
     }
 }
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Keys that were wrapped anew.
+    /// Keys that were rewrapped.
     pub rewrapped: u64,
-    /// Records that were signed anew.
+    /// Records that were signed again.
     pub signed: u64,
-    /// What the last pass found.
+    /// The key usage that the last pass found.
     pub usage: KeyUsage,
     /// Keys that their wrapping key of the ring does not open, by its id. Nothing can be read with them.
     pub damaged: BTreeMap<u32, u64>,
@@ -117,7 +117,7 @@ impl KeyRotation<'_> {
         Ok(report.usage)
     }
 
-    /// Wraps every key anew that is under an older key of the ring.
+    /// Rewraps every key that is under an older key of the ring.
     ///
     /// # Errors
     /// When the store fails.
@@ -187,7 +187,7 @@ impl KeyRotation<'_> {
         Ok(all)
     }
 
-    /// Counts a key. Returns its replacement if it is to be wrapped anew.
+    /// Counts a key. Returns its replacement if it is to be rewrapped.
     fn examine(
         &self,
         kind: RecordKind,
@@ -221,7 +221,7 @@ impl KeyRotation<'_> {
         Ok(replaced)
     }
 
-    /// Wraps the ring's check value anew. Whether it was replaced.
+    /// Rewraps the ring's check value. Returns whether it was replaced.
     async fn rewrap_check_value(&self) -> Result<bool, PortError> {
         let Some(expected) = retry(|| self.store.check_value(check_values::RING)).await? else { return Ok(false) };
         if check_values::wrapped_key(&expected).is_some_and(|wrapped| self.cipher.is_newest(&wrapped)) {

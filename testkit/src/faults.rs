@@ -19,7 +19,7 @@ pub enum When {
     After,
 }
 
-/// What happens to the calls that a script hits.
+/// The effect on the calls that a script matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Break(When),
@@ -115,10 +115,10 @@ impl Script {
         self
     }
 
-    /// What is wrong with its port or method, if they are not those of a fake.
+    /// Checks that its port and method are those of a fake.
     ///
     /// # Errors
-    /// The names there are.
+    /// The valid names.
     pub fn check(&self) -> Result<(), String> {
         let Some(port) = &self.port else {
             return if self.method.is_none() { Ok(()) } else { Err("a method needs its port".to_owned()) };
@@ -138,7 +138,7 @@ impl Script {
         self.port.as_deref().is_none_or(|aim| aim == port) && self.method.as_deref().is_none_or(|aim| aim == method)
     }
 
-    /// What it does to a call that it is about.
+    /// Its effect on a call that it matches.
     fn hit(&mut self) -> Option<Effect> {
         if self.passing > 0 {
             self.passing -= 1;
@@ -191,7 +191,7 @@ struct Plan {
     clock: Option<Arc<FixedClock>>,
 }
 
-/// What becomes of one call.
+/// The faults of one call.
 #[derive(Debug, Default)]
 struct Verdict {
     breaks: Option<When>,
@@ -199,7 +199,7 @@ struct Verdict {
 }
 
 impl Plan {
-    /// Counts a call, and says what becomes of it.
+    /// Counts a call, and returns its faults.
     fn step(&mut self, port: &'static str, method: &'static str) -> Verdict {
         self.steps += 1;
         *self.calls.entry((port, method)).or_default() += 1;
@@ -222,7 +222,7 @@ impl Plan {
     }
 }
 
-/// What breaks among all fakes that share the plan; a clone is the same plan.
+/// The faults of all fakes that share the plan; a clone is the same plan.
 #[derive(Debug, Clone, Default)]
 pub struct FaultPlan(Arc<Locked<Plan>>);
 

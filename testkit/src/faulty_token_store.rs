@@ -45,7 +45,7 @@ impl OneTimeTokenStore for IgnoresExpiry {
 /// A database that commits something else than it is asked to.
 pub(crate) struct FaultyDatabase {
     pub inner: Arc<dyn Database>,
-    /// What becomes of a change; `None` leaves it out.
+    /// The change to commit instead; `None` drops it.
     pub fault: fn(Change) -> Option<Change>,
 }
 

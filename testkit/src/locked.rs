@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A mutex without poisoning: a test that failed while holding it has told its story already.
+/// A mutex without poisoning: a test that failed while holding it has been reported already.
 #[derive(Debug, Default)]
 pub(crate) struct Locked<T>(Mutex<T>);
 

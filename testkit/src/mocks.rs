@@ -1,5 +1,5 @@
-//! A mock of every port, for tests of interactions: "this port fails here", "this port is not called". What a port
-//! remembers is tested with [`crate::fakes`] instead, which keep the port's contract.
+//! A mock of every port, for tests of interactions: "this port fails here", "this port is not called". State
+//! that a port keeps is tested with [`crate::fakes`] instead, which keep the port's contract.
 
 use async_trait::async_trait;
 use mockall::mock;

@@ -1,4 +1,4 @@
-//! Racing without a runtime of our own: how tasks run at once is the business of whoever runs the contract.
+//! Runs tasks concurrently without a runtime of our own: the program that runs the contract supplies the racer.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

@@ -76,7 +76,7 @@ pub struct TestWorld {
     pub clock: Arc<FixedClock>,
     /// Chance.
     pub randomness: Arc<SeededRandomness>,
-    /// What breaks, across all ports.
+    /// The faults to inject, across all ports.
     pub faults: FaultPlan,
 }
 
@@ -144,7 +144,7 @@ impl TestWorld {
         self.limiter.arrivals.lock().clear();
     }
 
-    /// Every limit and every count of failures begins anew.
+    /// Resets every rate limit and every count of failures.
     pub fn forget_limits(&self) {
         self.limiter.arrivals.lock().clear();
         self.guard.emails.lock().clear();

@@ -1,5 +1,5 @@
 //! AES-256-GCM for [`FieldCipher`]: values under data keys, data keys under the ring. The first byte of everything
-//! names its format, so that a later one can stand beside it.
+//! names its format, so that a later format can coexist with it.
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ fn decrypt(cipher: &Aes256Gcm, bytes: &[u8], place: &AadContext<'_>) -> Result<Z
     cipher.decrypt(&Nonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| refused())
 }
 
-/// Who wrapped it, and what.
+/// The id of the ring key that wrapped it, and the sealed data key.
 fn split(wrapped: &WrappedKey) -> Option<(u32, &[u8])> {
     let (id, rest) = wrapped.as_bytes().strip_prefix(&[FORMAT])?.split_first_chunk::<4>()?;
     Some((u32::from_be_bytes(*id), rest))

@@ -50,7 +50,7 @@ impl HmacDigest {
         }
         let mut key = zeroize::Zeroizing::new([0u8; 64]);
         let purpose = format!("{}/{realm}", name(domain));
-        // 64 octets are within what HKDF gives, and what HMAC takes whole: neither can refuse
+        // 64 bytes are within HKDF's output limit and HMAC's block size: neither can refuse
         let _ = self.root.expand(purpose.as_bytes(), &mut *key);
         let state = HmacSha256::new(&(*key).into());
         self.keyed.write().unwrap_or_else(PoisonError::into_inner).insert(place, state.clone());

@@ -1,6 +1,6 @@
 //! Argon2id for [`PasswordHasher`], on threads of its own: as many as there are cores, at a lower priority than the
-//! threads that answer, each with its memory kept. What cannot be queued is refused at once; whoever hangs up before
-//! their turn costs nothing.
+//! threads that answer, each with its memory kept. A full queue refuses a hash at once; a client that disconnects
+//! before its turn costs nothing.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -123,7 +123,7 @@ impl Drop for Argon2Pool {
     }
 }
 
-/// What a hashing thread does all day.
+/// The loop of a hashing thread: takes jobs off the queue until the pool stops.
 fn run(shared: &Shared) {
     // answering comes first; where this is not allowed, the pool is merely less polite
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);

@@ -1,4 +1,4 @@
-//! MACs of stored records (docs/crypto.md). Whoever writes to a store without the keys can delete a record or put back an
+//! MACs of stored records (docs/crypto.md). An attacker who writes to a store without the keys can delete a record or restore an
 //! older version of a whole record; every other change is refused, logged and counted.
 
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl MacInput {
 /// Why a record is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It has no MAC: an older version of Portcullis wrote it, or nobody of us did.
+    /// It has no MAC: an older version of Portcullis wrote it, or an outsider did.
     #[error("a record of {0} has no MAC")]
     Unsigned(&'static str),
     /// Its MAC names no entry of the ring.
@@ -79,10 +79,10 @@ pub enum Refused {
     Misplaced(&'static str),
 }
 
-/// A record as it was read, with its MAC. Nobody can use it before the two are compared.
+/// A record as it was read, with its MAC. It cannot be used before the MAC is verified.
 #[derive(Debug)]
 pub struct Stored<R> {
-    /// The record, of whoever wrote it.
+    /// The record, not yet authenticated.
     record: R,
     mac: Option<Vec<u8>>,
 }

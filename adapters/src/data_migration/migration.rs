@@ -18,7 +18,7 @@ const BATCH_SIZE: usize = 500;
 /// How long a store may take for a batch.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a migration is doing.
+/// A step of a migration, for progress reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// It resumes in this collection, where an earlier call stopped.

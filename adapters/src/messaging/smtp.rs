@@ -30,7 +30,7 @@ const STEP: Duration = Duration::from_secs(10);
 /// Of which one address of its name: another may be reached where this one is not.
 const ADDRESS: Duration = Duration::from_secs(4);
 /// How long it may take to take a message: it may look into it before it answers. With the steps before, this stays
-/// under a job's lease, so that nobody sends the same meanwhile.
+/// under a job's lease, so that no other worker sends it meanwhile.
 const SEND: Duration = Duration::from_secs(60);
 /// Connections that wait for the next message.
 const IDLE: usize = 4;

@@ -40,7 +40,7 @@ pub struct TwilioSettings {
     pub number: String,
     /// Another place than Twilio's own.
     pub base_url: Option<String>,
-    /// What the application is called.
+    /// The application's name.
     pub app_name: String,
 }
 
@@ -101,7 +101,7 @@ impl TwilioSmsSender {
     }
 }
 
-/// What a refusal means.
+/// The error that a refusal stands for.
 async fn refusal(response: Response) -> SendError {
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());

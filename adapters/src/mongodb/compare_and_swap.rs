@@ -13,7 +13,7 @@ const MAX_ATTEMPTS: usize = 64;
 /// The field that counts the changes of a document.
 pub const REVISION: &str = "swaps";
 
-/// What happens to the document, and the answer of the call.
+/// The change to the document, and the answer of the call.
 pub enum CasStep<T> {
     /// It stays as it is.
     Keep(T),

@@ -1,4 +1,4 @@
-//! The indexes, made where they are missing. What a server cannot do is said once; housekeeping stands in for it.
+//! Creates the missing indexes. An option that the server lacks is logged once; housekeeping stands in for it.
 
 use std::time::Duration;
 

@@ -73,7 +73,7 @@ pub fn stored(document: Option<&Document>) -> Result<Vec<Stored<Registration>>, 
     all.iter().map(one).collect()
 }
 
-/// The address's document with those who wait; `None` where nobody does.
+/// The address's document with its pending registrations; `None` if there are none.
 pub fn document(macs: &RecordMacs, all: &[Registration]) -> Option<Document> {
     let first_expiry = all.iter().map(|one| one.expires_at.as_millis()).min()?;
     let ids: Vec<String> = all.iter().map(|one| key(&one.realm, one.id)).collect();

@@ -1,5 +1,5 @@
 //! [`RateLimiter`] that instances share: one round trip, decided by Redis in one step. Every instance counts for itself
-//! too, so that an emptied Redis forgives nobody; what must survive a restart is left to a store.
+//! too, so that an emptied Redis resets no limit; limits that must survive a restart are left to a store.
 
 use std::sync::{Arc, LazyLock};
 

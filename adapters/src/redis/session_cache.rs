@@ -37,7 +37,7 @@ const TOMBSTONE_LIFETIME: Duration = Duration::from_secs(60);
 /// How far in the future an entry may lie: the difference of two instances' clocks.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
-/// What a cache is made of.
+/// The settings and ports of a cache.
 pub struct CacheSettings {
     /// How long an entry may answer for the database; zero switches the cache off.
     pub time_to_live: Duration,
@@ -96,7 +96,7 @@ impl CachedSessions {
         }
     }
 
-    /// What an entry holds, if it is genuine and young enough by this instance's clock.
+    /// The contents of an entry, if it is genuine and young enough by this instance's clock.
     fn read(&self, realm: &Realm, id: &SessionId, user: &UserId, entry: Vec<u8>) -> Option<(Session, User)> {
         let context = AadContext { realm, record: id.as_bytes(), field: Field::CachedSession };
         let opened = self.settings.cipher.open(&self.key(realm), context, &Sealed::from_bytes(entry)).ok()?;

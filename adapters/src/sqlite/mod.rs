@@ -1,5 +1,5 @@
 //! The ports on SQLite, in one file. One thread writes, several units of work per commit, and completes them once they
-//! are on the disk; other connections read beside it. One file per port, all of them on [`Sqlite`].
+//! are on the disk; other connections read concurrently. One file per port, all of them on [`Sqlite`].
 
 mod audit_log;
 mod check_value_store;
@@ -62,7 +62,7 @@ impl Sqlite {
     /// Opens the database, creates it if there is none, and migrates it to this version's schema.
     ///
     /// # Errors
-    /// What is wrong with the file, with the fix.
+    /// The problem with the file, with the fix.
     pub fn open(path: &Path, macs: &Arc<RecordMacs>) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
         job_queue::release_leases(&opened.connection).map_err(|source| open::explain(path, source))?;
@@ -73,7 +73,7 @@ impl Sqlite {
     /// line.
     ///
     /// # Errors
-    /// What is wrong with the file, with the fix.
+    /// The problem with the file, with the fix.
     pub fn open_beside(path: &Path, macs: &Arc<RecordMacs>) -> Result<Self, OpenError> {
         Self::on(path, open::beside(path)?, macs)
     }

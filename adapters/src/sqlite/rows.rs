@@ -15,7 +15,7 @@ pub const PERSON: &str = "email_index, key_slot, first_name, last_name, email, p
 /// The same as they are read, where `keys` is joined.
 pub const PERSON_WITH_KEY: &str = "email_index, wrapped, first_name, last_name, email, phone, country_code, country";
 
-/// What cannot be in the database is.
+/// The error for a column whose value this program cannot have written.
 pub fn unreadable(column: usize, what: &str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, what.to_owned().into())
 }

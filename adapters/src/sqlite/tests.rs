@@ -1,4 +1,4 @@
-//! What no contract of a port can see: files, restarts, versions to come.
+//! Cases outside every port's contract: files, restarts, later schema versions.
 
 use crate::crypto::record_macs::RecordMacs;
 use std::collections::BTreeSet;
@@ -49,7 +49,7 @@ async fn register(store: &Sqlite, registration: Registration) {
     change(store, Change::InsertRegistration { registration: Box::new(registration), limit: 1, now: NOW }).await;
 }
 
-/// Planning a statement costs twenty times what running it does. With statistics compiled in, SQLite would plan anew
+/// Planning a statement costs twenty times what running it does. With statistics compiled in, SQLite would replan
 /// whenever another value is bound.
 #[tokio::test]
 async fn a_look_is_planned_once() {
@@ -72,7 +72,7 @@ async fn a_look_is_planned_once() {
     }
 }
 
-/// A wrapped key that can be told from everything else in a file.
+/// A wrapped key that can be recognised among the other bytes of a file.
 fn marked_key(n: u64, of: u8) -> WrappedKey {
     let mut bytes = format!("<KEY{of}{n:08}>").into_bytes();
     bytes.resize(65, 0xee);

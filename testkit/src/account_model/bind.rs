@@ -1,4 +1,4 @@
-//! What was seen, held against what was expected: it fits, and its texts are known from then on; or it does not.
+//! Matches an observed answer with the expected one. If it fits, its tokens and codes are known from then on.
 
 use super::driver::{Answer, Refusal, Request, SentMessage, TestRealm};
 use super::rules::{Awaited, Expected, Right, Story, slot};
@@ -106,7 +106,7 @@ impl Model {
 }
 
 impl Story {
-    /// What a perfect service would answer and send, with texts that were made up.
+    /// The answer and the messages of a perfect service, with made-up tokens and codes.
     pub fn perform(&self, made_up: &mut impl FnMut(&str) -> String) -> (Answer, Vec<SentMessage>) {
         let Some(last) = self.stages.last() else { return (Answer::Refused(Refusal::Other), Vec::new()) };
         let answer = match &self.end {

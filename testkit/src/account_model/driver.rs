@@ -1,4 +1,4 @@
-//! What the model plays on: requests, answers and messages, as a client knows them.
+//! The interface to the service under test: requests, answers and messages, as a client knows them.
 
 use std::time::Duration;
 
@@ -35,11 +35,11 @@ impl TestRealm {
     }
 }
 
-/// What a client asks for in a realm.
+/// A client's request in a realm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the members are the fields of docs/http-api.md, by name")]
 pub enum Request {
-    /// `POST /create`. The first name and the phone are nobody else's.
+    /// `POST /create`. The first name and the phone are unique to it.
     Register { name: String, phone: String, email: &'static str, password: &'static str },
     /// `POST /verify` with the token of a link.
     FollowLink { token: String, password: Option<&'static str> },
@@ -83,7 +83,7 @@ pub enum Request {
     Enable { email: &'static str },
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// It is done, or looks as if.
@@ -123,16 +123,16 @@ pub enum Refusal {
     ReauthenticationRequired,
     /// A factor needs a phone.
     PhoneNotVerified,
-    /// An operator names nobody.
+    /// An operator names an account that does not exist.
     NotFound,
     /// Anything else; never right.
     Other,
 }
 
-/// A look that changes nothing.
+/// A query that changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
-    /// Whose an access token is.
+    /// The account that an access token belongs to.
     Access(String),
     /// Whether a refresh token is the one that is good now.
     Refresh(String),
@@ -144,7 +144,7 @@ pub enum Probe {
     Undo(String),
 }
 
-/// What a look saw.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     /// E-mail and first name.
@@ -162,7 +162,7 @@ pub struct SentMessage {
     pub realm: Option<TestRealm>,
     /// The address or number.
     pub to: String,
-    /// The template of an e-mail; [`SentMessage::TEXT`] for texts.
+    /// The template of an e-mail; [`SentMessage::TEXT`] for an SMS.
     pub template: String,
     /// The first name in it, where there is one.
     pub name: Option<String>,
@@ -173,7 +173,7 @@ pub struct SentMessage {
 }
 
 impl SentMessage {
-    /// What stands for the template of a text.
+    /// The template name of an SMS.
     pub const TEXT: &'static str = "text";
 }
 

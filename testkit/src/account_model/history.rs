@@ -1,4 +1,4 @@
-//! What a client has been handed, newest last: whatever it may still try, in whichever order.
+//! The tokens and codes that clients received, newest last. A later step may use any of them, in any order.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl History {
         newest(&self.access, nth).filter(|(.., expires)| clear(*expires, now))
     }
 
-    /// What the answer and the messages tell; without the refresh token where the client lost it.
+    /// Adds the tokens and codes of the answer and the messages; not the refresh token if the client lost the reply.
     pub fn learn(
         &mut self,
         (realm, now): (TestRealm, Seconds),

@@ -60,13 +60,13 @@ pub struct ModelRun<D> {
 }
 
 impl<D: Driver> ModelRun<D> {
-    /// A service that nobody has an account with yet.
+    /// Begins with a service that has no accounts yet.
     #[must_use]
     pub fn new(driver: D) -> Self {
         Self { driver, states: vec![Model::default()], history: History::default(), stats: RunStats::default() }
     }
 
-    /// What was done so far.
+    /// The statistics of the run so far.
     #[must_use]
     pub const fn stats(&self) -> &RunStats {
         &self.stats
@@ -75,7 +75,7 @@ impl<D: Driver> ModelRun<D> {
     /// Plays one step and looks at what everything is good for then.
     ///
     /// # Errors
-    /// What no state explains.
+    /// An answer that no state of the model explains.
     pub async fn run_step(&mut self, step: &Step) -> Result<(), String> {
         self.stats.steps += 1;
         self.pass(1).await;
@@ -90,7 +90,7 @@ impl<D: Driver> ModelRun<D> {
     /// Looks at everything that was ever handed out: what is dead stays dead.
     ///
     /// # Errors
-    /// What no state explains.
+    /// An answer that no state of the model explains.
     pub async fn check_invariants(&mut self) -> Result<(), String> {
         self.look_around(usize::MAX).await
     }

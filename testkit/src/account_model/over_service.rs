@@ -36,7 +36,7 @@ pub struct Post {
     pub sms_sender: Arc<SmsOutbox>,
     /// The time.
     pub clock: Arc<FixedClock>,
-    /// What breaks, where something can.
+    /// The faults to inject, if the service has any.
     pub faults: Option<FaultPlan>,
 }
 

@@ -1,4 +1,4 @@
-//! What a token is good for, without using it.
+//! The expected validity of a token, checked without using it.
 
 use super::driver::{Probe, Seen, TestRealm};
 use super::state::{Link, Model, Registration, Session};

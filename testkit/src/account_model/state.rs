@@ -1,4 +1,4 @@
-//! One state of the world: people, their sessions and their rights. A text that nobody has seen is `None`.
+//! One state of the service: accounts, their sessions and tokens. A token or code not yet seen is `None`.
 
 use super::driver::TestRealm;
 
@@ -32,7 +32,7 @@ pub const SESSION_FAILURES: u8 = 5;
 /// Registrations that wait for one address.
 pub const PENDING: usize = 5;
 
-/// A right in a link, and the code beside it.
+/// The token in a link, and the code in the same message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     pub token: Option<String>,
@@ -116,7 +116,7 @@ pub struct Account {
     pub sessions: Vec<Session>,
     /// A new address that waits for its link.
     pub pending: Option<&'static str>,
-    /// The old address, until it has been told.
+    /// The old address, until it has been notified of the change.
     pub previous: Option<&'static str>,
     pub change: Option<Link>,
     pub reset: Option<Link>,
@@ -161,7 +161,7 @@ impl Model {
         }
     }
 
-    /// Drops what has expired, and what nobody can show: states that differ in nothing else are one.
+    /// Drops expired and unusable tokens: states that differ in nothing else are equal.
     pub fn tidy(&mut self) {
         let now = self.now;
         for people in [&mut self.first, &mut self.second] {
@@ -206,7 +206,7 @@ impl People {
         self.registrations.retain(|registration| registration.email != email);
     }
 
-    /// Whose access token that is, and of which of their sessions.
+    /// The account and the index of its session that the access token belongs to.
     pub fn caller(&self, access: &str, now: Seconds) -> Option<(&Account, usize)> {
         let is_it =
             |session: &Session| session.access.iter().any(|(text, expires)| text == access && now < *expires + LEEWAY);

@@ -245,7 +245,7 @@ impl Step {
         })
     }
 
-    /// What someone who is logged in asks for.
+    /// The request of a logged-in client.
     fn of_caller(&self, access: String) -> Option<Request> {
         Some(match *self {
             Self::LogOut { .. } => Request::LogOut { access },

@@ -153,7 +153,7 @@ fn a_code_that_can_be_used_twice_is_found() {
     assert!(story.starts_with("VerifyOtp"), "{story}");
 }
 
-/// What is found by chance is cut down to what shows it. A seed that finds nothing only passes the word on.
+/// A failing random sequence is shrunk to the steps that reproduce the failure. A seed without one is skipped.
 #[test]
 fn a_failing_sequence_is_shrunk() {
     let found = (SEED..SEED + 20).find_map(|seed| Some((seed, run_model::<OverGenerous>(200, 150, seed).err()?)));

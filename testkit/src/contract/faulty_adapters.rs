@@ -166,7 +166,7 @@ impl RateLimiter for CountsAfterwards {
     }
 }
 
-/// Jobs that whoever looks may have.
+/// A queue whose leases expire at once, so that two workers get the same job.
 struct HandsOutTwice(Arc<dyn JobQueue>);
 
 #[async_trait]

@@ -112,7 +112,7 @@ async fn all_strangers_share_a_hundred_an_hour(guard: &Guard) -> Outcome {
 
 async fn a_withdrawn_attempt_counts_nothing(guard: &Guard) -> Outcome {
     let realm = realm("User1");
-    // of nobody that is counted: nothing happens
+    // the address has no counts yet: nothing happens
     guard.withdraw(&realm, &email(1), &from(1), NOW).await?;
     for address in [from(1), from(2)] {
         for _ in 0..3 * FREE_FAILURES {

@@ -1,5 +1,5 @@
 //! What every implementation of a port must do, as cases to run over each: fakes, ours, and those from outside.
-//! A case gets a port that nobody else uses. Time passes by a later `now`, never by waiting.
+//! A case gets a port that no other case uses. Time passes by a later `now`, never by waiting.
 
 use std::error::Error;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::locked::Locked;
 use crate::race::{Racer, Task};
 use portcullis_core::ports::error::PortError;
 
-/// Lists cases by name. What is not listed is dead code, and the compiler says so.
+/// Lists cases by name. An unlisted case is dead code, and the compiler says so.
 macro_rules! cases {
     ($($case:ident),* $(,)?) => {
         vec![$($crate::contract::Case { name: stringify!($case), run: |setup| Box::pin($case(setup)) }),*]
@@ -69,7 +69,7 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 pub struct Case<P: ?Sized> {
     /// Its name: what an implementation does.
     pub name: &'static str,
-    /// What it tries.
+    /// The code of the case.
     pub run: fn(&Setup<P>) -> Running<'_>,
 }
 
@@ -79,7 +79,7 @@ impl<P: ?Sized> fmt::Debug for Case<P> {
     }
 }
 
-/// What a case works with: the port, to which it derefs, and a way to race for it.
+/// The inputs of a case: the port, to which it derefs, and a way to race for it.
 pub struct Setup<P: ?Sized> {
     /// A fresh implementation.
     pub port: Arc<P>,
@@ -105,7 +105,7 @@ impl<P: ?Sized + Send + Sync + 'static> Setup<P> {
     /// What `n` runners that race for the port come back with, in no order.
     ///
     /// # Errors
-    /// What the port broke with under one of them.
+    /// The port's error under one of them.
     ///
     /// # Panics
     /// If a runner did not come back.

@@ -48,7 +48,7 @@ impl<P: ?Sized> Records<P> {
     /// Commits one change.
     ///
     /// # Errors
-    /// What the database broke with.
+    /// The database's error.
     pub async fn change(&self, change: Change) -> Result<Result<Committed, Refusal>, PortError> {
         self.database.commit(UnitOfWork::of(change)).await
     }

@@ -129,7 +129,7 @@ async fn lives_until_its_expiry_and_not_longer(pending: &Pending) -> Outcome {
     Ok(())
 }
 
-/// The same one, after another of its address was pending beside it.
+/// The same one, after another registration of its address was pending at the same time.
 fn contested(registration: &Registration) -> Registration {
     Registration { contested: true, ..registration.clone() }
 }

@@ -59,7 +59,7 @@ impl AnyCase {
     /// Runs over a fresh backend.
     ///
     /// # Errors
-    /// Whatever the port broke with, or that the backend does not offer it.
+    /// The port's error, or that the backend does not offer the port.
     pub async fn run(&self, backend: &Backend, racer: Arc<dyn Racer>) -> Outcome {
         match (self.run)(backend, racer) {
             Some(running) => running.await,
@@ -82,7 +82,7 @@ impl fmt::Debug for AnyCase {
 
 macro_rules! contracts {
     (records { $($record:ident: $of:ident, $about:literal;)* } others { $($port:ident: $name:ident, $doc:literal;)* }) => {
-        /// What a backend offers. Ports it leaves out are not tried on it.
+        /// The ports that a backend offers. Ports that it leaves out are not tested on it.
         #[derive(Clone, Default)]
         pub struct Backend {
             $(#[doc = $about] pub $record: Option<Arc<dyn $of>>,)*
@@ -217,7 +217,7 @@ impl fmt::Debug for Backend {
 pub struct Broken {
     /// `session_store::ends_once`.
     pub case: String,
-    /// What was seen instead.
+    /// The behaviour that was observed instead.
     pub why: String,
 }
 

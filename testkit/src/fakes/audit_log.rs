@@ -24,7 +24,7 @@ impl FakeAuditLog {
         Self { events: Locked::default(), faults: Faults::new("audit_log", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults
@@ -36,7 +36,7 @@ impl FakeAuditLog {
         self.events.lock().clone()
     }
 
-    /// What was recorded, in order, without the circumstances.
+    /// The kinds of the recorded events, in order.
     #[must_use]
     pub fn kinds(&self) -> Vec<EventKind> {
         self.events.lock().iter().map(|event| event.kind).collect()

@@ -14,7 +14,7 @@ use portcullis_core::ports::error::PortError;
 pub const NOTORIOUS: [&str; 6] =
     ["password", "123456789", "iloveyou", "correcthorsebatterystaple", "1qaz2wsx3edc4rfv", "q1w2e3r4t5y6u7i8"];
 
-/// Knows the notorious ones and those it is told.
+/// Knows the most common passwords and those that a test adds.
 #[derive(Debug)]
 pub struct FakeBreachedPasswords {
     pub(crate) known: Locked<BTreeSet<String>>,
@@ -29,7 +29,7 @@ impl FakeBreachedPasswords {
         Self { known: Locked::new(known), faults: Faults::new("breached_passwords", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

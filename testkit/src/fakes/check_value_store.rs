@@ -23,7 +23,7 @@ impl FakeCheckValueStore {
         Self { values: Locked::default(), faults: Faults::new("check_value_store", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock;
 
-/// A clock that only moves when told, and only forward.
+/// A clock that moves only when a test advances it, and only forward.
 #[derive(Debug)]
 pub struct FixedClock(AtomicI64);
 

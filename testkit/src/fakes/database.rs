@@ -57,7 +57,7 @@ impl FakeDatabase {
         Self { records, faults: Faults::new("database", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

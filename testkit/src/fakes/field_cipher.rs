@@ -33,7 +33,7 @@ impl FakeFieldCipher {
         Self { seed, ring: Locked::new(vec![1]), nonces: AtomicU64::new(0), faults: Faults::new("field_cipher", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

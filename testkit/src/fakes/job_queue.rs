@@ -48,7 +48,7 @@ impl Queue {
     }
 }
 
-/// Keeps jobs as long as it lives. Nobody waits for it: `wait` returns at once.
+/// Keeps jobs in memory. `wait` returns at once.
 #[derive(Debug)]
 pub struct FakeJobQueue {
     pub(crate) queue: Locked<Queue>,
@@ -62,7 +62,7 @@ impl FakeJobQueue {
         Self { queue: Locked::default(), faults: Faults::new("job_queue", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

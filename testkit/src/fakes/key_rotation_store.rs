@@ -42,7 +42,7 @@ impl FakeKeyRotationStore {
         Self { users, registrations, sent_messages, checks, faults: Faults::new("key_rotation_store", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

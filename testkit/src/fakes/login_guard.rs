@@ -21,13 +21,13 @@ pub struct FakeLoginGuard {
 }
 
 impl FakeLoginGuard {
-    /// A guard that has seen nobody and breaks as the plan says.
+    /// A guard without counts that fails as the plan says.
     #[must_use]
     pub fn new(plan: &FaultPlan) -> Self {
         Self { emails: Locked::default(), faults: Faults::new("login_guard", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -30,7 +30,7 @@ impl FakeOneTimeTokenStore {
         Self { tokens: Locked::default(), faults: Faults::new("one_time_token_store", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

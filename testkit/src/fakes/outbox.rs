@@ -1,4 +1,4 @@
-//! What was sent, kept for a test to read: the common half of the mailer and the SMS sender.
+//! The sent messages, kept for a test to read: the common half of the mailer and the SMS sender.
 
 use std::collections::VecDeque;
 
@@ -21,7 +21,7 @@ pub struct Sent<M> {
     pub part: u32,
     /// The address or number.
     pub to: String,
-    /// What it says.
+    /// The content.
     pub message: M,
 }
 
@@ -59,7 +59,7 @@ impl<M: Clone> Outbox<M> {
         Self { inside: Locked::new(inside), faults: Faults::new(port, plan) }
     }
 
-    /// What breaks; [`Outbox::refuse_next`] says it in the words of a mail server or a telephone service.
+    /// The faults to inject; [`Outbox::refuse_next`] injects the refusals of a mail server or an SMS provider.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults
@@ -71,7 +71,7 @@ impl<M: Clone> Outbox<M> {
         self.inside.lock().sent.clone()
     }
 
-    /// What was sent to an address or number, oldest first.
+    /// The messages sent to an address or number, oldest first.
     #[must_use]
     pub fn sent_to(&self, address: &str) -> Vec<Sent<M>> {
         self.inside.lock().sent.iter().filter(|sent| sent.to == address).cloned().collect()
@@ -105,7 +105,7 @@ impl<M: Clone> Outbox<M> {
         self.inside.lock().refusals.extend(std::iter::repeat_n(refusal, n));
     }
 
-    /// What it says of its health.
+    /// Sets the health that it reports.
     pub fn set_healthy(&self, healthy: Option<bool>) {
         self.inside.lock().healthy = healthy;
     }

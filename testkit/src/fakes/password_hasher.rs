@@ -28,7 +28,7 @@ impl FakePasswordHasher {
         Self { parameters, overloaded: AtomicBool::new(false), faults: Faults::new("password_hasher", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -25,7 +25,7 @@ impl FakeRateLimiter {
         Self { arrivals: Locked::default(), faults: Faults::new("rate_limiter", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -32,7 +32,7 @@ impl FakeRegistrationStore {
         Self { pending: Locked::default(), faults: Faults::new("registration_store", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -35,7 +35,7 @@ impl FakeSessionStore {
         Self { users, sessions: Locked::default(), faults: Faults::new("session_store", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -17,7 +17,7 @@ use portcullis_core::ports::sms_sender::SmsSender;
 pub struct Text {
     /// By text or by call.
     pub channel: Channel,
-    /// What it says.
+    /// The content.
     pub content: SmsMessage,
 }
 

@@ -29,7 +29,7 @@ impl FakeTokenSigner {
         Self { key, faults: Faults::new("token_signer", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -32,7 +32,7 @@ impl FakeUndoStore {
         Self { undos: Locked::default(), faults: Faults::new("undo_store", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -31,7 +31,7 @@ impl FakeUserStore {
         Self { users: Locked::default(), faults: Faults::new("user_store", plan) }
     }
 
-    /// What breaks.
+    /// The faults to inject.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults

@@ -1,4 +1,4 @@
-//! What people and attackers type, for property tests: texts that are valid, texts that are nearly so, hostile ones,
+//! The input of users and attackers, for property tests: texts that are valid, texts that are nearly so, hostile ones,
 //! and the values that the valid ones parse to.
 //!
 //! ```
@@ -210,7 +210,7 @@ pub fn phone() -> BoxedStrategy<Phone> {
     phone_text().prop_map(parse).boxed()
 }
 
-/// Texts that nobody guesses: long and random, in several scripts.
+/// Unguessable texts: long and random, in several scripts.
 pub fn password_text() -> BoxedStrategy<String> {
     prop_oneof!["[a-z]{3}[0-9][A-Z]{3}[!-/]{2}[a-z]{5}[0-9]{2}[A-Z]{4}", "[à-öа-я一-龥]{20,60}", "[!-~]{24,64}",]
         .boxed()

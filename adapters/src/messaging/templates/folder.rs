@@ -9,7 +9,7 @@ use crate::messaging::templates::builtin::TEMPLATES;
 /// `emails/<message>/<file>` is as deep as it gets; a loop of links ends here too.
 const DEPTH: usize = 3;
 
-/// What a folder holds.
+/// The contents of a template folder.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Name and source of every template.

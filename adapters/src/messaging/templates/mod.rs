@@ -27,7 +27,7 @@ pub enum TemplateError {
     Render {
         /// The template's name below the folder.
         name: String,
-        /// What the template engine says.
+        /// The template engine's error.
         source: minijinja::Error,
     },
 }
@@ -50,7 +50,7 @@ pub struct Renderer {
 }
 
 impl Renderer {
-    /// The built-in templates, with those of `dir` in place of their namesakes. What the folder brings is parsed and
+    /// The built-in templates, with those of `dir` in place of their namesakes. The folder's templates are parsed and
     /// rendered with samples, so that a typing error is found now and not when the first e-mail is due.
     ///
     /// # Errors

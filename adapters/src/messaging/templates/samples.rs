@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-/// What a template is for.
+/// The kind of output that a template renders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// `emails/<name>/subject.txt`, `body.txt` and `body.html`.

@@ -184,7 +184,7 @@ fn deliver(stage: &mut StageOf, realm: TestRealm, name: &str) {
     stage.messages.push(Awaited { to, template: "mail_email_verify", name, right: Right::Verify });
 }
 
-/// Mails anew for each registration that waits.
+/// Sends the verification e-mail again for each pending registration.
 pub(super) fn resend(stage: &mut StageOf, realm: TestRealm, email: &str) {
     let names: Vec<String> = stage.model.people(realm).waiting(email).map(|waiting| waiting.name.clone()).collect();
     for name in names {

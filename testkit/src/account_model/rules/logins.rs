@@ -85,7 +85,7 @@ impl Model {
         }
     }
 
-    /// Whose challenge that is, if it can still be answered.
+    /// The account that the challenge belongs to, if it can still be answered.
     fn challenged(&self, story: &Story, challenge: &str, right: Right) -> Option<&Account> {
         self.people(story.realm).accounts.iter().find(|account| {
             let waiting = match right {
@@ -105,7 +105,8 @@ pub const fn slot(account: &mut Account, right: Right) -> &mut Option<Challenge>
     }
 }
 
-/// The story after a right OTP, which spent a try and nothing more yet, or as it ends after a wrong one. One that was never sent is right for nobody.
+/// The story after a right OTP, which spent a try and nothing more yet, or as it ends after a wrong one. An OTP that was
+/// never sent is always wrong.
 fn answer(begin: Story, account: &Account, right: Right, otp: &str) -> Result<Story, Story> {
     let waiting = match right {
         Right::Login => account.login_challenge.as_ref(),

@@ -44,7 +44,7 @@ pub struct StageOf {
     pub messages: Vec<Awaited>,
 }
 
-/// What the answer is, and what its texts become.
+/// The expected answer, and the place of each of its tokens in the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
     Done,
@@ -59,7 +59,7 @@ pub enum Expected {
         token: usize,
     },
     Mfa(String),
-    /// Nobody's if there is no name.
+    /// It belongs to no account if there is no name.
     Challenge(Option<String>),
     Refused(Refusal),
 }
@@ -108,12 +108,12 @@ impl Story {
         })
     }
 
-    /// One more stage, in which an owner has been told: at the old address too while that waits for its word.
+    /// One more stage, in which the owner is notified: at the old address too, while that notice is due.
     fn notice(self, name: &str, template: &'static str) -> Self {
         self.then(|_| {}).notice_in_last_stage(name, template)
     }
 
-    /// The last stage tells an owner too.
+    /// The last stage notifies the owner too.
     fn notice_in_last_stage(mut self, name: &str, template: &'static str) -> Self {
         let realm = self.realm;
         let tell = |stage: &mut StageOf| {
@@ -213,7 +213,7 @@ impl Model {
         }
     }
 
-    /// What a caller may do after recent authentication only.
+    /// A request that is allowed only after recent authentication.
     fn reauthenticated(
         &self,
         begin: Story,

@@ -1,5 +1,5 @@
-//! Random sequences of calls, given to a port and to its fake: both must answer the same, every time. What fails is
-//! cut down to a short sequence that still does.
+//! Random sequences of calls, given to a port and to its fake: both must answer the same, every time. A failing
+//! sequence is shrunk to a short one that still fails.
 
 pub(super) mod one_time_token_store;
 pub(super) mod registration_store;
@@ -44,11 +44,11 @@ trait Model {
     /// Whether the call makes a record, named after its step, that later calls should meet.
     fn makes(call: &Self::Call) -> bool;
 
-    /// What the port answers to it.
+    /// The port's answer to it.
     async fn answer(port: &Self::Port, call: &Self::Call) -> Result<Self::Answer, PortError>;
 }
 
-/// What one call is made from.
+/// The inputs from which one call is generated.
 #[derive(Debug)]
 struct Dice {
     /// How many calls came before it in its sequence.

@@ -102,7 +102,7 @@ impl Model for Tokens {
                 Answer::Armed(tokens.set_code(holder, digest, *code, 2, *now).await?)
             }
             Call::Try(of, code, now) => Answer::Tried(match tokens.try_code(of, code, *now).await? {
-                // How many tries a used-up token had left is nobody's business.
+                // The number of tries that a used token had left is unspecified.
                 CodeAttempt::Right(right) => CodeAttempt::Right(OneTimeToken { tries_left: 0, ..right }),
                 answer => answer,
             }),

@@ -30,7 +30,7 @@ enum Call {
 #[derive(Debug, PartialEq)]
 enum Answer {
     Inserted(Result<(), Refusal>),
-    /// Both the id and the e-mail are taken: which of them is told is the store's choice.
+    /// Both the id and the e-mail are taken: which of them is reported is the store's choice.
     DoublyRefused,
     Found(Box<Option<User>>),
     Replaced(Result<(), Refusal>),

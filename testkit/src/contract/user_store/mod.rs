@@ -73,7 +73,7 @@ async fn finds_what_was_inserted(users: &Users) -> Outcome {
     Ok(())
 }
 
-/// What is stored under one number, field by field, is not what is stored under another.
+/// Users that differ in every field, so that no two numbers store the same value.
 fn in_every_shape() -> Vec<User> {
     let plain = user(&realm("User1"), 1);
     let pending = PendingEmail { index: digest("pending", 1), email: sealed("pending", 1) };
