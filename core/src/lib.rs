@@ -1,8 +1,8 @@
 //! The domain of Portcullis: what an account is and how its life goes, free of every technology.
 //!
-//! `model` holds values and entities, `ports` what the domain asks of the world, `use_cases` the stories, `policy`
-//! the operator's numbers, `service` ties them together. Nothing here knows a clock, an environment, a runtime, a
-//! wire format or a driver.
+//! `model` holds values and entities, `ports` the domain's interfaces to the outside, `use_cases` the use cases,
+//! `policy` the operator's numbers, `service` ties them together. Nothing here knows a clock, an environment, a
+//! runtime, a wire format or a driver.
 
 pub mod model;
 pub mod policy;

@@ -55,20 +55,20 @@ pub struct SmsQuotas {
     pub unanswered: Quota,
     /// Altogether, to prove numbers.
     pub per_realm: Quota,
-    /// Altogether, for logins: roomy, for whoever fills it keeps others from theirs.
+    /// Altogether, for logins: high, because a client that exhausts it blocks the logins of others.
     pub of_logins: Quota,
 }
 
-/// Everything an operator may decide about the stories.
+/// Every setting of the use cases that an operator may change.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// Shown to people; a password must not contain it.
     pub app_name: String,
     /// How long things live.
     pub lifetimes: Lifetimes,
-    /// What a new password must be.
+    /// The rules for a new password.
     pub passwords: PasswordRules,
-    /// What a phone number must be.
+    /// The validation of a phone number.
     pub phones: PhoneValidation,
     /// `create` may tell that an address has an account.
     pub enumeration_allowed: bool,

@@ -24,7 +24,7 @@ use crate::ports::token_signer::TokenSigner;
 use crate::ports::undo_store::UndoStore;
 use crate::ports::user_store::UserStore;
 
-/// Everything the stories ask of the world.
+/// Every port that the use cases need.
 #[derive(Clone)]
 pub struct Ports {
     /// Commits: what a use case changes, its jobs and its audit events together.
@@ -67,12 +67,12 @@ pub struct Ports {
     pub randomness: Arc<dyn Randomness>,
 }
 
-/// The stories of an account's life.
+/// The use cases of an account's life.
 #[derive(Clone)]
 pub struct AuthService {
-    /// What the world offers.
+    /// The ports.
     pub ports: Ports,
-    /// What the operator decided.
+    /// The operator's settings.
     pub policy: Policy,
 }
 

@@ -132,7 +132,7 @@ impl Connection {
 /// The connections that are open.
 #[derive(Debug)]
 pub struct Connections {
-    /// What the operator allows.
+    /// The operator's limits.
     pub limits: ConnectionLimits,
     open: Mutex<Open>,
 }
@@ -367,7 +367,7 @@ mod tests {
         SocketAddr::new(text.parse().unwrap(), 4711)
     }
 
-    /// Whether a connection was told to close.
+    /// Whether a connection was asked to close.
     async fn is_evicted(place: &Place) -> bool {
         tokio::time::timeout(Duration::from_millis(1), place.connection.evicted.notified()).await.is_ok()
     }

@@ -25,13 +25,13 @@ const HEAD_LIMIT: usize = 65_536;
 /// How long a stop waits for requests that have begun.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// What a connection for probes answers.
+/// The paths that a connection for probes answers.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 
 /// Opens the port.
 ///
 /// # Errors
-/// What was tried, why it failed, and the fix.
+/// The address, the cause of the failure, and the fix.
 pub async fn bind(listen: &Listen) -> Result<TcpListener, String> {
     let Listen { host, port } = listen;
     TcpListener::bind((host.as_str(), *port)).await.map_err(|error| {

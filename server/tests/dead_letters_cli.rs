@@ -1,4 +1,4 @@
-//! `portcullis dead-letters` where something stands in its way or beside it: no store, a running server, many letters.
+//! `portcullis dead-letters` in unusual conditions: no store, a running server, many letters.
 
 #![expect(clippy::unwrap_used, reason = "tests stop at the first surprise")]
 

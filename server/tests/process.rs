@@ -124,9 +124,9 @@ impl Process {
     }
 
     /// Waits for the mail to an address and follows it. A mail that was being sent at a death is sent again with
-    /// another link: the newest one counts. A link that was being followed at a death may be spent without anyone
-    /// having been told so: then another mail is asked for, once, and waited for, as a person would. Who asks again
-    /// and again kills each link by the next.
+    /// another link: the newest one counts. A link that was being followed at a death may be spent without an
+    /// answer: then another mail is requested, once, and waited for, as a person would. Repeated requests would make
+    /// each link invalid by the next.
     fn verify(&self, email: &str) -> Option<u16> {
         let follow = |token: &str| {
             let body = format!(r#"{{"token":"{token}"}}"#);
@@ -394,7 +394,7 @@ fn keys_are_generated_and_good_enough_for_production() {
     }
     let (status, health) = process.request("GET /health HTTP/1.1", "").unwrap();
     let health: Value = serde_json::from_str(&health).unwrap();
-    // nobody listens on the mail server's port: degraded, and answering
+    // no server listens on the mail server's port: degraded, and answering
     assert_eq!(
         (status, health["status"].as_str(), health["services"]["email"].as_str()),
         (200, Some("degraded"), Some("unhealthy"))

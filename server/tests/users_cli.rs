@@ -69,7 +69,7 @@ fn a_store_that_is_not_there_or_not_ours_is_told() {
     assert!(!done && told.contains("DATABASE_URL") && told.contains("is not there"), "{told}");
     assert!(!folder.path().join("data/portcullis.db").exists());
     assert!(fake(folder.path(), &[], &["--count", "1"]).0);
-    // with another salt nobody's address could be found, and it would look as if there were no such account
+    // with another salt no address could be found, and it would look as if there were no such account
     let (done, told) = disable(
         "fake-1@example.org",
         &[("ENVIRONMENT", "development"), ("EMAIL_SALT", "another salt that is long enough to be one 7")],
@@ -77,7 +77,7 @@ fn a_store_that_is_not_there_or_not_ours_is_told() {
     assert!(!done && told.contains("EMAIL_SALT") && !told.contains("no such account"), "{told}");
     let (done, told) = disable("FAKE-1@example.org", &[]);
     assert!(done && told.contains("in User1 is disabled: 0 sessions ended"), "{told}");
-    // the id that was told is one to go on with
+    // the printed id works as an argument
     let id = told.split_whitespace().next().unwrap();
     let (done, told) = users(folder.path(), &[], &["enable", id, "--realm", "User1"]);
     assert!(done && told.contains("is enabled"), "{told}");

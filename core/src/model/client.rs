@@ -1,4 +1,4 @@
-//! Who is at the other end of a connection, as far as one can tell.
+//! The client at the other end of a connection: its address and its device, as far as they are known.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -65,7 +65,7 @@ impl std::fmt::Debug for ClientAddress {
     }
 }
 
-/// What a session remembers of the device it was opened on.
+/// The description of the device that a session was opened on.
 #[derive(Debug, Clone)]
 pub struct Client {
     /// Where the request came from.

@@ -5,7 +5,7 @@ use std::fmt;
 
 macro_rules! codes {
     ($($variant:ident = $text:literal, $title:literal;)*) => {
-        /// What went wrong, as a word that never changes.
+        /// The error code: a word that never changes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Code {

@@ -1,10 +1,10 @@
-//! What the audit log keeps: that something happened, to which id, never to whom.
+//! The events of the audit log: the kind and the ids, never personal data.
 
 use crate::model::ids::{SessionId, UserId};
 use crate::model::realm::Realm;
 use crate::model::time::Timestamp;
 
-/// What happened.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
     /// A registration is pending.

@@ -9,7 +9,7 @@ macro_rules! ids {
         pub struct $name([u8; 16]);
 
         impl $name {
-            /// What its text starts with.
+            /// The prefix of its text form.
             pub const PREFIX: &'static str = $prefix;
 
             /// A new one, of bytes that `fill` draws at random.

@@ -10,7 +10,7 @@ use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
-/// What is to be done.
+/// The task to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Mail the link and code of a registration, or tell the owner of the address if it has an account.
@@ -24,7 +24,7 @@ pub enum Task {
     },
     /// The same for the newest pending registration of an address whose mails of the day are spent.
     VerifyNewest(Digest),
-    /// Mail anew for each pending registration of an address.
+    /// Send the e-mail again for each pending registration of an address.
     ResendVerification {
         /// The blind index of the address.
         email: Digest,
@@ -126,7 +126,7 @@ pub enum Task {
     },
     /// Text the code of a challenge, if its holder and token are still the ones it was made for.
     SendOtp {
-        /// Whose phone.
+        /// The account whose phone it is.
         user: UserId,
         /// Proving the number, or a login.
         purpose: Purpose,
@@ -217,7 +217,7 @@ pub struct Job {
     pub id: JobId,
     /// The population.
     pub realm: Realm,
-    /// What is to be done.
+    /// The task to do.
     pub task: Task,
     /// How often it was begun.
     pub attempts: u32,

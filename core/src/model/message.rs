@@ -1,4 +1,4 @@
-//! What we say to people, before a template gives it words. Made by the worker, sent, forgotten.
+//! The content of a message, before a template renders it. The worker creates it, sends it and drops it.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub enum EmailMessage {
     },
     /// Set a new password.
     ResetPassword {
-        /// Who asked.
+        /// The first name of the account's owner.
         first_name: PersonName,
         /// The right the link carries.
         token: OpaqueToken,

@@ -9,7 +9,7 @@ use crate::model::time::Timestamp;
 /// Wrong tries after which a code is dead.
 pub const CODE_TRIES: u8 = 5;
 
-/// What a one-time token is good for. A token of one purpose never passes for another.
+/// The purpose of a one-time token. A token of one purpose never passes for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Purpose {
     /// Prove the address of a registration.
@@ -51,12 +51,12 @@ impl Purpose {
     }
 }
 
-/// Whose token it is: at most one lives per holder.
+/// The owner of a token: at most one token is valid per owner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TokenOwner {
     /// The population.
     pub realm: Realm,
-    /// What it is good for.
+    /// The purpose of the token.
     pub purpose: Purpose,
     /// The user or registration.
     pub subject: UserId,
@@ -65,7 +65,7 @@ pub struct TokenOwner {
 /// A token as stores keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OneTimeToken {
-    /// Whose it is.
+    /// The owner that it belongs to.
     pub holder: TokenOwner,
     /// Digest of the opaque token.
     pub token: Digest,
@@ -73,7 +73,7 @@ pub struct OneTimeToken {
     pub code: Option<Digest>,
     /// Wrong tries the code still has; at zero the code is dead, the link is not.
     pub tries_left: u8,
-    /// What else must still be true when it is used, e.g. the blind index of the phone it was sent to.
+    /// A condition that must still hold when it is used, e.g. the blind index of the phone it was sent to.
     pub binding: Option<Digest>,
     /// When it was made.
     pub created_at: Timestamp,

@@ -8,14 +8,14 @@ use crate::model::code::Code;
 use crate::model::normal_form::nfkc;
 use crate::model::strength::{StrengthContext, Suggestion, Warning, estimate};
 
-/// What is longer is refused before any work, in octets.
+/// The longest input in bytes; a longer one is refused before any work.
 const RAW_MAX: usize = 4096;
 
 /// A password, normalised. Wiped when dropped; `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct Password(String);
 
-/// What a new password must be.
+/// The rules for a new password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordRules {
     /// Fewest characters.
@@ -27,7 +27,7 @@ pub struct PasswordRules {
 }
 
 impl PasswordRules {
-    /// NIST SP 800-63B-4 where a second factor may stand beside it: 8 characters.
+    /// NIST SP 800-63B-4 for a password with an optional second factor: 8 characters.
     #[must_use]
     pub const fn nist_mfa() -> Self {
         Self { min_length: 8, max_length: 256, min_score: 3 }
@@ -40,7 +40,7 @@ impl PasswordRules {
     }
 }
 
-/// What is wrong with a new password.
+/// The rule that a new password violates.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Fewer characters than `min`.
@@ -62,7 +62,7 @@ pub enum PasswordError {
         score: u8,
         /// The score it needs.
         min_score: u8,
-        /// What is wrong with it.
+        /// The reason why it is weak.
         warning: Option<Warning>,
         /// How to do better.
         suggestions: Vec<Suggestion>,
@@ -114,7 +114,7 @@ impl Password {
     /// needs them.
     ///
     /// # Errors
-    /// What is wrong with its length.
+    /// A violation of the length rules.
     pub fn parse_without_strength_check(text: &str, rules: &PasswordRules) -> Result<Self, Vec<PasswordError>> {
         let Some(password) = Self::presented(text) else {
             return Err(vec![PasswordError::TooLong { max: rules.max_length }]);

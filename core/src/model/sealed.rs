@@ -1,5 +1,5 @@
-//! What a store may see of a person: sealed values, wrapped keys and keyed digests. There is no way from these
-//! back to the person without the keys, which no store has.
+//! The forms in which a store holds personal data: sealed values, wrapped keys and keyed digests. They do not lead back
+//! to the person without the keys, which no store has.
 
 use std::fmt;
 
@@ -110,7 +110,7 @@ pub enum Field {
     Email,
     /// A new address that waits for its link.
     PendingEmail,
-    /// The address before the last change, kept until its owner has been told.
+    /// The address before the last change, kept until its owner has been notified.
     PreviousEmail,
     /// The state of an account before a change that can be undone.
     FormerState,

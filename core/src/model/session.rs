@@ -31,7 +31,7 @@ impl AuthMethods {
         Self(self.0 | other.0)
     }
 
-    /// Whether a second factor was shown besides the password.
+    /// Whether a second factor was used in addition to the password.
     #[must_use]
     pub const fn has_second_factor(self) -> bool {
         self.0 & Self::SMS.0 != 0
@@ -79,7 +79,7 @@ pub struct Session {
     pub realm: Realm,
     /// The `sid` of its tokens.
     pub id: SessionId,
-    /// Whose it is.
+    /// The account that it belongs to.
     pub user: UserId,
     /// The account's credentials version when it was opened. The session is valid only while the two are equal.
     pub credentials_version: u64,
@@ -120,7 +120,7 @@ pub struct Rotated {
     pub successor: [u8; 16],
 }
 
-/// What to do with a genuine refresh token of a session.
+/// The decision about a genuine refresh token of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefreshDecision {
     /// The current one: exchange it.
@@ -140,7 +140,7 @@ impl Session {
         now >= self.idle_expires_at || now >= self.expires_at
     }
 
-    /// What presenting a genuine token of this session means.
+    /// Decides about a genuine refresh token of this session.
     #[must_use]
     pub fn evaluate_refresh_token(&self, token: &Digest, now: Timestamp) -> RefreshDecision {
         if self.current.matches(token) {

@@ -60,7 +60,7 @@ pub struct SealedPerson {
     pub country: Sealed,
 }
 
-/// A registration whose address nobody has proven yet. Its id becomes the user's.
+/// A registration whose address is not verified yet. Its id becomes the user's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Registration {
     /// Where it was made.
@@ -104,7 +104,7 @@ pub struct User {
     pub person: SealedPerson,
     /// A new address that waits.
     pub pending_email: Option<PendingEmail>,
-    /// The address before the last change, until its owner has been told.
+    /// The address before the last change, until its owner has been notified.
     pub previous_email: Option<Sealed>,
     /// The hash of the current password.
     pub password: Sealed,
@@ -139,7 +139,7 @@ impl User {
     }
 }
 
-/// A user's own data, open. Goes to the user and to nobody else.
+/// A user's own data, decrypted. It is sent only to the user.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// Their id.

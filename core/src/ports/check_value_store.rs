@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::ports::error::PortError;
 
-/// Small values by name. What is answered with success survives the death of the process.
+/// Small values by name. A write that was answered with success survives a crash of the process.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait CheckValueStore: Send + Sync {

@@ -89,7 +89,7 @@ pub enum Change {
         realm: Realm,
         /// The session.
         id: SessionId,
-        /// Whose it is: caches are cleared by user.
+        /// The account that it belongs to: caches are cleared by user.
         user: UserId,
     },
     /// Ends every session of a user but one.
@@ -194,7 +194,7 @@ pub enum Change {
     },
 }
 
-/// What one use case stores: changes in their order, the jobs that follow from them, and the audit events.
+/// The writes of one use case: changes in their order, the jobs that follow from them, and the audit events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UnitOfWork {
     /// Applied in this order.
@@ -252,7 +252,7 @@ pub enum Refusal {
     UndoGone,
 }
 
-/// What a commit did beyond what was asked by name.
+/// The effects of a commit that its changes do not name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Committed {
     /// The registrations that `RemoveRegistrations` removed, and the one that gave way to `InsertRegistration`.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-/// A port could not do its work. Logged once at the edge, shown to nobody.
+/// A port could not do its work. Logged once at the edge, never shown to a client.
 #[derive(Debug, thiserror::Error)]
 #[error("{port} failed")]
 pub struct PortError {

@@ -1,9 +1,9 @@
-//! Digests nobody can make or guess without the server's key.
+//! Digests that cannot be computed or guessed without the server's key.
 
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 
-/// What a digest is for: digests of different domains never agree.
+/// The use of a digest: digests of different domains never agree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Domain {
     /// Canonical e-mail → blind index.
@@ -26,7 +26,7 @@ pub enum Domain {
     ClientAddress,
     /// Nothing → the key of the session cache.
     SessionCache,
-    /// What a mail quota counts by.
+    /// The key of a mail quota.
     MailQuota,
     /// Account and version → the entity tag of a profile.
     ProfileTag,

@@ -36,7 +36,7 @@ pub struct Envelope {
     pub part: u32,
 }
 
-/// Gives a message words and hands it to a mail server. The reasons in its errors carry nobody's data.
+/// Renders a message and hands it to a mail server. The reasons in its errors contain no personal data.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Mailer: Send + Sync {

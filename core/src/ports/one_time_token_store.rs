@@ -17,12 +17,12 @@ pub enum CodeLookup {
     Owner(TokenOwner),
 }
 
-/// What became of trying a code.
+/// The result of trying a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodeAttempt {
     /// It was right. The token stays; a commit with `UseToken` uses it up.
     Right(OneTimeToken),
-    /// It was wrong: a try was spent. Whose it was, for the audit log.
+    /// It was wrong: a try was spent. Names the token's owner, for the audit log.
     Wrong(TokenOwner),
     /// There is no such token, it has expired, has no code (yet), or no tries are left.
     Dead,

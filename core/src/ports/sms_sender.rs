@@ -8,7 +8,7 @@ use crate::model::phone::Phone;
 use crate::model::realm::Realm;
 use crate::ports::mailer::{Envelope, SendError};
 
-/// Gives a message words and hands it to a telephone service. The reasons in its errors carry nobody's data.
+/// Renders a message and hands it to an SMS provider. The reasons in its errors contain no personal data.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait SmsSender: Send + Sync {

@@ -11,7 +11,7 @@ use crate::ports::error::PortError;
 /// `nbf` is this many seconds before `iat`, because the clock of a resource server may be behind.
 pub const BACKDATED_SECONDS: i64 = 5;
 
-/// What an access token says. Nothing personal.
+/// The claims of an access token. They contain no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessClaims {
     /// `aud`: the realm.
@@ -42,7 +42,7 @@ pub trait TokenSigner: Send + Sync {
     /// When the library fails.
     fn sign(&self, claims: &AccessClaims) -> Result<SecretString, PortError>;
 
-    /// What a token says, if we signed it for that realm and `now` is within its time (30 s of leeway at most).
+    /// The claims of a token, if we signed it for that realm and `now` is within its time (30 s of leeway at most).
     fn verify(&self, realm: &Realm, token: &str, now: Timestamp) -> Option<AccessClaims>;
 
     /// The proof inside a refresh token that this server made it, under the newest key.

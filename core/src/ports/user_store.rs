@@ -9,7 +9,7 @@ use crate::model::user::User;
 use crate::ports::error::PortError;
 
 /// Accounts by id and by blind index; both are unique within a realm, decided by the store itself.
-/// What is answered with success survives the death of the process.
+/// A write that was answered with success survives a crash of the process.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait UserStore: Send + Sync {

@@ -161,7 +161,7 @@ fn refreshing() {
         block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).is_ok()
     };
     at_every_step(user, story, |play, pair, _| {
-        // a lost reply logs nobody out
+        // a lost reply does not log the user out
         let again = block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).unwrap();
         assert!(block_on(play.service.sessions().refresh(&play.realm, again.refresh.expose())).is_ok());
     });

@@ -1,4 +1,4 @@
-//! What only a close call shows: states between two steps, the last moment of a time, another person's proof.
+//! Edge cases: states between two steps, the last moment before an expiry, another person's proof.
 
 use std::time::Duration;
 
@@ -193,7 +193,7 @@ fn a_code_does_not_outlive_what_its_password_was_shown_for() {
     }
 }
 
-/// Who names another number, or a disabled account, gets a challenge that is nobody's: the owner's stays.
+/// A request for another number, or a disabled account, gets a challenge of no account: the owner's stays valid.
 #[test]
 fn who_asks_for_another_ones_code_takes_nothing_from_them() {
     let play = Play::new();

@@ -70,7 +70,7 @@ const KNOWN: [State; 6] = [
     (EMAIL, old_parameters),
 ];
 
-/// What a stranger does with an address.
+/// A request of a stranger about an address.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Create,
@@ -81,7 +81,7 @@ enum Step {
     Wait(u64),
 }
 
-/// What the stranger is told.
+/// The answer that the stranger gets.
 fn told(play: &Play, address: &'static str, step: Step) -> String {
     let text = |answer: Result<(), AuthError>| answer.map_or_else(|error| error.to_string(), |()| "done".to_owned());
     let log_in = |password| text(play.log_in(address, password).map(|_| ()));

@@ -226,7 +226,7 @@ fn a_hash_of_other_parameters_is_renewed() {
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
     let after = play.world.users.all()[0].clone();
     assert_ne!(after.password, before.password);
-    // for whoever compares and swaps it is another version; for whoever is logged in it is nothing
+    // compare-and-swap sees another version; sessions stay valid
     assert_eq!((after.version, after.credentials_version), (before.version + 1, before.credentials_version));
     assert!(play.caller(&pair).is_ok());
 }

@@ -1,4 +1,4 @@
-//! The stories over a world of fakes: lives from beginning to end, stops between any two steps, and refresh tokens
+//! The use cases over fakes: accounts from beginning to end, crashes between any two steps, and refresh tokens
 //! against a model.
 
 #![expect(

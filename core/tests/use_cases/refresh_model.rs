@@ -121,7 +121,7 @@ fn check(play: &Play, model: &Model, newest: &TokenPair) -> Result<(), TestCaseE
     Ok(())
 }
 
-/// What a mutation run asked for: another version, or two exchanges at once would both be the first.
+/// Found by a mutation run: the version must change, or two concurrent exchanges would both succeed.
 #[test]
 fn an_exchange_moves_the_version_the_last_use_and_the_idle_end() {
     let (play, waited) = (Play::new(), Duration::from_secs(1000));

@@ -1,4 +1,4 @@
-//! What the stories refuse, and what they never tell.
+//! The requests that the use cases refuse, and the facts that they never disclose.
 
 use std::time::Duration;
 

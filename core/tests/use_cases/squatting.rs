@@ -1,4 +1,4 @@
-//! Nobody can keep an address from its owner by registering it, nor plant a password in the owner's account.
+//! A stranger who registers an address can neither keep it from its owner nor plant a password in the owner's account.
 
 use std::time::Duration;
 

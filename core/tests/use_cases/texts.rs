@@ -1,4 +1,4 @@
-//! What texts may cost: every cap, and that none of them tells who has an account.
+//! The SMS quotas: every cap, and that none of them discloses whether an account exists.
 
 use std::time::Duration;
 

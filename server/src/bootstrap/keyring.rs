@@ -23,7 +23,7 @@ impl Keyring {
     /// Opens an existing database.
     ///
     /// # Errors
-    /// What is wrong, by the setting's name, with the fix.
+    /// The problem, by the setting's name, with the fix.
     pub async fn open(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Self, String> {
         let secrets = StoreSecrets::of(settings, randomness)?;
         let (setting, store): (_, Box<dyn KeyRotationStore>) = match &settings.database {

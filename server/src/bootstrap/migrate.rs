@@ -20,7 +20,7 @@ use crate::config::{Database, Settings};
 /// records. Returns what was done, for the operator.
 ///
 /// # Errors
-/// What is wrong, by the setting's name, with the fix.
+/// The problem, by the setting's name, with the fix.
 pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn Randomness>) -> Result<String, String> {
     let secrets = StoreSecrets::of(settings, randomness)?;
     let database_name = settings.database.shown();

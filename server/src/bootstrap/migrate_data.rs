@@ -26,7 +26,7 @@ impl MigrationStores {
     /// Opens the database of the settings and the target. A dry run creates nothing.
     ///
     /// # Errors
-    /// What is wrong with which of them, with the fix.
+    /// The problem with one of them, with the fix.
     pub async fn open(
         settings: &Settings,
         to: &Database,

@@ -65,7 +65,7 @@ impl Server {
     /// Builds a server.
     ///
     /// # Errors
-    /// What could not be opened, with the fix.
+    /// The component that could not be opened, with the fix.
     pub async fn compose(
         settings: &Settings,
         address: SocketAddr,
@@ -78,7 +78,7 @@ impl Server {
     /// The same with another clock and randomness.
     ///
     /// # Errors
-    /// What could not be opened, with the fix.
+    /// The component that could not be opened, with the fix.
     pub async fn compose_in(
         settings: &Settings,
         address: SocketAddr,
@@ -166,7 +166,7 @@ impl Server {
 /// The job queue alone, for the command line. SQLite is opened beside a server that may be running on it.
 ///
 /// # Errors
-/// What could not be opened, with the fix.
+/// The component that could not be opened, with the fix.
 pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     if let Database::Sqlite { path } = &settings.database {
@@ -182,7 +182,7 @@ pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> 
 /// The use cases alone, for the command line. Does not wait for a store that is in use.
 ///
 /// # Errors
-/// What could not be opened, with the fix.
+/// The component that could not be opened, with the fix.
 pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let world = ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness };
     let nowhere = SocketAddr::from(([127, 0, 0, 1], settings.listen.port));
@@ -192,7 +192,7 @@ pub async fn open_service(settings: &Settings, randomness: Arc<dyn Randomness>) 
 /// The same beside servers that may be running, on SQLite too.
 ///
 /// # Errors
-/// What could not be opened, with the fix.
+/// The component that could not be opened, with the fix.
 pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<AuthService, String> {
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));

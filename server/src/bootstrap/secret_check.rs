@@ -66,7 +66,7 @@ impl StoreSecrets {
 pub struct SecretCheck<'a> {
     /// The setting that names the database.
     pub setting: &'static str,
-    /// What the database is called in messages.
+    /// The database's name in messages.
     pub database: String,
     pub cipher: &'a dyn FieldCipher,
     pub digests: &'a dyn KeyedDigest,
@@ -77,7 +77,7 @@ impl SecretCheck<'_> {
     /// when the database knows the keys in use.
     ///
     /// # Errors
-    /// What differs, with the fix.
+    /// The secret that differs, with the fix.
     pub async fn verify_or_insert(
         &self,
         store: &dyn MigratableStore,
@@ -146,7 +146,7 @@ impl SecretCheck<'_> {
     /// Verifies that the database was written with these secrets, and changes nothing. Whether a server has used it.
     ///
     /// # Errors
-    /// What differs, with the fix.
+    /// The secret that differs, with the fix.
     pub async fn verify(&self, store: &dyn CheckValueStore) -> Result<bool, String> {
         let index_key = store.check_value(INDEX_KEY).await.map_err(|error| self.failed(&error))?;
         let ring = store.check_value(RING).await.map_err(|error| self.failed(&error))?;
@@ -157,7 +157,7 @@ impl SecretCheck<'_> {
     /// The same for a database that a server must have used.
     ///
     /// # Errors
-    /// What differs, with the fix.
+    /// The secret that differs, with the fix.
     pub async fn verify_used(&self, store: &dyn CheckValueStore) -> Result<(), String> {
         let Self { setting, database, .. } = self;
         if self.verify(store).await? {

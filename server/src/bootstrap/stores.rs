@@ -49,7 +49,7 @@ pub struct Stores {
     pub limiter: Arc<dyn RateLimiter>,
     pub sent_messages: Arc<dyn SentMessageStore>,
     pub redis: Option<Arc<Redis>>,
-    /// What the database is called in reports.
+    /// The database's name in reports.
     pub engine: &'static str,
     pub schema_version: u32,
     pub key_ages: Vec<KeyAge>,
@@ -95,7 +95,7 @@ impl Stores {
     /// Opens what the settings name, and waits so long for what is in use or not there yet.
     ///
     /// # Errors
-    /// What is wrong, by the setting's name, with the fix.
+    /// The problem, by the setting's name, with the fix.
     pub async fn open(
         settings: &Settings,
         cipher: &Arc<dyn FieldCipher>,
@@ -143,7 +143,7 @@ impl Stores {
     /// The embedded store beside a server that may be running on it, where it is written with these secrets.
     ///
     /// # Errors
-    /// What is wrong, by the setting's name, with the fix.
+    /// The problem, by the setting's name, with the fix.
     pub async fn beside(
         settings: &Settings,
         path: &Path,
@@ -245,7 +245,7 @@ async fn connect_when_there(
     }
 }
 
-/// What to do about a server that cannot be used.
+/// The fix for a server that cannot be used.
 pub const fn fix(error: &ConnectError) -> &'static str {
     match error {
         ConnectError::Address(_) => "write it as mongodb://user:password@host:27017/?tls=true.",

@@ -1,4 +1,4 @@
-//! What a newcomer sees first.
+//! The banner that the server prints at its start.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;

@@ -40,7 +40,7 @@ fn parse_id(text: &str) -> Result<JobId, String> {
 /// Does what the arguments say.
 ///
 /// # Errors
-/// What went wrong.
+/// The problem.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
     demand_store(&settings)?;

@@ -44,7 +44,7 @@ pub fn command() -> Command {
 /// Does what the arguments say.
 ///
 /// # Errors
-/// What went wrong, or is left.
+/// The problem, or the records that are still under an older key.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let looks = match matches.subcommand() {
         Some(("status", status)) => Some(status.get_flag("json")),
@@ -103,7 +103,7 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
     }
 }
 
-/// What is left that should not be.
+/// The problems that are left after a rotation.
 fn wrong(report: &Report, ring: &[u32]) -> Vec<String> {
     let left = report.left_under_older_keys(ring).into_iter().map(|(id, count)| {
         format!(
@@ -118,7 +118,7 @@ fn wrong(report: &Report, ring: &[u32]) -> Vec<String> {
     left.chain(damaged).chain(strange(&report.usage, ring)).collect()
 }
 
-/// What no key of the ring wrapped.
+/// The records that no key of the ring wrapped.
 fn strange(usage: &KeyUsage, ring: &[u32]) -> Vec<String> {
     let strange = usage.by_key.keys().filter(|id| id.is_none_or(|id| !ring.contains(&id)));
     let line = |id: &Option<u32>| match id {
@@ -162,7 +162,7 @@ fn table(usage: &KeyUsage, ring: &[u32]) -> String {
     std::iter::once(format!("{:<11}{:<11}{head}", "key", "")).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-/// What may be done now.
+/// The next step for the operator.
 fn advice(usage: &KeyUsage, ring: &[u32]) -> String {
     let older = ring.iter().skip(1).map(|id| match usage.under(Some(*id)) {
         0 => format!("nothing lies under key {id}: it may leave ENCRYPTION_KEY"),

@@ -25,7 +25,7 @@ pub fn command() -> Command {
 /// Makes what is missing, and says what it found.
 ///
 /// # Errors
-/// What went wrong, with the fix.
+/// The problem, with the fix.
 pub fn run(wanted: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
     let done =

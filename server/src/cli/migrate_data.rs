@@ -40,7 +40,7 @@ pub fn command() -> Command {
 /// Does what the arguments say.
 ///
 /// # Errors
-/// What went wrong.
+/// The problem.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let text = |id: &str| matches.get_one::<String>(id).cloned();
     let url = |id: &str| SecretText::new(text(id).unwrap_or_default());

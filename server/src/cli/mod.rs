@@ -108,7 +108,7 @@ fn given(matches: &ArgMatches) -> BTreeMap<String, String> {
     ids.filter_map(|id| matches.get_one::<String>(id.as_str()).map(|value| (id.to_string(), value.clone()))).collect()
 }
 
-/// What the environment, files and flags say.
+/// The settings of the environment, files and flags.
 fn settings(flags: BTreeMap<String, String>) -> Result<Settings, String> {
     let sources = Sources::from_process(flags).map_err(|problems| problems.to_string())?;
     Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).map_err(|problems| problems.to_string())

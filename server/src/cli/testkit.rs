@@ -1,4 +1,4 @@
-//! `portcullis testkit`: a server in memory for whoever tests against one. One line of JSON says where it is.
+//! `portcullis testkit`: a server in memory to test a client against. One line of JSON says where it is.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ const USUAL: &[(&str, &str)] = &[
     ("ENVIRONMENT", "development"),
 ];
 
-/// How settings begin that nothing here asks for: what is kept is kept in memory, and a hash is none.
+/// Prefixes of settings that have no effect here: all data is in memory, and passwords are not hashed.
 const ABSENT: [&str; 5] = ["DATABASE_", "MONGO_", "REDIS_", "ARGON2_", "HASH_"];
 
 pub fn command() -> Command {

@@ -1,5 +1,5 @@
-//! `portcullis users`: `disable` and `enable` an account, for the person on call; `fake` makes made-up ones, for whoever
-//! measures or demonstrates, and not where real ones are.
+//! `portcullis users`: `disable` and `enable` an account, for the person on call; `fake` makes made-up ones, for
+//! benchmarks and demonstrations, and refuses in production.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub fn command() -> Command {
 /// Does what the arguments say.
 ///
 /// # Errors
-/// What went wrong.
+/// The problem.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     match matches.subcommand() {
         Some(("fake", fake)) => make(fake),
@@ -137,7 +137,7 @@ fn make(fake: &ArgMatches) -> Result<(), String> {
     })
 }
 
-/// What is to be made.
+/// The accounts to create.
 struct Order {
     count: u64,
     realm: Realm,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// The address of whoever spoke to the outermost proxy we trust. Headers from anyone else are ignored.
+/// The address of the client that connected to the outermost trusted proxy. Headers from anyone else are ignored.
 #[must_use]
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     match (headers.contains_key("forwarded"), headers.contains_key("x-forwarded-for")) {
@@ -26,7 +26,7 @@ fn walk(peer: IpAddr, hops: Vec<Option<IpAddr>>, trusted: &[IpNet]) -> IpAddr {
         if !is_trusted(client) {
             break;
         }
-        // a hop that cannot be read hides whoever is behind it: the proxy before it is the one to count
+        // an unreadable hop hides the client behind it: the proxy before it is the one to count
         let Some(address) = hop else { break };
         client = address.to_canonical();
     }

@@ -1,4 +1,4 @@
-//! What all handlers share: the use cases, and the operator's settings of HTTP.
+//! The state that all handlers share: the use cases, and the operator's settings of HTTP.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -23,7 +23,7 @@ use crate::http::unlisted_proxies::UnlistedProxies;
 /// The quota of a rate limit, by its name (docs/http-api.md).
 pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
 
-/// What an adapter counts since the start, and what the metric is called.
+/// A counter of an adapter since the start, with the metric's name.
 pub type Count = (&'static str, Arc<AtomicU64>);
 
 /// Everything a request may need.
@@ -38,9 +38,9 @@ pub struct App {
     pub renderer: Arc<Renderer>,
     /// The development mailbox; `None` in production, where `/dev` does not exist.
     pub mailbox: Option<Arc<DevMailbox>>,
-    /// Who may read `/dev/*`.
+    /// The clients that may read `/dev/*`.
     pub dev_mailbox: MailboxAccess,
-    /// What instances share, where it is set.
+    /// The Redis that instances share, if it is configured.
     pub redis: Option<Arc<Redis>>,
     /// Numbers of the rate limits.
     pub quotas: Box<Quotas>,
@@ -74,7 +74,7 @@ pub struct App {
     pub openapi: std::sync::OnceLock<bytes::Bytes>,
     /// Makes it. A field, because the document describes the table of routes, and the route of the document is in it.
     pub openapi_document: fn(&Self) -> serde_json::Value,
-    /// What a test controls; only `portcullis testkit` has it.
+    /// The control plane of a test; only `portcullis testkit` has it.
     #[cfg(feature = "testkit")]
     pub testkit: Option<Arc<crate::testkit::Testkit>>,
 }
@@ -94,7 +94,7 @@ pub struct About {
     pub schema_version: u32,
     /// Whether texts have somewhere to go.
     pub sms_configured: bool,
-    /// What keys are used, and since when the database knows them.
+    /// The keys in use, and the time since which the database knows each.
     pub key_ages: Vec<KeyAge>,
 }
 

@@ -1,4 +1,4 @@
-//! Who may read `/dev/*`. The development mailbox holds everyone's reset links, so that only this machine may read it.
+//! Access to `/dev/*`. The development mailbox holds everyone's reset links, so that only this machine may read it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

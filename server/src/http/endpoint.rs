@@ -11,10 +11,10 @@ use crate::http::app::App;
 use crate::http::openapi::operation::Operation;
 use crate::http::problem::{ErrorFormat, Problem};
 
-/// What a handler returns.
+/// The result of a handler.
 pub type HandlerResult = Result<Response, Problem>;
 
-/// Who may call an endpoint. The handler's extractors enforce it; `tests/http` compares the two.
+/// The callers that an endpoint allows. The handler's extractors enforce it; `tests/http` compares the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Anyone.
@@ -53,7 +53,7 @@ pub struct Endpoint {
     pub operation: &'static Operation,
     /// The name of the rate limit; several endpoints may share one.
     pub limit: Option<&'static str>,
-    /// Who may call.
+    /// The callers that are allowed.
     pub access: Access,
     /// The format of its errors.
     pub error_format: ErrorFormat,

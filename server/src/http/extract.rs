@@ -28,7 +28,7 @@ const BODY_GRACE: Duration = Duration::from_secs(10);
 /// After that, the bytes a second that it arrives at.
 const BODY_RATE: usize = 1024;
 
-/// What the endpoint's guard knows about a request. It is in the request's extensions.
+/// The facts about a request that the endpoint's guard collects. It is in the request's extensions.
 #[derive(Clone)]
 pub struct RequestScope {
     /// The realm of the path; system endpoints have none.

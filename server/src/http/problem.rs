@@ -23,9 +23,9 @@ pub struct Problem {
     pub status: StatusCode,
     /// The stable code.
     pub code: Code,
-    /// What happened, for a person; by default the code's title.
+    /// The explanation for a person; by default the code's title.
     pub detail: Option<String>,
-    /// What is wrong with which field.
+    /// The fields that are not acceptable, with the rule each violates.
     pub errors: Vec<Violation>,
     /// RFC 6749's `error`, for the OAuth format.
     pub oauth_error: &'static str,

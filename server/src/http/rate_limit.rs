@@ -9,7 +9,7 @@ use crate::http::app::App;
 use crate::http::error::seconds_up;
 use crate::http::problem::Problem;
 
-/// What the limiter decided about a request.
+/// The limiter's decision about a request.
 pub struct RateLimit {
     bucket: Bucket,
     quota: Quota,

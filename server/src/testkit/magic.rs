@@ -1,5 +1,5 @@
-//! Addresses and numbers whose messages fare as their names say, so that a test needs no control plane to see a
-//! bounce. All others are delivered at once. What follows a `+` in the local part is free.
+//! Addresses and numbers that determine the fate of their messages, so that a test needs no control plane to see a
+//! bounce. All others are delivered at once. Any text may follow a `+` in the local part.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 use portcullis_core::ports::sms_sender::SmsSender;
 use portcullis_testkit::faults::{FaultPlan, Faults};
 
-/// What becomes of a message.
+/// The fate of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It arrives.

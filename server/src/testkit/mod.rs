@@ -25,7 +25,7 @@ pub const EMPTY: &str = "empty";
 /// Jobs in one go; more means that something queues itself again.
 const MOST_JOBS: usize = 10_000;
 
-/// What a test controls.
+/// The control plane of a test.
 pub struct Testkit {
     world: TestWorld,
     tries: Tries,
@@ -33,14 +33,14 @@ pub struct Testkit {
     number: AtomicU64,
     /// The use cases with the worker's randomness.
     worker: AuthService,
-    /// The worker's chance. It begins anew with each job, so that what a job draws does not depend on when it is done.
+    /// The worker's randomness. It is reseeded for each job, so that a job's values do not depend on when it runs.
     chance: Arc<SeededRandomness>,
     /// One at a time: when the work is done its messages are there, and nothing is put aside or taken back in the
     /// middle of a job.
     working: tokio::sync::Mutex<()>,
 }
 
-/// What is put aside.
+/// A saved state.
 #[derive(Debug, Clone)]
 struct Kept {
     world: Snapshot,
@@ -102,7 +102,7 @@ impl Testkit {
         self.world.sent_messages.clear();
     }
 
-    /// What breaks from now on, and nothing else.
+    /// Replaces all faults by these.
     pub fn break_as(&self, scripts: Vec<Script>) {
         self.world.faults.clear();
         for script in scripts {
@@ -110,7 +110,7 @@ impl Testkit {
         }
     }
 
-    /// Every limit begins anew.
+    /// Resets every rate limit.
     pub fn forget_limits(&self) {
         self.world.forget_limits();
     }

@@ -1,4 +1,4 @@
-//! What to tell a person of a weak password: codes that never change, with an English sentence each.
+//! Warnings and suggestions for a weak password: codes that never change, with an English sentence each.
 
 use super::patterns::{Match, Pattern};
 use super::words::List;
@@ -36,7 +36,7 @@ macro_rules! sentences {
 }
 
 sentences! {
-    /// What is wrong with a password.
+    /// The reason why a password is weak.
     Warning {
         StraightRow = "straight_row", "Straight rows of keys are easy to guess.";
         KeyboardPattern = "keyboard_pattern", "Short keyboard patterns are easy to guess.";
@@ -74,7 +74,7 @@ sentences! {
     }
 }
 
-/// What to say of a password that is made of these pieces.
+/// The warning and the suggestions for a password that is made of these pieces.
 pub(super) fn of(password: &[char], score: u8, pieces: &[Match]) -> (Option<Warning>, Vec<Suggestion>) {
     if pieces.is_empty() {
         return (None, vec![Suggestion::UseWords, Suggestion::NoNeedForSymbols]);

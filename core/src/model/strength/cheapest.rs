@@ -6,7 +6,7 @@
 use super::guesses;
 use super::patterns::{Match, Pattern, number};
 
-/// What each further piece adds.
+/// The guesses that each further piece adds.
 const ANOTHER_PIECE: f64 = 10_000.0;
 
 /// The best way of so many pieces up to some character.

@@ -4,7 +4,7 @@ use super::patterns::{Match, Pattern, number};
 
 /// Signs a guesser tries for a character that follows no pattern: fewer than there are, for people choose badly.
 const BRUTE_FORCE: f64 = 10.0;
-/// What a piece of a longer password takes at least: of one character, and of more.
+/// The fewest guesses for a piece of a longer password: of one character, and of more.
 const LEAST_ONE: f64 = 10.0;
 const LEAST_MORE: f64 = 50.0;
 /// A year counts as at least this far from the current one.

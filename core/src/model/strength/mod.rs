@@ -1,7 +1,7 @@
 //! How hard a password is to guess, with the person's own words counted against it.
 //!
 //! The estimate is zxcvbn's, as published (Wheeler, USENIX Security 2016): find every pattern a guesser would try,
-//! then the cheapest way to put the password together from them. It is written anew here because the crate, with its
+//! then the cheapest way to put the password together from them. It is reimplemented here because the crate, with its
 //! regular expressions and hash maps, is twice the size a page can load; the crate is the oracle of the tests, and
 //! scores agree with it.
 
@@ -25,8 +25,8 @@ pub use advice::{Suggestion, Warning};
 /// still weak is weak in its first hundred.
 const MEASURED: usize = 100;
 
-/// What a password is judged by: words that it must not lean on, and the current year, near which dates are easy to
-/// guess. The words are personal: `Debug` shows nothing, and they are wiped when dropped.
+/// The context of a strength estimate: words that it must not lean on, and the current year, near which dates are easy
+/// to guess. The words are personal: `Debug` shows nothing, and they are wiped when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct StrengthContext {
     words: Vec<String>,
@@ -69,7 +69,7 @@ pub struct Strength {
     pub score: u8,
     /// The guesses an attacker needs, as a power of ten.
     pub guesses_log10: f64,
-    /// What is wrong with it, where something is.
+    /// The reason why it is weak, if it is.
     pub warning: Option<Warning>,
     /// How to do better.
     pub suggestions: Vec<Suggestion>,

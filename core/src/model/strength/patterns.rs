@@ -1,4 +1,4 @@
-//! What a piece of a password may be, seen by someone who guesses.
+//! The patterns that a guesser finds in a password.
 
 use super::words::List;
 

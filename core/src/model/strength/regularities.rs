@@ -1,4 +1,4 @@
-//! What repeats itself and what goes up or down in even steps.
+//! Repeats, and sequences that go up or down in even steps.
 
 use super::patterns::{Match, Pattern};
 
@@ -34,7 +34,7 @@ pub(super) fn repeats(password: &[char], guesses: &mut dyn FnMut(&[char]) -> f64
     matches
 }
 
-/// What repeats at this very place: the longer of the repeat with the shortest base and that with the longest; of
+/// The repeat at the start position: the longer of the repeat with the shortest base and that with the longest; of
 /// the longest base only what it is itself made of.
 fn repeated(password: &[char], start: usize) -> Option<Repeated> {
     let rest = password.get(start..)?;

@@ -27,7 +27,7 @@ pub(super) enum List {
     UsTvAndFilm,
     /// Given names.
     MaleNames,
-    /// What the person told of themselves.
+    /// The user's own data, such as the name and the e-mail.
     Own,
 }
 

@@ -22,13 +22,13 @@ const EVENTS: u32 = 10_000;
 pub struct Export {
     /// Their data.
     pub profile: Profile,
-    /// Their address before the last change, if it has yet to be told.
+    /// Their address before the last change, if it has yet to be notified.
     pub previous_email: Option<Email>,
     /// Their changes that can be undone, each with the state before it, the oldest first.
     pub former_states: Vec<(UndoRecord, FormerState)>,
     /// Where they are logged in.
     pub sessions: Vec<SessionView>,
-    /// What the audit log has of their id, newest first.
+    /// The audit events of their id, newest first.
     pub events: Vec<Event>,
 }
 

@@ -196,7 +196,7 @@ impl Accounts<'_> {
         Bucket { realm: user.realm.clone(), operation: "email_changes", who: self.service.account_digest(user) }
     }
 
-    /// What follows from a changed profile.
+    /// The writes and jobs that follow from a changed profile.
     fn profile_effects(self, before: &User, after: &User) -> Result<UnitOfWork, AuthError> {
         let (realm, id) = (&after.realm, after.id);
         let mut work = UnitOfWork {

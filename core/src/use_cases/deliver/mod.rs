@@ -28,7 +28,7 @@ pub const LEASE: Duration = Duration::from_secs(120);
 /// The longest that a service may ask us to wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// What became of a job.
+/// The outcome of a job.
 #[derive(Debug)]
 pub enum Delivery {
     /// There was none to do.
@@ -182,8 +182,8 @@ fn envelope(job: &Job, subject: UserId) -> Envelope {
     Envelope { realm: job.realm.clone(), subject, job: job.id, part: 0 }
 }
 
-/// Of a message whose right is made anew at every try: each try is a message of its own, so that nobody who drops
-/// duplicates keeps the one whose link is dead.
+/// The envelope of a message whose token is created again at every try. Each try is a separate message: a receiver that
+/// drops duplicates must not keep the one whose link is no longer valid.
 fn envelope_of_try(job: &Job, subject: UserId) -> Envelope {
     Envelope { part: job.attempts, ..envelope(job, subject) }
 }

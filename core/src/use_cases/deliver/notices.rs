@@ -96,7 +96,7 @@ impl Deliveries<'_> {
             }
             None => self.mail_now(job, &user, notice(None)).await?,
         }
-        // nor does it go to a new address only, while the old one has yet to be told of the change
+        // nor does it go to a new address only, while the old one has yet to be notified of the change
         let Some(previous) = &user.previous_email else { return Ok(()) };
         let to = self.service.record_cipher(&user)?.email(Field::PreviousEmail, previous)?;
         // past the numbers of the tries

@@ -1,4 +1,4 @@
-//! Send an OTP: prove the phone on record. Whoever asks gets a challenge that looks the same; only the number on
+//! Send an OTP: prove the phone on record. Every caller gets a challenge that looks the same; only the number on
 //! record of a real account is ever sent anything. The work is the same too: one write, one job.
 
 use crate::model::ids::UserId;
@@ -18,7 +18,7 @@ impl Factors<'_> {
     /// Makes a challenge, and has its code sent if `phone` is the number on record of `id`.
     ///
     /// # Errors
-    /// `Invalid` for a number of a country that is not served, whoever's it is; when a port fails.
+    /// `Invalid` for any number of a country that is not served; when a port fails.
     pub async fn send_otp(
         self,
         realm: &Realm,

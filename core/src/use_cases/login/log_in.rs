@@ -17,7 +17,7 @@ use crate::use_cases::login::Logins;
 use crate::use_cases::shared::errors::AuthError;
 use crate::use_cases::shared::tokens::TokenPair;
 
-/// What a right password leads to.
+/// The outcome of a login with the right password.
 #[derive(Debug)]
 pub enum LoggedIn {
     /// A session.

@@ -11,10 +11,10 @@ use crate::use_cases::operator::Operators;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
-/// What an operator's word did.
+/// The result of disabling or enabling an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusChange {
-    /// To which account.
+    /// The account.
     pub user: UserId,
     /// Whether it was otherwise before.
     pub changed: bool,

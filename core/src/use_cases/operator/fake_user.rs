@@ -1,5 +1,5 @@
-//! Fake: made-up people for whoever measures or demonstrates, as good as verified. Never among real ones: the caller
-//! sees to that.
+//! Fake: made-up accounts for benchmarks and demonstrations, already verified. The caller makes sure that the
+//! database has no real ones.
 
 use crate::model::country::CountryCode;
 use crate::model::email::Email;
@@ -15,7 +15,7 @@ use crate::use_cases::operator::Operators;
 use crate::use_cases::shared::errors::AuthError;
 use crate::use_cases::shared::person::Person;
 
-/// The address of the n-th made-up person: of a domain that nobody can own.
+/// The address of the n-th made-up person: in a domain that is reserved and cannot be registered.
 #[must_use]
 pub fn fake_address(number: u64) -> String {
     format!("fake-{number}@example.org")

@@ -1,4 +1,4 @@
-//! Reset: whoever reads the account's mail sets a new password, and every session ends.
+//! Reset: a person who can read the account's mail sets a new password, and every session ends.
 
 use crate::model::client::Client;
 use crate::model::event::EventKind;

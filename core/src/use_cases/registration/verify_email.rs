@@ -1,5 +1,5 @@
-//! Verify: whoever reads the mail of an address decides which registration becomes its account. A link is looked at
-//! by GET and used by POST; a typed code does the same. The links of an e-mail change end here too.
+//! Verify: the person who reads the mail of an address decides which registration becomes its account. A link is
+//! checked by GET and used by POST; a typed code does the same. The links of an e-mail change end here too.
 
 use crate::model::code::{Code, Violation};
 use crate::model::event::EventKind;
@@ -23,12 +23,12 @@ use crate::use_cases::registration::Registrations;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
-/// What a link would do, for the page with the button.
+/// The effect that a link would have, for the page with the button.
 #[derive(Debug, Clone)]
 pub enum LinkPreview {
     /// Begin an account.
     Registration {
-        /// Who registered.
+        /// The first name in the registration.
         first_name: PersonName,
         /// When.
         at: Timestamp,
@@ -37,14 +37,14 @@ pub enum LinkPreview {
     },
     /// Make a new address count.
     EmailChange {
-        /// Who asked.
+        /// The first name of the account's owner.
         first_name: PersonName,
         /// When.
         at: Timestamp,
     },
 }
 
-/// What a link or code did.
+/// The effect of a link or code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verified {
     /// The account of that id exists now.
@@ -53,14 +53,14 @@ pub enum Verified {
     EmailChange(UserId),
 }
 
-/// What a valid link belongs to, and the link itself.
+/// The registration or account that a valid link belongs to, and the link itself.
 enum ResolvedLink {
     Registration(Box<Registration>, OneTimeToken),
     EmailChange(Box<User>, OneTimeToken),
 }
 
 impl Registrations<'_> {
-    /// What a link would do. Changes nothing.
+    /// The effect that a link would have. Changes nothing.
     ///
     /// # Errors
     /// `InvalidToken`.
@@ -96,7 +96,7 @@ impl Registrations<'_> {
                 }
                 ResolvedLink::EmailChange(user, link) => self.change_email(&user, &link).await?,
             };
-            // another change of the account came first: the link is judged anew
+            // another change of the account came first: the link is checked again
             if let Some(verified) = outcome {
                 return Ok(verified);
             }
@@ -221,7 +221,7 @@ impl Registrations<'_> {
     ) -> Result<Verified, AuthError> {
         let Ports { clock, .. } = &self.service.ports;
         let (realm, now) = (&registration.realm, clock.now());
-        // whoever wraps keys anew may be past the registration, and sees no account yet
+        // a key rotation may have passed the registration already, and sees no account yet
         let (cipher, key) = (&self.service.ports.cipher, &registration.person.key);
         let place = AadContext { realm, record: registration.id.as_bytes(), field: Field::Key };
         let key = if cipher.is_newest(key) { key.clone() } else { cipher.rewrap(key, place)? };
@@ -256,7 +256,7 @@ impl Registrations<'_> {
         Ok(Verified::Account(id))
     }
 
-    /// The address that waits becomes the address. The old one is told.
+    /// The pending address becomes the account's address. The old one is notified.
     async fn change_email(self, user: &User, link: &OneTimeToken) -> Result<Option<Verified>, AuthError> {
         let Ports { database, clock, .. } = &self.service.ports;
         let (realm, now) = (&user.realm, clock.now());

@@ -9,7 +9,7 @@ use crate::service::Ports;
 use crate::use_cases::session::Sessions;
 use crate::use_cases::shared::errors::AuthError;
 
-/// An active token. What is inactive is `None`, whatever the reason.
+/// An active token. An inactive one is `None`, whatever the reason.
 #[derive(Debug, Clone)]
 pub enum ActiveToken {
     /// An access token.
@@ -28,7 +28,7 @@ pub enum ActiveToken {
 }
 
 impl Sessions<'_> {
-    /// What a token of this realm is right now.
+    /// The current state of a token of this realm.
     ///
     /// # Errors
     /// When a port fails.

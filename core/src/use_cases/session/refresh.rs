@@ -1,5 +1,5 @@
-//! Refresh: exchange a refresh token for its successor. Two tabs and lost replies log nobody out; a thief ends the
-//! family.
+//! Refresh: exchange a refresh token for its successor. Two tabs or a lost reply do not log the user out; reuse of
+//! a stolen token revokes the session.
 
 use crate::model::event::EventKind;
 use crate::model::realm::Realm;

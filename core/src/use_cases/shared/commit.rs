@@ -25,7 +25,7 @@ pub enum VersionCheck {
 pub struct Updated {
     /// As it is stored now.
     pub user: User,
-    /// What the commit removed.
+    /// The records that the commit removed.
     pub committed: Committed,
 }
 
@@ -124,7 +124,7 @@ impl AuthService {
         self.ports.audit.record(self.event(realm, kind, user, session));
     }
 
-    /// What a reset link is bound to.
+    /// The binding of a reset link.
     pub(crate) fn reset_binding(&self, user: &User) -> Digest {
         let email = user.person.email_index;
         self.token_binding(&user.realm, Purpose::ResetPassword, email.as_bytes(), user.credentials_version)

@@ -23,8 +23,8 @@ impl AuthService {
         self.ports.digests.digest(Domain::Email, realm, &[email.canonical().as_bytes()])
     }
 
-    /// The index of what someone typed at a login. What is no address gets an index of its own that no account can
-    /// have, so that the rest of the story is the same.
+    /// The index of the text typed at a login. A text that is no address gets an index of its own that no account can
+    /// have, so that the rest of the login is the same.
     #[must_use]
     pub fn login_index(&self, realm: &Realm, typed: &str) -> Digest {
         match Email::parse(typed) {
@@ -33,7 +33,7 @@ impl AuthService {
         }
     }
 
-    /// What a one-time token of a user is bound to: where it was sent, and the credentials version of that moment.
+    /// The binding of a one-time token of a user: where it was sent, and the credentials version of that moment.
     pub(crate) fn token_binding(&self, realm: &Realm, purpose: Purpose, sent_to: &[u8], version: u64) -> Digest {
         let parts = [purpose.as_str().as_bytes(), sent_to, &version.to_be_bytes()];
         self.ports.digests.digest(Domain::TokenBinding, realm, &parts)
@@ -52,7 +52,7 @@ impl AuthService {
         self.ports.digests.digest(Domain::TypedCode, realm, &parts)
     }
 
-    /// Who fills a bucket: the client's network.
+    /// The key of a rate limit bucket: the client's network.
     #[must_use]
     pub fn address_digest(&self, realm: &Realm, address: &ClientAddress) -> Digest {
         self.ports.digests.digest(Domain::ClientAddress, realm, &[&address.bucket()])
@@ -83,7 +83,7 @@ impl AuthService {
         self.ports.digests.digest(Domain::Email, realm, &[b"second factor", user.as_bytes()])
     }
 
-    /// The entity tag of a profile (RFC 9110, section 8.8.3): of one account and one version, and nobody can guess it.
+    /// The entity tag of a profile (RFC 9110, section 8.8.3): of one account and one version, and unguessable.
     #[must_use]
     pub fn profile_tag(&self, realm: &Realm, id: &UserId, version: u64) -> String {
         let digest = self.ports.digests.digest(Domain::ProfileTag, realm, &[id.as_bytes(), &version.to_be_bytes()]);
@@ -97,7 +97,7 @@ impl AuthService {
     }
 
     /// All registrations of one address share a salt, so that one hash of a presented password can be compared with
-    /// every one of them, and a login for an address nobody has costs the same one hash.
+    /// every one of them, and a login for an unknown address costs the same one hash.
     pub(crate) fn registration_salt(&self, realm: &Realm, email: &Digest) -> [u8; 16] {
         let digest = self.ports.digests.digest(Domain::RegistrationSalt, realm, &[email.as_bytes()]);
         first_half(&digest)

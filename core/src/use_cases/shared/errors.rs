@@ -1,4 +1,4 @@
-//! The errors stories have in common. Each story returns the one that fits it; the edge maps them once.
+//! The errors that use cases have in common. The HTTP layer maps them to responses in one place.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ pub enum AuthError {
     /// Fields are not acceptable: all of them are named.
     #[error("some fields are not acceptable")]
     Invalid(Vec<Violation>),
-    /// A one-time token or code that is wrong, used, expired or someone else's: never told apart.
+    /// A one-time token or code that is wrong, used, expired or someone else's: indistinguishable on purpose.
     #[error("the link or code is not valid")]
     InvalidToken,
-    /// Unknown e-mail, wrong password, disabled account: never told apart.
+    /// Unknown e-mail, wrong password, disabled account: indistinguishable on purpose.
     #[error("the e-mail or the password is wrong")]
     InvalidCredentials,
     /// The password is right, the address is not proven.
     #[error("the e-mail address is not verified")]
     EmailNotVerified,
-    /// A refresh token that is wrong, expired, revoked or stolen: never told apart.
+    /// A refresh token that is wrong, expired, revoked or stolen: indistinguishable on purpose.
     #[error("the grant is not valid")]
     InvalidGrant,
     /// Too many tries.
@@ -49,7 +49,7 @@ pub enum AuthError {
     /// The phone cannot change while it is the second factor.
     #[error("the phone is in use as the second factor")]
     MfaInUse,
-    /// The address has an account (told only where the operator allows it).
+    /// The address has an account (disclosed only where the operator allows it).
     #[error("the e-mail has an account")]
     EmailTaken,
     /// Too many passwords are waiting.
@@ -61,7 +61,7 @@ pub enum AuthError {
 }
 
 impl From<Refusal> for AuthError {
-    /// What a refused commit means where a use case does not decide it itself.
+    /// The meaning of a refused commit where a use case does not decide it itself.
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::TokenGone

@@ -62,7 +62,7 @@ impl AuthService {
         Ok(())
     }
 
-    /// A try was right: the count starts anew.
+    /// A try was right: resets the count.
     pub(crate) async fn record_login_success(
         &self,
         realm: &Realm,

@@ -101,7 +101,7 @@ impl AuthService {
         Ok(token.binding == Some(self.otp_binding(user, token.holder.purpose, phone.as_str())))
     }
 
-    /// What an OTP is bound to.
+    /// The binding of an OTP.
     pub(crate) fn otp_binding(&self, user: &User, purpose: Purpose, phone: &str) -> Digest {
         self.token_binding(&user.realm, purpose, phone.as_bytes(), user.credentials_version)
     }

@@ -11,7 +11,7 @@ use crate::service::AuthService;
 use crate::use_cases::shared::errors::AuthError;
 
 impl AuthService {
-    /// What is wrong with a password that attackers try first.
+    /// The violation by a password that attackers try first.
     pub(crate) async fn check_breached(&self, password: &Password) -> Result<Option<Violation>, AuthError> {
         let known = self.ports.breached.contains(password).await?;
         Ok(known.then(|| Violation::new("password", Code::PasswordBreached)))

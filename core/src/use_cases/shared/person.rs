@@ -154,7 +154,7 @@ impl AuthService {
         })
     }
 
-    /// What a user's new password is judged by.
+    /// The context for the strength estimate of a user's new password.
     pub(crate) fn strength_context(&self, profile: &Profile) -> StrengthContext {
         StrengthContext::new(
             &[profile.first_name.as_str(), profile.last_name.as_str()],

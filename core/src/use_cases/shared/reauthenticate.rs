@@ -12,7 +12,7 @@ use crate::use_cases::shared::errors::AuthError;
 /// Wrong passwords and codes in one session after which it ends.
 const SESSION_FAILURES: u8 = 5;
 
-/// What a request carries to show that its caller is the account's owner, besides the access token.
+/// The credentials in a request, other than the access token, that prove that its caller is the account's owner.
 #[derive(Clone, Copy, Default)]
 pub enum Reauthentication<'a> {
     /// Nothing: the authentication must be recent.

@@ -1,6 +1,6 @@
-//! What keeps texts and calls from costing a fortune: countries, cool-downs, ranges, days, and texts that nobody
-//! answers. Refusals never show in an answer, for they would tell who has an account; only the country does, which
-//! depends on nothing but the number that was typed.
+//! Quotas that limit the cost of SMS and calls: by country, cool-down, number range and day, and for codes that are
+//! never entered. A response never shows a refusal, because it would disclose whether an account exists. Only the
+//! refusal of a country shows: it depends on the typed number alone.
 
 use crate::model::code::{Code, Violation};
 use crate::model::country::Country;
@@ -28,9 +28,9 @@ pub enum SmsDenied {
     CoolDown,
     /// Too many to the number today.
     Number,
-    /// Too many to the numbers beside it.
+    /// Too many to the numbers of the same range.
     Prefix,
-    /// Too many to the numbers beside it that nobody answered.
+    /// Too many to the numbers of the same range without a code coming back.
     Unanswered,
     /// Too many altogether.
     Altogether,
@@ -53,7 +53,7 @@ impl SmsDenied {
 }
 
 impl AuthService {
-    /// That the country of a number is served, whoever's number it is.
+    /// Checks that the country of a number is served, whether or not an account has the number.
     pub(crate) fn ensure_sms_country_allowed(&self, e164: &str) -> Result<(), AuthError> {
         if self.is_served(e164) {
             return Ok(());
@@ -72,8 +72,8 @@ impl AuthService {
     /// Takes one from every bucket a text fills; `Some` is why it must not go out. `counted` is a text that an earlier try
     /// has taken for already.
     ///
-    /// What a login needs is counted by its account alone: it took the right password, and no stranger who asks for texts
-    /// to the same number, to a range or at all keeps its owner out.
+    /// An SMS for a login is counted by its account alone: it took the right password, and no stranger who asks for
+    /// texts to the same number, to a range or at all keeps its owner out.
     pub(crate) async fn check_sms_quota(
         &self,
         user: &User,
@@ -107,7 +107,7 @@ impl AuthService {
         Ok(None)
     }
 
-    /// The code of a proof came back: the text was no waste. Whoever typed it does not wait for a limiter that is away.
+    /// The code of a proof came back: the SMS was answered. An unavailable limiter does not fail the request.
     pub(crate) async fn refund_unanswered_quota(&self, user: &User) -> Result<(), PortError> {
         let phone = self.record_cipher(user)?.phone(&user.person)?;
         let (_, bucket, quota) = self.unanswered(&user.realm, &phone);
@@ -115,7 +115,7 @@ impl AuthService {
         Ok(())
     }
 
-    /// The account's own come first: whoever fills these gets no further.
+    /// The account's own come first: an account that has exhausted them takes nothing from the shared ones.
     fn buckets_of_a_proof(&self, user: &User, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
         let (guard, realm) = (&self.policy.texts, &user.realm);
         let number = self.phone_digest(realm, phone.as_str());
@@ -131,7 +131,7 @@ impl AuthService {
         ]
     }
 
-    /// By account, and by number: only accounts that have proven a number fill that, so that strangers keep nobody out.
+    /// By account, and by number: only accounts with a proven number fill that, so that strangers lock no owner out.
     fn buckets_of_a_login(&self, user: &User, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
         let (guard, realm) = (&self.policy.texts, &user.realm);
         let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };

@@ -17,7 +17,7 @@ use crate::ports::token_signer::AccessClaims;
 use crate::service::AuthService;
 use crate::use_cases::shared::digests::first_half;
 
-/// What a login or a refresh answers with.
+/// The answer to a login or a refresh.
 #[derive(Debug, Clone)]
 pub struct TokenPair {
     /// For the `Authorization` header.
@@ -70,7 +70,7 @@ impl AuthService {
         self.ports.signer.verify_refresh_proof(realm, &token.bytes(), &proof).then_some(token)
     }
 
-    /// What a session keeps of a refresh token.
+    /// The digest of a refresh token that a session stores.
     pub(crate) fn refresh_digest(&self, realm: &Realm, token: &RefreshToken) -> Digest {
         self.ports.digests.digest(Domain::RefreshToken, realm, &[token.session.as_bytes(), &token.nonce])
     }
@@ -136,7 +136,7 @@ impl AuthService {
         })
     }
 
-    /// Who holds one-time tokens of a purpose.
+    /// The owner of one-time tokens of a purpose.
     pub(crate) fn holder(realm: &Realm, purpose: Purpose, subject: UserId) -> TokenOwner {
         TokenOwner { realm: realm.clone(), purpose, subject }
     }

@@ -1,5 +1,5 @@
-//! What somebody tried and must not: written down once an hour for each address, so that a flood of refusals is not a
-//! flood of evidence.
+//! Audit events for forbidden attempts: at most one an hour for each address, so that a flood of refusals is not a
+//! flood of events.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const ONCE: Quota = Quota::new(1, Duration::from_secs(3599));
 const WRONG_PASSWORDS: Quota = Quota::new(20, Duration::from_secs(3600));
 
 impl AuthService {
-    /// Counts a wrong password of an address, whoever's it was meant to be. Evidence fails no login.
+    /// Counts a wrong password by client address, for any account. A failure to record it fails no login.
     pub(crate) async fn count_failed_password(&self, realm: &Realm, from: &Digest) {
         let _ = self.take(&wrong_passwords(realm, from), &WRONG_PASSWORDS).await;
     }

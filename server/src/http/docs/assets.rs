@@ -1,4 +1,4 @@
-//! Static files in the binary; large ones gzipped. What each is and how it is renewed: `server/assets/viewers/README.md`.
+//! Static files in the binary; large ones gzipped. `server/assets/viewers/README.md` describes each and its update.
 
 use crate::http::assets::Asset;
 use crate::http::assets::media::{CSS, JS, SVG};
@@ -7,7 +7,7 @@ use crate::http::assets::media::{CSS, JS, SVG};
 pub struct Viewer {
     /// The page.
     pub html: &'static str,
-    /// What it may load: from here only.
+    /// Its content security policy: it may load from this server only.
     pub csp: &'static str,
 }
 

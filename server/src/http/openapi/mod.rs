@@ -1,4 +1,4 @@
-//! What an endpoint group needs to describe itself in OpenAPI. `openapi_document.rs` makes the document.
+//! The types by which an endpoint group describes itself in OpenAPI. `openapi_document.rs` makes the document.
 
 pub mod operation;
 pub mod schemas;

@@ -1,4 +1,4 @@
-//! The description of an operation. Each endpoint group keeps those of its handlers beside them.
+//! The description of an operation. Each endpoint group keeps those of its handlers in the same folder.
 
 use http::StatusCode;
 use portcullis_core::model::code::Code;

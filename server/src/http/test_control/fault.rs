@@ -34,7 +34,7 @@ enum Moment {
 /// Parses a fault.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The problem with the fault.
 pub fn script(fault: &Value) -> Result<Script, String> {
     let fault = Fault::deserialize(fault).map_err(|error| error.to_string())?;
     let mut script = Script::next().nth(fault.nth.map_or(1, NonZeroU64::get));
