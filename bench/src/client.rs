@@ -16,7 +16,7 @@ pub struct Connection {
     stream: TcpStream,
 }
 
-/// What came back, and after how many milliseconds.
+/// The answer, with its latency in milliseconds.
 pub struct Answer {
     /// The status.
     pub status: u16,

@@ -1,5 +1,5 @@
-//! What this machine could do at best (`hash`, `writes`, `mongo-writes`, `serve`), and probes that a load generator has
-//! not got (`paced`, `timing`, `overload`, `accounts`). Each prints one line of JSON; `cargo xtask bench` calls them and
+//! Upper bounds of this machine (`hash`, `writes`, `mongo-writes`, `serve`), and probes that a load generator
+//! lacks (`paced`, `timing`, `overload`, `accounts`). Each prints one line of JSON; `cargo xtask bench` calls them and
 //! puts them in a table.
 
 mod accounts;

@@ -1,5 +1,5 @@
-//! Whether the time of an answer tells known from unknown: interleaved pairs in a random order, and the area under the
-//! curve of whoever guesses by it. One half is nothing learnt.
+//! Measures whether the latency of an answer discloses if an account exists: interleaved pairs in a random order, and
+//! the area under the ROC curve of an attacker who guesses by latency. One half means that nothing is disclosed.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Connection, address, login, post_json};
 
-/// Two requests that must not be told apart: the known one, the unknown one.
+/// Two requests that must be indistinguishable: the known one, the unknown one.
 struct Pair {
     known: String,
     unknown: String,
@@ -60,7 +60,7 @@ async fn pair(connection: &mut Connection, password: &str, operation: &str, numb
             let token = connection.ask(&login(&known, password)).await?.text("access_token")?;
             let profile = connection.ask(&crate::client::with_token("GET", "/User1/", &token)).await?;
             let (id, phone) = (profile.text("id")?, profile.text("phone")?);
-            // another one of the same shape: nobody's
+            // another id of the same shape, of no account
             let nobody = format!("{}{}", &id[..id.len() - 6], if id.ends_with("abcdef") { "fedcba" } else { "abcdef" });
             let request = |id: &str| post_json("/User1/otp_phone", &json!({"id": id, "phone": phone}));
             Pair { known: request(&id), unknown: request(&nobody) }

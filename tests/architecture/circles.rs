@@ -6,7 +6,7 @@ use crate::{production, root, sources};
 
 const CRATES: [&str; 5] = ["core", "testkit", "adapters", "server", "wasm"];
 
-/// Who imports whom.
+/// The modules that each module imports.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 #[test]

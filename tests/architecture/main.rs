@@ -1,4 +1,4 @@
-//! What the plan of the house says, proven from the manifests and the sources.
+//! The rules of ARCHITECTURE.md, checked against the manifests and the sources.
 
 mod circles;
 mod references;

@@ -1,4 +1,4 @@
-//! The viewers and pages in a real Chromium: they render, under their own policy, and ask nobody but this server.
+//! The viewers and pages in a real Chromium: they render, under their own policy, and send requests only here.
 //! Chromium is installed by `cargo xtask setup`; without it these tests fail.
 
 mod demo;
@@ -9,7 +9,7 @@ use std::process::Command;
 use portcullis_tests::{Person, TestServer};
 use serde_json::Value;
 
-/// What Chromium makes of a page, and what the page asked for over the network.
+/// The page as Chromium renders it, and the page's network requests.
 struct Seen {
     html: String,
     requests: Vec<String>,

@@ -28,7 +28,7 @@ use tokio::runtime::Handle;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// A backend that nobody else uses.
+/// A backend that no other case uses.
 pub struct Opened {
     // dropped in this order: what is open before the folder it is in
     pub backend: Backend,
@@ -39,7 +39,7 @@ pub struct Opened {
 
 /// A kind of backend.
 pub struct Kind {
-    /// What stands in brackets behind its cases.
+    /// The name in brackets after its cases.
     pub name: &'static str,
     /// The ports it offers; `None` is every one.
     pub ports: Option<&'static [&'static str]>,
@@ -62,7 +62,7 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "outbox", ports: Some(&["mailer", "sms_sender"]), missing: here, open: outbox },
 ];
 
-/// What the session cache stands in front of, and what commits beside it.
+/// The store behind the session cache, and the ports that commit with it.
 const CACHED: &[&str] = &["database", "session_store", "job_queue"];
 
 const STORES: &[&str] = &[
@@ -130,7 +130,7 @@ fn no_redis() -> Option<String> {
     server("REDIS_TEST_URL").err().map(|error| error.to_string())
 }
 
-/// What Redis shares; what it must not be the only copy of is in fakes.
+/// The ports on Redis; fakes for data of which Redis must not have the only copy.
 fn redis() -> Result<Opened, Error> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);

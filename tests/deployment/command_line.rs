@@ -26,7 +26,7 @@ fn with(settings: &Settings, more: &[(&str, &str)]) -> Settings {
     settings.iter().cloned().chain(more).collect()
 }
 
-/// What is wrong, by what it is wrong with.
+/// The failed checks of `doctor`, by the thing that they check.
 fn wrong(folder: &Path, settings: &Settings) -> BTreeMap<String, String> {
     let (code, out, error) = call(folder, settings, &["doctor", "--json"]);
     let all: Vec<Value> = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{error}"));

@@ -14,7 +14,7 @@ const CLIENTS: usize = 4;
 /// How long they go on after the primary died.
 const AFTERWARDS: Duration = Duration::from_secs(12);
 
-/// What one client saw: the addresses that were acknowledged, and the longest pause between two acknowledged writes.
+/// The observations of one client: the addresses that were acknowledged, and the longest pause between two of them.
 struct Seen {
     acknowledged: Vec<String>,
     refused: u32,

@@ -1,4 +1,4 @@
-//! What happens when a dependency fails, and that it heals by itself.
+//! The behaviour while a dependency is down, and the recovery without a restart.
 
 use std::time::{Duration, Instant};
 

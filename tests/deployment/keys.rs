@@ -6,8 +6,8 @@ use portcullis_tests::{on_servers, rotation};
 
 pub async fn nobody_is_lost_and_nobody_comes_back() {
     let settings = on_servers().unwrap();
-    // few and patient: the stand-in for MongoDB here goes through all of a collection for every change, and whoever
-    // comes meanwhile waits for it, at times longer than a request may
+    // few and patient: the stand-in for MongoDB here goes through all of a collection for every change, and
+    // requests that arrive meanwhile wait for it, at times longer than a request may
     rotation::nobody_is_lost_and_nobody_comes_back(&settings, 260, 30).await;
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
     let (url, database) = (of("MONGO_URL"), of("MONGO_DB"));

@@ -1,5 +1,5 @@
 //! Several instances on MongoDB and Redis, and what happens when one of these fails. Where the environment names no
-//! servers the stories are reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for `mongo`.
+//! servers the tests are reported as ignored, and as failed where `REQUIRE_BACKENDS` asks for `mongo`.
 
 mod cache;
 mod command_line;
@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 
 type Story = (&'static str, fn() -> Pin<Box<dyn Future<Output = ()>>>);
 
-/// Lists stories by name. What is not listed is dead code, and the compiler says so.
+/// Lists tests by name. An unlisted test is dead code, and the compiler says so.
 macro_rules! stories {
     ($($module:ident: $($story:ident),+;)+) => {
         &[$($((concat!(stringify!($module), "::", stringify!($story)), || Box::pin($module::$story()))),+),+]

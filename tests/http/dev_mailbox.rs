@@ -1,4 +1,4 @@
-//! Who may read the development mailbox.
+//! Access to the development mailbox.
 
 use portcullis_tests::{Api, TestServer};
 use reqwest::Method;

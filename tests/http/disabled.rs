@@ -45,7 +45,7 @@ async fn a_disabled_account_is_dead_at_once_and_answers_as_nobodys() {
     let body = json!({"token": reset, "password": "Mj4$rB8?nL1c-garden"});
     assert_eq!(api.post("/reset_password", &body).await.expect(400).code(), "invalid_token");
 
-    // the right password of a disabled account, a wrong one of a good account, and one of nobody's
+    // the right password of a disabled account, a wrong one of an enabled account, and an e-mail without an account
     let disabled = api.login(&john.email, &john.password).await;
     assert_eq!(disabled.status, 401);
     assert_eq!(told(&disabled), told(&api.login("jane@example.com", "wrong").await));

@@ -1,4 +1,4 @@
-//! What a client can do wrong, and what every answer carries.
+//! Malformed requests, and the headers of every answer.
 
 use portcullis_server::http::endpoint::Access;
 use portcullis_server::http::routes::{realm_endpoints, system_endpoints};

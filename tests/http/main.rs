@@ -1,4 +1,4 @@
-//! Stories over HTTP: the real server on a real socket.
+//! Use cases over HTTP: the real server on a real socket.
 
 mod api_page;
 mod connections;

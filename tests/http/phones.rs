@@ -156,7 +156,7 @@ async fn what_texts_may_cost_is_capped_and_no_answer_tells() {
     }
     server.metric("portcullis_texts_held_total{reason=\"unanswered\"}", 2).await;
     assert_eq!(api.mails("otp", NUMBER, 2).await.len(), 2);
-    // a country is told by the number alone, whoever's it is
+    // the country is derived from the number alone, whether or not the id exists
     for id in [id.as_str(), "nonsense"] {
         let refused = api.post("/otp_phone", &json!({"id": id, "phone": "+33123456789"})).await.expect(422);
         assert_eq!(refused.json()["errors"][0]["code"], "phone_country_not_served");

@@ -1,4 +1,4 @@
-//! Many at once: one wins, nobody is logged out, nothing is counted twice.
+//! Concurrent requests: one wins, no user is logged out, nothing is counted twice.
 
 use std::sync::Arc;
 

@@ -181,7 +181,7 @@ async fn numbers_of_films_fare_as_they_say() {
         }
         texts.push(codes.len());
     }
-    // a code whose reply was lost is made anew for the second try
+    // after a lost reply, the second try generates a new code
     assert_eq!(texts, [1, 0, 1, 2], "by number");
 }
 

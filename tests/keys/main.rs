@@ -1,4 +1,4 @@
-//! Wrapping keys anew on the embedded store: what becomes of each kind of key, of a store that fails, and of everybody
+//! Key rotation on SQLite: the result for each kind of key, for a store that fails, and for users who log in
 //! while a master key is changed. `tests/deployment` does the last on MongoDB.
 
 use portcullis_tests::record_macs;
@@ -79,7 +79,7 @@ async fn each_kind_of_key_fares_as_it_should() {
         assert_eq!((of(Some(2)), of(Some(1)), of(Some(9)), of(None)), (2, 1, 1, 1), "{:?}", report.usage);
         assert_eq!(report.left_under_older_keys(&both.ring()), Vec::new());
     }
-    // the same data key as before, and nobody else's was touched
+    // the same data key as before, and no other account's was changed
     let place = AadContext { realm: &all[0].realm, record: all[0].id.as_bytes(), field: Field::Key };
     let (before, after) = (&all[0].person.key, key_of(&store, 1).await);
     let opened = cipher(&[2]).unwrap(&after, place).unwrap();

@@ -36,7 +36,7 @@ async fn who_could_log_in_before_can_afterwards() {
     std::fs::copy(folder.path().join("data/secrets.env"), folder.path().join("new/secrets.env")).unwrap();
     let server = Process::start(folder.path(), &[setting("DATABASE_URL", "sqlite://new/p.db")]);
     let _ = server.api.login(&person.email, &person.password).await.expect(200);
-    // the source is as it was, and the target is nobody's to fill any more
+    // the source is as it was, and the target, now in use, can't be filled any more
     let (code, _, error) = moving(folder.path(), &[]);
     assert!(code == 1 && error.contains("--to: ") && error.contains("stop the server first"), "{error}");
     server.stop();

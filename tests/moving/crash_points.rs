@@ -104,7 +104,7 @@ async fn a_record_that_changed_on_its_way_fails_the_proof() {
     let MigrationError::Differs(comparisons) = &refused else { panic!("{refused}") };
     assert_eq!(comparisons.iter().map(|comparison| comparison.collection).collect::<Vec<_>>(), [Collection::Users]);
     assert!(refused.to_string().contains("users has 20") && refused.to_string().contains("--again"), "{refused}");
-    // begun anew it is well
+    // a restarted migration succeeds
     let migration = Migration { from: &from, to: &to, source_name: "here", on_step: &|_: Step| {} };
     migration.clear_target().await.unwrap();
     assert_eq!(to.count(Collection::Users).await.unwrap(), 0);

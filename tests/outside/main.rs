@@ -1,4 +1,4 @@
-//! What stands outside, played by servers that really speak its protocol and can be told to fail.
+//! External services, played by test servers that speak the real protocol and can be made to fail.
 
 mod smtp;
 mod twilio;

@@ -1,4 +1,4 @@
-//! What Watchman is told, and that nobody waits for it.
+//! The events that Watchman gets, and that no request waits for it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -82,7 +82,7 @@ async fn it_is_told_again_when_it_did_not_take_it() {
 
 #[tokio::test]
 async fn a_full_queue_drops_and_nobody_waits() {
-    // nobody answers there
+    // no server answers there
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (watched, log) = watched(&format!("http://{}", silent.local_addr().unwrap()));
     let began = Instant::now();

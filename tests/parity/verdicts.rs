@@ -1,4 +1,4 @@
-//! What core says, as the package would put it.
+//! Core's verdicts, in the form that the npm package gives them.
 
 use portcullis_core::model::code::Violation;
 use portcullis_core::model::country::CountryCode;

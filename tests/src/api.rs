@@ -61,9 +61,9 @@ impl Answer {
 /// Someone who registers.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// What they type.
+    /// The e-mail, as they type it.
     pub email: String,
-    /// What they type.
+    /// The password, as they type it.
     pub password: String,
     /// What `create` takes.
     pub form: Value,

@@ -9,12 +9,12 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What the line does.
+/// The behaviour of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
     /// Everything passes.
     Up,
-    /// Nobody listens; what was open is closed.
+    /// New connections are refused; open ones are closed.
     Refused,
     /// Connections are taken and end with a reset.
     Reset,
@@ -44,7 +44,7 @@ impl FaultProxy {
     }
 
     /// A line to the server of a URL, and the URL through the line. Of a MongoDB replica set it is the primary, and the
-    /// driver is told not to look for the others.
+    /// driver is configured not to look for the others.
     ///
     /// # Panics
     /// When the URL has no address and port.

@@ -67,10 +67,10 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// SIGTERM, and waits until it has finished what it was at.
+    /// Sends SIGTERM, and waits until the process has ended.
     ///
     /// # Panics
-    /// When it cannot be told.
+    /// When the signal cannot be sent.
     pub fn stop(mut self) {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
         assert!(told.success());

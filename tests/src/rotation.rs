@@ -17,7 +17,7 @@ use crate::{Api, Person};
 
 type Settings = Vec<(String, String)>;
 
-/// What made-up users log in with.
+/// The password of the made-up users.
 const PASSWORD: &str = "tern-Quartz-58-lantern";
 
 fn fresh_key() -> String {
@@ -70,7 +70,7 @@ async fn patiently<F: Future<Output = Answer>>(patience: u32, ask: impl Fn() -> 
     ask().await
 }
 
-/// Made-up users log in, look at themselves and go, while keys are wrapped anew.
+/// Made-up users log in, read their profile and log out, while keys are rewrapped.
 async fn coming_and_going(api: Api, numbers: std::ops::Range<u64>, patience: u32) {
     for number in numbers {
         let email = fake(number);

@@ -31,7 +31,7 @@ use portcullis_testkit::samples::{
     user_id,
 };
 
-/// Whatever a store of a deployment is.
+/// All ports that the store of a deployment implements.
 pub trait Everything:
     Database
     + UserStore

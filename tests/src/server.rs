@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use crate::api::Api;
 use crate::store_snapshot;
 
-/// A clock that only moves forward, and only when told.
+/// A clock that moves only forward, and only when a test advances it.
 #[derive(Debug)]
 pub struct TestClock(AtomicI64);
 
@@ -54,7 +54,7 @@ pub fn settings(folder: &Path, wanted: &[(&str, &str)]) -> Settings {
     Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-/// What makes the deployment: nothing for the embedded one; with `TEST_DEPLOYMENT=mongo` a database of its own and Redis.
+/// Settings of the deployment: none for the embedded one; with `TEST_DEPLOYMENT=mongo` a database of its own and Redis.
 #[expect(clippy::disallowed_methods, reason = "where the servers are, a test is told by its environment")]
 fn deployment() -> Vec<(String, String)> {
     match std::env::var("TEST_DEPLOYMENT").as_deref() {
@@ -124,7 +124,7 @@ impl TestServer {
         self.second_instance_with(&[]).await
     }
 
-    /// Another instance, with settings of its own besides.
+    /// Another instance, with additional settings of its own.
     pub async fn second_instance_with(&self, wanted: &[(&str, &str)]) -> Self {
         let own = wanted.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let (folder, wanted) = (self.folder.clone(), self.wanted.iter().cloned().chain(own).collect());
@@ -166,7 +166,7 @@ impl TestServer {
         self.boot().await;
     }
 
-    /// The stories behind it. Keeps its store open until dropped.
+    /// The use cases behind it. Keeps its store open until dropped.
     #[must_use]
     pub fn service(&self) -> AuthService {
         self.running().server.service.clone()
@@ -222,7 +222,7 @@ impl TestServer {
         crate::process::call(self.folder.path(), &self.wanted, arguments)
     }
 
-    /// What an adapter has counted, by its metric's name.
+    /// The counter of an adapter, by its metric's name.
     #[must_use]
     pub fn count(&self, name: &str) -> u64 {
         let counts = &self.running().server.app.counts;

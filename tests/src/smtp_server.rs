@@ -27,7 +27,7 @@ pub enum FailureMode {
     Well,
     /// Connections end before a greeting.
     Away,
-    /// 535 at AUTH, whoever it is.
+    /// 535 at AUTH, for any user.
     Distrustful,
     /// 421 instead of a greeting.
     Busy,
@@ -56,7 +56,7 @@ pub struct Mail {
     pub data: String,
     /// Whether the connection was encrypted.
     pub encrypted: bool,
-    /// Who had authenticated.
+    /// The user that had authenticated.
     pub user: Option<String>,
 }
 
@@ -112,19 +112,19 @@ impl SmtpServer {
         self.inner().mood = mood;
     }
 
-    /// What it took.
+    /// The messages that it accepted.
     #[must_use]
     pub fn taken(&self) -> Vec<Mail> {
         self.inner().taken.clone()
     }
 
-    /// What it refused after DATA.
+    /// The messages that it refused after DATA.
     #[must_use]
     pub fn turned_away(&self) -> Vec<Mail> {
         self.inner().turned_away.clone()
     }
 
-    /// What came in clear, and how often it failed somebody.
+    /// The lines that came in clear, and the number of failures.
     #[must_use]
     pub fn heard(&self) -> (Vec<String>, usize) {
         let inner = self.inner();
@@ -152,7 +152,7 @@ impl SmtpServer {
             FailureMode::Away => return self.fail(),
             _ => {}
         }
-        // whoever goes away in the middle has ended the session
+        // a client that disconnects in the middle has ended the session
         if !implicit {
             let _ = self.session(Box::new(stream), Some(acceptor), false).await;
         } else if let Ok(stream) = acceptor.accept(stream).await {
@@ -174,7 +174,7 @@ impl SmtpServer {
             let line = self.line(&mut stream, encrypted).await?;
             match self.mood() {
                 mood if mood == began => {}
-                // whoever was connected before finds out as well
+                // clients that are already connected are affected too
                 FailureMode::Away | FailureMode::Busy | FailureMode::Distrustful => return Ok(()),
                 FailureMode::Silent => std::future::pending().await,
                 _ => {}
@@ -289,13 +289,13 @@ fn address(rest: &str) -> String {
     rest.split(['<', '>']).nth(1).unwrap_or_default().to_owned()
 }
 
-/// What a client gives as base64; nothing where it is none.
+/// Decodes a client's base64 text; empty if it is invalid.
 fn decoded(text: &str) -> String {
     STANDARD.decode(text).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }
 
 fn acceptor() -> TlsAcceptor {
-    // by itself, and for a name that nobody calls it by: what VALIDATE_CERTS=false is for
+    // self-signed, and for a name that no client uses: the case for VALIDATE_CERTS=false
     let made = rcgen::generate_simple_self_signed(vec!["mail.internal".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))

@@ -18,7 +18,7 @@ pub const SERVICE: (&str, &str) = ("testkit", "hQ3zWm8Tv5YnR2kX7cJ4pL9fD6sB1tG0"
 pub struct RunningTestkit {
     /// Where it listens.
     pub address: SocketAddr,
-    /// What is behind it.
+    /// The fakes behind it.
     pub world: TestWorld,
     _folder: TempDir,
 }
@@ -35,7 +35,7 @@ impl RunningTestkit {
         running
     }
 
-    /// Starts one that works only when it is asked for its messages or told that time has passed: which call of a
+    /// Starts one that works only when a request reads its messages or advances its clock: which call of a
     /// port is the nth is then up to the requests alone.
     ///
     /// # Panics

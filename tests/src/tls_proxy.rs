@@ -65,7 +65,7 @@ impl Authority {
 }
 
 async fn pass(acceptor: TlsAcceptor, client: TcpStream, server: SocketAddr) {
-    // whoever does not trust the certificate goes away
+    // a client that does not trust the certificate disconnects
     let Ok(mut client) = acceptor.accept(client).await else { return };
     let Ok(mut server) = TcpStream::connect(server).await else { return };
     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;

@@ -1,5 +1,5 @@
 //! A stand-in for Twilio's HTTP interface: `Messages.json`, `Calls.json` and the account, with basic authentication. It
-//! can be told what to answer.
+//! can be made to refuse.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -87,7 +87,7 @@ impl TwilioStub {
         self.inner.lock().expect("whole").refusals.push_back(refusal);
     }
 
-    /// What was taken, and how often it was asked.
+    /// The messages and calls that it accepted, and the number of requests.
     ///
     /// # Panics
     /// When another test thread broke it.

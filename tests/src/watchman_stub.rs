@@ -1,4 +1,4 @@
-//! A stand-in for Watchman: takes events at `POST /logger/log`, and can be told to refuse.
+//! A stand-in for Watchman: takes events at `POST /logger/log`, and can be made to refuse.
 
 use std::sync::{Arc, Mutex};
 
@@ -48,7 +48,7 @@ impl WatchmanStub {
         self.inner.lock().expect("whole").refusing = count;
     }
 
-    /// What it was told, and how often it was asked.
+    /// The events that it accepted, and the number of requests.
     ///
     /// # Panics
     /// When another test thread broke it.

@@ -26,7 +26,7 @@ pub fn estimate(password: &str, names: Vec<String>, email: &str, app_name: &str,
     numbers.into_iter().chain(warning.into_iter().chain(suggestions).map(JsValue::from_str)).collect()
 }
 
-/// What is wrong with a password's strength.
+/// The reasons why a password is weak.
 #[wasm_bindgen]
 #[must_use]
 pub fn weakness(

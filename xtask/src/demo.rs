@@ -12,9 +12,9 @@ const BUILT: &str = "target/npm/package";
 const KEPT: &str = "web-demo/pkg";
 const STAMP: &str = "web-demo/pkg/SOURCES.txt";
 const FOLDER: &str = "target/web-demo";
-/// What a browser needs of the package: not what Node, workers and type checkers do.
+/// The parts of the package that a browser needs, without those for Node, workers and type checkers.
 const PARTS: [&str; 5] = ["api", "glue", "load/web.js", "wasm", "web"];
-/// What decides what the package is.
+/// The sources from which the package is built.
 const SOURCES: [&str; 11] = [
     "core/Cargo.toml",
     "core/src/model",

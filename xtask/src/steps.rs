@@ -103,7 +103,7 @@ fn test_on_one_node() -> Result<()> {
     step("the contract suite on one node", command)
 }
 
-/// What the tests need of the machine: a browser, Node and Python for clients and the npm packages, Python for a
+/// Installs the tools that the tests need: a browser, Node and Python for clients and the npm packages, Python for a
 /// validator, Redis, and the libraries of `mongod`.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
-//! What outsiders use is built and tested from outside: a crate of its own workspace, the npm package and the pytest
-//! fixtures against the binary that has the test kit; and that a default build has none of it.
+//! Builds and tests the parts that other projects use, from outside: a crate of its own workspace, the npm package and
+//! the pytest fixtures against the binary that has the test kit; and that a default build has none of it.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -1,6 +1,6 @@
 //! Packs the Unicode properties that domain names and normal forms need, from ICU4X into
-//! `wasm/idna_adapter/src/tables.bin`. `tables.rs` beside it describes the format. And checks that only the browser build
-//! uses them.
+//! `wasm/idna_adapter/src/tables.bin`. `tables.rs` in the same folder describes the format. And checks that only the browser
+//! build uses them.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const BROWSER_LOCK: &str = "wasm/Cargo.lock";
 const SAME_VERSIONS: [&str; 5] =
     ["idna", "icu_normalizer", "icu_normalizer_data", "icu_properties", "icu_properties_data"];
 const CODE_POINTS: u32 = 0x0011_0000;
-/// Syllables that are reckoned.
+/// Syllables that are computed by arithmetic.
 const HANGUL: std::ops::Range<u32> = 0xac00..0xac00 + 19 * 21 * 28;
 
 type Map = BTreeMap<char, Vec<char>>;
@@ -87,7 +87,7 @@ fn packed() -> Result<Vec<u8>> {
     Ok(packed)
 }
 
-/// What each code point is, in runs.
+/// The properties of the code points, in runs.
 fn runs(packed: &mut Vec<u8>) -> Result<()> {
     let (categories, directions, joins) = (
         CodePointMapData::<GeneralCategory>::new(),
@@ -169,7 +169,7 @@ fn joining(of: JoiningType) -> u32 {
     }
 }
 
-/// What UTS 46 makes of a character; `None` where it is disallowed.
+/// The UTS 46 mapping of a character; `None` where it is disallowed.
 fn uts46(c: char) -> Option<String> {
     let mapped: String = Uts46MapperBorrowed::new().map_normalize(std::iter::once(c)).collect();
     (!mapped.contains(char::REPLACEMENT_CHARACTER)).then_some(mapped)
@@ -210,8 +210,8 @@ fn compatible() -> Map {
     map
 }
 
-/// What UTS 46 makes of characters, decomposed: of those that do not decompose, and of others where it is not what it
-/// makes of the characters that they decompose to.
+/// The UTS 46 mappings of characters, decomposed: of those that do not decompose, and of others whose mapping differs
+/// from that of the characters that they decompose to.
 fn mapped(compatible: &Map) -> Map {
     let (canonical_form, compatible_form) =
         (DecomposingNormalizerBorrowed::new_nfd(), DecomposingNormalizerBorrowed::new_nfkd());

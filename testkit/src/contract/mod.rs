@@ -1,4 +1,4 @@
-//! What every implementation of a port must do, as cases to run over each: fakes, ours, and those from outside.
+//! The behaviour that every implementation of a port must have, as cases to run over each: fakes, ours, and those from outside.
 //! A case gets a port that no other case uses. Time passes by a later `now`, never by waiting.
 
 use std::error::Error;

@@ -16,20 +16,20 @@ pub const LEFT_OR_DUAL_JOINING_MASK: JoiningTypeMask =
 pub const RIGHT_OR_DUAL_JOINING_MASK: JoiningTypeMask =
     JoiningTypeMask(bit(Joining::Right as u32) | bit(Joining::Dual as u32));
 
-/// What makes a domain one of both directions.
+/// The classes that make a domain a bidirectional one.
 pub const RTL_MASK: BidiClassMask = BidiClassMask(bit(Bidi::Right as u32) | bit(Bidi::ArabicNumber as u32));
 
-/// What the first character of a label may be in such a domain.
+/// The classes allowed for the first character of a label in such a domain.
 pub const FIRST_BC_MASK: BidiClassMask = BidiClassMask(bit(Bidi::Left as u32) | bit(Bidi::Right as u32));
 
-/// What the last one may be, nonspacing marks aside, in a label from left to right.
+/// The classes allowed for the last one, nonspacing marks aside, in a label from left to right.
 pub const LAST_LTR_MASK: BidiClassMask = BidiClassMask(bit(Bidi::Left as u32) | bit(Bidi::EuropeanNumber as u32));
 
-/// What the last one may be, nonspacing marks aside, in a label from right to left.
+/// The classes allowed for the last one, nonspacing marks aside, in a label from right to left.
 pub const LAST_RTL_MASK: BidiClassMask =
     BidiClassMask(bit(Bidi::Right as u32) | bit(Bidi::EuropeanNumber as u32) | bit(Bidi::ArabicNumber as u32));
 
-/// What those between may be in a label from left to right.
+/// The classes allowed for those between in a label from left to right.
 pub const MIDDLE_LTR_MASK: BidiClassMask = BidiClassMask(
     bit(Bidi::Left as u32)
         | bit(Bidi::EuropeanNumber as u32)
@@ -37,7 +37,7 @@ pub const MIDDLE_LTR_MASK: BidiClassMask = BidiClassMask(
         | bit(Bidi::NonspacingMark as u32),
 );
 
-/// What those between may be in a label from right to left.
+/// The classes allowed for those between in a label from right to left.
 pub const MIDDLE_RTL_MASK: BidiClassMask = BidiClassMask(
     bit(Bidi::Right as u32)
         | bit(Bidi::ArabicNumber as u32)
@@ -50,7 +50,7 @@ const fn bit(place: u32) -> u32 {
     1 << place
 }
 
-/// How a character joins those beside it.
+/// The way in which a character joins its neighbours.
 #[derive(Debug, Clone, Copy)]
 pub struct JoiningType(Joining);
 
@@ -61,7 +61,7 @@ impl JoiningType {
         JoiningTypeMask(bit(self.0 as u32))
     }
 
-    /// Whether those beside it join as if it were not there.
+    /// Whether its neighbours join as if it were not there.
     #[must_use]
     pub fn is_transparent(self) -> bool {
         self.0 == Joining::Transparent

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::tables::{Status, Tables};
 
-/// Korean syllables are made of letters by reckoning.
+/// Korean syllables are composed of letters by arithmetic.
 mod hangul {
     pub const SYLLABLE: u32 = 0xac00;
     pub const LEADING: u32 = 0x1100;
@@ -56,7 +56,7 @@ fn normalized(text: &str, form: Form) -> String {
     Zeroizing::new(composed(tables, &pieces)).iter().collect()
 }
 
-/// What UTS 46 makes of characters, in NFC; U+FFFD for what is disallowed, and for what is ignored where that is
+/// Maps characters by UTS 46, in NFC; U+FFFD for what is disallowed, and for what is ignored where that is
 /// `strict`.
 pub fn uts46(text: impl Iterator<Item = char>, strict: bool) -> Vec<char> {
     let tables = Tables::get();

@@ -13,12 +13,12 @@ use std::sync::OnceLock;
 
 static PACKED: &[u8] = include_bytes!("tables.bin");
 
-/// What is to be known of a code point, in one number: status (two bits), mark (one), direction (three), joining
+/// The properties of a code point, in one number: status (two bits), mark (one), direction (three), joining
 /// (three), and above them the combining class.
 #[derive(Debug, Clone, Copy)]
 pub struct Kind(u32);
 
-/// What UTS 46 does with a character.
+/// The status of a character in UTS 46.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Keeps or maps it.
@@ -113,7 +113,7 @@ pub struct Map {
 }
 
 impl Map {
-    /// What a character becomes, if it becomes anything.
+    /// The mapping of a character, if it has one.
     pub fn get(&self, c: char) -> Option<&[char]> {
         self.of(self.from.binary_search(&u32::from(c)).ok()?)
     }
@@ -131,7 +131,7 @@ pub struct Tables {
     pub canonical: Map,
     /// Compatibility decompositions, in full.
     pub compatible: Map,
-    /// What UTS 46 alone does.
+    /// The mappings that only UTS 46 has.
     pub mapped: Map,
     /// Pairs that compose, sorted.
     pairs: Vec<(char, char, char)>,
@@ -167,7 +167,7 @@ impl Tables {
         Self { runs, canonical, compatible, mapped, pairs }
     }
 
-    /// What is to be known of a character.
+    /// The properties of a character.
     pub fn kind(&self, c: char) -> Kind {
         let at = self.runs.partition_point(|(last, _)| *last < u32::from(c));
         self.runs.get(at).map_or(Kind(0), |(_, kind)| *kind)
@@ -180,7 +180,7 @@ impl Tables {
     }
 }
 
-/// What is not read yet. At its end it is all zeros.
+/// The bytes that are not read yet. At its end it reads zeros.
 struct Reader(&'static [u8]);
 
 impl Reader {

@@ -1,4 +1,4 @@
-//! The same answers as ICU4X: for every code point, and for sequences by chance of those that do something.
+//! The same answers as ICU4X: for every code point, and for random sequences of those with a mapping or decomposition.
 
 use icu_normalizer::properties::{
     CanonicalCombiningClassMapBorrowed, CanonicalCompositionBorrowed, CanonicalDecompositionBorrowed, Decomposed,
@@ -13,7 +13,7 @@ use idna_adapter::{
 };
 use proptest::prelude::*;
 
-/// Syllables, which are reckoned.
+/// Syllables, which are computed by arithmetic.
 const KOREAN: std::ops::RangeInclusive<char> = '\u{ac00}'..='\u{d7a3}';
 
 fn characters() -> impl Iterator<Item = char> {

@@ -1,5 +1,5 @@
-//! What must not be traded for speed: answers that take as long for known as for unknown, and shedding that is quick,
-//! told and bounded.
+//! Properties that must not be traded for speed: the same latency for known and unknown accounts, and load shedding
+//! that is quick, reported and bounded.
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -15,7 +15,7 @@ use super::tools::number;
 const PAIRS: &str = "400";
 const OPERATIONS: [&str; 5] = ["login", "create", "forget_password", "resend_verification", "otp_phone"];
 
-/// The area under the curve of whoever guesses by time.
+/// The area under the ROC curve of an attacker who guesses by latency.
 pub fn timing(bench: &mut Bench) -> Result<()> {
     // otp_phone logs each user in to learn an id: the cheapest hash there, the real one where it is part of the answer
     for operation in OPERATIONS {

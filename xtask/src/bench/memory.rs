@@ -8,7 +8,7 @@ use super::report::{Goal, Row};
 use super::server::{Backend, PASSWORD, Server, Wanted};
 use super::tools::{number, wrk};
 
-/// What an arena of the default parameters takes, MiB.
+/// The memory of an arena with the default parameters, MiB.
 pub const ARENA: f64 = 19.0;
 
 /// The embedded store's: of a database server, memory and disk are its own.
@@ -58,7 +58,7 @@ fn ring(round: usize) -> String {
     if round == 0 { key(0) } else { format!("{},{}", key(round), key(round - 1)) }
 }
 
-/// Exports and deletions a second, the backends in turn; then keys wrapped anew a second, from ring to ring.
+/// Exports and deletions a second, the backends in turn; then keys rewrapped a second, from ring to ring.
 pub fn accounts(bench: &mut Bench) -> Result<()> {
     // what speaks MongoDB's protocol here goes through all of a collection for every change: there fewer have to do
     let quick = bench.quick;

@@ -43,7 +43,7 @@ type Section = fn(&mut Bench) -> Result<()>;
 pub struct Bench {
     tools: Tools,
     report: Report,
-    /// Fewer seconds and smaller numbers: for whoever changes the bench itself, and for a first look.
+    /// Fewer seconds and smaller numbers: for work on the bench itself, and for a first look.
     quick: bool,
     /// How often everything is measured, in turn.
     rounds: usize,
@@ -93,7 +93,7 @@ pub fn run(arguments: &[&str]) -> Result<()> {
             let began = Instant::now();
             let done = section(&mut bench).with_context(|| format!("section {name}"));
             println!("==> {name}: {:.0} s", began.elapsed().as_secs_f64());
-            // what has been measured is told, whatever became of the rest
+            // report the measured values even if a section fails
             if let Err(error) = done {
                 bench.report.note(format!("{error:#}"));
             }

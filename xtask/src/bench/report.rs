@@ -35,7 +35,7 @@ impl Row {
         Self { section, name: name.into(), unit, values, limit: None, goal: Goal::None }
     }
 
-    /// What it is measured against, one of each round.
+    /// The limit that it is compared with, one value of each round.
     pub fn beside(mut self, name: &'static str, values: Vec<f64>) -> Self {
         self.limit = Some((name, values));
         self
@@ -124,7 +124,7 @@ impl Report {
         self.rows.push(row);
     }
 
-    /// What could not be measured, and why.
+    /// Adds a note on a figure that could not be measured, with the reason.
     pub fn note(&mut self, note: String) {
         eprintln!("{note}");
         self.notes.push(note);

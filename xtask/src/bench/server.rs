@@ -12,12 +12,12 @@ use serde_json::Value;
 use super::Bench;
 
 const BINARY: &str = "target/release/portcullis";
-/// What the bare handler checks tokens with too.
+/// The signing secret; the bare handler checks tokens with it too.
 pub const SECRET: &str = "Vt4kQ9sZrX2mLw7uYb3nHc8eGd5jPf6aTq1oRi0x";
 /// Of all made-up users.
 pub const PASSWORD: &str = "tern-Quartz-58-lantern";
 
-/// What a server stands on.
+/// The stores of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
     /// SQLite in the process.
@@ -41,13 +41,13 @@ impl Backend {
 
 /// How a server is to be.
 pub struct Wanted<'a> {
-    /// What it is for: the name of its folder and database.
+    /// Its purpose: the name of its folder and database.
     pub name: &'a str,
-    /// What it stands on.
+    /// Its stores.
     pub backend: Backend,
     /// Made-up users in it.
     pub users: u64,
-    /// Settings besides.
+    /// Additional settings.
     pub settings: &'a [(&'a str, &'a str)],
 }
 
@@ -108,7 +108,7 @@ impl Server {
         Ok(Self { process, port, folder, settings })
     }
 
-    /// Wraps every key anew under the first key of a ring, beside the server: records a second, by its own count.
+    /// Rewraps every key under the first key of a ring while the server runs: records a second, by its own count.
     ///
     /// # Errors
     /// When it fails, or leaves something.
@@ -228,7 +228,7 @@ pub fn ask(port: u16, head: &str, body: &str) -> Result<String> {
     if head.starts_with("HTTP/1.1 2") { Ok(body.to_owned()) } else { bail!("{answer}") }
 }
 
-/// A port that nobody has.
+/// A free port.
 ///
 /// # Errors
 /// When there is none.

@@ -1,4 +1,5 @@
-//! Starts: time to the first answer, memory when idle, size of the binary. Beside it, what starting nothing costs.
+//! Starts: time to the first answer, memory when idle, size of the binary. For comparison, the start
+//! of an empty process.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

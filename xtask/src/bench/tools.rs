@@ -1,4 +1,4 @@
-//! What drives and what bounds: Debian's wrk with scripts of ours, and the bench binary.
+//! The load generator, Debian's wrk with scripts of ours, and the bench binary, which measures the upper bounds.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -46,7 +46,7 @@ impl Tools {
         Ok(Self { bench, scratch: scratch.to_owned() })
     }
 
-    /// What the bench binary says.
+    /// The output of the bench binary.
     ///
     /// # Errors
     /// When it fails.
@@ -135,7 +135,7 @@ pub fn wrk(load: &Load<'_>) -> Result<Value> {
     result(begin(load)?)
 }
 
-/// Begins, for whoever has something to do meanwhile.
+/// Starts the load and returns at once, so that the caller can work meanwhile.
 ///
 /// # Errors
 /// When it does not start.
@@ -149,7 +149,7 @@ pub fn begin(load: &Load<'_>) -> Result<Child> {
     Ok(command.stdout(Stdio::piped()).spawn()?)
 }
 
-/// What wrk found, once it is done.
+/// The results of wrk, once it is done.
 ///
 /// # Errors
 /// When it failed, or something was refused.
