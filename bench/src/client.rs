@@ -91,7 +91,7 @@ pub fn post(path: &str, kind: &str, body: &str) -> String {
     )
 }
 
-/// One with JSON.
+/// A POST request with a JSON body.
 pub fn post_json(path: &str, body: &Value) -> String {
     post(path, "application/json", &body.to_string())
 }

@@ -7,7 +7,7 @@ use crate::model::password::PasswordRules;
 use crate::model::phone::PhoneValidation;
 use crate::model::quota::Quota;
 
-/// How long things live.
+/// The lifetimes of tokens, links and sessions.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
     /// Access tokens.
@@ -31,31 +31,31 @@ pub struct Lifetimes {
 pub struct MailQuotas {
     /// Of one kind and about one record.
     pub of_a_kind: Quota,
-    /// To one address altogether.
+    /// To one address, of all kinds.
     pub to_an_address: Quota,
     /// To one address, caused from one network (/24, /48).
     pub from_a_network: Quota,
 }
 
-/// How many texts and calls may go out: each costs money, which thieves have ways to share in, and none may be turned
-/// on a stranger. All are counted per realm.
+/// The quotas of SMS and calls: each costs money, fraudsters earn from inflated traffic, and none may be used to
+/// harass a stranger. All are counted per realm.
 #[derive(Debug, Clone)]
 pub struct SmsQuotas {
     /// Countries that numbers may be proven in, by the numbers' own digits; `None` is all of them.
     pub countries: Option<Vec<Country>>,
-    /// That one account may ask for to prove its numbers, in a day.
+    /// To one account that proves its numbers, in a day.
     pub per_account: Quota,
     /// To one number, or for one account's logins, in a few minutes.
     pub cool_down: Quota,
     /// To one number, or for one account's logins, in a day.
     pub per_number: Quota,
-    /// To all numbers that agree in everything but their last four digits: who pumps texts owns a range.
+    /// To all numbers that agree in everything but their last four digits: SMS pumping uses whole ranges.
     pub of_a_prefix: Quota,
     /// To such a range, without a code coming back: every right code gives one back.
     pub unanswered: Quota,
-    /// Altogether, to prove numbers.
+    /// In the whole realm, to prove numbers.
     pub per_realm: Quota,
-    /// Altogether, for logins: high, because a client that exhausts it blocks the logins of others.
+    /// In the whole realm, for logins: high, because a client that exhausts it blocks the logins of others.
     pub of_logins: Quota,
 }
 
@@ -64,7 +64,7 @@ pub struct SmsQuotas {
 pub struct Policy {
     /// Shown to people; a password must not contain it.
     pub app_name: String,
-    /// How long things live.
+    /// The lifetimes of tokens, links and sessions.
     pub lifetimes: Lifetimes,
     /// The rules for a new password.
     pub passwords: PasswordRules,
@@ -80,7 +80,7 @@ pub struct Policy {
     pub mail: MailQuotas,
     /// How many e-mail changes an account may ask for.
     pub email_changes: Quota,
-    /// How many texts and calls may go out, and where to.
+    /// The quotas of SMS and calls, and the countries that are served.
     pub texts: SmsQuotas,
     /// A deletion without a password needs a login no older than this.
     pub fresh_login: Duration,

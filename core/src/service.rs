@@ -1,4 +1,4 @@
-//! The service: the ports and the policy in one place. Every story is one `impl AuthService` in a file of its own
+//! The service: the ports and the policy in one place. Every use case is one `impl AuthService` in a file of its own
 //! under `use_cases`, whose first line names the ports it uses.
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 const STALLED: Duration = Duration::from_secs(10);
 /// Connections that answer probes when every other place executes a request.
 const PROBE_PLACES: usize = 64;
-/// Those of one network.
+/// The places of one network.
 const PROBE_PLACES_PER_NETWORK: usize = 4;
 /// How often deadlines are checked at least.
 const TICK: Duration = Duration::from_secs(1);

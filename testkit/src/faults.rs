@@ -1,5 +1,5 @@
-//! Ports that break on purpose: before they did anything, or after they did it all and their answer got lost; now and
-//! then, or after a while; and ports that are slow, in the world's own time.
+//! Fault injection for ports: a call fails before it did anything, or after it did everything, so that its answer is
+//! lost; at random, or at the n-th call; or it is slow, by the world's own clock.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ enum Effect {
     Delay(Duration),
 }
 
-/// Which calls fare how. Begins as "the next call of whichever port breaks before it did anything".
+/// A rule: the calls that it matches, and their fault. Begins as "the next call of any port fails before its work".
 ///
 /// ```
 /// use std::time::Duration;
@@ -80,7 +80,7 @@ impl Script {
         self
     }
 
-    /// So many calls.
+    /// Matches this number of calls.
     #[must_use]
     pub const fn times(mut self, times: u64) -> Self {
         self.hits = times;
@@ -108,7 +108,7 @@ impl Script {
         self
     }
 
-    /// They do what they should, and take so long on the world's clock.
+    /// The calls succeed, and take this long on the world's clock.
     #[must_use]
     pub const fn takes(mut self, time: Duration) -> Self {
         self.effect = Effect::Delay(time);
@@ -248,7 +248,7 @@ impl FaultPlan {
         }
     }
 
-    /// The `nth` call from now on, of whichever port, breaks. For a story that is stopped between any two steps.
+    /// The `nth` call from now on, of any port, fails. For a use case that is stopped between any two steps.
     pub fn fail_step(&self, nth: u64, when: When) {
         self.play(Script::next().nth(nth).breaks(when));
     }

@@ -1,4 +1,4 @@
-//! A whole world of fakes: everything a story asks for, at hand for a test to look into.
+//! A world of fakes: every port that a use case needs, for a test to inspect.
 
 use std::sync::Arc;
 

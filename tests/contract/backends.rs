@@ -49,7 +49,7 @@ pub struct Kind {
     pub open: fn() -> Result<Opened, Error>,
 }
 
-/// All of them.
+/// All kinds of backend.
 pub const BACKENDS: &[Kind] = &[
     Kind { name: "fake", ports: None, missing: here, open: || Ok(fake()) },
     Kind { name: "embedded", ports: Some(STORES), missing: here, open: embedded },

@@ -91,12 +91,12 @@ impl Dice {
         usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
     }
 
-    /// One of several.
+    /// Chooses one of several values.
     pub fn of<T: Copy>(&mut self, several: &[T]) -> T {
         several[self.below(several.len())]
     }
 
-    /// One of many words.
+    /// Chooses one of many words.
     pub fn of_words(&mut self, words: &[String]) -> String {
         words[self.below(words.len())].clone()
     }

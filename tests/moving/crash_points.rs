@@ -129,7 +129,7 @@ async fn targets_of_others_stay_as_they_are() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
     seed(&from, 0..20).await;
-    // somebody's
+    // an account of another deployment
     let new = Change::InsertUser(Box::new(user(&realm("User1"), 1)));
     to.commit(UnitOfWork::of(new)).await.unwrap().unwrap();
     let refused = moved(&from, &to).await.unwrap_err();

@@ -109,7 +109,7 @@ impl Api {
         Self { client, base: format!("http://{address}"), realm: realm.to_owned(), token: None }
     }
 
-    /// The same client as someone who is logged in.
+    /// The same client, with an access token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
@@ -184,7 +184,7 @@ impl Api {
         self.get("//dev/mailbox").await.expect(200).json().as_array().cloned().unwrap_or_default()
     }
 
-    /// The newest message of a template to someone; waits for it for ten seconds.
+    /// The newest message of a template to an address; waits for it for ten seconds.
     ///
     /// # Panics
     /// When it does not come.
@@ -192,7 +192,7 @@ impl Api {
         self.mails(template, to, 1).await.swap_remove(0)
     }
 
-    /// The messages of a template to someone, newest first, as soon as there are that many.
+    /// The messages of a template to an address, newest first, as soon as there are that many.
     ///
     /// # Panics
     /// When they do not come.
@@ -211,7 +211,7 @@ impl Api {
         }
     }
 
-    /// Registers someone and follows the link; the id.
+    /// Registers a person and follows the link. Returns the id.
     pub async fn verified(&self, person: &Person) -> String {
         let id = self.post("/create", &person.form).await.expect(201).member("id");
         let mail = self.mail("mail_email_verify", &person.email).await;

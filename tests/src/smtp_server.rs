@@ -68,7 +68,7 @@ struct Inner {
     turned_away: Vec<Mail>,
     /// Lines that came over a connection that was not encrypted.
     in_clear: Vec<String>,
-    /// How often it failed somebody.
+    /// The number of times that it failed a client.
     failures: usize,
 }
 

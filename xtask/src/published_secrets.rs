@@ -14,7 +14,7 @@ use crate::commands::{python, step};
 const PACKAGE: &str = "badsecrets==1.3.0";
 const WHEEL: &str = "badsecrets-1.3.0-py3-none-any.whl";
 const SHA256: &str = "7965e3ec0e13555d130d3cf7f2585b835364376b1e96d3963e2034695e5c849b";
-/// Lists of secrets that somebody may use here: those of JWTs, sessions, cookies and application keys.
+/// Lists of published secrets that an operator might use: those of JWTs, sessions, cookies and application keys.
 const LISTS: [&str; 11] = [
     "jwt_secrets",
     "flask_secret_keys",

@@ -47,7 +47,7 @@ impl<J> HashQueue<J> {
         Self { waiting: Vec::new(), capacity, served: HashMap::new(), clock: 0 }
     }
 
-    /// How many wait.
+    /// The number of queued jobs.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }

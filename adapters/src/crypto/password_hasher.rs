@@ -82,7 +82,7 @@ impl Argon2Pool {
         Ok(Self { shared, parameters })
     }
 
-    /// How many hashes wait.
+    /// The number of queued hashes.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.lock().queue.waiting()

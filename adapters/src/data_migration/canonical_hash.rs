@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 /// How many records there are, and the sum of their hashes. Two equal records count twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CollectionHash {
-    /// How many.
+    /// The number of records.
     pub count: u64,
     sum: [u64; 4],
 }

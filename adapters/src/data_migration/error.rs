@@ -36,7 +36,7 @@ pub enum MigrationError {
     /// A store failed.
     #[error("{}: {error}: {}. Fix: see that it can be reached, then call the same again: it goes on where it stopped", side.as_str(), error.source)]
     Store {
-        /// Which one.
+        /// The store that failed.
         side: Side,
         /// Its error.
         error: PortError,
@@ -84,8 +84,8 @@ fn describe(differences: &[Comparison]) -> String {
 pub struct Comparison {
     /// The collection.
     pub collection: Collection,
-    /// In the source.
+    /// The hash of the source's records.
     pub from: CollectionHash,
-    /// In the target.
+    /// The hash of the target's records.
     pub to: CollectionHash,
 }

@@ -36,9 +36,9 @@ pub enum Step {
     Read {
         /// The collection.
         of: Collection,
-        /// How many were read.
+        /// The number of records read so far.
         done: u64,
-        /// How many there are.
+        /// The number of all records.
         all: u64,
     },
 }

@@ -44,11 +44,11 @@ pub enum Protection {
     StartTls,
     /// TLS from the first byte.
     Tls,
-    /// None.
+    /// No encryption.
     Plain,
 }
 
-/// Where mail goes.
+/// The mail server and its credentials.
 pub struct SmtpSettings {
     /// The server.
     pub host: String,

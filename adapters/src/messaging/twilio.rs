@@ -19,7 +19,7 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use crate::messaging::sms::render;
 use crate::messaging::templates::Renderer;
 
-/// Where Twilio is.
+/// The base URL of Twilio's API.
 const TWILIO: &str = "https://api.twilio.com";
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -24,7 +24,7 @@ const LONG_TIMEOUT: Duration = Duration::from_secs(30);
 /// The oldest wire protocol that is understood: MongoDB 4.4.
 const OLDEST_WIRE_VERSION: i32 = 9;
 
-/// Where the database is.
+/// The address and credentials of the database.
 pub struct MongoDbSettings {
     /// `mongodb://…` or `mongodb+srv://…`. May carry a password.
     pub url: String,
@@ -99,20 +99,20 @@ fn why(report: &str) -> String {
 }
 
 impl MongoDb {
-    /// Connects, makes what indexes are missing, and looks whether this version may use the database.
+    /// Connects, creates the missing indexes, and checks that this version may use the database.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why the database cannot be used.
     pub async fn connect(settings: &MongoDbSettings, macs: &Arc<RecordMacs>) -> Result<Self, ConnectError> {
         let store = Self::connect_as_is(settings, macs).await?;
         store.prepare().await?;
         Ok(store)
     }
 
-    /// Connects and writes nothing: what is missing stays missing.
+    /// Connects and writes nothing: missing indexes stay missing.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why the database cannot be used.
     pub async fn connect_as_is(settings: &MongoDbSettings, macs: &Arc<RecordMacs>) -> Result<Self, ConnectError> {
         Self::reached(settings, SELECTION_TIMEOUT, macs).await
     }
@@ -120,7 +120,7 @@ impl MongoDb {
     /// The same with a longer timeout, for migrations and rotations: slow answers are no failure there.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why the database cannot be used.
     pub async fn connect_for_long(settings: &MongoDbSettings, macs: &Arc<RecordMacs>) -> Result<Self, ConnectError> {
         Self::reached(settings, LONG_TIMEOUT, macs).await
     }
@@ -130,10 +130,10 @@ impl MongoDb {
         indexes::count(&self.pool.database()).await
     }
 
-    /// Makes what a database of this version has: its version, and the indexes.
+    /// Writes the schema version and creates the indexes.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why the database cannot be used.
     pub async fn prepare(&self) -> Result<(), ConnectError> {
         write_version(&self.pool.database()).await?;
         indexes::create(&self.pool.database()).await?;

@@ -29,7 +29,7 @@ const CIRCUIT_OPEN_FOR: Duration = Duration::from_millis(1000);
 /// The wait before subscribing again.
 const RESUBSCRIBE_AFTER: Duration = Duration::from_millis(500);
 
-/// Where Redis is.
+/// The address and credentials of Redis.
 pub struct RedisSettings {
     /// `redis://…` or `rediss://…`. May carry a password.
     pub url: SecretString,

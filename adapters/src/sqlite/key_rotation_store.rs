@@ -76,7 +76,7 @@ impl KeyRotationStore for Sqlite {
         })
     }
 
-    /// In one commit.
+    /// Replaces all of them in one commit.
     async fn replace_keys(&self, kind: RecordKind, replacements: Vec<KeyReplacement>) -> Result<u64, PortError> {
         let write =
             move |db: &Db| replacements.iter().try_fold(0, |count, one| Ok(count + u64::from(replace(db, kind, one)?)));

@@ -81,7 +81,7 @@ impl<'a, 'b> Columns<'a, 'b> {
             .map_err(|error| unreadable(column, &error.to_string()))
     }
 
-    /// Only 0 and 1: every other number is somebody else's.
+    /// Only 0 and 1: this program writes no other number.
     pub fn flag(&mut self) -> rusqlite::Result<bool> {
         let column = self.next;
         match self.value::<i64>()? {

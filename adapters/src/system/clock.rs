@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::clock::Clock;
 
-/// Never earlier than it was, even if someone sets the machine's clock back.
+/// Never earlier than it was, even if the machine's clock is set back.
 #[derive(Debug, Default)]
 pub struct SystemClock {
     latest: AtomicI64,

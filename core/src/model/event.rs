@@ -82,7 +82,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 36] = [
         Self::Registered,
         Self::RegistrationRejected,
@@ -175,7 +175,7 @@ impl EventKind {
 /// One line of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// When.
+    /// The time at which it happened.
     pub at: Timestamp,
     /// Where.
     pub realm: Realm,

@@ -42,51 +42,51 @@ pub enum Task {
     ResetAfterUndo(UserId),
     /// Mail that the account exists now.
     Welcome(UserId),
-    /// Mail that the password is another one.
+    /// Mail that the password was changed.
     PasswordChanged {
-        /// Whose.
+        /// The account.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
-        /// By a reset link.
+        /// Whether a reset link was used.
         by_reset: bool,
         /// Its undo record.
         undo: Option<UndoId>,
     },
     /// Mail the link for a new address.
     ConfirmEmailChange(UserId),
-    /// Tell the old address that another one was asked for.
+    /// Notify the old address that a change to another one was requested.
     EmailChangeRequested {
-        /// Whose.
+        /// The account.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
-    /// Tell the old address that it counts no more.
+    /// Notify the old address that it is no longer the account's.
     EmailChanged {
-        /// Whose.
+        /// The account.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
         /// Its undo record.
         undo: Option<UndoId>,
     },
-    /// Mail that the phone is another one.
+    /// Mail that the phone was changed.
     PhoneChanged {
         /// The account.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
         /// Its undo record.
         undo: Option<UndoId>,
     },
     /// Mail that a second factor was switched.
     MfaChanged {
-        /// Whose.
+        /// The account.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
-        /// On now.
+        /// Whether it is enabled now.
         enabled: bool,
         /// Its undo record.
         undo: Option<UndoId>,
@@ -95,14 +95,14 @@ pub enum Task {
     DataExported {
         /// The account.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
     /// Mail that a session was ended.
     SessionEnded {
         /// The account.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
     /// Mail that the account is gone. The only task that has something of a person: the address, sealed under a key of its
@@ -110,7 +110,7 @@ pub enum Task {
     AccountDeleted {
         /// The account that was.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
         /// The key, bound to the job.
         key: WrappedKey,
@@ -121,16 +121,16 @@ pub enum Task {
     FactorsThrottled {
         /// The account.
         user: UserId,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
-    /// Text the code of a challenge, if its holder and token are still the ones it was made for.
+    /// Send the code of a challenge by SMS or call, if its holder and token are still the ones it was made for.
     SendOtp {
         /// The account whose phone it is.
         user: UserId,
         /// Proving the number, or a login.
         purpose: Purpose,
-        /// Which challenge.
+        /// The digest of the challenge's token.
         challenge: Digest,
         /// By text or by call.
         channel: Channel,
@@ -147,7 +147,7 @@ pub enum JobSubject {
 }
 
 impl Task {
-    /// Whom it is about.
+    /// The subject of the job.
     #[must_use]
     pub const fn about(&self) -> JobSubject {
         match self {

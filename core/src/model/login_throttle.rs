@@ -56,7 +56,7 @@ pub enum Admission {
 /// Failed logins in a row from one address or network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FailureCount {
-    /// How many.
+    /// The number of failures.
     pub failures: u32,
     /// When the next attempt is admitted.
     pub next_at: Timestamp,

@@ -10,28 +10,28 @@ use crate::model::time::Timestamp;
 /// The link of a notice that restores the account to its state before the change.
 #[derive(Debug, Clone)]
 pub struct UndoLink {
-    /// The right the link carries.
+    /// The token in the link.
     pub token: OpaqueToken,
-    /// How long it lives.
+    /// Its lifetime.
     pub expires_in: Duration,
 }
 
 /// An e-mail.
 #[derive(Debug, Clone)]
 pub enum EmailMessage {
-    /// Prove this address: a link, and a code for who cannot follow it. Nothing that the registration chose: a stranger
-    /// may have entered the address.
+    /// Prove this address: a link, and a code for users who cannot follow it. Contains nothing that the
+    /// registration chose: a stranger may have entered the address.
     VerifyEmail {
-        /// The right the link carries.
+        /// The token in the link.
         token: OpaqueToken,
-        /// The same right, typed.
+        /// The code that can be typed instead of the link.
         code: TypedCode,
-        /// How long both live.
+        /// The lifetime of both.
         expires_in: Duration,
     },
     /// The account exists now.
     Welcome {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
     },
     /// Someone registered an address that has an account.
@@ -43,89 +43,89 @@ pub enum EmailMessage {
     ResetPassword {
         /// The first name of the account's owner.
         first_name: PersonName,
-        /// The right the link carries.
+        /// The token in the link.
         token: OpaqueToken,
-        /// How long it lives.
+        /// Its lifetime.
         expires_in: Duration,
     },
-    /// The password is another one now.
+    /// The password was changed.
     PasswordChanged {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
         /// By a reset link rather than by the person logged in.
         by_reset: bool,
-        /// To undo it.
+        /// The link that undoes the change.
         undo: Option<UndoLink>,
     },
     /// Prove this new address. Nothing that the account chose: the address may be a stranger's.
     ConfirmEmailChange {
-        /// The right the link carries.
+        /// The token in the link.
         token: OpaqueToken,
-        /// How long it lives.
+        /// Its lifetime.
         expires_in: Duration,
     },
     /// To the old address: another one was asked for.
     EmailChangeRequested {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
     /// To the old address: it counts no more.
     EmailChanged {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
-        /// To undo it.
+        /// The link that undoes the change.
         undo: Option<UndoLink>,
     },
     /// The account has another phone.
     PhoneChanged {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
-        /// To undo it.
+        /// The link that undoes the change.
         undo: Option<UndoLink>,
     },
     /// A second factor was switched on or off.
     MfaChanged {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
-        /// On now.
+        /// Whether it is enabled now.
         enabled: bool,
-        /// To undo it.
+        /// The link that undoes the change.
         undo: Option<UndoLink>,
     },
-    /// Everything stored was handed to somebody who was logged in.
+    /// The account's data was exported by a logged-in client.
     DataExported {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
     /// A session was ended.
     SessionEnded {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
     /// The account is gone, and the name with it.
     AccountDeleted {
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
     /// Ten wrong second factors in a row came after the right password.
     FactorsThrottled {
-        /// Whose.
+        /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time at which it happened.
         at: Timestamp,
     },
 }
@@ -207,6 +207,6 @@ pub struct SmsMessage {
     pub for_login: bool,
     /// The six digits.
     pub code: TypedCode,
-    /// How long they live.
+    /// Their lifetime.
     pub expires_in: Duration,
 }

@@ -27,7 +27,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// All of them.
+    /// All purposes.
     pub const ALL: [Self; 6] =
         [Self::VerifyEmail, Self::ChangeEmail, Self::ResetPassword, Self::VerifyPhone, Self::LoginMfa, Self::StepUp];
 

@@ -64,7 +64,7 @@ pub enum PasswordError {
         min_score: u8,
         /// The reason why it is weak.
         warning: Option<Warning>,
-        /// How to do better.
+        /// Suggestions for a stronger one.
         suggestions: Vec<Suggestion>,
     },
 }
@@ -135,7 +135,7 @@ impl Password {
         errors
     }
 
-    /// A password as someone shows it: only its size is bounded. `None` for what is too long to be anyone's.
+    /// A password as typed at a login: only its size is bounded. `None` for a text that is too long for any password.
     #[must_use]
     pub fn presented(text: &str) -> Option<Self> {
         (text.len() <= RAW_MAX).then(|| Self(nfkc(text)))

@@ -1,4 +1,4 @@
-//! Secrets that travel: opaque one-time tokens and the texts of tokens we hand out.
+//! Secrets that are sent to clients: opaque one-time tokens and the texts of issued tokens.
 //! No `Display`, a `Debug` that tells nothing, wiped when dropped.
 
 use std::fmt;
@@ -46,7 +46,7 @@ impl fmt::Debug for OpaqueToken {
     }
 }
 
-/// A secret text on its way out to the one who may have it (an access or refresh token).
+/// A secret text that is sent to its owner (an access or refresh token).
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct SecretString(String);
 

@@ -24,7 +24,7 @@ pub enum UndoableChange {
 }
 
 impl UndoableChange {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Email, Self::Phone, Self::Password, Self::Factors];
 
     /// Its stable name.

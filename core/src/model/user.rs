@@ -63,7 +63,7 @@ pub struct SealedPerson {
 /// A registration whose address is not verified yet. Its id becomes the user's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Registration {
-    /// Where it was made.
+    /// The realm in which it was made.
     pub realm: Realm,
     /// The id `create` answered with.
     pub id: UserId,

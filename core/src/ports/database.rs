@@ -138,7 +138,7 @@ pub enum Change {
     ForgetJobs {
         /// The realm.
         realm: Realm,
-        /// Whom they are about.
+        /// The subject of the jobs.
         subject: JobSubject,
     },
     /// Erasure: removes what is counted about logins with an address.

@@ -6,9 +6,9 @@ use std::error::Error;
 #[derive(Debug, thiserror::Error)]
 #[error("{port} failed")]
 pub struct PortError {
-    /// Which port, e.g. `user_store`.
+    /// The name of the port, e.g. `user_store`.
     pub port: &'static str,
-    /// Why.
+    /// The cause.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
 }

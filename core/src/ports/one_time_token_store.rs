@@ -13,7 +13,7 @@ use crate::ports::error::PortError;
 pub enum CodeLookup {
     /// By the challenge it belongs to: realm, purpose and digest of the opaque token.
     Token(Realm, Purpose, Digest),
-    /// By its holder.
+    /// By its owner.
     Owner(TokenOwner),
 }
 

@@ -16,7 +16,7 @@ use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::faults::When;
 use portcullis_testkit::race::block_on;
 
-/// Plays a story again and again, each time with another step failing, until no step was left to fail.
+/// Runs a use case repeatedly, each time with another step failing, until no step is left to fail.
 fn at_every_step(
     prepare: impl Fn() -> (Play, TokenPair),
     story: impl Fn(&Play, &TokenPair) -> bool,

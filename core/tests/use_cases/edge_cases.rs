@@ -18,7 +18,7 @@ use portcullis_testkit::samples::{digest, sealed};
 const NEW: &str = "new@example.org";
 
 impl Play {
-    /// Changes the stored account, as a story that was stopped right after its first step would have.
+    /// Changes the stored account, as a use case that was stopped right after its first step would have.
     fn stored(&self, change: impl Fn(&mut User) + Send + Sync) {
         let user = self.world.users.all()[0].clone();
         let change = |user: &mut User| {

@@ -1,4 +1,4 @@
-//! A rate limiter in memory, by someone who knows Portcullis by its documentation only.
+//! A rate limiter in memory, written from Portcullis's documentation only.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

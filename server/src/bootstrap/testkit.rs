@@ -64,7 +64,7 @@ impl Server {
         })?;
         let app = Arc::get_mut(&mut server.app).ok_or("a fresh server has one owner")?;
         app.testkit = Some(Arc::new(Testkit::new(fakes.clone(), tries, &server.service)));
-        // how often somebody asks, and what a page loads, decides nothing about ids, tokens and codes
+        // the number of requests, and of files a page loads, must not change ids, tokens and codes
         app.request_ids = Arc::new(SeededRandomness::new(0));
         Ok(server)
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::bootstrap::Server;
 use crate::config::{Database, Environment, Settings};
 
-/// Where everything is.
+/// The text of the banner: the addresses of everything.
 pub fn text(settings: &Settings, server: &Server, address: SocketAddr) -> String {
     let at = format!("http://{address}");
     let realms: Vec<String> = settings.realms.iter().map(|realm| format!("/{realm}")).collect();

@@ -189,7 +189,7 @@ fn shown(usage: &KeyUsage, ring: &[u32]) -> Value {
     json!({"encrypting": ring.first(), "decrypting": ring, "keys": keys})
 }
 
-/// How the bar looks.
+/// The template of the progress bar.
 const BAR: &str = "{msg:<14} {bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left";
 
 /// Of what there is any of.

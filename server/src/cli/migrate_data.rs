@@ -134,7 +134,7 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "portcullis: {text}");
 }
 
-/// How the bar looks.
+/// The template of the progress bar.
 const BAR: &str = "{msg:<24} [{wide_bar}] {human_pos}/{human_len} {eta}";
 
 fn show(progress: &Progress, step: Step) {

@@ -148,7 +148,7 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
         let mut ticks = tokio::time::interval(Duration::from_secs(5));
         loop {
             ticks.tick().await;
-            // samples are folded into their histograms: they would pile up until somebody asks for them
+            // samples are folded into their histograms: they would pile up until the next scrape
             metrics.run_upkeep();
         }
     });

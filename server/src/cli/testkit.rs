@@ -59,7 +59,7 @@ fn flags() -> impl Iterator<Item = Arg> {
     })
 }
 
-/// The command of the binary that can do nothing else. `testkit` may be written, so that it stands in for `portcullis`.
+/// The command of the `portcullis-testkit` binary. It accepts `testkit` as an argument, as `portcullis` does.
 fn alone() -> Command {
     command()
         .name("portcullis-testkit")

@@ -92,7 +92,7 @@ pub struct About {
     pub key_ids: Vec<u32>,
     /// The schema the database is at.
     pub schema_version: u32,
-    /// Whether texts have somewhere to go.
+    /// Whether an SMS provider is configured.
     pub sms_configured: bool,
     /// The keys in use, and the time since which the database knows each.
     pub key_ages: Vec<KeyAge>,

@@ -75,7 +75,7 @@ impl Tries {
         *tries
     }
 
-    /// All of them.
+    /// The number of tries of each job.
     #[must_use]
     pub fn all(&self) -> BTreeMap<JobId, u32> {
         self.lock().clone()

@@ -98,13 +98,13 @@ pub enum Answer {
     MfaRequired(String),
     /// A challenge that an OTP answers: of a phone.
     Challenge(String),
-    /// No.
+    /// It is refused.
     Refused(Refusal),
     /// A port failed.
     Unavailable,
 }
 
-/// Why not.
+/// The reason of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refusal {
     /// The access token is worth nothing.
@@ -117,7 +117,7 @@ pub enum Refusal {
     InvalidToken,
     /// A refresh token is worth nothing.
     InvalidGrant,
-    /// Of someone who is logged in.
+    /// The current password that a logged-in client sent is wrong.
     WrongPassword,
     /// The login was too long ago, or no proof was shown.
     ReauthenticationRequired,
@@ -149,9 +149,9 @@ pub enum Probe {
 pub enum Seen {
     /// E-mail and first name.
     Person(String, String),
-    /// It is good.
+    /// It is valid.
     Good,
-    /// It is worth nothing.
+    /// It is not valid.
     Nothing,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::driver::{Answer, Request, SentMessage, TestRealm};
 use super::state::{ACCESS, LEEWAY, Seconds};
 
-/// Which link.
+/// The kind of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkKind {
     Verify,
@@ -23,7 +23,7 @@ pub struct Asked {
     pub login: bool,
 }
 
-/// All of it.
+/// The tokens, links and codes that clients received in a run.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     pub serial: u32,

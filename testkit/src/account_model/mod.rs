@@ -1,10 +1,10 @@
 //! An account's life by the rules of docs/http-api.md: a reference model that runs against the service, over fakes, real
 //! stores or HTTP. A [`Driver`] runs it, in terms of what a client sees: answers and messages.
 //!
-//! The model never looks inside. It keeps every state of the world that fits what was seen so far: after a request
-//! that a broken port cut short these are several (each step of the story may have been the last), and what is seen
-//! later tells them apart. A run fails when no state is left that explains an answer, a message or what a token is
-//! good for.
+//! The model never looks inside. It keeps every state of the service that fits the observations so far: after a
+//! request that a failed port cut short these are several (each step of the use case may have been the last), and
+//! later observations tell them apart. A run fails when no state is left that explains an answer, a message or the
+//! validity of a token.
 
 mod bind;
 mod driver;

@@ -1,4 +1,4 @@
-//! A life under way: the service that is asked, and every state of the world that explains what it answered.
+//! A run of the model: the service under test, and every state of the model that explains its answers so far.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,14 +23,14 @@ pub struct RunStats {
     pub looks: u64,
     /// Requests that a broken port cut short.
     pub cut_short: u64,
-    /// The most states of the world that fitted at once.
+    /// The most states of the model that fitted at once.
     pub most_states: usize,
-    /// By request and answer.
+    /// Counts by request and answer.
     pub answers: BTreeMap<String, u64>,
 }
 
 impl RunStats {
-    /// One more run.
+    /// Adds the counts of another run.
     pub fn add(&mut self, other: &Self) {
         self.steps += other.steps;
         self.looks += other.looks;

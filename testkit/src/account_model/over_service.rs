@@ -49,23 +49,23 @@ pub struct ServiceDriver {
     tripped: u64,
 }
 
-/// A service over fakes altogether.
+/// A driver of a service over fakes only.
 pub type WorldDriver = ServiceDriver;
 
 impl ServiceDriver {
-    /// Plays on a service; its policy should have `limits_on` off.
+    /// Drives a service; its policy should have `limits_on` off.
     #[must_use]
     pub fn new(service: AuthService, post: Post) -> Self {
         Self { service, post, client: Client::new([198, 51, 100, 7].into(), "Browser/1.0"), tripped: 0 }
     }
 
-    /// Plays on a world of fakes.
+    /// Drives a service over a world of fakes.
     #[must_use]
     pub fn over(world: &TestWorld) -> WorldDriver {
         Self::over_ports(world, world.ports())
     }
 
-    /// Plays on ports some of which are others than the world's own; mail, texts and time are the world's.
+    /// Drives a service over ports of which some may be others than the world's; mail, SMS and time are the world's.
     #[must_use]
     pub fn over_ports(world: &TestWorld, ports: Ports) -> WorldDriver {
         let post = Post {

@@ -138,7 +138,7 @@ pub struct People {
     pub accounts: Vec<Account>,
 }
 
-/// A state of the world.
+/// A state of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Model {
     pub now: Seconds,

@@ -1,4 +1,4 @@
-//! The reference model of an account's life against the stories over fakes, with ports that break between any two
+//! The reference model of an account's life against the use cases over fakes, with ports that fail between any two
 //! steps; and against a service with a hole in it, which it finds.
 
 use std::sync::Arc;

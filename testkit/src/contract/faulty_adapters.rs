@@ -85,7 +85,7 @@ impl Database for ComparesFirst {
             None => Ok(Err(Refusal::SessionGone)),
             Some(stored) if stored.version != *expected => Ok(Err(Refusal::SessionStale)),
             Some(_) => {
-                // a second round trip: everybody else's turn, until someone has compared too
+                // a second round trip: yields to other threads, until another one has compared too
                 let compared = self.compared.fetch_add(1, Ordering::SeqCst) + 1;
                 let mut turns = 0;
                 while compared == 1 && self.compared.load(Ordering::SeqCst) == 1 && turns < 200_000 {

@@ -1,4 +1,4 @@
-//! The behaviour that every implementation of a port must have, as cases to run over each: fakes, ours, and those from outside.
+//! The behaviour that every implementation of a port must have, as cases to run over each: fakes, ours, outside ones.
 //! A case gets a port that no other case uses. Time passes by a later `now`, never by waiting.
 
 use std::error::Error;
@@ -102,7 +102,7 @@ impl<P: ?Sized> Deref for Setup<P> {
 }
 
 impl<P: ?Sized + Send + Sync + 'static> Setup<P> {
-    /// What `n` runners that race for the port come back with, in no order.
+    /// The results of `n` runners that race for the port, in no order.
     ///
     /// # Errors
     /// The port's error under one of them.
@@ -131,7 +131,7 @@ impl<P: ?Sized + Send + Sync + 'static> Setup<P> {
     }
 }
 
-/// How many are `answer`.
+/// The number of answers equal to `answer`.
 fn count<T: PartialEq>(answers: &[T], answer: &T) -> usize {
     answers.iter().filter(|other| *other == answer).count()
 }

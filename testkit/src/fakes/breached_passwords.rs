@@ -35,7 +35,7 @@ impl FakeBreachedPasswords {
         &self.faults
     }
 
-    /// One more breached password.
+    /// Adds a breached password.
     pub fn add(&self, password: impl Into<String>) {
         self.known.lock().insert(password.into());
     }

@@ -13,7 +13,7 @@ use portcullis_core::ports::mailer::{Envelope, SendError};
 pub struct Sent<M> {
     /// The population.
     pub realm: Realm,
-    /// Whom it is about.
+    /// The account that it is about.
     pub subject: UserId,
     /// The job that sent it.
     pub job: JobId,
@@ -25,7 +25,7 @@ pub struct Sent<M> {
     pub message: M,
 }
 
-/// How a sending fails.
+/// The kind of failure of a send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// [`SendError::Later`]: nothing went out.

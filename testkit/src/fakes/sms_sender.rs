@@ -12,7 +12,7 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, SendError};
 use portcullis_core::ports::sms_sender::SmsSender;
 
-/// A text or call as it went out.
+/// An SMS or call as it was sent.
 #[derive(Debug, Clone)]
 pub struct Text {
     /// By text or by call.

@@ -227,7 +227,7 @@ pub fn almost_password() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// Passwords as someone shows them.
+/// Passwords as typed at a login.
 ///
 /// # Panics
 /// If a valid text does not parse.

@@ -123,7 +123,7 @@ impl Map {
     }
 }
 
-/// All of them.
+/// All tables.
 pub struct Tables {
     /// The last code point of each run, and the run's kind.
     runs: Vec<(u32, Kind)>,

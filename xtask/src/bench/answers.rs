@@ -61,7 +61,7 @@ pub fn overload(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Every login is served or shed with `Retry-After`, and a full queue is refused until somebody hangs up.
+/// Every login is served or shed with `Retry-After`, and a full queue refuses logins until a client disconnects.
 fn honest(found: &Value) -> Result<()> {
     ensure!(found["other"] == 0, "some logins were neither served nor shed: {found}");
     ensure!(found["shed_with_retry_after"] == found["shed"], "some were shed without Retry-After: {found}");

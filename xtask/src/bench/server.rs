@@ -27,7 +27,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Both.
+    /// Both backends.
     pub const ALL: [Self; 2] = [Self::Embedded, Self::MongoRedis];
 
     /// Its name in the table.

@@ -28,11 +28,11 @@ pub struct MailboxEntry {
     pub to: String,
     /// The message.
     pub template: String,
-    /// Of an e-mail.
+    /// The subject, for an e-mail.
     pub subject: Option<String>,
     /// The text part.
     pub text: String,
-    /// Of an e-mail.
+    /// The HTML part, for an e-mail.
     pub html: Option<String>,
     /// Every link in it.
     pub links: Vec<String>,

@@ -40,7 +40,7 @@ pub fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Valu
 }
 
 /// One line: whitespace, control, line-break and text-direction characters become single spaces. A line break in a
-/// subject would begin a header of somebody else's making.
+/// subject would let an attacker inject a header.
 pub fn one_line(text: &str) -> String {
     let spaced = |character: char| {
         let direction = matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

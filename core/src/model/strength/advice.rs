@@ -56,7 +56,7 @@ sentences! {
 }
 
 sentences! {
-    /// How to do better.
+    /// A suggestion for a stronger password.
     Suggestion {
         UseWords = "use_words", "Use a few words, avoid common phrases.";
         NoNeedForSymbols = "no_need_for_symbols", "No need for symbols, digits, or uppercase letters.";

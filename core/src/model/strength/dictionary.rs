@@ -33,7 +33,7 @@ struct Found {
     rank: u32,
 }
 
-/// All of them.
+/// All dictionary matches.
 pub(super) fn matches(password: &[char], own: &[String]) -> Vec<Match> {
     let as_is = find(password, own).into_iter().map(|found| found.plain(false));
     let backwards: Vec<char> = password.iter().rev().copied().collect();

@@ -71,7 +71,7 @@ pub struct Strength {
     pub guesses_log10: f64,
     /// The reason why it is weak, if it is.
     pub warning: Option<Warning>,
-    /// How to do better.
+    /// Suggestions for a stronger one.
     pub suggestions: Vec<Suggestion>,
 }
 

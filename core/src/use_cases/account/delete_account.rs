@@ -61,7 +61,7 @@ impl Accounts<'_> {
         changes.extend(AuthService::changes_that_end_rights(user));
         changes.push(forget_jobs(JobSubject::Subject(id)));
         changes.extend(addresses.map(|index| forget_jobs(JobSubject::Address(index))));
-        // an address that was never proven may be somebody else's: only registrations of the proven one are removed
+        // an address that was never verified may be another person's: only registrations of the proven one are removed
         changes.push(Change::RemoveRegistrations { realm: realm.clone(), email });
         changes.push(Change::ForgetLogins { realm: realm.clone(), email });
         let email = self.service.factor_digest(realm, &id);

@@ -1,5 +1,5 @@
-//! Deliver: the worker's story. It takes a job, loads and opens what the job names, makes the token, sends, and
-//! forgets. At least once; a job that cannot succeed becomes a dead letter.
+//! Deliver: the worker's use case. It takes a job, loads and decrypts the records that the job names, makes the token,
+//! sends the message and drops it. At least once; a job that cannot succeed becomes a dead letter.
 
 mod budget;
 mod links;

@@ -143,7 +143,7 @@ impl Deliveries<'_> {
         Ok(Some(Undoable { to, link: UndoLink { token, expires_in: record.expires_at.since(now) } }))
     }
 
-    /// Tells the owner of an address that somebody else has registered it. For a reserved former address the
+    /// Notifies the owner of an address that another person has registered it. For a reserved former address the
     /// mail goes there: its reader may be the owner.
     pub(super) async fn tell_holder(
         self,

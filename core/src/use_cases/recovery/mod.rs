@@ -1,4 +1,4 @@
-//! Recovery: the owner undoes a change that somebody else made.
+//! Recovery: the owner undoes a change that an attacker made.
 
 pub mod undo;
 
@@ -11,7 +11,7 @@ pub struct Recovery<'a> {
 }
 
 impl AuthService {
-    /// Recovery: the owner undoes a change that somebody else made.
+    /// Recovery: the owner undoes a change that an attacker made.
     #[must_use]
     pub const fn recovery(&self) -> Recovery<'_> {
         Recovery { service: self }

@@ -30,7 +30,7 @@ pub enum LinkPreview {
     Registration {
         /// The first name in the registration.
         first_name: PersonName,
-        /// When.
+        /// The time of the request.
         at: Timestamp,
         /// Whether the link needs the password of the registration.
         needs_password: bool,
@@ -39,7 +39,7 @@ pub enum LinkPreview {
     EmailChange {
         /// The first name of the account's owner.
         first_name: PersonName,
-        /// When.
+        /// The time of the request.
         at: Timestamp,
     },
 }

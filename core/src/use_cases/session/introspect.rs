@@ -18,7 +18,7 @@ pub enum ActiveToken {
     Refresh {
         /// Whose.
         user: UserId,
-        /// In which session.
+        /// The session that it belongs to.
         session: SessionId,
         /// Since when.
         issued_at: Timestamp,

@@ -7,7 +7,7 @@ use crate::ports::database::Refusal;
 use crate::ports::error::PortError;
 use crate::ports::password_hasher::HashError;
 
-/// Why a story that anyone may begin did not end well.
+/// The failure of a use case.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// Fields are not acceptable: all of them are named.

@@ -20,7 +20,7 @@ pub enum Reauthentication<'a> {
     None,
     /// The password.
     Password {
-        /// As it was typed.
+        /// The password, as it was typed.
         password: &'a str,
         /// The client that sent it. Wrong passwords are counted by account and client.
         client: &'a Client,

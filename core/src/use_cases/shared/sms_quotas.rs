@@ -32,7 +32,7 @@ pub enum SmsDenied {
     Prefix,
     /// Too many to the numbers of the same range without a code coming back.
     Unanswered,
-    /// Too many altogether.
+    /// Too many in the realm.
     Altogether,
 }
 
@@ -69,8 +69,8 @@ impl AuthService {
         country.is_none_or(|country| countries.contains(&country))
     }
 
-    /// Takes one from every bucket a text fills; `Some` is why it must not go out. `counted` is a text that an earlier try
-    /// has taken for already.
+    /// Takes one token from every bucket that counts an SMS; `Some` is the reason why it must not be sent. `counted` is
+    /// an SMS that an earlier try has counted already.
     ///
     /// An SMS for a login is counted by its account alone: it took the right password, and no stranger who asks for
     /// texts to the same number, to a range or at all keeps its owner out.

@@ -20,15 +20,15 @@ use crate::use_cases::shared::digests::first_half;
 /// The answer to a login or a refresh.
 #[derive(Debug, Clone)]
 pub struct TokenPair {
-    /// For the `Authorization` header.
+    /// The access token, for the `Authorization` header.
     pub access: SecretString,
-    /// For the next refresh.
+    /// The refresh token, for the next refresh.
     pub refresh: SecretString,
     /// How long the access token lives, in seconds.
     pub expires_in: u64,
     /// Whose.
     pub user: UserId,
-    /// In which session.
+    /// The session that they belong to.
     pub session: SessionId,
 }
 

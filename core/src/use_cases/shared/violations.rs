@@ -13,7 +13,7 @@ use crate::service::{AuthService, Ports};
 /// Once an hour. A little less, so that limiters need not keep it beyond a restart.
 const ONCE: Quota = Quota::new(1, Duration::from_secs(3599));
 
-/// Wrong passwords of one address within the hour that make a right one remarkable: somebody has a list.
+/// Wrong passwords of one address within the hour that make a right one suspicious: a sign of credential stuffing.
 const WRONG_PASSWORDS: Quota = Quota::new(20, Duration::from_secs(3600));
 
 impl AuthService {

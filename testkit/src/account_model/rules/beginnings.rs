@@ -67,7 +67,7 @@ impl Model {
             .end(Expected::Verified(name.clone()))
     }
 
-    /// The address that waits becomes the address, unless somebody else has it by now.
+    /// The pending address becomes the account's address, unless another account has it by now.
     fn change_address(&self, begin: Story, account: &Account) -> Story {
         let realm = begin.realm;
         let Some(new) = account.pending else { return begin };
@@ -119,7 +119,7 @@ impl Model {
         }
     }
 
-    /// Every registration that waits for the address is tried in its turn; a wrong code spends a try of each.
+    /// Every pending registration of the address is tried in turn; a wrong code spends a try of each.
     pub(super) fn type_code(&self, begin: Story, email: &str, code: &str) -> Story {
         let realm = begin.realm;
         let mut story = begin;

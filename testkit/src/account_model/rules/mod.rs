@@ -37,7 +37,7 @@ pub enum Right {
     Login,
 }
 
-/// Where a story may stop.
+/// A stage of a request: a point at which it may stop.
 #[derive(Debug, Clone)]
 pub struct StageOf {
     pub model: Model,

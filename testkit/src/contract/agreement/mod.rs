@@ -61,7 +61,7 @@ struct Dice {
 }
 
 impl Dice {
-    /// Which of `n` calls.
+    /// Chooses one of `n` calls.
     fn call(&self, n: u8) -> u8 {
         self.thrown[0] % n
     }
@@ -77,7 +77,7 @@ impl Dice {
         [self.thrown[2], self.thrown[3], self.thrown[4]].map(|byte| u64::from(byte % n))
     }
 
-    /// Another throw of `n`.
+    /// Another random number below `n`.
     fn number(&self, n: u8) -> u64 {
         u64::from(self.thrown[5] % n)
     }
@@ -88,7 +88,7 @@ impl Dice {
         self.made.iter().rev().take(3).cycle().nth(back).copied().unwrap_or(self.step)
     }
 
-    /// When it is made.
+    /// The time of the call.
     fn now(&self) -> Timestamp {
         after(self.step)
     }
