@@ -165,7 +165,7 @@ impl KeyRotation<'_> {
         Ok(tried)
     }
 
-    /// Signs under the newest key what is signed under an older one. Returns how many records were signed.
+    /// Signs under the newest key the records that are signed under an older one. Returns how many records were signed.
     async fn sign_again(&self, report: &mut Report) -> Result<u64, PortError> {
         let mut all = 0;
         for older in self.cipher.ring().into_iter().skip(1) {

@@ -1,5 +1,5 @@
-//! More logins at once than the queue takes: what is shed and how quickly, whether profile reads go on, and whether
-//! those who hang up make room.
+//! More logins at once than the queue takes: which are shed and how quickly, whether profile reads go on, and
+//! whether disconnected clients make room.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

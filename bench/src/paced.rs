@@ -71,7 +71,7 @@ async fn wait_until(due: Instant) -> Result<()> {
     Ok(tokio::task::spawn_blocking(sleep).await?)
 }
 
-/// A percentile of what is sorted.
+/// A percentile of sorted values.
 pub fn percentile(sorted: &[f64], share: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between nothing and the last")]

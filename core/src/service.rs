@@ -27,7 +27,7 @@ use crate::ports::user_store::UserStore;
 /// Every port that the use cases need.
 #[derive(Clone)]
 pub struct Ports {
-    /// Commits: what a use case changes, its jobs and its audit events together.
+    /// Commits the changes of a use case, its jobs and its audit events together.
     pub database: Arc<dyn Database>,
     /// Accounts.
     pub users: Arc<dyn UserStore>,
@@ -45,7 +45,7 @@ pub struct Ports {
     pub breached: Arc<dyn BreachedPasswords>,
     /// Sealing.
     pub cipher: Arc<dyn FieldCipher>,
-    /// Blind indexes and what is stored of tokens.
+    /// Blind indexes and the stored digests of tokens.
     pub digests: Arc<dyn KeyedDigest>,
     /// Password hashes.
     pub hasher: Arc<dyn PasswordHasher>,

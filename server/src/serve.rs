@@ -59,7 +59,7 @@ pub fn shutdown_signal() -> Result<impl Future<Output = ()>, String> {
     })
 }
 
-/// Serves until `stop` ends, then lets what has begun finish.
+/// Serves until `stop` ends, then lets running requests finish.
 pub async fn run(listener: TcpListener, router: Router, limits: ConnectionLimits, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
     let connections = Connections::new(limits);

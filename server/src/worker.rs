@@ -54,7 +54,7 @@ impl Workers {
         self.stop().await;
     }
 
-    /// Lets what has begun finish, and stops.
+    /// Lets running jobs finish, and stops.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };

@@ -306,7 +306,7 @@ impl Faults {
         self.plan.0.lock().calls.get(&(self.port, method)).copied().unwrap_or(0)
     }
 
-    /// Does the work unless the plan says otherwise: what a fake wraps around each of its methods.
+    /// Does the work unless the plan injects a fault: a fake wraps each of its methods in this.
     ///
     /// # Errors
     /// As the plan says.

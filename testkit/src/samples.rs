@@ -37,7 +37,7 @@ pub fn realm(name: &str) -> Realm {
     Realm::parse(name).expect("a realm's name")
 }
 
-/// 32 bytes that depend on what they are for and on a number.
+/// 32 bytes that depend on their purpose and on a number.
 fn bytes(label: &str, n: u64) -> [u8; 32] {
     FakeMac::new(n).part(label.as_bytes()).finish()
 }

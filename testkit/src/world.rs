@@ -50,7 +50,7 @@ pub struct TestWorld {
     pub breached: Arc<FakeBreachedPasswords>,
     /// Sealing.
     pub cipher: Arc<FakeFieldCipher>,
-    /// Blind indexes and what is stored of tokens.
+    /// Blind indexes and the stored digests of tokens.
     pub digests: Arc<FakeKeyedDigest>,
     /// Password hashes.
     pub hasher: Arc<FakePasswordHasher>,

@@ -316,7 +316,7 @@ fn no_get_without_credentials_changes_anything() {
     }
 }
 
-/// The demo's folder and the list of what the binary has of it are the same.
+/// The demo's folder and the list of its files in the binary are the same.
 #[test]
 fn the_demo_is_in_the_binary_whole() {
     let mut there = Vec::new();

@@ -15,7 +15,7 @@ const NAMES: [&str; 10] = [
     "challenge",
     "code",
 ];
-/// Types that show what they hold.
+/// Types whose `Debug` shows their content.
 const PLAIN: [&str; 4] = ["String", "str", "Vec<u8>", "Bytes"];
 
 /// The fields of types that derive `Debug`, as `name: type`.

@@ -220,7 +220,7 @@ fn cipher() -> Result<Arc<AesGcmCipher>, Error> {
 }
 
 fn crypto() -> Result<Opened, Error> {
-    // the least that Argon2 takes: what is tried here does not depend on the cost
+    // the lowest cost that Argon2 accepts: these tests do not depend on the cost
     let quick = Parameters { memory_kib: 8, iterations: 1, parallelism: 1 };
     let backend = Backend {
         token_signer: Some(Arc::new(JwtSigner::hs256(

@@ -1,4 +1,4 @@
-//! One truth for Rust and the browser: what is fed to both. Made the same way every time, by a generator with a fixed
+//! The inputs of the parity tests, for Rust and the browser. The same every time, from a generator with a fixed
 //! seed, from short lists and from the words that strength is measured by.
 
 pub mod passwords;
@@ -8,7 +8,7 @@ pub mod people;
 pub struct Corpus {
     /// 2,400 addresses.
     pub emails: Vec<String>,
-    /// 1,200 numbers, each with what is said of its country.
+    /// 1,200 numbers, each with the text given as its country.
     pub phones: Vec<(String, String)>,
     /// 1,200 names.
     pub names: Vec<String>,

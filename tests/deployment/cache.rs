@@ -61,7 +61,7 @@ impl Instances {
     }
 }
 
-/// Someone who is logged in and whose session is cached.
+/// A logged-in user whose session is cached.
 async fn cached(instances: &Instances) -> Api {
     let (john, _) = instances.server.realm("User1").logged_in(&Person::john()).await;
     // commits before the login may have left tombstones: the cache is filled once they are over

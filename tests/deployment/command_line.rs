@@ -1,4 +1,4 @@
-//! `portcullis doctor` and `migrate` on servers: what is said of certificates, and that no password is.
+//! `portcullis doctor` and `migrate` on servers: the reports about certificates, and that none contains a password.
 
 use portcullis_tests::record_macs;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Somebody who can write to the database but has no key edits every field of every record: other values, values of
+//! An attacker who can write to the database but has no key edits every field of every record: other values, values of
 //! other records and realms, older values of the same record. Nothing of it is believed; only a whole older record is.
 
 mod answers;
@@ -8,7 +8,7 @@ mod sqlite;
 
 use crate::answers::Answer;
 
-/// Checks what a store answers after an edit.
+/// Checks the answers of a store after an edit.
 fn judge((table, field): (&str, &str), edit: &str, before: &[Answer], after: &[Answer]) {
     assert_eq!(before.len(), after.len());
     for (was, is) in before.iter().zip(after) {

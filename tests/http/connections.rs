@@ -1,4 +1,4 @@
-//! Connections: what is too long, too slow or too many is refused or closed, and the client sees the answer.
+//! Connections: requests that are too long, too slow or too many are refused or closed, and the client sees the answer.
 
 use std::time::{Duration, Instant};
 

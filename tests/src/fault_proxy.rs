@@ -1,4 +1,4 @@
-//! A proxy that fails on demand: between a server of ours and what it depends on.
+//! A proxy that fails on demand: between a server of ours and its dependency.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -26,7 +26,7 @@ pub fn command(folder: &Path, settings: &[(String, String)]) -> Command {
     command
 }
 
-/// Calls the binary: its exit code, and what it said on both ways out.
+/// Calls the binary. Returns its exit code, and its output on stdout and stderr.
 ///
 /// # Panics
 /// When it cannot be called.

@@ -24,7 +24,7 @@ pub fn salt_check(digests: &dyn KeyedDigest) -> Result<Vec<u8>, PortError> {
     Ok(digests.digest(Domain::Email, &realm()?, &[TEXT]).as_bytes().to_vec())
 }
 
-/// By what a database remembers a secret without knowing it, in hexadecimal.
+/// The value by which a database recognises a secret without storing it, in hexadecimal.
 ///
 /// # Errors
 /// Never in practice.

@@ -101,7 +101,7 @@ impl Argon2Pool {
         {
             let requester = REQUESTER.try_with(Clone::clone).unwrap_or_default();
             let mut state = self.shared.lock();
-            // places of those who have hung up are free
+            // places of clients that have disconnected are free
             state.queue.retain(|job| !job.answer.is_closed());
             match state.queue.push(requester, job) {
                 Ok(None) => {}

@@ -71,7 +71,7 @@ pub enum Refused {
     /// Its MAC names no entry of the ring.
     #[error("the MAC of a record of {0} is under a key that is not in the ring")]
     UnknownKey(&'static str),
-    /// It is not what was signed.
+    /// Its content differs from the signed one.
     #[error("a record of {0} was changed by somebody without the keys")]
     Changed(&'static str),
     /// It is genuine, but was found under the name of another one.

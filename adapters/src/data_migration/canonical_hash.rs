@@ -50,7 +50,7 @@ fn digest(record: &Record) -> Vec<u8> {
     hasher.0.finalize().to_vec()
 }
 
-/// Feeds what a record hashes to SHA-256.
+/// Feeds the hashed form of a record to SHA-256.
 struct Sha256Hasher(Sha256);
 
 impl Hasher for Sha256Hasher {

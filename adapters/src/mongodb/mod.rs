@@ -1,7 +1,7 @@
 //! The ports on MongoDB, a replica set of at least one node: a unit of work is one transaction. A file for each port, all
 //! of them on [`MongoDb`].
 //!
-//! Sharding, for those who need it (`_id` begins with the realm and ends with random digits, so it spreads):
+//! Sharding, for large deployments (`_id` begins with the realm and ends with random digits, so it spreads):
 //!
 //! | collection | shard key | found by anything else |
 //! |---|---|---|

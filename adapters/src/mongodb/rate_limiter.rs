@@ -1,4 +1,4 @@
-//! [`RateLimiter`] on MongoDB: every bucket a document. For those that must survive a restart; the others are quicker
+//! [`RateLimiter`] on MongoDB: every bucket a document. For buckets that must survive a restart; the others are quicker
 //! elsewhere.
 
 use async_trait::async_trait;
@@ -42,7 +42,7 @@ impl MongoDb {
     }
 
     fn with<T>(&self, bucket: &Bucket, full_at: i64, now: Timestamp, answer: T) -> CasStep<T> {
-        // what is full again is as good as absent
+        // a bucket that is full again is as good as absent
         if full_at <= now.as_millis() {
             CasStep::Remove(answer)
         } else {

@@ -81,7 +81,7 @@ pub fn document(macs: &RecordMacs, all: &[Registration]) -> Option<Document> {
     Some(doc! {"ids": ids, "first_expiry": first_expiry, "waiting": waiting})
 }
 
-/// The address's document with those who wait, or none at all.
+/// The address's document with its pending registrations, or none at all.
 fn with<T>(macs: &RecordMacs, all: &[Registration], answer: T) -> CasStep<T> {
     match document(macs, all) {
         Some(document) => CasStep::Replace(document, answer),

@@ -54,7 +54,7 @@ fn purge_idle_counts(db: &Db, now: Timestamp) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute([now.as_millis()]).map(|_| ())
 }
 
-/// Removes what is counted about an address.
+/// Removes the counts of an address.
 pub fn forget(db: &Db, realm: &Realm, email: &Digest) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached("DELETE FROM login_counts WHERE realm = ?1 AND email = ?2")?;
     statement.execute(params![realm.as_str(), email.as_bytes()]).map(|_| ())

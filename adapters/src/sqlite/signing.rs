@@ -129,7 +129,7 @@ impl Sqlite {
                 self.writer.write(PORT, write).await?;
             }
         }
-        // what was stored in the clear leaves the log too
+        // hashes that were stored in the clear leave the log too
         self.writer.erase(PORT, |_| Ok(())).await?;
         Ok(counts)
     }

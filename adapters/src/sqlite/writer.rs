@@ -57,7 +57,7 @@ impl Writer {
         self.write_if(port, false, |_| true, write).await
     }
 
-    /// The same for a write that erases. Returns once no file has what it erased.
+    /// The same for a write that erases. Returns once no file contains the erased data.
     pub async fn erase<T: Send + 'static>(
         &self,
         port: &'static str,

@@ -1,4 +1,4 @@
-//! Identifiers: typed, 128 random bits, never reused, printed with a prefix that tells what they name.
+//! Identifiers: typed, 128 random bits, never reused, printed with a prefix that names their kind.
 
 use std::fmt;
 

@@ -200,7 +200,7 @@ impl Channel {
     }
 }
 
-/// A text or call: a code and what it is for.
+/// An SMS or call: a code and its purpose.
 #[derive(Debug, Clone)]
 pub struct SmsMessage {
     /// For a login rather than for proving the number.

@@ -28,14 +28,14 @@ impl Quota {
     }
 }
 
-/// Which bucket: an operation of a realm, and who does it (a digest: a bucket must not keep an address).
+/// The key of a bucket: an operation of a realm, and its caller (a digest: a bucket must not keep an address).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Bucket {
     /// The population.
     pub realm: Realm,
     /// The operation, e.g. `login`.
     pub operation: &'static str,
-    /// Digest of the client's canonical address, or of what else is counted.
+    /// Digest of the client's canonical address, or of another counted value.
     pub who: Digest,
 }
 

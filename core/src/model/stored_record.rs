@@ -41,7 +41,7 @@ pub enum Collection {
 }
 
 impl Collection {
-    /// All kinds.
+    /// All collections.
     pub const ALL: [Self; 11] = [
         Self::Checks,
         Self::Users,

@@ -141,7 +141,7 @@ pub enum Change {
         /// The subject of the jobs.
         subject: JobSubject,
     },
-    /// Erasure: removes what is counted about logins with an address.
+    /// Erasure: removes the counts of failed logins with an address.
     ForgetLogins {
         /// The realm.
         realm: Realm,

@@ -10,13 +10,13 @@ pub enum Domain {
     Email,
     /// E.164 → what an OTP is bound to.
     Phone,
-    /// Opaque one-time token → what is stored of it.
+    /// Opaque one-time token → its stored digest.
     OneTimeToken,
-    /// Typed code and its holder → what is stored of it.
+    /// Typed code and its holder → its stored digest.
     TypedCode,
-    /// Purpose, address or number, and credentials version → what a one-time token is bound to.
+    /// Purpose, address or number, and credentials version → the binding of a one-time token.
     TokenBinding,
-    /// Refresh token → what is stored of it.
+    /// Refresh token → its stored digest.
     RefreshToken,
     /// Refresh token → the mask over its successor's nonce.
     RefreshSuccessor,

@@ -23,7 +23,7 @@ pub enum SendError {
     Never(String),
 }
 
-/// For whom a message is, and what makes it one of its kind.
+/// The recipient of a message, and the ids that make it unique.
 #[derive(Debug, Clone)]
 pub struct Envelope {
     /// The population; links carry it.

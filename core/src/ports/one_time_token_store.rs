@@ -48,6 +48,6 @@ pub trait OneTimeTokenStore: Send + Sync {
     /// many race, never more codes are compared than the token has attempts.
     async fn try_code(&self, of: &CodeLookup, code: &Digest, now: Timestamp) -> Result<CodeAttempt, PortError>;
 
-    /// Housekeeping: removes what has expired; how many.
+    /// Housekeeping: removes expired tokens. Returns their number.
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError>;
 }

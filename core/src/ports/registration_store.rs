@@ -24,6 +24,6 @@ pub trait RegistrationStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError>;
 
-    /// Housekeeping: removes what has expired; how many.
+    /// Housekeeping: removes expired registrations. Returns their number.
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError>;
 }

@@ -29,6 +29,6 @@ pub trait SessionStore: Send + Sync {
     /// A user's sessions, oldest first.
     async fn list(&self, realm: &Realm, user: &UserId) -> Result<Vec<Session>, PortError>;
 
-    /// Housekeeping: removes what has expired; how many.
+    /// Housekeeping: removes expired sessions. Returns their number.
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError>;
 }

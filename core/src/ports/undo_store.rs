@@ -44,6 +44,6 @@ pub trait UndoStore: Send + Sync {
     /// Puts a try back that no wrong password has used.
     async fn give_try_back(&self, realm: &Realm, id: &UndoId) -> Result<(), PortError>;
 
-    /// Housekeeping: removes what has expired; how many.
+    /// Housekeeping: removes expired records. Returns their number.
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, PortError>;
 }

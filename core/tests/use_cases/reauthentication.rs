@@ -54,7 +54,7 @@ fn export(play: &Play, caller: &Caller, _: Reauthentication<'_>) -> Result<(), A
     block_on(play.service.accounts().export(caller)).map(|_| ())
 }
 
-/// The use cases that take a password, and those that take only the token.
+/// The use cases that need a password, and those that need only the token.
 const WITH_PASSWORD: [UseCase; 4] = [change_email, change_phone, set_mfa, delete];
 const TOKEN_ONLY: [UseCase; 2] = [end_session, export];
 

@@ -39,7 +39,7 @@ fn the_service_agrees_with_the_model() {
 prop_state_machine! {
     #![proptest_config(Config { cases: 10, failure_persistence: None, ..Config::default() })]
 
-    /// The same by proptest's own macro: what is found is cut down there.
+    /// The same by proptest's own macro: it shrinks a failing sequence.
     #[test]
     fn by_the_macro(sequential 1..60 => ModelTest<OverMyLimiter>);
 }

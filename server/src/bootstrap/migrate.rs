@@ -16,8 +16,8 @@ use super::secret_check::StoreSecrets;
 use super::stores;
 use crate::config::{Database, Settings};
 
-/// Creates what is missing in the database of the settings: schema and indexes, and with `sign_existing` the MACs of its
-/// records. Returns what was done, for the operator.
+/// Creates the missing parts of the configured database: schema and indexes, and with `sign_existing` the MACs of its
+/// records. Returns a summary, for the operator.
 ///
 /// # Errors
 /// The problem, by the setting's name, with the fix.

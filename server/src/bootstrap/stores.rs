@@ -92,7 +92,7 @@ impl Stores {
         }
     }
 
-    /// Opens what the settings name, and waits so long for what is in use or not there yet.
+    /// Opens the stores that the settings name. Waits this long for one that is in use or not there yet.
     ///
     /// # Errors
     /// The problem, by the setting's name, with the fix.

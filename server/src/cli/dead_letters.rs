@@ -37,7 +37,7 @@ fn parse_id(text: &str) -> Result<JobId, String> {
     JobId::parse(text).ok_or_else(|| format!("a job's id is {} and 32 hexadecimal digits", JobId::PREFIX))
 }
 
-/// Does what the arguments say.
+/// Runs the subcommand.
 ///
 /// # Errors
 /// The problem.

@@ -41,7 +41,7 @@ pub fn command() -> Command {
         .subcommand(rewrap)
 }
 
-/// Does what the arguments say.
+/// Runs the subcommand.
 ///
 /// # Errors
 /// The problem, or the records that are still under an older key.

@@ -22,7 +22,7 @@ pub fn command() -> Command {
     )
 }
 
-/// Makes what is missing, and says what it found.
+/// Creates the missing schema and indexes, and prints a summary.
 ///
 /// # Errors
 /// The problem, with the fix.

@@ -37,7 +37,7 @@ pub fn command() -> Command {
         .arg(flag("again", "Empties the target of an unfinished migration, and starts again"))
 }
 
-/// Does what the arguments say.
+/// Runs the command.
 ///
 /// # Errors
 /// The problem.
@@ -104,7 +104,7 @@ async fn migrate(stores: &MigrationStores, source: &str, again: bool) -> Result<
     comparisons
 }
 
-/// The comparison, and what the operator does next.
+/// The comparison, and the operator's next step.
 fn summary(settings: &Settings, to: &Database, comparisons: &[Comparison]) -> String {
     let line = |comparison: &Comparison| {
         let Comparison { collection: of, from, to } = comparison;

@@ -50,7 +50,7 @@ fn command() -> Command {
     command
 }
 
-/// Runs what the arguments say.
+/// Runs the command that the arguments name.
 #[must_use]
 pub fn run() -> ExitCode {
     let matches = match command().try_get_matches() {

@@ -61,7 +61,7 @@ pub fn command() -> Command {
         .subcommand(fake)
 }
 
-/// Does what the arguments say.
+/// Runs the subcommand.
 ///
 /// # Errors
 /// The problem.
@@ -93,7 +93,7 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
             ),
             error => told(&error),
         })?;
-        // what was recorded is written when this answers, and this process may end
+        // recorded events are written when this returns, and this process may end
         let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
         let evidence = service.ports.audit.of_user(&realm, &done.user, EVIDENCE).await;
         print(&said(&realm, &done, disabled));

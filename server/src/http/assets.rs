@@ -14,7 +14,7 @@ use crate::http::endpoint::HandlerResult;
 use crate::http::problem::Problem;
 use crate::http::response::with_type;
 
-/// Media types by what they are of.
+/// The media types of the assets.
 pub mod media {
     /// A stylesheet.
     pub const CSS: &str = "text/css; charset=utf-8";

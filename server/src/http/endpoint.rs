@@ -102,7 +102,7 @@ impl Endpoint {
         Self { limit: Some(name), ..self }
     }
 
-    /// Sets who may call.
+    /// Sets the callers that are allowed.
     #[must_use]
     pub fn access(self, access: Access) -> Self {
         Self { access, ..self }

@@ -153,7 +153,7 @@ fn seed_of(job: &Job) -> u64 {
 /// How often the background looks for work: clients that know nothing of the control plane want their mail too.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Does what is due, until the process ends.
+/// Does all work that is due, until the process ends.
 pub async fn keep_working(testkit: Arc<Testkit>) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {

@@ -14,7 +14,7 @@ use super::model_run::{ModelRun, RunStats};
 use super::state::Model;
 use super::steps::{Step, any_step, apt_steps};
 
-/// The state of the reference: what a perfect service would be in, and what its client would know.
+/// The state of the reference: the state of a perfect service, and the knowledge of its client.
 #[derive(Debug, Clone, Default)]
 pub struct ReferenceState {
     model: Model,
@@ -110,7 +110,7 @@ impl<S: Harness> StateMachineTest for ModelTest<S> {
     }
 }
 
-/// Runs sequences of at most `steps` steps, drawn from a seed. A failing one is shrunk. Returns what was done, in numbers.
+/// Runs sequences of at most `steps` steps, drawn from a seed. A failing one is shrunk. Returns statistics of the run.
 ///
 /// # Errors
 /// The shrunk sequence, the observation that no state explains, and the seed.

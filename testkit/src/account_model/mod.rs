@@ -1,5 +1,5 @@
 //! An account's life by the rules of docs/http-api.md: a reference model that runs against the service, over fakes, real
-//! stores or HTTP. A [`Driver`] runs it, in terms of what a client sees: answers and messages.
+//! stores or HTTP. A [`Driver`] runs it, in terms of a client's view: answers and messages.
 //!
 //! The model never looks inside. It keeps every state of the service that fits the observations so far: after a
 //! request that a failed port cut short these are several (each step of the use case may have been the last), and

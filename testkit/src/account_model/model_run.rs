@@ -9,7 +9,7 @@ use super::history::{History, clear};
 use super::state::{Model, Seconds};
 use super::steps::Step;
 
-/// How many of each kind of token are looked at after each step; what is older was looked at before.
+/// How many of each kind of token are checked after each step; older ones were checked before.
 const LOOKED_AT: usize = 4;
 /// More states than this explain nothing.
 const STATES: usize = 256;
@@ -87,7 +87,7 @@ impl<D: Driver> ModelRun<D> {
         self.look_around(LOOKED_AT).await
     }
 
-    /// Looks at everything that was ever handed out: what is dead stays dead.
+    /// Checks every token that was ever issued: an invalid one stays invalid.
     ///
     /// # Errors
     /// An answer that no state of the model explains.

@@ -120,7 +120,7 @@ const ADA: &str = "ada@example.com";
 const USUAL: &str = "kq7!Zp2#vW9x-tulip";
 const DAY: i64 = 86_400;
 
-/// Someone with an account who has logged in.
+/// The steps of a client that registers and logs in.
 fn logged_in() -> Vec<Step> {
     vec![
         Step::Register { realm: TestRealm::First, email: ADA, password: USUAL },
@@ -129,7 +129,7 @@ fn logged_in() -> Vec<Step> {
     ]
 }
 
-/// Plays these steps, one by one; what no state explains.
+/// Runs these steps, one by one. Fails with the answer that no state explains.
 fn run_steps<S: Harness>(steps: impl IntoIterator<Item = Step>) -> Result<RunStats, String> {
     let mut stage = S::set_up();
     for step in steps {

@@ -54,7 +54,7 @@ async fn admit(guard: &Guard, from: LoginSource, now: Timestamp) -> Result<Admis
     guard.admit(&realm("User1"), &email(1), &from, now).await
 }
 
-/// Uses up what is free from an address.
+/// Uses up the free attempts of an address.
 async fn exhaust(guard: &Guard, from: LoginSource, now: Timestamp) -> Outcome {
     for n in 0..FREE_FAILURES {
         assert_eq!(admit(guard, from.clone(), now).await?, Admission::Admitted, "try {n}");

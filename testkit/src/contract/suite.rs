@@ -1,4 +1,4 @@
-//! All contracts in one list, for a runner that knows only what a backend offers.
+//! All contracts in one list, for a runner that knows only the ports that a backend offers.
 
 use std::error::Error;
 use std::fmt;

@@ -46,7 +46,7 @@ pub(crate) struct Inside<M> {
     healthy: Option<bool>,
 }
 
-/// Keeps what it is given to send.
+/// Keeps the messages that it is given to send.
 #[derive(Debug)]
 pub struct Outbox<M> {
     pub(crate) inside: Locked<Inside<M>>,

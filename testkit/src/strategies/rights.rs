@@ -1,4 +1,4 @@
-//! Names of realms and countries, ids, one-time tokens and codes: what a client hands back rather than makes up.
+//! Names of realms and countries, ids, one-time tokens and codes: values that a client received from the server.
 #![expect(clippy::expect_used, reason = "test kit: a valid text that does not parse is a failed test")]
 
 use proptest::array::{uniform16, uniform32};

@@ -41,7 +41,7 @@ pub(super) struct Words {
     pairs: Vec<u32>,
 }
 
-/// The words that begin with what was read so far.
+/// The words that begin with the characters read so far.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Prefixed {
     from: usize,
@@ -106,7 +106,7 @@ impl Words {
         (from < to).then_some(Prefixed { from, to, depth })
     }
 
-    /// The word that is exactly what was read so far.
+    /// The word that equals the characters read so far.
     pub(super) fn exact(&self, prefixed: Prefixed) -> Option<(List, u32)> {
         let word = self.word(prefixed.from);
         if word.len() != prefixed.depth {

@@ -1,10 +1,10 @@
-//! Housekeeping: what has expired is removed. It was worth nothing already; this only saves room.
+//! Housekeeping: removes expired records. They were invalid already; this only saves space.
 
 use crate::service::Ports;
 use crate::use_cases::operator::Operators;
 use crate::use_cases::shared::errors::AuthError;
 
-/// How many records went.
+/// The number of removed records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PurgeReport {
     /// Registrations.
@@ -18,7 +18,7 @@ pub struct PurgeReport {
 }
 
 impl Operators<'_> {
-    /// Removes what has expired.
+    /// Removes expired records.
     ///
     /// # Errors
     /// When a port fails.

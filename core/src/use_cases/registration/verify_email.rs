@@ -185,7 +185,7 @@ impl Registrations<'_> {
         Err(AuthError::WrongPassword)
     }
 
-    /// Finds what a link is for, without using it.
+    /// Finds the registration or account that a link belongs to, without using the link.
     async fn resolve_link(self, realm: &Realm, token: &str) -> Result<ResolvedLink, AuthError> {
         let Ports { registrations, one_time_tokens, users, clock, .. } = &self.service.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;

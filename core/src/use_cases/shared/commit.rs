@@ -130,7 +130,7 @@ impl AuthService {
         self.token_binding(&user.realm, Purpose::ResetPassword, email.as_bytes(), user.credentials_version)
     }
 
-    /// Uses up a one-time token, in the commit of what it is good for.
+    /// Uses up a one-time token, in the same commit as the change that it allows.
     pub(crate) fn use_up(&self, token: &OneTimeToken) -> Change {
         Change::UseToken { owner: token.holder.clone(), token: token.token, now: self.ports.clock.now() }
     }

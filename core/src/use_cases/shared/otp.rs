@@ -19,7 +19,7 @@ use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::errors::AuthError;
 
 impl AuthService {
-    /// Compares an OTP with that of its challenge. The commit of what it is good for uses the challenge up.
+    /// Compares an OTP with that of its challenge. The commit of the change that it allows uses the challenge up.
     pub(crate) async fn try_otp(
         &self,
         realm: &Realm,

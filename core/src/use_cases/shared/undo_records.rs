@@ -1,4 +1,4 @@
-//! Undo records: what a change leaves behind so that the owner can undo it.
+//! Undo records: a change stores one, so that the owner can undo it.
 
 use crate::model::ids::{UndoId, UserId};
 use crate::model::realm::Realm;

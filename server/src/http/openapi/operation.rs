@@ -176,7 +176,7 @@ pub const fn usual_status(code: Code) -> StatusCode {
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         Code::Unavailable | Code::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        // what is wrong with a field
+        // a violation of a field's rule
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
