@@ -25,7 +25,7 @@ const HEAD_LIMIT: usize = 65_536;
 /// How long a stop waits for requests that have begun.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// What a connection for probes answers.
+/// The paths that a connection for probes answers.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/health"];
 
 /// Opens the port.

@@ -123,7 +123,7 @@ fn undo(realm: &Realm, n: u64) -> UndoRecord {
     }
 }
 
-/// Whose records there are: two people of a realm, and one of another.
+/// The owners of the records: two people of a realm, and one of another.
 fn people() -> Vec<(Realm, u64)> {
     let (here, there) = (realm("User1"), realm("User2"));
     vec![(here.clone(), 1), (here, 2), (there, 1)]
@@ -182,7 +182,7 @@ pub async fn change(store: &dyn Store) {
     store.succeeded(&here, &digest("email", 1), &from, NOW).await.unwrap();
 }
 
-/// What a port answered. A failure is a refusal: nothing else fails here.
+/// The answer of a port. A failure is a refusal: nothing else fails here.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     Refused,
