@@ -123,7 +123,7 @@ fn undo(realm: &Realm, n: u64) -> UndoRecord {
     }
 }
 
-/// The accounts whose records there are: two of a realm, and one of another.
+/// The owners of the records: two people of a realm, and one of another.
 fn people() -> Vec<(Realm, u64)> {
     let (here, there) = (realm("User1"), realm("User2"));
     vec![(here.clone(), 1), (here, 2), (there, 1)]

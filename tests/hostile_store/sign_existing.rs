@@ -13,7 +13,7 @@ use portcullis_tests::process::{Process, call};
 use portcullis_tests::{Person, record_macs};
 use rusqlite::Connection;
 
-/// Makes the records look as an older version stored them: no MACs, and the hash of the password in the clear.
+/// The database as an older version would have stored it: no MACs, and the hash of the password in the clear.
 async fn age(folder: &Path) {
     let path = folder.join("data/portcullis.db");
     let macs = record_macs::of_folder(folder);

@@ -1,4 +1,4 @@
-//! The same on SQLite: the file is edited while no process has it open.
+//! The same on SQLite: the file is edited while it is closed.
 
 use portcullis_tests::record_macs;
 use std::collections::BTreeSet;

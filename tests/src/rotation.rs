@@ -136,9 +136,9 @@ pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)], 
     let rewrapping = tokio::task::spawn_blocking(move || call(&path, &settings, &["keys", "rewrap"]));
     let (code, out, error) = rewrapping.await.expect("it runs");
     working.await.expect("everybody was served");
-    assert!(code == 0 && out.contains("wrapped anew under key 2") && out.contains("/s"), "{out}{error}");
+    assert!(code == 0 && out.contains("signed under key 2") && out.contains("/s"), "{out}{error}");
     let (code, out, error) = call(folder, &both, &["keys", "rewrap"]);
-    assert!(code == 0 && out.contains("0 records wrapped anew"), "{out}{error}");
+    assert!(code == 0 && out.contains("0 records wrapped and"), "{out}{error}");
     let after = status(folder, &both);
     assert_eq!((count(&after, 1, "records"), count(&after, 2, "users")), (0, many + 1 - 20), "{after}");
     assert_eq!((count(&after, 2, "registrations"), count(&after, 2, "checks")), (1, 1), "{after}");
@@ -182,7 +182,7 @@ async fn a_key_that_is_nowhere_is_told(folder: &Path, servers: &[(String, String
     server.stop();
     let ring = under(servers, &format!("4:{newest},2:{key}"));
     let (code, out, error) = call(folder, &ring, &["keys", "rewrap"]);
-    assert!(code == 1 && out.contains("wrapped anew under key 4"), "{out}{error}");
+    assert!(code == 1 && out.contains("signed under key 4"), "{out}{error}");
     assert!(error.contains("under key 3, which is not in the ring") && error.contains("3:KEY"), "{error}");
     let told = status(folder, &ring);
     assert_eq!((count(&told, 3, "users"), count(&told, 2, "records"), count(&told, 4, "checks")), (1, 0, 1), "{told}");

@@ -1,6 +1,6 @@
 //! Packs the Unicode properties that domain names and normal forms need, from ICU4X into
-//! `wasm/idna_adapter/src/tables.bin`. `tables.rs` in the same folder describes the format. And checks that only the browser
-//! build uses them.
+//! `wasm/idna_adapter/src/tables.bin`. `tables.rs` in the same folder describes the format. And checks that only the
+//! browser build uses them.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 tokio::task_local! {
-    /// The client that waits for the hashes of the current task.
+    /// The client that the current task computes hashes for.
     pub static REQUESTER: Requester;
 }
 
@@ -61,7 +61,7 @@ impl<J> HashQueue<J> {
     /// than the newcomer's would have; the job that gave way is returned.
     ///
     /// # Errors
-    /// The job itself, if no queued job gives way.
+    /// The job itself, if no other one gives way.
     pub fn push(&mut self, requester: Requester, job: J) -> Result<Option<J>, Full<J>> {
         let evicted = if self.has_place(&requester) {
             None

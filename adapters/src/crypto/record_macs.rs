@@ -1,5 +1,5 @@
-//! MACs of stored records (docs/crypto.md). An attacker who writes to a store without the keys can delete a record or restore an
-//! older version of a whole record; every other change is refused, logged and counted.
+//! MACs of stored records (docs/crypto.md). A writer of the store without the keys can delete a record or put back an older
+//! version of a whole record; every other change is refused, logged and counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,7 +65,7 @@ impl MacInput {
 /// Why a record is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// It has no MAC: an older version of Portcullis wrote it, or an outsider did.
+    /// It has no MAC: an older version of Portcullis wrote it, or another program did.
     #[error("a record of {0} has no MAC")]
     Unsigned(&'static str),
     /// Its MAC names no entry of the ring.
@@ -79,10 +79,10 @@ pub enum Refused {
     Misplaced(&'static str),
 }
 
-/// A record as it was read, with its MAC. It cannot be used before the MAC is verified.
+/// A record as it was read, with its MAC. It can't be used before the two are compared.
 #[derive(Debug)]
 pub struct Stored<R> {
-    /// The record, not yet authenticated.
+    /// The record, not verified yet.
     record: R,
     mac: Option<Vec<u8>>,
 }

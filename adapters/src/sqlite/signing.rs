@@ -107,7 +107,7 @@ impl Sqlite {
     }
 
     /// Signs every record that has no MAC, as it is, and seals password hashes that an older version stored in the clear;
-    /// how many, by realm. The caller vouches for the contents of the database.
+    /// how many, by realm. The caller vouches for what is in the database.
     ///
     /// # Errors
     /// When the database fails, or a password hash cannot be sealed.

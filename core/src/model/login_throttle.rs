@@ -74,7 +74,7 @@ impl FailureCount {
         (self.next_at, self.touched_at) = (now + wait(self.failures), now);
     }
 
-    /// Takes a failure back. A client that has free attempts left again need not wait.
+    /// Takes a failure back. Below the free failures there is no wait.
     fn take_back(&mut self, free: u32, now: Timestamp) {
         self.failures = self.failures.saturating_sub(1);
         if self.failures < free {
@@ -243,7 +243,7 @@ impl FailedLogins {
         *self = Self { touched_at: now, ..Self::default() };
     }
 
-    /// When these counts may be deleted; never while an address is known.
+    /// When these counts may be removed; never while an address is known.
     #[must_use]
     pub fn forgotten_at(&self) -> Option<Timestamp> {
         self.known.is_empty().then(|| self.touched_at + IDLE)

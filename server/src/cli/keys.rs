@@ -87,7 +87,7 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let rate = (report.rewrapped + report.signed) as f64 / seconds.max(f64::MIN_POSITIVE);
     print(&format!(
-        "{} wrapped anew under key {first}, {} signed anew, in {seconds:.1} s, {rate:.0}/s",
+        "{} wrapped and {} signed under key {first} in {seconds:.1} s, {rate:.0}/s",
         records(report.rewrapped),
         records(report.signed)
     ));

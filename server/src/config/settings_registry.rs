@@ -10,6 +10,10 @@ const OWN_PREFIXES: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VER
 /// Settings whose names other programs may use too, in another case.
 const AMBIGUOUS_NAMES: &[&str] = &["Access_token", "Account_id"];
 
+/// Better names of settings, each with the older one.
+pub const BETTER_NAMES: &[(&str, &str)] =
+    &[("INDEX_KEY", "EMAIL_SALT"), ("WATCHMAN_ACCOUNT_ID", "Account_id"), ("WATCHMAN_TOKEN", "Access_token")];
+
 /// One setting.
 pub struct Setting {
     /// Its name.
@@ -56,6 +60,7 @@ pub const SETTINGS: &[Setting] = &[
     open("SIGNING", "HS256", "or `EdDSA`"),
     secret("ENCRYPTION_KEY", "generated in development", "URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY`"),
     secret("EMAIL_SALT", "generated in development", "keys the blind indexes; at least 22 characters; never changes"),
+    secret("INDEX_KEY", "EMAIL_SALT", "a better name of EMAIL_SALT"),
     secret("OPERATOR_TOKEN", "generated in development", "opens /metrics and /health/detailed; at least 32 characters"),
     secret("SERVICE_CLIENTS", "none", "`id:secret@realm,…`: services that may introspect tokens of a realm"),
     open("MAIL_SERVER", "none", "the SMTP server; none is the mailbox, in development only"),
@@ -83,6 +88,8 @@ pub const SETTINGS: &[Setting] = &[
     open("SMS_LOGIN_DAILY_CAP", "20000/day", "texts for logins altogether, in each realm"),
     open("Account_id", "none", "the Watchman account"),
     secret("Access_token", "none", "its token"),
+    open("WATCHMAN_ACCOUNT_ID", "Account_id", "a better name of Account_id"),
+    secret("WATCHMAN_TOKEN", "Access_token", "a better name of Access_token"),
     open("WATCHMAN_URL", "Watchman's own", "so that a stub can stand in"),
     open("RATE_LIMITS", "on", "`off` for benchmarks"),
     open("TRUSTED_PROXIES", "none", "CIDR list of proxies that are believed about addresses"),

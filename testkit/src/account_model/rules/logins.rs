@@ -105,8 +105,8 @@ pub const fn slot(account: &mut Account, right: Right) -> &mut Option<Challenge>
     }
 }
 
-/// The story after a right OTP, which spent a try and nothing more yet, or as it ends after a wrong one. An OTP that was
-/// never sent is always wrong.
+/// The story after a right OTP, which spent a try and nothing more yet, or as it ends after a wrong one. An OTP that
+/// was never sent is always wrong.
 fn answer(begin: Story, account: &Account, right: Right, otp: &str) -> Result<Story, Story> {
     let waiting = match right {
         Right::Login => account.login_challenge.as_ref(),
