@@ -139,7 +139,7 @@ impl User {
     }
 }
 
-/// A user's own data, decrypted. It is sent only to the user.
+/// A user's own data, open. It is sent only to the user.
 #[derive(Debug, Clone)]
 pub struct Profile {
     /// Their id.
