@@ -143,7 +143,7 @@ class Testkit:
         self.control("DELETE", "/outbox")
 
     def set_faults(self, *faults):
-        """What breaks from now on, and nothing else."""
+        """The faults from now on, and nothing else."""
         self.control("PUT", "/faults", {"faults": list(faults)})
 
     def disable(self, user, disabled=True):

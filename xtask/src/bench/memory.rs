@@ -107,7 +107,7 @@ fn rewrapping(bench: &mut Bench) -> Result<()> {
         }
     }
     for ((backend, _), rates) in servers.iter().zip(found) {
-        bench.report.add(Row::new("accounts", format!("{}: keys wrapped anew", backend.name()), "/s", rates));
+        bench.report.add(Row::new("accounts", format!("{}: keys rewrapped", backend.name()), "/s", rates));
     }
     Ok(())
 }

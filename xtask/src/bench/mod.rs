@@ -31,7 +31,7 @@ const SECTIONS: &[(&str, Section, &str)] = &[
     ("storm", storm::section, "paced profile reads while many log in"),
     ("memory", memory::section, "memory after logins and with many users, bytes on disk a user"),
     ("growth", growth::section, "the same requests with a thousand times as many users"),
-    ("accounts", memory::accounts, "exports, deletions and keys wrapped anew a second"),
+    ("accounts", memory::accounts, "exports, deletions and keys rewrapped a second"),
     ("timing", answers::timing, "whether the time of an answer tells known from unknown"),
     ("overload", answers::overload, "500 logins at once"),
 ];

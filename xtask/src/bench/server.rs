@@ -117,7 +117,7 @@ impl Server {
         let output = rewrap.args(["keys", "rewrap"]).env("ENCRYPTION_KEY", ring).output()?;
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
-            bail!("keys could not be wrapped anew: {told}{}", String::from_utf8_lossy(&output.stderr));
+            bail!("keys could not be rewrapped: {told}{}", String::from_utf8_lossy(&output.stderr));
         }
         let rate =
             told.lines().filter_map(|line| line.strip_suffix("/s")?.rsplit(' ').next()?.parse().ok()).next_back();
