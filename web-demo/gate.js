@@ -14,7 +14,7 @@ const typedCode = { autocapitalize: "characters", autocomplete: "one-time-code",
 export function personFields(known = {}) {
   return [
     field({ name: "first_name", label: "First name", value: known.first_name ?? "", autocomplete: "given-name", required: true, check: checks.name, after: ["password"] }),
-    field({ name: "last_name", label: "Last name", value: known.last_name ?? "", autocomplete: "family-name", required: true, check: checks.name, after: ["password"] }),
+    field({ name: "last_name", label: "Last name", value: known.last_name ?? "", autocomplete: "family-name", hint: "Leave it empty if you have one name.", check: checks.name, after: ["password"] }),
   ];
 }
 

@@ -25,7 +25,7 @@ export async function loadRules(known) {
 const first = (verdict) => (verdict.ok ? null : verdict.issues[0]);
 
 export const checks = {
-  email: (value) => (rules ? first(rules.email.parse(value)) : null),
+  email: (value) => (rules ? first(rules.email.parse(value, { smtputf8: settings.smtputf8 === true })) : null),
   name: (value) => (rules ? first(rules.name.parse(value)) : null),
   country: (value) => (rules ? first(rules.countryCode.parse(value)) : null),
   phone: (value, all) => (rules ? first(rules.phone.parse(value, all.country_code)) : null),

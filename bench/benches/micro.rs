@@ -106,8 +106,13 @@ fn parsing(c: &mut Criterion) {
         });
     }
     let passwords = PasswordRules::nist_mfa();
-    let rules =
-        FormRules { passwords: &passwords, phones: PhoneValidation::E164, app_name: "Portcullis", current_year: 2026 };
+    let rules = FormRules {
+        passwords: &passwords,
+        smtputf8: false,
+        phones: PhoneValidation::E164,
+        app_name: "Portcullis",
+        current_year: 2026,
+    };
     let form = RegistrationForm {
         first_name: Some("Ada"),
         last_name: Some("Lovelace"),

@@ -68,6 +68,8 @@ pub struct Policy {
     pub lifetimes: Lifetimes,
     /// The rules for a new password.
     pub passwords: PasswordRules,
+    /// Whether the mail server takes local parts beyond ASCII (RFC 6531).
+    pub smtputf8: bool,
     /// The validation of a phone number.
     pub phones: PhoneValidation,
     /// `create` may tell that an address has an account.
@@ -103,6 +105,7 @@ impl Default for Policy {
                 undo: Duration::from_secs(7 * DAY),
             },
             passwords: PasswordRules::nist_mfa(),
+            smtputf8: false,
             phones: PhoneValidation::E164,
             enumeration_allowed: false,
             limits_on: true,

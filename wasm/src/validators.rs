@@ -6,7 +6,7 @@ use portcullis_core::model::name::PersonName;
 use portcullis_core::model::password::PasswordRules;
 use portcullis_core::model::phone::{Phone, PhoneValidation};
 use portcullis_core::model::registration_form::{
-    FormRules, RegistrationForm, parse_country_code, parse_email, parse_phone, parse_unmeasured_password,
+    FormRules, RegistrationForm, parse_country_code, parse_phone, parse_recipient, parse_unmeasured_password,
 };
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -14,11 +14,11 @@ use crate::rows;
 
 const NO_SCORE: u8 = 0;
 
-/// An address: as shown, and as compared.
+/// An address to write to: as shown, and as compared.
 #[wasm_bindgen]
 #[must_use]
-pub fn email(text: &str) -> Vec<String> {
-    rows::of(parse_email(text), |email: &Email| vec![email.as_str().to_owned(), email.canonical().to_owned()])
+pub fn email(text: &str, smtputf8: bool) -> Vec<String> {
+    rows::of(parse_recipient(text, smtputf8), |email: &Email| vec![email.as_str().to_owned(), email.canonical().to_owned()])
 }
 
 /// A number of a country: E.164, and the country.
@@ -63,7 +63,7 @@ pub fn password_policy(text: &str, min_length: usize, max_length: usize) -> Vec<
 /// `None`.
 #[wasm_bindgen]
 #[must_use]
-#[expect(clippy::too_many_arguments, reason = "one for each field of the form, and the two lengths")]
+#[expect(clippy::too_many_arguments, reason = "one for each field of the form, and one for each rule")]
 pub fn registration(
     first_name: Option<String>,
     last_name: Option<String>,
@@ -73,10 +73,17 @@ pub fn registration(
     password: Option<String>,
     min_length: usize,
     max_length: usize,
+    smtputf8: bool,
 ) -> Vec<String> {
     let passwords = PasswordRules { min_length, max_length, min_score: NO_SCORE };
     // name and year matter for a password's strength alone, which the other module measures
-    let rules = FormRules { passwords: &passwords, phones: PhoneValidation::E164, app_name: "", current_year: 0 };
+    let rules = FormRules {
+        passwords: &passwords,
+        smtputf8,
+        phones: PhoneValidation::E164,
+        app_name: "",
+        current_year: 0,
+    };
     let form = RegistrationForm {
         first_name: first_name.as_deref(),
         last_name: last_name.as_deref(),

@@ -1,10 +1,12 @@
 //! E-mail addresses: what a mail server accepts (RFC 5321/5322 dot-atom or quoted local part, RFC 6531 for other
-//! scripts, IDN domains), shown as typed, compared by a canonical form.
+//! scripts, IDN domains), shown as typed, compared by a canonical form, written to by an envelope. An address is valid
+//! exactly if it has an envelope.
 
 use std::fmt;
 use std::sync::OnceLock;
 
 use crate::model::code::Code;
+use crate::model::invisible::is_invisible;
 use crate::model::normal_form::nfc;
 
 /// The longest local part, in octets (RFC 5321, 4.5.3.1.1).
@@ -17,8 +19,25 @@ const ADDRESS_MAX: usize = 254;
 #[derive(Clone)]
 pub struct Email {
     typed: String,
-    /// Worked out when it is first asked for, where the address was read before.
+    /// Computed at the first call, where the address comes from a store.
     canonical: OnceLock<String>,
+}
+
+/// An address as SMTP writes it. Personal: no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EnvelopeAddress {
+    /// The local part, in quotes where it needs them.
+    pub local: String,
+    /// The domain in A-labels (RFC 5890).
+    pub domain: String,
+}
+
+impl EnvelopeAddress {
+    /// Whether it can be sent only with SMTPUTF8 (RFC 6531).
+    #[must_use]
+    pub fn needs_smtputf8(&self) -> bool {
+        !self.local.is_ascii()
+    }
 }
 
 /// Why a text is no address we could write to.
@@ -30,6 +49,9 @@ pub enum EmailError {
     /// Longer than mail servers take: 64 octets before the @, 254 altogether.
     #[error("the e-mail address is too long")]
     TooLong,
+    /// Has characters beyond ASCII before the @, which the mail server does not take.
+    #[error("the mail server takes ASCII only before the @")]
+    NeedsSmtpUtf8,
 }
 
 impl EmailError {
@@ -37,7 +59,7 @@ impl EmailError {
     #[must_use]
     pub const fn code(self) -> Code {
         match self {
-            Self::Invalid => Code::EmailInvalid,
+            Self::Invalid | Self::NeedsSmtpUtf8 => Code::EmailInvalid,
             Self::TooLong => Code::EmailTooLong,
         }
     }
@@ -54,14 +76,19 @@ impl Email {
             return Err(EmailError::TooLong);
         }
         let typed = nfc(text.trim_matches(' '));
-        let at = split(&typed).ok_or(EmailError::Invalid)?;
-        let (local, domain) = (typed.get(..at).unwrap_or_default(), typed.get(at + 1..).unwrap_or_default());
-        let local = canonical_local(local).ok_or(EmailError::Invalid)?;
-        let domain = ascii_domain(domain).ok_or(EmailError::Invalid)?;
-        if at > LOCAL_MAX || typed.len() > ADDRESS_MAX || local.len() + 1 + domain.len() > ADDRESS_MAX {
-            return Err(EmailError::TooLong);
-        }
-        Ok(Self { canonical: OnceLock::from(format!("{local}@{domain}")), typed })
+        let EnvelopeAddress { local, domain } = envelope_of(&typed)?;
+        let canonical = format!("{}@{domain}", local.to_ascii_lowercase());
+        Ok(Self { canonical: OnceLock::from(canonical), typed })
+    }
+
+    /// Reads an address that a person wants to be written to.
+    ///
+    /// # Errors
+    /// [`EmailError`]; without `smtputf8` also for a local part beyond ASCII.
+    pub fn parse_recipient(text: &str, smtputf8: bool) -> Result<Self, EmailError> {
+        let email = Self::parse(text)?;
+        let beyond_ascii = email.envelope().is_none_or(|envelope| envelope.needs_smtputf8());
+        if beyond_ascii && !smtputf8 { Err(EmailError::NeedsSmtpUtf8) } else { Ok(email) }
     }
 
     /// An address that was read before it was sealed. Not read again: a rule that has become stricter since must not keep
@@ -74,6 +101,12 @@ impl Email {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.typed
+    }
+
+    /// The address for the envelope and the head of a message; `None` for one from a store that no longer parses.
+    #[must_use]
+    pub fn envelope(&self) -> Option<EnvelopeAddress> {
+        envelope_of(&self.typed).ok()
     }
 
     /// What addresses are compared by.
@@ -96,23 +129,36 @@ fn is_atext(c: char) -> bool {
     c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && is_visible(c))
 }
 
-/// Neither a control, a space, a line break nor one that turns the direction of the text.
+/// Neither a control, a space, a line break, nor one that shows nothing or turns the direction of the text.
 fn is_visible(c: char) -> bool {
-    !c.is_control() && !c.is_whitespace() && !crate::model::name::is_directional(c) && c != '\u{feff}'
+    !c.is_control() && !c.is_whitespace() && !is_invisible(c)
 }
 
-fn canonical_local(local: &str) -> Option<String> {
+/// The address as SMTP writes it.
+fn envelope_of(typed: &str) -> Result<EnvelopeAddress, EmailError> {
+    let at = split(typed).ok_or(EmailError::Invalid)?;
+    let (local, domain) = (typed.get(..at).unwrap_or_default(), typed.get(at + 1..).unwrap_or_default());
+    let local = envelope_local(local).ok_or(EmailError::Invalid)?;
+    let domain = ascii_domain(domain).ok_or(EmailError::Invalid)?;
+    let length = local.len() + 1 + domain.len();
+    if at > LOCAL_MAX || typed.len() > ADDRESS_MAX || local.len() > LOCAL_MAX || length > ADDRESS_MAX {
+        return Err(EmailError::TooLong);
+    }
+    Ok(EnvelopeAddress { local, domain })
+}
+
+/// The local part, without quotes that it does not need.
+fn envelope_local(local: &str) -> Option<String> {
     let inner = match local.strip_prefix('"') {
         Some(rest) => unquote(rest.strip_suffix('"')?)?,
         None => local.to_owned(),
     };
     let plain = inner.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext));
     if plain {
-        return Some(inner.to_ascii_lowercase());
+        return Some(inner);
     }
-    // what needs its quotes keeps them; without them it is no address
     let needed = local.starts_with('"') && !inner.is_empty();
-    needed.then(|| format!("\"{}\"", inner.to_ascii_lowercase().replace('\\', "\\\\").replace('"', "\\\"")))
+    needed.then(|| format!("\"{}\"", inner.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 
 /// The text between quotes, without its escapes (RFC 5321 qcontent).
@@ -135,7 +181,9 @@ fn unquote(quoted: &str) -> Option<String> {
 
 /// The domain as DNS has it: at least two labels of letters, digits and hyphens, the last not a number.
 fn ascii_domain(domain: &str) -> Option<String> {
-    if domain.is_empty() || domain.ends_with('.') {
+    // UTS 46 drops what shows nothing; IDNA keeps the two joiners, where their context allows them
+    let dropped = |c: char| is_invisible(c) && !matches!(c, '\u{200c}' | '\u{200d}');
+    if domain.is_empty() || domain.ends_with('.') || domain.chars().any(dropped) {
         return None;
     }
     let ascii = idna::domain_to_ascii_strict(domain).ok()?;
@@ -220,8 +268,46 @@ mod tests {
             "a\r\nBcc: x@example.com",
             "\"\"@example.org",
             "victim@example.com,attacker@example.com",
+            "a\u{200b}b@example.com",
+            "a\u{ad}b@example.com",
+            "a\u{2800}b@example.com",
+            "a\u{200d}b@example.com",
+            "\"a\u{200b}\"@example.com",
+            "a@exam\u{200b}ple.com",
+            "a@exam\u{ad}ple.com",
+            "a@exam\u{2800}ple.com",
+            "a@exam\u{200d}ple.com",
+            "a@exam\u{2060}ple.com",
+            "a@example\u{fe0f}.com",
         ] {
             assert_eq!(Email::parse(bad).err(), Some(EmailError::Invalid), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_envelope_has_a_labels_and_the_quotes_it_needs() {
+        for (typed, envelope) in [
+            ("x@bücher.example", "x@xn--bcher-kva.example"),
+            ("John.Doe@EXAMPLE.com", "John.Doe@example.com"),
+            ("\"abc\"@example.org", "abc@example.org"),
+            ("\"a..b\"@docomo.ne.jp", "\"a..b\"@docomo.ne.jp"),
+            ("\"x y\"@example.com", "\"x y\"@example.com"),
+            ("\"a\\b\"@example.com", "ab@example.com"),
+            ("\"q\\\"\\\\\"@example.org", "\"q\\\"\\\\\"@example.org"),
+            ("नमस्ते@example.com", "नमस्ते@example.com"),
+        ] {
+            let EnvelopeAddress { local, domain } = Email::parse(typed).unwrap().envelope().unwrap();
+            assert_eq!(format!("{local}@{domain}"), envelope);
+        }
+    }
+
+    #[test]
+    fn a_local_part_beyond_ascii_needs_smtputf8() {
+        for (typed, needs) in [("नमस्ते@example.com", true), ("é@example.com", true), ("x@bücher.example", false)]
+        {
+            assert!(Email::parse_recipient(typed, true).is_ok(), "{typed}");
+            let without = Email::parse_recipient(typed, false).err();
+            assert_eq!(without, needs.then_some(EmailError::NeedsSmtpUtf8), "{typed}");
         }
     }
 
@@ -262,6 +348,7 @@ mod tests {
                 prop_assert_eq!((stored.as_str(), stored.canonical()), (email.as_str(), email.canonical()));
                 let canonical = Email::parse(email.canonical()).unwrap();
                 prop_assert_eq!(canonical.canonical(), email.canonical());
+                prop_assert!(email.envelope().is_some());
             }
         }
 

@@ -3,12 +3,14 @@
 use std::fmt;
 
 use crate::model::code::Code;
+use crate::model::invisible::is_invisible;
 use crate::model::normal_form::nfc;
 
 /// The longest name, in characters.
 const MAX: usize = 100;
 
-/// A given or family name: 1 to 100 characters after NFC and trimming. Personal: `Debug` shows nothing.
+/// A given or family name: at most 100 characters after NFC and trimming. Only a family name may be empty: people with
+/// one name exist. Personal: `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PersonName(String);
 
@@ -44,11 +46,6 @@ pub const fn is_directional(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}')
 }
 
-/// Joiners belong to scripts, but a name of nothing else cannot be seen.
-const fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}' | '\u{ad}' | '\u{180e}' | '\u{3164}' | '\u{115f}' | '\u{1160}' | '\u{ffa0}' | '\u{2800}')
-}
-
 impl PersonName {
     /// Reads a name.
     ///
@@ -64,6 +61,7 @@ impl PersonName {
         if name.chars().any(|c| c.is_control() || is_directional(c) || matches!(c, '\u{2028}' | '\u{2029}')) {
             return Err(NameError::ForbiddenCharacter);
         }
+        // joiners belong to scripts, but a name of nothing else cannot be seen
         if name.chars().all(|c| is_invisible(c) || c.is_whitespace()) {
             return Err(NameError::Empty);
         }
@@ -71,6 +69,17 @@ impl PersonName {
             return Err(NameError::TooLong);
         }
         Ok(Self(name.to_owned()))
+    }
+
+    /// Reads a family name, which may be empty.
+    ///
+    /// # Errors
+    /// `TooLong` or `ForbiddenCharacter`.
+    pub fn parse_family_name(text: &str) -> Result<Self, NameError> {
+        match Self::parse(text) {
+            Err(NameError::Empty) => Ok(Self(String::new())),
+            parsed => parsed,
+        }
     }
 
     /// A name that was read before it was sealed. Not read again: a rule that has become stricter since must not keep
@@ -126,11 +135,21 @@ mod tests {
         assert_eq!(PersonName::parse(&"x".repeat(10_000_000)), Err(TooLong));
     }
 
+    #[test]
+    fn a_family_name_may_be_empty() {
+        for text in ["", "  ", "\u{200b}"] {
+            assert_eq!(PersonName::parse_family_name(text).unwrap().as_str(), "", "{text:?}");
+        }
+        assert_eq!(PersonName::parse_family_name(" Doe ").unwrap().as_str(), "Doe");
+        assert_eq!(PersonName::parse_family_name("a\nb"), Err(NameError::ForbiddenCharacter));
+    }
+
     proptest! {
         #[test]
         fn printing_and_parsing_is_the_identity(text in any::<String>()) {
             if let Ok(name) = PersonName::parse(&text) {
-                prop_assert_eq!(PersonName::parse(name.as_str()), Ok(name));
+                prop_assert_eq!(PersonName::parse(name.as_str()), Ok(name.clone()));
+                prop_assert_eq!(PersonName::parse_family_name(name.as_str()), Ok(name));
             }
         }
     }

@@ -4,6 +4,10 @@ use std::fmt;
 
 use crate::model::code::Code;
 use crate::model::country::{Country, CountryCode};
+use crate::model::invisible::is_invisible;
+
+/// The longest text that is read, in bytes.
+const LONGEST: usize = 96;
 
 /// A number: `+` and 7 to 15 digits. Personal: `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -43,60 +47,83 @@ impl PhoneError {
     }
 }
 
-/// What people write between digits goes; nothing else is changed. Bounded: no number is this long.
+/// Removes what people write between digits and what a pasted text carries unseen; any plus sign becomes `+`. Bounded:
+/// no number is longer.
 #[must_use]
-pub fn strip_separators(text: &str) -> String {
-    let kept = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '.' | '/' | '\u{a0}' | '\u{2011}'));
-    kept.take(32).collect()
+pub(crate) fn clean(text: &str) -> String {
+    let plain = |c: char| match c {
+        '\u{ff0b}' | '\u{fe62}' | '\u{207a}' => Some('+'),
+        c if is_separator(c) => None,
+        c => Some(c),
+    };
+    text.chars().filter_map(plain).take(32).collect()
+}
+
+/// Spaces, dashes, dots, slashes, brackets and waves of any script, and characters that show nothing.
+fn is_separator(c: char) -> bool {
+    let punctuation = matches!(c,
+        '-' | '.' | '/' | '(' | ')' | '[' | ']' | '~' | '_' | '\u{b7}' | '\u{2010}'..='\u{2015}' | '\u{2022}' | '\u{2027}'
+        | '\u{2043}' | '\u{2044}' | '\u{2053}' | '\u{2212}' | '\u{2215}' | '\u{223c}' | '\u{30fb}' | '\u{30fc}'
+        | '\u{fe58}' | '\u{fe63}' | '\u{ff08}' | '\u{ff09}' | '\u{ff0d}'..='\u{ff0f}' | '\u{ff3b}' | '\u{ff3d}' | '\u{ff5e}');
+    punctuation || c.is_whitespace() || is_invisible(c)
+}
+
+fn are_digits(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// The digits of E.164 text without separators: 7 to 15, the first not zero.
 fn digits_of(e164: &str) -> Option<&str> {
     let digits = e164.strip_prefix('+')?;
-    let shaped =
-        (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    let shaped = (7..=15).contains(&digits.len()) && are_digits(digits) && !digits.starts_with('0');
     shaped.then_some(digits)
 }
 
-/// Whether a text has the shape of E.164, separators aside.
+/// Whether a text can be a number of some country: E.164, or digits as they are dialled within a country.
 #[must_use]
-pub fn is_e164(text: &str) -> bool {
-    text.len() <= 64 && digits_of(&strip_separators(text)).is_some()
+pub fn can_be_number(text: &str) -> bool {
+    let cleaned = clean(text);
+    let national = (4..=17).contains(&cleaned.len()) && are_digits(&cleaned);
+    text.len() <= LONGEST && (national || digits_of(&cleaned).is_some())
 }
 
 impl Phone {
-    /// Reads a number.
+    /// Reads a number of that country, in international or national form.
     ///
     /// # Errors
     /// [`PhoneError`].
     pub fn parse(number: &str, code: &CountryCode, validation: PhoneValidation) -> Result<Self, PhoneError> {
-        if number.len() > 64 {
+        if number.len() > LONGEST {
             return Err(PhoneError::Invalid);
         }
-        let e164 = strip_separators(number);
+        let e164 = international(number, *code).ok_or(PhoneError::Invalid)?;
         let digits = digits_of(&e164).ok_or(PhoneError::Invalid)?;
-        let dial = code.dial_code();
-        let national = digits.strip_prefix(&dial.to_string()).ok_or(PhoneError::CountryMismatch)?;
+        if !digits.starts_with(&code.dial_code().to_string()) {
+            return Err(PhoneError::CountryMismatch);
+        }
         let country = match code {
             CountryCode::Country(country) => *country,
-            CountryCode::Dial(dial) => Country::of_number(*dial, national).ok_or(PhoneError::Invalid)?,
+            CountryCode::Dial(_) => Country::of_digits(digits).ok_or(PhoneError::Invalid)?,
         };
+        let elsewhere = Country::known_of_digits(digits).is_some_and(|known| known != country);
+        if elsewhere && country.is_told_by_digits() {
+            return Err(PhoneError::CountryMismatch);
+        }
         if validation == PhoneValidation::Strict {
-            in_plan(&e164, *code, country)?;
+            in_plan(&e164)?;
         }
         Ok(Self { e164, country })
     }
 
-    /// Reads a number that says itself of which country it is.
+    /// Reads a number that says itself of which country it is. A blank in front of it was a `+` before a query was decoded.
     ///
     /// # Errors
-    /// [`PhoneError`].
+    /// [`PhoneError::Invalid`].
     pub fn parse_international(number: &str, validation: PhoneValidation) -> Result<Self, PhoneError> {
-        if !is_e164(number) {
-            return Err(PhoneError::Invalid);
-        }
-        let code = CountryCode::of_international(&strip_separators(number)).map_err(|_| PhoneError::Invalid)?;
-        Self::parse(number, &code, validation)
+        let was_plus = number.trim_start().starts_with(|c: char| c.is_ascii_digit()) && number.starts_with(' ');
+        let number = if was_plus { format!("+{number}") } else { number.to_owned() };
+        let code = CountryCode::of_international(&clean(&number)).map_err(|_| PhoneError::Invalid)?;
+        Self::parse(&number, &code, validation)
     }
 
     /// A number that was read before it was sealed, with the country derived for it.
@@ -117,26 +144,33 @@ impl Phone {
     }
 }
 
-/// Whether the numbering plan has such a number, in that country where one was named.
+/// `+` and digits of a number in international or national form, without its trunk prefix.
+fn international(number: &str, code: CountryCode) -> Option<String> {
+    // `+44 (0)20` is for readers at home and abroad
+    let cleaned = clean(&number.replace("(0)", ""));
+    if cleaned.starts_with('+') {
+        return Some(cleaned);
+    }
+    let cleaned = clean(number);
+    // the prefix of international calls that ITU-T E.164 recommends; North America has another
+    if let Some(rest) = cleaned.strip_prefix("00").filter(|_| !code.dial_code().to_string().starts_with('1')) {
+        return Some(format!("+{rest}"));
+    }
+    let country = code.country().filter(|_| are_digits(&cleaned))?;
+    country.national_number(&cleaned).map(|national| format!("+{}{national}", country.dial_code()))
+}
+
+/// Whether the numbering plan has such a number.
 #[cfg(feature = "numbering-plan")]
-fn in_plan(e164: &str, code: CountryCode, country: Country) -> Result<(), PhoneError> {
+fn in_plan(e164: &str) -> Result<(), PhoneError> {
     use rlibphonenumber::PHONE_NUMBER_UTIL;
     let number = PHONE_NUMBER_UTIL.parse(e164, None).map_err(|_| PhoneError::Invalid)?;
-    if !PHONE_NUMBER_UTIL.is_valid_number(&number) {
-        return Err(PhoneError::Invalid);
-    }
-    let region = PHONE_NUMBER_UTIL.get_region_for_number(&number);
-    match (code, region) {
-        (CountryCode::Country(_), Some(region)) if format!("{region:?}") != country.as_str() => {
-            Err(PhoneError::CountryMismatch)
-        }
-        _ => Ok(()),
-    }
+    if PHONE_NUMBER_UTIL.is_valid_number(&number) { Ok(()) } else { Err(PhoneError::Invalid) }
 }
 
 #[cfg(not(feature = "numbering-plan"))]
 #[expect(clippy::unnecessary_wraps, reason = "the same shape as with the plans")]
-const fn in_plan(_: &str, _: CountryCode, _: Country) -> Result<(), PhoneError> {
+const fn in_plan(_: &str) -> Result<(), PhoneError> {
     Ok(())
 }
 
@@ -171,9 +205,12 @@ mod tests {
         assert_eq!(international("+49 30 1234567"), parse("+49301234567", "DE"));
         assert_eq!(international("+99912345678"), Err(PhoneError::Invalid));
         assert_eq!(international("49301234567"), Err(PhoneError::Invalid));
+        assert_eq!(international(" 49301234567"), parse("+49301234567", "DE"));
+        assert_eq!(international("hello"), Err(PhoneError::Invalid));
         for bad in [
             "",
             "+",
+            "hello",
             "123456789",
             "0049301234567",
             "+0123456789",
@@ -183,6 +220,64 @@ mod tests {
             "+１２３４５６７８",
         ] {
             assert_eq!(parse(bad, "US"), Err(PhoneError::Invalid), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_known_region_is_the_country_of_the_number() {
+        for (number, right, wrong) in [
+            ("+14165550123", "CA", "US"),
+            ("+12125552368", "US", "CA"),
+            ("+12425551234", "BS", "US"),
+            ("+447400123456", "GB", "JE"),
+            ("+441534123456", "JE", "GB"),
+            ("+77011234567", "KZ", "RU"),
+            ("+390669812345", "VA", "IT"),
+            ("+38344123456", "XK", "RS"),
+        ] {
+            assert_eq!(parse(number, right).unwrap().country().as_str(), right, "{number}");
+            assert_eq!(parse(number, wrong), Err(PhoneError::CountryMismatch), "{number} {wrong}");
+        }
+        // the library has no numbers of these
+        assert_eq!(parse("+672112345", "AQ").unwrap().country().as_str(), "AQ");
+        // satellites and networks belong to no country
+        assert_eq!(parse("+882161234567", "+882").unwrap().country().as_str(), "001");
+        assert_eq!(parse("+2908123", "+290 8").unwrap().country().as_str(), "TA");
+    }
+
+    #[test]
+    fn a_national_number_is_read_by_its_country() {
+        for (number, code, e164) in [
+            ("0151 23456789", "DE", "+4915123456789"),
+            ("0151 23456789", "+49", "+4915123456789"),
+            ("0049 151 23456789", "DE", "+4915123456789"),
+            ("+49 (0)151 23456789", "DE", "+4915123456789"),
+            ("(0)151 23456789", "DE", "+4915123456789"),
+            ("(212) 555-2368", "US", "+12125552368"),
+            ("1-212-555-2368", "US", "+12125552368"),
+            ("06 698 12345", "VA", "+390669812345"),
+            ("8 (916) 123-45-67", "RU", "+79161234567"),
+            ("06 20 123 4567", "HU", "+36201234567"),
+        ] {
+            assert_eq!(parse(number, code).unwrap().as_str(), e164, "{number}");
+        }
+        for number in ["12", "1", "0", "555-2368", "21255523681", "0151x23456789"] {
+            assert_eq!(parse(number, "US"), Err(PhoneError::Invalid), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_pasted_number_loses_separators_and_what_is_invisible() {
+        for text in [
+            "\u{202d}+49 30 1234567\u{202c}",
+            "\u{2068}+49 30 1234567\u{2069}",
+            "＋49 30 1234567",
+            "+49–30–1234567",
+            "+49\u{2009}30\u{3000}123.45/67",
+            "\u{feff}+49\u{ad}301234567\n",
+            "[+49] 30・1234567",
+        ] {
+            assert_eq!(parse(text, "DE").unwrap().as_str(), "+49301234567", "{text:?}");
         }
     }
 

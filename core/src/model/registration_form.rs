@@ -5,7 +5,7 @@ use crate::model::country::{CountryCode, CountryError};
 use crate::model::email::{Email, EmailError};
 use crate::model::name::{NameError, PersonName};
 use crate::model::password::{Password, PasswordError, PasswordRules};
-use crate::model::phone::{Phone, PhoneError, PhoneValidation, is_e164};
+use crate::model::phone::{Phone, PhoneError, PhoneValidation, can_be_number};
 use crate::model::strength::StrengthContext;
 
 /// The fields as they came; `None` is missing. Not `Debug`: one of them is a password.
@@ -13,7 +13,7 @@ use crate::model::strength::StrengthContext;
 pub struct RegistrationForm<'a> {
     /// Given name.
     pub first_name: Option<&'a str>,
-    /// Family name.
+    /// Family name; a missing one is empty.
     pub last_name: Option<&'a str>,
     /// The address.
     pub email: Option<&'a str>,
@@ -47,6 +47,8 @@ pub struct ParsedRegistration {
 pub struct FormRules<'a> {
     /// Of the password.
     pub passwords: &'a PasswordRules,
+    /// Whether the mail server takes local parts beyond ASCII (RFC 6531).
+    pub smtputf8: bool,
     /// Of the number.
     pub phones: PhoneValidation,
     /// A word the password must not lean on.
@@ -81,9 +83,9 @@ impl RegistrationForm<'_> {
         judge: impl FnOnce(&str, &[&str]) -> Result<Password, Vec<Violation>>,
     ) -> Result<ParsedRegistration, Vec<Violation>> {
         let mut violations = Vec::new();
-        let first_name = parse_name("first_name", self.first_name, &mut violations);
-        let last_name = parse_name("last_name", self.last_name, &mut violations);
-        let email = field("email", self.email, &mut violations, parse_email);
+        let first_name = field("first_name", self.first_name, &mut violations, parse_first_name);
+        let last_name = field("last_name", self.last_name.or(Some("")), &mut violations, parse_last_name);
+        let email = field("email", self.email, &mut violations, |text| parse_recipient(text, rules.smtputf8));
         let country_at = violations.len();
         let country_code = field("country_code", self.country_code, &mut violations, parse_country_code);
         let country_violations = violations.split_off(country_at);
@@ -92,7 +94,7 @@ impl RegistrationForm<'_> {
             (None, None) => field("phone", None, &mut violations, |_| Err(Vec::new())),
             // of which country it is cannot be said, but whether it is a number at all
             (None, Some(text)) => {
-                if !is_e164(text) {
+                if !can_be_number(text) {
                     violations.push(Violation::new("phone", Code::PhoneInvalid));
                 }
                 None
@@ -123,18 +125,45 @@ fn field<T>(
     parsed.map_err(|found| violations.extend(found)).ok()
 }
 
-fn parse_name(name: &'static str, value: Option<&str>, violations: &mut Vec<Violation>) -> Option<PersonName> {
-    field(name, value, violations, |text| {
-        PersonName::parse(text).map_err(|error: NameError| vec![Violation::new(name, error.code())])
-    })
+/// A given name, or what is wrong with it.
+///
+/// # Errors
+/// The violation of `first_name`.
+pub fn parse_first_name(text: &str) -> Result<PersonName, Vec<Violation>> {
+    PersonName::parse(text).map_err(|error: NameError| vec![Violation::new("first_name", error.code())])
 }
 
-/// An address, or what is wrong with it.
+/// A family name, which may be empty, or what is wrong with it.
+///
+/// # Errors
+/// The violation of `last_name`.
+pub fn parse_last_name(text: &str) -> Result<PersonName, Vec<Violation>> {
+    PersonName::parse_family_name(text).map_err(|error: NameError| vec![Violation::new("last_name", error.code())])
+}
+
+/// An address to look up, or what is wrong with it.
 ///
 /// # Errors
 /// The violation of `email`.
 pub fn parse_email(text: &str) -> Result<Email, Vec<Violation>> {
-    Email::parse(text).map_err(|error: EmailError| vec![Violation::new("email", error.code())])
+    Email::parse(text).map_err(of_email)
+}
+
+/// An address to write to, or what is wrong with it.
+///
+/// # Errors
+/// The violation of `email`.
+pub fn parse_recipient(text: &str, smtputf8: bool) -> Result<Email, Vec<Violation>> {
+    Email::parse_recipient(text, smtputf8).map_err(of_email)
+}
+
+fn of_email(error: EmailError) -> Vec<Violation> {
+    vec![match error {
+        EmailError::NeedsSmtpUtf8 => {
+            Violation::with_message("email", error.code(), "Only ASCII may stand before the @")
+        }
+        _ => Violation::new("email", error.code()),
+    }]
 }
 
 /// A country code, or what is wrong with it.
@@ -185,7 +214,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn rules(passwords: &PasswordRules) -> FormRules<'_> {
-        FormRules { passwords, phones: PhoneValidation::E164, app_name: "Portcullis", current_year: 2026 }
+        FormRules {
+            passwords,
+            smtputf8: false,
+            phones: PhoneValidation::E164,
+            app_name: "Portcullis",
+            current_year: 2026,
+        }
     }
 
     const SEED: RegistrationForm<'static> = RegistrationForm {
@@ -208,10 +243,21 @@ mod tests {
     }
 
     #[test]
+    fn a_person_with_one_name_registers() {
+        for last_name in [None, Some(""), Some("  ")] {
+            let form = RegistrationForm { first_name: Some("Suharto"), last_name, ..SEED };
+            assert_eq!(form.parse(&rules(&PasswordRules::nist_mfa())).unwrap().last_name.as_str(), "");
+        }
+        assert_eq!(
+            codes(&RegistrationForm { last_name: Some("a\nb"), ..SEED }),
+            [("last_name".to_owned(), Code::NameForbiddenCharacter)]
+        );
+    }
+
+    #[test]
     fn every_field_tells_its_errors_at_once() {
-        let required: Vec<_> = ["first_name", "last_name", "email", "phone", "country_code", "password"]
-            .map(|f| (f.to_owned(), Code::Required))
-            .into();
+        let required: Vec<_> =
+            ["first_name", "email", "phone", "country_code", "password"].map(|f| (f.to_owned(), Code::Required)).into();
         assert_eq!(codes(&RegistrationForm::default()), required);
         let wrong =
             RegistrationForm { email: Some("nobody"), phone: Some("+49301234567"), password: Some("abc"), ..SEED };

@@ -164,9 +164,14 @@ pub fn country_code() -> BoxedStrategy<CountryCode> {
     select(Country::all().flat_map(of).collect::<Vec<_>>()).boxed()
 }
 
-/// A number's text and the country code it belongs to.
+/// A number's text and the country code it belongs to. A number may be known to be of another country of its calling code.
 pub fn phone_text() -> BoxedStrategy<(String, CountryCode)> {
-    let digits = (country_code(), "[2-9][0-9]{6,9}");
+    let of_its_country = |(code, national): (CountryCode, String)| {
+        let dial = CountryCode::Dial(code.dial_code());
+        let is_its = Phone::parse(&format!("+{}{national}", code.dial_code()), &code, PhoneValidation::E164).is_ok();
+        (if is_its { code } else { dial }, national)
+    };
+    let digits = (country_code(), "[2-9][0-9]{6,9}").prop_map(of_its_country);
     let plain = digits.clone().prop_map(|(code, national)| (format!("+{}{national}", code.dial_code()), code));
     let spaced = digits.prop_map(|(code, national)| {
         let (area, rest) = national.split_at(3);
@@ -181,8 +186,6 @@ pub fn almost_phone() -> BoxedStrategy<(String, CountryCode)> {
         let dial = code.dial_code();
         let other = if dial.to_string().starts_with('9') { "+1" } else { "+99" };
         let texts = vec![
-            format!("{dial}{national}"),
-            format!("00{dial}{national}"),
             format!("++{dial}{national}"),
             format!("+0{dial}{national}"),
             format!("{other}{national}"),

@@ -45,7 +45,7 @@ pub fn country_code_text() -> BoxedStrategy<String> {
 /// Texts that miss being a country code by one thing.
 pub fn almost_country_code() -> BoxedStrategy<String> {
     let never = select(vec!["", "+", "+0", "+01", "+999", "1", "++1", "+1x", "USA", "U", "ZZ", "QQ", "+１", "ÚS"]);
-    prop_oneof![never.prop_map(str::to_owned), "[A-Z]{3,5}", "[+][0-9]{4,8}"].boxed()
+    prop_oneof![never.prop_map(str::to_owned), "[A-Z]{3,5}", "[+][0-9]{5,8}"].boxed()
 }
 
 /// Texts that are users' ids.

@@ -12,7 +12,7 @@ const { loadStrength, strength } = await entry("strength.js");
 await loadStrength();
 
 const EVALUATE = {
-  email: (value) => email.parse(value),
+  email: (value, smtputf8) => email.parse(value, { smtputf8 }),
   phone: (value, country) => phone.parse(value, country),
   name: (value) => name.parse(value),
   country_code: (value) => countryCode.parse(value),

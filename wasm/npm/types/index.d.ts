@@ -78,7 +78,8 @@ export interface PasswordOptions extends PasswordLengths {
 
 export interface RegistrationForm {
   first_name: string;
-  last_name: string;
+  /** Empty or missing for a person with one name. */
+  last_name?: string;
   email: string;
   phone: string;
   /** `US` or `+1`. */
@@ -95,7 +96,12 @@ export interface Registration {
   readonly password: string;
 }
 
-export const email: Validator<Email>;
+export interface EmailOptions {
+  /** Whether the server has `MAIL_SMTPUTF8=on`: it then takes addresses with more than ASCII before the @. */
+  readonly smtputf8?: boolean;
+}
+
+export const email: Validator<Email, string, [options?: EmailOptions]>;
 /** With a country (`US`, `+1`) the number has to be of it; without, the number says which it is of. */
 export const phone: Validator<Phone, string, [countryCode?: string]>;
 export const name: Validator<string>;
@@ -107,7 +113,7 @@ export const passwordPolicy: Validator<string, string, [lengths?: PasswordLength
 export const registration: Schema<RegistrationForm, Registration> & {
   parse(
     form: unknown,
-    options?: Omit<PasswordOptions, "names" | "email">,
+    options?: Omit<PasswordOptions, "names" | "email"> & EmailOptions,
   ): Result<Registration> & {
     /** Whether the password's strength was measured too: after `loadStrength()` it is. */
     readonly strengthChecked?: boolean;

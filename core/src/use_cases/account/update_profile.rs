@@ -8,9 +8,11 @@ use crate::model::event::EventKind;
 use crate::model::job::Task;
 use crate::model::name::PersonName;
 use crate::model::one_time_token::Purpose;
-use crate::model::phone::{Phone, is_e164};
+use crate::model::phone::{Phone, can_be_number};
 use crate::model::quota::Bucket;
-use crate::model::registration_form::{parse_country_code, parse_email, parse_phone};
+use crate::model::registration_form::{
+    parse_country_code, parse_first_name, parse_last_name, parse_phone, parse_recipient,
+};
 use crate::model::sealed::Field;
 use crate::model::undo::UndoableChange;
 use crate::model::user::{PendingEmail, Profile, User};
@@ -107,12 +109,9 @@ impl Accounts<'_> {
         known: Vec<Violation>,
     ) -> Result<Parsed, AuthError> {
         let mut violations = known;
-        let name = |field: &'static str, text: &str| {
-            PersonName::parse(text).map_err(|error| vec![Violation::new(field, error.code())])
-        };
-        let first_name = changes.first_name.map(|text| name("first_name", text)).transpose();
-        let last_name = changes.last_name.map(|text| name("last_name", text)).transpose();
-        let email = changes.email.map(parse_email).transpose();
+        let first_name = changes.first_name.map(parse_first_name).transpose();
+        let last_name = changes.last_name.map(parse_last_name).transpose();
+        let email = changes.email.map(|text| parse_recipient(text, self.service.policy.smtputf8)).transpose();
         let code = changes.country_code.map_or_else(|| Ok(profile.country_code), parse_country_code);
         let touched = changes.phone.is_some() || changes.country_code.is_some();
         let phone = match (&code, touched) {
@@ -124,7 +123,7 @@ impl Accounts<'_> {
         };
         let found = [first_name.as_ref().err(), last_name.as_ref().err(), email.as_ref().err(), phone.as_ref().err()];
         violations.extend(found.into_iter().flatten().flatten().cloned());
-        if code.is_err() && changes.phone.is_some_and(|text| !is_e164(text)) {
+        if code.is_err() && changes.phone.is_some_and(|text| !can_be_number(text)) {
             violations.push(Violation::new("phone", Code::PhoneInvalid));
         }
         violations.extend(code.err().into_iter().flatten());

@@ -1,11 +1,12 @@
 //! Send an OTP: prove the phone on record. Every caller gets a challenge that looks the same; only the number on
 //! record of a real account is ever sent anything. The work is the same too: one write, one job.
 
+use crate::model::code::Violation;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
 use crate::model::message::Channel;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
-use crate::model::phone;
+use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
@@ -18,7 +19,8 @@ impl Factors<'_> {
     /// Makes a challenge, and has its code sent if `phone` is the number on record of `id`.
     ///
     /// # Errors
-    /// `Invalid` for any number of a country that is not served; when a port fails.
+    /// `Invalid` for text that is no international number, and for a number of a country that is not served; when a port
+    /// fails.
     pub async fn send_otp(
         self,
         realm: &Realm,
@@ -28,10 +30,12 @@ impl Factors<'_> {
     ) -> Result<OpaqueToken, AuthError> {
         let Ports { clock, randomness, .. } = &self.service.ports;
         let decoy = UserId::random(|bytes| randomness.fill(bytes));
-        let asked = phone::strip_separators(phone);
-        self.service.ensure_sms_country_allowed(&asked)?;
+        let parsed = Phone::parse_international(phone, PhoneValidation::E164);
+        let asked = parsed.map_err(|error| AuthError::Invalid(vec![Violation::new("phone", error.code())]))?;
+        let asked = asked.as_str();
+        self.service.ensure_sms_country_allowed(asked)?;
         // a stranger who names the wrong number gets a holder of their own, so that the owner's challenge lives on
-        let owner = self.owner_of(realm, id, &asked).await?;
+        let owner = self.owner_of(realm, id, asked).await?;
         let (subject, version) = owner.map_or((decoy, 0), |owner| (owner.id, owner.credentials_version));
 
         let token = OpaqueToken::random(|bytes| randomness.fill(bytes));

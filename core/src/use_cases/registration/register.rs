@@ -84,6 +84,7 @@ impl Registrations<'_> {
     ) -> Result<ParsedRegistration, AuthError> {
         let rules = FormRules {
             passwords: &self.service.policy.passwords,
+            smtputf8: self.service.policy.smtputf8,
             phones: self.service.policy.phones,
             app_name: &self.service.policy.app_name,
             current_year: self.service.ports.clock.now().year(),
