@@ -1,5 +1,6 @@
 //! Use cases over HTTP: the real server on a real socket.
 
+mod answers;
 mod api_page;
 mod connections;
 mod dev_mailbox;
@@ -7,6 +8,7 @@ mod disabled;
 mod documents;
 mod edges;
 mod existing_clients;
+mod input;
 mod killed;
 mod limits;
 mod password_year;

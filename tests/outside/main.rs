@@ -1,5 +1,6 @@
 //! External services, played by test servers that speak the real protocol and can be made to fail.
 
+mod addresses;
 mod smtp;
 mod twilio;
 mod watchman;

@@ -40,6 +40,7 @@ fn whole_corpus() -> Vec<Value> {
     let Corpus { emails, phones, names, passwords } = Corpus::new();
     assert!(emails.len() >= 2000 && phones.len() >= 1000 && names.len() >= 1000 && passwords.len() >= 10_000);
     let mut cases: Vec<Value> = emails.iter().map(|email| json!(["email", email])).collect();
+    cases.extend(emails.iter().map(|email| json!(["email", email, true])));
     cases.extend(phones.iter().map(|(number, country)| json!(["phone", number, country])));
     cases.extend(phones.iter().map(|(number, _)| json!(["phone", number])));
     cases.extend(phones.iter().map(|(_, country)| json!(["country_code", country])));
@@ -79,7 +80,7 @@ fn random_cases() -> Vec<Value> {
         let number = draw("\\+?[0-9 ()./-]{5,18}");
         let country = draw("[A-Z]{2}|\\+[0-9]{1,3}");
         let password = if at % 2 == 0 { draw("(?s).{0,24}") } else { draw("[a-zA-Z0-9!@#$%|/.-]{1,18}") };
-        cases.push(json!(["email", email]));
+        cases.push(json!(["email", email, at % 2 == 0]));
         cases.push(json!(["phone", number, country]));
         cases.push(json!(["phone", number]));
         cases.push(json!(["country_code", country]));
@@ -99,7 +100,12 @@ fn every_code_point() -> Result<(), Failed> {
         let characters = (plane << 16..(plane + 1) << 16).filter_map(char::from_u32);
         let cases = characters.flat_map(|c| {
             let (domain, text) = (format!("x@a{c}\u{301}.com"), format!("A{c}\u{301}"));
-            [json!(["email", domain]), json!(["name", text]), json!(["policy", format!("password{text}")])]
+            [
+                json!(["email", domain]),
+                json!(["email", format!("A{c}\u{301}@x.org"), true]),
+                json!(["name", text]),
+                json!(["policy", format!("password{text}")]),
+            ]
         });
         compare(&cases.collect::<Vec<_>>())?;
     }

@@ -6,7 +6,7 @@ use portcullis_core::model::name::PersonName;
 use portcullis_core::model::password::{Password, PasswordRules};
 use portcullis_core::model::phone::{Phone, PhoneValidation};
 use portcullis_core::model::registration_form::{
-    FormRules, RegistrationForm, parse_country_code, parse_email, parse_phone, parse_unmeasured_password,
+    FormRules, RegistrationForm, parse_country_code, parse_phone, parse_recipient, parse_unmeasured_password,
 };
 use portcullis_core::model::strength::{StrengthContext, estimate};
 use serde_json::{Value, json};
@@ -17,7 +17,8 @@ pub fn verdict(case: &Value) -> Value {
     let required = |at: usize| text(at).unwrap();
     match required(0) {
         "email" => outcome(
-            parse_email(required(1)).map(|email| json!({"shown": email.as_str(), "canonical": email.canonical()})),
+            parse_recipient(required(1), case[2].as_bool() == Some(true))
+                .map(|email| json!({"shown": email.as_str(), "canonical": email.canonical()})),
             false,
         ),
         "phone" => outcome(phone(required(1), text(2)), false),
@@ -64,7 +65,7 @@ fn registration(
     current_year: i32,
 ) -> Result<Value, Vec<Violation>> {
     let (passwords, phones) = (&PasswordRules::nist_mfa(), PhoneValidation::E164);
-    let rules = FormRules { passwords, phones, app_name: "Portcullis", current_year };
+    let rules = FormRules { passwords, smtputf8: false, phones, app_name: "Portcullis", current_year };
     let form = RegistrationForm { first_name, last_name, email, phone, country_code, password };
     let parsed = form.parse(&rules)?;
     Ok(json!({

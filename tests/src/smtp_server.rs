@@ -58,6 +58,8 @@ pub struct Mail {
     pub encrypted: bool,
     /// The user that had authenticated.
     pub user: Option<String>,
+    /// Whether it came with SMTPUTF8.
+    pub smtputf8: bool,
 }
 
 #[derive(Default)]
@@ -70,6 +72,8 @@ struct Inner {
     in_clear: Vec<String>,
     /// The number of times that it failed a client.
     failures: usize,
+    /// Extensions beside STARTTLS and AUTH.
+    extensions: Vec<&'static str>,
 }
 
 /// A running server.
@@ -110,6 +114,11 @@ impl SmtpServer {
     /// From now on.
     pub fn be(&self, mood: FailureMode) {
         self.inner().mood = mood;
+    }
+
+    /// Offers further extensions from the next EHLO on, such as `SMTPUTF8`.
+    pub fn offer(&self, extensions: &[&'static str]) {
+        self.inner().extensions = extensions.to_vec();
     }
 
     /// The messages that it accepted.
@@ -181,8 +190,13 @@ impl SmtpServer {
             }
             let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
             let answer = match word.to_ascii_uppercase().as_str() {
-                "EHLO" | "HELO" if starttls.is_some() => "250-test\r\n250 STARTTLS".to_owned(),
-                "EHLO" | "HELO" => format!("250-test\r\n250 AUTH {}", self.mechanism),
+                "EHLO" | "HELO" => {
+                    let own =
+                        if starttls.is_some() { "STARTTLS".to_owned() } else { format!("AUTH {}", self.mechanism) };
+                    let names = self.inner().extensions.clone();
+                    let more = names.iter().fold(String::new(), |more, name| more + "250-" + name + "\r\n");
+                    format!("250-test\r\n{more}250 {own}")
+                }
                 "STARTTLS" => {
                     let Some(acceptor) = starttls.take() else { return Ok(()) };
                     stream.write_all(b"220 go on\r\n").await?;
@@ -205,7 +219,7 @@ impl SmtpServer {
                     self.take(&mail).to_owned()
                 }
                 "QUIT" => return stream.write_all(b"221 bye\r\n").await,
-                word => self.answer(word, &address(rest), &mut mail).await,
+                word => self.answer(word, rest, &mut mail).await,
             };
             if answer.starts_with(['4', '5']) {
                 self.fail();
@@ -215,7 +229,18 @@ impl SmtpServer {
     }
 
     /// To what needs nothing but the envelope.
-    async fn answer(&self, word: &str, address: &str, mail: &mut Mail) -> String {
+    async fn answer(&self, word: &str, rest: &str, mail: &mut Mail) -> String {
+        let (address, parameters) = path(rest);
+        let offered = self.inner().extensions.clone();
+        if parameters.iter().any(|parameter| !offered.contains(&parameter.trim_start_matches("BODY="))) {
+            return "555 not offered".to_owned();
+        }
+        if word == "MAIL" {
+            mail.smtputf8 = parameters.contains(&"SMTPUTF8");
+        }
+        if word == "RCPT" && !mail.smtputf8 && !address.is_ascii() {
+            return "553 ASCII only".to_owned();
+        }
         match (word, self.mood()) {
             ("RCPT", FailureMode::Greylisting(left)) => {
                 self.be(if left > 1 { FailureMode::Greylisting(left - 1) } else { FailureMode::Well });
@@ -285,8 +310,10 @@ async fn data(stream: &mut Wire) -> std::io::Result<String> {
     }
 }
 
-fn address(rest: &str) -> String {
-    rest.split(['<', '>']).nth(1).unwrap_or_default().to_owned()
+/// The address of `FROM:<…>` or `TO:<…>`, and the parameters behind it. A quoted local part may have brackets.
+fn path(rest: &str) -> (&str, Vec<&str>) {
+    let inner = rest.split_once('<').and_then(|(_, rest)| rest.rsplit_once('>'));
+    inner.map_or(("", Vec::new()), |(address, parameters)| (address, parameters.split_whitespace().collect()))
 }
 
 /// Decodes a client's base64 text; empty if it is invalid.

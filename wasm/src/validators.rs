@@ -18,7 +18,9 @@ const NO_SCORE: u8 = 0;
 #[wasm_bindgen]
 #[must_use]
 pub fn email(text: &str, smtputf8: bool) -> Vec<String> {
-    rows::of(parse_recipient(text, smtputf8), |email: &Email| vec![email.as_str().to_owned(), email.canonical().to_owned()])
+    rows::of(parse_recipient(text, smtputf8), |email: &Email| {
+        vec![email.as_str().to_owned(), email.canonical().to_owned()]
+    })
 }
 
 /// A number of a country: E.164, and the country.
@@ -77,13 +79,8 @@ pub fn registration(
 ) -> Vec<String> {
     let passwords = PasswordRules { min_length, max_length, min_score: NO_SCORE };
     // name and year matter for a password's strength alone, which the other module measures
-    let rules = FormRules {
-        passwords: &passwords,
-        smtputf8,
-        phones: PhoneValidation::E164,
-        app_name: "",
-        current_year: 0,
-    };
+    let rules =
+        FormRules { passwords: &passwords, smtputf8, phones: PhoneValidation::E164, app_name: "", current_year: 0 };
     let form = RegistrationForm {
         first_name: first_name.as_deref(),
         last_name: last_name.as_deref(),

@@ -39,7 +39,8 @@ struct SigningKey {
 pub struct JwtSigner {
     keys: Vec<SigningKey>,
     validation: Validation,
-    issuer: String,
+    /// The server's address.
+    base: String,
     jwks: Option<String>,
 }
 
@@ -86,7 +87,7 @@ impl JwtSigner {
     ///
     /// # Errors
     /// For an empty ring.
-    pub fn hs256(ring: &[(u32, &str)], issuer: &str) -> Result<Self, PortError> {
+    pub fn hs256(ring: &[(u32, &str)], base: &str) -> Result<Self, PortError> {
         let key = |(id, secret): &(u32, &str)| {
             Ok(SigningKey {
                 header: header(Algorithm::HS256, *id),
@@ -96,14 +97,14 @@ impl JwtSigner {
             })
         };
         let keys = ring.iter().map(key).collect::<Result<_, PortError>>()?;
-        Self::of(keys, Algorithm::HS256, issuer, None)
+        Self::of(keys, Algorithm::HS256, base, None)
     }
 
     /// Ed25519 with keys derived from a ring of secrets, so that all instances and all restarts agree on them.
     ///
     /// # Errors
     /// For an empty ring, or when the library refuses a key.
-    pub fn eddsa(ring: &[(u32, &str)], issuer: &str) -> Result<Self, PortError> {
+    pub fn eddsa(ring: &[(u32, &str)], base: &str) -> Result<Self, PortError> {
         let (mut keys, mut public) = (Vec::new(), Vec::new());
         for (id, secret) in ring {
             let mut seed = Zeroizing::new([0u8; 32]);
@@ -125,14 +126,14 @@ impl JwtSigner {
             public.push(jwk);
         }
         let jwks = serde_json::to_string(&JwkSet { keys: public }).map_err(failed)?;
-        Self::of(keys, Algorithm::EdDSA, issuer, Some(jwks))
+        Self::of(keys, Algorithm::EdDSA, base, Some(jwks))
     }
 
-    fn of(keys: Vec<SigningKey>, algorithm: Algorithm, issuer: &str, jwks: Option<String>) -> Result<Self, PortError> {
+    fn of(keys: Vec<SigningKey>, algorithm: Algorithm, base: &str, jwks: Option<String>) -> Result<Self, PortError> {
         if keys.is_empty() {
             return Err(failed("the ring is empty"));
         }
-        Ok(Self { keys, validation: validation(algorithm), issuer: issuer.to_owned(), jwks })
+        Ok(Self { keys, validation: validation(algorithm), base: base.to_owned(), jwks })
     }
 
     fn newest(&self) -> Result<&SigningKey, PortError> {
@@ -148,7 +149,7 @@ impl JwtSigner {
     }
 
     fn accepts(&self, claims: &Claims, realm: &Realm, now: i64) -> bool {
-        claims.iss == self.issuer
+        claims.iss == self.issuer(realm)
             && claims.aud.has(realm)
             && now < claims.exp
             && claims.nbf <= now + LEEWAY
@@ -188,7 +189,7 @@ fn validation(algorithm: Algorithm) -> Validation {
 impl TokenSigner for JwtSigner {
     fn sign(&self, claims: &AccessClaims) -> Result<SecretString, PortError> {
         let claims = Claims {
-            iss: self.issuer.clone(),
+            iss: self.issuer(&claims.realm),
             aud: Audience::One(claims.realm.to_string()),
             sub: claims.user.to_string(),
             jti: claims.id.to_string(),
@@ -238,8 +239,8 @@ impl TokenSigner for JwtSigner {
         self.keys.iter().any(|key| prove(key, realm, token).matches(proof))
     }
 
-    fn issuer(&self) -> &str {
-        &self.issuer
+    fn issuer(&self, realm: &Realm) -> String {
+        format!("{}/{realm}", self.base)
     }
 
     fn jwks(&self) -> Option<String> {
@@ -268,7 +269,7 @@ mod tests {
 
     fn claims() -> Value {
         json!({
-            "iss": ISSUER, "aud": "User1", "sub": UserId::from_bytes([1; 16]).to_string(),
+            "iss": format!("{ISSUER}/User1"), "aud": "User1", "sub": UserId::from_bytes([1; 16]).to_string(),
             "amr": ["pwd"], "acr": "aal1", "client_id": "User1",
             "jti": AccessTokenId::from_bytes([2; 16]).to_string(), "sid": SessionId::from_bytes([3; 16]).to_string(),
             "iat": NOW, "nbf": NOW, "exp": NOW + 1800, "auth_time": NOW,

@@ -12,9 +12,9 @@ use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::extension::{ClientId, Extension};
 use lettre::{Address, Message};
-use portcullis_core::model::email::Email;
+use portcullis_core::model::email::{Email, EnvelopeAddress};
 use portcullis_core::model::ids::{JobId, UserId};
 use portcullis_core::model::message::EmailMessage;
 use portcullis_core::model::realm::Realm;
@@ -92,7 +92,8 @@ impl SmtpMailer {
     /// # Errors
     /// For a sender that is no address or a host no TLS can be made for.
     pub fn new(settings: SmtpSettings, renderer: Arc<Renderer>, links: LinkBuilder) -> Result<Self, String> {
-        let address: Address = settings.from.parse().map_err(|error| format!("MAIL_FROM: {error}"))?;
+        let from = Email::parse(&settings.from).ok().and_then(|email| email.envelope());
+        let address = from.map(to_address).ok_or_else(|| "MAIL_FROM: is no e-mail address".to_owned())?;
         let domain = address.domain().to_owned();
         let mut tls = TlsParameters::builder(settings.host.clone())
             .dangerous_accept_invalid_certs(!settings.validate_certificates)
@@ -159,6 +160,21 @@ impl SmtpMailer {
         }
     }
 
+    /// Whether the server takes addresses with more than ASCII before the @ (RFC 6531).
+    ///
+    /// # Errors
+    /// Why it could not be asked. Says no password.
+    pub async fn offers_smtputf8(&self) -> Result<bool, String> {
+        match self.connection().await {
+            Ok(connection) => {
+                let offers = offers_smtputf8(&connection);
+                self.keep(connection);
+                Ok(offers)
+            }
+            Err(SendError::Later(reason) | SendError::After(_, reason) | SendError::Never(reason)) => Err(reason),
+        }
+    }
+
     fn take_idle(&self) -> Option<AsyncSmtpConnection> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
@@ -174,11 +190,15 @@ impl SmtpMailer {
     fn message(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<Message, SendError> {
         let mail = render(&self.renderer, &self.links, &envelope.realm, message)?;
         let never = |what: &'static str| move |_| SendError::Never(what.to_owned());
-        let address: Address =
-            to.as_str().parse().map_err(|_| SendError::Never("the address cannot be written to".to_owned()))?;
+        let unwritable = || SendError::Never("the address cannot be written to".to_owned());
+        let address = to_address(to.envelope().ok_or_else(unwritable)?);
+        // lettre would read the addresses again from the head, by a narrower grammar
+        let path = lettre::address::Envelope::new(Some(self.from.email.clone()), vec![address.clone()]);
+        let path = path.map_err(|_| unwritable())?;
         let id = envelope.job.to_string();
         let id = format!("<{}.{}@{}>", id.trim_start_matches(JobId::PREFIX), envelope.part, self.domain);
         Message::builder()
+            .envelope(path)
             .from(self.from.clone())
             .to(Mailbox::new(None, address))
             // a name that looks like an encoded word would be decoded by its reader: this has lettre encode it as it is
@@ -195,6 +215,11 @@ impl Mailer for SmtpMailer {
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
         let message = self.message(envelope, to, message)?;
         let mut connection = self.connection().await?;
+        let needs_smtputf8 = to.envelope().is_some_and(|address| address.needs_smtputf8());
+        if needs_smtputf8 && !offers_smtputf8(&connection) {
+            self.keep(connection);
+            return Err(SendError::Later("the mail server no longer offers SMTPUTF8 and 8BITMIME".to_owned()));
+        }
         in_time(SEND, connection.send(message.envelope(), &message.formatted())).await?;
         self.keep(connection);
         Ok(())
@@ -222,6 +247,17 @@ impl Mailer for SmtpMailer {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), healthy));
         Some(healthy)
     }
+}
+
+/// The envelope's own grammar decides: lettre's is narrower.
+fn to_address(address: EnvelopeAddress) -> Address {
+    Address::new_dangerous(address.local, address.domain)
+}
+
+/// SMTPUTF8 includes 8BITMIME (RFC 6531, section 3.1).
+fn offers_smtputf8(connection: &AsyncSmtpConnection) -> bool {
+    let server = connection.server_info();
+    server.supports_feature(Extension::SmtpUtfEight) && server.supports_feature(Extension::EightBitMime)
 }
 
 /// lettre's own timeout is for the TCP connection only.

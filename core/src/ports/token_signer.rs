@@ -51,8 +51,8 @@ pub trait TokenSigner: Send + Sync {
     /// Whether a proof is one of this server's, under any key that is still in the ring.
     fn verify_refresh_proof(&self, realm: &Realm, token: &[u8], proof: &Digest) -> bool;
 
-    /// The `iss` its tokens carry.
-    fn issuer(&self) -> &str;
+    /// The `iss` of a realm's tokens (RFC 8414): the server's address and the realm.
+    fn issuer(&self, realm: &Realm) -> String;
 
     /// The public keys as a JWK set (RFC 7517, JSON), where signing is asymmetric.
     fn jwks(&self) -> Option<String>;

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portcullis_adapters::crypto::record_macs::RecordMacs;
-use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::mongodb::MongoDb;
 use portcullis_adapters::redis::probe;
@@ -114,14 +113,16 @@ async fn redis(settings: &Settings) -> CheckResult {
 
 async fn mail(settings: &Settings, renderer: &Arc<Renderer>) -> CheckResult {
     let Some(mail) = &settings.mail else { return CheckResult::ok("mail", "not set: mail goes to the mailbox") };
-    // no message is sent: the links lead nowhere
-    let links = LinkBuilder { public_url: String::new(), app_name: settings.app.name.clone() };
-    let looked = match messaging::smtp(settings, mail, renderer, &links) {
-        Ok(mailer) => mailer.look().await,
+    let looked = match messaging::connectable(settings, mail, renderer) {
+        Ok(mailer) => mailer.offers_smtputf8().await,
         Err(told) => Err(told),
     };
     match looked {
-        Ok(()) => CheckResult::ok("mail", format!("{}:{} takes mail from us", mail.host, mail.port)),
+        Ok(false) if settings.input.smtputf8 => {
+            let saw = format!("MAIL_SMTPUTF8: {}", messaging::NO_SMTPUTF8);
+            CheckResult::failed("mail", saw, "a mail server with SMTPUTF8", messaging::NO_SMTPUTF8_FIX)
+        }
+        Ok(_) => CheckResult::ok("mail", format!("{}:{} takes mail from us", mail.host, mail.port)),
         Err(reason) => {
             let fix = if reason.contains("certificate") {
                 "set TLS_CA_FILE to the certificate of the authority that signs it, and MAIL_SERVER to a name that \

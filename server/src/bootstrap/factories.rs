@@ -47,11 +47,11 @@ pub fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
     Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", error.with_cause()))
 }
 
-pub fn signer(settings: &Settings, issuer: &str) -> Result<JwtSigner, String> {
+pub fn signer(settings: &Settings, public_url: &str) -> Result<JwtSigner, String> {
     let ring = settings.secrets.jwt_secrets.entries();
     let made = match settings.signing {
-        Signing::Hs256 => JwtSigner::hs256(&ring, issuer),
-        Signing::EdDsa => JwtSigner::eddsa(&ring, issuer),
+        Signing::Hs256 => JwtSigner::hs256(&ring, public_url),
+        Signing::EdDsa => JwtSigner::eddsa(&ring, public_url),
     };
     made.map_err(|error| format!("JWT_SECRET: {error}"))
 }
@@ -75,7 +75,8 @@ pub fn policy(settings: &Settings) -> Policy {
             max_length,
             min_score: settings.passwords.min_score,
         },
-        phones: if settings.phone_validation_strict { PhoneValidation::Strict } else { PhoneValidation::E164 },
+        smtputf8: settings.input.smtputf8,
+        phones: if settings.input.strict_phones { PhoneValidation::Strict } else { PhoneValidation::E164 },
         enumeration_allowed: settings.account_enumeration_allowed,
         limits_on: settings.limits.enabled,
         texts: settings.sms_quotas.clone(),

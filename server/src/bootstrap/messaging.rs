@@ -81,12 +81,32 @@ pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> 
     TwilioSmsSender::new(settings, renderer.clone())
 }
 
-pub fn smtp(
-    settings: &Settings,
-    mail: &Mail,
-    renderer: &Arc<Renderer>,
-    links: &LinkBuilder,
-) -> Result<SmtpMailer, String> {
+/// With `MAIL_SMTPUTF8=on` the mail server must offer it. One that is away can't be asked: a start does not wait for it.
+pub async fn check_smtputf8(settings: &Settings) -> Result<(), String> {
+    let Some(mail) = settings.mail.as_ref().filter(|_| settings.input.smtputf8) else { return Ok(()) };
+    let renderer = Renderer::new(None).map_err(|error| error.to_string())?;
+    match connectable(settings, mail, &Arc::new(renderer))?.offers_smtputf8().await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("MAIL_SMTPUTF8: {NO_SMTPUTF8}. Fix: {NO_SMTPUTF8_FIX}")),
+        Err(reason) => {
+            tracing::warn!("MAIL_SMTPUTF8: the mail server could not be asked: {reason}");
+            Ok(())
+        }
+    }
+}
+
+/// A mail server that offers too little for `MAIL_SMTPUTF8=on`.
+pub const NO_SMTPUTF8: &str = "the mail server does not offer SMTPUTF8 and 8BITMIME";
+/// What helps.
+pub const NO_SMTPUTF8_FIX: &str = "switch SMTPUTF8 on there, or remove MAIL_SMTPUTF8";
+
+/// A mailer for checks of the connection, whose links lead nowhere.
+pub fn connectable(settings: &Settings, mail: &Mail, renderer: &Arc<Renderer>) -> Result<SmtpMailer, String> {
+    let links = LinkBuilder { public_url: String::new(), app_name: settings.app.name.clone() };
+    smtp(settings, mail, renderer, &links)
+}
+
+fn smtp(settings: &Settings, mail: &Mail, renderer: &Arc<Renderer>, links: &LinkBuilder) -> Result<SmtpMailer, String> {
     let protection = match (mail.tls, mail.starttls) {
         (true, _) => Protection::Tls,
         (false, true) => Protection::StartTls,

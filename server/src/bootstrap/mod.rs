@@ -40,6 +40,7 @@ use crate::config::{Database, Environment, Settings};
 use crate::http::app::{About, App, Count};
 use crate::http::client_disconnect::CancellableHasher;
 use crate::http::known_addresses::KnownAddresses;
+use crate::http::system::services::SharedHealth;
 use crate::http::unlisted_proxies::UnlistedProxies;
 
 /// How long a start waits for its database.
@@ -93,6 +94,7 @@ impl Server {
         world: ClockAndRandomness,
         timeout: Duration,
     ) -> Result<Self, String> {
+        messaging::check_smtputf8(settings).await?;
         let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
         let stores = Stores::open(settings, &cipher, &digests, timeout, &world.clock).await?;
         Self::compose_on(settings, address, Infrastructure { world, cipher, digests, stores }, |_| {})
@@ -157,7 +159,7 @@ impl Server {
             service.clone(),
             realms,
             renderer,
-            AppParts { mailbox, about, started, redis: stores.redis, counts },
+            AppParts { mailbox, about, started, redis: stores.redis, counts, public_url },
         )?;
         Ok(Self { service, app: Arc::new(app) })
     }
@@ -230,6 +232,7 @@ struct AppParts {
     started: Instant,
     redis: Option<Arc<Redis>>,
     counts: Vec<Count>,
+    public_url: String,
 }
 
 fn app(
@@ -261,9 +264,14 @@ fn app(
         operator_tokens: settings.secrets.operator_token.iter().cloned().collect(),
         service_clients: settings.service_clients.clone(),
         https: settings.public_url.is_https(),
+        public_url: parts.public_url,
+        app_url: settings.browsers.app_url.clone(),
+        api_docs: settings.browsers.api_docs,
         cors_origins: origins.collect::<Result<_, _>>()?,
         known_addresses: KnownAddresses::default(),
         unlisted_proxies,
+        cors_headers: settings.browsers.cors_headers.clone(),
+        health: SharedHealth::default(),
         counts,
         metrics: recorder.handle(),
         recorder,

@@ -30,7 +30,7 @@ use crate::connections::ConnectionLimits;
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::ConfigProblems;
 pub use secrets::{KeyRing, Secrets};
-pub use sections::{Mail, MailboxAccess, RateQuota, Twilio, Watchman};
+pub use sections::{Browsers, InputRules, Mail, MailboxAccess, RateQuota, Twilio, Watchman};
 pub use settings_registry::{DEFAULT_LIMITS, flags, reference};
 pub use sources::Sources;
 
@@ -275,8 +275,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// New passwords.
     pub passwords: Passwords,
-    /// `PHONE_VALIDATION=strict`.
-    pub phone_validation_strict: bool,
+    /// Rules of what people type.
+    pub input: InputRules,
     /// `ACCOUNT_ENUMERATION=allow`.
     pub account_enumeration_allowed: bool,
     /// `SERVICE_CLIENTS`.
@@ -287,6 +287,8 @@ pub struct Settings {
     pub breached_passwords_file: Option<PathBuf>,
     /// `CORS_ORIGINS`.
     pub cors_origins: Vec<String>,
+    /// What browsers meet.
+    pub browsers: Browsers,
     /// `DEV_MAILBOX`.
     pub dev_mailbox: MailboxAccess,
     /// Logs.

@@ -474,13 +474,21 @@ fn other_services_are_read_or_refused() {
     assert!(load(&[("REDIS_PORT", "tcp://10.0.0.1:6379")], None).redis.is_none());
     let mail = [("MAIL_SERVER", "smtp.example.com"), ("USE_CREDENTIALS", "false"), ("MAIL_FROM", "nobody")];
     assert!(problems(&mail, None).contains("MAIL_FROM (from the environment): \"nobody\" is no e-mail address"));
-    assert!(!load(&[("PHONE_VALIDATION", "lenient")], None).phone_validation_strict);
+    assert!(!load(&[("PHONE_VALIDATION", "lenient")], None).input.strict_phones);
+    assert!(problems(&[("CORS_HEADERS", "x-tenant,*")], None).contains("CORS_HEADERS"));
+    assert!(problems(&[("CORS_HEADERS", "a b")], None).contains("CORS_HEADERS"));
+    assert!(problems(&[("APP_URL", "app.example.com")], None).contains("APP_URL"));
+    let mail = [("MAIL_SERVER", "smtp.example.com"), ("USE_CREDENTIALS", "false"), ("MAIL_FROM", "é@example.com")];
+    assert!(problems(&mail, None).contains("MAIL_FROM"));
+    let _ = load(&[mail.as_slice(), &[("MAIL_SMTPUTF8", "on")]].concat(), None);
     assert!(problems(&[("REALMS", " , ")], None).contains("names no realm"));
 }
 
 #[test]
 fn no_realm_takes_the_place_of_a_path_of_the_system() {
-    for endpoint in routes::system_endpoints().iter().chain(&routes::development_endpoints()) {
+    let endpoints =
+        [routes::system_endpoints(), routes::documentation_endpoints(), routes::development_endpoints()].concat();
+    for endpoint in endpoints.iter().filter(|endpoint| endpoint.path != "/") {
         let first = endpoint.path.trim_start_matches('/').split('/').next().unwrap();
         assert!(
             problems(&[("REALMS", &format!("User1,{}", first.to_uppercase()))], None).contains("REALMS"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 use portcullis_adapters::messaging::dev_mailbox::DevMailbox;
@@ -18,6 +18,7 @@ use portcullis_core::service::AuthService;
 
 use crate::config::{MailboxAccess, SecretText, ServiceClientSettings};
 use crate::http::known_addresses::KnownAddresses;
+use crate::http::system::services::SharedHealth;
 use crate::http::unlisted_proxies::UnlistedProxies;
 
 /// The quota of a rate limit, by its name (docs/http-api.md).
@@ -54,10 +55,20 @@ pub struct App {
     pub service_clients: Vec<ServiceClientSettings>,
     /// Whether links are https, and so HSTS is sent.
     pub https: bool,
+    /// The base of links, without a slash at its end.
+    pub public_url: String,
+    /// The application that people log in to, where it is set.
+    pub app_url: Option<String>,
+    /// Whether the documentation is served.
+    pub api_docs: bool,
     /// Origins that may call from a browser.
     pub cors_origins: Vec<HeaderValue>,
     /// Clients that have logged in.
     pub known_addresses: KnownAddresses,
+    /// Request headers that they may send beside the usual ones.
+    pub cors_headers: Vec<HeaderName>,
+    /// The newest answers of the stores about their health.
+    pub health: SharedHealth,
     /// Counts and times.
     pub recorder: PrometheusRecorder,
     /// Counts that adapters keep, by their metric's name.

@@ -16,7 +16,7 @@ use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use crate::http::app::App;
-use crate::http::extract::realm_of;
+use crate::http::extract::{check_query, realm_of};
 use crate::http::problem::Problem;
 
 /// The user whose access token the request carries.
@@ -32,7 +32,9 @@ impl FromRequestParts<Arc<App>> for Authenticated {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        authenticate(app, realm_of(parts)?, &parts.headers).await.map(Self)
+        let caller = authenticate(app, realm_of(parts)?, &parts.headers).await?;
+        check_query(parts)?;
+        Ok(Self(caller))
     }
 }
 
@@ -41,6 +43,7 @@ impl FromRequestParts<Arc<App>> for Operator {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         if is_operator(app, &parts.headers) {
+            check_query(parts)?;
             return Ok(Self);
         }
         Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge("Bearer realm=\"operator\""))
@@ -53,6 +56,7 @@ impl FromRequestParts<Arc<App>> for ServiceClient {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let realm = realm_of(parts)?;
         if service_client(app, realm, &parts.headers).is_some() {
+            check_query(parts)?;
             return Ok(Self);
         }
         Err(Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)

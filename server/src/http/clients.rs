@@ -51,7 +51,7 @@ pub async fn introspect(context: RealmContext, _: ServiceClient, input: Input) -
     let service = context.service();
     let body = match service.sessions().introspect(realm, token.expose()).await? {
         None => json!({"active": false}),
-        Some(token) => describe(realm, service.ports.signer.issuer(), &token),
+        Some(token) => describe(realm, &service.ports.signer.issuer(realm), &token),
     };
     Ok(json(StatusCode::OK, &body))
 }

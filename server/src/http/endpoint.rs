@@ -64,6 +64,8 @@ pub struct Endpoint {
     pub changes_by_get: ChangesByGet,
     /// Whether a success is a login: its client is known from then on.
     pub opens_session: bool,
+    /// Whether the handler reads the query. Any query is refused elsewhere.
+    pub reads_query: bool,
 }
 
 impl Endpoint {
@@ -93,6 +95,7 @@ impl Endpoint {
             cancel_on_disconnect: false,
             changes_by_get: ChangesByGet::Never,
             opens_session: false,
+            reads_query: false,
         }
     }
 
@@ -124,6 +127,12 @@ impl Endpoint {
     #[must_use]
     pub fn opens_session(self) -> Self {
         Self { opens_session: true, ..self }
+    }
+
+    /// Leaves the query to the handler.
+    #[must_use]
+    pub fn reads_query(self) -> Self {
+        Self { reads_query: true, ..self }
     }
 
     /// Stops the handler when the client disconnects.

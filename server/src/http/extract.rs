@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::header::{CONNECTION, CONTENT_TYPE, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use portcullis_core::model::client::Client;
@@ -35,6 +35,27 @@ pub struct RequestScope {
     pub realm: Option<Realm>,
     /// The client's address.
     pub address: IpAddr,
+    /// Whether the endpoint reads the query.
+    pub reads_query: bool,
+}
+
+/// Refuses a query where the endpoint reads none. A protected endpoint authenticates first.
+///
+/// # Errors
+/// `validation_failed` with each name, or `malformed_request`.
+pub fn refuse_unread_query(uri: &Uri, reads_query: bool) -> Result<(), Problem> {
+    match uri.query() {
+        Some(query) if !reads_query => FormFields::from_form(query.as_bytes())?.finish(),
+        _ => Ok(()),
+    }
+}
+
+/// The same for a request that has been authenticated.
+///
+/// # Errors
+/// As [`refuse_unread_query`].
+pub fn check_query(parts: &Parts) -> Result<(), Problem> {
+    refuse_unread_query(&parts.uri, scope_of(parts)?.reads_query)
 }
 
 /// The realm of the path.

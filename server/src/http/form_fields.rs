@@ -174,7 +174,8 @@ impl FormFields {
         if violations.is_empty() { Ok(()) } else { Err(Problem::invalid(violations)) }
     }
 
-    /// Fails if there is a violation other than unknown fields, which RFC 6749 (section 3.2) says to ignore.
+    /// Fails if there is a violation other than unknown fields, which RFC 6749 (section 3.2) says to ignore, and which
+    /// mail services add to links (`utm_source`).
     ///
     /// # Errors
     /// `validation_failed` with all violations.

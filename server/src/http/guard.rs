@@ -23,7 +23,7 @@ use crate::http::auth::{authenticate, credentials, service_client};
 use crate::http::client_disconnect::run_to_completion;
 use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::error::too_many;
-use crate::http::extract::RequestScope;
+use crate::http::extract::{RequestScope, refuse_unread_query};
 use crate::http::negotiation::only_json;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{RateLimit, is_daily_quota};
@@ -64,8 +64,13 @@ pub async fn guard(
             (too_many(limit.decision.retry_after).into_response(), Some(limit))
         }
         Ok(limit) => {
-            request.extensions_mut().insert(RequestScope { realm: guard.realm.clone(), address: ip });
-            (guard.run(&address, request, next).await, limit)
+            let reads_query = guard.endpoint.reads_query;
+            request.extensions_mut().insert(RequestScope { realm: guard.realm.clone(), address: ip, reads_query });
+            let is_public = guard.endpoint.access == Access::Public;
+            match refuse_unread_query(request.uri(), reads_query || !is_public) {
+                Ok(()) => (guard.run(&address, request, next).await, limit),
+                Err(problem) => (problem.into_response(), limit),
+            }
         }
     };
     let allowed = limit.as_ref().is_some_and(|limit| limit.decision.allowed);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::http::app::App;
 use crate::http::endpoint::HandlerResult;
-use crate::http::negotiation::{ResponseFormat, preferred_format};
+use crate::http::negotiation::prefers_page;
 use crate::http::openapi::operation::{Operation, page_or};
 use crate::http::openapi::schemas;
 use crate::http::pages::{self, page};
@@ -45,7 +45,7 @@ pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> HandlerRes
     // mails bring their own style elements: each is let through by its hash
     let styles: BTreeSet<String> = messages.iter().filter_map(|m| m.html.as_deref()).flat_map(style_hashes).collect();
     let messages = serde_json::to_value(messages).unwrap_or(Value::Null);
-    if preferred_format(&headers, ResponseFormat::Page) == ResponseFormat::Json {
+    if !prefers_page(&headers) {
         return Ok(json(StatusCode::OK, &messages));
     }
     let values = json!({"app_name": app.service.policy.app_name, "messages": messages});

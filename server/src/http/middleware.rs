@@ -20,7 +20,8 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
 
 use crate::http::app::App;
-use crate::http::problem::Problem;
+use crate::http::negotiation::prefers_error_page;
+use crate::http::problem::{ErrorFormat, Problem};
 
 /// The policy of every response that does not bring its own: nothing may be loaded, framed or submitted.
 const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -29,6 +30,18 @@ const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; 
 const URI_LIMIT: usize = 8192;
 /// The longest header section, in bytes.
 const HEADERS_LIMIT: usize = 32_768;
+
+/// The request headers that a page of an allowed origin may send: ours, and those of tracing libraries.
+const CORS_HEADERS: [HeaderName; 8] = [
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    IF_MATCH,
+    HeaderName::from_static("x-requested-with"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+    HeaderName::from_static("sentry-trace"),
+];
 
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 7] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -79,9 +92,15 @@ pub async fn check_head(mut request: Request, next: Next) -> Response {
 /// The id is never taken from the client (`tower_http::request_id` would do that): it is written to the log.
 pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = request_id(&app);
+    let by_link = matches!(*request.method(), Method::GET | Method::HEAD);
+    let as_page = prefers_error_page(request.headers());
     let mut response = next.run(request).instrument(tracing::info_span!("request", %id)).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        problem.write_body(&mut response, &id);
+        // an OAuth client reads JSON, whatever its library says in `Accept`
+        let as_page = as_page && (by_link || problem.format == ErrorFormat::Problem);
+        if !as_page || !problem.write_page(&app, &mut response, &id) {
+            problem.write_body(&mut response, &id);
+        }
     }
     let headers = response.headers_mut();
     headers.reserve(SECURITY_HEADERS.len() + 4);
@@ -135,7 +154,7 @@ pub fn cors_layer(app: &App) -> Arc<CorsLayer> {
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(app.cors_origins.clone()))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, IF_MATCH])
+        .allow_headers(CORS_HEADERS.into_iter().chain(app.cors_headers.iter().cloned()).collect::<Vec<_>>())
         .expose_headers([
             ETAG,
             RETRY_AFTER,

@@ -38,6 +38,8 @@ mod profile;
 mod recovery;
 mod registration;
 mod sessions;
+mod start_page;
 pub mod system;
 #[cfg(feature = "testkit")]
 mod test_control;
+mod well_known;

@@ -1,16 +1,7 @@
 //! Content negotiation: JSON or a page.
 
 use http::HeaderMap;
-use http::header::ACCEPT;
-
-/// The format that a client prefers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResponseFormat {
-    /// `application/json` outranks `text/html`.
-    Json,
-    /// A page.
-    Page,
-}
+use http::header::{ACCEPT, CONTENT_TYPE};
 
 /// The ranges of `Accept`, lower-cased, each with its quality, 0 to 1000.
 fn ranges(headers: &HeaderMap) -> Vec<(String, u32)> {
@@ -27,35 +18,32 @@ fn ranges(headers: &HeaderMap) -> Vec<(String, u32)> {
     values.flat_map(|value| value.split(',')).map(range).collect()
 }
 
-/// The quality of a media type, 0 to 1000; the most specific range decides.
-fn quality(headers: &HeaderMap, kind: &str, subkind: &str) -> u32 {
-    let mut best = (0, 0);
-    for (name, q) in ranges(headers) {
-        let specificity = match name.split_once('/') {
-            Some((k, s)) if k == kind && s == subkind => 3,
-            Some((k, "*")) if k == kind => 2,
-            Some(("*", "*")) => 1,
-            _ => continue,
-        };
-        if specificity > best.0 {
-            best = (specificity, q);
-        }
-    }
-    best.1
+/// The quality of a media type that `Accept` names itself, not by a wildcard.
+fn named(headers: &HeaderMap, name: &str) -> Option<u32> {
+    ranges(headers).into_iter().find(|(range, q)| range == name && *q > 0).map(|(_, q)| q)
 }
 
-/// JSON where `application/json` outranks `text/html`; a client that names neither gets what `default` says.
+/// Whether the body of a request is declared as JSON.
+fn has_json_body(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
+}
+
+/// Whether the answer to a form or a link is a page. It is JSON where the request's body was JSON, or where
+/// `Accept` names `application/json` and does not name `text/html` or ranks it lower.
 #[must_use]
-pub fn preferred_format(headers: &HeaderMap, default: ResponseFormat) -> ResponseFormat {
-    if !headers.contains_key(ACCEPT) {
-        return default;
-    }
-    let (json, html) = (quality(headers, "application", "json"), quality(headers, "text", "html"));
-    match json.cmp(&html) {
-        std::cmp::Ordering::Greater => ResponseFormat::Json,
-        std::cmp::Ordering::Less => ResponseFormat::Page,
-        std::cmp::Ordering::Equal => default,
-    }
+pub fn prefers_page(headers: &HeaderMap) -> bool {
+    let json_first = match (named(headers, "application/json"), named(headers, "text/html")) {
+        (Some(json), Some(html)) => json > html,
+        (json, _) => json.is_some(),
+    };
+    !json_first && !has_json_body(headers)
+}
+
+/// Whether an error is shown as a page: to a browser that opened a link or sent a form.
+#[must_use]
+pub fn prefers_error_page(headers: &HeaderMap) -> bool {
+    named(headers, "text/html").is_some() && prefers_page(headers)
 }
 
 /// Whether the client accepts JSON and no page at all. A mail scanner never does.
@@ -75,22 +63,35 @@ mod tests {
     }
 
     #[test]
-    fn the_higher_quality_wins() {
-        assert_eq!(preferred_format(&HeaderMap::new(), ResponseFormat::Page), ResponseFormat::Page);
-        assert_eq!(preferred_format(&accept("*/*"), ResponseFormat::Json), ResponseFormat::Json);
-        assert_eq!(preferred_format(&accept("application/json"), ResponseFormat::Page), ResponseFormat::Json);
-        assert_eq!(
-            preferred_format(&accept("text/html,application/json;q=0.9"), ResponseFormat::Json),
-            ResponseFormat::Page
-        );
-        assert_eq!(
-            preferred_format(&accept("text/html;q=0.5, application/json"), ResponseFormat::Page),
-            ResponseFormat::Json
-        );
-        assert_eq!(
-            preferred_format(&accept("text/html,application/xhtml+xml,*/*;q=0.8"), ResponseFormat::Json),
-            ResponseFormat::Page
-        );
+    fn a_page_answers_unless_json_is_asked_for() {
+        assert!(prefers_page(&HeaderMap::new()) && !prefers_error_page(&HeaderMap::new()));
+        for (text, page, error_page) in [
+            ("*/*", true, false),
+            ("application/json", false, false),
+            ("application/json, text/plain, */*", false, false),
+            ("text/html,application/json;q=0.9", true, true),
+            ("text/html;q=0.5, application/json", false, false),
+            ("text/html, application/json", true, true),
+            ("text/html;q=0, application/json;q=0.1", false, false),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", true, true),
+            ("application/json;q=0", true, false),
+        ] {
+            let headers = accept(text);
+            assert_eq!((prefers_page(&headers), prefers_error_page(&headers)), (page, error_page), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_json_body_is_answered_by_json() {
+        for (content_type, page) in [
+            ("application/json", false),
+            ("Application/JSON; charset=utf-8", false),
+            ("application/x-www-form-urlencoded", true),
+        ] {
+            let mut headers = accept("*/*");
+            headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+            assert_eq!(prefers_page(&headers), page, "{content_type}");
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ use crate::http::routes::{optional_endpoints, realm_endpoints, system_endpoints}
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, clients, logins, mailbox, passwords, phones, profile, recovery, registration, sessions, system,
+    account, clients, logins, mailbox, passwords, phones, profile, recovery, registration, sessions, start_page,
+    system, well_known,
 };
 
 /// The document for this deployment's realms.
@@ -250,6 +251,8 @@ fn all_schemas() -> Value {
         account::schemas(),
         clients::schemas(),
         system::schemas(),
+        start_page::schemas(),
+        well_known::schemas(),
         mailbox::schemas(),
         #[cfg(feature = "testkit")]
         test_control::schemas(),

@@ -9,7 +9,7 @@ use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::logins::token_response;
-use crate::http::negotiation::{ResponseFormat, preferred_format};
+use crate::http::negotiation::prefers_page;
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok, optional, page_or, required, text};
 use crate::http::openapi::schemas;
 use crate::http::pages::page;
@@ -50,7 +50,7 @@ pub static RESET_FORM: Operation = Operation::new(
 pub async fn reset_form(context: RealmContext, input: Input) -> HandlerResult {
     let mut query = input.query()?;
     let token = query.required_secret("token");
-    query.finish()?;
+    query.finish_ignoring_unknown()?;
     match context.service().passwords().preview_reset(&context.realm, token.expose()).await {
         Ok(()) => form(&context, StatusCode::OK, token.expose(), &[]),
         Err(AuthError::InvalidToken) => failed(&context),
@@ -78,7 +78,7 @@ pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
         .passwords()
         .reset_password(&context.realm, token.expose(), password.expose(), &context.client)
         .await;
-    if preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Json {
+    if !prefers_page(&input.headers) {
         outcome?;
         return Ok(json(StatusCode::OK, &json!({"message": "Password reset successfully"})));
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
-use crate::http::negotiation::{ResponseFormat, preferred_format};
+use crate::http::negotiation::prefers_page;
 use crate::http::openapi::operation::{FORM, JSON, Operation, page_or, required};
 use crate::http::openapi::schemas;
 use crate::http::pages::{human_time, page, rfc3339};
@@ -42,7 +42,7 @@ pub async fn undo_page(context: RealmContext, input: Input) -> HandlerResult {
     let mut query = input.query()?;
     let token = query.required_text("token");
     query.finish_ignoring_unknown()?;
-    let wants_page = preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Page;
+    let wants_page = prefers_page(&input.headers);
     match context.service().recovery().preview_undo(&context.realm, &token).await {
         Ok(preview) if wants_page => form(&context, StatusCode::OK, &token, preview),
         Ok(preview) => {
@@ -76,7 +76,7 @@ pub async fn undo(context: RealmContext, input: Input) -> HandlerResult {
     fields.finish()?;
     let recovery = context.service().recovery();
     let outcome = recovery.undo(&context.realm, &token, password.as_deref(), &context.client).await;
-    let wants_page = preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Page;
+    let wants_page = prefers_page(&input.headers);
     match outcome {
         Ok(undone) if !wants_page => Ok(json(StatusCode::OK, &undone_json(&context, undone))),
         Ok(Undone::Restored) => result(&context, StatusCode::OK, "undo_restored.html"),

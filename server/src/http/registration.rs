@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::form_fields::FormFields;
-use crate::http::negotiation::{ResponseFormat, only_json, preferred_format};
+use crate::http::negotiation::{only_json, prefers_page};
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok, page_or, required};
 use crate::http::openapi::schemas;
 use crate::http::pages::{human_time, page};
@@ -26,7 +26,7 @@ const PASSWORD_NEEDED: &str = "The password of the registration, where another o
 /// The schemas of the group.
 pub fn schemas() -> Value {
     json!({
-        "Registration": schemas::object(&["first_name", "last_name", "email", "phone", "country_code", "password"], json!({
+        "Registration": schemas::object(&["first_name", "email", "phone", "country_code", "password"], json!({
             "first_name": schemas::first_name(), "last_name": schemas::last_name(), "email": schemas::email(), "phone": schemas::phone(),
             "country_code": schemas::country_code(), "password": schemas::password(),
         })),
@@ -99,7 +99,7 @@ pub static VERIFY_PAGE: Operation = Operation::new(
 pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
     let mut query = input.query()?;
     let token = query.required_secret("token");
-    query.finish()?;
+    query.finish_ignoring_unknown()?;
     let (service, realm) = (context.service(), &context.realm);
     if only_json(&input.headers) {
         let verified = service.registrations().verify_link(realm, token.expose(), None).await?;
@@ -142,7 +142,7 @@ pub static VERIFY: Operation = Operation::new(
 /// `POST /verify`: the button of the page, or the code of the mail.
 pub async fn verify(context: RealmContext, input: Input) -> HandlerResult {
     let fields = input.query_or_body(Accepts::JsonOrForm)?;
-    let wants_page = preferred_format(&input.headers, ResponseFormat::Page) == ResponseFormat::Page;
+    let wants_page = prefers_page(&input.headers);
     match verify_fields(&context, fields).await {
         Ok(Outcome::Rejected) => rejected(&context, wants_page),
         Ok(Outcome::Verified(verified)) if !wants_page => Ok(verified_json(verified)),

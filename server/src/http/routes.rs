@@ -22,7 +22,8 @@ use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, clients, demo, docs, logins, mailbox, passwords, phones, profile, recovery, registration, sessions, system,
+    account, clients, demo, docs, logins, mailbox, passwords, phones, profile, recovery, registration, sessions,
+    start_page, system, well_known,
 };
 
 const GET: &[Method] = &[Method::GET];
@@ -38,25 +39,25 @@ const PUT_PATCH: &[Method] = &[Method::PUT, Method::PATCH];
 pub fn realm_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("create", POST, "/create", registration::create, &registration::CREATE).limit("create"),
-        Endpoint::new("verify_page", GET, "/verify", registration::verify_page, &registration::VERIFY_PAGE).limit("verify_page").changes_by_get(ChangesByGet::ForJsonAlone),
-        Endpoint::new("verify", POST, "/verify", registration::verify, &registration::VERIFY).limit("verify"),
+        Endpoint::new("verify_page", GET, "/verify", registration::verify_page, &registration::VERIFY_PAGE).limit("verify_page").changes_by_get(ChangesByGet::ForJsonAlone).reads_query(),
+        Endpoint::new("verify", POST, "/verify", registration::verify, &registration::VERIFY).limit("verify").reads_query(),
         Endpoint::new("resend_verification", POST, "/resend_verification", registration::resend, &registration::RESEND).limit("resend_verification"),
 
         Endpoint::new("login", POST, "/login", logins::login, &logins::LOGIN).limit("login").oauth().opens_session(),
         Endpoint::new("token", POST, "/token", logins::token, &logins::TOKEN).limit("token").oauth().opens_session(),
         Endpoint::new("login_mfa", POST, "/login/mfa", logins::login_mfa, &logins::LOGIN_MFA).limit("login_mfa").oauth().opens_session(),
 
-        Endpoint::new("otp_phone", POST, "/otp_phone", phones::send_otp, &phones::SEND_OTP).limit("otp_phone"),
-        Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", phones::verify_otp, &phones::VERIFY_OTP).limit("verify_otp_phone").changes_by_get(ChangesByGet::Always),
+        Endpoint::new("otp_phone", POST, "/otp_phone", phones::send_otp, &phones::SEND_OTP).limit("otp_phone").reads_query(),
+        Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", phones::verify_otp, &phones::VERIFY_OTP).limit("verify_otp_phone").changes_by_get(ChangesByGet::Always).reads_query(),
 
-        Endpoint::new("forget_password", GET_POST, "/forget_password", passwords::forget, &passwords::FORGET).limit("forget_password").changes_by_get(ChangesByGet::Always),
-        Endpoint::new("reset_password_form", GET, "/reset_password_form", passwords::reset_form, &passwords::RESET_FORM).limit("reset_password_form").cancel_on_disconnect(),
-        Endpoint::new("reset_password", POST, "/reset_password", passwords::reset, &passwords::RESET).limit("reset_password"),
+        Endpoint::new("forget_password", GET_POST, "/forget_password", passwords::forget, &passwords::FORGET).limit("forget_password").changes_by_get(ChangesByGet::Always).reads_query(),
+        Endpoint::new("reset_password_form", GET, "/reset_password_form", passwords::reset_form, &passwords::RESET_FORM).limit("reset_password_form").cancel_on_disconnect().reads_query(),
+        Endpoint::new("reset_password", POST, "/reset_password", passwords::reset, &passwords::RESET).limit("reset_password").reads_query(),
 
-        Endpoint::new("undo_page", GET, "/undo", recovery::undo_page, &recovery::UNDO_PAGE).limit("undo").cancel_on_disconnect(),
+        Endpoint::new("undo_page", GET, "/undo", recovery::undo_page, &recovery::UNDO_PAGE).limit("undo").cancel_on_disconnect().reads_query(),
         Endpoint::new("undo", POST, "/undo", recovery::undo, &recovery::UNDO).limit("undo"),
 
-        Endpoint::new("profile", GET, "/", profile::show, &profile::SHOW).limit("profile").access(Access::User).cancel_on_disconnect(),
+        Endpoint::new("profile", GET, "/", profile::show, &profile::SHOW).limit("profile").access(Access::User).cancel_on_disconnect().reads_query(),
         Endpoint::new("update", PUT_PATCH, "/update", profile::update, &profile::UPDATE).limit("update").access(Access::User),
         Endpoint::new("change_password", POST, "/change_password", passwords::change, &passwords::CHANGE).limit("change_password").access(Access::User),
         Endpoint::new("step_up", POST, "/step_up", logins::step_up, &logins::STEP_UP).limit("step_up").access(Access::User),
@@ -85,13 +86,24 @@ pub fn system_endpoints() -> Vec<Endpoint> {
         Endpoint::new("readyz", GET, "/readyz", system::readyz, &system::READYZ),
         Endpoint::new("metrics", GET, "/metrics", system::metrics, &system::METRICS).access(Access::Operator),
         Endpoint::new("jwks", GET, "/.well-known/jwks.json", clients::jwks, &clients::JWKS),
+        Endpoint::new("authorization_server", GET, "/.well-known/oauth-authorization-server/{*issuer}", well_known::metadata, &well_known::METADATA),
+        Endpoint::new("security_contact", GET, "/.well-known/security.txt", well_known::security, &well_known::SECURITY),
+        Endpoint::new("change_password_page", GET, "/.well-known/change-password", well_known::change_password, &well_known::CHANGE_PASSWORD),
+        Endpoint::new("start", GET, "/", start_page::start, &start_page::START),
+        Endpoint::new("problems", GET, "/problems", docs::problems, &docs::PROBLEMS),
+        Endpoint::new("problem", GET, "/problems/{code}", docs::problem, &docs::PROBLEM),
+        Endpoint::new("asset", GET, "/assets/{file}", docs::asset, &docs::ASSET),
+    ]
+}
+
+/// The documentation. `API_DOCS=off` removes it.
+#[must_use]
+pub fn documentation_endpoints() -> Vec<Endpoint> {
+    vec![
         Endpoint::new("openapi", GET, "/openapi.json", docs::openapi, &docs::OPENAPI),
         Endpoint::new("docs", GET, "/docs", docs::docs, &docs::DOCS),
         Endpoint::new("redoc", GET, "/redoc", docs::redoc, &docs::REDOC),
         Endpoint::new("scalar", GET, "/scalar", docs::scalar, &docs::SCALAR),
-        Endpoint::new("problems", GET, "/problems", docs::problems, &docs::PROBLEMS),
-        Endpoint::new("problem", GET, "/problems/{code}", docs::problem, &docs::PROBLEM),
-        Endpoint::new("asset", GET, "/assets/{file}", docs::asset, &docs::ASSET),
     ]
 }
 
@@ -114,7 +126,7 @@ pub fn testkit_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("test_clock", GET, "/__test__/clock", test_control::clock, &test_control::CLOCK),
         Endpoint::new("test_advance", POST, "/__test__/clock/advance", test_control::advance, &test_control::ADVANCE),
-        Endpoint::new("test_outbox", GET, "/__test__/outbox", test_control::outbox, &test_control::OUTBOX),
+        Endpoint::new("test_outbox", GET, "/__test__/outbox", test_control::outbox, &test_control::OUTBOX).reads_query(),
         Endpoint::new("test_empty_outbox", DELETE, "/__test__/outbox", test_control::empty_outbox, &test_control::EMPTY_OUTBOX),
         Endpoint::new("test_faults", PUT, "/__test__/faults", test_control::faults, &test_control::FAULTS),
         Endpoint::new("test_limits", DELETE, "/__test__/limits", test_control::reset_limits, &test_control::RESET_LIMITS),
@@ -125,7 +137,7 @@ pub fn testkit_endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// The endpoints that depend on the deployment: those of development and those of the test kit.
+/// The endpoints that depend on the deployment: documentation, and those of development and of the test kit.
 #[must_use]
 pub fn optional_endpoints(app: &App) -> Vec<Endpoint> {
     let development = app.mailbox.is_some().then(development_endpoints);
@@ -133,7 +145,8 @@ pub fn optional_endpoints(app: &App) -> Vec<Endpoint> {
     let testkit = app.testkit.is_some().then(testkit_endpoints);
     #[cfg(not(feature = "testkit"))]
     let testkit = None;
-    development.into_iter().chain(testkit).flatten().collect()
+    let documentation = app.api_docs.then(documentation_endpoints);
+    documentation.into_iter().chain(development).chain(testkit).flatten().collect()
 }
 
 /// The application.

@@ -155,6 +155,7 @@ async fn a_token_can_be_carried_in_a_header(signer: &Signer) -> Outcome {
 }
 
 async fn has_an_issuer(signer: &Signer) -> Outcome {
-    assert!(!signer.issuer().is_empty());
+    assert_ne!(signer.issuer(&realm("User1")), signer.issuer(&realm("User2")));
+    assert!(signer.issuer(&realm("User1")).ends_with("/User1"));
     Ok(())
 }

@@ -97,8 +97,8 @@ impl TokenSigner for FakeTokenSigner {
         self.refresh_proof(realm, token) == *proof
     }
 
-    fn issuer(&self) -> &'static str {
-        "https://portcullis.test"
+    fn issuer(&self, realm: &Realm) -> String {
+        format!("https://portcullis.test/{realm}")
     }
 
     fn jwks(&self) -> Option<String> {

@@ -37,7 +37,7 @@ export function createValidators(source) {
     return withSchema({ parse }, module);
   }
 
-  const email = ofText(glue.email, ([shown, canonical]) => ({ shown, canonical }));
+  const email = ofText((text, options) => glue.email(text, optionsOf(options).smtputf8), ([shown, canonical]) => ({ shown, canonical }));
   const name = ofText(glue.name, ([normal]) => normal);
   const countryCode = ofText(glue.country_code, ([code]) => code);
 
@@ -70,7 +70,7 @@ export function createValidators(source) {
       if (code && code !== "required") early.push(coded(code, [field]));
       return text;
     });
-    const result = resultOf(glue.registration(...texts, ...lengths(options)), registrationOf, (field) => [field]);
+    const result = resultOf(glue.registration(...texts, ...lengths(options), optionsOf(options).smtputf8), registrationOf, (field) => [field]);
     const replaced = new Set(early.map(({ path }) => path[0]));
     const issues = (result.issues ?? []).filter(({ path }) => !replaced.has(path[0]));
     const password = result.ok ? result.value.password : normalOf(texts[5]);
@@ -115,6 +115,7 @@ export function optionsOf(options) {
     minLength: read("minLength"),
     maxLength: read("maxLength"),
     minScore: read("minScore"),
+    smtputf8: read("smtputf8") === true,
     names: read("names"),
     email: of("email"),
     appName: of("appName"),

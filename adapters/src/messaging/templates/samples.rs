@@ -149,7 +149,17 @@ fn api_pages() -> Vec<(&'static str, Value)> {
         "code": "042137",
         "at": "2026-11-24T02:59:00.000Z",
     });
+    let error = |detail: Value, messages: Value| {
+        let title = "Some fields are not acceptable";
+        json!({"title": title, "detail": detail, "messages": messages, "status": 422, "code": "validation_failed", "request_id": "0123456789abcdef0123456789abcdef"})
+    };
+    let start = |description: Value, links: Value| json!({"name": "Portcullis", "version": "0.1.0", "description": description, "links": links});
     vec![
+        ("change_password.html", json!({})),
+        ("error.html", error(Value::Null, json!([]))),
+        ("error.html", error(json!("The token is missing."), json!(["token: The field is missing"]))),
+        ("start.html", start(Value::Null, json!([]))),
+        ("start.html", start(json!("Authentication."), json!([{"href": "/docs", "title": "Swagger UI"}]))),
         ("problem.html", problem.clone()),
         ("problem.html", told.clone()),
         ("problems.html", json!({"problems": [problem, told]})),

@@ -2,6 +2,7 @@
 
 use portcullis_core::model::email::Email;
 
+use super::InputRules;
 use super::web::base_url;
 use crate::config::settings_reader::SettingsReader;
 use crate::config::{App, SecretText, strength};
@@ -51,7 +52,7 @@ pub struct Watchman {
     pub url: Option<String>,
 }
 
-pub fn mail(reader: &mut SettingsReader, app: &App, production: bool) -> Option<Mail> {
+pub fn mail(reader: &mut SettingsReader, app: &App, production: bool, rules: InputRules) -> Option<Mail> {
     let user = reader.text("MAIL_USERNAME").map(|found| found.text);
     let password = third_party_secret(reader, "MAIL_PASSWORD");
     let Some(host) = reader.text("MAIL_SERVER").map(|found| found.text) else {
@@ -86,7 +87,7 @@ pub fn mail(reader: &mut SettingsReader, app: &App, production: bool) -> Option<
     let fix = "set it to the address mail comes from";
     match &from {
         None => reader.refuse("MAIL_FROM", "is not set", fix),
-        Some(address) if Email::parse(address).is_err() => {
+        Some(address) if Email::parse_recipient(address, rules.smtputf8).is_err() => {
             reader.refuse("MAIL_FROM", &format!("\"{address}\" is no e-mail address"), fix);
         }
         Some(_) => {}

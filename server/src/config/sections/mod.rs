@@ -23,7 +23,7 @@ use crate::config::{
 pub use limits::{RateQuota, default_quota};
 pub use messaging::{Mail, Twilio, Watchman};
 pub use stores::sqlite_path;
-pub use web::MailboxAccess;
+pub use web::{Browsers, MailboxAccess};
 
 /// Paths that are not realms.
 const SYSTEM_PATHS: &[&str] = &[
@@ -43,7 +43,8 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let app = web::app(reader, production);
     let public_url = web::public_url(reader, &app, production);
     let secrets = secrets::read(reader, environment, secrets_file.as_deref(), fill_random);
-    let mail = messaging::mail(reader, &app, production);
+    let input = input_rules(reader);
+    let mail = messaging::mail(reader, &app, production, input);
     let texts = messaging::twilio(reader, production);
     let watchman = messaging::watchman(reader);
     let realms = realms(reader);
@@ -72,17 +73,14 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         hashing: guarded.hashing,
         lifetimes: guarded.lifetimes,
         passwords: guarded.passwords,
-        phone_validation_strict: reader.choice(
-            "PHONE_VALIDATION",
-            false,
-            &[("e164", false), ("lenient", false), ("strict", true)],
-        ),
+        input,
         account_enumeration_allowed: reader.choice("ACCOUNT_ENUMERATION", false, &[("deny", false), ("allow", true)]),
         service_clients: service_clients(reader, &realms),
         realms,
         templates_dir: path(reader, "TEMPLATES_DIR", "is no folder that can be read", Path::is_dir),
         breached_passwords_file: path(reader, "BREACHED_PASSWORDS_FILE", "is no file that can be read", Path::is_file),
         cors_origins: web::cors_origins(reader),
+        browsers: web::browsers(reader),
         dev_mailbox: web::dev_mailbox(reader),
         log: log(reader),
         ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),
@@ -119,6 +117,23 @@ fn guarded(reader: &mut SettingsReader, environment: Environment, public_url: &P
     };
     guarded.allowed_unsafe = safety::require_floors(reader, environment, &guarded, public_url);
     guarded
+}
+
+/// Rules of what people type.
+#[derive(Debug, Clone, Copy)]
+pub struct InputRules {
+    /// `MAIL_SMTPUTF8`: whether local parts of addresses may go beyond ASCII.
+    pub smtputf8: bool,
+    /// `PHONE_VALIDATION=strict`.
+    pub strict_phones: bool,
+}
+
+fn input_rules(reader: &mut SettingsReader) -> InputRules {
+    let phones = [("e164", false), ("lenient", false), ("strict", true)];
+    InputRules {
+        smtputf8: reader.flag("MAIL_SMTPUTF8", false),
+        strict_phones: reader.choice("PHONE_VALIDATION", false, &phones),
+    }
 }
 
 /// Beside the database.

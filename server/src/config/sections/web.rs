@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use http::HeaderName;
 use ipnet::IpNet;
 
 use super::list;
@@ -88,6 +89,39 @@ pub fn cors_origins(reader: &mut SettingsReader) -> Vec<String> {
         }
     }
     origins
+}
+
+/// What browsers meet.
+#[derive(Debug, Clone)]
+pub struct Browsers {
+    /// `APP_URL`, without a slash at its end.
+    pub app_url: Option<String>,
+    /// `API_DOCS`.
+    pub api_docs: bool,
+    /// `CORS_HEADERS`.
+    pub cors_headers: Vec<HeaderName>,
+}
+
+pub fn browsers(reader: &mut SettingsReader) -> Browsers {
+    Browsers {
+        app_url: reader.parsed("APP_URL", "write it as in https://app.example.com", base_url),
+        api_docs: reader.flag("API_DOCS", true),
+        cors_headers: cors_headers(reader),
+    }
+}
+
+fn cors_headers(reader: &mut SettingsReader) -> Vec<HeaderName> {
+    let mut names = Vec::new();
+    for text in list(reader, "CORS_HEADERS").unwrap_or_default() {
+        match text.parse() {
+            Ok(name) if text != "*" => names.push(name),
+            _ => {
+                let fix = "list names one by one, as in x-tenant,x-client-version";
+                reader.refuse("CORS_HEADERS", "has an entry that is no header name", fix);
+            }
+        }
+    }
+    names
 }
 
 /// An origin as browsers send it: lower case, the scheme's own port left out.

@@ -88,6 +88,7 @@ fn settings(app: &App) -> Response {
             "max_length": policy.passwords.max_length,
             "min_score": policy.passwords.min_score,
         },
+        "smtputf8": policy.smtputf8,
         "mailbox": app.mailbox.is_some(),
     });
     json(StatusCode::OK, &body)

@@ -42,7 +42,7 @@ pub fn first_name() -> Value {
 }
 
 pub fn last_name() -> Value {
-    example("1 to 100 characters of any script.", "Doe")
+    example("Up to 100 characters of any script; empty or missing for a person with one name.", "Doe")
 }
 
 pub fn email() -> Value {

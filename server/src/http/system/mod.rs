@@ -1,6 +1,7 @@
 //! Health and metrics: for people on call, load balancers and orchestrators.
 
 pub mod process;
+pub mod services;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,68 +20,11 @@ use crate::http::openapi::operation::{Operation, ok, text};
 use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
 use crate::http::response::{json, with_type};
+use crate::http::system::services::Services;
 
 const DAY: u64 = 86_400;
 /// How long a health check waits for a service.
 const TIMEOUT: Duration = Duration::from_millis(800);
-
-/// How each service is.
-struct Services {
-    database: &'static str,
-    redis: &'static str,
-    email: &'static str,
-    sms: &'static str,
-    database_ms: f64,
-}
-
-impl Services {
-    async fn check(app: &App) -> Self {
-        let ports = &app.service.ports;
-        let began = Instant::now();
-        let redis = async {
-            match &app.redis {
-                Some(redis) => Some(redis.healthy().await),
-                None => None,
-            }
-        };
-        let (redis, database, email, sms) = tokio::join!(
-            redis,
-            tokio::time::timeout(TIMEOUT, ports.users.ping()),
-            tokio::time::timeout(TIMEOUT, ports.mailer.healthy()),
-            tokio::time::timeout(TIMEOUT, ports.sms_sender.healthy()),
-        );
-        let state = |answer: Result<Option<bool>, _>| match answer {
-            Ok(None) => "disabled",
-            Ok(Some(true)) => "healthy",
-            Ok(Some(false)) | Err(_) => "unhealthy",
-        };
-        Self {
-            database: if matches!(database, Ok(Ok(()))) { "healthy" } else { "unhealthy" },
-            redis: match &redis {
-                None => "disabled",
-                Some(true) => "healthy",
-                Some(false) => "unhealthy",
-            },
-            email: state(email),
-            sms: state(sms),
-            database_ms: milliseconds(began),
-        }
-    }
-
-    fn status(&self) -> (&'static str, StatusCode) {
-        if self.database == "unhealthy" {
-            ("unhealthy", StatusCode::SERVICE_UNAVAILABLE)
-        } else if [self.redis, self.email, self.sms].contains(&"unhealthy") {
-            ("degraded", StatusCode::OK)
-        } else {
-            ("healthy", StatusCode::OK)
-        }
-    }
-
-    fn to_json(&self) -> Value {
-        json!({"database": self.database, "redis": self.redis, "email": self.email, "sms": self.sms})
-    }
-}
 
 fn milliseconds(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 100_000.0).round() / 100.0
@@ -89,7 +33,7 @@ fn milliseconds(since: Instant) -> f64 {
 /// What `/health` says, and more is added to for operators.
 async fn report(app: &App) -> (StatusCode, Map<String, Value>, Services) {
     let began = Instant::now();
-    let services = Services::check(app).await;
+    let services = app.health.services(app).await;
     let (status, code) = services.status();
     let (memory, cpu) = app.process.read();
     let mut body = Map::new();
@@ -197,11 +141,10 @@ pub(super) static READYZ: Operation = Operation::new(
 
 /// `GET /readyz`: it can serve.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> HandlerResult {
-    let ready = tokio::time::timeout(TIMEOUT, app.service.ports.users.ping()).await;
-    Ok(match ready {
-        Ok(Ok(())) => plain(StatusCode::OK, "ok\n"),
-        _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable\n"),
-    })
+    if app.health.services(&app).await.database_answers() {
+        return Ok(plain(StatusCode::OK, "ok\n"));
+    }
+    Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable\n"))
 }
 
 pub(super) static METRICS: Operation =
