@@ -86,8 +86,10 @@ fn merge(mut blocks: Vec<(String, String)>) -> Vec<(u32, u8, String)> {
 /// Countries that the library has no numbers of, with the calling codes they share.
 const WITHOUT_NUMBERS: [(&str, i32); 7] =
     [("AQ", 672), ("BV", 47), ("GS", 500), ("HM", 672), ("PN", 64), ("TF", 262), ("UM", 1)];
-/// Prefixes that may stand before a national number in its own country.
-const TRUNKS: [&str; 6] = ["0", "1", "8", "06", "01", "80"];
+/// Prefixes that may stand before a national number in its own country, longer ones first.
+const TRUNKS: [&str; 6] = ["06", "01", "80", "0", "1", "8"];
+/// The bit of the first country of a calling code, behind those of its trunk prefixes.
+const FIRST: u8 = 1 << 7;
 const TYPES: [PhoneNumberType; 3] = [PhoneNumberType::FixedLine, PhoneNumberType::Mobile, PhoneNumberType::TollFree];
 
 /// The trunk prefixes that the library drops from every example number of a region, as bits.
@@ -113,7 +115,12 @@ fn lengths(dial: i32) -> u16 {
 }
 
 fn country(code: &str, dial: i32, region: Region) -> String {
-    format!("(*b\"{code}\", {dial}, {:#x}, {:#x})", trunks(region), lengths(dial))
+    let is_first = LIBRARY.get_region_for_country_code(dial).is_some_and(|first| format!("{first:?}") == code);
+    let trunks = trunks(region);
+    let flags = trunks | if is_first { FIRST } else { 0 };
+    // they tell whether a number has its trunk prefix
+    let lengths = if trunks == 0 { 0x7ffe } else { lengths(dial) };
+    format!("(*b\"{code}\", {dial}, {flags:#x}, {lengths:#x})")
 }
 
 fn print(name: &str, about: &str, kind: &str, items: &[String]) {
@@ -130,9 +137,37 @@ fn print(name: &str, about: &str, kind: &str, items: &[String]) {
     println!("    {}\n];", line.trim_end());
 }
 
+fn print_blocks(blocks: Vec<(u32, u8, String)>) {
+    let mut by_region: BTreeMap<String, Vec<(u32, u8)>> = BTreeMap::new();
+    for (first, more, region) in blocks {
+        by_region.entry(region).or_default().push((first, more));
+    }
+    println!(
+        "\n/// Numbers of shared calling codes by their first digits. Behind a country: `.` and the distance of its next block from the"
+    );
+    println!("/// last one, `+` and how many blocks follow directly.");
+    println!("pub(super) const BLOCKS: &str = \"\\");
+    let mut line = String::new();
+    for (region, blocks) in by_region {
+        let mut last = 0;
+        let pieces = blocks.into_iter().map(|(first, more)| {
+            let distance = first - last;
+            last = first + u32::from(more);
+            if more == 0 { format!(".{distance}") } else { format!(".{distance}+{more}") }
+        });
+        for piece in std::iter::once(region).chain(pieces) {
+            if line.len() + piece.len() > 108 {
+                println!("    {line}\\");
+                line.clear();
+            }
+            line.push_str(&piece);
+        }
+    }
+    println!("    {line}\\\n    \";");
+}
+
 fn main() {
     println!("//! Calling codes and numbering plans, printed by `core/examples/numbering_plan.rs`.");
-    println!("\n#![expect(clippy::unreadable_literal, reason = \"prefixes of phone numbers\")]");
     let mut by_dial: BTreeMap<i32, Vec<Region>> = BTreeMap::new();
     let mut countries: BTreeMap<String, String> = BTreeMap::new();
     for region in LIBRARY.get_supported_regions() {
@@ -147,23 +182,19 @@ fn main() {
     }
     let dials: BTreeSet<i32> = LIBRARY.get_supported_calling_codes().collect();
     let mut random = 88_172_645_463_325_252;
-    let (mut mains, mut rows) = (Vec::new(), Vec::new());
-    for dial in by_dial.keys() {
-        mains.push(format!("({dial}, *b\"{:?}\")", main(*dial)));
-    }
+    let mut rows = Vec::new();
     for (dial, _) in by_dial.iter().filter(|(_, regions)| regions.len() > 1) {
         blocks(*dial, "", &mut random, &mut rows);
     }
-    let rows = merge(rows).into_iter().map(|(first, more, region)| format!("({first}, {more}, *b\"{region}\")"));
     print(
         "COUNTRIES",
-        "Every country: its calling code, and its trunk prefixes and the lengths of its national numbers as bits.",
+        "Every country: its calling code; its trunk prefixes as bits, with the highest bit for the first country of the code; the\n/// lengths of its national numbers as bits, all of them where there is no trunk prefix.",
         "([u8; 2], u16, u8, u16)",
         &countries.into_values().collect::<Vec<_>>(),
     );
     print(
         "TRUNKS",
-        "The digits that may stand before a national number in its own country.",
+        "The digits that may stand before a national number in its own country, longer ones first.",
         "&str",
         &TRUNKS.map(|text| format!("{text:?}")),
     );
@@ -173,11 +204,5 @@ fn main() {
         "u16",
         &dials.iter().filter(|dial| !by_dial.contains_key(dial)).map(ToString::to_string).collect::<Vec<_>>(),
     );
-    print("MAIN", "The first country of each calling code.", "(u16, [u8; 2])", &mains);
-    print(
-        "BLOCKS",
-        "Numbers of shared calling codes by their first digits: the first block, how many follow it, and their country.",
-        "(u32, u8, [u8; 2])",
-        &rows.collect::<Vec<_>>(),
-    );
+    print_blocks(merge(rows));
 }

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use crate::model::code::Code;
-use crate::model::numbering_plan_tables::{BLOCKS, COUNTRIES, GLOBAL, MAIN, TRUNKS};
-use crate::model::phone::clean;
+use crate::model::numbering_plan_tables::{BLOCKS, COUNTRIES, GLOBAL, TRUNKS};
+use crate::model::pasted_number::clean;
 
 /// A country by its two capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -33,6 +33,8 @@ impl CountryError {
     }
 }
 
+/// Part of the calling code 290, listed with the digit that tells it from Saint Helena.
+const TRISTAN_DA_CUNHA: u16 = 2908;
 /// What the library of phone numbers calls the region of numbers that belong to no country (UN M49: the world).
 const WORLD: Country = Country(*b"01");
 
@@ -47,7 +49,8 @@ impl Country {
         }
         let letters: [u8; 2] = text.as_bytes().try_into().map_err(|_| CountryError)?;
         let letters = letters.map(|letter| letter.to_ascii_uppercase());
-        COUNTRIES.binary_search_by_key(&letters, |row| row.0).map(|_| Self(letters)).map_err(|_| CountryError)
+        let country = Self(letters);
+        country.row().map(|_| country).ok_or(CountryError)
     }
 
     /// Two capital letters, or `001`.
@@ -70,10 +73,12 @@ impl Country {
     /// else the first one of its calling code.
     #[must_use]
     pub fn of_digits(digits: &str) -> Option<Self> {
-        Self::known_of_digits(digits).or_else(|| {
-            let dial = calling_code(digits)?;
-            MAIN.binary_search_by_key(&dial, |row| row.0).ok().and_then(|at| MAIN.get(at)).map(|row| Self(row.1))
-        })
+        Self::known_of_digits(digits).or_else(|| Self::first_of(calling_code(digits)?))
+    }
+
+    /// The first country of a calling code.
+    fn first_of(dial: u16) -> Option<Self> {
+        COUNTRIES.iter().find(|row| row.1 == dial && row.2 & FIRST != 0).map(|row| Self(row.0))
     }
 
     /// The same, where the numbering plan says it: the only country of the calling code, or that of the number's block.
@@ -83,23 +88,22 @@ impl Country {
         if GLOBAL.contains(&dial) {
             return Some(WORLD);
         }
-        let first = |row: &&(u32, u8, [u8; 2])| {
-            let number = digits.get(..count_digits(row.0)).and_then(|prefix| prefix.parse::<u32>().ok());
-            number.is_some_and(|number| (row.0..=row.0 + u32::from(row.1)).contains(&number))
-        };
-        if let Some(block) = BLOCKS.iter().find(first) {
-            return Some(Self(block.2));
+        let block = find_block(&|block| block.has(digits));
+        if block.is_some() {
+            return block;
         }
-        let mut countries = COUNTRIES.iter().filter(|row| row.1 == dial && Self(row.0).is_told_by_digits());
-        let only = countries.next().filter(|_| countries.next().is_none());
-        only.map(|row| Self(row.0))
+        // where countries share a calling code, the first one has blocks too
+        Self::first_of(dial).filter(|first| !first.has_blocks())
+    }
+
+    fn has_blocks(self) -> bool {
+        find_block(&|block| block.country == self).is_some()
     }
 
     /// Whether [`Country::of_digits`] tells its numbers from those of others.
     #[must_use]
     pub fn is_told_by_digits(self) -> bool {
-        let main = (self.dial_code(), self.0);
-        MAIN.contains(&main) || BLOCKS.iter().any(|block| block.2 == self.0)
+        self.row().is_some_and(|row| row.2 & FIRST != 0) || self.has_blocks()
     }
 
     /// The national significant number of a number as it is dialled in the country: without a trunk prefix. `None` if it
@@ -107,13 +111,8 @@ impl Country {
     pub(crate) fn national_number(self, digits: &str) -> Option<&str> {
         let (_, _, trunks, lengths) = self.row()?;
         let possible = |digits: &&str| digits.len() < 16 && lengths >> digits.len() & 1 == 1;
-        let mut stripped: Vec<&str> = (0_u8..)
-            .zip(TRUNKS)
-            .filter(|(at, _)| trunks >> at & 1 == 1)
-            .filter_map(|(_, trunk)| digits.strip_prefix(trunk))
-            .collect();
-        stripped.sort_by_key(|rest| rest.len());
-        stripped.into_iter().chain([digits]).find(possible)
+        let own = (0_u8..).zip(TRUNKS).filter(|(at, _)| trunks >> at & 1 == 1);
+        own.filter_map(|(_, trunk)| digits.strip_prefix(trunk)).chain([digits]).find(possible)
     }
 
     /// Every country, in the order of its letters.
@@ -122,12 +121,55 @@ impl Country {
     }
 }
 
-const fn count_digits(number: u32) -> usize {
-    number.ilog10() as usize + 1
+/// The bit of a country that is the first one of its calling code.
+const FIRST: u8 = 1 << 7;
+
+/// Consecutive first digits of numbers of one country.
+struct Block {
+    country: Country,
+    first: u32,
+    more: u32,
+}
+
+impl Block {
+    /// Whether a number begins with one of them.
+    fn has(&self, digits: &str) -> bool {
+        let first = digits.get(..=self.first.ilog10() as usize).and_then(|first| first.parse::<u32>().ok());
+        first.is_some_and(|first| (self.first..=self.first + self.more).contains(&first))
+    }
+}
+
+/// The country of the first block that is as wanted.
+fn find_block(is_wanted: &dyn Fn(&Block) -> bool) -> Option<Country> {
+    let mut block = Block { country: WORLD, first: 0, more: 0 };
+    let (mut distance, mut more, mut in_more) = (0, 0, false);
+    // a dot ends the block before it
+    for byte in BLOCKS.bytes().chain(*b"..") {
+        match byte {
+            b'0'..=b'9' if in_more => more = more * 10 + u32::from(byte - b'0'),
+            b'0'..=b'9' => distance = distance * 10 + u32::from(byte - b'0'),
+            b'+' => in_more = true,
+            _ => {
+                if distance > 0 {
+                    block = Block { first: block.first + block.more + distance, more, ..block };
+                    if is_wanted(&block) {
+                        return Some(block.country);
+                    }
+                    (distance, more, in_more) = (0, 0, false);
+                }
+                if byte != b'.' {
+                    // the first letter of a country comes behind a block, the second behind the first
+                    let [_, before] = block.country.0;
+                    block = Block { country: Country([before, byte]), first: 0, more: 0 };
+                }
+            }
+        }
+    }
+    None
 }
 
 fn is_calling_code(dial: u16) -> bool {
-    GLOBAL.contains(&dial) || MAIN.binary_search_by_key(&dial, |row| row.0).is_ok()
+    GLOBAL.contains(&dial) || COUNTRIES.iter().any(|row| row.1 == dial)
 }
 
 /// The calling code that digits begin with. None begins another.
@@ -136,8 +178,8 @@ fn calling_code(digits: &str) -> Option<u16> {
 }
 
 impl CountryCode {
-    /// Reads `US`, `us` or `+1`, without separators and invisible characters. A dial code may go on with the digits that
-    /// tell a country from others of its calling code, as in `+1 242` or `+290 8`.
+    /// Reads `US`, `us` or `+1`, without separators and invisible characters. Tristan da
+    /// Cunha's `+290 8` is a dial code too.
     ///
     /// # Errors
     /// [`CountryError`].
@@ -155,10 +197,7 @@ impl CountryCode {
         };
         let plain =
             (1..=4).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
-        let known = |dial: &u16| {
-            let block = |row: &(u32, u8, [u8; 2])| (row.0..=row.0 + u32::from(row.1)).contains(&u32::from(*dial));
-            is_calling_code(*dial) || BLOCKS.iter().any(block)
-        };
+        let known = |dial: &u16| is_calling_code(*dial) || *dial == TRISTAN_DA_CUNHA;
         digits.parse::<u16>().ok().filter(|dial| plain && known(dial)).map(Self::Dial).ok_or(CountryError)
     }
 
@@ -205,7 +244,6 @@ mod tests {
     #[test]
     fn the_tables_are_sorted_and_whole() {
         assert!(COUNTRIES.is_sorted_by(|a, b| a.0 < b.0));
-        assert!(MAIN.is_sorted_by(|a, b| a.0 < b.0));
         // those of ISO 3166-1, and AC, TA and XK
         assert_eq!(COUNTRIES.len(), 249 + 3);
         for country in Country::all() {
@@ -218,10 +256,10 @@ mod tests {
     fn reads_countries_and_dial_codes() {
         assert_eq!(CountryCode::parse("us").unwrap().to_string(), "US");
         assert_eq!(CountryCode::parse("+1").unwrap().dial_code(), 1);
-        for good in ["XK", "+383", "+247", "+290", "+290 8", "+881", "+882", "+883", "+1-242", "\u{202d}+49\u{202c}"] {
+        for good in ["XK", "+383", "+247", "+290", "+290 8", "+881", "+882", "+883", "\u{202d}+49\u{202c}"] {
             assert!(CountryCode::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "U", "XX", "USA", "+", "+0", "+01", "+999", "1", "+1 ä", "ÜS", "+1211", "001", "++1"] {
+        for bad in ["", "U", "XX", "USA", "+", "+0", "+01", "+999", "1", "+1 ä", "ÜS", "+1242", "001", "++1"] {
             assert_eq!(CountryCode::parse(bad), Err(CountryError), "{bad}");
         }
         assert_eq!(CountryCode::of_international("+493012345"), CountryCode::parse("+49"));

@@ -16,6 +16,7 @@ mod numbering_plan_tables;
 pub mod one_time_token;
 pub mod otp;
 pub mod password;
+mod pasted_number;
 pub mod pending_registrations;
 pub mod phone;
 pub mod quota;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::model::code::Code;
 use crate::model::country::{Country, CountryCode};
-use crate::model::invisible::is_invisible;
+use crate::model::pasted_number::clean;
 
 /// The longest text that is read, in bytes.
 const LONGEST: usize = 96;
@@ -45,27 +45,6 @@ impl PhoneError {
             Self::CountryMismatch => Code::PhoneCountryMismatch,
         }
     }
-}
-
-/// Removes what people write between digits and what a pasted text carries unseen; any plus sign becomes `+`. Bounded:
-/// no number is longer.
-#[must_use]
-pub(crate) fn clean(text: &str) -> String {
-    let plain = |c: char| match c {
-        '\u{ff0b}' | '\u{fe62}' | '\u{207a}' => Some('+'),
-        c if is_separator(c) => None,
-        c => Some(c),
-    };
-    text.chars().filter_map(plain).take(32).collect()
-}
-
-/// Spaces, dashes, dots, slashes, brackets and waves of any script, and characters that show nothing.
-fn is_separator(c: char) -> bool {
-    let punctuation = matches!(c,
-        '-' | '.' | '/' | '(' | ')' | '[' | ']' | '~' | '_' | '\u{b7}' | '\u{2010}'..='\u{2015}' | '\u{2022}' | '\u{2027}'
-        | '\u{2043}' | '\u{2044}' | '\u{2053}' | '\u{2212}' | '\u{2215}' | '\u{223c}' | '\u{30fb}' | '\u{30fc}'
-        | '\u{fe58}' | '\u{fe63}' | '\u{ff08}' | '\u{ff09}' | '\u{ff0d}'..='\u{ff0f}' | '\u{ff3b}' | '\u{ff3d}' | '\u{ff5e}');
-    punctuation || c.is_whitespace() || is_invisible(c)
 }
 
 fn are_digits(text: &str) -> bool {
@@ -147,11 +126,15 @@ impl Phone {
 /// `+` and digits of a number in international or national form, without its trunk prefix.
 fn international(number: &str, code: CountryCode) -> Option<String> {
     // `+44 (0)20` is for readers at home and abroad
-    let cleaned = clean(&number.replace("(0)", ""));
+    let bracket = number.find('(').unwrap_or_default();
+    let (before, behind) = number.split_at_checked(bracket)?;
+    let cleaned = match behind.strip_prefix("(0)").filter(|_| clean(before).starts_with('+')) {
+        Some(rest) => clean(before) + &clean(rest),
+        None => clean(number),
+    };
     if cleaned.starts_with('+') {
         return Some(cleaned);
     }
-    let cleaned = clean(number);
     // the prefix of international calls that ITU-T E.164 recommends; North America has another
     if let Some(rest) = cleaned.strip_prefix("00").filter(|_| !code.dial_code().to_string().starts_with('1')) {
         return Some(format!("+{rest}"));
