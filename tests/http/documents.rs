@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_server::http::endpoint::Access;
-use portcullis_server::http::routes::{
-    development_endpoints, documentation_endpoints, realm_endpoints, system_endpoints,
-};
+use portcullis_server::http::routes::{development_endpoints, realm_endpoints, system_endpoints};
 use portcullis_tests::TestServer;
 use serde_json::Value;
 
@@ -19,7 +17,7 @@ async fn every_endpoint_is_described_with_its_credentials_and_limits() {
     let document = document().await;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
     let rows = realm_endpoints().into_iter().map(|row| (format!("/User1{}", row.path), row));
-    let system = [system_endpoints(), documentation_endpoints(), development_endpoints()].into_iter().flatten();
+    let system = [system_endpoints(), development_endpoints()].into_iter().flatten();
     let rows = rows.chain(system.map(|row| (row.openapi_path(), row)));
     for (path, row) in rows {
         for method in row.methods {

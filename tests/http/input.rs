@@ -16,7 +16,7 @@ async fn a_person_with_one_name_registers_and_is_greeted() {
             None => drop(person.form.as_object_mut().unwrap().remove("last_name")),
         }
         let (api, _) = api.logged_in(&person).await;
-        let mail = api.mail("mail_email_verify", &person.email).await;
+        let mail = api.mail("registration", &person.email).await;
         assert!(mail["text"].as_str().unwrap().contains("Hello Suharto,"), "{mail}");
         let profile = api.get("/").await.expect(200).json();
         assert_eq!((&profile["first_name"], &profile["last_name"]), (&json!("Suharto"), &json!("")));

@@ -8,6 +8,7 @@ use portcullis_adapters::messaging::smtp::{Protection, SmtpMailer, SmtpSettings}
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_core::model::email::Email;
 use portcullis_core::model::message::EmailMessage;
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::ports::mailer::{Envelope, Mailer as _, SendError};
 use portcullis_testkit::samples::{job_id, name, realm, user_id};
 use portcullis_testkit::strategies::{almost_email, email_text, hostile};
@@ -26,7 +27,7 @@ fn mailer(server: &SmtpServer) -> SmtpMailer {
         protection: Protection::Tls,
         validate_certificates: false,
         ca_file: None,
-        credentials: Some((USER.to_owned(), PASSWORD.to_owned())),
+        credentials: Some((USER.to_owned(), SecretString::new(PASSWORD.to_owned()))),
         from: "auth@bücher.example".to_owned(),
         from_name: "Portcullis".to_owned(),
     };

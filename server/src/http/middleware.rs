@@ -20,6 +20,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
 
 use crate::http::app::App;
+use crate::http::error_page::write_error_page;
 use crate::http::negotiation::prefers_error_page;
 use crate::http::problem::{ErrorFormat, Problem};
 
@@ -98,7 +99,7 @@ pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         // an OAuth client reads JSON, whatever its library says in `Accept`
         let as_page = as_page && (by_link || problem.format == ErrorFormat::Problem);
-        if !as_page || !problem.write_page(&app, &mut response, &id) {
+        if !as_page || !write_error_page(&app, &problem, &mut response, &id) {
             problem.write_body(&mut response, &id);
         }
     }

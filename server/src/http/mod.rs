@@ -8,6 +8,7 @@ pub mod client_disconnect;
 mod dev_access;
 pub mod endpoint;
 mod error;
+mod error_page;
 mod extract;
 mod form_fields;
 mod guard;

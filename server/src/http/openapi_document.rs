@@ -10,7 +10,7 @@ use crate::http::endpoint::{Access, Endpoint};
 use crate::http::openapi::operation::{Operation, QueryParameter};
 use crate::http::openapi::schemas::{form, object, text};
 use crate::http::problem::ErrorFormat;
-use crate::http::routes::{optional_endpoints, realm_endpoints, system_endpoints};
+use crate::http::routes::{realm_endpoints, served_endpoints};
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
@@ -28,7 +28,7 @@ pub fn document(app: &App) -> Value {
             add(&mut paths, path, endpoint, Some(realm.as_str()));
         }
     }
-    for endpoint in system_endpoints().iter().chain(&optional_endpoints(app)) {
+    for endpoint in &served_endpoints(app) {
         add(&mut paths, endpoint.openapi_path(), endpoint, None);
     }
     let realms = app

@@ -6,9 +6,6 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use portcullis_core::model::code::{Code, Violation};
 use serde_json::{Map, Value, json};
 
-use crate::http::app::App;
-use crate::http::pages::page;
-
 /// The format of an endpoint's errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ErrorFormat {
@@ -136,25 +133,6 @@ impl Problem {
     #[must_use]
     pub fn format(self, format: ErrorFormat) -> Self {
         Self { format, ..self }
-    }
-
-    /// Writes the error as a page, for a browser that opened a link. False if the page can't be rendered.
-    #[must_use]
-    pub fn write_page(&self, app: &App, response: &mut Response, request_id: &str) -> bool {
-        let values = json!({
-            "app_name": app.service.policy.app_name,
-            "title": self.code.title(),
-            "detail": self.detail,
-            "messages": self.errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>(),
-            "status": self.status.as_u16(),
-            "code": self.code.as_str(),
-            "request_id": request_id,
-        });
-        let Ok(page) = page(app, self.status, "error.html", values) else { return false };
-        let (parts, body) = page.into_parts();
-        response.headers_mut().extend(parts.headers);
-        *response.body_mut() = body;
-        true
     }
 
     /// Writes the body of the error response that `into_response` began.

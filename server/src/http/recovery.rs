@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::recovery::undo::{UndoPreview, Undone};
 use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::{Value, json};
@@ -40,11 +41,11 @@ pub static UNDO_PAGE: Operation = Operation::new(
 /// `GET /undo?token=`: shows the form, changes nothing.
 pub async fn undo_page(context: RealmContext, input: Input) -> HandlerResult {
     let mut query = input.query()?;
-    let token = query.required_text("token");
+    let token = query.required_secret("token");
     query.finish_ignoring_unknown()?;
     let wants_page = prefers_page(&input.headers);
-    match context.service().recovery().preview_undo(&context.realm, &token).await {
-        Ok(preview) if wants_page => form(&context, StatusCode::OK, &token, preview),
+    match context.service().recovery().preview_undo(&context.realm, token.expose()).await {
+        Ok(preview) if wants_page => form(&context, StatusCode::OK, token.expose(), preview),
         Ok(preview) => {
             let body = json!({"change": preview.change.as_str(), "changed_at": rfc3339(preview.at)});
             Ok(json(StatusCode::OK, &body))
@@ -68,24 +69,28 @@ pub static UNDO: Operation = Operation::new(
 /// `POST /undo`: a form of the page, or JSON.
 pub async fn undo(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::JsonOrForm)?;
-    let (token, password) = (fields.required_text("token"), fields.text("password"));
+    let (token, password) = (fields.required_secret("token"), fields.secret("password"));
     // an empty field is a slip, and must not disable the account
-    if password.as_deref() == Some("") {
+    if password.as_ref().is_some_and(|password| password.expose().is_empty()) {
         fields.refuse(Violation::new("password", Code::Required));
     }
     fields.finish()?;
     let recovery = context.service().recovery();
-    let outcome = recovery.undo(&context.realm, &token, password.as_deref(), &context.client).await;
+    let outcome = recovery
+        .undo(&context.realm, token.expose(), password.as_ref().map(SecretString::expose), &context.client)
+        .await;
     let wants_page = prefers_page(&input.headers);
     match outcome {
         Ok(undone) if !wants_page => Ok(json(StatusCode::OK, &undone_json(&context, undone))),
         Ok(Undone::Restored) => result(&context, StatusCode::OK, "undo_restored.html"),
         Ok(Undone::Disabled) => result(&context, StatusCode::OK, "undo_disabled.html"),
         Err(AuthError::InvalidToken) if wants_page => result(&context, StatusCode::BAD_REQUEST, "undo_failed.html"),
-        Err(AuthError::WrongPassword) if wants_page => match recovery.preview_undo(&context.realm, &token).await {
-            Ok(preview) => form(&context, StatusCode::FORBIDDEN, &token, preview),
-            Err(_) => Err(Problem::from(AuthError::WrongPassword)),
-        },
+        Err(AuthError::WrongPassword) if wants_page => {
+            match recovery.preview_undo(&context.realm, token.expose()).await {
+                Ok(preview) => form(&context, StatusCode::FORBIDDEN, token.expose(), preview),
+                Err(_) => Err(Problem::from(AuthError::WrongPassword)),
+            }
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -33,6 +33,9 @@ const DELETE: &[Method] = &[Method::DELETE];
 const GET_POST: &[Method] = &[Method::GET, Method::POST];
 const PUT_PATCH: &[Method] = &[Method::PUT, Method::PATCH];
 
+/// The endpoints that `API_DOCS=off` removes.
+const DOCUMENTATION: [&str; 4] = ["openapi", "docs", "redoc", "scalar"];
+
 /// The endpoints of every realm, below `/{realm}`.
 #[rustfmt::skip]
 #[must_use]
@@ -90,20 +93,13 @@ pub fn system_endpoints() -> Vec<Endpoint> {
         Endpoint::new("security_contact", GET, "/.well-known/security.txt", well_known::security, &well_known::SECURITY),
         Endpoint::new("change_password_page", GET, "/.well-known/change-password", well_known::change_password, &well_known::CHANGE_PASSWORD),
         Endpoint::new("start", GET, "/", start_page::start, &start_page::START),
-        Endpoint::new("problems", GET, "/problems", docs::problems, &docs::PROBLEMS),
-        Endpoint::new("problem", GET, "/problems/{code}", docs::problem, &docs::PROBLEM),
-        Endpoint::new("asset", GET, "/assets/{file}", docs::asset, &docs::ASSET),
-    ]
-}
-
-/// The documentation. `API_DOCS=off` removes it.
-#[must_use]
-pub fn documentation_endpoints() -> Vec<Endpoint> {
-    vec![
         Endpoint::new("openapi", GET, "/openapi.json", docs::openapi, &docs::OPENAPI),
         Endpoint::new("docs", GET, "/docs", docs::docs, &docs::DOCS),
         Endpoint::new("redoc", GET, "/redoc", docs::redoc, &docs::REDOC),
         Endpoint::new("scalar", GET, "/scalar", docs::scalar, &docs::SCALAR),
+        Endpoint::new("problems", GET, "/problems", docs::problems, &docs::PROBLEMS),
+        Endpoint::new("problem", GET, "/problems/{code}", docs::problem, &docs::PROBLEM),
+        Endpoint::new("asset", GET, "/assets/{file}", docs::asset, &docs::ASSET),
     ]
 }
 
@@ -137,7 +133,7 @@ pub fn testkit_endpoints() -> Vec<Endpoint> {
     ]
 }
 
-/// The endpoints that depend on the deployment: documentation, and those of development and of the test kit.
+/// The endpoints that depend on the deployment: those of development and those of the test kit.
 #[must_use]
 pub fn optional_endpoints(app: &App) -> Vec<Endpoint> {
     let development = app.mailbox.is_some().then(development_endpoints);
@@ -145,8 +141,14 @@ pub fn optional_endpoints(app: &App) -> Vec<Endpoint> {
     let testkit = app.testkit.is_some().then(testkit_endpoints);
     #[cfg(not(feature = "testkit"))]
     let testkit = None;
-    let documentation = app.api_docs.then(documentation_endpoints);
-    documentation.into_iter().chain(development).chain(testkit).flatten().collect()
+    development.into_iter().chain(testkit).flatten().collect()
+}
+
+/// The endpoints outside realms that this deployment has.
+#[must_use]
+pub fn served_endpoints(app: &App) -> Vec<Endpoint> {
+    let is_served = |endpoint: &Endpoint| app.api_docs || !DOCUMENTATION.contains(&endpoint.id);
+    system_endpoints().into_iter().filter(is_served).chain(optional_endpoints(app)).collect()
 }
 
 /// The application.
@@ -161,7 +163,7 @@ pub fn router(app: Arc<App>) -> Router {
             router = router.route(&format!("/{realm}{path}"), methods);
         }
     }
-    for (path, endpoints) in by_path([system_endpoints(), optional_endpoints(&app)].concat()) {
+    for (path, endpoints) in by_path(served_endpoints(&app)) {
         let mut methods = method_router(&app, None, endpoints);
         if path.starts_with("/dev/") {
             methods = methods.layer(from_fn_with_state(app.clone(), require_local_request));

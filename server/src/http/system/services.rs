@@ -6,9 +6,6 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::http::app::App;
-use crate::http::system::{TIMEOUT, milliseconds};
-
 /// How long the answers of a probe are used, from its begin.
 const SHARED_FOR: Duration = Duration::from_secs(1);
 
@@ -18,7 +15,7 @@ pub struct SharedHealth(Mutex<Option<(Instant, Services)>>);
 
 impl SharedHealth {
     /// How the services are, or were less than a second ago. Callers that come during a probe wait for its answers.
-    pub(super) async fn services(&self, app: &App) -> Services {
+    pub(super) async fn services(&self, probe: impl Future<Output = Services>) -> Services {
         let mut newest = self.0.lock().await;
         if let Some((began, services)) = *newest
             && began.elapsed() < SHARED_FOR
@@ -26,7 +23,7 @@ impl SharedHealth {
             return services;
         }
         let began = Instant::now();
-        let services = Services::check(app).await;
+        let services = probe.await;
         *newest = Some((began, services));
         services
     }
@@ -35,45 +32,14 @@ impl SharedHealth {
 /// How each service is.
 #[derive(Debug, Clone, Copy)]
 pub struct Services {
-    database: &'static str,
-    redis: &'static str,
-    email: &'static str,
-    sms: &'static str,
+    pub(super) database: &'static str,
+    pub(super) redis: &'static str,
+    pub(super) email: &'static str,
+    pub(super) sms: &'static str,
     pub(super) database_ms: f64,
 }
 
 impl Services {
-    async fn check(app: &App) -> Self {
-        let ports = &app.service.ports;
-        let began = Instant::now();
-        let redis = async {
-            let redis = app.redis.as_ref()?;
-            Some(tokio::time::timeout(TIMEOUT, redis.healthy()).await.unwrap_or(false))
-        };
-        let (redis, database, email, sms) = tokio::join!(
-            redis,
-            tokio::time::timeout(TIMEOUT, ports.users.ping()),
-            tokio::time::timeout(TIMEOUT, ports.mailer.healthy()),
-            tokio::time::timeout(TIMEOUT, ports.sms_sender.healthy()),
-        );
-        let state = |answer: Result<Option<bool>, _>| match answer {
-            Ok(None) => "disabled",
-            Ok(Some(true)) => "healthy",
-            Ok(Some(false)) | Err(_) => "unhealthy",
-        };
-        Self {
-            database: if matches!(database, Ok(Ok(()))) { "healthy" } else { "unhealthy" },
-            redis: match &redis {
-                None => "disabled",
-                Some(true) => "healthy",
-                Some(false) => "unhealthy",
-            },
-            email: state(email),
-            sms: state(sms),
-            database_ms: milliseconds(began),
-        }
-    }
-
     pub(super) fn database_answers(self) -> bool {
         self.database == "healthy"
     }
