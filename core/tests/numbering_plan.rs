@@ -47,7 +47,7 @@ fn parse(number: &str, code: &str) -> Result<Phone, PhoneError> {
     Phone::parse(number, &CountryCode::parse(code).unwrap(), PhoneValidation::E164)
 }
 
-/// What the library knows of a number agrees with what we say of it.
+/// The region of a number is that of the library.
 fn check_region(dial: i32, digits: &str, of_dial: &[String]) {
     let Ok(number) = LIBRARY.parse(format!("+{digits}"), None) else { return };
     // seven digits of North America can't be called from elsewhere

@@ -5,7 +5,7 @@ use portcullis_tests::{Person, TestServer};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// What a browser sends when somebody opens a link.
+/// The header `Accept` of a browser that opens a link.
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 async fn accepting(api: &Api, path: &str, accept: &str) -> Answer {

@@ -1,4 +1,4 @@
-//! Countries (ISO 3166-1 alpha-2 and the regions that the library of phone numbers has besides) and their calling codes
+//! Countries (ISO 3166-1 alpha-2 and other regions of the library of phone numbers) and their calling codes
 //! (ITU-T E.164). The tables are made from that library's metadata.
 
 use std::fmt;
@@ -35,7 +35,7 @@ impl CountryError {
 
 /// Part of the calling code 290, listed with the digit that tells it from Saint Helena.
 const TRISTAN_DA_CUNHA: u16 = 2908;
-/// What the library of phone numbers calls the region of numbers that belong to no country (UN M49: the world).
+/// The region of numbers that belong to no country (UN M49: the world).
 const WORLD: Country = Country(*b"01");
 
 impl Country {

@@ -97,7 +97,7 @@ pub async fn check_smtputf8(settings: &Settings) -> Result<(), String> {
 
 /// A mail server that offers too little for `MAIL_SMTPUTF8=on`.
 pub const NO_SMTPUTF8: &str = "the mail server does not offer SMTPUTF8 and 8BITMIME";
-/// What helps.
+/// The fix.
 pub const NO_SMTPUTF8_FIX: &str = "switch SMTPUTF8 on there, or remove MAIL_SMTPUTF8";
 
 /// A mailer for checks of the connection, whose links lead nowhere.

@@ -287,7 +287,7 @@ pub struct Settings {
     pub breached_passwords_file: Option<PathBuf>,
     /// `CORS_ORIGINS`.
     pub cors_origins: Vec<String>,
-    /// What browsers meet.
+    /// Settings of pages and CORS.
     pub browsers: Browsers,
     /// `DEV_MAILBOX`.
     pub dev_mailbox: MailboxAccess,

@@ -14,7 +14,7 @@ use crate::http::openapi::schemas;
 use crate::http::pages::page;
 use crate::http::response::json;
 
-/// What the server is.
+/// A sentence about the server.
 const DESCRIPTION: &str = "Portcullis registers people, verifies their addresses and logs them in.";
 
 /// Pages that explain the API, with their titles.

@@ -91,7 +91,7 @@ pub fn cors_origins(reader: &mut SettingsReader) -> Vec<String> {
     origins
 }
 
-/// What browsers meet.
+/// Settings of pages and CORS.
 #[derive(Debug, Clone)]
 pub struct Browsers {
     /// `APP_URL`, without a slash at its end.
