@@ -157,7 +157,7 @@ async function secondFactor(page) {
   await page.locator("main .field-password .wrong[data-code=wrong_password]").waitFor();
   await fill(page, { password: GOOD });
   await press(page, "Switch it on");
-  await news(page, "On.");
+  await news(page, "On. The next");
   await page.locator("#log-out").click();
   await view(page, "login");
   equal(await page.evaluate(() => document.documentElement.dataset.gate), "shut", "the gate");

@@ -91,7 +91,7 @@ impl Tools {
     pub fn bare(&self, of: &Server, redis: Option<&str>) -> Result<Bare> {
         let port = free_port()?;
         let mut command = Command::new(&self.bench);
-        command.args(["serve", &port.to_string(), super::server::SECRET, &of.url()]).args(redis);
+        command.args(["serve", &port.to_string(), super::server::SECRET, &format!("{}/User1", of.url())]).args(redis);
         let process = Stopped(command.stdout(Stdio::null()).spawn()?);
         let began = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
