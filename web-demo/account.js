@@ -2,10 +2,10 @@
 import * as api from "./api.js";
 import { h, icon, ICONS } from "./dom.js";
 import { action, field, form } from "./forms.js";
-import { newPassword, personFields, phoneFields, takeOtp } from "./gate.js";
+import { newPassword, personFields, phoneFields, takeOtp } from "./sign-in.js";
 import { page } from "./page.js";
 import { checks } from "./rules.js";
-import { when } from "./words.js";
+import { when } from "./messages.js";
 
 const fact = (name, ...value) => [h("dt", {}, name), h("dd", {}, ...value)];
 const badge = (good, yes, no) => h("span", { class: good ? "badge good" : "badge" }, good ? icon(ICONS.check) : null, good ? yes : no);

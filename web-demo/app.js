@@ -2,15 +2,15 @@
 import * as account from "./account.js";
 import * as api from "./api.js";
 import { announce, byId, h, icon, ICONS } from "./dom.js";
-import * as gate from "./gate.js";
+import * as signIn from "./sign-in.js";
 import { Mailbox } from "./mailbox.js";
-import * as places from "./places.js";
+import * as sessionsAndData from "./sessions-and-data.js";
 import { loadRules } from "./rules.js";
-import { showWire } from "./wire.js";
-import { inWords } from "./words.js";
+import { showHttpLog } from "./http-log.js";
+import { inWords } from "./messages.js";
 
-const GATE = { register: ["Register", gate.register], verify: ["Prove the address", gate.verify], login: ["Log in", gate.login], factor: ["Second factor", gate.factor], forgot: ["Forgot password", gate.forgot], reset: ["New password", gate.reset] };
-const INSIDE = { profile: ["Profile", account.profile], address: ["E-mail", account.address], password: ["Password", account.password], phone: ["Second factor", account.phone], sessions: ["Sessions", places.sessions], data: ["Your data", places.data] };
+const GATE = { register: ["Register", signIn.register], verify: ["Verify your e-mail", signIn.verify], login: ["Log in", signIn.login], factor: ["Second factor", signIn.factor], forgot: ["Forgot password", signIn.forgot], reset: ["New password", signIn.reset] };
+const INSIDE = { profile: ["Profile", account.profile], address: ["E-mail", account.address], password: ["Password", account.password], phone: ["Second factor", account.phone], sessions: ["Sessions", sessionsAndData.sessions], data: ["Your data", sessionsAndData.data] };
 // what only makes sense after something else is reached from there, not from the list
 const LISTED = ["register", "verify", "login", "forgot"];
 
@@ -177,7 +177,7 @@ async function start() {
   }
   byId("app-name").textContent = settings.app_name;
   chooseRealm();
-  showWire(byId("wire"));
+  showHttpLog(byId("wire"));
   mailbox = new Mailbox({ follow, useCode, wanted: settings.mailbox });
   byId("log-out").addEventListener("click", async () => {
     await api.logOut().catch(() => null); // gone either way, as far as this page goes

@@ -2,7 +2,7 @@
 // they have had their say; what the server finds is shown at the field it names.
 import { announce, h, icon, ICONS } from "./dom.js";
 import { loadMeter } from "./rules.js";
-import { atField, inWords } from "./words.js";
+import { atField, inWords } from "./messages.js";
 
 let count = 0;
 

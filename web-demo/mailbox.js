@@ -1,7 +1,7 @@
 // The development mailbox beside the page: what the person would get on their phone and in their mail.
 import * as api from "./api.js";
 import { announce, byId, h, icon, ICONS } from "./dom.js";
-import { clockTime } from "./words.js";
+import { clockTime } from "./messages.js";
 
 const SHOWN = 12;
 // a worker sends what a request asked for: most messages are there at the first look, a slow one some seconds later

@@ -134,7 +134,7 @@ fn count_purged(app: &App, purged: &PurgeReport) {
     ];
     app.measured(|| {
         for (kind, number) in of {
-            metrics::counter!("portcullis_swept_total", "kind" => kind).increment(number);
+            metrics::counter!("portcullis_purged_records_total", "kind" => kind).increment(number);
         }
     });
     tracing::debug!(?purged, "housekeeping is done");

@@ -28,7 +28,7 @@ export async function arrive(page, email) {
   await press(page, "Register");
   await view(page, "verify");
   await letter(page, "mail_email_verify", email).getByRole("button", { name: /Use the code/ }).click();
-  await press(page, "Prove the address");
+  await press(page, "Verify your e-mail");
   await view(page, "login");
   await fill(page, { username: email, password: GOOD });
   await press(page, "Log in");
@@ -100,7 +100,7 @@ async function fromMailToAccount({ page }) {
   await view(page, "verify");
   await news(page, "not proven yet");
   await fill(page, { code: "aaaaaa" });
-  await press(page, "Prove the address");
+  await press(page, "Verify your e-mail");
   await page.locator(".alert", { hasText: "wrong, was used, or has expired" }).waitFor();
   await mail.getByRole("button", { name: /Follow the link/ }).click();
   await page.getByRole("heading", { name: "Confirm your address" }).waitFor();

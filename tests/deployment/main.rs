@@ -3,11 +3,11 @@
 
 mod cache;
 mod command_line;
+mod data_migration;
 mod failover;
 mod failures;
 mod instances;
-mod keys;
-mod moving;
+mod key_rotation;
 mod processes;
 
 use std::future::Future;
@@ -62,9 +62,9 @@ const STORIES: &[Story] = stories! {
         doctor_says_what_to_type,
         migrate_makes_what_is_missing_once,
         no_password_reaches_the_log_at_any_level;
-    keys:
+    key_rotation:
         nobody_is_lost_and_nobody_comes_back;
-    moving:
+    data_migration:
         there_and_back_again,
         what_was_moved_there_and_back_is_the_same,
         killed_in_the_middle_it_goes_on;

@@ -92,7 +92,7 @@ impl Logins<'_> {
             && !too_long
         {
             let outdated = hasher.is_outdated(&stored);
-            return Ok(Some(if outdated { self.renew_hash(user, password).await? } else { user }));
+            return Ok(Some(if outdated { self.rehash_if_outdated(user, password).await? } else { user }));
         }
         let unverified = waiting.iter().filter(|stored| stored.matches(&hash)).count();
         if unverified > 0 && !too_long {
@@ -103,7 +103,7 @@ impl Logins<'_> {
     }
 
     /// The operator's parameters have changed since this hash was made. Best effort: a login never fails for it.
-    async fn renew_hash(self, user: User, password: &str) -> Result<User, AuthError> {
+    async fn rehash_if_outdated(self, user: User, password: &str) -> Result<User, AuthError> {
         let Ports { database, .. } = &self.service.ports;
         let Some(password) = Password::presented(password) else { return Ok(user) };
         let Ok(hash) = self.service.hash_new_password(&user, password).await else { return Ok(user) };

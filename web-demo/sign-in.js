@@ -1,4 +1,4 @@
-// At the gate: register, prove the address, log in, the second factor, a forgotten password.
+// Before logging in: register, verify the e-mail, log in, the second factor, a forgotten password.
 import * as api from "./api.js";
 import { countryOptions } from "./countries.js";
 import { h } from "./dom.js";
@@ -36,7 +36,7 @@ export function register(app) {
     ...phoneFields(),
     newPassword("password", "Password", words),
   ];
-  const example = h("button", { type: "button", class: "quiet", click: () => fillIn(made) }, "Fill in someone");
+  const example = h("button", { type: "button", class: "quiet", click: () => fillIn(made) }, "Fill in an example");
   const made = form({ name: "register", fields, submit: "Register", extra: example, send: async (values) => {
     await api.register(values);
     app.state.email = values.email.trim();
@@ -75,7 +75,7 @@ export function verify(app) {
     app.expectMail();
     app.say("If a registration waits for this address, its mail was sent again.");
   });
-  const made = form({ name: "verify", fields: [email, code], submit: "Prove the address", extra: resend, send: async (values) => {
+  const made = form({ name: "verify", fields: [email, code], submit: "Verify your e-mail", extra: resend, send: async (values) => {
     await api.verifyCode(values.email.trim(), values.code.trim());
     app.state.email = values.email.trim();
     app.expectMail();

@@ -3,7 +3,7 @@ import * as api from "./api.js";
 import { h, icon, ICONS } from "./dom.js";
 import { action, field, form } from "./forms.js";
 import { page } from "./page.js";
-import { device, when } from "./words.js";
+import { device, when } from "./messages.js";
 
 export async function sessions(app) {
   const { body } = await api.sessions();
