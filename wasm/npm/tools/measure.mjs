@@ -1,4 +1,5 @@
-// Sizes and times beside zxcvbn.js and libphonenumber-js, in one run, in Chromium; what is over its limit fails.
+// Sizes and times beside zxcvbn.js and libphonenumber-js, in one run, in Chromium. A size over its limit fails; times vary
+// with the machine's load, so they are only shown.
 // usage: node tools/measure.mjs PACKAGE
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +10,7 @@ import { served } from "../test/browser.mjs";
 
 const package_ = resolve(process.argv[2]);
 /** KB are 1,000 bytes of gzip -9. */
-const LIMITS = { validators: 61, first_call_ms: 50 };
+const LIMITS = { validators: 61 };
 
 const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length / 1000;
 const bundle = (entry, external = []) =>
@@ -81,9 +82,6 @@ writeFileSync(join(package_, "..", "measured.json"), JSON.stringify(Object.fromE
 const failed = [
   [sizes["validators.wasm"] <= LIMITS.validators, `validators.wasm is over ${LIMITS.validators} KB`],
   [sizes["strength.wasm"] < sizes["zxcvbn 4.4.2"], "strength.wasm is not smaller than zxcvbn.js"],
-  [times["validators: first call, ms"] <= LIMITS.first_call_ms, "the validators' first call is too slow"],
-  [times["strength: first call, ms"] <= LIMITS.first_call_ms, "strength's first call is too slow"],
-  [times["strength: median of later calls, µs"] <= times["zxcvbn 4.4.2: median of later calls, µs"], "strength is slower than zxcvbn.js"],
 ].filter(([fine]) => !fine);
 for (const [, what] of failed) console.error(what);
 process.exitCode = failed.length > 0 ? 1 : 0;
