@@ -1,4 +1,4 @@
-// Inside: the profile, the address, the password, the second factor.
+// Views of the logged-in user: profile, e-mail, password, second factor.
 import * as api from "./api.js";
 import { h, icon, ICONS } from "./dom.js";
 import { action, field, form } from "./forms.js";
@@ -34,7 +34,7 @@ export function profile(app) {
     fact("Second factor", badge(me.mfa.sms, "text message", "off")),
     fact("Here since", when(me.created_at)),
     fact("Id", h("code", {}, me.id)));
-  return page(`Hello, ${me.first_name}`, "Each of these is sealed on its own before a store gets it; the one who operates the database reads none of it.", facts,
+  return page(`Hello, ${me.first_name}`, "Each field is encrypted separately before the database gets it.", facts,
     h("h2", {}, "Change it"), made.root);
 }
 
@@ -44,14 +44,14 @@ export function address(app) {
   const made = form({ name: "address", fields: [email], submit: "Ask for the change", send: async (values) => {
     app.keep(await api.update({ email: values.email.trim(), ...given(values) }, app.state.etag));
     app.expectMail();
-    app.show(app.state.me.pending_email ? "A link is on its way to the new address. The old one is told, too." : "That is your address already.");
+    app.show(app.state.me.pending_email ? "A link was sent to the new address, and a notice to the old one." : "That is your address already.");
   } });
   const cancel = action("Call it off", async () => {
     app.keep(await api.update({ email: me.email }, app.state.etag));
-    app.show("Called off. The link counts no more.");
+    app.show("The change was cancelled. Its link is no longer valid.");
   });
   const waiting = me.pending_email && h("div", { class: "pending" }, h("p", {}, h("strong", {}, me.pending_email), " waits for its link to be followed."), cancel);
-  return page("Change your e-mail", "Until the link in the new mailbox is followed, the old address logs in.",
+  return page("Change your e-mail", "The old e-mail logs in until the link in the new mailbox is used.",
     h("dl", { class: "facts" }, fact("Now", me.email)), waiting, made.root);
 }
 
@@ -67,17 +67,17 @@ export function password(app) {
   const made = form({ name: "password", fields, submit: "Change the password", send: async (values) => {
     await api.changePassword(values.current_password, values.password);
     app.expectMail();
-    app.show("Changed. Every other session has ended.");
+    app.show("The password was changed. Every other session has ended.");
   } });
-  return page("Change your password", "Length beats tricks: four odd words are better than one word in costume.", made.root);
+  return page("Change your password", "Length matters most: four unusual words are better than one word with replaced letters.", made.root);
 }
 
 export function phone(app) {
   const me = app.state.me;
   const parts = me.is_phone_verified ? factorSwitch(app, me) : proof(app, me);
-  return page("Second factor", "A code by text message, asked for after the password. It needs a phone that is proven to be yours.",
+  return page("Second factor", "A code by SMS, asked for after the password. It needs a verified phone.",
     h("ol", { class: "ladder" },
-      h("li", { class: me.is_phone_verified ? "done" : "now" }, "Prove the phone"),
+      h("li", { class: me.is_phone_verified ? "done" : "now" }, "Verify the phone"),
       h("li", { class: me.mfa.sms ? "done" : me.is_phone_verified ? "now" : "" }, "Switch it on"),
       h("li", { class: me.mfa.sms ? "now" : "" }, "Log in with it")), parts);
 }
@@ -87,18 +87,18 @@ function proof(app, me) {
     const { body } = await api.sendOtp(me.id, me.phone, channel);
     app.state.phoneChallenge = body.token;
     app.expectMail();
-    app.show(channel === "voice" ? "You are being called." : "A text is on its way.");
+    app.show(channel === "voice" ? "The call was started." : "The SMS was sent.");
   };
   const ways = h("div", { class: "actions" },
-    action(app.state.phoneChallenge ? "Text another code" : `Text a code to ${me.phone}`, send("sms"), { class: app.state.phoneChallenge ? "quiet" : "primary" }),
+    action(app.state.phoneChallenge ? "Send another code" : `Send a code to ${me.phone}`, send("sms"), { class: app.state.phoneChallenge ? "quiet" : "primary" }),
     action("Call instead", send("voice")));
   if (!app.state.phoneChallenge) return [ways];
   const otp = field({ name: "otp", label: "Code from the message", inputmode: "numeric", autocomplete: "one-time-code", maxlength: 8, required: true, check: checks.otp, class: "typed-code" });
-  const made = form({ name: "phone", fields: [otp], submit: "Prove the phone", send: async (values) => {
+  const made = form({ name: "phone", fields: [otp], submit: "Verify the phone", send: async (values) => {
     await api.verifyOtp(app.state.phoneChallenge, values.otp.trim());
     app.state.phoneChallenge = null;
     app.keep(await api.profile());
-    app.show("The phone is proven. Now the second factor can be switched on.");
+    app.show("The phone is verified. You can switch the second factor on.");
   } });
   app.takeCode = takeOtp(otp);
   return [made.root, ways];
@@ -110,12 +110,12 @@ function factorSwitch(app, me) {
       await api.setFactor(true, given(values));
       app.keep(await api.profile());
       app.expectMail();
-      app.show("On. The next log-in asks for a code from your phone.");
+      app.show("SMS is on. The next login asks for a code.");
     } });
     return [on.root];
   }
   const made = form({ name: "factor-off", submit: "Switch it off", fields: [
-    field({ name: "password", label: "Your password", type: "password", autocomplete: "current-password", required: true, hint: "Nobody who finds your screen unlocked should be able to switch it off." }),
+    field({ name: "password", label: "Your password", type: "password", autocomplete: "current-password", required: true, hint: "The password is needed, so that nobody at your unlocked screen can switch it off." }),
   ], send: async (values) => {
     await api.setFactor(false, { password: values.password });
     app.keep(await api.profile());

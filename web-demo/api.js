@@ -45,8 +45,8 @@ export async function connect() {
   return { ...settings, realm, server: base.origin };
 }
 
-// A link must not be able to send someone's password to a stranger's server: `?server=` may name this machine, or a
-// server that whoever published this page wrote into settings.json.
+// A link must not send a password to another server: `?server=` may name this machine, or a server that is listed in
+// settings.json.
 function serverOf(settings) {
   const asked = new URLSearchParams(location.search).get("server");
   if (!asked) return settings.server;

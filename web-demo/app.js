@@ -95,7 +95,7 @@ async function render() {
   showWho();
   showStory(name);
   // what was asked for by its address, perhaps by a reload, needs a login first
-  const words = pending ?? (current() in INSIDE && name === "login" ? "Log in first. Tokens live in this page’s memory only, so a reload forgets them." : null);
+  const words = pending ?? (current() in INSIDE && name === "login" ? "Log in first. Tokens are only in this page’s memory: a reload removes them." : null);
   pending = null;
   if (words) app.say(words);
   // who navigates by ear or by keyboard starts at the title of what is new; the first view leaves the focus alone
@@ -121,7 +121,7 @@ function showStory(name) {
   const part = (title, id, entries, off) => h("div", { class: off ? "story-part off" : "story-part" },
     h("p", { class: "story-title", id }, title), h("ul", { "aria-labelledby": id }, entries.map(item)));
   const outer = Object.entries(GATE).filter(([id]) => LISTED.includes(id) || id === name);
-  byId("story").replaceChildren(part("At the gate", "story-gate", outer, inside), part("Inside", "story-inside", Object.entries(INSIDE), !inside));
+  byId("story").replaceChildren(part("Not logged in", "story-gate", outer, inside), part("Your account", "story-inside", Object.entries(INSIDE), !inside));
   byId("story").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
@@ -181,7 +181,7 @@ async function start() {
   mailbox = new Mailbox({ follow, useCode, wanted: settings.mailbox });
   byId("log-out").addEventListener("click", async () => {
     await api.logOut().catch(() => null); // gone either way, as far as this page goes
-    app.leave("login", "Logged out. This session’s tokens are dead.");
+    app.leave("login", "Logged out. The tokens of this session are no longer valid.");
   });
   api.session.addEventListener("ended", () => app.leave("login", "This session has ended. Log in again."));
   addEventListener("hashchange", render);

@@ -128,7 +128,7 @@ export function form({ name, fields, submit, send, extra = null, danger = false 
       const each = of(error.field);
       if (each) {
         each.touched = true;
-        // of several things wrong with one field the first is the one to mend first
+        // a field shows the first of its problems
         if (!each.verdict) each.show(error);
       } else {
         elsewhere.push(`${error.field}: ${inWords(error)}`);

@@ -61,7 +61,7 @@ export class Mailbox {
     const isNew = new Set(this.#first ? [] : news);
     this.#first = false;
     for (const message of messages) this.#seen.add(key(message));
-    this.#list.replaceChildren(...(shown.length > 0 ? shown.map((message) => this.#letter(message, isNew.has(message))) : [h("li", { class: "letters-none" }, "Nothing yet. Register, and the first mail drops in here.")]));
+    this.#list.replaceChildren(...(shown.length > 0 ? shown.map((message) => this.#letter(message, isNew.has(message))) : [h("li", { class: "letters-none" }, "No messages yet. Register to get the first one.")]));
     this.#count(isNew.size);
     const newest = news[0];
     if (newest && isNew.size > 0) announce(`${newest.channel === "email" ? "New mail" : "New message"}: ${this.#title(newest)}.`);
@@ -102,7 +102,7 @@ export class Mailbox {
   #absent() {
     this.wanted = false;
     byId("mailbox-reload").hidden = true;
-    this.#list.replaceChildren(h("li", { class: "letters-none" }, "This server has no mailbox for developers: look in the real one, and at the phone."));
+    this.#list.replaceChildren(h("li", { class: "letters-none" }, "This server has no development mailbox: read the real e-mails and SMS."));
     return false;
   }
 }

@@ -1,27 +1,27 @@
-// Sentences for the server's codes. A code never changes, so it is what a page should go by: it can be translated, and
-// the server's own message can be reworded without breaking anyone. What is not listed speaks for itself.
+// Sentences for the server's codes. A code never changes, so that a page can translate it, and the server can reword its own
+// message. A code that is not listed shows the server's message.
 
 const SENTENCES = {
-  required: "This one is needed.",
-  email_invalid: "This is not an e-mail address yet.",
+  required: "This field is required.",
+  email_invalid: "This is not an e-mail address.",
   email_too_long: "Longer than any e-mail address may be.",
   email_taken: "This address has an account already.",
-  name_empty: "Only spaces: a name needs a letter or two.",
+  name_empty: "A name needs at least one visible character.",
   name_too_long: "At most 100 characters.",
-  name_forbidden_character: "There is an invisible control character in it.",
+  name_forbidden_character: "It contains an invisible control character.",
   phone_invalid: "A whole number, please: plus sign, country, number.",
   phone_country_mismatch: "The number is not one of the country chosen above.",
   country_unknown: "Choose a country.",
   password_breached: "This password is on a list that attackers try first.",
   otp_malformed: "The code is six digits.",
   invalid_credentials: "The e-mail or the password is wrong.",
-  email_not_verified: "Right password, but the address is not proven yet. The code is in the mailbox.",
+  email_not_verified: "The password is right, but the e-mail is not verified yet. The code is in the mailbox.",
   invalid_token: "That code or link is wrong, was used, or has expired.",
   wrong_password: "This is not your current password.",
   reauthentication_required: "You logged in more than 15 minutes ago. Give your password, or log in again.",
-  phone_not_verified: "The phone has to be proven first.",
+  phone_not_verified: "Verify the phone first.",
   mfa_in_use: "This phone is your second factor. Switch that off before changing it.",
-  precondition_failed: "Your profile was changed somewhere else meanwhile. Have a look, then try again.",
+  precondition_failed: "Your profile was changed elsewhere in the meantime. Check it, then try again.",
   not_authenticated: "You are not logged in any more.",
   overloaded: "Many people are logging in right now. Try again in a moment.",
   unavailable: "The server cannot answer right now. Nothing was lost; try again in a moment.",
@@ -32,7 +32,7 @@ const SENTENCES = {
 export function inWords(issue) {
   if (issue.code === "rate_limited") {
     const wait = issue.retryAfter;
-    return wait ? `That was often. Try again in ${duration(wait)}.` : "That was often. Try again in a while.";
+    return wait ? `That was often. Try again in ${duration(wait)}.` : "Too many requests. Try again later.";
   }
   return SENTENCES[issue.code] ?? issue.message ?? issue.code;
 }

@@ -1,4 +1,4 @@
-// Inside: where someone is logged in, and everything that is kept about them.
+// Views of the logged-in user: sessions, export, deletion.
 import * as api from "./api.js";
 import { h, icon, ICONS } from "./dom.js";
 import { action, field, form } from "./forms.js";
@@ -16,13 +16,13 @@ export async function sessions(app) {
       h("p", { class: "small" }, `${session.address} · last used ${when(session.last_used_at)} · since ${when(session.created_at)}`)),
     session.current ? null : action("End this one", async () => {
       await api.endSession(session.id);
-      await app.show("Ended. Its tokens are dead, everywhere, from this moment.");
+      await app.show("The session has ended. Its tokens are no longer valid.");
     }, { "aria-label": `End this one: ${device(session.user_agent)}, since ${when(session.created_at)}` }))));
   const everywhere = action("Log out everywhere", async () => {
     await api.logOutEverywhere();
     app.leave("login", "Logged out on every device, this one included.");
   }, { class: "quiet danger-text" });
-  return page("Sessions", "Each log-in is a session of its own. Ending one kills its tokens with the next request, on every instance.", list,
+  return page("Sessions", "Each login is a session. When it ends, its tokens are refused by the next request, on every instance.", list,
     h("div", { class: "actions" }, everywhere));
 }
 
@@ -37,11 +37,11 @@ export function data(app) {
     field({ name: "password", label: "Your password", type: "password", autocomplete: "current-password", required: true }),
   ], send: async (values) => {
     await api.deleteAccount(values.password);
-    app.leave("register", "Deleted. Nothing of you is left that could be turned back into you.");
+    app.leave("register", "The account was deleted. No personal data of it is left.");
   } });
-  return page("Your data", "Take it with you, or have it gone.",
+  return page("Your data", "Export your data, or delete your account.",
     h("section", { class: "part" }, h("h2", {}, "Export"), h("p", {}, "Profile, sessions and the history of events. Once a day."), h("div", { class: "actions" }, take)),
-    h("section", { class: "part danger-part" }, h("h2", {}, "Delete"), h("p", {}, "Destroys the key that your data are sealed with, then the data. It cannot be taken back."), made.root));
+    h("section", { class: "part danger-part" }, h("h2", {}, "Delete"), h("p", {}, "Deletes the key that your data are encrypted with, then the data. This can't be undone."), made.root));
 }
 
 function save(name, text) {

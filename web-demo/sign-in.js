@@ -41,13 +41,13 @@ export function register(app) {
     await api.register(values);
     app.state.email = values.email.trim();
     app.expectMail();
-    app.go("verify", "Registered. A mail with a link and a code is on its way.");
+    app.go("verify", "Registered. An e-mail with a link and a code was sent.");
   } });
-  return page("Register", "One code decides what is acceptable here and on the server, so what turns green is what will be taken.", made.root,
-    h("p", { class: "aside" }, "Been here before? ", link("login", "Log in"), "."));
+  return page("Register", "These are the server's own rules, in the browser: it accepts what is green.", made.root,
+    h("p", { class: "aside" }, "Have an account? ", link("login", "Log in"), "."));
 }
 
-// Someone made up, never the same twice, with numbers and names that are set aside for examples.
+// Fills in an invented person, with a phone number and a domain that are reserved for examples.
 function fillIn({ of }) {
   const pick = (list) => list[crypto.getRandomValues(new Uint32Array(1))[0] % list.length];
   const letters = (many) => Array.from({ length: many }, () => pick("abcdefghjkmnpqrstuvwxyz23456789")).join("");
@@ -73,13 +73,13 @@ export function verify(app) {
   const resend = action("Send it again", async () => {
     await api.resend(email.input.value.trim());
     app.expectMail();
-    app.say("If a registration waits for this address, its mail was sent again.");
+    app.say("If a registration of this address is pending, its e-mail was sent again.");
   });
   const made = form({ name: "verify", fields: [email, code], submit: "Verify your e-mail", extra: resend, send: async (values) => {
     await api.verifyCode(values.email.trim(), values.code.trim());
     app.state.email = values.email.trim();
     app.expectMail();
-    app.go("login", "The address is proven, and the account exists now.");
+    app.go("login", "The e-mail is verified. The account exists now.");
   } });
   app.takeCode = (message) => {
     if (message.channel !== "email") return false;
@@ -88,26 +88,26 @@ export function verify(app) {
     code.input.focus();
     return true;
   };
-  return page("Prove your address", "Type the code from the mail, or follow its link. Until then there is no account, only a registration that waits.", made.root,
+  return page("Verify your e-mail", "Type the code from the e-mail, or follow its link. Until then the registration is pending, and there is no account.", made.root,
     h("p", { class: "aside" }, "Nothing there? Or was that address wrong? ", link("register", "Register again"), "."));
 }
 
-// What the mailed link leads to: a question, because mail scanners open links and must not answer it.
+// The view of a mailed link: it asks, because mail scanners open links and must not verify by that.
 function confirmLink(app) {
   const { token, change } = app.state.link;
   const done = (name, words) => { app.state.link = null; app.expectMail(); app.go(name, words); };
   const yes = form({ name: "confirm", fields: [], submit: "Yes, that was me", send: async () => {
     await api.verifyLink(token);
-    if (!change) return done("login", "The address is proven, and the account exists now.");
+    if (!change) return done("login", "The e-mail is verified. The account exists now.");
     if (api.isLoggedIn()) app.keep(await api.profile());
-    return done(api.isLoggedIn() ? "profile" : "login", "The new address counts from now on.");
+    return done(api.isLoggedIn() ? "profile" : "login", "The new e-mail is in use from now on.");
   } });
   const no = change ? null : action("That was not me", async () => {
     await api.rejectLink(token);
-    done("register", "The registration was thrown away. Nothing of it is kept.");
+    done("register", "The registration was deleted.");
   }, { class: "quiet danger-text" });
   const title = change ? "Confirm the new address" : "Confirm your address";
-  return page(title, "You followed the link of a mail. Opening a link changes nothing by itself; this button does.", yes.root, no && h("div", { class: "second-thought" }, no));
+  return page(title, "You followed the link of an e-mail. Opening it changes nothing; the button does.", yes.root, no && h("div", { class: "second-thought" }, no));
 }
 
 export function login(app) {
@@ -121,10 +121,10 @@ export function login(app) {
       if (problem.code === "mfa_required") {
         app.state.challenge = problem.body.mfa_token;
         app.expectMail();
-        return app.go("factor", "Password right. A code was texted to your phone.");
+        return app.go("factor", "The password is right. A code was sent by SMS.");
       }
       if (problem.code === "email_not_verified") {
-        return app.go("verify", "Right password, but the address is not proven yet. The code is in the mailbox.");
+        return app.go("verify", "The password is right, but the e-mail is not verified yet. The code is in the mailbox.");
       }
       throw problem;
     }
@@ -143,7 +143,7 @@ export function factor(app) {
     await app.enter();
   } });
   app.takeCode = takeOtp(otp);
-  return page("Second factor", "Six digits, good for five minutes and for one use. Five wrong tries kill them.", made.root);
+  return page("Second factor", "Six digits, valid for five minutes and one use. Five wrong tries end the code.", made.root);
 }
 
 /** Takes the code of a text message or a call into a field. */
@@ -159,9 +159,9 @@ export function forgot(app) {
   const made = form({ name: "forgot", fields: [email], submit: "Send a link", extra: link("login", "Back to log in"), send: async (values) => {
     await api.forgot(values.email.trim());
     app.expectMail();
-    app.say("If that address has an account, a link is on its way to it.");
+    app.say("If the address has an account, a link was sent to it.");
   } });
-  return page("Forgot your password?", "The answer tells nobody whether the address has an account. Whoever owns it finds a link in the mail.", made.root);
+  return page("Forgot your password?", "The answer does not show whether the address has an account. If it has one, its owner gets a link.", made.root);
 }
 
 export function reset(app) {
@@ -171,7 +171,7 @@ export function reset(app) {
     await api.reset(app.state.resetToken, values.password);
     app.state.resetToken = null;
     app.expectMail();
-    app.leave("login", "The password is changed, and every session was ended.");
+    app.leave("login", "The password was changed, and every session has ended.");
   } });
-  return page("A new password", "The link counts once. With the new password every session ends, on every device.", made.root);
+  return page("A new password", "The link is valid once. A new password ends every session, on every device.", made.root);
 }

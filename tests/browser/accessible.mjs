@@ -68,15 +68,15 @@ async function inside(page) {
   for (const name of ["address", "sessions", "data", "password", "phone"]) {
     await step(page, name);
     if (name === "password") await page.locator("main input[name=password]").focus();
-    if (name === "phone") await press(page, "Text a code to +12025550117");
+    if (name === "phone") await press(page, "Send a code to +12025550117");
     if (name === "phone") await letter(page, "otp", "+12025550117").waitFor();
     await look(page, name);
   }
   await letter(page, "otp", "+12025550117").getByRole("button", { name: /Use the code/ }).click();
-  await press(page, "Prove the phone");
-  await news(page, "proven");
+  await press(page, "Verify the phone");
+  await news(page, "The phone is verified");
   await press(page, "Switch it on");
-  await news(page, "On.");
+  await news(page, "SMS is on.");
   await look(page, "phone-on");
 }
 

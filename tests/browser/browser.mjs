@@ -1,5 +1,5 @@
-// One Chromium, the machine's own, and what every page in it is held to: nobody but the server is asked, nothing breaks
-// its policy, nothing is thrown.
+// Starts the machine's Chromium. Every page is checked: it requests files from the server alone, violates no content security
+// policy, and throws no error.
 import { chromium } from "playwright-core";
 import { mkdirSync } from "node:fs";
 
@@ -7,7 +7,7 @@ const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 
 export const launch = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
 
-/** A page of its own, and a list of everything it did that it should not have. */
+/** Opens a page, and lists its faults. */
 export async function open(browser, base, { width = 1280, height = 900, scheme = "light", at = "demo/" } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: "reduce", locale: "en-GB", acceptDownloads: true });
   context.setDefaultTimeout(10_000);
@@ -20,7 +20,7 @@ export async function open(browser, base, { width = 1280, height = 900, scheme =
     if (!own) faults.push(`a foreign request: ${request.url()}`);
   });
   page.on("pageerror", (error) => faults.push(`thrown: ${error.message}`));
-  // an answer that is an error is no fault: stories provoke them
+  // error statuses are no fault: tests provoke them
   page.on("console", (message) => {
     const expected = message.text().startsWith("Failed to load resource");
     if (["error", "warning"].includes(message.type()) && !expected) faults.push(`console: ${message.text()}`);

@@ -1,5 +1,5 @@
-// Through the whole demo in a real Chromium. `node demo.mjs SERVER HOST`: the address of a real server, and of another host
-// that has the same files. Whoever starts it moves the server's clock when standard output asks for it.
+// Tests the whole demo in Chromium. `node demo.mjs SERVER HOST`: the address of a server, and of another host with the same
+// files. The program that starts it advances the server's clock when standard output asks for it.
 import { createInterface } from "node:readline";
 import { looks } from "./accessible.mjs";
 import { launch, shoot } from "./browser.mjs";
@@ -24,7 +24,7 @@ try {
     console.log(`passed ${name} in ${Math.round(performance.now() - began)} ms`);
   }
 } catch (error) {
-  // what the pages looked like, for whoever has to find out why
+  // screenshots, to find the cause
   const pages = browser.contexts().flatMap((context) => context.pages());
   for (const [at, page] of pages.entries()) {
     await shoot(page, `failed-${at}`);

@@ -1,4 +1,4 @@
-// The whole way to an account without a pointer: Tab, typing, Enter. Whatever has the focus shows it.
+// From registration to login by keyboard alone: Tab, typing, Enter. The element that has the focus shows it.
 import { blameless, equal, open, truth } from "./browser.mjs";
 import { view } from "./story.mjs";
 

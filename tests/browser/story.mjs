@@ -98,7 +98,7 @@ async function fromMailToAccount({ page }) {
   await fill(page, { username: email, password: GOOD });
   await press(page, "Log in");
   await view(page, "verify");
-  await news(page, "not proven yet");
+  await news(page, "not verified yet");
   await fill(page, { code: "aaaaaa" });
   await press(page, "Verify your e-mail");
   await page.locator(".alert", { hasText: "wrong, was used, or has expired" }).waitFor();
@@ -137,7 +137,7 @@ async function profile(page) {
   await page.route("**/update", (route) => route.continue({ headers: { ...route.request().headers(), "if-match": '"v0"' } }), { times: 1 });
   await fill(page, { last_name: "Ó Briain" });
   await press(page, "Save");
-  await page.locator(".alert", { hasText: "changed somewhere else" }).waitFor();
+  await page.locator(".alert", { hasText: "changed elsewhere" }).waitFor();
   await press(page, "Save");
   await news(page, "Saved");
 }
@@ -145,10 +145,10 @@ async function profile(page) {
 async function secondFactor(page) {
   await page.locator("#story a[href='#phone']").click();
   await view(page, "phone");
-  await press(page, "Text a code to +12025550117");
+  await press(page, "Send a code to +12025550117");
   await letter(page, "otp", "+12025550117").getByRole("button", { name: /Use the code/ }).click();
-  await press(page, "Prove the phone");
-  await news(page, "proven");
+  await press(page, "Verify the phone");
+  await news(page, "The phone is verified");
   // the login is an hour old, so that the password is asked for
   await press(page, "Switch it on");
   await page.locator(".alert", { hasText: "more than 15 minutes ago" }).waitFor();
@@ -157,7 +157,7 @@ async function secondFactor(page) {
   await page.locator("main .field-password .wrong[data-code=wrong_password]").waitFor();
   await fill(page, { password: GOOD });
   await press(page, "Switch it on");
-  await news(page, "On. The next");
+  await news(page, "SMS is on.");
   await page.locator("#log-out").click();
   await view(page, "login");
   equal(await page.evaluate(() => document.documentElement.dataset.gate), "shut", "the gate");
@@ -186,14 +186,14 @@ async function newAddress(page) {
   await view(page, "address");
   await fill(page, { email: "story.two@example.com" });
   await press(page, "Ask for the change");
-  await news(page, "on its way to the new address");
+  await news(page, "A link was sent to the new address");
   await page.locator(".pending", { hasText: "story.two@example.com" }).waitFor();
   await letter(page, "email_change_requested", "story@example.com").waitFor();
   await letter(page, "email_change_confirm", "story.two@example.com").getByRole("button", { name: /Follow the link/ }).click();
   await page.getByRole("heading", { name: "Confirm the new address" }).waitFor();
   await press(page, "Yes, that was me");
   await letter(page, "email_changed", "story@example.com").waitFor();
-  // a changed address ends no session, or asks to log in anew: either way the new one counts
+  // after a change of the address either the session goes on or a login is needed: the new address is valid in both cases
   if (await page.locator("main[data-view=login]").count()) {
     await fill(page, { username: "story.two@example.com", password: GOOD });
     await press(page, "Log in");
@@ -213,7 +213,7 @@ async function twoDevices({ page }, browser, base) {
   await shoot(page, "story-sessions");
   const rows = await page.locator(".session").count();
   await page.locator(".session:not(.current)").first().getByRole("button").click();
-  await news(page, "Ended");
+  await news(page, "The session has ended");
   equal(await page.locator(".session").count(), rows - 1, "the sessions that are left");
   await other.page.locator("#story a[href='#sessions']").click();
   await view(other.page, "login");
@@ -234,7 +234,7 @@ async function forgotten(page) {
   await view(page, "forgot");
   await fill(page, { email: "story.two@example.com" });
   await press(page, "Send a link");
-  await news(page, "If that address has an account");
+  await news(page, "If the address has an account");
   await letter(page, "mail_password_reset", "story.two@example.com").getByRole("button", { name: /Follow the link/ }).click();
   await view(page, "reset");
   await fill(page, { password: BETTER });
@@ -261,7 +261,7 @@ async function takeAndGo(page) {
   await fill(page, { password: BETTER });
   await press(page, "Delete my account");
   await view(page, "register");
-  await news(page, "Deleted.");
+  await news(page, "The account was deleted.");
   equal(await page.evaluate(() => document.documentElement.dataset.gate), "shut", "the gate");
 }
 

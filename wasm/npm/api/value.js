@@ -1,6 +1,6 @@
-// What a page hands in may be anything at all. Here it becomes text a module can read, or the code of what it is.
+// Converts the input of a page, which may have any type, into text for the module, or into the code of its problem.
 
-/** No request is this long: what follows changes no verdict, and a module's memory never shrinks again. */
+/** Longer than any request: text beyond it changes no result, and the memory of a module never shrinks. */
 const LONGEST = 65_536;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;

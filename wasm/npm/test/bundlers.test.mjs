@@ -1,5 +1,4 @@
-// What Vite and webpack make of an application of three lines, in Chromium: it works, and it loads a module when it is
-// used and not before.
+// An application of three lines, bundled by Vite and by webpack, in Chromium: it works, and it loads a module at its first use.
 
 import assert from "node:assert/strict";
 import { readFileSync, rmSync } from "node:fs";

@@ -51,7 +51,7 @@ test("workerd", { skip: workerd.skip }, async () => {
     "worker.js": `import { email, ready } from "@portcullis/validators";
       export default { async fetch() { ${USED} return Response.json(answer); } };`,
   });
-  // as wrangler does: one script, its .wasm beside it as modules
+  // as wrangler does: one script, and the .wasm files as modules of the same folder
   buildSync({ entryPoints: [join(app, "worker.js")], bundle: true, format: "esm", target: "es2022", conditions: ["workerd", "worker", "browser"], loader: { ".wasm": "copy" }, outdir: join(app, "out") });
   const files = readdirSync(join(app, "out")).sort((a, b) => Number(b.endsWith(".js")) - Number(a.endsWith(".js")));
   assert.equal(files.filter((file) => file.endsWith(".wasm")).length, 2);

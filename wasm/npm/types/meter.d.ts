@@ -5,7 +5,7 @@
  * words the password must not lean on, separated by spaces).
  * Parts: `track`, `bar`, `label`, `advice`. Variables: `--meter-height`, `--meter-radius`, `--meter-track`,
  * `--meter-0` to `--meter-4`.
- * What it sets on itself, to style by: `score`, and `enough` where the score is `min-score` or more.
+ * Attributes that it sets, for styles: `score`, and `enough` if the score is `min-score` or more.
  * Event: `strength`, with the estimate as its detail; never the password.
  */
 export class PasswordMeter extends HTMLElement {

@@ -1,4 +1,4 @@
-// What the element says, by code. English advice comes with the code itself.
+// Texts of the password meter, by code. English advice comes from the module together with its code.
 
 export const TEXTS = {
   en: {

@@ -1,4 +1,4 @@
-// What people write compiles, and means what they think.
+// Typical uses of the package compile, with the expected types.
 
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { email, phone, ready, registration, type Registration } from "@portcullis/validators";
