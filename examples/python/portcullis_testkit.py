@@ -11,6 +11,11 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 
+FIX = (
+    "Fix: build the test kit in Portcullis' repository by `cargo xtask testkit build`, and set PORTCULLIS_BIN to its "
+    "target/release/portcullis-testkit."
+)
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -72,10 +77,15 @@ class Testkit:
         """Starts the binary and waits for its line."""
         binary = binary or os.environ.get("PORTCULLIS_BIN", "portcullis")
         command = [binary, "testkit", "--port", "0", *flags]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        except OSError as error:
+            raise RuntimeError(f"{binary} can't be started: {error}. {FIX}") from error
         line = process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{binary} ended with {process.wait()}")
+            # 2: a default build of the server does not know the command
+            code = process.wait()
+            raise RuntimeError(f"{binary} ended with exit code {code}; its message is above." + (f" {FIX}" if code == 2 else ""))
         kit = cls(json.loads(line), process)
         atexit.register(kit.stop)
         return kit

@@ -2,6 +2,8 @@
 
 import pytest
 
+from portcullis_testkit import Testkit
+
 
 def test_a_user_is_who_they_said(user, session):
     profile = session.request("GET", "/").expect(200).body
@@ -70,3 +72,8 @@ def test_a_lost_answer_gives_nobody_more_than_they_had(kit, user, session, when)
     session.request("POST", "/logout").expect(503)
     kit.set_faults()
     session.request("GET", "/").expect(200 if when == "before" else 401)
+
+
+def test_a_missing_binary_says_how_to_get_one():
+    with pytest.raises(RuntimeError, match="nowhere.*PORTCULLIS_BIN"):
+        Testkit.start("/nowhere/portcullis")

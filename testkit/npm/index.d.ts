@@ -1,4 +1,4 @@
-/** An answer that a helper had no use for. */
+/** A response with a status that a helper did not expect. */
 export declare class TestkitError extends Error {
   constructor(what: string, status: number, body: unknown);
   readonly status: number;
@@ -21,7 +21,7 @@ export interface Person {
   password: string;
 }
 
-/** Someone with an account. */
+/** A person with an account. */
 export interface User extends Person {
   id: string;
   realm: string;
@@ -80,6 +80,8 @@ export interface StartOptions {
   realms?: string[];
   /** `false` switches the limits off. */
   rateLimits?: boolean;
+  /** Further flags of `portcullis testkit`, such as `["--signing", "EdDSA"]`. */
+  flags?: string[];
 }
 
 export interface RequestOptions {

@@ -4,9 +4,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
+const FIX =
+  "Fix: build the test kit in Portcullis' repository by `cargo xtask testkit build`, and set PORTCULLIS_BIN to its " +
+  "target/release/portcullis-testkit.";
+
 const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 };
 
-/** An answer that a helper had no use for. */
+/** A response with a status that a helper did not expect. */
 export class TestkitError extends Error {
   constructor(what, status, body) {
     super(`${what}: ${status} ${typeof body === "string" ? body : JSON.stringify(body)}`);
@@ -78,20 +82,23 @@ export class Testkit {
     if (options.seed !== undefined) flags.push("--seed", String(options.seed));
     if (options.realms) flags.push("--realms", options.realms.join(","));
     if (options.rateLimits === false) flags.push("--rate-limits", "off");
+    flags.push(...(options.flags ?? []));
     const child = spawn(binary, flags, { stdio: ["ignore", "pipe", "pipe"] });
     let complaint = "";
     child.stderr.setEncoding("utf8").on("data", (text) => (complaint += text));
     const failed = once(child, "error").then(([error]) => {
-      throw new Error(`${binary} cannot be started (PORTCULLIS_BIN says where it is): ${error.message}`);
+      throw new Error(`${binary} can't be started: ${error.message}. ${FIX}`);
     });
     const ended = once(child, "exit").then(([code]) => {
-      throw new Error(`${binary} ended with ${code}: ${complaint.trim()}`);
+      // a default build of the server does not know the command
+      const fix = complaint.includes("unrecognized subcommand") ? ` ${FIX}` : "";
+      throw new Error(`${binary} ended with exit code ${code}: ${complaint.trim()}${fix}`);
     });
     // neither may end the process once the line is there
     failed.catch(() => {});
     ended.catch(() => {});
     const [line] = await Promise.race([once(createInterface({ input: child.stdout }), "line"), failed, ended]);
-    // whoever forgets to stop it neither waits for it nor leaves it behind
+    // a test that forgets to stop the server neither waits for it nor leaves it running
     for (const handle of [child, child.stdout, child.stderr]) handle.unref();
     const end = () => child.kill("SIGTERM");
     process.once("exit", end);
@@ -134,7 +141,7 @@ export class Testkit {
     return fetch(`${this.url}/${realm}${path}`, { method, headers, body, redirect: "manual" });
   }
 
-  /** Someone who is nobody else, as `create` takes them. */
+  /** The fields of `POST /create` for a person with an address that no other one has. */
   person(wishes = {}) {
     this.#serial += 1;
     const tag = `${Date.now().toString(36)}${this.#serial}`;

@@ -131,7 +131,13 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut files =
             vec!["README.md", "CONTRIBUTING.md", "SECURITY.md", "run", "check", ".ci/run", ".cargo/config.toml"];
-        files.extend(["docs/testing.md", "docs/performance.md", "docs/key-rotation.md", "examples/python/README.md"]);
+        files.extend([
+            "docs/integration.md",
+            "docs/testing.md",
+            "docs/performance.md",
+            "docs/key-rotation.md",
+            "examples/python/README.md",
+        ]);
         let commands = ["build", "check", "run", "test", "install"].map(|name| format!("cargo {name}"));
         for file in files {
             let text = std::fs::read_to_string(root.join(file)).unwrap();

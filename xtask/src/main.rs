@@ -1,9 +1,11 @@
-//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
+//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
 mod commands;
+mod configuration;
 mod demo;
+mod examples;
 mod fuzz;
 mod pack_dictionary;
 mod published_secrets;
@@ -17,7 +19,7 @@ mod wasm;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | services | openapi | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         ["test"] => steps::test(),
         ["testkit"] => testkit::run(),
         ["testkit", "build"] => testkit::build(),
+        ["examples"] => examples::node_and_python(),
+        ["examples", "full"] => examples::node_and_python().and_then(|()| examples::go_and_java()),
         ["services"] => steps::services(),
         ["wasm"] => wasm::build(),
         ["wasm", "check"] => wasm::check(),
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         ["wasm", "bind", module, input, output] => wasm::bind(module, input, output),
         ["demo"] => wasm::build().and_then(|()| demo::pack()),
         ["demo", "check"] => demo::check(),
+        ["configuration"] => configuration::write(),
         ["pack-dictionary"] => pack_dictionary::pack(),
         ["breached"] => breached::pack(),
         ["published-secrets"] => published_secrets::pack(),

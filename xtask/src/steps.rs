@@ -9,7 +9,9 @@ use anyhow::{Context as _, Result};
 use portcullis_test_services::{Services, has};
 
 use crate::commands::{PYTHON, cargo, component, install, installed, npm_packages, python, step};
-use crate::{bench, demo, fuzz, pack_dictionary, reproducible, supply_chain, testkit, unicode, viewers, wasm};
+use crate::{
+    bench, demo, examples, fuzz, pack_dictionary, reproducible, supply_chain, testkit, unicode, viewers, wasm,
+};
 
 /// Line coverage of core below this fails.
 const CORE_COVERAGE: &str = "90";
@@ -44,11 +46,13 @@ const STEPS: &[Step] = &[
     ("package", Tier::EveryChange, wasm::package),
     ("test", Tier::EveryChange, test),
     ("testkit", Tier::EveryChange, testkit::run),
+    ("examples", Tier::EveryChange, examples::node_and_python),
     ("openapi", Tier::EveryChange, openapi),
     ("coverage", Tier::EveryChange, coverage),
     ("sbom", Tier::Full, supply_chain::sbom),
     ("published viewers", Tier::Full, viewers::compare),
     ("fuzz", Tier::Full, fuzz::run),
+    ("examples in Go and Java", Tier::Full, examples::go_and_java),
     ("generated secrets", Tier::Full, test_generated_secrets),
     ("one node", Tier::Full, test_on_one_node),
     ("test kit release", Tier::Full, testkit::build),

@@ -52,7 +52,10 @@ fn outside_crate() -> Result<()> {
 }
 
 /// The binary that has the test kit: the one that the workspace's tests are run with, so that nothing is built twice.
-fn binary() -> Result<PathBuf> {
+///
+/// # Errors
+/// When it cannot be built.
+pub fn binary() -> Result<PathBuf> {
     step("the binary with the test kit", cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
     Ok(std::env::current_dir()?.join("target/debug/portcullis"))
 }
@@ -64,17 +67,28 @@ fn npm(binary: &PathBuf) -> Result<()> {
 }
 
 fn pytest(binary: &PathBuf) -> Result<()> {
-    let venv = std::env::current_dir()?.join("target/venv-pytest");
-    if !venv.join("bin/pytest").exists() {
+    let python = python_environment("target/venv-pytest", &[PYTEST])?;
+    let mut command = Command::new(python.with_file_name("pytest"));
+    command.args(["-q", "-p", "no:cacheprovider", "examples/python"]).env("PORTCULLIS_BIN", binary);
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    step("the pytest fixtures against it", command)
+}
+
+/// A Python environment of its own with these packages; the path of its interpreter.
+///
+/// # Errors
+/// When it can't be made.
+pub fn python_environment(folder: &str, packages: &[&str]) -> Result<PathBuf> {
+    let (venv, stamp) = (std::env::current_dir()?.join(folder), format!("{folder}/installed"));
+    let wanted = packages.join(" ");
+    if !std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         let mut make = Command::new("python3");
         make.args(["-m", "venv"]).arg(&venv);
         step("python environment", make)?;
         let mut install = Command::new(venv.join("bin/pip"));
-        install.args(["install", "-q", PYTEST]);
-        step("install pytest", install)?;
+        install.args(["install", "-q"]).args(packages);
+        step(&format!("install {wanted}"), install)?;
+        std::fs::write(stamp, wanted)?;
     }
-    let mut command = Command::new(venv.join("bin/pytest"));
-    command.args(["-q", "-p", "no:cacheprovider", "examples/python"]).env("PORTCULLIS_BIN", binary);
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
-    step("the pytest fixtures against it", command)
+    Ok(venv.join("bin/python"))
 }

@@ -1,7 +1,10 @@
-// Against the binary that PORTCULLIS_BIN names: what the README promises.
+// Tests the promises of the README against the binary that PORTCULLIS_BIN names.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { promisify } from "node:util";
 
@@ -15,7 +18,7 @@ before(async () => {
 beforeEach(() => kit.reset());
 after(() => kit.stop());
 
-test("a user is there in one line, and a session in another", async () => {
+test("one call makes a verified user, and another one logs in", async () => {
   const ada = await kit.verifiedUser();
   const session = await kit.login(ada);
   const profile = await (await session.fetch("/")).json();
@@ -24,7 +27,7 @@ test("a user is there in one line, and a session in another", async () => {
   await kit.mail.waitFor({ to: ada.email, template: "registration" });
 });
 
-test("time passes when it is told to, and ends what it should", async () => {
+test("time passes only on demand, and tokens expire with it", async () => {
   const session = await kit.login(await kit.verifiedUser());
   const before = await kit.clock.now();
   await kit.clock.advance("31m");
@@ -48,7 +51,7 @@ test("a reset link arrives, works once and ends every session", async () => {
   await kit.login({ ...ada, password: json.password });
 });
 
-test("an operator's word ends every session, until it is taken back", async () => {
+test("disabling a user ends every session, and enabling allows logins again", async () => {
   const ada = await kit.verifiedUser();
   const session = await kit.login(ada);
   await kit.users.disable(ada);
@@ -60,7 +63,7 @@ test("an operator's word ends every session, until it is taken back", async () =
   await assert.rejects(kit.users.disable({ email: "nobody@example.test" }), TestkitError);
 });
 
-test("what a test breaks is broken until it is mended", async () => {
+test("a fault lasts until it is cleared", async () => {
   const ada = await kit.verifiedUser();
   await kit.faults.set([{ port: "user_store", method: "find_by_email", times: 100 }]);
   await assert.rejects(kit.login(ada), (error) => error instanceof TestkitError && error.status === 503);
@@ -69,7 +72,7 @@ test("what a test breaks is broken until it is mended", async () => {
   await assert.rejects(kit.faults.set([{ port: "users" }]), /user_store/);
 });
 
-test("a snapshot is taken back as often as one likes", async () => {
+test("a snapshot can be restored any number of times", async () => {
   const ada = await kit.verifiedUser();
   const begun = await kit.snapshot();
   for (let time = 0; time < 2; time += 1) {
@@ -82,7 +85,7 @@ test("a snapshot is taken back as often as one likes", async () => {
   await assert.rejects(kit.login(ada), TestkitError);
 });
 
-test("names say what becomes of a message", async () => {
+test("the name of an address decides the fate of its mail", async () => {
   for (const [email, arrives] of [
     ["bounce+1@example.test", 0],
     ["slow+1@example.test", 1],
@@ -99,7 +102,7 @@ test("names say what becomes of a message", async () => {
   }
 });
 
-test("limits hold until they are forgotten", async () => {
+test("limits hold until they are cleared", async () => {
   const form = { username: "nobody@example.test", password: "x" };
   const statuses = [];
   for (let time = 0; time < 6; time += 1) statuses.push((await kit.request("POST", "/login", { form })).status);
@@ -108,7 +111,7 @@ test("limits hold until they are forgotten", async () => {
   assert.equal((await kit.request("POST", "/login", { form })).status, 401);
 });
 
-test("chance comes again with its seed", async () => {
+test("the same seed gives the same ids", async () => {
   const ids = [];
   for (let time = 0; time < 2; time += 1) {
     await kit.reset();
@@ -118,11 +121,15 @@ test("chance comes again with its seed", async () => {
   assert.equal(ids[0], ids[1]);
 });
 
-test("a binary that is not there is told", async () => {
-  await assert.rejects(Testkit.start({ binary: "/nowhere/portcullis" }), /nowhere.*PORTCULLIS_BIN/);
+test("a missing binary, or one without the test kit, says how to get it", async () => {
+  await assert.rejects(Testkit.start({ binary: "/nowhere/portcullis" }), /nowhere.*cargo xtask testkit build.*PORTCULLIS_BIN/);
+  const folder = await mkdtemp(join(tmpdir(), "portcullis-"));
+  const binary = join(folder, "portcullis");
+  await writeFile(binary, "#!/bin/sh\necho \"error: unrecognized subcommand 'testkit'\" >&2\nexit 2\n", { mode: 0o755 });
+  await assert.rejects(Testkit.start({ binary }), /exit code 2.*cargo xtask testkit build/);
 });
 
-test("a server that fell is stopped already", async () => {
+test("stopping a killed server does nothing", async () => {
   const fallen = await Testkit.start();
   process.kill(fallen.pid, "SIGKILL");
   await assert.rejects(async () => {
@@ -132,7 +139,7 @@ test("a server that fell is stopped already", async () => {
   await fallen.stop();
 });
 
-test("who forgets to stop it neither hangs nor leaves it behind", async () => {
+test("a script that forgets to stop the server ends, and so does the server", async () => {
   const index = JSON.stringify(new URL("../index.js", import.meta.url).href);
   const script = `import { Testkit } from ${index}; console.log((await Testkit.start()).url);`;
   const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script]);
@@ -141,7 +148,7 @@ test("who forgets to stop it neither hangs nor leaves it behind", async () => {
   });
 });
 
-test("times are read, and what is none is refused", () => {
+test("times with a unit are parsed, and others are refused", () => {
   assert.deepEqual(["90s", "31m", "24h", "30d", 5].map(seconds), [90, 1860, 86_400, 2_592_000, 5]);
   assert.throws(() => seconds("soon"), TypeError);
 });
