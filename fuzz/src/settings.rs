@@ -1,6 +1,5 @@
 //! Headers of proxies, and files of operators.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -55,10 +54,10 @@ pub fn dotenv(data: &[u8]) {
     ];
     let environment = secrets.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let sources = Sources {
-        flags: BTreeMap::new(),
         environment: environment.into_iter().collect(),
         dotenv: Some((folder.join(".env"), dotenv)),
         working_dir: folder,
+        ..Sources::default()
     };
     match Settings::load(sources, &|bytes| bytes.fill(7)) {
         Ok(settings) => assert!(!format!("{settings:?}").contains(MARK)),

@@ -119,7 +119,7 @@ pub async fn doctor_says_what_to_type() {
         ],
     );
     let wrong = wrong(folder.path(), &broken);
-    assert_eq!(wrong.keys().collect::<Vec<_>>(), ["database", "mail", "redis", "texts", "watchman"], "{wrong:?}");
+    assert_eq!(wrong.keys().collect::<Vec<_>>(), ["database", "mail", "redis", "sms", "watchman"], "{wrong:?}");
     assert!(wrong["mail"].contains("(535)") && wrong["mail"].contains("correct MAIL_USERNAME"), "{}", wrong["mail"]);
     assert!(wrong["database"].contains("MONGO_URL: no MongoDB server"), "{}", wrong["database"]);
     let (_, out, error) = call(folder.path(), &broken, &["doctor"]);

@@ -137,7 +137,7 @@ async fn where_there_is_nothing_it_says_so_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [["keys", "status"], ["keys", "rewrap"]] {
         let (code, _, error) = call(folder.path(), &[], &arguments);
-        assert!(code == 1 && error.contains("is not there. Fix: "), "{error}");
+        assert!(code == 1 && error.contains("does not exist. Fix: "), "{error}");
     }
     assert!(!folder.path().join("data/portcullis.db").exists());
     let (code, out, _) = call(folder.path(), &[], &["keys", "generate"]);

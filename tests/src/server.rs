@@ -1,6 +1,5 @@
 //! Starting a server as a deployment would, with a clock that only the test moves.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,8 +48,7 @@ pub fn settings(folder: &Path, wanted: &[(&str, &str)]) -> Settings {
         ("APP_NAME", "Portcullis"),
     ];
     let all = usual.iter().chain(wanted).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let sources =
-        Sources { flags: BTreeMap::new(), environment: all.collect(), dotenv: None, working_dir: folder.to_path_buf() };
+    let sources = Sources { environment: all.collect(), working_dir: folder.to_path_buf(), ..Sources::default() };
     Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).unwrap_or_else(|problems| panic!("{problems}"))
 }
 

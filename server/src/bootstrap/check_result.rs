@@ -1,16 +1,18 @@
 //! The result of a check of `portcullis doctor`.
 
+use crate::config::ConfigProblem;
+
 /// The result of one check.
 pub struct CheckResult {
-    /// The thing.
+    /// The part that was checked, such as `database`.
     pub what: &'static str,
-    /// The finding.
+    /// What the check found.
     pub saw: String,
-    /// The expectation and the fix; `None` where all is well.
+    /// The expectation and the fix; `None` if nothing is wrong.
     pub wrong: Option<Wrong>,
 }
 
-/// How it should be instead.
+/// What the check expected instead.
 pub struct Wrong {
     /// The expectation.
     pub expected: String,
@@ -19,21 +21,33 @@ pub struct Wrong {
 }
 
 impl CheckResult {
-    /// All is well.
+    /// Nothing is wrong.
     pub fn ok(what: &'static str, saw: impl Into<String>) -> Self {
         Self { what, saw: saw.into(), wrong: None }
     }
 
-    /// Something should be different.
+    /// Something is wrong.
     pub fn failed(what: &'static str, saw: impl Into<String>, expected: &str, fix: impl Into<String>) -> Self {
         let wrong = Wrong { expected: expected.to_owned(), fix: fix.into() };
         Self { what, saw: saw.into(), wrong: Some(wrong) }
     }
 
-    /// From a sentence of a start that has its fix in it.
+    /// A setting that can't be used.
     #[must_use]
-    pub fn from_message(what: &'static str, told: &str, expected: &str) -> Self {
-        let (saw, fix) = told.split_once(". Fix: ").unwrap_or((told, "see the documentation of that setting"));
+    pub fn from_config_problem(problem: &ConfigProblem) -> Self {
+        let ConfigProblem { name, origin, what, fix } = problem;
+        Self::failed(
+            "settings",
+            format!("{name} (from {origin}): {what}"),
+            "settings that a server can start with",
+            fix,
+        )
+    }
+
+    /// From the message of a refused start, which contains its fix.
+    #[must_use]
+    pub fn from_message(what: &'static str, message: &str, expected: &str) -> Self {
+        let (saw, fix) = message.split_once(". Fix: ").unwrap_or((message, "see the documentation of that setting"));
         Self::failed(what, saw, expected, fix)
     }
 }

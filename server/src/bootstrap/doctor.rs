@@ -1,4 +1,5 @@
-//! Every connection that the settings ask for, tried once, and what a running server noticed; nothing is written.
+//! The checks of `portcullis doctor`: every connection of the settings, tried once, and the state of a running server.
+//! Nothing is written.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,17 +17,17 @@ use super::check_result::CheckResult;
 use super::running_server::check_running_server;
 use super::secret_check::{SecretCheck, StoreSecrets};
 use super::{messaging, stores};
-use crate::config::{Database, Settings};
+use crate::config::{Database, Environment, Settings};
 
-/// Tries everything.
+/// Runs every check.
 pub async fn run_checks(settings: &Settings, randomness: Arc<dyn Randomness>) -> Vec<CheckResult> {
-    let mut results = vec![CheckResult::ok("settings", "complete, and every secret long and random enough")];
+    let mut results = vec![CheckResult::ok("settings", "complete; every secret is long and random enough")];
     results.extend(settings.warnings.iter().map(|warning| CheckResult::ok("settings", format!("warning: {warning}"))));
     results.push(database(settings, randomness).await);
     results.push(redis(settings).await);
     match Renderer::new(settings.templates_dir.as_deref()) {
         Ok(renderer) => {
-            results.push(CheckResult::ok("templates", "every template can be filled in"));
+            results.push(CheckResult::ok("templates", "every template can be rendered"));
             let renderer = Arc::new(renderer);
             results.push(mail(settings, &renderer).await);
             results.push(texts(settings, &renderer).await);
@@ -36,7 +37,7 @@ pub async fn run_checks(settings: &Settings, randomness: Arc<dyn Randomness>) ->
             results.push(CheckResult::failed(
                 "templates",
                 format!("TEMPLATES_DIR: {error}"),
-                "templates that work",
+                "templates that can be rendered",
                 fix,
             ));
         }
@@ -57,12 +58,12 @@ async fn database(settings: &Settings, randomness: Arc<dyn Randomness>) -> Check
     let check = |setting| secrets.check(setting, place.clone());
     let looked = match &settings.database {
         Database::Sqlite { path } if !path.exists() => {
-            return CheckResult::ok(WHAT, format!("{place} is not there yet: the first start makes it"));
+            return CheckResult::ok(WHAT, format!("{place} does not exist yet: the first start creates it"));
         }
         Database::Sqlite { path } => match open_sqlite(path, &secrets.macs) {
             Ok(Some(store)) => check_store(&store, &check("DATABASE_URL"), store.schema_version()).await,
-            Ok(None) => return CheckResult::ok(WHAT, format!("{place} is in use: a server runs on it")),
-            Err(told) => Err(told),
+            Ok(None) => return CheckResult::ok(WHAT, format!("{place} is in use by a running server")),
+            Err(message) => Err(message),
         },
         Database::MongoDb { url, name } => {
             match MongoDb::connect_as_is(&stores::mongo(settings, url.expose(), name), &secrets.macs).await {
@@ -73,11 +74,11 @@ async fn database(settings: &Settings, randomness: Arc<dyn Randomness>) -> Check
     };
     match looked {
         Ok(saw) => CheckResult::ok(WHAT, format!("{place}: {saw}")),
-        Err(told) => CheckResult::from_message(WHAT, &told, EXPECTED),
+        Err(message) => CheckResult::from_message(WHAT, &message, EXPECTED),
     }
 }
 
-/// `None` for one that a server uses.
+/// `None` if a running server has it open.
 fn open_sqlite(path: &Path, macs: &Arc<RecordMacs>) -> Result<Option<Sqlite>, String> {
     match Sqlite::open(path, macs) {
         Ok(store) => Ok(Some(store)),
@@ -89,18 +90,22 @@ fn open_sqlite(path: &Path, macs: &Arc<RecordMacs>) -> Result<Option<Sqlite>, St
 async fn check_store(store: &dyn CheckValueStore, check: &SecretCheck<'_>, version: u32) -> Result<String, String> {
     let used = check.verify(store).await?;
     check.verify_complete(store).await?;
-    Ok(if used { format!("schema {version}, of these secrets") } else { "empty".to_owned() })
+    Ok(if used {
+        format!("schema version {version}, written with these secrets")
+    } else {
+        "empty: no server has used it yet".to_owned()
+    })
 }
 
 async fn redis(settings: &Settings) -> CheckResult {
     let Some(redis) = stores::redis(settings) else {
-        return CheckResult::ok("redis", "not set: limits are this process's");
+        return CheckResult::ok("redis", "not set: each process counts rate limits for itself");
     };
     match probe::check_reachable(&redis).await {
         Ok(version) => CheckResult::ok("redis", format!("Redis {version}")),
         Err(reason) => {
             let fix = if reason.contains("certificate") {
-                "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that stands in it"
+                "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that is in it"
             } else if reason.contains("Authentication") {
                 "correct the user name and password in REDIS_URL: rediss://user:password@host:6379"
             } else {
@@ -112,54 +117,67 @@ async fn redis(settings: &Settings) -> CheckResult {
 }
 
 async fn mail(settings: &Settings, renderer: &Arc<Renderer>) -> CheckResult {
-    let Some(mail) = &settings.mail else { return CheckResult::ok("mail", "not set: mail goes to the mailbox") };
+    let Some(mail) = &settings.mail else {
+        return CheckResult::ok("mail", "not set: e-mails stay in the development mailbox");
+    };
     let looked = match messaging::connectable(settings, mail, renderer) {
         Ok(mailer) => mailer.offers_smtputf8().await,
-        Err(told) => Err(told),
+        Err(message) => Err(message),
     };
     match looked {
         Ok(false) if settings.input.smtputf8 => {
             let saw = format!("MAIL_SMTPUTF8: {}", messaging::NO_SMTPUTF8);
             CheckResult::failed("mail", saw, "a mail server with SMTPUTF8", messaging::NO_SMTPUTF8_FIX)
         }
-        Ok(_) => CheckResult::ok("mail", format!("{}:{} takes mail from us", mail.host, mail.port)),
+        Ok(_) => CheckResult::ok("mail", format!("{}:{} accepts the connection and the login", mail.host, mail.port)),
         Err(reason) => {
             let fix = if reason.contains("certificate") {
                 "set TLS_CA_FILE to the certificate of the authority that signs it, and MAIL_SERVER to a name that \
-                 stands in it"
+                 is in it"
             } else if reason.contains("(535") || reason.contains("(534") {
                 "correct MAIL_USERNAME and MAIL_PASSWORD"
             } else {
                 "start it, or correct MAIL_SERVER, MAIL_PORT, MAIL_STARTTLS and MAIL_SSL_TLS"
             };
-            CheckResult::failed("mail", format!("MAIL_SERVER: {reason}"), "a mail server that lets us in", fix)
+            CheckResult::failed(
+                "mail",
+                format!("MAIL_SERVER: {reason}"),
+                "a mail server that accepts the connection and the login",
+                fix,
+            )
         }
     }
 }
 
 async fn texts(settings: &Settings, renderer: &Arc<Renderer>) -> CheckResult {
-    let Some(texts) = &settings.texts else { return CheckResult::ok("texts", "not set: texts go to the mailbox") };
+    let Some(texts) = &settings.texts else {
+        let saw = match settings.environment {
+            Environment::Development => "not set: SMS stay in the development mailbox",
+            Environment::Production => "not set: no SMS is sent, so that no phone can be verified",
+        };
+        return CheckResult::ok("sms", saw);
+    };
     let looked = match messaging::twilio(texts, settings, renderer) {
         Ok(sms_sender) => sms_sender.look().await,
-        Err(told) => Err(told),
+        Err(message) => Err(message),
     };
     match looked {
-        Ok(()) => CheckResult::ok("texts", "Twilio knows the account"),
+        Ok(()) => CheckResult::ok("sms", "Twilio accepts the account and its token"),
         Err(reason) => {
             let fix = "correct TWILIO_SID and TWILIO_AUTH_TOKEN, and TWILIO_BASE_URL where it is set";
-            CheckResult::failed("texts", format!("TWILIO_SID: {reason}"), "an account that Twilio knows", fix)
+            CheckResult::failed("sms", format!("TWILIO_SID: {reason}"), "an account that Twilio accepts", fix)
         }
     }
 }
 
 async fn watching(settings: &Settings) -> CheckResult {
     let Some(set) = &settings.watchman else {
-        return CheckResult::ok("watchman", "not set: events stay in the audit log");
+        return CheckResult::ok("watchman", "not set: audit events are in the database only");
     };
     match watchman::check_reachable(set.url.as_deref()).await {
-        Ok(()) => CheckResult::ok("watchman", "something answers there"),
+        Ok(()) => CheckResult::ok("watchman", "a server answers at WATCHMAN_URL"),
         Err(reason) => {
-            let fix = "start it, or correct WATCHMAN_URL; until then events are in the audit log only";
+            let fix = "start it, or correct WATCHMAN_URL; until then audit events are in the database only";
             CheckResult::failed("watchman", format!("WATCHMAN_URL: {reason}"), "a server that answers", fix)
         }
     }

@@ -8,6 +8,7 @@ use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::crypto::token_signer::JwtSigner;
+use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_core::model::password::PasswordRules;
 use portcullis_core::model::phone::PhoneValidation;
 use portcullis_core::model::realm::Realm;
@@ -36,9 +37,34 @@ pub fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {
     Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()))
 }
 
-pub fn breached(settings: &Settings) -> Result<BreachedList, String> {
-    let list = BreachedList::load(settings.breached_passwords_file.as_deref());
-    list.map_err(|error| format!("BREACHED_PASSWORDS_FILE: {error}"))
+/// The contents of files that settings name.
+pub struct ConfiguredFiles {
+    /// The templates.
+    pub renderer: Arc<Renderer>,
+    /// The breached passwords.
+    pub breached: BreachedList,
+}
+
+impl ConfiguredFiles {
+    /// Reads them before any database is opened, so that one start reports all of their problems.
+    ///
+    /// # Errors
+    /// Every file that can't be used, with the fix.
+    pub fn load(settings: &Settings) -> Result<Self, String> {
+        let renderer = Renderer::new(settings.templates_dir.as_deref()).map_err(|error| {
+            format!("TEMPLATES_DIR: {error}. Fix: correct the file, or remove it: the built-in one takes its place")
+        });
+        let breached = BreachedList::load(settings.breached_passwords_file.as_deref()).map_err(|error| {
+            format!("BREACHED_PASSWORDS_FILE: {error}. Fix: make it a readable text file with one password a line")
+        });
+        match (renderer, breached) {
+            (Ok(renderer), Ok(breached)) => Ok(Self { renderer: Arc::new(renderer), breached }),
+            (renderer, breached) => {
+                let problems = [renderer.err(), breached.err()];
+                Err(problems.into_iter().flatten().collect::<Vec<_>>().join("\nportcullis: "))
+            }
+        }
+    }
 }
 
 pub fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {

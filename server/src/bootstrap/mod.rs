@@ -33,7 +33,7 @@ use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
-use self::factories::{breached, cipher, digests, hasher, policy, realms, record_macs, signer};
+use self::factories::{ConfiguredFiles, cipher, digests, hasher, policy, realms, record_macs, signer};
 use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
 use crate::config::{Database, Environment, Settings};
@@ -94,10 +94,11 @@ impl Server {
         world: ClockAndRandomness,
         timeout: Duration,
     ) -> Result<Self, String> {
+        let files = ConfiguredFiles::load(settings)?;
         messaging::check_smtputf8(settings).await?;
         let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
         let stores = Stores::open(settings, &cipher, &digests, timeout, &world.clock).await?;
-        Self::compose_on(settings, address, Infrastructure { world, cipher, digests, stores }, |_| {})
+        Self::compose_on(settings, address, Infrastructure { world, files, cipher, digests, stores }, |_| {})
     }
 
     /// The same on open stores; `adjust` may replace ports.
@@ -108,11 +109,10 @@ impl Server {
         adjust: impl FnOnce(&mut Ports),
     ) -> Result<Self, String> {
         let started = Instant::now();
-        let Infrastructure { world: ClockAndRandomness { clock, randomness }, cipher, digests, stores } =
-            infrastructure;
+        let Infrastructure { world, files, cipher, digests, stores } = infrastructure;
+        let ClockAndRandomness { clock, randomness } = world;
+        let ConfiguredFiles { renderer, breached } = files;
         let realms = realms(settings)?;
-        let renderer = Renderer::new(settings.templates_dir.as_deref());
-        let renderer = Arc::new(renderer.map_err(|error| format!("TEMPLATES_DIR: {error}"))?);
 
         let public_url = settings.public_url.for_listener(address);
         let links = LinkBuilder { public_url: public_url.clone(), app_name: settings.app.name.clone() };
@@ -138,7 +138,7 @@ impl Server {
             one_time_tokens: stores.one_time_tokens,
             undos: stores.undos,
             signer: Arc::new(signer(settings, &public_url)?),
-            breached: Arc::new(breached(settings)?),
+            breached: Arc::new(breached),
             cipher,
             digests,
             hasher: Arc::new(CancellableHasher(Arc::new(hasher(&settings.hashing)?))),
@@ -200,6 +200,7 @@ pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Random
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
     let stores = Stores::beside(settings, path, &*cipher, &*digests).await?;
     let infrastructure = Infrastructure {
+        files: ConfiguredFiles::load(settings)?,
         world: ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness },
         cipher,
         digests,
@@ -217,9 +218,10 @@ pub struct Queue {
     pub clock: Arc<dyn Clock>,
 }
 
-/// Clock, secrets and stores of a server.
+/// Clock, files, secrets and stores of a server.
 struct Infrastructure {
     world: ClockAndRandomness,
+    files: ConfiguredFiles,
     cipher: Arc<dyn FieldCipher>,
     digests: Arc<dyn KeyedDigest>,
     stores: Stores,

@@ -10,6 +10,7 @@ use portcullis_core::ports::sms_sender::SmsSender;
 use portcullis_testkit::fakes::randomness::SeededRandomness;
 use portcullis_testkit::world::TestWorld;
 
+use super::factories::ConfiguredFiles;
 use super::stores::Stores;
 use super::{ClockAndRandomness, Infrastructure, Server};
 use crate::config::{Environment, Settings};
@@ -51,8 +52,9 @@ impl Server {
             key_ages: Vec::new(),
             counts: Vec::new(),
         };
+        let files = ConfiguredFiles::load(settings)?;
         let world = ClockAndRandomness { clock: ports.clock, randomness: ports.randomness };
-        let infrastructure = Infrastructure { world, cipher: ports.cipher, digests: ports.digests, stores };
+        let infrastructure = Infrastructure { world, files, cipher: ports.cipher, digests: ports.digests, stores };
         let (hasher, tries) = (ports.hasher, Tries::default());
         let mut server = Self::compose_on(settings, address, infrastructure, |ports| {
             // a hash of nothing but time is what a test waits for longest

@@ -10,7 +10,7 @@ use portcullis_core::model::job::{DeadLetter, JobSubject};
 use portcullis_core::ports::error::PortError;
 use serde_json::{Value, json};
 
-use super::{demand_store, print, runtime, settings};
+use super::{print, require_database, runtime, settings};
 use crate::bootstrap::{self, Queue};
 
 /// Dead letters that are read at once.
@@ -43,7 +43,7 @@ fn parse_id(text: &str) -> Result<JobId, String> {
 /// The problem.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
-    demand_store(&settings)?;
+    require_database(&settings)?;
     runtime()?.block_on(async {
         let queue = bootstrap::open_jobs(&settings, Arc::new(OsRandomness)).await?;
         act(&queue, matches).await

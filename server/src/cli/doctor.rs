@@ -1,4 +1,4 @@
-//! `portcullis doctor`: tries every connection, and says what it saw, what it expected, what to type.
+//! `portcullis doctor`: checks the settings, tries every connection, and says what it found, what it expected, and the fix.
 
 use std::sync::Arc;
 
@@ -12,17 +12,21 @@ use crate::bootstrap::doctor::run_checks;
 
 /// Its arguments.
 pub fn command() -> Command {
-    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("For machines");
-    Command::new("doctor").about("Tries every connection of the settings, and says how to fix what is wrong").arg(json)
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs");
+    Command::new("doctor")
+        .about("Checks the settings, tries every connection, and says how to fix what is wrong")
+        .arg(json)
 }
 
-/// Tries everything.
+/// Runs every check and prints the results. Settings that can't be used are results too.
 ///
 /// # Errors
 /// When something is wrong.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
-    let settings = settings(std::collections::BTreeMap::new())?;
-    let results = runtime()?.block_on(run_checks(&settings, Arc::new(OsRandomness)));
+    let results = match settings(std::collections::BTreeMap::new()) {
+        Ok(settings) => runtime()?.block_on(run_checks(&settings, Arc::new(OsRandomness))),
+        Err(problems) => problems.0.iter().map(CheckResult::from_config_problem).collect(),
+    };
     if matches.get_flag("json") {
         let all: Vec<Value> = results.iter().map(shown).collect();
         print(&serde_json::to_string_pretty(&all).map_err(|error| error.to_string())?);
@@ -39,7 +43,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
 fn line(result: &CheckResult) -> String {
     let CheckResult { what, saw, wrong } = result;
     match wrong {
-        None => format!("well   {what:<10} {saw}"),
+        None => format!("ok     {what:<10} {saw}"),
         Some(wrong) => {
             format!("WRONG  {what:<10} {saw}\n       expected   {}\n       fix       {}", wrong.expected, wrong.fix)
         }

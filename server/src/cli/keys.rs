@@ -11,7 +11,7 @@ use portcullis_core::ports::randomness::Randomness as _;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use super::{demand_store, print, runtime, settings};
+use super::{print, require_database, runtime, settings};
 use crate::bootstrap::keyring::Keyring;
 use crate::config;
 
@@ -55,7 +55,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
         }
     };
     let settings = settings(std::collections::BTreeMap::new())?;
-    demand_store(&settings)?;
+    require_database(&settings)?;
     let ring: Vec<u32> = settings.secrets.encryption_ring.0.iter().map(|(id, _)| *id).collect();
     runtime()?.block_on(async {
         let keyring = Keyring::open(&settings, Arc::new(OsRandomness)).await?;

@@ -51,7 +51,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
              the one in the settings",
         );
     }
-    let sources = Sources::from_process(std::collections::BTreeMap::new()).map_err(|problems| problems.to_string())?;
+    let sources = Sources::from_process(std::collections::BTreeMap::new());
     let loaded = Settings::load_for_migration(sources, &wanted, &|bytes| OsRandomness.fill(bytes));
     let (settings, to) = loaded.map_err(|problems| problems.to_string())?;
     let dry_run = matches.get_flag("dry-run");

@@ -1,5 +1,5 @@
-//! The command line: `portcullis serve`, `keys`, `settings`, `dead-letters`, `migrate-data`, `migrate`, `doctor` and `users`. Exit
-//! code 0 for success, 1 for what went wrong, 2 for a call that could not be understood.
+//! The command line: `portcullis serve`, `keys`, `settings`, `dead-letters`, `migrate-data`, `migrate`, `doctor` and `users`. The
+//! exit code is 0 for success, 1 for a failure, 2 for arguments that can't be parsed.
 
 mod banner;
 mod dead_letters;
@@ -18,22 +18,29 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::ports::randomness::Randomness;
 
 #[cfg(feature = "testkit")]
 pub use self::testkit::run_alone as run_testkit;
 use crate::bootstrap::Server;
-use crate::config::{self, Database, Settings, Sources};
+use crate::config::{self, ConfigProblems, Database, Settings, Sources};
 use crate::http::routes;
 use crate::{serve, telemetry, worker};
 
+/// Below the help of the server.
+const SETTINGS_HELP: &str = "Settings come from flags, then the environment, then a .env file in the working directory, then \
+                             defaults. `portcullis --help` lists them all, `portcullis doctor` checks them.";
+
 fn command() -> Command {
-    let serve = Command::new("serve").about("Runs the server (the default)").args(config::flags());
-    let settings = Command::new("settings").about("Prints a reference of all settings");
+    let serve =
+        Command::new("serve").about("Runs the server (the default)").args(config::flags()).after_help(SETTINGS_HELP);
+    let markdown = Arg::new("markdown").long("markdown").action(ArgAction::SetTrue).help("Prints Markdown tables");
+    let settings = Command::new("settings").about("Prints all settings with their defaults").arg(markdown);
     let command = Command::new("portcullis")
-        .about("A self-hosted authentication server with every personal field encrypted on its own")
+        .about("A self-hosted authentication server that encrypts every person's data under a key of its own")
+        .after_help(SETTINGS_HELP)
         .version(env!("CARGO_PKG_VERSION"))
         .args(config::flags())
         .args_conflicts_with_subcommands(true)
@@ -55,12 +62,12 @@ fn command() -> Command {
 pub fn run() -> ExitCode {
     let matches = match command().try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => return misunderstood(&error),
+        Err(error) => return print_usage(&error),
     };
     let done = match matches.subcommand() {
         Some(("keys", keys)) => keys::run(keys),
-        Some(("settings", _)) => {
-            print(&config::reference());
+        Some(("settings", wanted)) => {
+            print(&if wanted.get_flag("markdown") { config::markdown() } else { config::text() });
             Ok(())
         }
         Some(("dead-letters", wanted)) => dead_letters::run(wanted),
@@ -76,8 +83,8 @@ pub fn run() -> ExitCode {
     finished(done)
 }
 
-/// A call that could not be understood, or that asked for help.
-fn misunderstood(error: &clap::Error) -> ExitCode {
+/// Prints help, the version, or the refusal of arguments that can't be parsed.
+fn print_usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
@@ -92,7 +99,7 @@ fn finished(done: Result<(), String>) -> ExitCode {
     }
 }
 
-/// To standard output; a reader that went away is no error.
+/// Prints to standard output. A closed output is no error.
 fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
 }
@@ -102,23 +109,22 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
 }
 
 /// The flags that were given, by the name of their setting.
-fn given(matches: &ArgMatches) -> BTreeMap<String, String> {
+fn given_flags(matches: &ArgMatches) -> BTreeMap<String, String> {
     let ids =
         matches.ids().filter(|id| matches.value_source(id.as_str()) == Some(clap::parser::ValueSource::CommandLine));
     ids.filter_map(|id| matches.get_one::<String>(id.as_str()).map(|value| (id.to_string(), value.clone()))).collect()
 }
 
 /// The settings of the environment, files and flags.
-fn settings(flags: BTreeMap<String, String>) -> Result<Settings, String> {
-    let sources = Sources::from_process(flags).map_err(|problems| problems.to_string())?;
-    Settings::load(sources, &|bytes| OsRandomness.fill(bytes)).map_err(|problems| problems.to_string())
+fn settings(flags: BTreeMap<String, String>) -> Result<Settings, ConfigProblems> {
+    Settings::load(Sources::from_process(flags), &|bytes| OsRandomness.fill(bytes))
 }
 
-/// For commands about what is there: opening would make an empty one, and say that all is well.
-fn demand_store(settings: &Settings) -> Result<(), String> {
+/// Refuses a database that does not exist: a command would create an empty one and report that all is well.
+fn require_database(settings: &Settings) -> Result<(), String> {
     match &settings.database {
         Database::Sqlite { path } if !path.exists() => Err(format!(
-            "DATABASE_URL: {} is not there. Fix: call this in the folder, and with the settings, of the server",
+            "DATABASE_URL: {} does not exist. Fix: run this command in the server's folder, with the server's settings",
             path.display()
         )),
         _ => Ok(()),
@@ -127,12 +133,12 @@ fn demand_store(settings: &Settings) -> Result<(), String> {
 
 fn start(matches: &ArgMatches) -> Result<(), String> {
     let randomness = OsRandomness;
-    let settings = settings(given(matches))?;
+    let settings = settings(given_flags(matches))?;
     let _logs = telemetry::start(&settings.log)?;
-    runtime()?.block_on(serve_until_told(settings, Arc::new(randomness)))
+    runtime()?.block_on(serve_until_stopped(settings, Arc::new(randomness)))
 }
 
-async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -> Result<(), String> {
+async fn serve_until_stopped(settings: Settings, randomness: Arc<dyn Randomness>) -> Result<(), String> {
     let stop = serve::shutdown_signal()?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
@@ -152,10 +158,10 @@ async fn serve_until_told(settings: Settings, randomness: Arc<dyn Randomness>) -
             metrics.run_upkeep();
         }
     });
-    let (told, stopping) = tokio::sync::watch::channel(false);
+    let (stop_sender, stopping) = tokio::sync::watch::channel(false);
     let stop = async move {
         stop.await;
-        let _ = told.send(true);
+        let _ = stop_sender.send(true);
     };
     let drained = serve::run(listener, router, settings.connection_limits(), stop);
     tokio::join!(drained, workers.stop_when(stopping));

@@ -10,7 +10,7 @@ use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_testkit::fakes::randomness::SeededRandomness;
 use serde_json::json;
 
-use super::{finished, given, misunderstood, print};
+use super::{finished, given_flags, print, print_usage};
 use crate::bootstrap::Server;
 use crate::bootstrap::testkit::fakes_of_today;
 use crate::config::{self, Settings, Sources};
@@ -46,16 +46,19 @@ pub fn command() -> Command {
         .args(flags())
 }
 
-/// The settings' flags, but for those of stores and hashes that are not there, with the defaults that hold here.
+/// The flags of the settings, except those of stores and hashes, which have no effect here. The defaults are the test
+/// kit's; no environment variable is named, because none is read.
 fn flags() -> impl Iterator<Item = Arg> {
     let known = config::flags().into_iter();
     known.filter(|flag| !ABSENT.iter().any(|start| flag.get_id().as_str().starts_with(start))).map(|flag| {
-        let usual = USUAL.iter().find(|(name, _)| *name == flag.get_id().as_str());
-        let Some((_, value)) = usual else { return flag };
         let about = flag.get_help().map(ToString::to_string).unwrap_or_default();
-        let meaning = about.split(" [default: ").next().unwrap_or_default();
-        let about = format!("{meaning} [default: {value}]");
-        flag.help(about)
+        let (meaning, rest) = about.split_once(config::ENV_MARK).unwrap_or((&about, ""));
+        let usual = USUAL.iter().find(|(name, _)| *name == flag.get_id().as_str());
+        let default = match usual {
+            Some((_, value)) => format!(" [default: {value}]"),
+            None => rest.split_once(']').map_or_else(String::new, |(_, default)| default.to_owned()),
+        };
+        flag.help(format!("{meaning}{default}"))
     })
 }
 
@@ -73,7 +76,7 @@ fn alone() -> Command {
 pub fn run_alone() -> ExitCode {
     let matches = match alone().try_get_matches() {
         Ok(matches) => matches,
-        Err(error) => return misunderstood(&error),
+        Err(error) => return print_usage(&error),
     };
     finished(run(matches.subcommand().map_or(&matches, |(_, flags)| flags)))
 }
@@ -81,7 +84,7 @@ pub fn run_alone() -> ExitCode {
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let seed = matches.get_one::<String>("seed").map_or(SEED, String::as_str);
     let seed: u64 = seed.parse().map_err(|_| format!("--seed {seed}: not a whole number"))?;
-    let mut flags = given(matches);
+    let mut flags = given_flags(matches);
     flags.remove("seed");
     let settings = settings(flags, seed)?;
     let _logs = telemetry::start(&settings.log)?;
@@ -90,8 +93,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
 }
 
 fn settings(flags: BTreeMap<String, String>, seed: u64) -> Result<Settings, String> {
-    let process = Sources::from_process(flags.clone()).map_err(|problems| problems.to_string())?;
-    if process.name_production() {
+    if Sources::from_process(flags.clone()).name_production() {
         return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
     }
     let randomness = SeededRandomness::new(seed);
@@ -105,7 +107,7 @@ fn settings(flags: BTreeMap<String, String>, seed: u64) -> Result<Settings, Stri
         clients.collect::<Vec<_>>().join(",")
     });
     environment.extend(service.map(|clients| ("SERVICE_CLIENTS".to_owned(), clients)));
-    let sources = Sources { flags, environment, dotenv: None, working_dir: PathBuf::from(".") };
+    let sources = Sources { flags, environment, working_dir: PathBuf::from("."), ..Sources::default() };
     Settings::load(sources, &|bytes| randomness.fill(bytes)).map_err(|problems| problems.to_string())
 }
 

@@ -17,7 +17,7 @@ use portcullis_core::use_cases::operator::disable::StatusChange;
 use portcullis_core::use_cases::operator::fake_user::fake_address;
 use portcullis_core::use_cases::shared::errors::AuthError;
 
-use super::{demand_store, print, runtime, settings};
+use super::{print, require_database, runtime, settings};
 use crate::bootstrap;
 use crate::config::{Database, Environment, Settings};
 
@@ -81,7 +81,7 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
         "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| format!("standard input: {error}"))?,
         who => who.to_owned(),
     };
-    demand_store(&settings)?;
+    require_database(&settings)?;
     runtime()?.block_on(async {
         let service = bootstrap::open_service_beside(&settings, Arc::new(OsRandomness)).await?;
         let began = service.ports.clock.now();

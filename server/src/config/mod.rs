@@ -1,5 +1,5 @@
 //! Configuration: the one place that reads the environment. Flags over environment over `.env` over defaults, parsed
-//! once into typed sections; everything that is wrong is told at once, with its name, its origin and the fix.
+//! once into typed sections. A refusal lists every problem at once, each with its setting, its origin and the fix.
 
 mod dev_secrets;
 mod dotenv;
@@ -10,6 +10,7 @@ mod published_secrets;
 mod secrets;
 mod sections;
 mod settings_reader;
+mod settings_reference;
 mod settings_registry;
 mod sources;
 mod strength;
@@ -28,10 +29,11 @@ use portcullis_core::policy::SmsQuotas;
 use crate::connections::ConnectionLimits;
 
 pub use portcullis_core::model::secret::SecretString as SecretText;
-pub use problems::ConfigProblems;
+pub use problems::{ConfigProblem, ConfigProblems};
 pub use secrets::{KeyRing, Secrets};
 pub use sections::{Browsers, InputRules, Mail, MailboxAccess, RateQuota, Twilio, Watchman};
-pub use settings_registry::{DEFAULT_LIMITS, flags, reference};
+pub use settings_reference::{ENV_MARK, flags, markdown, text};
+pub use settings_registry::DEFAULT_LIMITS;
 pub use sources::Sources;
 
 /// Which deployment this is.

@@ -1,21 +1,21 @@
-//! Everything that is wrong with a configuration, for a person who wants to fix it.
+//! The problems of a configuration, each with its fix.
 
 use std::fmt;
 
-/// One thing that is wrong. Never holds a secret's value.
+/// One problem. It never contains the value of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblem {
     /// The setting.
     pub name: String,
-    /// Where it came from.
+    /// The origin of its value: a flag, the environment, a file, the defaults.
     pub origin: String,
-    /// What is wrong.
+    /// What is wrong, as a clause without the name.
     pub what: String,
     /// How to fix it.
     pub fix: String,
 }
 
-/// All of it.
+/// All problems of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigProblems(pub Vec<ConfigProblem>);
 
@@ -28,5 +28,12 @@ impl fmt::Display for ConfigProblems {
             write!(f, "\n  {}. {name} (from {origin}): {what}. Fix: {fix}.", number + 1)?;
         }
         Ok(())
+    }
+}
+
+/// The message of a refused start.
+impl From<ConfigProblems> for String {
+    fn from(problems: ConfigProblems) -> Self {
+        problems.to_string()
     }
 }

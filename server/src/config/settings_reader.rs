@@ -30,7 +30,7 @@ impl SettingsReader {
             values: BTreeMap::new(),
             working_dir: sources.working_dir,
             dotenv: sources.dotenv.as_ref().map(|(path, _)| path.clone()),
-            problems: Vec::new(),
+            problems: sources.unreadable_dotenv.into_iter().collect(),
             warnings: Vec::new(),
             claimed: Vec::new(),
         };

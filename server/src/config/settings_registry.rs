@@ -1,8 +1,4 @@
-//! All settings in one table: for the flags, the check of unknown names, and the reference.
-
-use std::fmt::Write as _;
-
-use clap::Arg;
+//! All settings in one table, from which flags, the check of unknown names, and the reference are made.
 
 /// Prefixes that only settings of Portcullis have: an unknown setting with one of them is a mistake.
 const OWN_PREFIXES: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VERIFY_TOKEN_", "RESET_TOKEN_", "SMS_"];
@@ -26,6 +22,18 @@ pub struct Setting {
     pub secret: bool,
 }
 
+/// The settings of one subject.
+pub struct SettingGroup {
+    /// The subject, as a heading.
+    pub title: &'static str,
+    /// The settings.
+    pub settings: &'static [Setting],
+}
+
+const fn group(title: &'static str, settings: &'static [Setting]) -> SettingGroup {
+    SettingGroup { title, settings }
+}
+
 const fn open(name: &'static str, default: &'static str, meaning: &'static str) -> Setting {
     Setting { name, default, meaning, secret: false }
 }
@@ -34,92 +42,121 @@ const fn secret(name: &'static str, default: &'static str, meaning: &'static str
     Setting { name, default, meaning, secret: true }
 }
 
-/// All settings.
+/// All settings, by subject. `docs/configuration.md` is made of it: `cargo xtask configuration`.
 #[rustfmt::skip]
-pub const SETTINGS: &[Setting] = &[
+pub const GROUPS: &[SettingGroup] = &[
+    group("Server", &[
     open("ENVIRONMENT", "development", "`development` or `production`"),
-    open("HOST", "127.0.0.1", "where to listen"),
-    open("PORT", "8000", "where to listen; 0 takes a free port"),
-    open("ALLOW_UNSAFE", "none", "settings that may be below production's floors, by their full names"),
-    open("KEEP_ALIVE", "75s", "how long a connection may be idle"),
-    open("MAX_CONNECTIONS", "8192", "connections at once"),
-    open("MAX_CONNECTIONS_PER_ADDRESS", "256", "connections at once of one address (IPv6: /64), proxies aside"),
-    open("PUBLIC_URL", "https://APP_DOMAIN; in development http://HOST:PORT", "base of the links in e-mails"),
-    open("APP_NAME", "Portcullis", "what people see"),
-    open("APP_URL", "none", "the application that people log in to: where `/.well-known/change-password` leads"),
-    open("APP_DOMAIN", "localhost", "the domain of the application"),
-    open("REALMS", "User1,User2", "populations of users, each with a URL prefix of its own"),
-    open("DATABASE_URL", "sqlite://data/portcullis.db", "the embedded store"),
-    secret("MONGO_URL", "none", "a MongoDB server instead of the embedded store"),
-    open("MONGO_DB", "portcullis", "the database there"),
-    secret("REDIS_URL", "none", "a Redis server"),
-    open("SESSION_CACHE_TTL", "5s", "how long Redis may answer for MongoDB about a session; 0s is never, 30s the most"),
-    open("REDIS_HOST", "none", "the same, by host"),
-    open("REDIS_PORT", "6379", "and port"),
-    secret("JWT_SECRET", "generated in development", "signs tokens; at least 32 characters, or a ring as in 2:NEW,1:OLD whose first entry signs"),
-    open("JWT_ALGORITHM", "HS256", "alias of SIGNING"),
-    open("SIGNING", "HS256", "or `EdDSA`"),
-    secret("ENCRYPTION_KEY", "generated in development", "URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY`"),
-    secret("EMAIL_SALT", "generated in development", "keys the blind indexes; at least 22 characters; never changes"),
+    open("HOST", "127.0.0.1", "name or address to listen on"),
+    open("PORT", "8000", "port to listen on; 0 takes a free one"),
+    open("PUBLIC_URL", "https://APP_DOMAIN; in development http://HOST:PORT", "address of this server as its users see it; links in e-mails begin with it"),
+    open("TRUSTED_PROXIES", "none", "proxies that may say the client's address, as networks such as `10.0.0.0/8,::1`; production must set it, at least to `none`"),
+    open("KEEP_ALIVE", "75s", "time after which an idle connection is closed"),
+    open("MAX_CONNECTIONS", "8192", "open connections at most"),
+    open("MAX_CONNECTIONS_PER_ADDRESS", "256", "open connections of one address (IPv6: /64) at most; listed proxies have no such limit"),
+    open("API_DOCS", "on", "`off` removes `/openapi.json`, `/docs`, `/redoc` and `/scalar`"),
+    open("ALLOW_UNSAFE", "none", "settings that may be below production's floors, as in `OTP_TTL,RATE_LIMITS`"),
+    ]),
+    group("Application", &[
+    open("APP_NAME", "Portcullis", "name of the application in pages, e-mails and SMS"),
+    open("APP_URL", "none", "address of the application; `/.well-known/change-password` leads to it"),
+    open("APP_DOMAIN", "localhost", "domain of the application; production needs it or PUBLIC_URL"),
+    open("REALMS", "User1,User2", "separate sets of users, each with its own URL prefix"),
+    open("TEMPLATES_DIR", "built in", "folder whose files replace the built-in templates of the same name"),
+    ]),
+    group("Databases", &[
+    open("DATABASE_URL", "sqlite://data/portcullis.db", "SQLite file"),
+    secret("MONGO_URL", "none", "MongoDB replica set to use instead of SQLite"),
+    open("MONGO_DB", "portcullis", "database in MongoDB"),
+    secret("REDIS_URL", "none", "Redis, for limits and the session cache of several instances; `rediss://` is encrypted"),
+    open("REDIS_HOST", "none", "host of Redis, instead of REDIS_URL"),
+    open("REDIS_PORT", "6379", "port of Redis, with REDIS_HOST"),
+    open("SESSION_CACHE_TTL", "5s", "how long Redis may answer for MongoDB about a session; `0s` switches the cache off, `30s` is the most"),
+    ]),
+    group("Secrets and signing", &[
+    secret("ENCRYPTION_KEY", "generated in development", "encrypts the keys of personal data: URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY` whose first entry encrypts"),
+    secret("EMAIL_SALT", "generated in development", "key of the digests by which e-mail addresses are found; at least 22 characters; it can never change"),
     secret("INDEX_KEY", "EMAIL_SALT", "a better name of EMAIL_SALT"),
-    secret("OPERATOR_TOKEN", "generated in development", "opens /metrics and /health/detailed; at least 32 characters"),
-    secret("SERVICE_CLIENTS", "none", "`id:secret@realm,…`: services that may introspect tokens of a realm"),
-    open("MAIL_SERVER", "none", "the SMTP server; none is the mailbox, in development only"),
-    open("MAIL_PORT", "587", "its port"),
-    open("MAIL_STARTTLS", "true", "TLS by STARTTLS"),
-    open("MAIL_SSL_TLS", "false", "TLS from the first byte"),
-    open("USE_CREDENTIALS", "true", "log in there"),
-    open("MAIL_USERNAME", "none", "as whom"),
-    secret("MAIL_PASSWORD", "none", "with what"),
-    open("MAIL_FROM", "MAIL_USERNAME", "the sender's address"),
-    open("MAIL_FROM_NAME", "APP_NAME", "the sender's name"),
-    open("MAIL_SMTPUTF8", "off", "`on` where the mail server takes addresses with more than ASCII before the @ (RFC 6531)"),
-    open("VALIDATE_CERTS", "true", "certificates of servers must be good"),
-    open("TLS_CA_FILE", "none", "certificates (PEM) of a private authority that signs those of MongoDB, Redis and the mail server"),
-    open("TWILIO_SID", "none", "the Twilio account"),
-    secret("TWILIO_AUTH_TOKEN", "none", "its token"),
-    open("TWILIO_NUMBER", "none", "the number texts come from"),
-    open("TWILIO_BASE_URL", "Twilio's own", "so that a stub can stand in"),
-    open("SMS_COUNTRIES", "all", "countries whose numbers may be proven, as in `US,DE`"),
-    open("SMS_PER_ACCOUNT", "10/day", "texts and calls that one account may ask for to prove numbers"),
-    open("SMS_COOL_DOWN", "3/5min", "texts and calls to one number, or for one account's logins, at once"),
-    open("SMS_PER_NUMBER", "20/day", "texts and calls to one number, or for one account's logins"),
-    open("SMS_PER_PREFIX", "200/day", "texts and calls to numbers that differ in their last four digits only"),
-    open("SMS_UNANSWERED", "50/day", "of these, without their code coming back"),
-    open("SMS_DAILY_CAP", "1000/day", "texts and calls to prove numbers altogether, in each realm; more than 1440/day starts anew with the processes"),
-    open("SMS_LOGIN_DAILY_CAP", "20000/day", "texts for logins altogether, in each realm"),
-    open("Account_id", "none", "the Watchman account"),
-    secret("Access_token", "none", "its token"),
+    secret("JWT_SECRET", "generated in development", "signs tokens: at least 32 characters, or a ring `2:NEW,1:OLD` whose first entry signs"),
+    open("SIGNING", "HS256", "algorithm of access tokens: `HS256`, or `EdDSA` with public keys at `/.well-known/jwks.json`"),
+    open("JWT_ALGORITHM", "HS256", "an older name of SIGNING"),
+    secret("OPERATOR_TOKEN", "generated in development", "bearer token for `/metrics` and `/health/detailed`; at least 32 characters"),
+    secret("SERVICE_CLIENTS", "none", "services that may introspect tokens of a realm: `id:secret@realm,…`"),
+    ]),
+    group("Lifetimes", &[
+    open("ACCESS_TOKEN_TTL", "1800s", "lifetime of access tokens"),
+    open("REFRESH_TOKEN_TTL", "30d", "lifetime of a session that is not refreshed"),
+    open("REFRESH_TOKEN_MAX_TTL", "90d", "lifetime of any session"),
+    open("VERIFY_TOKEN_TTL", "24h", "lifetime of verification links and codes"),
+    open("RESET_TOKEN_TTL", "30m", "lifetime of links that reset a password"),
+    open("OTP_TTL", "5m", "lifetime of codes by SMS"),
+    ]),
+    group("Passwords", &[
+    open("PASSWORD_POLICY", "nist-mfa", "`nist-mfa` asks for 8 characters, `nist-single` for 15"),
+    open("PASSWORD_MIN_LENGTH", "that of the policy", "least number of characters of a new password"),
+    open("PASSWORD_MIN_SCORE", "3", "least zxcvbn score of a new password, from 0 to 4"),
+    open("BREACHED_PASSWORDS_FILE", "none", "file with more passwords to refuse, one a line"),
+    open("ARGON2_MEMORY_KIB", "19456", "memory of one password hash, in KiB"),
+    open("ARGON2_ITERATIONS", "2", "passes over that memory"),
+    open("ARGON2_PARALLELISM", "1", "lanes (threads) of one password hash"),
+    open("HASH_THREADS", "number of cores", "password hashes that run at once; each has ARGON2_MEMORY_KIB"),
+    open("HASH_QUEUE", "64", "password hashes that wait; further ones are answered with 503"),
+    ]),
+    group("Input and answers", &[
+    open("PHONE_VALIDATION", "e164", "`strict` accepts only numbers that the numbering plan has; `lenient` is another word for `e164`"),
+    open("ACCOUNT_ENUMERATION", "deny", "`allow` answers the registration of a taken e-mail address with 409"),
+    open("CORS_ORIGINS", "none", "origins whose pages may call the API, as in `https://app.example.com`"),
+    open("CORS_HEADERS", "none", "further request headers that these pages may send, as in `x-tenant`"),
+    open("RATE_LIMITS", "on", "`off` switches all limits off, for benchmarks"),
+    ]),
+    group("E-mail", &[
+    open("MAIL_SERVER", "none", "SMTP server; without it e-mails stay in the development mailbox; production must set it"),
+    open("MAIL_PORT", "587", "port of the SMTP server"),
+    open("MAIL_STARTTLS", "true", "encryption by STARTTLS"),
+    open("MAIL_SSL_TLS", "false", "encryption from the first byte (port 465), instead of STARTTLS"),
+    open("USE_CREDENTIALS", "true", "whether to log in to the SMTP server"),
+    open("MAIL_USERNAME", "none", "user name there"),
+    secret("MAIL_PASSWORD", "none", "password there"),
+    open("MAIL_FROM", "MAIL_USERNAME", "address of the sender"),
+    open("MAIL_FROM_NAME", "APP_NAME", "name of the sender"),
+    open("MAIL_SMTPUTF8", "off", "`on` allows addresses with more than ASCII before the @, if the SMTP server takes them (RFC 6531)"),
+    ]),
+    group("SMS and calls", &[
+    open("TWILIO_SID", "none", "Twilio account; without it SMS stay in the development mailbox, and production sends none"),
+    secret("TWILIO_AUTH_TOKEN", "none", "token of the Twilio account"),
+    open("TWILIO_NUMBER", "none", "number that SMS and calls come from"),
+    open("TWILIO_BASE_URL", "Twilio's own", "another address of the Twilio API, for tests"),
+    open("SMS_COUNTRIES", "all", "countries whose numbers may be verified, as in `US,DE`"),
+    open("SMS_PER_ACCOUNT", "10/day", "SMS and calls to verify numbers of one account"),
+    open("SMS_COOL_DOWN", "3/5min", "SMS and calls to one number, or for logins of one account, within minutes"),
+    open("SMS_PER_NUMBER", "20/day", "SMS and calls to one number, or for logins of one account"),
+    open("SMS_PER_PREFIX", "200/day", "SMS and calls to numbers that differ only in their last four digits"),
+    open("SMS_UNANSWERED", "50/day", "of these, the ones whose code did not come back"),
+    open("SMS_DAILY_CAP", "1000/day", "all SMS and calls of a realm to verify numbers; the count of a cap over 1440/day is lost at a restart"),
+    open("SMS_LOGIN_DAILY_CAP", "20000/day", "all SMS of a realm for logins"),
+    ]),
+    group("TLS to MongoDB, Redis and the SMTP server", &[
+    open("TLS_CA_FILE", "none", "certificates (PEM) of a private authority that signs theirs"),
+    open("VALIDATE_CERTS", "true", "`false` accepts any certificate"),
+    ]),
+    group("Logs and audit export", &[
+    open("LOG_FORMAT", "text", "`text` or `json`"),
+    open("LOG_LEVEL", "info", "filter of the log, as in `warn,portcullis_server=debug`"),
+    open("Account_id", "none", "Watchman account that audit events are exported to"),
+    secret("Access_token", "none", "token of the Watchman account"),
     open("WATCHMAN_ACCOUNT_ID", "Account_id", "a better name of Account_id"),
     secret("WATCHMAN_TOKEN", "Access_token", "a better name of Access_token"),
-    open("WATCHMAN_URL", "Watchman's own", "so that a stub can stand in"),
-    open("RATE_LIMITS", "on", "`off` for benchmarks"),
-    open("TRUSTED_PROXIES", "none", "CIDR list of proxies that are believed about addresses"),
-    open("ARGON2_MEMORY_KIB", "19456", "memory of a password hash"),
-    open("ARGON2_ITERATIONS", "2", "its passes"),
-    open("ARGON2_PARALLELISM", "1", "its lanes"),
-    open("HASH_THREADS", "cores", "hashes that run at once"),
-    open("HASH_QUEUE", "64", "hashes that wait; past that 503"),
-    open("ACCESS_TOKEN_TTL", "1800s", "how long access tokens live"),
-    open("REFRESH_TOKEN_TTL", "30d", "how long an unused session lives"),
-    open("REFRESH_TOKEN_MAX_TTL", "90d", "how long any session lives"),
-    open("VERIFY_TOKEN_TTL", "24h", "how long verification links live"),
-    open("RESET_TOKEN_TTL", "30m", "how long reset links live"),
-    open("OTP_TTL", "5m", "how long OTPs live"),
-    open("PASSWORD_POLICY", "nist-mfa", "or `nist-single`, which asks 15 characters"),
-    open("PASSWORD_MIN_LENGTH", "of the policy", "fewest characters of a new password"),
-    open("PASSWORD_MIN_SCORE", "3", "lowest zxcvbn score of a new password, 0 to 4"),
-    open("BREACHED_PASSWORDS_FILE", "none", "a file of refused passwords, one a line"),
-    open("PHONE_VALIDATION", "e164", "or `strict`, which asks the numbering plan; `lenient` is another word for e164"),
-    open("ACCOUNT_ENUMERATION", "deny", "`allow` makes a taken e-mail a 409"),
-    open("TEMPLATES_DIR", "built in", "a folder whose files replace the templates of the same name"),
-    open("CORS_ORIGINS", "none", "origins that may call from a browser"),
-    open("CORS_HEADERS", "none", "request headers that these may send beside the usual ones, as in `x-tenant`"),
-    open("API_DOCS", "on", "`off` removes the OpenAPI document and its viewers"),
-    open("DEV_MAILBOX", "loopback", "who may read `/dev/*` in development: requests from this machine that name it, or `any`"),
-    open("LOG_FORMAT", "text", "or `json`"),
-    open("LOG_LEVEL", "info", "a filter, e.g. `warn,portcullis_server=debug`"),
+    open("WATCHMAN_URL", "Watchman's own", "another address of Watchman"),
+    ]),
+    group("Development", &[
+    open("DEV_MAILBOX", "loopback", "who may read the development mailbox: `loopback` (requests from this machine) or `any`"),
+    ]),
 ];
+
+/// All settings.
+pub fn settings() -> impl Iterator<Item = &'static Setting> {
+    GROUPS.iter().flat_map(|group| group.settings)
+}
 
 /// The rate limits: name, burst and unit.
 pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
@@ -153,7 +190,7 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
 
 /// The setting of that name.
 pub fn find(name: &str) -> Option<&'static Setting> {
-    SETTINGS.iter().find(|setting| setting.name == name)
+    settings().find(|setting| setting.name == name)
 }
 
 /// Whether a name is a setting, a limit's row, or the file of a secret.
@@ -179,10 +216,10 @@ pub fn is_misspelt(name: &str) -> bool {
 
 /// Every name there is: settings, the files of secrets, and the rows of the limits.
 fn all_names() -> impl Iterator<Item = String> {
-    let settings = SETTINGS.iter().map(|setting| setting.name.to_owned());
-    let files = SETTINGS.iter().filter(|setting| setting.secret).map(|setting| format!("{}_FILE", setting.name));
+    let names = settings().map(|setting| setting.name.to_owned());
+    let files = settings().filter(|setting| setting.secret).map(|setting| format!("{}_FILE", setting.name));
     let rows = DEFAULT_LIMITS.iter();
-    settings.chain(files).chain(rows.map(|(row, ..)| format!("RATE_LIMIT_{}", row.to_ascii_uppercase())))
+    names.chain(files).chain(rows.map(|(row, ..)| format!("RATE_LIMIT_{}", row.to_ascii_uppercase())))
 }
 
 /// The known name nearest to one that is not, if at most that many letters are others.
@@ -195,41 +232,7 @@ pub fn nearest(name: &str, most: usize) -> Option<String> {
 /// How to correct an unknown name.
 pub fn suggestion(name: &str) -> String {
     match nearest(name, 3) {
-        Some(near) => format!("did you mean {near}? `portcullis settings` lists all"),
-        None => "remove it; `portcullis settings` lists all there are".to_owned(),
+        Some(near) => format!("did you mean {near}? `portcullis settings` lists all settings"),
+        None => "remove it; `portcullis settings` lists all settings".to_owned(),
     }
-}
-
-/// A flag for each setting; of a secret only for its file, for flags can be seen by every user of the machine.
-#[must_use]
-pub fn flags() -> Vec<Arg> {
-    let flag = |name: String, about: String| {
-        let long = name.to_ascii_lowercase().replace('_', "-");
-        Arg::new(name).long(long).value_name("VALUE").help(about).hide_default_value(true)
-    };
-    SETTINGS
-        .iter()
-        .map(|setting| {
-            if setting.secret {
-                let about = format!("file with {}: {}", setting.name, setting.meaning);
-                return flag(format!("{}_FILE", setting.name), about);
-            }
-            flag(setting.name.to_owned(), format!("{} [default: {}]", setting.meaning, setting.default))
-        })
-        .collect()
-}
-
-/// All settings as a table.
-#[must_use]
-pub fn reference() -> String {
-    let mut text = "| name | default | meaning |\n|---|---|---|\n".to_owned();
-    for setting in SETTINGS {
-        let file = if setting.secret { format!(" (or `{}_FILE`)", setting.name) } else { String::new() };
-        let _ = writeln!(text, "| `{}`{file} | {} | {} |", setting.name, setting.default, setting.meaning);
-    }
-    for (row, burst, unit) in DEFAULT_LIMITS {
-        let name = row.to_ascii_uppercase();
-        let _ = writeln!(text, "| `RATE_LIMIT_{name}` | {burst}/{unit} | the limit of `{row}`, per address |");
-    }
-    text
 }

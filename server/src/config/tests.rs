@@ -10,7 +10,6 @@ use crate::http::routes;
 fn sources(folder: &Path, environment: &[(&str, &str)], dotenv: Option<&str>) -> Sources {
     let meant = [("ENVIRONMENT", "development")];
     Sources {
-        flags: std::collections::BTreeMap::new(),
         environment: meant
             .iter()
             .chain(environment)
@@ -18,6 +17,7 @@ fn sources(folder: &Path, environment: &[(&str, &str)], dotenv: Option<&str>) ->
             .collect(),
         dotenv: dotenv.map(|text| (folder.join(".env"), text.to_owned())),
         working_dir: folder.to_path_buf(),
+        ..Sources::default()
     }
 }
 
@@ -535,4 +535,28 @@ fn a_setting_may_have_its_better_name() {
     let watchman = [("WATCHMAN_ACCOUNT_ID", "a"), ("WATCHMAN_TOKEN", "hush"), ("WATCHMAN_URL", "http://127.0.0.1:9/")];
     assert!(load(&watchman, None).watchman.is_some());
     assert!(refused(&[("WATCHMAN_ACCOUNT_ID", "a")], None).contains("goes with Access_token"));
+}
+
+#[test]
+fn the_page_of_the_settings_is_up_to_date() {
+    let page = include_str!("../../../docs/configuration.md");
+    assert!(page.ends_with(&super::markdown()), "run `cargo xtask configuration`");
+}
+
+#[test]
+fn every_flag_has_a_heading_and_names_its_environment_variable() {
+    for flag in super::flags() {
+        let help = flag.get_help().unwrap().to_string();
+        assert!(flag.get_help_heading().is_some() && help.contains(&format!("[env: {}]", flag.get_id())), "{help}");
+    }
+}
+
+#[test]
+fn what_looks_like_production_is_told_everything_that_production_needs() {
+    let told = without_environment("APP_DOMAIN", "auth.example.com");
+    for name in ["ENVIRONMENT", "JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER", "TRUSTED_PROXIES"] {
+        assert!(told.contains(&format!("{name} (from")), "{name} in {told}");
+    }
+    let misspelt = problems(&[("ENVIRONMENT", "prod")], None);
+    assert!(misspelt.contains("use one of") && misspelt.contains("MAIL_SERVER"), "{misspelt}");
 }

@@ -46,7 +46,9 @@ impl FromRequestParts<Arc<App>> for Operator {
             check_query(parts)?;
             return Ok(Self);
         }
-        Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated).challenge("Bearer realm=\"operator\""))
+        Err(Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated)
+            .detail("a valid operator token is needed, such as OPERATOR_TOKEN")
+            .challenge("Bearer realm=\"operator\""))
     }
 }
 

@@ -9,8 +9,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::HOST;
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, ETAG, IF_MATCH, ORIGIN,
-    REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, ETAG,
+    IF_MATCH, ORIGIN, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -23,6 +24,7 @@ use crate::http::app::App;
 use crate::http::error_page::write_error_page;
 use crate::http::negotiation::prefers_error_page;
 use crate::http::problem::{ErrorFormat, Problem};
+use crate::http::refused_origins::RefusedOrigins;
 
 /// The policy of every response that does not bring its own: nothing may be loaded, framed or submitted.
 const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -138,9 +140,13 @@ pub fn panic_response(_: Box<dyn Any + Send>) -> Response {
 /// Applies the CORS rules to requests with an `Origin`.
 ///
 /// Other requests only get `Vary: origin`: `CorsLayer` would answer a plain OPTIONS request itself, without `Allow`.
-pub async fn cors(State(layer): State<Arc<CorsLayer>>, request: Request, next: Next) -> Response {
+pub async fn cors(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {
     if request.headers().contains_key(ORIGIN) {
-        let Ok(response) = layer.layer(next).oneshot(request).await;
+        let headers = request.headers().clone();
+        let Ok(response) = cors.layer.layer(next).oneshot(request).await;
+        if !response.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+            cors.refused.observe(&headers, &cors.public_url);
+        }
         return response;
     }
     let mut response = next.run(request).await;
@@ -148,10 +154,17 @@ pub async fn cors(State(layer): State<Arc<CorsLayer>>, request: Request, next: N
     response
 }
 
+/// The CORS rules, and the origins that they refused.
+pub struct Cors {
+    layer: CorsLayer,
+    refused: RefusedOrigins,
+    public_url: String,
+}
+
 /// The origins of `CORS_ORIGINS` may call, without ambient credentials (cookies).
 ///
 /// In an `Arc`, because axum clones the state of a layer several times for each request.
-pub fn cors_layer(app: &App) -> Arc<CorsLayer> {
+pub fn cors_rules(app: &App) -> Arc<Cors> {
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(app.cors_origins.clone()))
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
@@ -164,7 +177,7 @@ pub fn cors_layer(app: &App) -> Arc<CorsLayer> {
             HeaderName::from_static("x-request-id"),
         ])
         .max_age(Duration::from_secs(600));
-    Arc::new(layer)
+    Arc::new(Cors { layer, refused: RefusedOrigins::default(), public_url: app.public_url.clone() })
 }
 
 #[cfg(test)]

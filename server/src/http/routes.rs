@@ -17,7 +17,7 @@ use crate::http::app::App;
 use crate::http::dev_access::require_local_request;
 use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::guard::{Guard, guard};
-use crate::http::middleware::{check_head, cors, cors_layer, finish_response, panic_response};
+use crate::http::middleware::{check_head, cors, cors_rules, finish_response, panic_response};
 use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
@@ -174,7 +174,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(app.clone(), finish_response))
         .layer(from_fn(check_head))
         .layer(CatchPanicLayer::custom(panic_response))
-        .layer(from_fn_with_state(cors_layer(&app), cors));
+        .layer(from_fn_with_state(cors_rules(&app), cors));
     router.fallback(async || Problem::not_found()).layer(layers).with_state(app)
 }
 

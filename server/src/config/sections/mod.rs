@@ -34,9 +34,13 @@ const SYSTEM_PATHS: &[&str] = &[
 /// Reads everything. What is wrong with one section never hides what is wrong with another.
 pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Option<Settings> {
     let words = [("development", Environment::Development), ("production", Environment::Production)];
-    let environment = reader.choice("ENVIRONMENT", Environment::Development, &words);
+    // what else production needs is part of the same refusal, also if the word is misspelt
+    let fallback = if reader.is_set("ENVIRONMENT") { Environment::Production } else { Environment::Development };
+    let mut environment = reader.choice("ENVIRONMENT", fallback, &words);
+    if safety::require_explicit_environment(reader) {
+        environment = Environment::Production;
+    }
     let production = environment == Environment::Production;
-    safety::require_explicit_environment(reader);
     let database = stores::database(reader, production);
     file_rights::require_private_files(reader, environment, database.as_ref());
     let secrets_file = database.as_ref().map(|database| secrets_file(reader, database));

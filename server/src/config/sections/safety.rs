@@ -12,11 +12,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 const ARGON2_FLOORS: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 const SECRETS: [&str; 5] = ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN", "SERVICE_CLIENTS"];
 
-/// Refuses a start without `ENVIRONMENT` where something looks like production: development shows everyone's links in its
-/// mailbox.
-pub fn require_explicit_environment(reader: &mut SettingsReader) {
+/// Refuses a start without `ENVIRONMENT` if something looks like production: development shows everyone's links in its
+/// mailbox. Returns whether it refused.
+pub fn require_explicit_environment(reader: &mut SettingsReader) -> bool {
     if reader.is_set("ENVIRONMENT") {
-        return;
+        return false;
     }
     let mut signs: Vec<&str> = SECRETS.into_iter().filter(|name| reader.is_set(name)).collect();
     let is_elsewhere = |reader: &mut SettingsReader, name: &str, host_of: fn(&str) -> &str| {
@@ -35,9 +35,11 @@ pub fn require_explicit_environment(reader: &mut SettingsReader) {
         reader.refuse(
             "ENVIRONMENT",
             &format!("is not set, and {} looks like production", signs.join(", ")),
-            "set ENVIRONMENT=production, or ENVIRONMENT=development if everyone may read the mailbox at /dev/mailbox",
+            "set ENVIRONMENT=production, which needs everything in this list, or ENVIRONMENT=development if everyone may read \
+             the mailbox at /dev/mailbox",
         );
     }
+    !signs.is_empty()
 }
 
 fn is_loopback(host: &str) -> bool {
