@@ -1,4 +1,4 @@
-//! The rules of ARCHITECTURE.md, checked against the manifests and the sources.
+//! The rules of docs/architecture.md, checked against the manifests and the sources.
 
 mod circles;
 mod references;

@@ -1,4 +1,4 @@
-//! The pages about security name tests and files that exist, and go through every requirement of ASVS.
+//! Pages name tests and files that exist, their links lead somewhere, and the ASVS page has every requirement.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,17 @@ use std::process::Command;
 use super::root;
 
 /// Pages, each with the fewest names of tests that it has.
-const PAGES: [(&str, usize); 5] = [
+const PAGES: [(&str, usize); 10] = [
     ("docs/asvs.md", 100),
     ("docs/threat-model.md", 60),
     ("docs/crypto.md", 0),
     ("docs/http-api.md", 0),
     ("SECURITY.md", 0),
+    ("README.md", 0),
+    ("CONTRIBUTING.md", 0),
+    ("docs/configuration.md", 0),
+    ("docs/integration.md", 0),
+    ("docs/operations.md", 0),
 ];
 
 /// Requirements of level 1 and of level 2 in each chapter of ASVS 5.0.0.
@@ -61,7 +66,7 @@ fn is_called(path: &Path, name: &str) -> bool {
 
 /// The place and the name of a test; `None` for what is none, such as `[::1]`.
 fn test_name(word: &str) -> Option<(&str, &str)> {
-    let is_name = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+    let is_name = word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == ':');
     word.split_once("::").filter(|_| is_name)
 }
 
@@ -101,6 +106,46 @@ fn tests_and_files_that_pages_name_exist() {
     }
 }
 
+/// The targets of a page's links to files of the repository, and to its own headings.
+fn link_targets(page: &str) -> impl Iterator<Item = &str> {
+    let prose = page.split("```").step_by(2);
+    let targets = prose.flat_map(|prose| prose.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)));
+    targets.filter(|target| !target.contains("://") && !target.contains(' '))
+}
+
+/// A heading as GitHub makes its anchor.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase();
+    let kept = kept.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn has_anchor(page: &str, wanted: &str) -> bool {
+    let headings = page.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#'));
+    headings.into_iter().any(|heading| anchor(heading) == wanted)
+}
+
+#[test]
+fn links_of_pages_lead_to_files_and_headings() {
+    let pages = repository_files().into_iter().filter(|path| path.extension().is_some_and(|name| name == "md"));
+    let mut links = 0;
+    for page in pages {
+        let text = std::fs::read_to_string(root().join(&page)).unwrap();
+        for target in link_targets(&text) {
+            let (file, heading) = target.split_once('#').map_or((target, None), |(file, name)| (file, Some(name)));
+            let path =
+                if file.is_empty() { root().join(&page) } else { root().join(&page).with_file_name("").join(file) };
+            assert!(path.exists(), "{} links to {target}, which does not exist", page.display());
+            if let Some(heading) = heading.filter(|_| path.extension().is_some_and(|name| name == "md")) {
+                let linked = std::fs::read_to_string(&path).unwrap();
+                assert!(has_anchor(&linked, heading), "{} links to {target}, a missing heading", page.display());
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 50, "{links} links");
+}
+
 #[test]
 fn a_name_that_does_not_exist_is_found() {
     let sources = [(PathBuf::from("tests/http/edges.rs"), "async fn it_works() {".to_owned())];
@@ -108,6 +153,8 @@ fn a_name_that_does_not_exist_is_found() {
     assert!(!has_test(&sources, "edges", "it_work") && !has_test(&sources, "limits", "it_works"));
     assert!(test_name("edges::it_works") == Some(("edges", "it_works")) && test_name("[::1]").is_none());
     let files = [PathBuf::from("docs/a.md")];
+    assert_eq!(link_targets("[a](b.md#c) [d](https://e) `](f`").collect::<Vec<_>>(), ["b.md#c"]);
+    assert!(has_anchor("# A\n## Headers and CORS\n", "headers-and-cors") && !has_anchor("## B\n", "a"));
     assert!(is_path(&files, "docs/b.md") && !is_path(&files, "/docs") && !is_path(&files, "application/json"));
 }
 
