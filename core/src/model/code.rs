@@ -4,31 +4,40 @@ use std::borrow::Cow;
 use std::fmt;
 
 macro_rules! codes {
-    ($($variant:ident = $text:literal, $title:literal;)*) => {
+    (
+        answers { $($answer:ident = $answer_text:literal, $answer_title:literal;)* }
+        fields { $($field:ident = $field_text:literal, $field_title:literal;)* }
+    ) => {
         /// The error code: a word that never changes.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Code {
-            $(#[doc = $title] $variant,)*
+            $(#[doc = $answer_title] $answer,)*
+            $(#[doc = $field_title] $field,)*
         }
 
         impl Code {
             /// Every code there is, in the order of the list.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            pub const ALL: &'static [Self] = &[$(Self::$answer,)* $(Self::$field,)*];
 
             /// The word on the wire, `snake_case`.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $text,)*
+                    $(Self::$answer => $answer_text,)*
+                    $(Self::$field => $field_text,)*
                 }
             }
 
-            /// One short sentence for a person, the same for every occurrence.
+            /// One short sentence for a person, the same for every occurrence. A page's module has those of fields alone: it
+            /// checks nothing else.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self {
-                    $(Self::$variant => $title,)*
+                    $(#[cfg(not(target_family = "wasm"))] Self::$answer => $answer_title,)*
+                    $(Self::$field => $field_title,)*
+                    #[cfg(target_family = "wasm")]
+                    _ => "",
                 }
             }
         }
@@ -36,55 +45,58 @@ macro_rules! codes {
 }
 
 codes! {
-    // the request as a whole
-    MalformedRequest = "malformed_request", "The request could not be read";
-    ValidationFailed = "validation_failed", "Some fields are not acceptable";
-    NotFound = "not_found", "There is nothing here";
-    MethodNotAllowed = "method_not_allowed", "This path does not know that method";
-    UnsupportedMediaType = "unsupported_media_type", "The body is of a type that is not understood";
-    PayloadTooLarge = "payload_too_large", "The body is too large";
-    HeadersTooLarge = "headers_too_large", "The headers are too large";
-    UriTooLong = "uri_too_long", "The URI is too long";
-    RequestTimeout = "request_timeout", "The request took too long to arrive";
-    RateLimited = "rate_limited", "Too many requests";
-    PreconditionFailed = "precondition_failed", "The record has changed meanwhile";
-    Unavailable = "unavailable", "The service cannot answer right now";
-    Overloaded = "overloaded", "Too much work is waiting";
-    Internal = "internal", "Something went wrong here";
-    // who is asking
-    NotAuthenticated = "not_authenticated", "A valid access token is needed";
-    InvalidCredentials = "invalid_credentials", "The e-mail or the password is wrong";
-    InvalidClient = "invalid_client", "The client's credentials are wrong";
-    EmailNotVerified = "email_not_verified", "The e-mail address is not verified yet";
-    MfaRequired = "mfa_required", "A second factor is needed";
-    WrongPassword = "wrong_password", "The current password is wrong";
-    ReauthenticationRequired = "reauthentication_required", "A recent login or the password is needed";
-    Forbidden = "forbidden", "This is not yours to see or do";
-    PhoneNotVerified = "phone_not_verified", "The phone number is not verified yet";
-    MfaInUse = "mfa_in_use", "The phone number is the second factor: switch that off before changing it";
-    EmailTaken = "email_taken", "The e-mail address already has an account";
-    InvalidToken = "invalid_token", "The link or code is not valid, was used, or has expired";
-    InvalidGrant = "invalid_grant", "The grant is not valid, was used, or has expired";
-    UnsupportedGrantType = "unsupported_grant_type", "This grant type is not supported";
-    // fields
-    Required = "required", "The field is missing";
-    UnknownField = "unknown_field", "The field is not known here";
-    WrongType = "wrong_type", "The value is of the wrong type";
-    EmailInvalid = "email_invalid", "This is not an e-mail address";
-    EmailTooLong = "email_too_long", "The e-mail address is too long";
-    NameEmpty = "name_empty", "The name is empty";
-    NameTooLong = "name_too_long", "The name is longer than 100 characters";
-    NameForbiddenCharacter = "name_forbidden_character", "The name has a control, line-break or text-direction character";
-    PhoneInvalid = "phone_invalid", "This is not a phone number in E.164 form";
-    PhoneCountryMismatch = "phone_country_mismatch", "The phone number does not belong to that country";
-    PhoneCountryNotServed = "phone_country_not_served", "No texts or calls go to numbers of that country";
-    CountryUnknown = "country_unknown", "This is neither an ISO 3166-1 alpha-2 code nor a dial code";
-    PasswordTooShort = "password_too_short", "The password is too short";
-    PasswordTooLong = "password_too_long", "The password is too long";
-    PasswordTooWeak = "password_too_weak", "The password is too easy to guess";
-    PasswordBreached = "password_breached", "The password is in a list of breached passwords";
-    OtpMalformed = "otp_malformed", "The code is six digits";
-    ValueInvalid = "value_invalid", "The value is not acceptable";
+    answers {
+        // the request as a whole
+        MalformedRequest = "malformed_request", "The request could not be read";
+        ValidationFailed = "validation_failed", "Some fields are not acceptable";
+        NotFound = "not_found", "There is nothing here";
+        MethodNotAllowed = "method_not_allowed", "This path does not know that method";
+        UnsupportedMediaType = "unsupported_media_type", "The body is of a type that is not understood";
+        PayloadTooLarge = "payload_too_large", "The body is too large";
+        HeadersTooLarge = "headers_too_large", "The headers are too large";
+        UriTooLong = "uri_too_long", "The URI is too long";
+        RequestTimeout = "request_timeout", "The request took too long to arrive";
+        RateLimited = "rate_limited", "Too many requests";
+        PreconditionFailed = "precondition_failed", "The record has changed meanwhile";
+        Unavailable = "unavailable", "The service cannot answer right now";
+        Overloaded = "overloaded", "Too much work is waiting";
+        Internal = "internal", "Something went wrong here";
+        // who is asking
+        NotAuthenticated = "not_authenticated", "A valid access token is needed";
+        InvalidCredentials = "invalid_credentials", "The e-mail or the password is wrong";
+        InvalidClient = "invalid_client", "The client's credentials are wrong";
+        EmailNotVerified = "email_not_verified", "The e-mail address is not verified yet";
+        MfaRequired = "mfa_required", "A second factor is needed";
+        WrongPassword = "wrong_password", "The current password is wrong";
+        ReauthenticationRequired = "reauthentication_required", "A recent login or the password is needed";
+        Forbidden = "forbidden", "This is not yours to see or do";
+        PhoneNotVerified = "phone_not_verified", "The phone number is not verified yet";
+        MfaInUse = "mfa_in_use", "The phone number is the second factor: switch that off before changing it";
+        EmailTaken = "email_taken", "The e-mail address already has an account";
+        InvalidToken = "invalid_token", "The link or code is not valid, was used, or has expired";
+        InvalidGrant = "invalid_grant", "The grant is not valid, was used, or has expired";
+        UnsupportedGrantType = "unsupported_grant_type", "This grant type is not supported";
+    }
+    fields {
+        Required = "required", "The field is missing";
+        UnknownField = "unknown_field", "The field is not known here";
+        WrongType = "wrong_type", "The value is of the wrong type";
+        EmailInvalid = "email_invalid", "This is not an e-mail address";
+        EmailTooLong = "email_too_long", "The e-mail address is too long";
+        NameEmpty = "name_empty", "The name is empty";
+        NameTooLong = "name_too_long", "The name is longer than 100 characters";
+        NameForbiddenCharacter = "name_forbidden_character", "The name has a control, line-break or text-direction character";
+        PhoneInvalid = "phone_invalid", "This is not a phone number in E.164 form";
+        PhoneCountryMismatch = "phone_country_mismatch", "The phone number does not belong to that country";
+        PhoneCountryNotServed = "phone_country_not_served", "No texts or calls go to numbers of that country";
+        CountryUnknown = "country_unknown", "This is neither an ISO 3166-1 alpha-2 code nor a dial code";
+        PasswordTooShort = "password_too_short", "The password is too short";
+        PasswordTooLong = "password_too_long", "The password is too long";
+        PasswordTooWeak = "password_too_weak", "The password is too easy to guess";
+        PasswordBreached = "password_breached", "The password is in a list of breached passwords";
+        OtpMalformed = "otp_malformed", "The code is six digits";
+        ValueInvalid = "value_invalid", "The value is not acceptable";
+    }
 }
 
 impl fmt::Display for Code {

@@ -10,7 +10,7 @@ import { served } from "../test/browser.mjs";
 
 const package_ = resolve(process.argv[2]);
 /** KB are 1,000 bytes of gzip -9. */
-const LIMITS = { validators: 61 };
+const LIMITS = { validators: 59.9 };
 
 const gzip = (bytes) => gzipSync(bytes, { level: 9 }).length / 1000;
 const bundle = (entry, external = []) =>
