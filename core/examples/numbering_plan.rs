@@ -13,7 +13,7 @@ use rlibphonenumber::{
 /// Lengths of the part behind the calling code.
 const LENGTHS: std::ops::RangeInclusive<usize> = 4..=14;
 /// How many numbers are tried with each prefix. The table is compared with the library by a test.
-const SAMPLES: u64 = 300;
+const SAMPLES: u64 = 3000;
 
 /// The region of a number, where the library knows it.
 fn region(dial: i32, national: &str) -> Option<String> {
@@ -25,7 +25,9 @@ fn region(dial: i32, national: &str) -> Option<String> {
 /// The regions of numbers with that prefix; `None` where they depend on further digits.
 fn uniform(dial: i32, prefix: &str, random: &mut u64) -> Option<BTreeSet<String>> {
     let mut found = BTreeSet::new();
-    for length in LENGTHS.filter(|length| *length >= prefix.len()) {
+    // numbers of North America have ten digits for callers from elsewhere; Canada also has some of seven digits for its own
+    let dialable = |length: &usize| *length >= prefix.len() && (dial != 1 || *length == 10);
+    for length in LENGTHS.filter(dialable) {
         let width = length - prefix.len();
         let all = 10_u64.pow(width.try_into().expect("a few digits"));
         let mut regions = BTreeSet::new();

@@ -27,8 +27,15 @@ const TYPES: [PhoneNumberType; 8] = [
 
 /// Texts that the patterns of the library read otherwise than lengths and trunk prefixes: a mobile number of Argentina with
 /// the 15 in its middle, free numbers of two countries, and Canada's seven digits for calls within the country.
-const DIFFERENT: [&str; 6] =
-    ["AR 011 15-2345-6789", "BY 8011234567", "CA 310-1234", "CA 3101234", "CO 01-800-1234567", "CO 01-900-1234567"];
+const DIFFERENT: [&str; 7] = [
+    "AR 011 15-2345-6789",
+    "BY 8011234567",
+    "CA +1 310-1234",
+    "CA 310-1234",
+    "CA 3101234",
+    "CO 01-800-1234567",
+    "CO 01-900-1234567",
+];
 
 fn name(region: Region) -> String {
     format!("{region:?}")
@@ -52,10 +59,6 @@ fn check_region(dial: i32, digits: &str, of_dial: &[String]) {
     let Ok(number) = LIBRARY.parse(format!("+{digits}"), None) else { return };
     // seven digits of North America can't be called from elsewhere
     if !(7..=15).contains(&digits.len()) || (dial == 1 && digits.len() != 11) {
-        return;
-    }
-    // Canada's numbers of seven digits begin with 310, so that our blocks leave this area code of California out
-    if digits.starts_with("1310") {
         return;
     }
     let Some(known) = LIBRARY.get_region_for_number(&number).map(name) else { return };
