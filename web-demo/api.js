@@ -1,18 +1,19 @@
 // The one file that talks to the server: every request of the demo is here, and nothing else of it is.
 //
-// Where the tokens are. The access token and the refresh token live in variables of this module and nowhere else: not
-// in localStorage, not in sessionStorage, not in IndexedDB, not in a cookie. The server hands both to the client on
-// purpose (no cookie of its own means no CSRF), so an HttpOnly cookie is not ours to set, and any storage a page can
-// read is one that an injected script, an extension or a stolen profile folder can read too; a session storage even
-// reaches the disk when the browser restores tabs. A module's variable is out of reach of all of these, and the policy
-// of the page (no inline script, no foreign script, trusted types) keeps strangers' code out in the first place.
-// The price is that a reload asks for the password again. The session that stays behind is listed under "Sessions",
-// where it can be ended; a product that wants to survive reloads should put a small backend in front and use its
-// HttpOnly cookie, not move the refresh token into storage.
+// The access token lives in a variable of this module, in no storage that an injected script, an extension or a stolen
+// profile folder can read. The refresh token has two places to choose from:
+//
+// - The body mode, the server's default: a variable of this module too. A reload asks for the password again.
+// - Cookie mode (`?tokens=cookie`, the switch at the login): the HttpOnly cookie that the server sets. No script can read
+//   it, and a reload stays logged in. The server takes it only from a page of its own origin or of CORS_ORIGINS, with the
+//   header that `send` adds.
+//
+// The policy of the page (no inline script, no foreign script, trusted types) keeps strangers' code out in the first place.
 
 let access = null;
 let refreshToken = null;
 let refreshing = null;
+let inCookie = new URLSearchParams(location.search).get("tokens") === "cookie";
 
 /** Words about what went over the wire: method, path without query, status, time. Never a body. */
 export const wire = new EventTarget();
@@ -70,15 +71,45 @@ function forget() {
 
 function keep(pair) {
   access = pair.access_token;
-  refreshToken = pair.refresh_token;
+  refreshToken = pair.refresh_token ?? null; // it may be in the cookie
 }
+
+// ---- where the refresh token is -------------------------------------------------------------------------------------
+
+export const tokensInCookie = () => inCookie;
+
+/** Chooses for the next login. The address keeps the choice, so that a reload knows where to look. */
+export async function keepTokensInCookie(on) {
+  // the cookie of an earlier login must not stay behind
+  if (inCookie && !on) await send("POST", `${realm}/logout`, { quiet: true }).catch(() => null);
+  inCookie = on;
+  const address = new URL(location.href);
+  if (on) address.searchParams.set("tokens", "cookie");
+  else address.searchParams.delete("tokens");
+  history.replaceState(null, "", address);
+}
+
+/** After a reload: the profile of the cookie's session, or null. */
+export async function resume() {
+  if (!inCookie) return null;
+  try {
+    keep((await send("POST", `${realm}/token`, { form: { grant_type: "refresh_token" } })).body);
+    return await profile();
+  } catch {
+    forget();
+    return null;
+  }
+}
+
+const delivery = () => (inCookie ? { token_delivery: "cookie" } : {});
 
 // ---- one request ----------------------------------------------------------------------------------------------------
 
 async function send(method, path, { json, form, query, bearer, headers = {}, quiet = false } = {}) {
   const url = new URL(path, base);
   if (query) url.search = new URLSearchParams(query);
-  const request = { method, headers: { accept: "application/json", ...headers }, credentials: "omit", cache: "no-store" };
+  const request = { method, headers: { accept: "application/json", ...headers }, credentials: inCookie ? "include" : "omit", cache: "no-store" };
+  if (inCookie && method === "POST") request.headers["x-requested-with"] = "fetch";
   if (json !== undefined) {
     request.headers["content-type"] = "application/json";
     request.body = JSON.stringify(json);
@@ -133,9 +164,10 @@ function refresh() {
 }
 
 async function renew() {
-  if (!refreshToken) return;
+  if (!refreshToken && !inCookie) return;
   try {
-    keep((await send("POST", `${realm}/token`, { form: { grant_type: "refresh_token", refresh_token: refreshToken } })).body);
+    const form = { grant_type: "refresh_token", ...(refreshToken ? { refresh_token: refreshToken } : {}) };
+    keep((await send("POST", `${realm}/token`, { form })).body);
   } catch (problem) {
     // only the server's own no ends the session: a lost connection may come back
     if (problem.status === 400 || problem.status === 401) end();
@@ -159,11 +191,11 @@ export const forgot = (email) => send("POST", `${realm}/forget_password`, { json
 export const reset = (token, password) => send("POST", `${realm}/reset_password`, { json: { token, password } });
 
 export async function logIn(username, password) {
-  keep((await send("POST", `${realm}/login`, { form: { grant_type: "password", username, password } })).body);
+  keep((await send("POST", `${realm}/login`, { form: { grant_type: "password", username, password, ...delivery() } })).body);
 }
 
 export async function secondFactor(mfaToken, otp) {
-  keep((await send("POST", `${realm}/login/mfa`, { json: { mfa_token: mfaToken, otp } })).body);
+  keep((await send("POST", `${realm}/login/mfa`, { json: { mfa_token: mfaToken, otp, ...delivery() } })).body);
 }
 
 // ---- inside ---------------------------------------------------------------------------------------------------------

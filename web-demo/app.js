@@ -95,7 +95,7 @@ async function render() {
   showWho();
   showStory(name);
   // what was asked for by its address, perhaps by a reload, needs a login first
-  const words = pending ?? (current() in INSIDE && name === "login" ? "Log in first. Tokens are only in this page’s memory: a reload removes them." : null);
+  const words = pending ?? (current() in INSIDE && name === "login" ? "Log in first. Tokens are only in this page’s memory: a reload removes them, unless the cookie has one." : null);
   pending = null;
   if (words) app.say(words);
   // who navigates by ear or by keyboard starts at the title of what is new; the first view leaves the focus alone
@@ -190,6 +190,11 @@ async function start() {
     main.focus();
   });
   const loaded = loadRules(settings);
+  const resumed = await api.resume();
+  if (resumed) {
+    app.keep(resumed);
+    if (!(current() in INSIDE)) history.replaceState(null, "", "#profile");
+  }
   await render();
   document.documentElement.dataset.ready = "true";
   byId("rules").textContent = (await loaded)

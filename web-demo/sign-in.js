@@ -131,7 +131,21 @@ export function login(app) {
     await app.enter();
   } });
   return page("Log in", "The answer to a wrong password and to an unknown address is the same, byte for byte.", made.root,
+    cookieSwitch(app),
     h("p", { class: "aside" }, "No account yet? ", link("register", "Register"), "."));
+}
+
+/** Where the refresh token goes with the next login. */
+function cookieSwitch(app) {
+  const change = async (event) => {
+    const on = event.target.checked;
+    await api.keepTokensInCookie(on);
+    app.say(on ? "Cookie mode: the refresh token goes into a cookie that no script can read." : "Body mode: the refresh token stays in this page’s memory.");
+  };
+  return h("div", { class: "switch" },
+    h("input", { type: "checkbox", id: "tokens-in-cookie", checked: api.tokensInCookie(), "aria-describedby": "tokens-in-cookie-hint", change }),
+    h("label", { for: "tokens-in-cookie" }, "Keep me logged in after a reload"),
+    h("p", { class: "hint", id: "tokens-in-cookie-hint" }, "The server then puts the refresh token into an HttpOnly cookie."));
 }
 
 export function factor(app) {

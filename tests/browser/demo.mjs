@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { looks } from "./accessible.mjs";
 import { launch, shoot } from "./browser.mjs";
 import { keyboard } from "./keyboard.mjs";
-import { elsewhere, withoutPackage } from "./elsewhere.mjs";
+import { cookieMode, elsewhere, withoutPackage } from "./elsewhere.mjs";
 import { story } from "./story.mjs";
 
 const [base, host] = process.argv.slice(2);
@@ -18,7 +18,7 @@ const advance = async (seconds) => {
 
 const browser = await launch();
 try {
-  for (const [name, part] of Object.entries({ story, keyboard, looks, elsewhere, withoutPackage })) {
+  for (const [name, part] of Object.entries({ story, cookieMode, keyboard, looks, elsewhere, withoutPackage })) {
     const began = performance.now();
     await part({ browser, base, host, advance });
     console.log(`passed ${name} in ${Math.round(performance.now() - began)} ms`);

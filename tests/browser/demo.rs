@@ -1,5 +1,5 @@
 //! The demo in a real Chromium, driven by Playwright (`demo.mjs`): the whole story, by keyboard alone, every view in both
-//! themes and two widths under axe, and the same files on another host.
+//! themes and two widths under axe, and the same files on another host; and attacks on cookie mode (`cookies.mjs`).
 
 use std::path::Path;
 use std::process::Stdio;
@@ -31,14 +31,13 @@ async fn another_host() -> String {
     origin
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_demo_tells_the_whole_story() {
-    let host = another_host().await;
-    let server = TestServer::start_with(&[("CORS_ORIGINS", &host)]).await;
+/// Runs a script of this folder beside a server. The script asks for the server's clock to be moved with `advance SECONDS`.
+pub async fn drive(server: &TestServer, script: &str, addresses: &[String]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
     assert!(folder.join("node_modules").exists(), "the browser's driver is not installed: cargo xtask setup");
     let mut node = Command::new("node")
-        .args(["demo.mjs", &format!("http://{}/", server.address()), &format!("{host}/")])
+        .arg(script)
+        .args(addresses)
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -55,5 +54,19 @@ async fn the_demo_tells_the_whole_story() {
         }
     }
     let status = node.wait().await.expect("it ends");
-    assert!(status.success(), "the demo does not tell its story; pictures are in target/screenshots");
+    assert!(status.success(), "{script} failed; pictures are in target/screenshots");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_tells_the_whole_story() {
+    let host = another_host().await;
+    let server = TestServer::start_with(&[("CORS_ORIGINS", &host)]).await;
+    drive(&server, "demo.mjs", &[format!("http://{}/", server.address()), format!("{host}/")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cookie_mode_withstands_other_sites_and_curious_scripts() {
+    let host = another_host().await;
+    let server = TestServer::start_with(&[("CORS_ORIGINS", &host)]).await;
+    drive(&server, "cookies.mjs", &[format!("http://{}/", server.address()), format!("{host}/")]).await;
 }

@@ -105,9 +105,11 @@ async fn browsers_of_listed_origins_may_call_and_others_may_not() {
     };
     let listed = api.send(preflight("https://app.example.com")).await;
     assert_eq!(listed.header("access-control-allow-origin"), "https://app.example.com");
-    assert!(listed.header("access-control-allow-credentials").is_empty());
+    assert_eq!(listed.header("access-control-allow-credentials"), "true");
     let stranger = api.send(preflight("https://evil.example")).await;
     assert!(stranger.header("access-control-allow-origin").is_empty());
+    let answer = api.send(api.request(Method::GET, "//livez").header("origin", "https://evil.example")).await;
+    assert!(answer.header("access-control-allow-origin").is_empty());
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod answers;
 mod api_page;
 mod connections;
+mod cookie_mode;
 mod dev_mailbox;
 mod disabled;
 mod documents;

@@ -37,7 +37,7 @@ use self::factories::{ConfiguredFiles, cipher, digests, hasher, policy, realms, 
 use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
 use crate::config::{Database, Environment, Settings};
-use crate::http::app::{About, App, Count};
+use crate::http::app::{About, App, Count, origin_of};
 use crate::http::client_disconnect::CancellableHasher;
 use crate::http::known_addresses::KnownAddresses;
 use crate::http::system::services::SharedHealth;
@@ -266,6 +266,7 @@ fn app(
         operator_tokens: settings.secrets.operator_token.iter().cloned().collect(),
         service_clients: settings.service_clients.clone(),
         https: settings.public_url.is_https(),
+        public_origin: origin_of(&parts.public_url),
         public_url: parts.public_url,
         app_url: settings.browsers.app_url.clone(),
         api_docs: settings.browsers.api_docs,

@@ -57,6 +57,8 @@ pub struct App {
     pub https: bool,
     /// The base of links, without a slash at its end.
     pub public_url: String,
+    /// The origin of `public_url`, as browsers send it; `None` if it has none.
+    pub public_origin: Option<HeaderValue>,
     /// The application that people log in to, where it is set.
     pub app_url: Option<String>,
     /// Whether the documentation is served.
@@ -123,4 +125,11 @@ impl App {
     pub fn measured<T>(&self, work: impl FnOnce() -> T) -> T {
         metrics::with_local_recorder(&self.recorder, work)
     }
+}
+
+/// The `Origin` of pages at an address (RFC 6454, section 6.2).
+#[must_use]
+pub fn origin_of(url: &str) -> Option<HeaderValue> {
+    let origin = reqwest::Url::parse(url).ok()?.origin();
+    HeaderValue::try_from(origin.ascii_serialization()).ok()
 }

@@ -1,22 +1,22 @@
 //! Login: the password form, OAuth 2.0's token endpoint, and the second factor.
 
-use axum::response::Response;
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
-use portcullis_core::model::secret::OpaqueToken;
+use portcullis_core::model::secret::{OpaqueToken, SecretString};
 use portcullis_core::use_cases::login::log_in::LoggedIn;
 use portcullis_core::use_cases::login::step_up::{FactorAnswer, SteppedUp};
-use portcullis_core::use_cases::shared::tokens::TokenPair;
 use serde_json::{Value, json};
 
 use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
 use crate::http::error::too_many;
 use crate::http::extract::{Accepts, Input, RealmContext};
+use crate::http::form_fields::FormFields;
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
 use crate::http::openapi::schemas;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::RateLimit;
+use crate::http::refresh_cookie::{self, RefreshCookie, TokenDelivery};
 use crate::http::response::json;
 
 /// The schemas of the group.
@@ -24,22 +24,26 @@ pub fn schemas() -> Value {
     json!({
         "Login": schemas::form(&["username", "password"], json!({
             "username": schemas::text("The e-mail address."), "password": schemas::text("The password."), "grant_type": {"type": "string", "enum": ["password", ""]},
-            "scope": schemas::text("Accepted, without effect."), "client_id": schemas::text("Accepted, without effect."),
+            "scope": schemas::text("Accepted, without effect."), "client_id": schemas::text("Accepted, without effect."), "token_delivery": delivery_schema(),
         })),
         "TokenRequest": json!({"oneOf": [
-            schemas::form(&["grant_type", "username", "password"], json!({"grant_type": {"const": "password"}, "username": schemas::text("The e-mail address."), "password": schemas::text("The password.")})),
-            schemas::form(&["grant_type", "refresh_token"], json!({"grant_type": {"const": "refresh_token"}, "refresh_token": schemas::text("The newest refresh token.")})),
+            schemas::form(&["grant_type", "username", "password"], json!({"grant_type": {"const": "password"}, "username": schemas::text("The e-mail address."), "password": schemas::text("The password."), "token_delivery": delivery_schema()})),
+            schemas::form(&["grant_type"], json!({"grant_type": {"const": "refresh_token"}, "refresh_token": schemas::text("The newest refresh token, unless the cookie has it."), "token_delivery": delivery_schema()})),
         ]}),
-        "SecondFactor": schemas::object(&["mfa_token", "otp"], json!({"mfa_token": schemas::text("The challenge of the login."), "otp": schemas::otp()})),
+        "SecondFactor": schemas::object(&["mfa_token", "otp"], json!({"mfa_token": schemas::text("The challenge of the login."), "otp": schemas::otp(), "token_delivery": delivery_schema()})),
         "StepUp": schemas::object(&["password"], json!({"password": schemas::text("The password."), "mfa_token": schemas::text("Where a second factor is on: the challenge of the first answer."), "otp": schemas::otp()})),
         "AccessToken": schemas::object(&["access_token", "token_type", "expires_in"], json!({
             "access_token": schemas::text("A JWT (RFC 9068) whose `auth_time` is now."), "token_type": {"const": "bearer"}, "expires_in": {"type": "integer", "description": "Seconds."},
         })),
-        "TokenPair": schemas::object(&["access_token", "token_type", "expires_in", "refresh_token"], json!({
+        "TokenPair": schemas::object(&["access_token", "token_type", "expires_in"], json!({
             "access_token": schemas::text("A JWT (RFC 9068)."), "token_type": {"const": "bearer"},
-            "expires_in": {"type": "integer", "description": "Seconds."}, "refresh_token": schemas::text("Opaque; good for one exchange."),
+            "expires_in": {"type": "integer", "description": "Seconds."}, "refresh_token": schemas::text("Opaque; good for one exchange. In cookie mode it is in the cookie instead."),
         })),
     })
+}
+
+fn delivery_schema() -> Value {
+    json!({"type": "string", "enum": ["body", "cookie"], "default": "body", "description": "`cookie`: the refresh token comes in the cookie `__Host-refresh-{realm}`. For pages of `PUBLIC_URL` and `CORS_ORIGINS` that send `X-Requested-With`."})
 }
 
 pub static LOGIN: Operation =
@@ -51,17 +55,20 @@ pub static LOGIN: Operation =
             Code::MfaRequired,
             Code::Overloaded,
             Code::UnsupportedGrantType,
+            Code::Forbidden,
         ]);
 
-pub async fn login(context: RealmContext, input: Input) -> HandlerResult {
+pub async fn login(context: RealmContext, cookie: RefreshCookie, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Form)?;
+    let delivery = cookie.take_delivery(&mut fields)?;
     let (username, password) = (fields.required_text("username"), fields.required_secret("password"));
     if fields.text("grant_type").is_some_and(|grant| grant != "password" && !grant.is_empty()) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type"));
     }
     fields.finish_ignoring_unknown()?;
     let challenge = format!("Bearer realm=\"{}\"", context.realm);
-    password_grant(&context, &username, password.expose()).await.map_err(|problem| match problem.status {
+    let outcome = password_grant(&context, &username, password.expose(), (&cookie, delivery)).await;
+    outcome.map_err(|problem| match problem.status {
         StatusCode::UNAUTHORIZED => problem.challenge(&challenge),
         _ => problem,
     })
@@ -71,7 +78,8 @@ pub static TOKEN: Operation = Operation::new(
     "Token endpoint",
     "RFC 6749: `grant_type=password` or `refresh_token`. A refresh token is exchanged at every \
      use; within 60 s the same successor is given once more, later a fresh one, as long as the \
-     successor is unused. A used one presented again ends the session.",
+     successor is unused. A used one presented again ends the session. A refresh token that comes in the cookie \
+     `__Host-refresh-{realm}` is answered by the cookie only; with a token in the body too the answer is 400.",
     &[ok(200, "Logged in.", "TokenPair")],
 )
 .body(&[FORM], "TokenRequest")
@@ -82,23 +90,25 @@ pub static TOKEN: Operation = Operation::new(
     Code::Overloaded,
     Code::InvalidGrant,
     Code::UnsupportedGrantType,
+    Code::Forbidden,
 ])
 .strict_oauth();
 
 /// `POST /token` (RFC 6749): `password` and `refresh_token`.
-pub async fn token(context: RealmContext, input: Input) -> HandlerResult {
+pub async fn token(context: RealmContext, cookie: RefreshCookie, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Form)?;
+    let delivery = cookie.take_delivery(&mut fields)?;
     let outcome = match fields.text("grant_type").as_deref() {
         Some("password") => {
             let (username, password) =
                 (required(fields.text("username"), "username")?, required(fields.secret("password"), "password")?);
             spend_login_limit(&context).await?;
-            password_grant(&context, &username, password.expose()).await
+            password_grant(&context, &username, password.expose(), (&cookie, delivery)).await
         }
         Some("refresh_token") => {
-            let refresh_token = required(fields.secret("refresh_token"), "refresh_token")?;
+            let (refresh_token, delivery) = presented_token(&mut fields, &cookie, delivery)?;
             let pair = context.service().sessions().refresh(&context.realm, refresh_token.expose()).await?;
-            Ok(token_response(&pair))
+            Ok(cookie.respond(delivery, &pair))
         }
         Some(_) => {
             Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type"))
@@ -119,10 +129,11 @@ pub static LOGIN_MFA: Operation = Operation::new(
     &[ok(200, "Logged in.", "TokenPair")],
 )
 .body(&[JSON, FORM], "SecondFactor")
-.errors(&[Code::InvalidToken]);
+.errors(&[Code::InvalidToken, Code::Forbidden]);
 
-pub async fn login_mfa(context: RealmContext, input: Input) -> HandlerResult {
+pub async fn login_mfa(context: RealmContext, cookie: RefreshCookie, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::JsonOrForm)?;
+    let delivery = cookie.take_delivery(&mut fields)?;
     let (mfa_token, otp) = (fields.required_secret("mfa_token"), fields.required_secret("otp"));
     fields.finish()?;
     let pair = context
@@ -130,7 +141,7 @@ pub async fn login_mfa(context: RealmContext, input: Input) -> HandlerResult {
         .logins()
         .log_in_second_factor(&context.realm, mfa_token.expose(), otp.expose(), &context.client)
         .await?;
-    Ok(token_response(&pair))
+    Ok(cookie.respond(delivery, &pair))
 }
 
 pub static STEP_UP: Operation = Operation::new(
@@ -174,9 +185,14 @@ fn mfa_required(context: &RealmContext, challenge: &OpaqueToken) -> Problem {
         .member("expires_in", context.service().policy.lifetimes.otp.as_secs())
 }
 
-async fn password_grant(context: &RealmContext, username: &str, password: &str) -> HandlerResult {
+async fn password_grant(
+    context: &RealmContext,
+    username: &str,
+    password: &str,
+    (cookie, delivery): (&RefreshCookie, TokenDelivery),
+) -> HandlerResult {
     match context.service().logins().log_in(&context.realm, username, password, &context.client).await? {
-        LoggedIn::Session(pair) => Ok(token_response(&pair)),
+        LoggedIn::Session(pair) => Ok(cookie.respond(delivery, &pair)),
         LoggedIn::MfaRequired(challenge) => Err(mfa_required(context, &challenge)),
     }
 }
@@ -191,17 +207,24 @@ async fn spend_login_limit(context: &RealmContext) -> Result<(), Problem> {
     }
 }
 
-fn required<T>(field: Option<T>, name: &'static str) -> Result<T, Problem> {
-    field.ok_or_else(|| Problem::malformed(format!("{name} is missing")))
+/// The refresh token of the body or of the cookie. A token of the cookie is answered by the cookie only: a script must not
+/// get it by asking for the body.
+fn presented_token(
+    fields: &mut FormFields,
+    cookie: &RefreshCookie,
+    delivery: TokenDelivery,
+) -> Result<(SecretString, TokenDelivery), Problem> {
+    match (fields.secret("refresh_token"), cookie.token()) {
+        (Some(_), Some(_)) => Err(Problem::malformed("a refresh token comes in the body or in the cookie, not in both")),
+        (Some(token), None) => Ok((token, delivery)),
+        (None, Some(token)) => Ok((token.clone(), TokenDelivery::Cookie)),
+        (None, None) if cookie.is_ignored() => {
+            Err(Problem::malformed(format!("refresh_token is missing, and {}", refresh_cookie::CONDITIONS)))
+        }
+        (None, None) => Err(Problem::malformed("refresh_token is missing")),
+    }
 }
 
-/// The response to a login, a refresh or a changed password.
-pub fn token_response(pair: &TokenPair) -> Response {
-    let body = json!({
-        "access_token": pair.access.expose(),
-        "token_type": "bearer",
-        "expires_in": pair.expires_in,
-        "refresh_token": pair.refresh.expose(),
-    });
-    json(StatusCode::OK, &body)
+fn required<T>(field: Option<T>, name: &'static str) -> Result<T, Problem> {
+    field.ok_or_else(|| Problem::malformed(format!("{name} is missing")))
 }

@@ -161,12 +161,14 @@ pub struct Cors {
     public_url: String,
 }
 
-/// The origins of `CORS_ORIGINS` may call, without ambient credentials (cookies).
+/// The origins of `CORS_ORIGINS` may call, with the cookie of cookie mode (`refresh_cookie.rs`); no other credential is
+/// ambient.
 ///
 /// In an `Arc`, because axum clones the state of a layer several times for each request.
 pub fn cors_rules(app: &App) -> Arc<Cors> {
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(app.cors_origins.clone()))
+        .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(CORS_HEADERS.into_iter().chain(app.cors_headers.iter().cloned()).collect::<Vec<_>>())
         .expose_headers([

@@ -20,6 +20,7 @@ pub mod openapi_document;
 mod pages;
 mod problem;
 mod rate_limit;
+mod refresh_cookie;
 mod refused_origins;
 mod response;
 pub mod routes;

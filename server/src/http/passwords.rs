@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
-use crate::http::logins::token_response;
 use crate::http::negotiation::prefers_page;
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok, optional, page_or, required, text};
 use crate::http::openapi::schemas;
 use crate::http::pages::page;
+use crate::http::refresh_cookie::{RefreshCookie, TokenDelivery};
 use crate::http::response::json;
 
 /// The schemas of the group.
@@ -98,19 +98,27 @@ pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
 
 pub static CHANGE: Operation = Operation::new(
     "Change your password",
-    "Ends every session of the caller and answers with a new pair of tokens.",
+    "Ends every session of the caller and answers with a new pair of tokens. A session whose refresh token is in the cookie \
+     stays in cookie mode.",
     &[ok(200, "Changed.", "TokenPair")],
 )
 .body(&[JSON], "PasswordChange")
 .errors(&[Code::WrongPassword, Code::ReauthenticationRequired, Code::Overloaded]);
 
-pub async fn change(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
+pub async fn change(
+    context: RealmContext,
+    Authenticated(caller): Authenticated,
+    cookie: RefreshCookie,
+    input: Input,
+) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
     let (current, new) = (fields.required_secret("current_password"), fields.required_secret("password"));
     fields.finish()?;
     let pair =
         context.service().passwords().change_password(&caller, current.expose(), new.expose(), &context.client).await?;
-    Ok(token_response(&pair))
+    let sessions = context.service().sessions();
+    let in_cookie = cookie.token().is_some_and(|token| sessions.has_refresh_token(&caller, token.expose()));
+    Ok(cookie.respond(if in_cookie { TokenDelivery::Cookie } else { TokenDelivery::Body }, &pair))
 }
 
 fn form(context: &RealmContext, status: StatusCode, token: &str, messages: &[String]) -> HandlerResult {

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use http::StatusCode;
+use http::request::Parts;
 use portcullis_core::model::code::Code;
 use portcullis_core::use_cases::session::sessions::SessionView;
 use serde_json::{Value, json};
 
 use crate::http::app::App;
-use crate::http::auth::Authenticated;
+use crate::http::auth::{Authenticated, authenticate};
 use crate::http::endpoint::HandlerResult;
-use crate::http::extract::PathParameter;
+use crate::http::extract::{PathParameter, RealmContext, check_query};
 use crate::http::openapi::operation::{Operation, ok};
 use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
+use crate::http::refresh_cookie::RefreshCookie;
 use crate::http::response::json;
 
 /// The schemas of the group.
@@ -30,13 +32,29 @@ pub fn schemas() -> Value {
 
 pub static LOGOUT: Operation = Operation::new(
     "Log out",
-    "This session's access and refresh tokens are revoked at once.",
+    "This session's access and refresh tokens are revoked at once. POST needs no access token where the cookie of cookie \
+     mode is there.",
     &[ok(200, "Logged out.", "Message")],
 );
 
-pub async fn logout(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
-    app.service.sessions().log_out(&caller).await?;
-    Ok(json(StatusCode::OK, &json!({"message": "Logout successfully"})))
+/// Ends the session of the access token, and that of the cookie: one of the two is enough.
+pub async fn logout(context: RealmContext, cookie: RefreshCookie, parts: Parts) -> HandlerResult {
+    let sessions = context.service().sessions();
+    let caller = authenticate(&context.app, &context.realm, &parts.headers).await;
+    if caller.is_ok() || cookie.token().is_some() {
+        check_query(&parts)?;
+    }
+    match (caller, cookie.token()) {
+        (Ok(caller), _) => sessions.log_out(&caller).await?,
+        (Err(problem), Some(_)) if problem.status == StatusCode::UNAUTHORIZED => {}
+        (Err(problem), _) => return Err(problem),
+    }
+    if let Some(token) = cookie.token() {
+        sessions.revoke(&context.realm, token.expose()).await?;
+    }
+    let mut response = json(StatusCode::OK, &json!({"message": "Logout successfully"}));
+    cookie.clear(&mut response);
+    Ok(response)
 }
 
 pub static LOGOUT_ALL: Operation = Operation::new(
@@ -45,9 +63,15 @@ pub static LOGOUT_ALL: Operation = Operation::new(
     &[ok(200, "Logged out.", "Message")],
 );
 
-pub async fn logout_all(State(app): State<Arc<App>>, Authenticated(caller): Authenticated) -> HandlerResult {
+pub async fn logout_all(
+    State(app): State<Arc<App>>,
+    Authenticated(caller): Authenticated,
+    cookie: RefreshCookie,
+) -> HandlerResult {
     app.service.sessions().log_out_everywhere(&caller).await?;
-    Ok(json(StatusCode::OK, &json!({"message": "Logout successfully"})))
+    let mut response = json(StatusCode::OK, &json!({"message": "Logout successfully"}));
+    cookie.clear(&mut response);
+    Ok(response)
 }
 
 pub static LIST: Operation = Operation::new("Your sessions", "Oldest first.", &[ok(200, "The sessions.", "Sessions")]);

@@ -8,6 +8,7 @@ use crate::model::time::Timestamp;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::Ports;
 use crate::use_cases::session::Sessions;
+use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::errors::AuthError;
 use crate::use_cases::shared::tokens::{RefreshToken, TokenPair};
 
@@ -51,6 +52,13 @@ impl Sessions<'_> {
                 }
             }
         }
+    }
+
+    /// Whether this is a refresh token, newest or not, of the caller's session.
+    #[must_use]
+    pub fn has_refresh_token(self, caller: &Caller, refresh_token: &str) -> bool {
+        let token = self.service.parse_refresh(&caller.session.realm, refresh_token);
+        token.is_some_and(|token| token.session == caller.session.id)
     }
 
     /// One compare-and-swap: `token` is spent, a fresh successor is good. `None` if another rotation came first.
