@@ -1,5 +1,6 @@
 //! The demo in a real Chromium, driven by Playwright (`demo.mjs`): the whole story, by keyboard alone, every view in both
-//! themes and two widths under axe, and the same files on another host; and attacks on cookie mode (`cookies.mjs`).
+//! themes and two widths under axe, and the same files on another host; and attacks on cookie mode (`cookies.mjs`), and tabs that share their
+//! tokens (`tabs.mjs`).
 
 use std::path::Path;
 use std::process::Stdio;
@@ -69,4 +70,10 @@ async fn cookie_mode_withstands_other_sites_and_curious_scripts() {
     let host = another_host().await;
     let server = TestServer::start_with(&[("CORS_ORIGINS", &host)]).await;
     drive(&server, "cookies.mjs", &[format!("http://{}/", server.address()), format!("{host}/")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tabs_share_one_refresh_in_both_modes() {
+    let server = TestServer::start().await;
+    drive(&server, "tabs.mjs", &[format!("http://{}/", server.address())]).await;
 }

@@ -43,7 +43,7 @@ export async function cookieMode({ browser, base, host }) {
     const email = `cookie.${new URL(at).port}@example.com`;
     const tab = await open(browser, base, { at });
     const { page, context } = tab;
-    const token = async () => (await context.cookies(base)).find(({ name }) => name === "__Host-refresh-User1")?.value;
+    const token = async () => (await context.cookies()).find(({ name }) => name === "__Host-refresh-User1")?.value;
     await arrive(page, email);
     truth((await token()) === undefined, "the body mode has no cookie");
     await page.locator("#log-out").click();

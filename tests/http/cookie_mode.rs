@@ -86,7 +86,8 @@ async fn the_body_is_the_default_and_other_words_are_refused() {
         assert!(set_cookie(&answer).is_none() && answer.member("refresh_token").len() == 86);
     }
     for path in ["/login", "/token"] {
-        let form = [("grant_type", "password"), ("username", "a@example.com"), ("password", "x"), ("token_delivery", "url")];
+        let form =
+            [("grant_type", "password"), ("username", "a@example.com"), ("password", "x"), ("token_delivery", "url")];
         let answer = api.form(path, &form).await.expect(422);
         assert_eq!(answer.json()["errors"][0]["field"], "token_delivery");
     }
@@ -162,14 +163,20 @@ async fn a_page_of_another_origin_and_a_plain_form_set_and_read_no_cookie() {
             let form = login.iter().copied().chain([("grant_type", "password")]).collect::<Vec<_>>();
             let answer = api.send(with(api.request(Method::POST, path), headers).form(&form)).await.expect(403);
             assert!(set_cookie(&answer).is_none(), "{path} {headers:?}");
-            assert_eq!((answer.code(), answer.json()["error"].as_str()), ("forbidden".to_owned(), Some("invalid_request")));
+            assert_eq!(
+                (answer.code(), answer.json()["error"].as_str()),
+                ("forbidden".to_owned(), Some("invalid_request"))
+            );
         }
         let request = with(api.request(Method::POST, "/token"), headers).header("cookie", cookie(&token));
         let answer = api.send(request.form(&REFRESH)).await.expect(400);
         assert_eq!((answer.code(), set_cookie(&answer)), ("malformed_request".to_owned(), None), "{headers:?}");
         let request = with(api.request(Method::POST, "/logout"), headers).header("cookie", cookie(&token));
         let answer = api.send(request).await.expect(401);
-        assert!(answer.header("www-authenticate").starts_with("Bearer") && set_cookie(&answer).is_none(), "{headers:?}");
+        assert!(
+            answer.header("www-authenticate").starts_with("Bearer") && set_cookie(&answer).is_none(),
+            "{headers:?}"
+        );
     }
     // the server's own pages may
     let request = api.request(Method::POST, "/token").header("origin", own).header("x-requested-with", "fetch");
@@ -194,7 +201,11 @@ async fn a_script_can_not_get_the_token_of_the_cookie_into_the_body() {
     let _ = api.send(from_page(&api, "/token").header("cookie", twice).form(&REFRESH)).await.expect(400);
     // none of this has used the token, and a client of the body mode may change over
     let answer = api.form("/token", &[("grant_type", "refresh_token"), ("refresh_token", &next)]).await.expect(200);
-    let change = [("grant_type", "refresh_token"), ("refresh_token", &*answer.member("refresh_token")), ("token_delivery", "cookie")];
+    let change = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", &*answer.member("refresh_token")),
+        ("token_delivery", "cookie"),
+    ];
     let _ = token_in_cookie(api.send(from_page(&api, "/token").form(&change)).await);
 }
 

@@ -67,14 +67,32 @@ fn registration(
     let (passwords, phones) = (&PasswordRules::nist_mfa(), PhoneValidation::E164);
     let rules = FormRules { passwords, smtputf8: false, phones, app_name: "Portcullis", current_year };
     let form = RegistrationForm { first_name, last_name, email, phone, country_code, password };
-    let parsed = form.parse(&rules)?;
+    let value = |form: RegistrationForm<'_>| {
+        form.parse(&rules).map(|parsed| {
+            [
+                parsed.first_name.as_str(),
+                parsed.last_name.as_str(),
+                parsed.email.as_str(),
+                parsed.phone.as_str(),
+                &parsed.country_code.to_string(),
+                parsed.password.expose(),
+            ]
+            .map(str::to_owned)
+        })
+    };
+    let parsed = value(form)?;
+    // the value is a request body: the server takes it, as the same value
+    let [first_name, last_name, email, phone, country_code, password] =
+        parsed.each_ref().map(|text| Some(text.as_str()));
+    let body = RegistrationForm { first_name, last_name, email, phone, country_code, password };
+    assert_eq!(value(body), Ok(parsed.clone()), "{parsed:?}");
     Ok(json!({
-        "first_name": parsed.first_name.as_str(),
-        "last_name": parsed.last_name.as_str(),
-        "email": {"shown": parsed.email.as_str(), "canonical": parsed.email.canonical()},
-        "phone": {"e164": parsed.phone.as_str(), "country": parsed.phone.country().as_str()},
-        "country_code": parsed.country_code.to_string(),
-        "password": parsed.password.expose(),
+        "first_name": first_name,
+        "last_name": last_name,
+        "email": email,
+        "phone": phone,
+        "country_code": country_code,
+        "password": password,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
+//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
@@ -19,7 +19,7 @@ mod wasm;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         ["examples", "full"] => examples::node_and_python().and_then(|()| examples::go_and_java()),
         ["services"] => steps::services(),
         ["wasm"] => wasm::build(),
+        ["wasm", "apps"] => wasm::apps(),
         ["wasm", "check"] => wasm::check(),
         ["wasm", "workspace"] => wasm::workspace(),
         #[cfg(feature = "bindgen")]

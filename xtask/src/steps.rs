@@ -55,6 +55,7 @@ const STEPS: &[Step] = &[
     ("examples in Go and Java", Tier::Full, examples::go_and_java),
     ("generated secrets", Tier::Full, test_generated_secrets),
     ("one node", Tier::Full, test_on_one_node),
+    ("apps", Tier::Full, wasm::apps),
     ("test kit release", Tier::Full, testkit::build),
     ("reproducible", Tier::Full, reproducible::run),
     ("bench", Tier::Full, || bench::run(&["--quick"])),

@@ -54,6 +54,17 @@ pub fn package() -> Result<()> {
     step("check the package", check)
 }
 
+/// Builds and opens the applications of `wasm/npm/apps` with the package.
+///
+/// # Errors
+/// When one does not build, or does not do what it should.
+pub fn apps() -> Result<()> {
+    npm_packages(Path::new(SOURCES))?;
+    let mut apps = Command::new("node");
+    apps.args(["apps/run.mjs", "../../target/npm"]).current_dir(SOURCES);
+    step("applications with the package", apps)
+}
+
 /// Checks the package, and that its answers are the server's.
 ///
 /// # Errors

@@ -215,7 +215,9 @@ fn presented_token(
     delivery: TokenDelivery,
 ) -> Result<(SecretString, TokenDelivery), Problem> {
     match (fields.secret("refresh_token"), cookie.token()) {
-        (Some(_), Some(_)) => Err(Problem::malformed("a refresh token comes in the body or in the cookie, not in both")),
+        (Some(_), Some(_)) => {
+            Err(Problem::malformed("a refresh token comes in the body or in the cookie, not in both"))
+        }
         (Some(token), None) => Ok((token, delivery)),
         (None, Some(token)) => Ok((token.clone(), TokenDelivery::Cookie)),
         (None, None) if cookie.is_ignored() => {

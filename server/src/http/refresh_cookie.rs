@@ -23,7 +23,7 @@ use crate::http::response::json;
 
 const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
-/// The conditions of cookie mode, for those that have to mend a request.
+/// The conditions of cookie mode, as an error tells them.
 pub const CONDITIONS: &str = "the cookie counts only in a POST with an Origin of PUBLIC_URL or CORS_ORIGINS and with \
                               X-Requested-With";
 

@@ -109,7 +109,7 @@ pub fn development_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("mailbox", GET, "/dev/mailbox", mailbox::list, &mailbox::LIST),
         Endpoint::new("demo", GET, "/demo", demo::redirect, &demo::REDIRECT),
-        Endpoint::new("demo_page", GET, "/demo/", demo::page, &demo::PAGE),
+        Endpoint::new("demo_page", GET, "/demo/", demo::page, &demo::PAGE).reads_query(),
         Endpoint::new("demo_file", GET, "/demo/{*file}", demo::file, &demo::FILE),
     ]
 }

@@ -125,6 +125,7 @@ export function optionsOf(options) {
 
 export const count = (value, otherwise) => (Number.isInteger(value) && value >= 0 && value < 2 ** 32 ? value : otherwise);
 
-function registrationOf([first_name, last_name, shown, e164, country_code, password, canonical, country]) {
-  return { first_name, last_name, email: { shown, canonical }, phone: { e164, country }, country_code, password };
+/** The body of `POST /create`. */
+function registrationOf([first_name, last_name, email, phone, country_code, password]) {
+  return { first_name, last_name, email, phone, country_code, password };
 }

@@ -1,4 +1,5 @@
 import { createValidators } from "../api/validators.js";
-import { read } from "../load/node.js";
+import { inflated } from "../load/inline.js";
 
-export const base = createValidators(() => read(new URL("../wasm/validators.wasm", import.meta.url)));
+// in the script itself: a bundler of server code would move a file away from it
+export const base = createValidators(async () => inflated((await import("../inline/validators.packed.js")).default));

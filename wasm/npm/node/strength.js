@@ -1,5 +1,5 @@
 import { createStrength } from "../api/strength.js";
 import { base } from "./base.js";
-import { read } from "../load/node.js";
+import { inflated } from "../load/inline.js";
 
-export const { loadStrength, strength, password } = createStrength(base, () => read(new URL("../wasm/strength.wasm", import.meta.url)));
+export const { loadStrength, strength, password } = createStrength(base, async () => inflated((await import("../inline/strength.packed.js")).default));

@@ -21,7 +21,7 @@ test("react-hook-form", async () => {
   const options = { fields: {}, shouldUseNativeValidation: false };
   const good = await resolver(FORM, undefined, options);
   assert.deepEqual(good.errors, {});
-  assert.equal(good.values.email.canonical, "ada@example.com");
+  assert.deepEqual(good.values, FORM);
   const bad = await resolver({ ...FORM, email: "nobody", phone: "1" }, undefined, options);
   assert.deepEqual(Object.keys(bad.errors).sort(), ["email", "phone"]);
   assert.equal(bad.errors.email.message, "This is not an e-mail address");
@@ -58,7 +58,7 @@ function judged([bad, good]) {
   assert.deepEqual(Object.keys(bad.errors).sort(), ["email", "phone"]);
   assert.match(String(bad.errors.email), /This is not an e-mail address/);
   assert.deepEqual([good.valid, good.errors], [true, {}]);
-  assert.equal(good.values.email.canonical, "ada@example.com");
+  assert.deepEqual(good.values, FORM);
 }
 
 test("vee-validate 5", async () => {

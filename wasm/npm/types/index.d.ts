@@ -1,5 +1,7 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+
 /** What is wrong: a code that never changes, a sentence in English, and where. */
-export interface Issue {
+export interface Issue extends StandardSchemaV1.Issue {
   readonly code: string;
   readonly message: string;
   readonly path: readonly string[];
@@ -10,19 +12,7 @@ export type Result<Value> =
   | { readonly ok: false; readonly issues: readonly Issue[]; readonly value?: undefined };
 
 /** A Standard Schema, version 1 (https://standardschema.dev). */
-export interface Schema<Input, Output> {
-  readonly "~standard": {
-    readonly version: 1;
-    readonly vendor: "portcullis";
-    readonly validate: (
-      value: unknown,
-    ) =>
-      | { readonly value: Output; readonly issues?: undefined }
-      | { readonly issues: readonly Issue[] }
-      | Promise<{ readonly value: Output; readonly issues?: undefined } | { readonly issues: readonly Issue[] }>;
-    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
-  };
-}
+export interface Schema<Input, Output> extends StandardSchemaV1<Input, Output> {}
 
 export interface Validator<Output, Input = string, Arguments extends unknown[] = []> extends Schema<Input, Output> {
   /** Takes anything at all; never throws. */
@@ -87,13 +77,15 @@ export interface RegistrationForm {
   password: string;
 }
 
+/** The body of `POST /create`, in the spelling that the server stores. */
 export interface Registration {
-  readonly first_name: string;
-  readonly last_name: string;
-  readonly email: Email;
-  readonly phone: Phone;
-  readonly country_code: string;
-  readonly password: string;
+  first_name: string;
+  last_name: string;
+  email: string;
+  /** `+` and digits. */
+  phone: string;
+  country_code: string;
+  password: string;
 }
 
 export interface EmailOptions {

@@ -13,8 +13,35 @@ export class PasswordMeter extends HTMLElement {
   texts: Readonly<Record<string, string>> | undefined;
 }
 
+/** The attributes of the element. */
+export interface PasswordMeterAttributes {
+  /** The id of the password field. */
+  for?: string;
+  lang?: string;
+  "min-score"?: number | string;
+  "app-name"?: string;
+  "names-from"?: string;
+  "email-from"?: string;
+}
+
 declare global {
   interface HTMLElementTagNameMap {
     "portcullis-password-meter": PasswordMeter;
+  }
+  // Preact, Solid, React up to 18
+  namespace JSX {
+    interface IntrinsicElements {
+      "portcullis-password-meter": PasswordMeterAttributes & { id?: string; class?: string; className?: string; style?: unknown; hidden?: boolean; slot?: string; key?: string | number | null; ref?: unknown };
+    }
+  }
+}
+
+// @ts-ignore: React need not be there
+declare module "react" {
+  namespace JSX {
+    interface IntrinsicElements {
+      // @ts-ignore: as above
+      "portcullis-password-meter": DetailedHTMLProps<HTMLAttributes<PasswordMeter>, PasswordMeter> & PasswordMeterAttributes & { class?: string };
+    }
   }
 }

@@ -53,6 +53,7 @@ pub static ALL: &[Asset] = &[
     file!("pkg/api/schema.js", JS),
     file!("pkg/api/strength.js", JS),
     file!("pkg/api/texts.js", JS),
+    file!("pkg/api/tokens.js", JS),
     file!("pkg/api/validators.js", JS),
     file!("pkg/api/value.js", JS),
     file!("pkg/glue/strength.js", JS),
