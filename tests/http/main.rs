@@ -14,6 +14,7 @@ mod killed;
 mod limits;
 mod password_year;
 mod passwords;
+mod path_prefix;
 mod phones;
 mod privacy;
 mod profile;
