@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_come_back_as_they_were() {
+    fn counts_are_read_as_they_were_written() {
         let count = |n: u8| {
             let at = Timestamp::from_millis(n.into());
             (Digest::from_bytes([n; 32]), FailureCount { failures: n.into(), next_at: at, touched_at: at })

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_task_comes_back_as_it_was() {
+    fn every_task_is_read_as_it_was_written() {
         let undo = Some(UndoId::from_bytes([3; 16]));
         let (user, at, digest) = (UserId::from_bytes([7; 16]), Timestamp::from_millis(5), Digest::from_bytes([9; 32]));
         for task in [

@@ -147,7 +147,8 @@ impl KeyRotation<'_> {
                 let page = retry(|| self.store.keys(kind, cursor.clone(), PAGE_SIZE)).await?;
                 let read = page.keys.len() as u64;
                 let keys = page.keys.into_iter();
-                let replacements: Vec<_> = keys.filter_map(|key| self.examine(kind, key, report, rewrap)).collect();
+                let replacements: Vec<_> =
+                    keys.filter_map(|key| self.plan_replacement(kind, key, report, rewrap)).collect();
                 tried += replacements.len() as u64;
                 done += read - replacements.len() as u64;
                 for batch in replacements.chunks(BATCH_SIZE) {
@@ -188,7 +189,7 @@ impl KeyRotation<'_> {
     }
 
     /// Counts a key. Returns its replacement if it is to be rewrapped.
-    fn examine(
+    fn plan_replacement(
         &self,
         kind: RecordKind,
         key: StoredDataKey,

@@ -15,7 +15,7 @@ const SHARDS: usize = 64;
 /// The most buckets of a shard: about a million in all.
 const CAPACITY: usize = 1 << 14;
 /// A smaller shard is not swept.
-const SWEEP_MIN: usize = 1 << 8;
+const MAKE_ROOM_MIN: usize = 1 << 8;
 /// Quotas over at least this period, and slower than one per minute, survive a restart. A write per request would cost
 /// more than what the other quotas limit.
 const PERSIST_FROM: Duration = Duration::from_hours(1);
@@ -29,14 +29,14 @@ pub struct Buckets {
 #[derive(Default)]
 struct Shard {
     full_at: HashMap<Bucket, i64>,
-    /// The size at which it is swept.
-    sweep_at: usize,
+    /// The size at which full buckets are removed.
+    make_room_at: usize,
 }
 
 impl Shard {
     /// Removes full buckets. If that is not enough, removes the half that is nearest to full: an attacker with a million
     /// addresses gains half of them.
-    fn sweep(&mut self, now: i64) {
+    fn make_room(&mut self, now: i64) {
         self.full_at.retain(|_, at| *at > now);
         if self.full_at.len() >= CAPACITY {
             let mut ends: Vec<i64> = self.full_at.values().copied().collect();
@@ -49,7 +49,7 @@ impl Shard {
                 !goes
             });
         }
-        self.sweep_at = (self.full_at.len() * 2).clamp(SWEEP_MIN, CAPACITY);
+        self.make_room_at = (self.full_at.len() * 2).clamp(MAKE_ROOM_MIN, CAPACITY);
     }
 }
 
@@ -96,8 +96,8 @@ impl Buckets {
             shard.full_at.remove(bucket);
             return Ok(answer);
         }
-        if kept.is_none() && shard.full_at.len() >= shard.sweep_at {
-            shard.sweep(now);
+        if kept.is_none() && shard.full_at.len() >= shard.make_room_at {
+            shard.make_room(now);
         }
         shard.full_at.insert(bucket.clone(), full_at);
         Ok(answer)
@@ -131,16 +131,16 @@ mod tests {
         for n in 0..CAPACITY as u64 {
             shard.full_at.insert(bucket(n), 1000 + i64::try_from(n).unwrap());
         }
-        shard.sweep(0);
+        shard.make_room(0);
         assert_eq!(shard.full_at.len(), CAPACITY / 2);
         assert!(shard.full_at.contains_key(&bucket(CAPACITY as u64 - 1)), "the emptiest stay");
-        shard.sweep(i64::MAX);
+        shard.make_room(i64::MAX);
         assert!(shard.full_at.is_empty());
         // all alike
         for n in 0..CAPACITY as u64 {
             shard.full_at.insert(bucket(n), 1000);
         }
-        shard.sweep(0);
+        shard.make_room(0);
         assert_eq!(shard.full_at.len(), CAPACITY / 2);
     }
 
@@ -152,6 +152,6 @@ mod tests {
             buckets.change(&bucket(n), now, |_| ((), now + 100)).unwrap();
         }
         let kept: usize = buckets.shards.iter().map(|shard| shard.lock().unwrap().full_at.len()).sum();
-        assert!(kept <= SHARDS * SWEEP_MIN, "{kept}");
+        assert!(kept <= SHARDS * MAKE_ROOM_MIN, "{kept}");
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Connection, address, login, with_token};
 
-const AT_ONCE: usize = 8;
+const CONCURRENT_REQUESTS: usize = 8;
 
 /// Logs so many made-up users in, exports all of them, deletes all of them.
 pub async fn run(server: &str, password: &str, count: usize) -> Result<Value> {
@@ -27,7 +27,7 @@ pub async fn run(server: &str, password: &str, count: usize) -> Result<Value> {
 async fn all(server: &str, requests: Vec<String>, wanted: fn(&str) -> String) -> Result<(f64, Vec<String>)> {
     let (began, count) = (Instant::now(), requests.len());
     let mut workers = Vec::new();
-    for part in requests.chunks(count.div_ceil(AT_ONCE)) {
+    for part in requests.chunks(count.div_ceil(CONCURRENT_REQUESTS)) {
         let (mut connection, part) = (Connection::open(server).await?, part.to_vec());
         workers.push(tokio::spawn(async move {
             let mut found = Vec::with_capacity(part.len());

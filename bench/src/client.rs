@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// A server that does not answer for so long is not measured any further.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A kept connection.
 pub struct Connection {
@@ -51,7 +51,7 @@ impl Connection {
 
     /// Reads an answer.
     pub async fn answer(&mut self, began: Instant) -> Result<Answer> {
-        tokio::time::timeout(PATIENCE, self.read(began)).await.context("no answer")?
+        tokio::time::timeout(TIMEOUT, self.read(began)).await.context("no answer")?
     }
 
     /// Sends a request and reads its answer.

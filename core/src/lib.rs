@@ -1,4 +1,4 @@
-//! The domain of Portcullis: what an account is and how its life goes, free of every technology.
+//! The domain of Portcullis: accounts, their values and use cases, without any technology.
 //!
 //! `model` holds values and entities, `ports` the domain's interfaces to the outside, `use_cases` the use cases,
 //! `policy` the operator's numbers, `service` ties them together. Nothing here knows a clock, an environment, a

@@ -68,7 +68,7 @@ fn check_region(dial: i32, digits: &str, of_dial: &[String]) {
     let number = format!("+{digits}");
     assert_eq!(parse(&number, &format!("+{dial}")).map(|phone| phone.country().as_str().to_owned()), Ok(known.clone()));
     for region in of_dial {
-        // a country without numbers of its own in the library can't be told from the others
+        // a country without numbers of its own in the library is not distinguishable from the others
         let is_told = Country::parse(region).unwrap().is_told_by_digits();
         let expected = if *region == known || !is_told { None } else { Some(PhoneError::CountryMismatch) };
         assert_eq!(parse(&number, region).err(), expected, "{number} {region}, of {known}");
@@ -76,7 +76,7 @@ fn check_region(dial: i32, digits: &str, of_dial: &[String]) {
 }
 
 #[test]
-fn countries_and_calling_codes_are_those_of_the_library() {
+fn countries_and_calling_codes_match_the_library() {
     let regions = regions();
     for (region, dial) in &regions {
         assert_eq!(i32::from(Country::parse(region).unwrap().dial_code()), *dial, "{region}");

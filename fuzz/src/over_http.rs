@@ -6,17 +6,17 @@ use portcullis_tests::{Answer, Api, Person, TestServer};
 use reqwest::Method;
 use tokio::runtime::Runtime;
 
-/// A server, a person who is logged in, and what they do it on.
-struct World {
+/// A server with its runtime, a client without a login, and one that is logged in.
+struct FuzzServer {
     runtime: Runtime,
     _server: TestServer,
     stranger: Api,
     person: Api,
 }
 
-fn world() -> &'static Mutex<World> {
-    static WORLD: OnceLock<Mutex<World>> = OnceLock::new();
-    WORLD.get_or_init(|| {
+fn fuzz_server() -> &'static Mutex<FuzzServer> {
+    static SERVER: OnceLock<Mutex<FuzzServer>> = OnceLock::new();
+    SERVER.get_or_init(|| {
         let runtime = Runtime::new().expect("a runtime");
         let (server, stranger, person) = runtime.block_on(async {
             let server = TestServer::start().await;
@@ -24,13 +24,13 @@ fn world() -> &'static Mutex<World> {
             let (person, _) = stranger.logged_in(&Person::john()).await;
             (server, stranger, person)
         });
-        Mutex::new(World { runtime, _server: server, stranger, person })
+        Mutex::new(FuzzServer { runtime, _server: server, stranger, person })
     })
 }
 
 /// Sends a body to each of the paths. No answer is a server's fault, and every refusal has a code.
 fn send(media_type: &str, paths: &[(Method, &str, bool)], body: &[u8]) {
-    let world = world().lock().unwrap_or_else(PoisonError::into_inner);
+    let world = fuzz_server().lock().unwrap_or_else(PoisonError::into_inner);
     for (method, path, as_person) in paths {
         let api = if *as_person { &world.person } else { &world.stranger };
         let request = api.request(method.clone(), path).header("content-type", media_type);

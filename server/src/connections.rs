@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_places_run_out_the_busiest_network_gives_way() {
+    async fn when_places_run_out_the_busiest_network_loses_a_connection() {
         let connections = connections(4, 100);
         let owner = connections.admit(peer("198.51.100.1")).unwrap();
         let attacker: Vec<Place> =
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn when_proxies_hold_every_place_an_idle_one_of_a_proxy_gives_way() {
+    async fn when_proxies_hold_every_place_an_idle_connection_of_a_proxy_is_closed() {
         let connections = connections(2, 100);
         let first = connections.admit(peer("10.0.0.1")).unwrap();
         let second = connections.admit(peer("10.0.0.1")).unwrap();

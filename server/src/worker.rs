@@ -47,10 +47,10 @@ pub fn start(app: &Arc<App>) -> Workers {
 }
 
 impl Workers {
-    /// Stops when `told` becomes true.
-    pub async fn stop_when(self, mut told: watch::Receiver<bool>) {
+    /// Stops when the channel becomes true.
+    pub async fn stop_when(self, mut stopping: watch::Receiver<bool>) {
         // an error means that the sender is gone
-        let _ = told.wait_for(|stop| *stop).await;
+        let _ = stopping.wait_for(|stop| *stop).await;
         self.stop().await;
     }
 
@@ -59,7 +59,7 @@ impl Workers {
         let _ = self.stop.send(true);
         let all = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
-            tracing::warn!("a job took too long; it will be taken up again at the next start");
+            tracing::warn!("a job took too long; it is executed again after the next start");
         }
     }
 }
@@ -79,7 +79,7 @@ async fn deliver(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
 /// Logs and counts the outcome of a poll. Whether there may be another job.
 fn report(app: &App, delivered: Result<Delivery, AuthError>) -> bool {
     if delivered.is_ok() && QUEUE_AWAY.swap(false, Ordering::Relaxed) {
-        tracing::info!("the queue answers again");
+        tracing::info!("the job queue answers again");
     }
     let outcome = match delivered {
         Ok(Delivery::Idle) => return false,
@@ -94,14 +94,14 @@ fn report(app: &App, delivered: Result<Delivery, AuthError>) -> bool {
         }
         Ok(Delivery::Held(job, refusal)) => {
             let reason = refusal.as_str();
-            tracing::warn!(%job, reason, "a text was not sent, for what it would cost");
+            tracing::warn!(%job, reason, "an SMS was not sent: its quota is used up");
             app.measured(|| metrics::counter!("portcullis_texts_held_total", "reason" => reason).increment(1));
             "held"
         }
         Err(error) => {
             // logged once, not by every worker at every poll
             if !QUEUE_AWAY.swap(true, Ordering::Relaxed) {
-                tracing::error!("the queue failed, and is polled until it answers: {error}");
+                tracing::error!("the job queue failed; it is polled until it answers: {error}");
             }
             return false;
         }
@@ -144,7 +144,7 @@ fn warn_of_old_keys(app: &App) {
     for (setting, age) in key_ages(app).filter(|(_, age)| *age >= OLD) {
         let days = age.as_secs() / 86_400;
         tracing::warn!(
-            "{setting}: this key has been in use for {days} days; a fresh one every 90 days limits what one is worth"
+            "{setting}: this key has been in use for {days} days. Fix: rotate it; a new key every 90 days limits the damage of a leak"
         );
     }
 }

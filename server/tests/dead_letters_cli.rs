@@ -49,8 +49,8 @@ async fn all_are_sent_again_at_once_and_one_by_one() {
     let lines: Vec<&str> = listed.lines().collect();
     assert_eq!((code, lines.len()), (0, 3), "{listed}");
     for (line, id) in lines.iter().zip(ids.iter().rev()) {
-        for told in [id.as_str(), "User1", "welcome", "12 tries", "2027-01-01T12:00:00", "(550)"] {
-            assert!(line.contains(told), "{told}: {line}");
+        for message in [id.as_str(), "User1", "welcome", "12 attempts", "2027-01-01T12:00:00", "(550)"] {
+            assert!(line.contains(message), "{message}: {line}");
         }
     }
     let first = ids.first().unwrap();

@@ -40,7 +40,7 @@ fn the_doctor_prints_json_when_settings_are_bad() {
         assert!(result["what"] == "settings" && result["ok"] == false && saw.contains(name), "{result}");
         assert!(!result["fix"].as_str().unwrap().is_empty());
     }
-    assert!(text(&output.stderr).contains("2 things are wrong"));
+    assert!(text(&output.stderr).contains("2 problems were found"));
 }
 
 #[test]

@@ -256,24 +256,24 @@ fn sigterm_finishes_what_has_begun_and_exits_with_0() {
 }
 
 #[test]
-fn what_cannot_start_says_why_and_how_to_mend_it() {
+fn a_refused_start_says_why_and_how_to_fix_it() {
     let folder = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let mut with_port = Command::new(BINARY);
     let output = with_port.current_dir(folder.path()).env_clear().env("PORT", &port).output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains("PORT") && told.contains("Fix"), "{told}");
+    assert!(message.contains("PORT") && message.contains("Fix"), "{message}");
 
     std::fs::write(folder.path().join("broken.db"), "not a database at all ".repeat(1000)).unwrap();
-    let (code, told) = refused(folder.path(), &[("DATABASE_URL", "sqlite://broken.db")]);
-    assert!(code == 1 && told.contains("broken.db") && told.contains("Fix"), "{told}");
-    let (code, told) = refused(folder.path(), &[("RATE_LIMIT_LOGN", "5/min"), ("REALMS", "health")]);
-    assert!(code == 1 && told.contains("RATE_LIMIT_LOGN") && told.contains("REALMS"), "{told}");
-    let (code, told) = refused(folder.path(), &[("ENVIRONMENT", "production")]);
+    let (code, message) = refused(folder.path(), &[("DATABASE_URL", "sqlite://broken.db")]);
+    assert!(code == 1 && message.contains("broken.db") && message.contains("Fix"), "{message}");
+    let (code, message) = refused(folder.path(), &[("RATE_LIMIT_LOGN", "5/min"), ("REALMS", "health")]);
+    assert!(code == 1 && message.contains("RATE_LIMIT_LOGN") && message.contains("REALMS"), "{message}");
+    let (code, message) = refused(folder.path(), &[("ENVIRONMENT", "production")]);
     for name in ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER"] {
-        assert!(code == 1 && told.contains(name), "{name}: {told}");
+        assert!(code == 1 && message.contains(name), "{name}: {message}");
     }
     let usage = Command::new(BINARY).arg("--no-such-flag").output().unwrap();
     assert_eq!(usage.status.code(), Some(2));
@@ -284,10 +284,10 @@ fn a_database_knows_the_keys_it_was_written_with() {
     let folder = tempfile::tempdir().unwrap();
     drop(Process::start(folder.path(), &[]));
     let other = "Qx7fT0pZbW3kYv9sJ1hLdR5mCg8uXeA2nKoVi6tPzEw";
-    let (code, told) = refused(folder.path(), &[MEANT, ("EMAIL_SALT", "pQ7xR2mV9kL4nB8wT1cY6hJ3sD5fG0zA-other")]);
-    assert!(code == 1 && told.contains("EMAIL_SALT") && told.contains("Fix"), "{told}");
-    let (code, told) = refused(folder.path(), &[MEANT, ("ENCRYPTION_KEY", &format!("7:{other}"))]);
-    assert!(code == 1 && told.contains("ENCRYPTION_KEY") && told.contains("ring"), "{told}");
+    let (code, message) = refused(folder.path(), &[MEANT, ("EMAIL_SALT", "pQ7xR2mV9kL4nB8wT1cY6hJ3sD5fG0zA-other")]);
+    assert!(code == 1 && message.contains("EMAIL_SALT") && message.contains("Fix"), "{message}");
+    let (code, message) = refused(folder.path(), &[MEANT, ("ENCRYPTION_KEY", &format!("7:{other}"))]);
+    assert!(code == 1 && message.contains("ENCRYPTION_KEY") && message.contains("ring"), "{message}");
     // the old key behind a new one still opens it
     let secrets = std::fs::read_to_string(folder.path().join("data/secrets.env")).unwrap();
     let old = secrets.lines().find_map(|line| line.strip_prefix("ENCRYPTION_KEY=")).unwrap().to_owned();
@@ -369,8 +369,8 @@ fn use_tokens(process: &Process, pair: &Value) -> Vec<String> {
 fn two_processes_do_not_share_a_database() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Process::start(folder.path(), &[]);
-    let (code, told) = refused(folder.path(), &[]);
-    assert!(code == 1 && told.contains("in use by another"), "{told}");
+    let (code, message) = refused(folder.path(), &[]);
+    assert!(code == 1 && message.contains("in use by another"), "{message}");
 }
 
 #[test]
@@ -381,10 +381,10 @@ fn keys_are_generated_and_good_enough_for_production() {
     let more = "ENVIRONMENT=production\nTRUSTED_PROXIES=none\nAPP_DOMAIN=auth.example.com\nMAIL_SERVER=127.0.0.1\nMAIL_FROM=a@example.com\n\
                 USE_CREDENTIALS=false\nALLOW_UNSAFE=ARGON2_MEMORY_KIB\n";
     std::fs::write(folder.path().join(".env"), format!("{secrets}{more}")).unwrap();
-    let (code, told) = refused(folder.path(), &[]);
+    let (code, message) = refused(folder.path(), &[]);
     let fix = format!("chmod 600 {}", folder.path().join(".env").display());
     if set_mode(&folder.path().join(".env"), 0o600) & 0o077 != 0 {
-        assert!(code == 1 && told.contains(&fix), "{told}");
+        assert!(code == 1 && message.contains(&fix), "{message}");
     }
     let process = Process::start(folder.path(), &[]);
     assert_eq!(set_mode(&folder.path().join("data"), 0o700), 0o700);

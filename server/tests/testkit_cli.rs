@@ -59,14 +59,14 @@ mod with_it {
         assert!(get(&kit, "/__test__/clock").starts_with("HTTP/1.1 200"));
         assert!(get(&kit, "/openapi.json").contains("/__test__/clock"));
         // what the other half of this file looks for is found where it is
-        assert!(says("/__test__/clock") && says("a test kit is no server for people"));
+        assert!(says("/__test__/clock") && says("the test kit does not run in production"));
         assert!(says("It stands still until it is moved."));
         // it keeps nothing
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn its_help_tells_what_holds_here() {
+    fn the_help_of_the_test_kit_shows_its_own_defaults() {
         let ask = |arguments: &[&str]| Command::new(BINARY).env_clear().args(arguments).output().unwrap();
         let help = String::from_utf8(ask(&["testkit", "--help"]).stdout).unwrap();
         assert!(help.contains("0 takes a free port [default: 0]") && help.contains("--rate-limits"), "{help}");
@@ -77,7 +77,7 @@ mod with_it {
     }
 
     #[test]
-    fn a_server_that_could_be_one_is_none() {
+    fn serve_has_no_control_plane_in_a_binary_with_the_test_kit() {
         let folder = tempfile::tempdir().unwrap();
         let server = start(BINARY, folder.path(), &["serve", "--port", "0"]);
         assert!(get(&server, "/__test__/clock").starts_with("HTTP/1.1 404"));
@@ -91,14 +91,14 @@ mod with_it {
         let mut command = Command::new(BINARY);
         command.env_clear().current_dir(folder.path()).envs(environment.iter().copied()).arg("testkit").args(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut told = String::new();
+        let mut message = String::new();
         // one that starts says so at once, and would go on
-        let started = BufReader::new(child.stdout.take().unwrap()).read_line(&mut told).unwrap() > 0;
+        let started = BufReader::new(child.stdout.take().unwrap()).read_line(&mut message).unwrap() > 0;
         let _ = child.kill();
         let status = child.wait().unwrap();
         let mut why = String::new();
         child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
-        assert!(started != why.contains("no server for people"), "{told}{why}");
+        assert!(started != why.contains("does not run in production"), "{message}{why}");
         assert!(started || status.code() == Some(1), "{status}");
         !started
     }
@@ -158,10 +158,12 @@ mod without_it {
     }
 
     #[test]
-    fn not_a_word_of_it_is_in_the_file() {
+    fn a_default_build_contains_no_text_of_the_test_kit() {
         assert!(says("/livez"));
         // `__test__` alone is: no realm may be called so
-        for words in ["/__test__/clock", "a test kit is no server for people", "It stands still until it is moved."] {
+        for words in
+            ["/__test__/clock", "the test kit does not run in production", "It stands still until it is moved."]
+        {
             assert!(!says(words), "{words}");
         }
     }

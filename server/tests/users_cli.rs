@@ -15,21 +15,21 @@ fn users(folder: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> (bo
     let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
     command.env_clear().env("ARGON2_MEMORY_KIB", "64").env("ARGON2_ITERATIONS", "1").envs(environment.iter().copied());
     let output = command.current_dir(folder).arg("users").args(arguments).output().unwrap();
-    let (told, refused) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    (output.status.success(), format!("{told}{refused}"))
+    let (message, refused) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), format!("{message}{refused}"))
 }
 
 #[test]
-fn a_second_call_makes_what_lacks() {
+fn a_second_call_makes_the_missing_users() {
     let folder = tempfile::tempdir().unwrap();
-    let (done, told) = fake(folder.path(), &[], &["--count", "3"]);
-    assert!(done && told.starts_with("3 users made in User1, 0 were there"), "{told}");
-    let (done, told) = fake(folder.path(), &[], &["--count", "700"]);
-    assert!(done && told.starts_with("697 users made in User1, 3 were there"), "{told}");
-    let (done, told) = fake(folder.path(), &[], &["--count", "2", "--realm", "User2"]);
-    assert!(done && told.starts_with("2 users made in User2"), "{told}");
-    let (done, told) = fake(folder.path(), &[], &["--count", "2", "--realm", "User3"]);
-    assert!(!done && told.contains("User1, User2"), "{told}");
+    let (done, message) = fake(folder.path(), &[], &["--count", "3"]);
+    assert!(done && message.starts_with("3 users made in User1, 0 were there"), "{message}");
+    let (done, message) = fake(folder.path(), &[], &["--count", "700"]);
+    assert!(done && message.starts_with("697 users made in User1, 3 were there"), "{message}");
+    let (done, message) = fake(folder.path(), &[], &["--count", "2", "--realm", "User2"]);
+    assert!(done && message.starts_with("2 users made in User2"), "{message}");
+    let (done, message) = fake(folder.path(), &[], &["--count", "2", "--realm", "User3"]);
+    assert!(!done && message.contains("User1, User2"), "{message}");
 }
 
 /// A production that lacks nothing.
@@ -54,33 +54,33 @@ fn not_among_real_people() {
     let folder = tempfile::tempdir().unwrap();
     let settings = production();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let (done, told) = fake(folder.path(), &settings, &["--count", "1"]);
-    assert!(!done && told.contains("made-up users have no place"), "{told}");
+    let (done, message) = fake(folder.path(), &settings, &["--count", "1"]);
+    assert!(!done && message.contains("fake users are for development only"), "{message}");
     assert!(!folder.path().join("data").exists());
 }
 
 #[test]
-fn a_store_that_is_not_there_or_not_ours_is_told() {
+fn a_missing_or_foreign_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let disable = |who: &str, environment: &[(&str, &str)]| {
         users(folder.path(), environment, &["disable", who, "--realm", "User1"])
     };
-    let (done, told) = disable("fake-1@example.org", &[]);
-    assert!(!done && told.contains("DATABASE_URL") && told.contains("is not there"), "{told}");
+    let (done, message) = disable("fake-1@example.org", &[]);
+    assert!(!done && message.contains("DATABASE_URL") && message.contains("does not exist"), "{message}");
     assert!(!folder.path().join("data/portcullis.db").exists());
     assert!(fake(folder.path(), &[], &["--count", "1"]).0);
     // with another salt no address could be found, and it would look as if there were no such account
-    let (done, told) = disable(
+    let (done, message) = disable(
         "fake-1@example.org",
         &[("ENVIRONMENT", "development"), ("EMAIL_SALT", "another salt that is long enough to be one 7")],
     );
-    assert!(!done && told.contains("EMAIL_SALT") && !told.contains("no such account"), "{told}");
-    let (done, told) = disable("FAKE-1@example.org", &[]);
-    assert!(done && told.contains("in User1 is disabled: 0 sessions ended"), "{told}");
+    assert!(!done && message.contains("EMAIL_SALT") && !message.contains("no such account"), "{message}");
+    let (done, message) = disable("FAKE-1@example.org", &[]);
+    assert!(done && message.contains("in User1 is disabled: 0 sessions ended"), "{message}");
     // the printed id works as an argument
-    let id = told.split_whitespace().next().unwrap();
-    let (done, told) = users(folder.path(), &[], &["enable", id, "--realm", "User1"]);
-    assert!(done && told.contains("is enabled"), "{told}");
+    let id = message.split_whitespace().next().unwrap();
+    let (done, message) = users(folder.path(), &[], &["enable", id, "--realm", "User1"]);
+    assert!(done && message.contains("is enabled"), "{message}");
 }
 
 #[test]

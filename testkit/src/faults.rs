@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_is_the_same_for_the_same_seed() {
+    fn the_same_seed_gives_the_same_randomness() {
         let broken = |seed| {
             let plan = FaultPlan::default();
             plan.play(Script::next().port("user_store").chance(0.25, seed));
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_long_moves_the_clock_and_does_its_work() {
+    fn a_slow_call_advances_the_clock_and_does_its_work() {
         let clock = Arc::new(FixedClock::new(crate::samples::NOW));
         let plan = FaultPlan::on(clock.clone());
         plan.play(Script::next().port("user_store").nth(2).times(2).takes(Duration::from_secs(3)));
@@ -417,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_fake_has_are_told() {
+    fn unknown_port_names_are_refused() {
         assert_eq!(Script::next().check(), Ok(()));
         assert_eq!(Script::next().port("session_store").method("list").check(), Ok(()));
         assert!(Script::next().port("sessions").check().unwrap_err().contains("session_store"));
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_times_is_said_of_chance_too() {
+    fn times_bounds_random_faults_too() {
         let plan = FaultPlan::default();
         plan.play(Script::next().port("user_store").chance(1.0, 1).times(2));
         let faults = Faults::new("user_store", &plan);

@@ -1,5 +1,5 @@
-//! The test kit: for every port a fake, a mock and a contract; the account model, fault scripts, strategies of
-//! hostile input. An adapter from another repository proves itself with it.
+//! The test kit: a fake, a mock and contract cases for every port; the account model, fault scripts, strategies of hostile
+//! input. An adapter of another repository is tested with it.
 //!
 //! State is faked. Interactions ("this port fails here", "must not be called") use [`mocks`].
 

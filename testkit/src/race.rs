@@ -1,4 +1,4 @@
-//! Runs tasks concurrently without a runtime of our own: the program that runs the contract supplies the racer.
+//! Runs tasks concurrently without a runtime of our own: the program that runs the contract suite supplies the racer.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

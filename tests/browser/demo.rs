@@ -59,7 +59,7 @@ pub async fn drive(server: &TestServer, script: &str, addresses: &[String]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_tells_the_whole_story() {
+async fn the_demo_covers_every_use_case() {
     let host = another_host().await;
     let server = TestServer::start_with(&[("CORS_ORIGINS", &host)]).await;
     drive(&server, "demo.mjs", &[format!("http://{}/", server.address()), format!("{host}/")]).await;

@@ -47,7 +47,7 @@ fn requests(log: &Path) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_viewers_show_the_api_and_ask_nobody_else() {
+async fn the_viewers_show_the_api_and_load_no_foreign_file() {
     let server = TestServer::start().await;
     let base = format!("http://{}", server.address());
     for (path, marks) in [

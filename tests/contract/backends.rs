@@ -171,7 +171,7 @@ fn cache() -> Result<Opened, Error> {
     let settings = CacheSettings {
         time_to_live,
         cipher: cipher()?,
-        digests: Arc::new(HmacDigest::new(b"another secret of the contract")),
+        digests: Arc::new(HmacDigest::new(b"another secret of the contract suite")),
         clock: Arc::new(SystemClock::new()),
     };
     let backend = Backend {
@@ -224,12 +224,12 @@ fn crypto() -> Result<Opened, Error> {
     let quick = Parameters { memory_kib: 8, iterations: 1, parallelism: 1 };
     let backend = Backend {
         token_signer: Some(Arc::new(JwtSigner::hs256(
-            &[(1, "a secret of the contract that nobody else has")],
+            &[(1, "a secret of the contract suite that nobody else has")],
             ISSUER,
         )?)),
         breached_passwords: Some(Arc::new(BreachedList::load(None)?)),
         field_cipher: Some(cipher()?),
-        keyed_digest: Some(Arc::new(HmacDigest::new(b"another secret of the contract"))),
+        keyed_digest: Some(Arc::new(HmacDigest::new(b"another secret of the contract suite"))),
         password_hasher: Some(Arc::new(Argon2Pool::start(quick, 2, 64)?)),
         ..Backend::default()
     };
@@ -239,7 +239,7 @@ fn crypto() -> Result<Opened, Error> {
 const ISSUER: &str = "https://portcullis.test";
 
 fn eddsa() -> Result<Opened, Error> {
-    let signer = JwtSigner::eddsa(&[(1, "a secret of the contract that nobody else has")], ISSUER)?;
+    let signer = JwtSigner::eddsa(&[(1, "a secret of the contract suite that nobody else has")], ISSUER)?;
     Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
 }
 

@@ -25,7 +25,7 @@ async fn used(folder: &Path) -> Person {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_could_log_in_before_can_afterwards() {
+async fn accounts_can_log_in_after_a_data_migration() {
     let folder = tempfile::tempdir().unwrap();
     let person = used(folder.path()).await;
     let (code, out, error) = moving(folder.path(), &["--dry-run"]);
@@ -73,13 +73,13 @@ async fn killed_in_the_middle_it_goes_on_and_no_server_starts_meanwhile() {
         "{error}"
     );
     let (code, out, error) = moving(folder.path(), &[]);
-    assert!(code == 0 && out.contains("goes on in ") && !out.contains("copying users"), "{out}{error}");
+    assert!(code == 0 && out.contains("continues in ") && !out.contains("copying users"), "{out}{error}");
     let server = Process::start(folder.path(), &[setting("DATABASE_URL", "sqlite://new/p.db")]);
     let _ = server.api.login(&person.email, &person.password).await.expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_moved_is_told_with_its_mend() {
+async fn an_impossible_migration_is_refused_with_its_fix() {
     let folder = tempfile::tempdir().unwrap();
     let told = |settings: &[(String, String)], from: &str, to: &str| {
         let (code, _, error) = call(folder.path(), settings, &["migrate-data", "--from", from, "--to", to]);

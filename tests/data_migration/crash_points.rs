@@ -95,7 +95,7 @@ async fn stopped_after_any_batch_it_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_changed_on_its_way_fails_the_proof() {
+async fn a_record_that_changed_during_the_copy_fails_the_comparison() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
     seed(&from, 0..20).await;
@@ -112,7 +112,7 @@ async fn a_record_that_changed_on_its_way_fails_the_proof() {
 }
 
 #[tokio::test]
-async fn what_came_into_the_source_meanwhile_fails_the_proof() {
+async fn a_record_added_to_the_source_during_the_copy_fails_the_comparison() {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (open(folder.path(), "from.db"), open(folder.path(), "to.db"));
     seed(&from, 0..20).await;

@@ -123,7 +123,7 @@ pub async fn doctor_says_what_to_type() {
     assert!(wrong["mail"].contains("(535)") && wrong["mail"].contains("correct MAIL_USERNAME"), "{}", wrong["mail"]);
     assert!(wrong["database"].contains("MONGO_URL: no MongoDB server"), "{}", wrong["database"]);
     let (_, out, error) = call(folder.path(), &broken, &["doctor"]);
-    assert!(out.contains("WRONG  redis") && out.contains("fix ") && error.contains("5 things"), "{out}{error}");
+    assert!(out.contains("WRONG  redis") && out.contains("fix ") && error.contains("5 problems"), "{out}{error}");
     assert!(!format!("{wrong:?}{out}{error}").contains("s3cret"), "{wrong:?}");
 }
 

@@ -89,7 +89,7 @@ pub async fn killed_in_the_middle_it_goes_on() {
     let (code, _, error) = call(folder.path(), &settings, &[]);
     assert!(code == 1 && error.contains("unfinished migration"), "{error}");
     let (code, out, error) = call(folder.path(), &settings, &THERE);
-    assert!(code == 0 && out.contains("goes on in ") && !out.contains("copying users"), "{out}{error}");
+    assert!(code == 0 && out.contains("continues in ") && !out.contains("copying users"), "{out}{error}");
     let server = Process::start(folder.path(), &settings);
     let _ = server.api.login(&person.email, &person.password).await.expect(200);
     server.stop();

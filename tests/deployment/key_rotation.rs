@@ -4,11 +4,11 @@ use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_tests::record_macs;
 use portcullis_tests::{on_servers, rotation};
 
-pub async fn nobody_is_lost_and_nobody_comes_back() {
+pub async fn no_account_is_lost_and_no_deleted_one_comes_back() {
     let settings = on_servers().unwrap();
     // few and patient: the stand-in for MongoDB here goes through all of a collection for every change, and
     // requests that arrive meanwhile wait for it, at times longer than a request may
-    rotation::nobody_is_lost_and_nobody_comes_back(&settings, 260, 30).await;
+    rotation::no_account_is_lost_and_no_deleted_one_comes_back(&settings, 260, 30).await;
     let of = |name: &str| settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
     let (url, database) = (of("MONGO_URL"), of("MONGO_DB"));
     let mongo = MongoDbSettings { url, database, validate_certificates: true, ca_file: None };

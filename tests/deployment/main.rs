@@ -63,7 +63,7 @@ const STORIES: &[Story] = stories! {
         migrate_makes_what_is_missing_once,
         no_password_reaches_the_log_at_any_level;
     key_rotation:
-        nobody_is_lost_and_nobody_comes_back;
+        no_account_is_lost_and_no_deleted_one_comes_back;
     data_migration:
         there_and_back_again,
         what_was_moved_there_and_back_is_the_same,

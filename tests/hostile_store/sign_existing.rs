@@ -80,7 +80,7 @@ async fn a_database_without_macs_is_signed_by_its_operator_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_whose_check_values_are_gone_is_refused() {
+async fn a_database_without_its_check_values_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (server, person) = (Process::start(folder.path(), &[]), Person::john());
     let _ = server.api.logged_in(&person).await;

@@ -22,7 +22,7 @@ fn told(answer: &Answer) -> (u16, Vec<String>, Value) {
 }
 
 #[tokio::test]
-async fn a_disabled_account_is_dead_at_once_and_answers_as_nobodys() {
+async fn a_disabled_account_loses_its_sessions_at_once_and_answers_like_an_unknown_one() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let john = Person::john();
@@ -80,7 +80,7 @@ async fn a_disabled_account_is_dead_at_once_and_answers_as_nobodys() {
 }
 
 #[tokio::test]
-async fn what_the_operator_names_must_be_there() {
+async fn disable_refuses_unknown_accounts_and_realms() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let id = api.verified(&Person::john()).await;

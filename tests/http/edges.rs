@@ -77,7 +77,7 @@ async fn bad_requests_get_their_status() {
 }
 
 #[tokio::test]
-async fn operators_and_nobody_else_see_behind_the_scenes() {
+async fn only_operators_see_metrics_and_detailed_health() {
     let token = "kX9vQ2mT7rB4nL8wZ1cF6hJ3pD5sG0yA-operator";
     let server = TestServer::start_with(&[("OPERATOR_TOKEN", token)]).await;
     let api = server.realm("User1");
@@ -154,7 +154,7 @@ async fn options_and_other_methods_list_the_allowed_ones() {
 }
 
 #[tokio::test]
-async fn head_works_on_system_endpoints_and_logs_nobody_out() {
+async fn head_works_on_system_endpoints_and_ends_no_session() {
     let server = TestServer::start().await;
     let (john, _) = server.realm("User1").logged_in(&Person::john()).await;
     let refused = john.send(john.request(Method::HEAD, "/logout")).await.expect(405);
@@ -166,7 +166,7 @@ async fn head_works_on_system_endpoints_and_logs_nobody_out() {
 
 /// A link or an image on another site changes nothing; a browser's own navigation and clients without the header do.
 #[tokio::test]
-async fn another_site_logs_nobody_out_by_get() {
+async fn another_site_cannot_log_a_user_out_by_get() {
     let server = TestServer::start_with(&[("CORS_ORIGINS", "https://app.example.com")]).await;
     let api = server.realm("User1");
     let (john, _) = api.logged_in(&Person::john()).await;

@@ -101,7 +101,7 @@ async fn a_code_for_what_can_be_no_number_is_refused() {
 }
 
 #[tokio::test]
-async fn an_address_with_characters_that_nobody_sees_is_refused() {
+async fn an_address_with_invisible_characters_is_refused() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     for hidden in ['\u{200b}', '\u{ad}', '\u{2800}', '\u{2060}', '\u{feff}', '\u{180e}', '\u{3164}', '\u{e0020}'] {

@@ -108,7 +108,7 @@ async fn one_a_day_survives_a_restart_and_is_not_spent_by_a_mistake() {
 }
 
 #[tokio::test]
-async fn the_password_grant_spends_the_logins_too_and_a_page_is_no_button() {
+async fn the_password_grant_uses_the_login_limit_too_and_pages_have_limits_of_their_own() {
     let server = TestServer::start_with(ON).await;
     let api = server.realm("User1");
     for _ in 0..5 {

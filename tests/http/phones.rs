@@ -136,7 +136,7 @@ async fn the_phone_is_a_second_factor_at_login() {
 }
 
 #[tokio::test]
-async fn what_texts_may_cost_is_capped_and_no_answer_tells() {
+async fn the_cost_of_sms_is_capped_and_no_answer_shows_it() {
     let server = TestServer::start_with(&[
         ("RATE_LIMITS", "on"),
         ("SMS_COUNTRIES", "US, de"),

@@ -70,7 +70,7 @@ async fn a_new_address_counts_once_its_link_is_followed() {
 }
 
 #[tokio::test]
-async fn a_taken_new_address_answers_alike_and_never_counts() {
+async fn a_taken_new_address_gets_the_same_answer_and_is_never_used() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let jane = Person::named("jane@example.com");

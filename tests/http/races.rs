@@ -86,7 +86,7 @@ async fn fifty_guesses_at_once_are_five() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_refreshes_leave_one_live_branch_and_log_nobody_out() {
+async fn fifty_concurrent_refreshes_leave_one_valid_token_and_end_no_session() {
     let server = TestServer::start().await;
     let api = Arc::new(server.realm("User1"));
     let (_, refresh) = api.logged_in(&Person::john()).await;

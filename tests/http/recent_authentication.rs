@@ -108,7 +108,7 @@ async fn names_need_no_recent_login() {
 }
 
 #[tokio::test]
-async fn a_new_phone_is_told_to_the_owner() {
+async fn the_owner_gets_a_notice_of_a_new_phone() {
     let server = TestServer::start().await;
     let (api, person) = (server.realm("User1"), Person::john());
     let (john, _) = api.logged_in(&person).await;

@@ -38,7 +38,7 @@ async fn a_used_token_ends_the_family_and_its_access_tokens() {
 }
 
 #[tokio::test]
-async fn what_we_did_not_make_ends_nothing() {
+async fn a_forged_refresh_token_ends_no_session() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let (john, refresh) = api.logged_in(&Person::john()).await;

@@ -65,7 +65,7 @@ async fn the_typed_code_dies_after_five_wrong_tries_and_the_link_does_not() {
 }
 
 #[tokio::test]
-async fn whoever_reads_the_mail_decides_which_registration_counts() {
+async fn the_used_link_decides_which_registration_becomes_the_account() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let owner = Person::named("owner@example.com");
@@ -117,7 +117,7 @@ async fn this_was_not_me_throws_the_registration_away() {
 }
 
 #[tokio::test]
-async fn a_taken_address_answers_alike_and_its_owner_is_told() {
+async fn a_taken_address_gets_the_same_answer_and_its_owner_a_notice() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let person = Person::john();
@@ -156,7 +156,7 @@ async fn links_expire_to_the_second_and_a_new_mail_kills_the_old_link() {
 }
 
 #[tokio::test]
-async fn every_error_of_every_field_is_told_at_once() {
+async fn every_error_of_every_field_is_reported_at_once() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let wrong = json!({

@@ -49,7 +49,7 @@ async fn time_stands_still_until_it_is_moved() {
 }
 
 #[tokio::test]
-async fn the_outbox_waits_for_what_is_wanted_and_for_no_longer() {
+async fn the_outbox_waits_until_the_wanted_message_is_there() {
     let (_kit, api) = kit().await;
     let person = Person::named("ada@example.test");
     let waiting = tokio::spawn({
@@ -68,7 +68,7 @@ async fn the_outbox_waits_for_what_is_wanted_and_for_no_longer() {
 }
 
 #[tokio::test]
-async fn what_is_broken_breaks_and_is_mended() {
+async fn a_fault_lasts_until_it_is_cleared() {
     let (kit, api) = kit().await;
     let person = Person::named("ada@example.test");
     api.verified(&person).await;
@@ -218,7 +218,7 @@ async fn told(api: &Api) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_seed_decides_whatever_else_goes_on() {
+async fn a_seed_decides_ids_and_codes_independent_of_other_work() {
     let kit = RunningTestkit::start(&[]).await;
     let api = Api::new(kit.address, "User1");
     let mut runs = Vec::new();
@@ -272,7 +272,7 @@ async fn looking_for_work_is_no_call() {
 }
 
 #[tokio::test]
-async fn nothing_of_before_comes_after_a_restore() {
+async fn no_older_message_arrives_after_a_restore() {
     let kit = RunningTestkit::start(&[]).await;
     let api = Api::new(kit.address, "User1");
     for n in 0..60 {
@@ -304,7 +304,7 @@ async fn the_controls_answer_while_everything_is_broken() {
 }
 
 #[tokio::test]
-async fn what_contradicts_itself_is_refused() {
+async fn contradicting_settings_are_refused() {
     let (_kit, api) = kit().await;
     for bad in [
         json!({"nth": 0}),

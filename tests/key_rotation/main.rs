@@ -128,8 +128,8 @@ async fn a_deletion_beside_it_stays_one_and_no_old_key_stays_in_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_lost_and_nobody_comes_back() {
-    rotation::nobody_is_lost_and_nobody_comes_back(&[], 2_200, 0).await;
+async fn no_account_is_lost_and_no_deleted_one_comes_back() {
+    rotation::no_account_is_lost_and_no_deleted_one_comes_back(&[], 2_200, 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,7 +146,7 @@ async fn where_there_is_nothing_it_says_so_and_makes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_record_is_signed_anew_and_a_forged_one_is_not() {
+async fn every_record_is_signed_again_and_a_forged_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.db");
     let (old, both) = (cipher(&[1]), cipher(&[2, 1]));

@@ -83,7 +83,7 @@ async fn mail_goes_by_starttls_and_by_tls_with_authentication() {
 }
 
 #[tokio::test]
-async fn a_certificate_nobody_vouches_for_is_told_nothing() {
+async fn an_untrusted_certificate_gets_no_mail_and_no_password() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[("VALIDATE_CERTS", "true")]).await;
     register(&server, "john.doe@example.com").await;
@@ -95,7 +95,7 @@ async fn a_certificate_nobody_vouches_for_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn mail_comes_after_every_kind_of_trouble() {
+async fn mail_arrives_after_every_kind_of_failure() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[]).await;
     let moods = [
@@ -121,7 +121,7 @@ async fn mail_comes_after_every_kind_of_trouble() {
 }
 
 #[tokio::test]
-async fn a_server_that_never_answers_holds_up_nobody() {
+async fn a_server_that_never_answers_delays_no_request() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[]).await;
     smtp.be(FailureMode::Silent);
@@ -134,7 +134,7 @@ async fn a_server_that_never_answers_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_good_is_a_dead_letter_that_names_nobody() {
+async fn a_permanent_refusal_is_a_dead_letter_without_an_address() {
     let smtp = SmtpServer::start(false).await;
     let server = sending(&smtp, &[]).await;
     smtp.be(FailureMode::Refusing);

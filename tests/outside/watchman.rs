@@ -67,7 +67,7 @@ async fn a_server_tells_of_logins_and_names_nobody() {
 }
 
 #[tokio::test]
-async fn it_is_told_again_when_it_did_not_take_it() {
+async fn an_event_that_watchman_did_not_accept_is_sent_again() {
     let stub = WatchmanStub::start().await;
     let (watched, log) = watched(&stub.url);
     stub.refuse(2);
@@ -81,7 +81,7 @@ async fn it_is_told_again_when_it_did_not_take_it() {
 }
 
 #[tokio::test]
-async fn a_full_queue_drops_and_nobody_waits() {
+async fn a_full_queue_drops_events_and_no_caller_waits() {
     // no server answers there
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (watched, log) = watched(&format!("http://{}", silent.local_addr().unwrap()));
@@ -96,7 +96,7 @@ async fn a_full_queue_drops_and_nobody_waits() {
 }
 
 #[tokio::test]
-async fn what_was_refused_is_told_once_an_hour_and_address() {
+async fn refusals_are_exported_once_an_hour_for_each_address() {
     let stub = WatchmanStub::start().await;
     let server = TestServer::start_with(&[
         ("Account_id", "acc-1"),

@@ -95,7 +95,7 @@ async fn coming_and_going(api: Api, numbers: std::ops::Range<u64>, patience: u32
 ///
 /// # Panics
 /// When it is otherwise.
-pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)], many: u64, patience: u32) {
+pub async fn no_account_is_lost_and_no_deleted_one_comes_back(servers: &[(String, String)], many: u64, patience: u32) {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let (old, new) = (fresh_key(), fresh_key());
@@ -118,7 +118,7 @@ pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)], 
     let (code, out, error) = call(folder, &both, &["keys", "rewrap", "--dry-run"]);
     assert!(code == 0 && out.contains("under key 1: `portcullis keys rewrap`"), "{out}{error}");
     assert_eq!(status(folder, &both), before, "a rehearsal changes nothing");
-    // copies of what lies under the old key
+    // copies of the records under the old key
     let api = server.api.with_token(&token);
     for _ in 0..100 {
         let _ = api.get("/").await.expect(200);
@@ -143,7 +143,7 @@ pub async fn nobody_is_lost_and_nobody_comes_back(servers: &[(String, String)], 
     assert_eq!((count(&after, 1, "records"), count(&after, 2, "users")), (0, many + 1 - 20), "{after}");
     assert_eq!((count(&after, 2, "registrations"), count(&after, 2, "checks")), (1, 1), "{after}");
     let (code, out, _) = call(folder, &both, &["keys", "status"]);
-    assert!(code == 0 && out.contains("nothing lies under key 1: it may leave ENCRYPTION_KEY"), "{out}");
+    assert!(code == 0 && out.contains("no record is under key 1: you can remove it from ENCRYPTION_KEY"), "{out}");
     server.stop();
 
     let alone = under(servers, &format!("2:{new}"));

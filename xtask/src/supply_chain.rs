@@ -69,7 +69,7 @@ pub fn sbom() -> Result<()> {
     // dates and serial numbers would make each one different
     make.env("SOURCE_DATE_EPOCH", "0");
     step("bill of materials", make)?;
-    let written = sweep()?;
+    let written = remove_other_bills()?;
     // the bill is the same on every machine
     let here = format!("file://{}", std::env::current_dir()?.display());
     let text = std::fs::read_to_string(&written)?.replace(&here, "file://");
@@ -93,7 +93,7 @@ pub fn sbom() -> Result<()> {
 }
 
 /// Removes the bills of the other packages, which cargo-cyclonedx writes too; the path of the server's.
-fn sweep() -> Result<PathBuf> {
+fn remove_other_bills() -> Result<PathBuf> {
     let metadata = cargo(&["metadata", "--format-version", "1", "--no-deps"]).output()?;
     let metadata: Value = serde_json::from_slice(&metadata.stdout)?;
     let folders = metadata["packages"].as_array().into_iter().flatten().filter_map(|package| {

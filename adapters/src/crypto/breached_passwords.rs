@@ -10,10 +10,10 @@ use portcullis_core::ports::breached_passwords::BreachedPasswords;
 use portcullis_core::ports::error::PortError;
 use sha2::{Digest as _, Sha256};
 
-/// Well-known passwords that a strength estimator may take for good ones.
+/// Well-known passwords that a strength estimator may accept.
 const NOTORIOUS: &str = include_str!("breached.txt");
 /// The most frequent breached passwords of eight characters or more, packed by `cargo xtask breached`: the first bytes of
-/// their SHA-256, sorted. With 150,000 entries of 40 bits, one good password in seven million is refused in vain.
+/// their SHA-256, sorted. With 150,000 entries of 40 bits, one good password in seven million is refused by mistake.
 const FREQUENT: &[u8] = include_bytes!("breached.bin");
 /// Bytes of an entry of `FREQUENT`.
 const PREFIX: usize = 5;
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_that_nobody_chose_are_not_in_the_list() {
+    fn random_passwords_are_not_in_the_list() {
         let refused = (0..100_000).filter(|n| is_frequent(&format!("not chosen by anybody: {n}"))).count();
         assert_eq!(refused, 0);
     }

@@ -42,7 +42,7 @@ impl AesGcmCipher {
     }
 }
 
-/// Ring keys are never used themselves: a purpose gets a key of its own.
+/// Ring keys are never used directly: each purpose has a derived key.
 fn derive(key: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>, PortError> {
     let mut derived = Zeroizing::new([0; 32]);
     let expanded = Hkdf::<Sha256>::new(None, key).expand(b"portcullis/wrap-data-key/v1", &mut *derived);

@@ -11,10 +11,10 @@ tokio::task_local! {
 
 /// Networks whose last turn is remembered.
 const MAX_NETWORKS: usize = 4096;
-/// One place of so many is kept for known clients.
+/// One place in four is reserved for known clients.
 const RESERVED: usize = 4;
 
-/// On whose behalf a hash is computed.
+/// The client that a hash is computed for.
 #[derive(Debug, Clone, Default)]
 pub struct Requester {
     /// The networks that the client is in, the largest first.
@@ -57,11 +57,11 @@ impl<J> HashQueue<J> {
         self.waiting.retain(|one| keeps(&one.job));
     }
 
-    /// Queues a job. In a full queue the newest job of the network with most jobs gives way, if that network has more
-    /// than the newcomer's would have; the job that gave way is returned.
+    /// Queues a job. A full queue drops the newest job of the network with most jobs, if that network has more than the
+    /// network of the new job would have. Returns the dropped job.
     ///
     /// # Errors
-    /// The job itself, if no other one gives way.
+    /// The new job itself, if no other one is dropped.
     pub fn push(&mut self, requester: Requester, job: J) -> Result<Option<J>, Full<J>> {
         let evicted = if self.has_place(&requester) {
             None
@@ -132,7 +132,7 @@ mod tests {
         client([network, 0, 0], false)
     }
 
-    /// Pushes, and says who gave way, the newcomer included.
+    /// Pushes a job, and returns the dropped one, which may be the new one.
     fn push(queue: &mut HashQueue<&'static str>, requester: Requester, job: &'static str) -> Option<&'static str> {
         queue.push(requester, job).unwrap_or_else(|Full(job)| Some(job))
     }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn in_a_full_queue_the_network_with_most_jobs_gives_way() {
+    fn in_a_full_queue_the_network_with_most_jobs_loses_one() {
         let mut queue = HashQueue::new(4);
         for job in ["a1", "a2", "a3"] {
             assert_eq!(push(&mut queue, stranger(1), job), None);
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(push(&mut queue, stranger(1), "a4"), Some("a4"), "the last place is for a known client");
         assert_eq!(push(&mut queue, stranger(2), "b1"), Some("a3"));
         assert_eq!(push(&mut queue, stranger(3), "c1"), Some("a2"));
-        assert_eq!(push(&mut queue, stranger(4), "d1"), Some("d1"), "nobody has more than the newcomer would");
+        assert_eq!(push(&mut queue, stranger(4), "d1"), Some("d1"), "no network has more than the new one would");
         assert_eq!(push(&mut queue, client([5, 0, 0], true), "known"), None);
         assert_eq!(push(&mut queue, client([6, 0, 0], true), "another"), Some("another"));
         assert_eq!(queue.waiting(), 4);

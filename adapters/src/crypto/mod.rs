@@ -1,4 +1,4 @@
-//! Cryptography: kept libraries behind the ports.
+//! Cryptography: the ports, implemented with maintained libraries.
 
 pub mod breached_passwords;
 pub mod check_values;

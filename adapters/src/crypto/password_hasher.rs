@@ -19,7 +19,7 @@ use crate::crypto::hash_queue::{Full, HashQueue, REQUESTER};
 
 const PORT: &str = "password_hasher";
 const OUTPUT: usize = 32;
-/// A stored hash that asks for more memory than this is not ours to compute: 1 GiB.
+/// A stored hash that needs more memory is refused: 1 GiB.
 const MEMORY_MAX: u32 = 1 << 20;
 
 /// The cost of a hash.
@@ -125,7 +125,7 @@ impl Drop for Argon2Pool {
 
 /// The loop of a hashing thread: takes jobs off the queue until the pool stops.
 fn run(shared: &Shared) {
-    // answering comes first; where this is not allowed, the pool is merely less polite
+    // threads that answer requests come first; if the system refuses this, hashing competes with them
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
     let mut memory: Vec<Block> = Vec::new();
     loop {
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_refuses_at_once_and_those_who_hang_up_make_room() {
+    async fn a_full_queue_refuses_at_once_and_a_disconnected_client_frees_its_place() {
         let slow = Parameters { memory_kib: 65_536, iterations: 16, parallelism: 1 };
         let pool = Argon2Pool::start(slow, 1, 1).unwrap();
         let mut running = Box::pin(pool.hash(password("a"), [0; 16]));

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 type HmacSha256 = Hmac<Sha256>;
 
 const PORT: &str = "token_signer";
-/// No token of ours is longer.
+/// The longest token that is parsed.
 const LONGEST: usize = 4096;
 /// Clocks of instances may differ by this much, in seconds.
 const LEEWAY: i64 = 30;
@@ -177,7 +177,7 @@ fn prove(key: &SigningKey, realm: &Realm, token: &[u8]) -> Digest {
     Digest::from_bytes(mac.finalize().into_bytes().into())
 }
 
-/// The signature alone: time and audience are checked by us, against the time that is handed in.
+/// Verifies the signature alone. Times and audience are checked afterwards, against the `now` of the caller.
 fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.required_spec_claims.clear();
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_verified_by_either_algorithm() {
+    fn a_signed_token_verifies_with_either_algorithm() {
         let signers =
             [JwtSigner::hs256(&[(1, SECRET)], ISSUER).unwrap(), JwtSigner::eddsa(&[(1, SECRET)], ISSUER).unwrap()];
         for signer in &signers {

@@ -41,7 +41,7 @@ pub enum MigrationError {
         /// Its error.
         error: PortError,
     },
-    /// The target holds data of its own.
+    /// The target has data already.
     #[error("--to: it holds data already ({count} in {}). Fix: name an empty database, or empty that one", collection.as_str())]
     TargetNotEmpty {
         /// The first collection that is not empty.

@@ -44,7 +44,7 @@ pub struct TwilioSettings {
     pub app_name: String,
 }
 
-/// A telephone service.
+/// Sends SMS and calls by Twilio.
 pub struct TwilioSmsSender {
     client: Client,
     settings: TwilioSettings,
@@ -84,8 +84,8 @@ impl TwilioSmsSender {
         let answer = request.basic_auth(&self.settings.account, Some(self.settings.token.expose())).send().await;
         match answer {
             Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) => Err(format!("the telephone service refuses the account ({})", answer.status().as_u16())),
-            Err(_) => Err("the telephone service is away".to_owned()),
+            Ok(answer) => Err(format!("Twilio refuses the account ({})", answer.status().as_u16())),
+            Err(_) => Err("Twilio can't be reached".to_owned()),
         }
     }
 
@@ -95,13 +95,13 @@ impl TwilioSmsSender {
         match request.send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(refusal(response).await),
-            Err(error) if error.is_timeout() => Err(SendError::Later("the telephone service is slow".to_owned())),
-            Err(_) => Err(SendError::Later("the telephone service is away".to_owned())),
+            Err(error) if error.is_timeout() => Err(SendError::Later("Twilio did not answer in time".to_owned())),
+            Err(_) => Err(SendError::Later("Twilio can't be reached".to_owned())),
         }
     }
 }
 
-/// The error that a refusal stands for.
+/// The error of a refusal.
 async fn refusal(response: Response) -> SendError {
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok()?.parse().ok());
@@ -109,8 +109,8 @@ async fn refusal(response: Response) -> SendError {
     let body: Option<serde_json::Value> = response.json().await.ok();
     let code = body.and_then(|body| body.get("code")?.as_u64());
     let reason = match code {
-        Some(code) => format!("the telephone service refused ({}, {code})", status.as_u16()),
-        None => format!("the telephone service refused ({})", status.as_u16()),
+        Some(code) => format!("Twilio refused ({}, {code})", status.as_u16()),
+        None => format!("Twilio refused ({})", status.as_u16()),
     };
     let busy = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     if busy || status == StatusCode::REQUEST_TIMEOUT {

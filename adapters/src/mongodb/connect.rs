@@ -36,7 +36,7 @@ pub struct MongoDbSettings {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Why there is no connection. Says no password.
+/// Why there is no connection. The message contains no password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The address cannot be read.

@@ -57,7 +57,7 @@ impl From<Refusal> for Abort {
     }
 }
 
-/// One transaction under way.
+/// A running transaction.
 pub(super) struct Transaction<'a> {
     pub(super) mongo: &'a MongoDb,
     pub(super) session: &'a mut ClientSession,

@@ -1,4 +1,4 @@
-//! Creates the missing indexes. An option that the server lacks is logged once; housekeeping stands in for it.
+//! Creates the missing indexes. An option that the server lacks is logged once; housekeeping does its work.
 
 use std::time::Duration;
 

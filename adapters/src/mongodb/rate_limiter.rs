@@ -1,5 +1,5 @@
-//! [`RateLimiter`] on MongoDB: every bucket a document. For buckets that must survive a restart; the others are quicker
-//! elsewhere.
+//! [`RateLimiter`] on MongoDB, one document for each bucket. It is for buckets that must survive a restart; the others are in
+//! memory or in Redis.
 
 use async_trait::async_trait;
 use mongodb::bson::{Document, doc};
@@ -42,7 +42,7 @@ impl MongoDb {
     }
 
     fn with<T>(&self, bucket: &Bucket, full_at: i64, now: Timestamp, answer: T) -> CasStep<T> {
-        // a bucket that is full again is as good as absent
+        // a full bucket needs no document
         if full_at <= now.as_millis() {
             CasStep::Remove(answer)
         } else {

@@ -50,7 +50,7 @@ pub struct SharedLimiter {
 }
 
 impl SharedLimiter {
-    /// Limits on Redis; `lasting` keeps the buckets that must survive a restart.
+    /// Limits on Redis; `lasting` has the buckets that must survive a restart.
     #[must_use]
     pub fn new(redis: Arc<Redis>, lasting: Arc<dyn RateLimiter>) -> Self {
         Self { redis, lasting, own: Buckets::default(), alone: Buckets::default() }

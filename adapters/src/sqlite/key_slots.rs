@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_of_any_length_comes_back() {
+    fn a_key_of_any_length_is_read_as_it_was_written() {
         for length in [0, 1, 59, 60, 61, 64, 70_000] {
             let key = WrappedKey::from_bytes(vec![7; length]);
             let (size, content) = padded(&key).unwrap();

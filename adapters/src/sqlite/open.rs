@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_to_be_unusable_has_its_sentence() {
+    fn every_unusable_file_has_its_own_message() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("text.db"), "this is no database, whatever its name says. ".repeat(100)).unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_sqlite_are_told_in_words() {
+    fn errors_of_sqlite_have_readable_messages() {
         let told = |code| {
             let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
             explain(Path::new("/data/p.db"), error).to_string()
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_may_read_it() {
+    fn only_its_user_can_read_the_file() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data/portcullis.db");

@@ -46,7 +46,7 @@ fn store(db: &Db, bucket: &Bucket, full_at: i64, now: i64) -> rusqlite::Result<(
     let Bucket { realm, operation, who } = bucket;
     let operation = operation.to_string();
     put(db, &StoredBucket { realm: realm.clone(), operation, who: *who, full_at })?;
-    // a bucket that is full again is as good as absent; a few at a time
+    // a full bucket needs no row; a few are removed at a time
     let sql = "DELETE FROM buckets WHERE (realm, operation, who) IN \
                (SELECT realm, operation, who FROM buckets WHERE full_at <= ?1 LIMIT 8)";
     db.prepare_cached(sql)?.execute([now]).map(|_| ())

@@ -78,7 +78,7 @@ fn pending(db: &Db, realm: &Realm, email: &Digest, now: Timestamp) -> rusqlite::
     Ok(pending)
 }
 
-/// Stores a registration beside the unexpired ones of its address; the one that gives way.
+/// Stores a registration beside the unexpired ones of its address. Returns the one that it replaces.
 pub fn insert_new(db: &Db, registration: Registration, limit: u32, now: Timestamp) -> rusqlite::Result<Option<UserId>> {
     let (realm, email) = (registration.realm.clone(), registration.person.email_index);
     let mut pending = pending(db, &realm, &email, now)?;

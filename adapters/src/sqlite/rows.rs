@@ -119,7 +119,7 @@ impl<'a, 'b> Columns<'a, 'b> {
     }
 }
 
-/// Counts as SQLite keeps them.
+/// Counts as SQLite stores them.
 pub fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

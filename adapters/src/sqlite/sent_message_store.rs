@@ -15,7 +15,7 @@ use crate::sqlite::key_slots;
 use crate::sqlite::rows::Columns;
 
 const PORT: &str = "sent_message_store";
-/// Copies that are kept.
+/// The number of copies that are stored.
 const CAPACITY: i64 = 10_000;
 
 /// Read where `keys` is joined.

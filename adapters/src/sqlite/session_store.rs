@@ -72,7 +72,7 @@ pub fn read_rest(realm: Realm, id: SessionId, columns: &mut Columns<'_, '_>) -> 
 }
 
 /// Runs a statement whose parameters are the columns of the table, in their order.
-fn put(db: &Db, sql: &str, session: &Session) -> rusqlite::Result<()> {
+fn execute_with_columns(db: &Db, sql: &str, session: &Session) -> rusqlite::Result<()> {
     let previous = session.previous.as_ref();
     db.prepare_cached(sql)?.execute(params![
         session.realm.as_str(),
@@ -103,7 +103,7 @@ pub fn insert(db: &Db, session: &Session) -> rusqlite::Result<()> {
         "INSERT INTO sessions (realm, id, {COLUMNS}) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
     );
-    put(db, &sql, session)
+    execute_with_columns(db, &sql, session)
 }
 
 fn update(db: &Db, session: &Session) -> rusqlite::Result<()> {
@@ -111,14 +111,14 @@ fn update(db: &Db, session: &Session) -> rusqlite::Result<()> {
         "UPDATE sessions SET ({COLUMNS}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
          WHERE realm = ?1 AND id = ?2"
     );
-    put(db, &sql, session)
+    execute_with_columns(db, &sql, session)
 }
 
 /// Compare-and-swap of a session by its version.
 pub fn replace(db: &Db, session: &Session, expected: u64) -> rusqlite::Result<Result<(), Refusal>> {
     let mut statement = db.prepare_cached("SELECT version FROM sessions WHERE realm = ?1 AND id = ?2")?;
-    let which = params![session.realm.as_str(), session.id.as_bytes()];
-    match statement.query_row(which, |row| row.get::<_, i64>(0)).optional()? {
+    let key = params![session.realm.as_str(), session.id.as_bytes()];
+    match statement.query_row(key, |row| row.get::<_, i64>(0)).optional()? {
         None => Ok(Err(Refusal::SessionGone)),
         Some(version) if version != signed(expected) => Ok(Err(Refusal::SessionStale)),
         Some(_) => update(db, session).map(Ok),
@@ -132,7 +132,7 @@ pub fn end(db: &Db, realm: &Realm, id: &SessionId) -> rusqlite::Result<Result<()
     Ok(if ended { Ok(()) } else { Err(Refusal::SessionGone) })
 }
 
-/// Ends every session of a user but one; how many.
+/// Ends every session of a user except one. Returns their number.
 pub fn end_all(db: &Db, realm: &Realm, user: &UserId, except: Option<SessionId>) -> rusqlite::Result<u64> {
     let sql = "DELETE FROM sessions WHERE realm = ?1 AND user_id = ?2 AND (?3 IS NULL OR id <> ?3)";
     let except = except.map(|id| *id.as_bytes());
@@ -144,8 +144,8 @@ impl SessionStore for Sqlite {
     async fn find(&self, realm: &Realm, id: &SessionId) -> Result<Option<Session>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!("SELECT realm, id, {COLUMNS} FROM sessions WHERE realm = ?1 AND id = ?2");
-            let which = params![realm.as_str(), id.as_bytes()];
-            db.find_named(&sql, which, read, |session: &Session| session.realm == *realm && session.id == *id)
+            let key = params![realm.as_str(), id.as_bytes()];
+            db.find_named(&sql, key, read, |session: &Session| session.realm == *realm && session.id == *id)
         })
     }
 

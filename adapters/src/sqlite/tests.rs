@@ -52,7 +52,7 @@ async fn register(store: &Sqlite, registration: Registration) {
 /// Planning a statement costs twenty times what running it does. With statistics compiled in, SQLite would replan
 /// whenever another value is bound.
 #[tokio::test]
-async fn a_look_is_planned_once() {
+async fn a_statement_is_planned_once() {
     let (_folder, store) = fresh();
     let realm = realm("User1");
     for n in 0..40 {
@@ -147,7 +147,7 @@ async fn a_deleted_key_is_in_no_file_however_the_pages_moved() {
 }
 
 #[tokio::test]
-async fn a_key_that_was_wrapped_anew_leaves_no_old_one_behind() {
+async fn a_rewrapped_key_leaves_no_old_key_in_the_file() {
     let (folder, store) = fresh();
     change(&store, Change::InsertUser(Box::new(marked(1)))).await;
     // the last one of another size
@@ -182,12 +182,12 @@ async fn expired_registrations_go_in_batches_and_leave_no_key() {
 }
 
 #[tokio::test]
-async fn what_was_answered_survives_a_power_cut() {
+async fn an_acknowledged_write_survives_a_power_cut() {
     let (folder, store) = fresh();
     for n in 0..20 {
         change(&store, Change::InsertUser(Box::new(marked(n)))).await;
     }
-    // the files as they are at this moment, log and all: nothing was closed or folded
+    // the files as they are now, with the log: nothing was closed or checkpointed
     let after = tempfile::tempdir().unwrap();
     for name in ["p.db", "p.db-wal"] {
         fs::copy(folder.path().join(name), after.path().join(name)).unwrap();
@@ -218,7 +218,7 @@ async fn long_buckets_survive_a_restart_and_short_ones_do_not() {
 }
 
 #[tokio::test]
-async fn jobs_of_a_later_version_are_in_nobodys_way() {
+async fn jobs_of_a_later_version_do_not_block_others() {
     let (folder, store) = fresh();
     for n in [1, 2, 3, 4] {
         let jobs = vec![job(&realm("User1"), n, Task::Welcome(user_id(n)))];
@@ -369,9 +369,9 @@ impl Sqlite {
     }
 }
 
-/// A table that a move does not know would be left behind.
+/// A data migration would leave a table behind that it does not know.
 #[test]
-fn every_table_is_moved() {
+fn every_table_is_migrated() {
     let (_folder, store) = fresh();
     let tables: BTreeSet<String> = store
         .readers

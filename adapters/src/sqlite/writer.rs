@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn one_that_fails_or_panics_takes_nobody_along() {
+    async fn a_failing_or_panicking_write_does_not_affect_others() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
         let writer = writer(&path);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lost_transaction_fails_for_all_who_were_in_it() {
+    async fn a_lost_transaction_fails_for_all_of_its_units() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
         let writer = writer(&path);
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_is_done_before_the_end() {
+    async fn waiting_work_is_done_before_the_end() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.db");
         let writer = writer(&path);

@@ -1,4 +1,4 @@
-//! The machine's clock for [`Clock`], kept from running backwards.
+//! The machine's clock for [`Clock`], which never runs backwards.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A client's address. Limits count an IPv4 address whole and an IPv6 address by its /64, which one subscriber has
-/// to themselves; what is shown and kept of it is coarser still.
+/// to themselves; only a coarser form of it is shown and stored.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientAddress(IpAddr);
 
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_coarse() {
+    fn only_the_network_of_an_address_is_shown() {
         let coarse = |text: &str| ClientAddress::new(text.parse().unwrap()).coarse();
         assert_eq!(coarse("192.0.2.77"), "192.0.2.0");
         assert_eq!(coarse("2001:db8:1:2::1"), "2001:db8:1::");

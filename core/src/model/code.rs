@@ -123,7 +123,7 @@ impl Violation {
         Self { field: field.into(), code, message: code.title().to_owned() }
     }
 
-    /// A violation with a message of its own.
+    /// A violation with its own message.
     #[must_use]
     pub fn with_message(field: impl Into<Cow<'static, str>>, code: Code, message: impl Into<String>) -> Self {
         Self { field: field.into(), code, message: message.into() }

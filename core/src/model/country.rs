@@ -11,7 +11,7 @@ use crate::model::pasted_number::clean;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Country([u8; 2]);
 
-/// What a client may say of a number's country: the country (`US`) or a dial code (`+1`).
+/// The country of a number as a client gives it: a country (`US`) or a dial code (`+1`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CountryCode {
     /// A country.

@@ -9,9 +9,9 @@ use crate::model::code::Code;
 use crate::model::invisible::is_invisible;
 use crate::model::normal_form::nfc;
 
-/// The longest local part, in octets (RFC 5321, 4.5.3.1.1).
+/// The longest local part, in bytes (RFC 5321, 4.5.3.1.1).
 const LOCAL_MAX: usize = 64;
-/// The longest address, in octets (RFC 5321, 4.5.3.1.3, without the angle brackets).
+/// The longest address, in bytes (RFC 5321, 4.5.3.1.3, without the angle brackets).
 const ADDRESS_MAX: usize = 254;
 
 /// An address. Two are equal if their canonical forms are: NFC, local part lower-cased in ASCII only, domain by
@@ -46,7 +46,7 @@ pub enum EmailError {
     /// Not the syntax of an address.
     #[error("not an e-mail address")]
     Invalid,
-    /// Longer than mail servers take: 64 octets before the @, 254 altogether.
+    /// Longer than mail servers accept: 64 bytes before the @, 254 in all.
     #[error("the e-mail address is too long")]
     TooLong,
     /// Has characters beyond ASCII before the @, which the mail server does not take.
@@ -97,7 +97,7 @@ impl Email {
         Self { typed, canonical: OnceLock::new() }
     }
 
-    /// As typed, in NFC: what mail goes to.
+    /// As typed, in NFC. Mail is sent to this form.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.typed
@@ -109,7 +109,7 @@ impl Email {
         envelope_of(&self.typed).ok()
     }
 
-    /// What addresses are compared by.
+    /// The form by which addresses are compared.
     #[must_use]
     pub fn canonical(&self) -> &str {
         self.canonical.get_or_init(|| match Self::parse(&self.typed) {
@@ -225,7 +225,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn takes_what_mail_servers_take() {
+    fn accepts_addresses_that_mail_servers_accept() {
         for good in [
             "john.doe@example.com",
             "o'brien+tag@sub.example.co.uk",

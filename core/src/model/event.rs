@@ -57,7 +57,7 @@ pub enum EventKind {
     MfaEnabled,
     /// A second factor was switched off.
     MfaDisabled,
-    /// Everything stored was handed to its owner.
+    /// The owner exported everything that is stored.
     DataExported,
     /// The account is gone.
     AccountDeleted,
@@ -65,7 +65,7 @@ pub enum EventKind {
     AccountDisabled,
     /// An operator has switched it on again.
     AccountEnabled,
-    /// A message was handed to a mail or text server.
+    /// A message was accepted by the mail server or SMS provider.
     MessageSent,
     /// A message could not be delivered and waits for the operator.
     MessageDead,
@@ -77,7 +77,7 @@ pub enum EventKind {
     SuspiciousLogin,
     /// An operator has signed the records of an older version.
     RecordsSigned,
-    /// A token that was not ours, or of another realm, or already dead, was presented. Once an hour and address.
+    /// A token that is forged, of another realm, or no longer valid was refused. Once an hour for each address.
     TokenRefused,
 }
 

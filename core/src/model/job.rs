@@ -91,7 +91,7 @@ pub enum Task {
         /// Its undo record.
         undo: Option<UndoId>,
     },
-    /// Mail that everything stored was handed out.
+    /// The notice of an export.
     DataExported {
         /// The account.
         user: UserId,

@@ -1,5 +1,5 @@
 //! The login throttle: how failed logins for an e-mail slow the next ones down. The rules are pure functions over the
-//! counts of one e-mail, which every store keeps as they are.
+//! counts of one e-mail, which every store stores unchanged.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub const FREE_OWN_FAILURES: u32 = 2;
 pub const STRANGERS_PER_HOUR: u32 = 100;
 /// The longest pause between two attempts at a second factor.
 const MAX_FACTOR_PAUSE: Duration = Duration::from_hours(1);
-/// The part of it that is kept for strangers without a failure.
+/// The part of it that is reserved for strangers without a failure.
 const RESERVED_PER_HOUR: u32 = STRANGERS_PER_HOUR / 2;
 const STRANGERS_INTERVAL: Duration = Duration::from_secs(3600 / STRANGERS_PER_HOUR as u64);
 
@@ -29,7 +29,7 @@ const STRANGER_IDLE: Duration = Duration::from_hours(24);
 /// Counts without a known address that did not change for this long are forgotten.
 const IDLE: Duration = Duration::from_hours(30 * 24);
 
-/// Where a login comes from.
+/// The source of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginSource {
     /// Digest of the client's address.
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_was_none_leaves_no_trace() {
+    fn a_withdrawn_attempt_leaves_no_trace() {
         let mut failed = used_up();
         let before = failed.clone();
         failed.admit(&source(50, 50), NOW);
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_and_known_addresses_are_kept() {
+    fn the_counts_are_bounded_and_known_addresses_stay() {
         let mut failed = FailedLogins::default();
         for n in 0..100 {
             failed.succeed(&source(n, n), NOW + Duration::from_secs(n.into()));

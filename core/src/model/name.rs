@@ -1,4 +1,4 @@
-//! Names of people, in any script, kept as given. Escaping is the business of whoever shows them.
+//! Names of people, in any script, stored as given. Escaping is left to the code that shows them.
 
 use std::fmt;
 
@@ -52,7 +52,7 @@ impl PersonName {
     /// # Errors
     /// [`NameError`].
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        // no normalising makes a hundred characters of this many octets
+        // normalisation never makes a hundred characters of this many bytes
         if text.len() > MAX * 64 {
             return Err(NameError::TooLong);
         }
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_refused() {
+    fn invalid_names_are_refused() {
         use NameError::{Empty, ForbiddenCharacter, TooLong};
         for (text, error) in [
             ("", Empty),

@@ -33,7 +33,7 @@ impl PasswordRules {
         Self { min_length: 8, max_length: 256, min_score: 3 }
     }
 
-    /// NIST SP 800-63B-4 where the password stands alone: 15 characters.
+    /// NIST SP 800-63B-4 for a password without a second factor: 15 characters.
     #[must_use]
     pub const fn nist_single() -> Self {
         Self { min_length: 15, ..Self::nist_mfa() }
@@ -110,7 +110,7 @@ impl Password {
         if errors.is_empty() { Ok(password) } else { Err(errors) }
     }
 
-    /// Reads a new password whose strength someone else measures: a page does not load the lists of words before it
+    /// Parses a new password without measuring its strength: a page does not load the lists of words before it
     /// needs them.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told() {
+    fn every_violation_is_reported() {
         let rules = PasswordRules::nist_mfa();
         assert_eq!(codes("SecureP@ssw0rd123!", &rules), []);
         assert_eq!(codes("Пароль за огородом 7", &rules), []);

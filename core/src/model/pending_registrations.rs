@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use crate::model::ids::UserId;
 use crate::model::user::Registration;
 
-/// Adds a registration to the unexpired ones of its address and returns the one that gives way, if `limit` of them are
+/// Adds a registration to the unexpired ones of its address and returns the one that it replaces, if `limit` of them are
 /// pending: the oldest of the network that made most of them, so that one network can't push out another's. All that are
 /// pending together become contested.
 pub fn add_registration(pending: &mut Vec<Registration>, mut new: Registration, limit: usize) -> Option<UserId> {
@@ -78,14 +78,14 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_finds_a_place_whoever_made_the_others() {
+    fn a_newer_registration_replaces_the_oldest_of_the_busiest_network() {
         let (pending, removed) = add_all(&[(1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 6)]);
         assert_eq!(removed, [UserId::from_bytes([1; 16])]);
         assert!(pending.iter().any(|one| one.id == UserId::from_bytes([6; 16])));
     }
 
     #[test]
-    fn those_that_were_pending_together_are_contested() {
+    fn registrations_pending_at_the_same_time_are_contested() {
         assert!(!add_all(&[(1, 1)]).0[0].contested);
         assert!(add_all(&[(1, 1), (2, 1)]).0.iter().all(|one| one.contested));
     }

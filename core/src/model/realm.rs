@@ -1,4 +1,4 @@
-//! A realm: a separate population of users with a URL prefix of its own. Nothing crosses it.
+//! A realm: a separate set of users with its own URL prefix. Realms share nothing.
 
 use std::fmt;
 use std::sync::Arc;

@@ -42,7 +42,7 @@ pub struct ParsedRegistration {
     pub password: Password,
 }
 
-/// What the operator asks of a registration.
+/// The settings for registrations.
 #[derive(Debug, Clone, Copy)]
 pub struct FormRules<'a> {
     /// Of the password.
@@ -194,7 +194,7 @@ pub fn parse_password(
     Password::parse_new(text, rules, context).map_err(|errors| errors.iter().map(of_password).collect())
 }
 
-/// A new password of which someone else measures the strength, or what is wrong with its length.
+/// A new password whose strength is measured elsewhere, or the violation by its length.
 ///
 /// # Errors
 /// The violations of `password`.
@@ -202,7 +202,7 @@ pub fn parse_unmeasured_password(text: &str, rules: &PasswordRules) -> Result<Pa
     Password::parse_without_strength_check(text, rules).map_err(|errors| errors.iter().map(of_password).collect())
 }
 
-/// What is wrong with a password, as a violation of its field.
+/// The first problem of a password, as a violation of its field.
 #[must_use]
 pub fn of_password(error: &PasswordError) -> Violation {
     Violation::with_message("password", error.code(), error.message())

@@ -14,7 +14,7 @@ macro_rules! opaque_bytes {
         pub struct $name(Vec<u8>);
 
         impl $name {
-            /// From what a cipher made or a store kept.
+            /// From the bytes of a cipher or a store.
             #[must_use]
             pub const fn from_bytes(bytes: Vec<u8>) -> Self {
                 Self(bytes)
@@ -110,7 +110,7 @@ pub enum Field {
     Email,
     /// A new address that waits for its link.
     PendingEmail,
-    /// The address before the last change, kept until its owner has been notified.
+    /// The address before the last change, stored until its owner has been notified.
     PreviousEmail,
     /// The state of an account before a change that can be undone.
     FormerState,

@@ -11,7 +11,7 @@ use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, Sealed};
 use crate::model::time::Timestamp;
 
-/// How long after a rotation the same successor is handed out again.
+/// The time after a rotation in which the same successor is given again.
 pub const REISSUE_WINDOW: Duration = Duration::from_secs(60);
 
 /// How the person behind a session was authenticated.
@@ -105,7 +105,7 @@ pub struct Session {
     pub current: Digest,
     /// The token it came from, with what is needed to answer a lost reply.
     pub previous: Option<Rotated>,
-    /// Counts rotations; compare-and-swap goes by it.
+    /// Counts rotations, for compare-and-swap.
     pub version: u64,
 }
 

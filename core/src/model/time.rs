@@ -1,4 +1,4 @@
-//! Points in time. The domain never asks for one: every `now` is handed in.
+//! Points in time. The domain never reads a clock: every `now` is a parameter.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;

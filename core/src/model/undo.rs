@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_former_state_comes_back_as_it_was() {
+    fn a_former_state_is_read_as_it_was_written() {
         let former = FormerState {
             email: "\"a b\"@example.org".to_owned(),
             phone: "+12025550100".to_owned(),

@@ -1,4 +1,4 @@
-//! A user: the record a store keeps, and the open profile only its owner sees.
+//! A user: the sealed record of the store, and the decrypted profile, which only its owner sees.
 
 use crate::model::country::{Country, CountryCode};
 use crate::model::email::Email;

@@ -33,7 +33,7 @@ pub trait JobQueue: Send + Sync {
     /// Failed for now: due again at `at`.
     async fn retry_at(&self, id: &JobId, at: Timestamp) -> Result<(), PortError>;
 
-    /// Failed for good: keeps it as a dead letter.
+    /// Makes a job that failed permanently a dead letter.
     async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError>;
 
     /// The dead letters, newest first, `limit` at most.

@@ -36,14 +36,14 @@ pub struct Envelope {
     pub part: u32,
 }
 
-/// Renders a message and hands it to a mail server. The reasons in its errors contain no personal data.
+/// Renders a message and sends it by a mail server. The reasons in its errors contain no personal data.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Mailer: Send + Sync {
     /// Sends one message to the stored spelling of an address.
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError>;
 
-    /// Erasure: drops whatever copies it keeps of messages about a subject.
+    /// Erasure: removes the stored copies of messages about a subject.
     async fn forget(&self, realm: &Realm, subject: &UserId);
 
     /// Whether its server answers; `None` where there is none to ask.

@@ -1,6 +1,6 @@
 //! The domain's interfaces to the outside: one trait per file, whose doc is its contract. Absence is `Ok(None)`, an
 //! outcome that the domain must distinguish is a variant, any other failure is one [`error::PortError`]. An operation
-//! that must be atomic is one method. Expiry is decided by the `now` that is handed in, never by the store's own clock.
+//! that must be atomic is one method. Expiry is decided by the parameter `now`, never by the store's own clock.
 
 pub mod database;
 pub mod error;

@@ -1,4 +1,4 @@
-//! Slow hashing of passwords, on threads of its own.
+//! Slow hashing of passwords, on separate threads.
 
 use async_trait::async_trait;
 

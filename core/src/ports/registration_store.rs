@@ -9,7 +9,7 @@ use crate::model::time::Timestamp;
 use crate::model::user::Registration;
 use crate::ports::error::PortError;
 
-/// Pending registrations. Several may wait for one address; an expired one is as good as absent.
+/// Pending registrations. Several may wait for one address; an expired one counts as absent.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait RegistrationStore: Send + Sync {

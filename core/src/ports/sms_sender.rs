@@ -8,7 +8,7 @@ use crate::model::phone::Phone;
 use crate::model::realm::Realm;
 use crate::ports::mailer::{Envelope, SendError};
 
-/// Renders a message and hands it to an SMS provider. The reasons in its errors contain no personal data.
+/// Renders a message and sends it by an SMS provider. The reasons in its errors contain no personal data.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait SmsSender: Send + Sync {
@@ -21,7 +21,7 @@ pub trait SmsSender: Send + Sync {
         message: &SmsMessage,
     ) -> Result<(), SendError>;
 
-    /// Erasure: drops whatever copies it keeps of messages about a subject.
+    /// Erasure: removes the stored copies of messages about a subject.
     async fn forget(&self, realm: &Realm, subject: &UserId);
 
     /// Whether its service answers; `None` where there is none to ask.

@@ -9,7 +9,7 @@ use crate::model::time::Timestamp;
 use crate::model::undo::UndoRecord;
 use crate::ports::error::PortError;
 
-/// Undo records by id, by the digest of their link and by account, within a realm. An expired one is as good as absent,
+/// Undo records by id, by the digest of their link and by account, within a realm. An expired one counts as absent,
 /// except to `list`. Sees sealed values only.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]

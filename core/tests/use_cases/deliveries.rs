@@ -13,7 +13,7 @@ use portcullis_testkit::fakes::outbox::Refusal;
 use portcullis_testkit::race::block_on;
 
 #[test]
-fn a_server_that_is_away_is_tried_again_and_what_is_refused_is_a_dead_letter() {
+fn an_unreachable_server_is_retried_and_a_refusal_is_a_dead_letter() {
     let play = Play::new();
     play.register(EMAIL).unwrap();
     play.world.mailer.refuse_next(2, Refusal::Later);
@@ -138,7 +138,7 @@ fn a_reset_waits_while_the_budget_is_spent_and_notices_do_not() {
 }
 
 #[test]
-fn whom_a_job_is_about_may_be_gone() {
+fn a_job_of_a_deleted_account_is_dropped() {
     let play = Play::new();
     let pair = play.user();
     let caller = play.caller(&pair).unwrap();
@@ -216,7 +216,7 @@ fn deleted() -> Play {
 }
 
 #[test]
-fn a_deletion_is_told_to_the_address_which_goes_with_the_job() {
+fn the_notice_of_a_deletion_has_its_address_sealed_in_the_job() {
     let play = deleted();
     let jobs = play.world.jobs.waiting();
     assert!(!format!("{jobs:?}").contains(EMAIL), "the address is sealed");
@@ -250,7 +250,7 @@ fn a_notice_of_a_deletion_is_tried_for_a_day_and_is_no_dead_letter() {
 }
 
 #[test]
-fn an_export_and_an_ended_session_are_told_without_a_link() {
+fn an_export_and_an_ended_session_send_notices_without_a_link() {
     let play = Play::new();
     let pair = play.user();
     let other = play.log_in(EMAIL, PASSWORD).unwrap();

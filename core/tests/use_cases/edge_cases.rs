@@ -132,7 +132,7 @@ fn a_code_proves_the_number_it_went_to_and_no_other() {
 }
 
 #[test]
-fn nothing_about_someone_deleted_waits_anywhere() {
+fn a_deletion_removes_tokens_counts_and_jobs() {
     let play = Play::new();
     let pair = play.user();
     block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
@@ -195,7 +195,7 @@ fn a_code_does_not_outlive_what_its_password_was_shown_for() {
 
 /// A request for another number, or a disabled account, gets a challenge of no account: the owner's stays valid.
 #[test]
-fn who_asks_for_another_ones_code_takes_nothing_from_them() {
+fn asking_for_another_users_code_does_not_use_up_their_quota() {
     let play = Play::new();
     let pair = play.user();
     let (challenge, code) = play.otp(&pair);
@@ -250,7 +250,7 @@ fn a_changed_password_ends_every_session_and_opens_a_new_one() {
 }
 
 #[test]
-fn a_new_address_that_is_anothers_gets_a_word_and_no_link() {
+fn a_new_address_of_another_account_gets_a_notice_and_no_link() {
     let play = Play::new();
     let pair = play.user();
     play.register("bob@example.com").unwrap();

@@ -137,7 +137,7 @@ fn no_sequence_tells_a_known_address_from_an_unknown_one() {
 }
 
 #[test]
-fn an_account_that_begins_or_changes_its_password_hides_behind_a_registration() {
+fn an_account_that_is_new_or_changed_its_password_answers_like_a_registration() {
     for change in [nothing as fn(&Play), |play: &Play| {
         let pair = play.log_in(EMAIL, PASSWORD).unwrap();
         let caller = play.caller(&pair).unwrap();

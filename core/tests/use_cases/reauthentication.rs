@@ -262,7 +262,7 @@ fn the_fifth_wrong_password_in_a_session_ends_it() {
 }
 
 #[test]
-fn a_new_phone_is_told_to_the_address_of_the_account() {
+fn the_notice_of_a_new_phone_goes_to_the_address_of_the_account() {
     let play = Play::new();
     let pair = owner(&play);
     change_phone(&play, &play.caller(&pair).unwrap(), Reauthentication::None).unwrap();

@@ -33,7 +33,7 @@ fn strangers_are_throttled_and_the_owner_is_not() {
 }
 
 #[test]
-fn a_stolen_access_token_is_no_way_to_guess_the_password() {
+fn a_stolen_access_token_cannot_be_used_to_guess_the_password() {
     let play = Play::new();
     let caller = play.caller(&play.user()).unwrap();
     let change =
@@ -70,7 +70,7 @@ fn too_long_disabled_and_overloaded() {
 }
 
 #[test]
-fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
+fn every_violation_of_a_form_is_reported_and_breached_passwords_are_refused() {
     let play = Play::new();
     let told = |form: RegistrationForm<'_>| match block_on(play.service.registrations().register(
         &play.realm,
@@ -124,7 +124,7 @@ fn everything_wrong_with_a_form_is_told_and_breached_passwords_are_refused() {
 }
 
 #[test]
-fn a_taken_address_is_told_only_where_the_operator_allows_it() {
+fn a_taken_address_shows_only_with_account_enumeration_allowed() {
     let open = Play::with(Policy { enumeration_allowed: true, ..Policy::default() });
     let _ = open.user();
     assert!(matches!(open.register(EMAIL), Err(AuthError::EmailTaken)));
@@ -154,7 +154,7 @@ fn deletion_needs_a_fresh_login_or_the_password() {
 }
 
 #[test]
-fn tokens_that_are_none_open_nothing() {
+fn malformed_tokens_are_refused() {
     let play = Play::new();
     let _ = play.user();
     for token in ["", "x", &"A".repeat(43)] {
@@ -210,7 +210,7 @@ fn limits_off_lift_everything() {
 }
 
 #[test]
-fn a_right_password_after_many_wrong_ones_of_its_address_is_remarkable() {
+fn a_right_password_after_many_wrong_ones_is_an_audit_event() {
     let play = Play::new();
     let _ = play.user();
     let remarkable = || play.world.audit.kinds().into_iter().filter(|kind| *kind == EventKind::SuspiciousLogin).count();
@@ -301,7 +301,7 @@ fn log_in_from(play: &Play, last: u8, password: &str) -> Result<(), AuthError> {
 }
 
 #[test]
-fn a_try_that_was_shed_and_a_pending_registrations_password_are_no_failures() {
+fn an_overloaded_attempt_and_the_password_of_a_pending_registration_are_no_failures() {
     let play = Play::new();
     play.register(EMAIL).unwrap();
     play.deliver();
@@ -323,7 +323,7 @@ fn a_try_that_was_shed_and_a_pending_registrations_password_are_no_failures() {
 }
 
 #[test]
-fn whoever_follows_a_reset_link_is_known() {
+fn a_used_reset_link_makes_its_client_address_known() {
     let play = Play::new();
     let _ = play.user();
     block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();

@@ -108,7 +108,7 @@ fn numbers_of_a_range_share_what_the_range_may_cost_and_others_do_not() {
 }
 
 #[test]
-fn who_answers_texts_is_no_pump() {
+fn sms_whose_code_came_back_do_not_count_as_unanswered() {
     let play = guarded(|guard| guard.unanswered = Quota::new(2, DAY));
     let number = "+12125550100";
     let id = owner(&play, number, "US");
@@ -123,7 +123,7 @@ fn who_answers_texts_is_no_pump() {
 }
 
 #[test]
-fn a_country_that_is_not_served_is_told_by_the_number_alone() {
+fn an_unserved_country_is_refused_by_the_number_alone() {
     let served = vec![Country::parse("US").unwrap(), Country::parse("DE").unwrap()];
     let play = guarded(|guard| guard.countries = Some(served));
     let bahamas = "+12425551234";
@@ -143,7 +143,7 @@ fn a_country_that_is_not_served_is_told_by_the_number_alone() {
 }
 
 #[test]
-fn a_stranger_with_the_same_number_keeps_no_owner_out() {
+fn a_stranger_with_the_same_number_does_not_use_up_the_owners_quota() {
     let play = guarded(|guard| guard.cool_down = Quota::new(2, DAY));
     let number = "+12125550100";
     let (owners, strangers) = (owner(&play, number, "US"), owner_as(&play, "stranger@example.com", number, "US"));

@@ -138,7 +138,7 @@ fn a_thief_who_changes_address_password_and_phone_loses_the_account() {
 }
 
 #[test]
-fn a_thief_with_the_password_can_not_take_the_undo_back() {
+fn a_thief_with_the_password_cannot_revert_the_undo() {
     let play = Play::new();
     let pair = play.user();
     play.move_to(&pair, "thief@example.net");
@@ -267,7 +267,7 @@ fn a_link_is_good_for_seven_days_to_the_second_in_its_realm_only() {
 }
 
 #[test]
-fn nobody_else_gets_the_old_address_before_the_link_expires() {
+fn no_other_account_gets_the_old_address_before_the_link_expires() {
     let play = Play::new();
     let pair = play.user();
     play.move_to(&pair, "new@example.org");
@@ -397,7 +397,7 @@ fn a_failure_of_the_server_takes_no_try() {
 }
 
 #[test]
-fn a_change_whose_mail_is_late_is_told_to_the_address_before_it() {
+fn a_late_notice_goes_to_the_address_before_the_change() {
     let play = Play::new();
     let pair = play.user();
     let caller = play.caller(&pair).unwrap();

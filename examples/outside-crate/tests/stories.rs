@@ -111,7 +111,7 @@ fn a_world_costs_next_to_nothing() {
 
 proptest! {
     #[test]
-    fn what_is_no_address_registers_nobody(bad in almost_email(), ugly in hostile()) {
+    fn an_invalid_address_registers_no_account(bad in almost_email(), ugly in hostile()) {
         let world = TestWorld::new(1);
         let service = service(&world);
         let refused = block_on(service.registrations().register(&realm("User1"), form(&bad), Vec::new(), &client()));

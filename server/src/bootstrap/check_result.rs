@@ -6,13 +6,13 @@ use crate::config::ConfigProblem;
 pub struct CheckResult {
     /// The part that was checked, such as `database`.
     pub what: &'static str,
-    /// What the check found.
+    /// The finding.
     pub saw: String,
     /// The expectation and the fix; `None` if nothing is wrong.
     pub wrong: Option<Wrong>,
 }
 
-/// What the check expected instead.
+/// The expectation that was not met.
 pub struct Wrong {
     /// The expectation.
     pub expected: String,

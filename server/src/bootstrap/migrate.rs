@@ -31,13 +31,13 @@ pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn R
             let store = Sqlite::open(path, &secrets.macs).map_err(|error| format!("DATABASE_URL: {error}"))?;
             secrets.check("DATABASE_URL", database_name.clone()).verify(&store).await?;
             let done = if there { "is at" } else { "was made, with" };
-            let mut told = format!("{database_name} {done} schema {}", store.schema_version());
+            let mut message = format!("{database_name} {done} schema {}", store.schema_version());
             if sign_existing {
                 let counts = store.sign_existing(&secrets.cipher).await.map_err(failed)?;
                 store.commit(events(&counts)).await.map_err(failed)?.map_err(|_| "a commit was refused")?;
-                told.push_str(&signed(&counts));
+                message.push_str(&signed(&counts));
             }
-            Ok(told)
+            Ok(message)
         }
         Database::MongoDb { url, name } => {
             let failed = |error| format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error));
@@ -49,13 +49,13 @@ pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn R
             store.prepare().await.map_err(failed)?;
             let (all, version) = (store.indexes().await, store.schema_version());
             let made = all.saturating_sub(before);
-            let mut told = format!("{database_name} is at schema {version}; {made} of {all} indexes were made");
+            let mut message = format!("{database_name} is at schema {version}; {made} of {all} indexes were made");
             if sign_existing {
                 let counts = store.sign_existing(&secrets.cipher).await.map_err(store_failed)?;
                 store.commit(events(&counts)).await.map_err(store_failed)?.map_err(|_| "a commit was refused")?;
-                told.push_str(&signed(&counts));
+                message.push_str(&signed(&counts));
             }
-            Ok(told)
+            Ok(message)
         }
     }
 }

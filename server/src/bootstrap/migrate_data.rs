@@ -84,13 +84,16 @@ async fn target(
 
 fn sqlite(side: Side, path: &Path, macs: &Arc<RecordMacs>) -> Result<Box<dyn MigratableStore>, String> {
     let store = Sqlite::open(path, macs).map_err(|error| {
-        let told = error.to_string();
-        match (error, told.split_once(". Fix: ")) {
+        let message = error.to_string();
+        match (error, message.split_once(". Fix: ")) {
             // the fix for a server, another file, would be wrong here
-            (OpenError::Locked { .. }, Some((told, _))) => {
-                format!("{}: {told}. Fix: stop the server first; a migration needs the file to itself", side.as_str())
+            (OpenError::Locked { .. }, Some((message, _))) => {
+                format!(
+                    "{}: {message}. Fix: stop the server first; a migration needs the file to itself",
+                    side.as_str()
+                )
             }
-            _ => format!("{}: {told}", side.as_str()),
+            _ => format!("{}: {message}", side.as_str()),
         }
     })?;
     Ok(Box::new(store))

@@ -20,7 +20,7 @@ use super::factories;
 use crate::config::Settings;
 use crate::http::app::KeyAge;
 
-/// Names of the check values. The first one keeps the name it had in the first version.
+/// Names of the check values. The first one has the name of the first version.
 const INDEX_KEY: &str = "email_salt";
 const RING: &str = check_values::RING;
 

@@ -229,15 +229,15 @@ async fn connect_when_there(
 ) -> Result<MongoDb, String> {
     let began = Instant::now();
     let mut ticks = tokio::time::interval(Duration::from_millis(500));
-    let mut told = false;
+    let mut warned = false;
     loop {
         ticks.tick().await;
         match MongoDb::connect(settings, macs).await {
             Ok(store) => return Ok(store),
             Err(error @ ConnectError::Away(_)) if began.elapsed() < timeout => {
-                if !told {
+                if !warned {
                     tracing::warn!("MONGO_URL: {error}; trying for {} s", timeout.as_secs());
-                    told = true;
+                    warned = true;
                 }
             }
             Err(error) => return Err(format!("MONGO_URL: {error}. Fix: {}", fix(&error))),

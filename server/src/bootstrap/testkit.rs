@@ -1,4 +1,4 @@
-//! A server in memory: core's fakes for whatever keeps things, the real signer, templates and rules.
+//! A server in memory: the test kit's fakes as stores; signer, templates and rules are real.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,21 +17,20 @@ use crate::config::{Environment, Settings};
 use crate::testkit::Testkit;
 use crate::testkit::magic::{Scripted, Tries};
 
-/// A world whose clock stands at the machine's now: its tokens must look young to clients that have a clock of their
-/// own.
+/// A world whose clock starts at the machine's time: its tokens must be valid for clients with their own clock.
 #[must_use]
 pub fn fakes_of_today(seed: u64) -> TestWorld {
     TestWorld::at(SystemClock::new().now(), seed)
 }
 
 impl Server {
-    /// Puts a server for tests together.
+    /// Builds a server for tests.
     ///
     /// # Errors
-    /// In production; what could not be made, with the fix.
+    /// In production, or if a part can't be made, with the fix.
     pub fn compose_testkit(settings: &Settings, address: SocketAddr, fakes: &TestWorld) -> Result<Self, String> {
         if settings.environment == Environment::Production {
-            return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
+            return Err("ENVIRONMENT=production: the test kit does not run in production".to_owned());
         }
         let ports = fakes.ports();
         let stores = Stores {
@@ -57,7 +56,7 @@ impl Server {
         let infrastructure = Infrastructure { world, files, cipher: ports.cipher, digests: ports.digests, stores };
         let (hasher, tries) = (ports.hasher, Tries::default());
         let mut server = Self::compose_on(settings, address, infrastructure, |ports| {
-            // a hash of nothing but time is what a test waits for longest
+            // a real password hash would be the slowest part of a test
             ports.hasher = hasher;
             let plan = &fakes.faults;
             ports.mailer = Arc::new(Scripted::<dyn Mailer>::new(ports.mailer.clone(), "mailer", plan, &tries));

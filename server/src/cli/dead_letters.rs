@@ -16,25 +16,33 @@ use crate::bootstrap::{self, Queue};
 /// Dead letters that are read at once.
 const MAX_READ: u32 = 10_000;
 
+/// An id that is none of a dead letter.
+const NO_SUCH_LETTER: &str = "there is no such dead letter. Fix: copy the id from `portcullis dead-letters list`";
+
 /// Its arguments.
 pub fn command() -> Command {
-    let id = || Arg::new("id").value_name("JOB").value_parser(parse_id).help("A job's id, as the list shows it");
-    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("For machines");
-    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Every one");
-    let retry = Command::new("retry").about("Sends one again, or all").arg(id().required_unless_present("all"));
+    let id = || Arg::new("id").value_name("JOB").value_parser(parse_id).help("The id of the job, as `list` shows it");
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs");
+    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("All of them");
+    let retry = Command::new("retry").about("Sends one of them again, or all").arg(id().required_unless_present("all"));
     Command::new("dead-letters")
-        // its first name
+        // an older name
         .alias("outbox")
-        .about("Messages that could not be delivered")
+        .about("Lists, shows and retries messages that could not be delivered")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(Command::new("list").about("Lists them, newest first").arg(json))
-        .subcommand(Command::new("show").about("Shows one").arg(id().required(true)))
+        .subcommand(Command::new("show").about("Shows one of them").arg(id().required(true)))
         .subcommand(retry.arg(all.conflicts_with("id")))
 }
 
 fn parse_id(text: &str) -> Result<JobId, String> {
-    JobId::parse(text).ok_or_else(|| format!("a job's id is {} and 32 hexadecimal digits", JobId::PREFIX))
+    JobId::parse(text).ok_or_else(|| {
+        format!(
+            "an id of a job is {} and 32 hexadecimal digits. Fix: copy it from `portcullis dead-letters list`",
+            JobId::PREFIX
+        )
+    })
 }
 
 /// Runs the subcommand.
@@ -56,7 +64,7 @@ async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), 
     match matches.subcommand() {
         Some(("show", one)) => {
             let id = one.get_one::<JobId>("id");
-            let letter = dead.iter().find(|letter| Some(&letter.job.id) == id).ok_or("there is no such dead letter")?;
+            let letter = dead.iter().find(|letter| Some(&letter.job.id) == id).ok_or(NO_SUCH_LETTER)?;
             print(&serde_json::to_string_pretty(&shown(letter)).map_err(|error| error.to_string())?);
         }
         Some(("retry", which)) => {
@@ -64,13 +72,13 @@ async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), 
             let chosen: Vec<_> =
                 dead.iter().map(|letter| letter.job.id).filter(|job| id.is_none_or(|id| id == job)).collect();
             if id.is_some() && chosen.is_empty() {
-                return Err("there is no such dead letter".to_owned());
+                return Err(NO_SUCH_LETTER.to_owned());
             }
             let mut requeued = 0;
             for job in chosen {
                 requeued += u32::from(jobs.requeue(&job, clock.now()).await.map_err(failed)?);
             }
-            print(&format!("{requeued} will be sent again by the next worker"));
+            print(&format!("{requeued} messages will be sent again by the next worker"));
         }
         Some((_, list)) if list.get_flag("json") => {
             let all: Vec<Value> = dead.iter().map(shown).collect();
@@ -86,7 +94,7 @@ fn table(dead: &[DeadLetter]) -> String {
     let line = |letter: &DeadLetter| {
         let job = &letter.job;
         let (since, kind) = (rfc3339(letter.at), job.task.kind());
-        format!("{}  {since}  {}  {kind}  {} tries  {}", job.id, job.realm, job.attempts, letter.reason)
+        format!("{}  {since}  {}  {kind}  {} attempts  {}", job.id, job.realm, job.attempts, letter.reason)
     };
     dead.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -95,7 +103,7 @@ fn shown(letter: &DeadLetter) -> Value {
     let job = &letter.job;
     let user = match job.task.about() {
         JobSubject::Subject(user) => Some(user.to_string()),
-        // an address's index is no business of a terminal
+        // the index of an address is not shown
         JobSubject::Address(_) => None,
     };
     json!({

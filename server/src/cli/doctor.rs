@@ -35,8 +35,8 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
     }
     match results.iter().filter(|result| result.wrong.is_some()).count() {
         0 => Ok(()),
-        1 => Err("1 thing is wrong".to_owned()),
-        count => Err(format!("{count} things are wrong")),
+        1 => Err("1 problem was found".to_owned()),
+        count => Err(format!("{count} problems were found")),
     }
 }
 

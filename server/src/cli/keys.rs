@@ -23,20 +23,20 @@ const KINDS: [&str; 5] =
 pub fn command() -> Command {
     let flag = |id: &'static str, help: &'static str| Arg::new(id).long(id).action(ArgAction::SetTrue).help(help);
     let status = Command::new("status")
-        .about("How many records' keys and MACs are under each key of ENCRYPTION_KEY")
-        .arg(flag("json", "For machines"));
+        .about("Counts the records under each key of ENCRYPTION_KEY")
+        .arg(flag("json", "Prints JSON, for programs"));
     let rewrap = Command::new("rewrap")
         .about("Wraps and signs every record under the first key of ENCRYPTION_KEY, beside running servers")
         .after_help(
-            "Call it with the settings of the servers, once all of them run with the new key in front. Stopped in the \
-             middle, the same call goes on. Its exit code is 0 once nothing lies under an older key.",
+            "Run it with the settings of the servers, after all of them were restarted with the new key in front. After an \
+             interruption the same command continues. Its exit code is 0 once no record is under an older key.",
         )
         .arg(flag("dry-run", "Counts, and changes nothing"));
     Command::new("keys")
-        .about("Keys and secrets")
+        .about("Generates secrets; counts and rewraps records after a change of ENCRYPTION_KEY")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("generate").about("Prints fresh secrets as lines for a .env file"))
+        .subcommand(Command::new("generate").about("Prints new secrets as lines for a .env file"))
         .subcommand(status)
         .subcommand(rewrap)
 }
@@ -95,7 +95,10 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
         problems if problems.is_empty() => {
             let older: Vec<String> = ring.iter().skip(1).map(u32::to_string).collect();
             if !older.is_empty() {
-                print(&format!("nothing lies under {} any more: it may leave ENCRYPTION_KEY", older.join(", ")));
+                print(&format!(
+                    "no record is under key {} any more: you can remove it from ENCRYPTION_KEY",
+                    older.join(", ")
+                ));
             }
             Ok(())
         }
@@ -107,13 +110,16 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
 fn wrong(report: &Report, ring: &[u32]) -> Vec<String> {
     let left = report.left_under_older_keys(ring).into_iter().map(|(id, count)| {
         format!(
-            "{} still under key {id}: a server wraps under it. Fix: restart all of them with the new key in front, \
-             then call this again",
+            "{} still under key {id}: a server uses it as its first key. Fix: restart all servers with the new key in \
+             front, then run this again",
             records(count)
         )
     });
     let damaged = report.damaged.iter().map(|(id, count)| {
-        format!("{} under key {id} that it does not open: damaged, or wrapped by another key {id}", records(*count))
+        format!(
+            "{} under key {id} can't be opened: they are damaged, or another key had the id {id} once",
+            records(*count)
+        )
     });
     left.chain(damaged).chain(strange(&report.usage, ring)).collect()
 }
@@ -126,7 +132,10 @@ fn strange(usage: &KeyUsage, ring: &[u32]) -> Vec<String> {
             "{} under key {id}, which is not in the ring. Fix: add {id}:KEY to ENCRYPTION_KEY, or they stay unreadable",
             records(usage.under(Some(*id)))
         ),
-        None => format!("{} with a key that cannot be read", records(usage.under(None))),
+        None => format!(
+            "{} with an unreadable key: they are damaged. Fix: restore them from a backup",
+            records(usage.under(None))
+        ),
     };
     strange.map(line).collect()
 }
@@ -165,8 +174,8 @@ fn table(usage: &KeyUsage, ring: &[u32]) -> String {
 /// The next step for the operator.
 fn advice(usage: &KeyUsage, ring: &[u32]) -> String {
     let older = ring.iter().skip(1).map(|id| match usage.under(Some(*id)) {
-        0 => format!("nothing lies under key {id}: it may leave ENCRYPTION_KEY"),
-        count => format!("{} under key {id}: `portcullis keys rewrap` wraps them anew", records(count)),
+        0 => format!("no record is under key {id}: you can remove it from ENCRYPTION_KEY"),
+        count => format!("{} under key {id}. Fix: `portcullis keys rewrap`", records(count)),
     });
     older.chain(strange(usage, ring)).collect::<Vec<_>>().join("\n")
 }
@@ -192,7 +201,7 @@ fn shown(usage: &KeyUsage, ring: &[u32]) -> Value {
 /// The template of the progress bar.
 const BAR: &str = "{msg:<14} {bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left";
 
-/// Of what there is any of.
+/// Shows the progress of a kind that has records.
 fn show(progress: &Progress, Step { kind, done, all }: Step) {
     if all > 0 {
         progress.show(kind.as_str(), done, all);

@@ -1,4 +1,4 @@
-//! `portcullis migrate`: brings the database to this version and exits, for deployments whose servers may not.
+//! `portcullis migrate`: updates the database schema and exits, for deployments whose servers may not change it.
 
 use std::sync::Arc;
 
@@ -10,14 +10,14 @@ use crate::bootstrap::migrate;
 
 /// Its arguments.
 pub fn command() -> Command {
-    Command::new("migrate").about("Brings the database to this version, and exits").arg(
+    Command::new("migrate").about("Updates the database schema to this version, and exits").arg(
         Arg::new("sign-existing")
             .long("sign-existing")
             .action(ArgAction::SetTrue)
             .help("Signs the records of a database that an older version wrote")
             .long_help(
                 "Signs every record that has no MAC, as it is: records without one are refused. Only for a database that \
-                 an older version wrote and that nobody else can have changed since. Stop the servers first.",
+                 an older version wrote and that no other program can have changed since. Stop the servers first.",
             ),
     )
 }

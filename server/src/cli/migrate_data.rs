@@ -21,13 +21,13 @@ pub fn command() -> Command {
     let name = |id: &'static str, help: &'static str| Arg::new(id).long(id).value_name("NAME").help(help);
     let flag = |id: &'static str, help: &'static str| Arg::new(id).long(id).action(ArgAction::SetTrue).help(help);
     Command::new("migrate-data")
-        // its first name
+        // an older name
         .alias("move")
-        .about("Copies everything from one database to another, sealed as it is, and compares both")
+        .about("Copies everything from one database to another, and compares both")
         .after_help(
-            "Call it with the settings of the server, and with no server running. DATABASE_URL and MONGO_URL stand for \
-             the URLs in these settings, so that no password need be written here. Stopped in the middle, the same call \
-             goes on.",
+            "Run it with the settings of the server, while no server is running. The words DATABASE_URL and MONGO_URL stand \
+             for the URLs in the settings, so that no password is on the command line. After an interruption the same \
+             command continues.",
         )
         .arg(end("from", "sqlite://…, mongodb://…, DATABASE_URL or MONGO_URL"))
         .arg(name("from-db", "The database on that MongoDB server [default: MONGO_DB]"))
@@ -47,8 +47,8 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let wanted = MigrationUrls { from: url("from"), from_db: text("from-db"), to: url("to"), to_db: text("to-db") };
     if [&wanted.from, &wanted.to].into_iter().any(|url| url.expose().contains('@')) {
         say(
-            "a password on the command line can be read by every user of this machine: MONGO_URL, as a word, stands for \
-             the one in the settings",
+            "every user of this machine can read a password on the command line. Fix: write the word MONGO_URL, which stands \
+             for the URL in the settings",
         );
     }
     let sources = Sources::from_process(std::collections::BTreeMap::new());
@@ -82,7 +82,7 @@ async fn describe(stores: &MigrationStores, source: &str, to: &Database) -> Resu
     let state = match (&stores.to, resumes) {
         (None, _) => "not there yet, and would be made",
         (Some(_), false) => "empty",
-        (Some(_), true) => "half filled by an earlier call, which would be resumed",
+        (Some(_), true) => "half filled by an earlier call, which would be continued",
     };
     let lines: Vec<String> =
         counts.iter().map(|(collection, count)| format!("  {:<16} {count}", collection.as_str())).collect();
@@ -139,7 +139,7 @@ const BAR: &str = "{msg:<24} [{wide_bar}] {human_pos}/{human_len} {eta}";
 
 fn show(progress: &Progress, step: Step) {
     match step {
-        Step::Resumed(of) => progress.say(&format!("goes on in {}, where an earlier call stopped", of.as_str())),
+        Step::Resumed(of) => progress.say(&format!("continues in {}, where an earlier call stopped", of.as_str())),
         Step::Copied { of, done, all } => progress.show(&format!("copying {}", of.as_str()), done, all),
         Step::Read { of, done, all } => progress.show(&format!("comparing {}", of.as_str()), done, all),
     }

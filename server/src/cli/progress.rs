@@ -34,7 +34,7 @@ impl Progress {
         }
         let tenths = done * 10 / all.max(1);
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        if line.as_ref().is_none_or(|(told, at)| (told.as_str(), *at) != (what, tenths)) {
+        if line.as_ref().is_none_or(|(shown, at)| (shown.as_str(), *at) != (what, tenths)) {
             *line = Some((what.to_owned(), tenths));
             print(&format!("{what} {done}/{all}"));
         }

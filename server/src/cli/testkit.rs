@@ -1,4 +1,4 @@
-//! `portcullis testkit`: a server in memory to test a client against. One line of JSON says where it is.
+//! `portcullis testkit`: a server in memory for tests of clients. It prints one line of JSON with its addresses.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,11 +17,11 @@ use crate::config::{self, Settings, Sources};
 use crate::http::routes;
 use crate::{serve, telemetry, testkit};
 
-/// Where the keys come from, unless a seed is given.
+/// The default seed.
 const SEED: &str = "1";
 
-/// Its own settings, where no flag says otherwise. Nothing else counts, no `.env` and no environment of the machine, but
-/// that one of them may say that it is production.
+/// The test kit's own defaults, which flags override. The environment and `.env` file are not read, except to refuse a start
+/// in production.
 const USUAL: &[(&str, &str)] = &[
     ("PORT", "0"),
     ("APP_NAME", "Portcullis"),
@@ -71,7 +71,7 @@ fn alone() -> Command {
         .subcommand(command())
 }
 
-/// Runs the test kit, and nothing else there is: `portcullis-testkit`.
+/// Runs the binary `portcullis-testkit`, which has the test kit as its only command.
 #[must_use]
 pub fn run_alone() -> ExitCode {
     let matches = match alone().try_get_matches() {
@@ -83,7 +83,8 @@ pub fn run_alone() -> ExitCode {
 
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let seed = matches.get_one::<String>("seed").map_or(SEED, String::as_str);
-    let seed: u64 = seed.parse().map_err(|_| format!("--seed {seed}: not a whole number"))?;
+    let seed: u64 =
+        seed.parse().map_err(|_| format!("--seed {seed}: is not a whole number. Fix: write it as --seed 7"))?;
     let mut flags = given_flags(matches);
     flags.remove("seed");
     let settings = settings(flags, seed)?;
@@ -93,8 +94,10 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
 }
 
 fn settings(flags: BTreeMap<String, String>, seed: u64) -> Result<Settings, String> {
-    if Sources::from_process(flags.clone()).name_production() {
-        return Err("ENVIRONMENT=production: a test kit is no server for people".to_owned());
+    if Sources::from_process(flags.clone()).any_names_production() {
+        return Err(
+            "ENVIRONMENT=production: the test kit does not run in production. Fix: use `portcullis serve`".to_owned()
+        );
     }
     let randomness = SeededRandomness::new(seed);
     let secrets = config::keys::generate(&|bytes| randomness.fill(bytes));

@@ -34,26 +34,26 @@ const CONCURRENT_TRANSACTIONS: usize = 8;
 /// Its arguments.
 pub fn command() -> Command {
     let count = Arg::new("count").long("count").value_name("NUMBER").required(true).value_parser(value_parser!(u64));
-    let realm = Arg::new("realm").long("realm").value_name("REALM").help("Where; the first of REALMS by default");
+    let realm = Arg::new("realm").long("realm").value_name("REALM").help("The realm; by default the first of REALMS");
     let password = Arg::new("password").long("password").value_name("TEXT").default_value(PASSWORD);
     let fake = Command::new("fake")
-        .about("Makes verified users that nobody is, in development only; those that are there already stay")
-        .arg(count.help("How many there are to be: fake-1@example.org and so on"))
+        .about("Makes verified accounts for tests, in development only; existing ones stay")
+        .arg(count.help("The number of accounts that exist afterwards: fake-1@example.org and so on"))
         .arg(realm)
-        .arg(password.help("What all of them log in with"));
+        .arg(password.help("The password of all of them"));
     let who = Arg::new("user").value_name("ID_OR_EMAIL").required(true);
     let who = who.help("An id (usr_…), as the audit log has it, or an e-mail address; - reads it from standard input");
     let of = Arg::new("realm").long("realm").value_name("REALM").required(true).help("One of REALMS");
     let disable = Command::new("disable")
-        .about("Switches an account off: all its sessions and tokens end at once, and nobody can log in to it")
+        .about("Disables an account: its sessions and tokens end at once, and it can't log in")
         .after_help(
             "A server may be running, on the embedded store too. Nothing tells the outside that the account is disabled: \
              it answers as for a wrong password. Its e-mail address stays taken. Called again, it ends whatever is left.",
         );
-    let enable =
-        Command::new("enable").about("Switches it on again: its owner may log in, with nothing older than that");
+    let enable = Command::new("enable")
+        .about("Enables it again: its owner can log in; sessions and links from before stay invalid");
     Command::new("users")
-        .about("Users")
+        .about("Disables and enables accounts; makes fake ones for tests")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(disable.args([who.clone(), of.clone()]))
@@ -70,7 +70,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
         Some(("fake", fake)) => make(fake),
         Some(("disable", whom)) => switch(whom, true),
         Some(("enable", whom)) => switch(whom, false),
-        _ => Err("there is no such command".to_owned()),
+        _ => Err("there is no such command. Fix: see `portcullis users --help`".to_owned()),
     }
 }
 
@@ -91,7 +91,7 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
                 "{realm} has no such account. Fix: name it by its id (usr_…) or by the address it logs in with; one whose \
                  address was never verified is no account yet"
             ),
-            error => told(&error),
+            error => describe(&error),
         })?;
         // recorded events are written when this returns, and this process may end
         let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
@@ -99,8 +99,8 @@ fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
         print(&said(&realm, &done, disabled));
         match evidence {
             Ok(events) if events.iter().any(|event| event.kind == kind && event.at >= began) => Ok(()),
-            Ok(_) => Err(format!("it is so, but the audit log does not have {}", kind.as_str())),
-            Err(error) => Err(format!("it is so, but the audit log cannot be read: {}", error.source)),
+            Ok(_) => Err(format!("done, but the event {} is not in the audit log. Fix: look for the cause in the log of the database", kind.as_str())),
+            Err(error) => Err(format!("done, but the audit log cannot be read: {}", error.source)),
         }
     })
 }
@@ -126,26 +126,26 @@ fn realm(matches: &ArgMatches, settings: &Settings) -> Result<Realm, String> {
 
 fn make(fake: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
-    // a production that lacks its secrets has been refused by now, and this one is before anything is opened
+    // before any database is opened
     if settings.environment == Environment::Production {
-        return Err("ENVIRONMENT=production: made-up users have no place among real ones".to_owned());
+        return Err("ENVIRONMENT=production: fake users are for development only. Fix: run this with the settings of a development server".to_owned());
     }
-    let order = Order::read(fake, &settings)?;
+    let fake_users = FakeUsers::read(fake, &settings)?;
     runtime()?.block_on(async {
         let service = bootstrap::open_service(&settings, Arc::new(OsRandomness)).await;
-        order.carry_out(&service.map_err(|error| in_use(&error))?).await
+        fake_users.insert(&service.map_err(|error| in_use(&error))?).await
     })
 }
 
 /// The accounts to create.
-struct Order {
+struct FakeUsers {
     count: u64,
     realm: Realm,
     password: String,
     concurrent: usize,
 }
 
-impl Order {
+impl FakeUsers {
     fn read(matches: &ArgMatches, settings: &Settings) -> Result<Self, String> {
         Ok(Self {
             count: matches.get_one::<u64>("count").copied().unwrap_or_default(),
@@ -158,9 +158,10 @@ impl Order {
         })
     }
 
-    /// One hash for all of them: a hash of their own each would take a machine of two cores hours.
-    async fn carry_out(&self, service: &AuthService) -> Result<(), String> {
-        let password = Password::presented(&self.password).ok_or("--password: too long")?;
+    /// Inserts the accounts. They share one password hash: a hash for each would take hours on two cores.
+    async fn insert(&self, service: &AuthService) -> Result<(), String> {
+        let password = Password::presented(&self.password)
+            .ok_or("--password: is longer than 4096 bytes. Fix: use a shorter one")?;
         let mut salt = [0; 16];
         OsRandomness.fill(&mut salt);
         let hash = service.ports.hasher.hash(password, salt).await.map_err(|error| error.to_string())?;
@@ -174,7 +175,7 @@ impl Order {
             .try_fold(0_u64, async |made, new| Ok(made + u64::from(new)))
             .await;
         bar.finish_and_clear();
-        let made = made.map_err(|error| told(&error))?;
+        let made = made.map_err(|error| describe(&error))?;
         let (count, realm, last) = (self.count, &self.realm, fake_address(self.count));
         let there = count - made;
         print(&format!("{made} users made in {realm}, {there} were there already: fake-1@example.org to {last}"));
@@ -182,7 +183,7 @@ impl Order {
     }
 }
 
-fn told(error: &AuthError) -> String {
+fn describe(error: &AuthError) -> String {
     match error {
         AuthError::Port(error) => format!("{error}: {}. Fix: call it again, what is there stays", error.source),
         error => error.to_string(),
@@ -202,8 +203,10 @@ fn progress(count: u64) -> ProgressBar {
 /// Another file, which is a server's way out, would be the wrong advice here.
 fn in_use(error: &str) -> String {
     match error.split_once(". Fix: ") {
-        Some((told, _)) if told.contains("in use by another") => {
-            format!("{told}. Fix: the embedded store has one process: stop the server, call this, and start it again")
+        Some((message, _)) if message.contains("in use by another") => {
+            format!(
+                "{message}. Fix: the embedded store has one process: stop the server, call this, and start it again"
+            )
         }
         _ => error.to_owned(),
     }

@@ -1,4 +1,4 @@
-//! Development's own secrets: made once, kept for this user alone, beside the database.
+//! The secrets that development generates: once, in a file beside the database that only this user can read.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -13,7 +13,7 @@ use super::sources::Found;
 
 const NAMES: &[&str] = &["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN"];
 
-/// Gives the settings what they lack. Nothing is made where nothing lacks.
+/// Adds the missing secrets to the settings. The file is made only if one is missing.
 pub fn add_missing(reader: &mut SettingsReader, file: &Path, fill_random: &dyn Fn(&mut [u8])) {
     let missing: Vec<&str> = NAMES.iter().copied().filter(|name| reader.is_missing(name)).collect();
     if missing.is_empty() {
@@ -54,7 +54,7 @@ fn read(file: &Path) -> Result<Zeroizing<String>, Problem> {
     if mode & 0o077 != 0 {
         return Err(Problem {
             absent: false,
-            what: format!("others may read it (mode {mode:o})"),
+            what: format!("other users can read it (mode {mode:o})"),
             fix: format!("chmod 600 {}", file.display()),
         });
     }

@@ -7,7 +7,7 @@ use super::problems::ConfigProblem;
 use super::settings_registry::{is_known, suggestion};
 use super::sources::Found;
 
-/// The values of the file in its order, and everything that is wrong with it.
+/// The values of the file in its order, and its problems.
 pub fn read(
     environment: &BTreeMap<String, String>,
     path: &Path,

@@ -26,7 +26,7 @@ impl Settings {
     /// Reads the settings, with the source of a migration as the database, and the target.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// Every problem of the settings.
     pub fn load_for_migration(
         sources: Sources,
         wanted: &MigrationUrls,
@@ -75,7 +75,7 @@ fn database(reader: &mut SettingsReader, flag: &str, text: &SecretText, name: Op
     }
 }
 
-/// Makes the source the database of the settings: its secrets are checked.
+/// Sets the source as the database of the settings, so that its secrets are checked.
 fn set(reader: &mut SettingsReader, from: &Database) {
     let origin = "the command line".to_owned();
     reader.unset("MONGO_URL_FILE");

@@ -36,12 +36,12 @@ pub use settings_reference::{ENV_MARK, flags, markdown, text};
 pub use settings_registry::DEFAULT_LIMITS;
 pub use sources::Sources;
 
-/// Which deployment this is.
+/// The kind of deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// Nothing needs to be set.
+    /// No setting is required.
     Development,
-    /// Everything that matters must be.
+    /// Secrets, mail server, proxies and domain are required, and floors hold.
     Production,
 }
 
@@ -56,37 +56,13 @@ impl Environment {
     }
 }
 
-/// Where to listen.
+/// The address to listen on.
 #[derive(Debug, Clone)]
 pub struct Listen {
     /// A name or address of this machine.
     pub host: String,
-    /// 0 takes a free one.
+    /// The port; 0 takes a free one.
     pub port: u16,
-}
-
-impl Listen {
-    /// Where a process of this machine reaches the listener, as `host:port`.
-    #[must_use]
-    pub fn local_address(&self) -> String {
-        let host = match self.host.as_str() {
-            "0.0.0.0" => "127.0.0.1".to_owned(),
-            "::" | "[::]" => "[::1]".to_owned(),
-            host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
-            host => host.to_owned(),
-        };
-        format!("{host}:{}", self.port)
-    }
-}
-
-/// The settings of the listener alone, for a command that must work without the secrets.
-///
-/// # Errors
-/// The settings that can't be used.
-pub fn listen(sources: Sources) -> Result<Listen, ConfigProblems> {
-    let mut reader = settings_reader::SettingsReader::new(sources);
-    let listen = sections::listen(&mut reader);
-    if reader.problems.is_empty() { Ok(listen) } else { Err(ConfigProblems(reader.problems)) }
 }
 
 /// The base of the links in e-mails.
@@ -100,13 +76,6 @@ impl PublicUrl {
         self.0.clone().unwrap_or_else(|| format!("http://{address}"))
     }
 
-    /// Its path, below which a proxy publishes the server; without a slash at its end, and mostly empty.
-    #[must_use]
-    pub fn path(&self) -> String {
-        let uri = self.0.as_deref().and_then(|url| url.parse::<http::Uri>().ok()).unwrap_or_default();
-        uri.path().trim_end_matches('/').to_owned()
-    }
-
     /// Whether it is https.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -114,7 +83,7 @@ impl PublicUrl {
     }
 }
 
-/// What the application is called.
+/// Names of the application.
 #[derive(Debug, Clone)]
 pub struct App {
     /// `APP_NAME`.
@@ -123,10 +92,10 @@ pub struct App {
     pub domain: String,
 }
 
-/// Where accounts live.
+/// The database of the accounts.
 #[derive(Debug, Clone)]
 pub enum Database {
-    /// The embedded store.
+    /// A SQLite file.
     Sqlite {
         /// Its file.
         path: PathBuf,
@@ -141,7 +110,7 @@ pub enum Database {
 }
 
 impl Database {
-    /// What it is called in reports: without user and password.
+    /// Its name in reports, without user and password.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
@@ -159,9 +128,9 @@ impl Database {
 /// How access tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signing {
-    /// With the secret.
+    /// HMAC with `JWT_SECRET`.
     Hs256,
-    /// With a key pair derived from it.
+    /// Ed25519 with a key pair derived from `JWT_SECRET`.
     EdDsa,
 }
 
@@ -170,12 +139,12 @@ pub enum Signing {
 pub struct RateLimits {
     /// `RATE_LIMITS`.
     pub enabled: bool,
-    /// Rows that differ from the tables.
+    /// The limits that differ from the defaults.
     pub changed: Vec<(&'static str, RateQuota)>,
 }
 
 impl RateLimits {
-    /// The quota of a row; what is in no row has the default.
+    /// The quota of a limit; an unknown name has the default quota.
     #[must_use]
     pub fn get(&self, row: &str) -> RateQuota {
         let changed = self.changed.iter().find(|(name, _)| *name == row).map(|(_, quota)| *quota);
@@ -183,7 +152,7 @@ impl RateLimits {
     }
 }
 
-/// What a password hash costs, and how many run.
+/// The cost of a password hash, and how many run at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Hashing {
     /// `ARGON2_MEMORY_KIB`.
@@ -198,7 +167,7 @@ pub struct Hashing {
     pub queue: usize,
 }
 
-/// How long things live.
+/// Lifetimes of tokens, links and codes.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
     /// `ACCESS_TOKEN_TTL`.
@@ -215,21 +184,21 @@ pub struct Lifetimes {
     pub otp: Duration,
 }
 
-/// What a new password must be.
+/// The rules for new passwords.
 #[derive(Debug, Clone, Copy)]
 pub struct Passwords {
-    /// Fewest characters.
+    /// The least number of characters.
     pub min_length: usize,
-    /// Lowest score.
+    /// The least zxcvbn score.
     pub min_score: u8,
 }
 
-/// How logs look.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text, for people.
     Text,
-    /// For machines.
+    /// JSON, for programs.
     Json,
 }
 
@@ -242,7 +211,7 @@ pub struct Log {
     pub level: String,
 }
 
-/// A service that may introspect the tokens of a realm.
+/// A service client: it may introspect the tokens of a realm.
 #[derive(Debug, Clone)]
 pub struct ServiceClientSettings {
     /// The user name of its HTTP Basic credentials.
@@ -253,64 +222,62 @@ pub struct ServiceClientSettings {
     pub realm: Realm,
 }
 
-/// Everything an operator has decided.
+/// All settings of a server, parsed.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Which deployment this is.
+    /// The kind of deployment.
     pub environment: Environment,
     /// The settings below production's floors that `ALLOW_UNSAFE` allows.
     pub allowed_unsafe: Vec<&'static str>,
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: Listen,
     /// The base of links.
     pub public_url: PublicUrl,
-    /// Names.
+    /// Names of the application.
     pub app: App,
-    /// The populations.
+    /// The realms.
     pub realms: Vec<String>,
-    /// Where accounts live.
+    /// The database.
     pub database: Database,
     /// `SESSION_CACHE_TTL`.
     pub session_cache_ttl: Duration,
     /// `REDIS_URL` or `REDIS_HOST` and `REDIS_PORT`.
     pub redis: Option<SecretText>,
-    /// `VALIDATE_CERTS`: certificates of servers must be good.
+    /// `VALIDATE_CERTS`: whether certificates of servers are checked.
     pub validate_certificates: bool,
-    /// `TLS_CA_FILE`: who signs them, where it is a private authority.
+    /// `TLS_CA_FILE`: the certificates of a private authority that signs them.
     pub ca_file: Option<PathBuf>,
     /// The secrets.
     pub secrets: Secrets,
-    /// Where development keeps its own secrets.
+    /// The file of the secrets that development generates.
     pub secrets_file: PathBuf,
     /// How access tokens are signed.
     pub signing: Signing,
-    /// How mail is sent; `None` is the mailbox.
+    /// The SMTP server; `None`: e-mails stay in the development mailbox.
     pub mail: Option<Mail>,
-    /// How texts are sent; `None` is the mailbox.
+    /// The SMS provider; `None`: SMS stay in the development mailbox.
     pub texts: Option<Twilio>,
-    /// The monitoring service.
+    /// Watchman, which audit events are exported to.
     pub watchman: Option<Watchman>,
     /// Rate limits.
     pub limits: RateLimits,
-    /// What texts and calls may cost.
+    /// The quotas of SMS and calls.
     pub sms_quotas: SmsQuotas,
-    /// Proxies that are believed about addresses.
+    /// Proxies whose `X-Forwarded-For` or `Forwarded` counts.
     pub trusted_proxies: Vec<IpNet>,
     /// `KEEP_ALIVE`.
     pub keep_alive: Duration,
-    /// `SHUTDOWN_DELAY`.
-    pub shutdown_delay: Duration,
     /// `MAX_CONNECTIONS`.
     pub max_connections: usize,
     /// `MAX_CONNECTIONS_PER_ADDRESS`.
     pub max_connections_per_address: usize,
     /// Password hashes.
     pub hashing: Hashing,
-    /// How long things live.
+    /// Lifetimes of tokens, links and codes.
     pub lifetimes: Lifetimes,
-    /// New passwords.
+    /// The rules for new passwords.
     pub passwords: Passwords,
-    /// Rules of what people type.
+    /// The rules for addresses and phone numbers.
     pub input: InputRules,
     /// `ACCOUNT_ENUMERATION=allow`.
     pub account_enumeration_allowed: bool,
@@ -328,32 +295,32 @@ pub struct Settings {
     pub dev_mailbox: MailboxAccess,
     /// Logs.
     pub log: Log,
-    /// What is allowed but not wise.
+    /// Risks that the settings allow. A start logs them.
     pub warnings: Vec<String>,
 }
 
 impl Sources {
-    /// Whether a flag, the environment or the `.env` file says that real people are served here. Each has its word: for
-    /// what must not be among them none outweighs another.
+    /// Whether a flag, the environment or the `.env` file says `ENVIRONMENT=production`. The order of precedence does not
+    /// count here: a test kit must not run beside any of them.
     #[must_use]
-    pub fn name_production(&self) -> bool {
-        let places = [
+    pub fn any_names_production(&self) -> bool {
+        let origins = [
             Self { flags: self.flags.clone(), ..Self::default() },
             Self { environment: self.environment.clone(), ..Self::default() },
             Self { dotenv: self.dotenv.clone(), ..Self::default() },
         ];
-        places.into_iter().any(|place| {
-            let named = settings_reader::SettingsReader::new(place).text("ENVIRONMENT");
+        origins.into_iter().any(|origin| {
+            let named = settings_reader::SettingsReader::new(origin).text("ENVIRONMENT");
             named.is_some_and(|found| found.text.trim().eq_ignore_ascii_case(Environment::Production.as_str()))
         })
     }
 }
 
 impl Settings {
-    /// Reads everything. Development generates the secrets it lacks, once; production generates nothing.
+    /// Parses the settings. Development generates missing secrets, once; production generates nothing.
     ///
     /// # Errors
-    /// Everything that is wrong.
+    /// Every problem of the settings.
     pub fn load(sources: Sources, fill_random: &dyn Fn(&mut [u8])) -> Result<Self, ConfigProblems> {
         let mut reader = settings_reader::SettingsReader::new(sources);
         reader.refuse_unknown();

@@ -9,7 +9,7 @@ pub struct ConfigProblem {
     pub name: String,
     /// The origin of its value: a flag, the environment, a file, the defaults.
     pub origin: String,
-    /// What is wrong, as a clause without the name.
+    /// The problem, as a clause without the name.
     pub what: String,
     /// How to fix it.
     pub fix: String,

@@ -1,4 +1,4 @@
-//! Secrets: strong enough, each used once, and in development made once and kept.
+//! Reads the secrets. Each must be strong and used for one purpose; development generates missing ones once.
 
 use std::fmt;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub struct Secrets {
     pub encryption_ring: KeyRing,
     /// Keys the blind indexes.
     pub email_salt: SecretText,
-    /// Opens what is for operators.
+    /// The bearer token of operators.
     pub operator_token: Option<SecretText>,
 }
 

@@ -1,4 +1,4 @@
-//! Reading settings one by one, and collecting what is wrong with them.
+//! Reads settings one by one, and collects their problems.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -66,12 +66,12 @@ impl SettingsReader {
         }
     }
 
-    /// Puts a value in the place of whatever was there.
+    /// Sets a value; an earlier one is replaced.
     pub fn set(&mut self, name: String, found: Found) {
         self.values.insert(name, found);
     }
 
-    /// Forgets a value.
+    /// Removes a value.
     pub fn unset(&mut self, name: &str) {
         self.values.remove(name);
     }
@@ -82,7 +82,7 @@ impl SettingsReader {
         empty(name) && empty(&format!("{name}_FILE"))
     }
 
-    /// Whether something is wrong with a setting, or with the file of it, already.
+    /// Whether a setting, or its file, has a problem already.
     pub fn has_problem(&self, name: &str) -> bool {
         let names = self.problems.iter().flat_map(|problem| problem.name.split(", "));
         names.into_iter().any(|other| other == name || other.strip_suffix("_FILE") == Some(name))
@@ -93,7 +93,7 @@ impl SettingsReader {
         self.problems.push(ConfigProblem { name, origin, what, fix });
     }
 
-    /// A problem of a setting, wherever it came from.
+    /// Adds a problem of a setting, with the origin of its value.
     pub fn refuse(&mut self, name: &str, what: &str, fix: &str) {
         let of_file = || self.values.get(&format!("{name}_FILE")).map(|path| format!("the file {}", path.text));
         let origin = self.values.get(name).filter(|found| !found.text.trim().is_empty());
@@ -102,7 +102,7 @@ impl SettingsReader {
         self.problem(name, &origin, what, fix);
     }
 
-    /// Names in the environment that can only be misspelt settings of ours.
+    /// Adds a problem for each name in the environment that can only be a misspelt setting.
     pub fn refuse_unknown(&mut self) {
         let unknown: Vec<String> = self
             .values
@@ -168,7 +168,7 @@ impl SettingsReader {
         self.text(name).map(|found| SecretText::new(found.text))
     }
 
-    /// What a function makes of a text; `None` with a problem where it refuses.
+    /// The parsed text of a setting; `None` with a problem if the parser refuses it.
     pub fn parsed<T>(&mut self, name: &str, fix: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let found = self.text(name)?;
         match parse(found.text.trim()) {
@@ -180,7 +180,7 @@ impl SettingsReader {
         }
     }
 
-    /// A number within bounds, or a default.
+    /// A number from `least` to `most`, or the default.
     pub fn number<T>(&mut self, name: &str, default: T, least: T, most: T) -> T
     where
         T: FromStr + PartialOrd + Display + Copy,
@@ -188,7 +188,7 @@ impl SettingsReader {
         let fix = format!("use a whole number from {least} to {most}");
         let bounded = |text: &str| match text.parse::<T>() {
             Ok(number) if number >= least && number <= most => Ok(number),
-            _ => Err(format!("\"{text}\" is no such number")),
+            _ => Err(format!("\"{text}\" is not such a number")),
         };
         self.parsed(name, &fix, bounded).unwrap_or(default)
     }
@@ -203,7 +203,7 @@ impl SettingsReader {
         self.parsed(name, &format!("use one of: {}", words.join(", ")), chosen).unwrap_or(default)
     }
 
-    /// Yes or no.
+    /// A switch.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
         let words = [
             ("true", true),
@@ -218,7 +218,7 @@ impl SettingsReader {
         self.choice(name, default, &words)
     }
 
-    /// The same, where zero means "off".
+    /// A duration that may be zero, which means "off".
     pub fn duration_or_zero(&mut self, name: &str, default: Duration) -> Duration {
         let zero = |text: &str| ["0", "0s"].contains(&text).then_some(Duration::ZERO);
         let fix = "write it as 5s or 1m; 0s switches it off";

@@ -7,7 +7,7 @@ use clap::Arg;
 
 use super::settings_registry::{DEFAULT_LIMITS, GROUPS, Setting};
 
-/// What precedes the name of the environment variable in the help of a flag.
+/// The text before the name of the environment variable in the help of a flag.
 pub const ENV_MARK: &str = " [env: ";
 
 /// A flag for each setting, under the heading of its group. A secret has only a flag for its file: every user of the

@@ -16,7 +16,7 @@ pub struct Setting {
     pub name: &'static str,
     /// Its default, in words.
     pub default: &'static str,
-    /// What it means.
+    /// Its meaning, as a phrase without a full stop.
     pub meaning: &'static str,
     /// Whether its value must not be seen: then `NAME_FILE` may hold it, and no flag may.
     pub secret: bool,
@@ -54,7 +54,6 @@ pub const GROUPS: &[SettingGroup] = &[
     open("KEEP_ALIVE", "75s", "time after which an idle connection is closed"),
     open("MAX_CONNECTIONS", "8192", "open connections at most"),
     open("MAX_CONNECTIONS_PER_ADDRESS", "256", "open connections of one address (IPv6: /64) at most; listed proxies have no such limit"),
-    open("SHUTDOWN_DELAY", "0s", "time for which a stopping server still takes requests while `/readyz` is 503, so that balancers send no more"),
     open("API_DOCS", "on", "`off` removes `/openapi.json`, `/docs`, `/redoc` and `/scalar`"),
     open("ALLOW_UNSAFE", "none", "settings that may be below production's floors, as in `OTP_TTL,RATE_LIMITS`"),
     ]),
@@ -194,20 +193,20 @@ pub fn find(name: &str) -> Option<&'static Setting> {
     settings().find(|setting| setting.name == name)
 }
 
-/// Whether a name is a setting, a limit's row, or the file of a secret.
+/// Whether a name is a setting, a rate limit, or the file of a secret.
 pub fn is_known(name: &str) -> bool {
     let of_file = name.strip_suffix("_FILE").and_then(find).is_some_and(|setting| setting.secret);
     find(name).is_some() || of_file || limit_row(name).is_some()
 }
 
-/// The row of the limits that `RATE_LIMIT_LOGIN` and the like are about.
+/// The limit of a setting such as `RATE_LIMIT_LOGIN`.
 pub fn limit_row(name: &str) -> Option<&'static str> {
     let row = name.strip_prefix("RATE_LIMIT_")?;
     DEFAULT_LIMITS.iter().map(|(name, ..)| *name).find(|name| name.to_ascii_uppercase() == row)
 }
 
-/// Whether a name in the environment can only be a misspelt setting of ours. Short names are near to anything, long
-/// ones only to what they were meant to be.
+/// Whether a name in the environment can only be a misspelt setting. Short names may be another program's, so that only
+/// long ones are compared.
 pub fn is_misspelt(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let begins_as_ours = OWN_PREFIXES.iter().any(|prefix| upper.starts_with(prefix));
@@ -223,7 +222,7 @@ fn all_names() -> impl Iterator<Item = String> {
     names.chain(files).chain(rows.map(|(row, ..)| format!("RATE_LIMIT_{}", row.to_ascii_uppercase())))
 }
 
-/// The known name nearest to one that is not, if at most that many letters are others.
+/// The known name that is nearest to an unknown one, if it differs in at most that many letters.
 pub fn nearest(name: &str, most: usize) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     let distances = all_names().map(|known| (strsim::levenshtein(&upper, &known.to_ascii_uppercase()), known));

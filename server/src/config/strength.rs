@@ -1,4 +1,4 @@
-//! Whether a secret is one: long, of no list, random enough, and used for one thing only.
+//! The rules for secrets: long, not published, random enough, and used for one purpose only.
 
 use portcullis_core::model::strength::{StrengthContext, estimate, saved_by_words};
 
@@ -9,7 +9,7 @@ use super::{SecretText, published_secrets};
 pub const SHORTEST: usize = 32;
 /// The fewest of the index key: 128 bits in base64.
 pub const SHORTEST_INDEX_KEY: usize = 22;
-/// How much words may save, in powers of ten. One random secret in 10^10 saves as much.
+/// The most guesses that words may save, as a power of ten. One random secret in 10^10 saves as many.
 const MADE_OF_WORDS: f64 = 10.0;
 /// The fewest guesses, as a power of ten: 66 bits.
 const MIN_GUESSES_LOG10: f64 = 20.0;
@@ -22,7 +22,7 @@ const CURRENT_YEAR: i32 = 2026;
 /// The fix of nearly everything that can be wrong with a secret.
 pub const GENERATE: &str = "use the output of `portcullis keys generate`";
 
-/// Secrets that stand in readmes, tutorials and lists; compared without case and separators.
+/// Secrets of readmes, tutorials and lists; compared without case and separators.
 const WELL_KNOWN: &[&str] = &[
     "yourgeneratedjwtsecrethere",
     "yourgeneratedencryptionkeyhere",
@@ -50,7 +50,7 @@ pub fn check(reader: &mut SettingsReader, name: &str, text: &str, shortest: usiz
     let length = text.chars().count();
     let what = published(text).map(str::to_owned).or_else(|| {
         if length < shortest {
-            return Some(format!("is {length} characters long, {shortest} are the least"));
+            return Some(format!("is {length} characters long, and needs at least {shortest}"));
         }
         weakness(text).map(str::to_owned)
     });
@@ -59,14 +59,13 @@ pub fn check(reader: &mut SettingsReader, name: &str, text: &str, shortest: usiz
     }
 }
 
-/// Why nothing should be a secret that everyone can read.
+/// Why a published text must not be a secret.
 fn published(text: &str) -> Option<&'static str> {
     let plain: String = text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     if WELL_KNOWN.iter().any(|known| plain.contains(known)) {
         return Some("is a value from a readme or a tutorial, which attackers try first");
     }
-    published_secrets::contains(text)
-        .then_some("stands in public source code, and attackers have lists of such secrets")
+    published_secrets::contains(text).then_some("is in public source code, and attackers have lists of such secrets")
 }
 
 /// Why a text is easy to guess, whatever its length. No secret that was generated is.
@@ -96,7 +95,7 @@ fn weakness(text: &str) -> Option<&'static str> {
     published(&decoded).or_else(|| weakness(&decoded))
 }
 
-/// Why 32 bytes are no key for encryption.
+/// Why 32 bytes must not be an encryption key.
 pub fn key_weakness(key_text: &str, key: &[u8; 32]) -> Option<&'static str> {
     let plain = published_secrets::printable(key).is_some();
     published(key_text).or_else(|| plain.then_some("is text in base64, not random bytes"))

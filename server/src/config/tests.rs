@@ -1,4 +1,4 @@
-//! What the settings accept and refuse.
+//! The settings that are accepted and refused.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Database, Settings, Sources};
 use crate::http::routes;
 
-/// Of a development that is meant, unless they say otherwise.
+/// Settings of development, unless they name another environment.
 fn sources(folder: &Path, environment: &[(&str, &str)], dotenv: Option<&str>) -> Sources {
     let meant = [("ENVIRONMENT", "development")];
     Sources {
@@ -46,10 +46,10 @@ fn development_needs_nothing_and_keeps_its_secrets() {
     assert_eq!(first.realms, ["User1", "User2"]);
     std::fs::set_permissions(&first.secrets_file, std::fs::Permissions::from_mode(0o644)).unwrap();
     let refused = Settings::load(sources(folder.path(), &[], None), &fill).unwrap_err().to_string();
-    assert!(refused.contains("others may read it"), "{refused}");
+    assert!(refused.contains("other users can read it"), "{refused}");
 }
 
-/// What a start without `ENVIRONMENT` says; empty if it is not refused.
+/// The refusal of a start without `ENVIRONMENT`; empty if it starts.
 fn without_environment(name: &str, value: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut sources = sources(folder.path(), &[(name, value)], None);
@@ -70,9 +70,9 @@ fn development_must_be_meant_where_something_looks_like_production() {
         ("MAIL_SERVER", "smtp.example.com"),
         ("MONGO_URL", "mongodb://127.0.0.1,db.example.com/?replicaSet=rs0"),
     ] {
-        let told = without_environment(name, value);
-        assert!(told.contains("ENVIRONMENT") && told.contains(name), "{name}: {told}");
-        assert!(told.contains("ENVIRONMENT=production") && told.contains("ENVIRONMENT=development"), "{told}");
+        let message = without_environment(name, value);
+        assert!(message.contains("ENVIRONMENT") && message.contains(name), "{name}: {message}");
+        assert!(message.contains("ENVIRONMENT=production") && message.contains("ENVIRONMENT=development"), "{message}");
     }
     for (name, value) in [
         ("HOST", "127.0.0.1"),
@@ -114,9 +114,9 @@ fn production_has_floors_that_only_their_names_lift() {
         ("PUBLIC_URL", "http://auth.example.com"),
     ];
     let all: Vec<(&str, &str)> = unsafe_values.into_iter().chain([proxies]).collect();
-    let told = refused(&all);
+    let message = refused(&all);
     for (name, value) in unsafe_values {
-        assert!(told.contains(name), "{name} in {told}");
+        assert!(message.contains(name), "{name} in {message}");
         let allowed = load(&[(name, value), proxies, ("ALLOW_UNSAFE", name)]).unwrap();
         assert!(allowed.warnings.iter().any(|warning| warning.contains(name)), "{:?}", allowed.warnings);
     }
@@ -127,11 +127,11 @@ fn production_has_floors_that_only_their_names_lift() {
 
 #[test]
 fn production_names_every_problem_at_once() {
-    let told = problems(&[("ENVIRONMENT", "production")], None);
+    let message = problems(&[("ENVIRONMENT", "production")], None);
     for name in ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER", "APP_DOMAIN", "TRUSTED_PROXIES"] {
-        assert!(told.contains(name), "{name} in {told}");
+        assert!(message.contains(name), "{name} in {message}");
     }
-    assert!(told.contains("Fix:"));
+    assert!(message.contains("Fix:"));
     let below = problems(&[("ENVIRONMENT", "production"), ("RATE_LIMITS", "off"), ("OTP_TTL", "1h")], None);
     assert!(below.contains("JWT_SECRET") && below.contains("RATE_LIMITS") && below.contains("OTP_TTL"), "{below}");
 }
@@ -166,16 +166,16 @@ fn production_refuses_files_that_others_can_read_or_write() {
     for (name, mode, ..) in modes {
         with_mode(&at(name), mode);
     }
-    let told = load();
+    let message = load();
     for (name, _, fix, what) in modes {
         let fix = format!("{fix} {}.", at(name).display());
-        assert!(told.contains(&fix) && told.contains(what), "{fix}, {what} in {told}");
+        assert!(message.contains(&fix) && message.contains(what), "{fix}, {what} in {message}");
     }
     for (name, ..) in modes {
         with_mode(&at(name), if name == "data" { 0o700 } else { 0o600 });
     }
-    let told = load();
-    assert!(!told.contains("chmod") && told.contains("MAIL_SERVER"), "{told}");
+    let message = load();
+    assert!(!message.contains("chmod") && message.contains("MAIL_SERVER"), "{message}");
     with_mode(&at("data"), 0o1777);
     assert!(load().contains("a folder of its own"), "a shared folder keeps its mode");
 }
@@ -196,10 +196,10 @@ fn weak_secrets_are_refused_and_never_shown() {
         ("OPERATOR_TOKEN", "your_generated_jwt_secret_here_1234567"),
         ("ENCRYPTION_KEY", "not a key"),
     ];
-    let told = problems(&weak, None);
+    let message = problems(&weak, None);
     for (name, value) in weak {
-        assert!(told.contains(name), "{name} in {told}");
-        assert!(!told.contains(value), "{value} in {told}");
+        assert!(message.contains(name), "{name} in {message}");
+        assert!(!message.contains(value), "{value} in {message}");
     }
     let same = "kX9vQ2mT7rB4nL8wZ1cF6hJ3pD5sG0yA-u_e";
     assert!(problems(&[("JWT_SECRET", same), ("EMAIL_SALT", same)], None).contains("same value as JWT_SECRET"));
@@ -209,8 +209,11 @@ fn weak_secrets_are_refused_and_never_shown() {
 
 #[test]
 fn unknown_settings_are_errors_with_a_suggestion() {
-    let told = problems(&[], Some("APP_NAME=x\nDATABSE_URL=sqlite://x.db\n"));
-    assert!(told.contains("DATABSE_URL (from .env line 2)") && told.contains("did you mean DATABASE_URL"), "{told}");
+    let message = problems(&[], Some("APP_NAME=x\nDATABSE_URL=sqlite://x.db\n"));
+    assert!(
+        message.contains("DATABSE_URL (from .env line 2)") && message.contains("did you mean DATABASE_URL"),
+        "{message}"
+    );
     assert!(problems(&[("RATE_LIMIT_LOGN", "5/min")], None).contains("RATE_LIMIT_LOGN"));
     assert!(problems(&[("PASSWORD_MIN_LENGHT", "9")], None).contains("did you mean PASSWORD_MIN_LENGTH"));
     let folder = tempfile::tempdir().unwrap();
@@ -241,8 +244,8 @@ fn values_that_cannot_be_are_refused() {
         ("ENVIRONMENT", "staging"),
         ("PUBLIC_URL", "ftp://x"),
     ] {
-        let told = problems(&[(name, value)], None);
-        assert!(told.contains(name) && told.contains("the environment"), "{name}={value}: {told}");
+        let message = problems(&[(name, value)], None);
+        assert!(message.contains(name) && message.contains("the environment"), "{name}={value}: {message}");
     }
 }
 
@@ -285,20 +288,23 @@ fn one_wrong_section_hides_no_other() {
         ("WATCHMAN_URL", "rubbish"),
         ("TWILIO_BASE_URL", "rubbish"),
     ];
-    let told = problems(&wrong, None);
+    let message = problems(&wrong, None);
     for (name, _) in wrong.iter().filter(|(name, _)| *name != "MAIL_SERVER") {
-        assert!(told.contains(name), "{name} in {told}");
+        assert!(message.contains(name), "{name} in {message}");
     }
-    assert!(!told.contains("JWT_SECRET"), "where secrets would be kept is not known, which is one problem: {told}");
+    assert!(
+        !message.contains("JWT_SECRET"),
+        "where secrets would be kept is not known, which is one problem: {message}"
+    );
 }
 
 #[test]
-fn every_wrong_line_of_dotenv_is_told_and_none_shown() {
-    let told = problems(&[], Some("APP_NAME=a b c\nREALMS=health\nMAIL_PASSWORD=hush hush\nNOPE_NOPE=1\n"));
+fn every_wrong_line_of_dotenv_is_reported_and_none_is_shown() {
+    let message = problems(&[], Some("APP_NAME=a b c\nREALMS=health\nMAIL_PASSWORD=hush hush\nNOPE_NOPE=1\n"));
     for part in [".env line 1", "REALMS (from .env line 2)", ".env line 3", "NOPE_NOPE (from .env line 4)"] {
-        assert!(told.contains(part), "{part} in {told}");
+        assert!(message.contains(part), "{part} in {message}");
     }
-    assert!(!told.contains("hush"), "{told}");
+    assert!(!message.contains("hush"), "{message}");
     let twice = problems(&[], Some("APP_NAME=a\nPORT=1\nAPP_NAME=b\n"));
     assert!(twice.contains("APP_NAME (from .env line 3): is in the file twice"), "{twice}");
     assert_eq!(load(&[], Some("\u{feff}APP_NAME=first\nexport PORT=1234\n")).app.name, "first");
@@ -309,8 +315,8 @@ fn a_dollar_in_dotenv_never_disappears_silently() {
     for line in
         ["MAIL_PASSWORD=pa$word", "MAIL_PASSWORD=\"pa$wo rd\"", "MAIL_PASSWORD=pa${NO_SUCH_NAME}", "APP_NAME=x$"]
     {
-        let told = problems(&[], Some(line));
-        assert!(told.contains("has a $") && !told.contains("word."), "{line}: {told}");
+        let message = problems(&[], Some(line));
+        assert!(message.contains("has a $") && !message.contains("word."), "{line}: {message}");
     }
     // here dotenvy takes the quote for the end of the name, and cannot read on
     assert!(
@@ -335,8 +341,8 @@ fn secrets_that_are_patterns_are_refused() {
         ("ABCDEFGHIJKLMNOP0123456789qponmlkjih", "a sequence"),
         ("asdfghjkl-qwertyuiop-zxcvbnm-0192837465", "tutorial"),
     ] {
-        let told = problems(&[("JWT_SECRET", weak)], None);
-        assert!(told.contains(why) && !told.contains(weak), "{told}");
+        let message = problems(&[("JWT_SECRET", weak)], None);
+        assert!(message.contains(why) && !message.contains(weak), "{message}");
     }
     for _ in 0..200 {
         let secrets = super::keys::generate(&fill);
@@ -348,8 +354,8 @@ fn secrets_that_are_patterns_are_refused() {
 fn one_value_is_for_one_secret() {
     let key = super::keys::encryption_key(&fill);
     let unpadded = key.trim_end_matches('=');
-    let told = problems(&[("ENCRYPTION_KEY", &format!("1:{key}")), ("JWT_SECRET", unpadded)], None);
-    assert!(told.contains("ENCRYPTION_KEY (from the environment): has the same value as JWT_SECRET"), "{told}");
+    let message = problems(&[("ENCRYPTION_KEY", &format!("1:{key}")), ("JWT_SECRET", unpadded)], None);
+    assert!(message.contains("ENCRYPTION_KEY (from the environment): has the same value as JWT_SECRET"), "{message}");
     assert!(problems(&[("ENCRYPTION_KEY", &format!("2:{key},1:{unpadded}"))], None).contains("has one value twice"));
     let secret = super::keys::text(&fill);
     let clients = format!("a:{secret}@User1,b:{secret}@User1");
@@ -379,14 +385,14 @@ fn a_problem_of_a_secret_file_names_the_file() {
     std::fs::write(folder.path().join("jwt"), "short\n").unwrap();
     std::fs::write(folder.path().join("salt"), "\n").unwrap();
     let files = [("JWT_SECRET_FILE", "jwt"), ("EMAIL_SALT_FILE", "salt")];
-    let told = Settings::load(sources(folder.path(), &files, None), &fill).unwrap_err().to_string();
-    assert!(told.contains("JWT_SECRET (from the file jwt): is 5 characters"), "{told}");
-    assert!(told.contains("EMAIL_SALT_FILE (from the environment): salt is empty"), "{told}");
-    assert!(!told.contains("is not set"), "{told}");
+    let message = Settings::load(sources(folder.path(), &files, None), &fill).unwrap_err().to_string();
+    assert!(message.contains("JWT_SECRET (from the file jwt): is 5 characters"), "{message}");
+    assert!(message.contains("EMAIL_SALT_FILE (from the environment): salt is empty"), "{message}");
+    assert!(!message.contains("is not set"), "{message}");
 }
 
 #[test]
-fn kept_secrets_are_made_only_where_one_is_missing_and_only_once() {
+fn development_secrets_are_generated_only_if_one_is_missing_and_only_once() {
     let folder = tempfile::tempdir().unwrap();
     let given = super::keys::generate(&fill);
     let settings = Settings::load(sources(folder.path(), &[], Some(&given)), &fill).unwrap();
@@ -400,11 +406,11 @@ fn kept_secrets_are_made_only_where_one_is_missing_and_only_once() {
     assert!(many.iter().all(|one| one.secrets.encryption_ring.0 == many[0].secrets.encryption_ring.0));
     let left: Vec<_> = std::fs::read_dir(folder.path().join("data")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left, ["secrets.env"]);
-    // what somebody has spoilt is told with its place
+    // a broken file is reported with its path
     let weak = std::fs::read_to_string(&settings.secrets_file).unwrap().replace("JWT_SECRET=", "JWT_SECRET=x\nX=");
     std::fs::write(&settings.secrets_file, weak).unwrap();
-    let told = Settings::load(sources(folder.path(), &[], None), &fill).unwrap_err().to_string();
-    assert!(told.contains("JWT_SECRET (from the file ") && told.contains("data/secrets.env"), "{told}");
+    let message = Settings::load(sources(folder.path(), &[], None), &fill).unwrap_err().to_string();
+    assert!(message.contains("JWT_SECRET (from the file ") && message.contains("data/secrets.env"), "{message}");
 }
 
 #[test]
@@ -417,8 +423,11 @@ fn a_name_in_another_case_is_a_mistake() {
         ("RATE_LIMIT_LOGN", "RATE_LIMIT_LOGIN"),
         ("JWT_SECERT_FILE", "JWT_SECRET_FILE"),
     ] {
-        let told = problems(&[(wrong, "x")], None);
-        assert!(told.contains(&format!("{wrong} (from")) && told.contains(&format!("did you mean {right}?")), "{told}");
+        let message = problems(&[(wrong, "x")], None);
+        assert!(
+            message.contains(&format!("{wrong} (from")) && message.contains(&format!("did you mean {right}?")),
+            "{message}"
+        );
     }
 }
 
@@ -497,18 +506,6 @@ fn no_realm_takes_the_place_of_a_path_of_the_system() {
 }
 
 #[test]
-fn the_path_of_the_public_url_is_no_path_of_the_server() {
-    let path = |url: &str| load(&[("ENVIRONMENT", "development"), ("PUBLIC_URL", url)], None).public_url.path();
-    assert_eq!(path("https://example.com"), "");
-    assert_eq!(path("https://example.com/auth/"), "/auth");
-    assert_eq!(path("https://example.com:8443/a/b"), "/a/b");
-    for taken in ["User1", "docs", "health/auth", ".well-known"] {
-        let url = format!("https://example.com/{taken}");
-        assert!(problems(&[("PUBLIC_URL", &url)], None).contains("a path of this server"), "{taken}");
-    }
-}
-
-#[test]
 fn the_secret_of_tokens_may_be_a_ring() {
     let new = super::keys::text(&fill);
     let other = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";
@@ -524,7 +521,7 @@ fn the_secret_of_tokens_may_be_a_ring() {
     let refused = |text: &str| problems(&[("ENVIRONMENT", "development"), ("JWT_SECRET", text)], None);
     assert!(refused(&format!("2:{new},2:{other}")).contains("has the id 2 twice"));
     assert!(refused(&format!("2:{new},1:{new}")).contains("JWT_SECRET"), "one secret twice");
-    assert!(refused(&format!("2:{new},1:Zq3vX8kLm2Rt7YwB5nJc9Hd")).contains("32 are the least"));
+    assert!(refused(&format!("2:{new},1:Zq3vX8kLm2Rt7YwB5nJc9Hd")).contains("needs at least 32"));
 }
 
 #[test]
@@ -538,7 +535,7 @@ fn a_setting_may_have_its_better_name() {
         refused(&both, Some(&format!("EMAIL_SALT={salt}\n"))).contains("INDEX_KEY (from the environment): EMAIL_SALT")
     );
     let short = refused(&[("ENVIRONMENT", "development"), ("INDEX_KEY", "short")], None);
-    assert!(short.contains("as INDEX_KEY") && short.contains("22 are the least"), "{short}");
+    assert!(short.contains("as INDEX_KEY") && short.contains("needs at least 22"), "{short}");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), salt).unwrap();
     let from_file = [("ENVIRONMENT", "development"), ("INDEX_KEY_FILE", "key")];
@@ -564,10 +561,10 @@ fn every_flag_has_a_heading_and_names_its_environment_variable() {
 }
 
 #[test]
-fn what_looks_like_production_is_told_everything_that_production_needs() {
-    let told = without_environment("APP_DOMAIN", "auth.example.com");
+fn a_start_that_looks_like_production_lists_everything_that_production_needs() {
+    let message = without_environment("APP_DOMAIN", "auth.example.com");
     for name in ["ENVIRONMENT", "JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER", "TRUSTED_PROXIES"] {
-        assert!(told.contains(&format!("{name} (from")), "{name} in {told}");
+        assert!(message.contains(&format!("{name} (from")), "{name} in {message}");
     }
     let misspelt = problems(&[("ENVIRONMENT", "prod")], None);
     assert!(misspelt.contains("use one of") && misspelt.contains("MAIL_SERVER"), "{misspelt}");

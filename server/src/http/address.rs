@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_cannot_say_who_they_are() {
+    fn an_unlisted_peer_cannot_choose_its_address() {
         assert_eq!(seen("203.0.113.9", &[], &[("x-forwarded-for", "1.2.3.4")]), "203.0.113.9");
         assert_eq!(seen("203.0.113.9", &["10.0.0.0/8"], &[("x-forwarded-for", "1.2.3.4")]), "203.0.113.9");
     }

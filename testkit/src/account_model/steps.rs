@@ -13,8 +13,8 @@ const PASSWORDS: [&str; 2] = ["kq7!Zp2#vW9x-tulip", "Mj4$rB8?nL1c-garden"];
 /// Before and after everything that has an end; three weeks are less than a session may lie unused, and twice three
 /// weeks are more: what lives on was extended in between.
 const PAUSES: [Seconds; 13] = [5, 57, 61, 180, 290, 310, 910, 1790, 1840, 86_390, 86_410, 21 * 86_400, 31 * 86_400];
-/// A session that was left alone for so long matters: will a refresh extend it?
-const LEFT_ALONE: Seconds = 20 * 86_400;
+/// Sessions that were unused for this time are refreshed, to test that a refresh extends them.
+const UNUSED_FOR: Seconds = 20 * 86_400;
 
 /// One step. `nth` counts back from the newest.
 #[derive(Debug, Clone)]
@@ -164,10 +164,10 @@ pub fn apt_steps(model: &Model) -> Vec<Step> {
             if account.disabled {
                 apt.push(Step::Enable { realm, email: account.email });
             }
-            let alone = |session: &Session| session.idle_expires - model.now < IDLE - LEFT_ALONE;
+            let alone = |session: &Session| session.idle_expires - model.now < IDLE - UNUSED_FOR;
             if account.sessions.iter().any(alone) {
                 apt.push(Step::Refresh { nth: 0, lost: false, elsewhere: false });
-                apt.push(Step::Pass { seconds: LEFT_ALONE });
+                apt.push(Step::Pass { seconds: UNUSED_FOR });
             }
             if account.reset.is_some() {
                 apt.push(Step::Reset { nth: 0, any: false, password: account.password });

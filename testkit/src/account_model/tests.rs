@@ -208,7 +208,7 @@ impl Harness for OverForgetful {
 }
 
 #[test]
-fn a_disabled_account_answers_as_nobodys_and_comes_back_with_its_password_alone() {
+fn a_disabled_account_answers_like_an_unknown_one_and_needs_its_password_after_enabling() {
     let (realm, email) = (TestRealm::First, ADA);
     let steps = [
         Step::RequestReset { realm, email },

@@ -1,4 +1,4 @@
-//! The contract of the audit log.
+//! Contract cases of the audit log.
 
 use std::time::Duration;
 

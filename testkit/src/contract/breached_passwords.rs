@@ -1,4 +1,4 @@
-//! The contract of the list of breached passwords.
+//! Contract cases of the list of breached passwords.
 
 use super::{Case, Outcome, Setup};
 use crate::samples::password;

@@ -1,4 +1,4 @@
-//! The contract of the check value store.
+//! Contract cases of the check value store.
 
 use std::sync::Arc;
 

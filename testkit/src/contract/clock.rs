@@ -1,4 +1,4 @@
-//! The contract of the clock.
+//! Contract cases of the clock.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The contract of the database: a unit of work is stored as a whole, with its jobs and events, or not at all.
+//! Contract cases of the database: a unit of work is stored as a whole, with its jobs and events, or not at all.
 
 use std::sync::Arc;
 use std::time::Duration;

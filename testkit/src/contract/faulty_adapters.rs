@@ -1,4 +1,4 @@
-//! Adapters with a hole each, such as were really shipped elsewhere: the contract names every one of them.
+//! Adapters with one fault each, as they were shipped elsewhere: the contract suite names each of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -210,7 +210,7 @@ fn ports() -> Ports {
 }
 
 #[test]
-fn one_without_a_fault_keeps_every_case() {
+fn a_correct_store_passes_every_case() {
     let fresh = || Backend { session_store: Some(ports().sessions), ..Backend::default() };
     let unproven = block_on(prove(async || Ok(fresh()), Arc::new(Threads)));
     assert!(unproven.is_err(), "a store without the database that commits to it can't be proven");
@@ -222,7 +222,7 @@ fn one_without_a_fault_keeps_every_case() {
 }
 
 #[test]
-fn one_that_compares_before_it_writes_is_caught_by_the_race() {
+fn a_store_that_compares_before_it_writes_fails_the_race() {
     let caught = caught(|| {
         let ports = ports();
         let (inner, sessions) = (ports.database, ports.sessions);
@@ -233,7 +233,7 @@ fn one_that_compares_before_it_writes_is_caught_by_the_race() {
 }
 
 #[test]
-fn one_that_mixes_realms_is_caught() {
+fn a_store_that_mixes_realms_fails() {
     let caught = caught(|| {
         let ports = ports();
         let sessions = Arc::new(MixesRealms(ports.sessions));
@@ -243,7 +243,7 @@ fn one_that_mixes_realms_is_caught() {
 }
 
 #[test]
-fn one_that_ignores_expiry_is_caught() {
+fn a_store_that_ignores_expiry_fails() {
     let caught = caught(|| {
         let ports = ports();
         let tokens = Arc::new(IgnoresExpiry(ports.one_time_tokens));
@@ -256,7 +256,7 @@ fn one_that_ignores_expiry_is_caught() {
 }
 
 #[test]
-fn one_that_uses_up_nothing_is_caught() {
+fn a_store_that_never_uses_tokens_up_fails() {
     let caught = caught(|| {
         let ports = ports();
         let database = Arc::new(FaultyDatabase { inner: ports.database, fault: uses_up_nothing });
@@ -267,7 +267,7 @@ fn one_that_uses_up_nothing_is_caught() {
 }
 
 #[test]
-fn one_that_loses_the_second_index_is_caught() {
+fn a_store_without_the_second_index_fails() {
     let caught = caught(|| {
         let store = Arc::new(LosesTheSecondIndex { ports: ports(), emails: Locked::default() });
         Backend { user_store: Some(store.clone()), database: Some(store), ..Backend::default() }
@@ -276,13 +276,13 @@ fn one_that_loses_the_second_index_is_caught() {
 }
 
 #[test]
-fn one_that_counts_after_it_looked_is_caught_by_the_race_alone() {
+fn a_store_that_counts_after_it_read_fails_only_the_race() {
     let caught = caught(|| Backend { rate_limiter: Some(Arc::new(CountsAfterwards::default())), ..Backend::default() });
     assert_eq!(caught, ["rate_limiter::a_racing_crowd_gets_the_burst_and_no_more"]);
 }
 
 #[test]
-fn one_that_hands_a_job_to_two_is_caught() {
+fn a_queue_that_gives_a_job_to_two_workers_fails() {
     let caught = caught(|| {
         let ports = ports();
         let jobs = Arc::new(HandsOutTwice(ports.jobs));
@@ -294,13 +294,13 @@ fn one_that_hands_a_job_to_two_is_caught() {
 }
 
 #[test]
-fn one_that_offers_nothing_has_proven_nothing() {
+fn a_backend_without_ports_passes_nothing() {
     let nothing = block_on(prove(async || Ok(Backend::default()), Arc::new(Threads)));
     assert!(nothing.unwrap_err().iter().any(|broken| broken.why.contains("nothing to prove")));
 }
 
 #[test]
-fn one_that_does_not_come_up_says_so() {
+fn a_backend_that_cannot_be_set_up_fails_every_case_with_its_reason() {
     let down = block_on(prove(async || Err("the server is away".into()), Arc::new(Threads)));
     assert!(down.unwrap_err().iter().all(|broken| broken.to_string().ends_with("the server is away")));
 }

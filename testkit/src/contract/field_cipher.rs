@@ -1,4 +1,4 @@
-//! The contract of the field cipher.
+//! Contract cases of the field cipher.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The contract of the job queue.
+//! Contract cases of the job queue.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

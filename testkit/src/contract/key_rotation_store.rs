@@ -1,4 +1,4 @@
-//! The contract of the key rotation store, over the keys of accounts, registrations and sent messages.
+//! Contract cases of the key rotation store, over the keys of accounts, registrations and sent messages.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

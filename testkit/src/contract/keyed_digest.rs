@@ -1,4 +1,4 @@
-//! The contract of the keyed digest.
+//! Contract cases of the keyed digest.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The contract of the login guard.
+//! Contract cases of the login guard.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The contract of the mailer: of one that has a server to hand messages to.
+//! Contract cases of the mailer: of one that has a server to hand messages to.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The contract of the password hasher.
+//! Contract cases of the password hasher.
 
 use super::{Case, Outcome, Setup, count};
 use crate::samples::password;

@@ -1,4 +1,4 @@
-//! The contract of the source of chance.
+//! Contract cases of the source of randomness.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

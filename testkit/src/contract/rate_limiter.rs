@@ -1,4 +1,4 @@
-//! The contract of the rate limiter.
+//! Contract cases of the rate limiter.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The contract of the registration store.
+//! Contract cases of the registration store.
 
 use std::sync::Arc;
 use std::time::Duration;

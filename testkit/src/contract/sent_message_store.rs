@@ -1,4 +1,4 @@
-//! The contract of the sent message store.
+//! Contract cases of the sent message store.
 
 use super::{Case, Outcome, Setup};
 use crate::samples::{NOW, job_id, person, realm, sealed, user_id};

@@ -1,4 +1,4 @@
-//! The contract of the session store.
+//! Contract cases of the session store.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The contract of the SMS sender: of one that has a service to hand messages to.
+//! Contract cases of the SMS sender: of one that has a service to hand messages to.
 
 use std::time::Duration;
 

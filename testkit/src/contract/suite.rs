@@ -241,7 +241,7 @@ impl fmt::Display for Broken {
 ///     let ports = TestWorld::new(1).ports();
 ///     Ok(Backend { session_store: Some(ports.sessions), database: Some(ports.database), ..Backend::default() })
 /// };
-/// let kept = block_on(prove(fresh, Arc::new(Threads))).expect("it keeps the contract");
+/// let kept = block_on(prove(fresh, Arc::new(Threads))).expect("it passes the contract suite");
 /// assert!(kept > 10);
 /// ```
 ///

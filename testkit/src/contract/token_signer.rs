@@ -1,4 +1,4 @@
-//! The contract of the token signer.
+//! Contract cases of the token signer.
 
 use std::time::Duration;
 

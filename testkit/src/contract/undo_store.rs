@@ -1,4 +1,4 @@
-//! The contract of the undo store: links that are used once and outlive the credentials version, tries, and the
+//! Contract cases of the undo store: links that are used once and outlive the credentials version, tries, and the
 //! reservations of former addresses.
 
 use std::sync::Arc;

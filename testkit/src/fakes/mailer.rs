@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_can_be_looked_into() {
+    fn sent_messages_links_and_codes_can_be_read() {
         let outbox = MailOutbox::default();
         for message in every_message("Ada") {
             send(&outbox, &message).unwrap();

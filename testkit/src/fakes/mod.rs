@@ -1,4 +1,4 @@
-//! A fake for every port, under the port's file name: it holds state, keeps the contract, and breaks on demand.
+//! A fake for every port, under the port's file name: it has state, passes the contract suite, and fails on demand.
 
 // all records at once
 pub mod database;

@@ -253,21 +253,21 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(512))]
 
         #[test]
-        fn what_is_valid_parses((number, code) in phone_text(), email in email_text(), name in name_text()) {
+        fn valid_texts_parse((number, code) in phone_text(), email in email_text(), name in name_text()) {
             prop_assert!(Email::parse(&email).is_ok(), "{email:?}");
             prop_assert!(PersonName::parse(&name).is_ok(), "{name:?}");
             prop_assert!(Phone::parse(&number, &code, PhoneValidation::E164).is_ok(), "{number:?} {code}");
         }
 
         #[test]
-        fn what_is_almost_valid_does_not((number, code) in almost_phone(), email in almost_email(), name in almost_name()) {
+        fn almost_valid_texts_do_not_parse((number, code) in almost_phone(), email in almost_email(), name in almost_name()) {
             prop_assert!(Email::parse(&email).is_err(), "{email:?}");
             prop_assert!(PersonName::parse(&name).is_err(), "{name:?}");
             prop_assert!(Phone::parse(&number, &code, PhoneValidation::E164).is_err(), "{number:?} {code}");
         }
 
         #[test]
-        fn what_is_hostile_breaks_nothing(text in hostile(), code in country_code()) {
+        fn hostile_texts_do_not_panic(text in hostile(), code in country_code()) {
             let _ = Email::parse(&text);
             let _ = PersonName::parse(&text);
             let _ = Phone::parse(&text, &code, PhoneValidation::E164);

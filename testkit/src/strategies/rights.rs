@@ -156,7 +156,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(256))]
 
         #[test]
-        fn what_is_valid_parses(
+        fn valid_texts_parse(
             realm in realm_text(), country in country_code_text(), id in user_id_text(), token in one_time_token_text(),
             otp in otp_text(), code in code_text(),
         ) {
@@ -169,7 +169,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_almost_valid_does_not(
+        fn almost_valid_texts_do_not_parse(
             realm in almost_realm(), country in almost_country_code(), id in almost_user_id(),
             token in almost_one_time_token(), otp in almost_otp(), code in almost_code(), noise in noise(),
         ) {

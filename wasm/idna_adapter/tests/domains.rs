@@ -7,6 +7,6 @@
 mod answers;
 
 #[test]
-fn answers_are_those_of_icu() {
+fn answers_match_icu() {
     answers::check();
 }

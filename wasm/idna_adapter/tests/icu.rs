@@ -145,7 +145,7 @@ fn every_pair_composes_as_there() {
 }
 
 #[test]
-fn sequences_by_chance_are_normalised_as_there() {
+fn random_sequences_are_normalised_like_icu() {
     let active = active();
     let marks: Vec<char> =
         active.iter().copied().filter(|c| CanonicalCombiningClassMapBorrowed::new().get_u8(*c) != 0).collect();

@@ -63,9 +63,9 @@ pub struct MailboxParts {
     pub clock: Arc<dyn Clock>,
     /// The real mail server, if one is set.
     pub forward: Option<Arc<dyn Mailer>>,
-    /// The real telephone service, if one is set.
+    /// The real SMS provider, if one is set.
     pub forward_texts: Option<Arc<dyn SmsSender>>,
-    /// Whether `/dev/mailbox` exists. If not, an SMS without a telephone service fails.
+    /// Whether `/dev/mailbox` exists. If not, an SMS without a provider fails.
     pub shown: bool,
 }
 

@@ -22,7 +22,7 @@ impl SmsSender for DevMailbox {
     ) -> Result<(), SendError> {
         let parts = &self.parts;
         if !parts.shown {
-            return Err(SendError::Never("no telephone service is set (TWILIO_SID)".to_owned()));
+            return Err(SendError::Never("no SMS provider is set (TWILIO_SID)".to_owned()));
         }
         let worded = render(&parts.renderer, &parts.links.app_name, channel, message)?;
         let entry = MailboxEntry {

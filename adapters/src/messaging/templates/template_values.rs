@@ -50,7 +50,7 @@ pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The filter `defang_links`: keeps mail clients from making a link of a name. Anyone can register anyone's address under
+/// The filter `defang_links`: keeps mail clients from making a link of a name. A stranger can register any address under
 /// the name `evil.example`; the mail that greets it must not advertise it. A space after each dot, colon, slash and at
 /// sign that has none: `J.R.` becomes `J. R.`, and `evil.example` is no link any more.
 #[expect(clippy::needless_pass_by_value, reason = "the engine hands filters their arguments by value")]

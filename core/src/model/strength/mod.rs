@@ -121,7 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_persons_own_words_count_against_it() {
+    fn the_persons_own_words_make_a_password_weaker() {
         let john = StrengthContext::new(&["John", "Featherstonehaugh"], Some("john.f@example.com"), "Portcullis", 2026);
         let nobody = StrengthContext::of_year(2026);
         let password = "featherstonehaugh";
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn length_is_no_way_to_keep_us_busy() {
+    fn a_long_password_costs_bounded_time() {
         assert!(estimate(&"aB3".repeat(1_000_000), &StrengthContext::of_year(2026)).score <= 4);
     }
 
@@ -157,7 +157,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn scores_are_those_of_the_oracle(password in "[ -~]{1,14}|[a-e]{1,9}|[0-9./-]{1,12}|[1|!7il4@a0o$5s]{1,10}|[qwertyasdfghzxcvb!@#QWE]{1,10}|[0-9+*/=.-]{3,9}|(19|20)[0-9]{2}[a-z]{2,5}|\\PC{1,8}") {
+        fn scores_match_the_zxcvbn_crate(password in "[ -~]{1,14}|[a-e]{1,9}|[0-9./-]{1,12}|[1|!7il4@a0o$5s]{1,10}|[qwertyasdfghzxcvb!@#QWE]{1,10}|[0-9+*/=.-]{3,9}|(19|20)[0-9]{2}[a-z]{2,5}|\\PC{1,8}") {
             prop_assert_eq!(estimate(&password, &StrengthContext::of_year(oracle_year())).score, oracle(&password));
         }
     }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_are_no_way_to_keep_us_busy() {
+    fn a_password_of_symbols_costs_bounded_time() {
         let signs = "4@8({[<3691!|170$5+7%2".repeat(5);
         assert!(estimate(&signs, &StrengthContext::of_year(2026)).score <= 4);
     }

@@ -71,7 +71,7 @@ impl Accounts<'_> {
         Ok(UnitOfWork { changes, jobs: vec![self.notice(user)?], events })
     }
 
-    /// The notice of the deletion. Its address is sealed under a key of its own: that of the account is gone by then.
+    /// The notice of the deletion. Its address is sealed under a separate key, because the key of the account is deleted before.
     fn notice(self, user: &User) -> Result<Job, AuthError> {
         let Ports { cipher, clock, .. } = &self.service.ports;
         let address = self.service.record_cipher(user)?.email(Field::Email, &user.person.email)?;

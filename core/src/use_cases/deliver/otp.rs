@@ -13,7 +13,7 @@ use crate::service::{AuthService, Ports};
 use crate::use_cases::deliver::Deliveries;
 
 impl Deliveries<'_> {
-    /// The code of a challenge: made here, kept as a digest, sent to the number on record.
+    /// Makes the code of a challenge, stores its digest, and sends it to the number on record.
     pub(super) async fn deliver_otp(
         self,
         job: &Job,

@@ -65,7 +65,7 @@ impl Deliveries<'_> {
         Ok(())
     }
 
-    /// A job of its own for each pending registration, so that each is retried by itself.
+    /// Adds one job for each pending registration, so that each is retried separately.
     pub(super) async fn deliver_again(self, job: &Job, email: &Digest, network: Option<Digest>) -> Result<(), Failure> {
         let Ports { registrations, clock, .. } = &self.service.ports;
         for registration in registrations.find_by_email(&job.realm, email, clock.now()).await? {

@@ -1,5 +1,5 @@
 //! Log in: an e-mail and a password open a session, or ask for a second factor. Known and unknown addresses cost
-//! the same: one look-up of each kind and one hash.
+//! the same: one lookup of each kind and one hash.
 
 use crate::model::client::Client;
 use crate::model::event::EventKind;
@@ -22,7 +22,7 @@ use crate::use_cases::shared::tokens::TokenPair;
 pub enum LoggedIn {
     /// A session.
     Session(TokenPair),
-    /// A challenge: the code of a text is needed too.
+    /// A challenge: the code of an SMS is needed too.
     MfaRequired(OpaqueToken),
 }
 
@@ -62,8 +62,8 @@ impl Logins<'_> {
         self.service.open_session(opened, Vec::new()).await.map(LoggedIn::Session)
     }
 
-    /// One hash, compared with the account and with every pending registration of the address. `None` for a wrong
-    /// password.
+    /// Computes one hash and compares it with the account and every pending registration of the address. `None`: the password
+    /// is wrong.
     async fn check_password(
         self,
         realm: &Realm,
@@ -73,7 +73,7 @@ impl Logins<'_> {
         password: &str,
     ) -> Result<Option<User>, AuthError> {
         let Ports { hasher, .. } = &self.service.ports;
-        // too long to be anyone's: still costs a hash, of nothing
+        // a password that is too long is refused, and costs a hash like any other
         let presented = Password::presented(password).or_else(|| Password::presented(""));
         let Some(presented) = presented else { return Ok(None) };
         let too_long = Password::presented(password).is_none();
@@ -102,7 +102,7 @@ impl Logins<'_> {
         Ok(None)
     }
 
-    /// The operator's parameters have changed since this hash was made. Best effort: a login never fails for it.
+    /// Replaces a hash whose Argon2 parameters are not the current ones. Best effort: its failure does not fail the login.
     async fn rehash_if_outdated(self, user: User, password: &str) -> Result<User, AuthError> {
         let Ports { database, .. } = &self.service.ports;
         let Some(password) = Password::presented(password) else { return Ok(user) };

@@ -1,4 +1,4 @@
-//! Disable and enable: an operator's word about an account. A disabled one answers as one that is not there, keeps its
+//! Disables and enables an account. A disabled one answers like an unknown one, keeps its
 //! address, and has no token of any kind; what it is enabled with is its password, and nothing older.
 
 use crate::model::event::EventKind;
@@ -87,7 +87,7 @@ impl Operators<'_> {
     }
 }
 
-/// An account that was deleted meanwhile is none of anybody's.
+/// An account that was deleted in the meantime is not found.
 fn gone(error: AuthError) -> AuthError {
     match error {
         AuthError::NotAuthenticated => AuthError::NotFound,

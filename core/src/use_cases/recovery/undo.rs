@@ -30,7 +30,7 @@ pub struct UndoPreview {
 /// The effect of an undo link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undone {
-    /// The account has its former state, and a reset link is on its way.
+    /// The account has its former state, and a reset link is sent.
     Restored,
     /// The account is disabled; only an operator can enable it.
     Disabled,

@@ -19,7 +19,7 @@ use crate::use_cases::shared::person::Person;
 
 impl Registrations<'_> {
     /// Makes a pending registration and asks for its mail; the id it would become an account under.
-    /// `known` are violations the caller has found already; they are answered together with ours.
+    /// `known` are violations that the caller has found already; they are reported together with the others.
     ///
     /// # Errors
     /// `Invalid` with everything that is wrong; `EmailTaken` only where the operator allows it; `Overloaded`.

@@ -1,4 +1,4 @@
-//! Authenticate: an access token is as good as its session and its user are right now.
+//! Authenticates a request: an access token is valid only while its session and its user are.
 
 use crate::model::realm::Realm;
 use crate::service::Ports;

@@ -1,4 +1,4 @@
-//! Introspect: the current state of a token, for services that were handed one (RFC 7662).
+//! Introspect: the current state of a token, for services that received one (RFC 7662).
 
 use crate::model::ids::{SessionId, UserId};
 use crate::model::realm::Realm;

@@ -21,7 +21,7 @@ impl Sessions<'_> {
         let Ports { database, sessions, users, clock, .. } = &self.service.ports;
         let token = self.service.parse_refresh(realm, refresh_token).ok_or(AuthError::InvalidGrant)?;
         let digest = self.service.refresh_digest(realm, &token);
-        // Each turn loses only to a rotation that someone else has made meanwhile.
+        // each turn loses only to another rotation in the meantime
         loop {
             let now = clock.now();
             let session = sessions.find(realm, &token.session).await?.ok_or(AuthError::InvalidGrant)?;

@@ -1,4 +1,4 @@
-//! Revoke: a token is handed back (RFC 7009). Either of a session's tokens ends the session, so that none of its
+//! Revokes a token (RFC 7009). Either of a session's tokens ends the session, so that none of its
 //! others stays behind.
 
 use crate::model::event::EventKind;

@@ -58,7 +58,7 @@ impl AuthService {
         self.ports.digests.digest(Domain::ClientAddress, realm, &[&address.bucket()])
     }
 
-    /// Where a login comes from: the client's address and the networks around it.
+    /// The source of a login: the client's address and its networks.
     pub(crate) fn login_source(&self, realm: &Realm, address: &ClientAddress) -> LoginSource {
         let digest =
             |network: Vec<u8>| self.ports.digests.digest(Domain::ClientAddress, realm, &[b"networks", &network]);

@@ -11,25 +11,25 @@ use crate::service::AuthService;
 use crate::use_cases::shared::errors::AuthError;
 
 impl AuthService {
-    /// The violation by a password that attackers try first.
+    /// The violation by a breached password.
     pub(crate) async fn check_breached(&self, password: &Password) -> Result<Option<Violation>, AuthError> {
         let known = self.ports.breached.contains(password).await?;
         Ok(known.then(|| Violation::new("password", Code::PasswordBreached)))
     }
 
-    /// A new password for this user, or all that is wrong with it.
+    /// A new password for this user, or its violations.
     pub(crate) async fn acceptable_password(&self, user: &User, new: &str) -> Result<Password, AuthError> {
         let context = self.strength_context(&self.decrypt_profile(user)?);
         let parsed = parse_password(new, &self.policy.passwords, &context);
-        let breach = match Password::presented(new) {
+        let breached = match Password::presented(new) {
             Some(presented) => self.check_breached(&presented).await?,
             None => None,
         };
-        match (parsed, breach) {
+        match (parsed, breached) {
             (Ok(password), None) => Ok(password),
-            (Ok(_), Some(breach)) => Err(AuthError::Invalid(vec![breach])),
-            (Err(mut violations), breach) => {
-                violations.extend(breach);
+            (Ok(_), Some(breached)) => Err(AuthError::Invalid(vec![breached])),
+            (Err(mut violations), breached) => {
+                violations.extend(breached);
                 Err(AuthError::Invalid(violations))
             }
         }

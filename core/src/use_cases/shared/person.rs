@@ -1,4 +1,4 @@
-//! Sealing a person on the way in, opening one on the way out to the person.
+//! Seals the values of a person, and opens them for that person.
 
 use crate::model::country::{Country, CountryCode};
 use crate::model::email::Email;

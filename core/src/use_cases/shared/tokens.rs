@@ -57,7 +57,7 @@ impl AuthService {
         SecretString::new(URL_SAFE_NO_PAD.encode(*bytes))
     }
 
-    /// A refresh token of ours; `None` for anything we did not make for that realm.
+    /// Parses a refresh token; `None` if this server did not make it for that realm.
     pub(crate) fn parse_refresh(&self, realm: &Realm, text: &str) -> Option<RefreshToken> {
         if text.len() != 86 {
             return None;

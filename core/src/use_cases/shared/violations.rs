@@ -34,7 +34,7 @@ impl AuthService {
         }
     }
 
-    /// Writes down that an address (by its digest) was refused something. Never fails: the refusal stands anyway.
+    /// Records the refusal of an address (by its digest) in the audit log. Best effort: a failure changes nothing about the refusal.
     pub async fn audit_refusal(&self, realm: &Realm, kind: EventKind, who: Digest) {
         let bucket = Bucket { realm: realm.clone(), operation: kind.as_str(), who };
         if let Ok(Some(decision)) = self.take(&bucket, &ONCE).await

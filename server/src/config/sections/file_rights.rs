@@ -57,8 +57,8 @@ fn require_private(reader: &mut SettingsReader, name: &str, path: &Path, mode: &
     reader.problem(name, &shown.to_string(), &what, &fix);
 }
 
-/// The bits that are not needed. The group's are needed where another user owns a file: an orchestrator mounts secrets and
-/// volumes so, and the group is this process's only way in.
+/// The mode bits that are refused. Files of another user may be open to their group: an orchestrator mounts secrets and volumes
+/// in this way, and the process can read them by the group alone.
 fn shared_bits(owner: u32) -> u32 {
     if owner == rustix::process::geteuid().as_raw() { OTHERS | GROUP } else { OTHERS }
 }

@@ -13,13 +13,13 @@ use crate::config::settings_registry::DEFAULT_LIMITS;
 /// A token bucket: `burst` units, refilled evenly over `period`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateQuota {
-    /// At once.
+    /// Requests at once.
     pub burst: u32,
-    /// Until an empty bucket is full.
+    /// The time in which an empty bucket becomes full.
     pub period: Duration,
 }
 
-/// The quota of a row of the tables; 100 an hour for what is in none.
+/// The default quota of a limit; 100 an hour for an unknown name.
 pub fn default_quota(row: &str) -> RateQuota {
     let found = DEFAULT_LIMITS.iter().find(|(name, ..)| *name == row);
     let (burst, unit) = found.map_or((100, "h"), |(_, burst, unit)| (*burst, *unit));
@@ -49,13 +49,13 @@ fn quota(text: &str) -> Result<RateQuota, String> {
     Ok(RateQuota { burst, period: unit_of(unit).ok_or_else(refused)? })
 }
 
-const QUOTA_MEND: &str = "write it as 5/min or 3/10min; units are s, min, h and day";
+const QUOTA_FIX: &str = "write it as 5/min or 3/10min; units are s, min, h and day";
 
-/// What texts and calls may cost.
+/// The quotas of SMS and calls.
 pub(super) fn texts(reader: &mut SettingsReader) -> SmsQuotas {
     let default = Policy::default().texts;
     let mut of = |name: &str, default: Quota| {
-        let set = reader.parsed(name, QUOTA_MEND, quota);
+        let set = reader.parsed(name, QUOTA_FIX, quota);
         set.map_or(default, |quota| Quota::new(quota.burst, quota.period))
     };
     SmsQuotas {
@@ -99,7 +99,7 @@ pub(super) fn limits(reader: &mut SettingsReader) -> RateLimits {
     let mut changed = Vec::new();
     for (row, ..) in DEFAULT_LIMITS {
         let name = format!("RATE_LIMIT_{}", row.to_ascii_uppercase());
-        changed.extend(reader.parsed(&name, QUOTA_MEND, quota).map(|quota| (*row, quota)));
+        changed.extend(reader.parsed(&name, QUOTA_FIX, quota).map(|quota| (*row, quota)));
     }
     RateLimits { enabled: reader.choice("RATE_LIMITS", true, &[("on", true), ("off", false)]), changed }
 }

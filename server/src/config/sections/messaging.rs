@@ -1,4 +1,4 @@
-//! How mail and texts are sent, and who watches.
+//! Settings of e-mail, SMS and the audit export.
 
 use portcullis_core::model::email::Email;
 
@@ -7,7 +7,7 @@ use super::web::base_url;
 use crate::config::settings_reader::SettingsReader;
 use crate::config::{App, SecretText, strength};
 
-/// How mail is sent.
+/// The SMTP server.
 #[derive(Debug, Clone)]
 pub struct Mail {
     /// `MAIL_SERVER`.
@@ -28,7 +28,7 @@ pub struct Mail {
     pub from_name: String,
 }
 
-/// How texts are sent.
+/// The Twilio account.
 #[derive(Debug, Clone)]
 pub struct Twilio {
     /// `TWILIO_SID`.
@@ -41,7 +41,7 @@ pub struct Twilio {
     pub base_url: Option<String>,
 }
 
-/// The monitoring service.
+/// The Watchman account.
 #[derive(Debug, Clone)]
 pub struct Watchman {
     /// `Account_id`.
@@ -59,11 +59,11 @@ pub fn mail(reader: &mut SettingsReader, app: &App, production: bool, rules: Inp
         if production {
             reader.refuse(
                 "MAIL_SERVER",
-                "is not set, so that nobody could verify an address",
+                "is not set, so that no address can be verified",
                 "set it to your mail server",
             );
         } else if user.is_some() || password.is_some() {
-            reader.warnings.push("MAIL_SERVER: is not set, so that mail stays in the mailbox".to_owned());
+            reader.warnings.push("MAIL_SERVER: is not set, so that e-mails stay in the development mailbox".to_owned());
         }
         return None;
     };
@@ -72,7 +72,7 @@ pub fn mail(reader: &mut SettingsReader, app: &App, production: bool, rules: Inp
         reader.refuse("MAIL_SSL_TLS", "MAIL_STARTTLS is on too", "TLS begins once: switch one of the two off");
     }
     if production && !tls && !starttls {
-        reader.warnings.push("MAIL_STARTTLS: mail is sent without TLS".to_owned());
+        reader.warnings.push("MAIL_STARTTLS: e-mails are sent without TLS".to_owned());
     }
     let credentials = if reader.flag("USE_CREDENTIALS", true) {
         if user.is_none() || password.is_none() {
@@ -113,7 +113,9 @@ pub fn twilio(reader: &mut SettingsReader, production: bool) -> Option<Twilio> {
         (Some(account), Some(token), Some(number)) => Some(Twilio { account, token, number, base_url }),
         (None, None, None) => {
             if production {
-                reader.warnings.push("TWILIO_SID: no text can be sent, so phones cannot be verified".to_owned());
+                reader
+                    .warnings
+                    .push("TWILIO_SID: is not set, so that no SMS is sent and no phone can be verified".to_owned());
             }
             None
         }
@@ -138,7 +140,7 @@ pub fn watchman(reader: &mut SettingsReader) -> Option<Watchman> {
     }
 }
 
-/// A secret that another service has given: its strength is not ours to judge.
+/// A secret that another service has issued. Its strength is not checked.
 fn third_party_secret(reader: &mut SettingsReader, name: &'static str) -> Option<SecretText> {
     let secret = reader.secret(name)?;
     strength::check_third_party_secret(reader, name, secret.expose());

@@ -1,4 +1,4 @@
-//! The sections, one function each.
+//! Parses the settings, one function for each section.
 
 mod file_rights;
 mod limits;
@@ -25,13 +25,13 @@ pub use messaging::{Mail, Twilio, Watchman};
 pub use stores::sqlite_path;
 pub use web::{Browsers, MailboxAccess};
 
-/// Paths that are not realms.
+/// Paths of the system, which no realm may have.
 const SYSTEM_PATHS: &[&str] = &[
     "health", "livez", "readyz", "metrics", "docs", "redoc", "scalar", "openapi", "problems", "assets", "dev", "demo",
     "static", "__test__",
 ];
 
-/// Reads everything. What is wrong with one section never hides what is wrong with another.
+/// Parses every section. A problem of one section never hides a problem of another.
 pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Option<Settings> {
     let words = [("development", Environment::Development), ("production", Environment::Production)];
     // what else production needs is part of the same refusal, also if the word is misspelt
@@ -52,16 +52,18 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let texts = messaging::twilio(reader, production);
     let watchman = messaging::watchman(reader);
     let realms = realms(reader);
-    require_unambiguous_path(reader, &public_url, &realms);
+    let listen = Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) };
+    let redis = stores::redis(reader, production);
+    let session_cache_ttl = stores::session_cache_ttl(reader);
     let guarded = guarded(reader, environment, &public_url);
     Some(Settings {
         environment,
         allowed_unsafe: guarded.allowed_unsafe,
-        listen: listen(reader),
+        listen,
         public_url,
         app,
-        redis: stores::redis(reader, production),
-        session_cache_ttl: stores::session_cache_ttl(reader),
+        redis,
+        session_cache_ttl,
         signing: signing(reader),
         mail,
         texts,
@@ -69,7 +71,6 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         limits: guarded.limits,
         sms_quotas: limits::texts(reader),
         keep_alive: reader.duration("KEEP_ALIVE", Duration::from_secs(75)),
-        shutdown_delay: reader.duration_or_zero("SHUTDOWN_DELAY", Duration::ZERO),
         max_connections: reader.number("MAX_CONNECTIONS", 8192, 1, 1_000_000),
         max_connections_per_address: reader.number("MAX_CONNECTIONS_PER_ADDRESS", 256, 1, 1_000_000),
         trusted_proxies: guarded.trusted_proxies,
@@ -93,11 +94,6 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         secrets_file: secrets_file?,
         database: database?,
     })
-}
-
-/// Where to listen.
-pub fn listen(reader: &mut SettingsReader) -> Listen {
-    Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) }
 }
 
 /// The settings that have floors in production.
@@ -127,7 +123,7 @@ fn guarded(reader: &mut SettingsReader, environment: Environment, public_url: &P
     guarded
 }
 
-/// Rules of what people type.
+/// The rules for addresses and phone numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct InputRules {
     /// `MAIL_SMTPUTF8`: whether local parts of addresses may go beyond ASCII.
@@ -144,7 +140,7 @@ fn input_rules(reader: &mut SettingsReader) -> InputRules {
     }
 }
 
-/// Beside the database.
+/// The file of generated secrets: in the folder of the database.
 fn secrets_file(reader: &SettingsReader, database: &Database) -> PathBuf {
     let folder = match database {
         Database::Sqlite { path } => path.parent().map_or_else(|| reader.working_dir.clone(), Path::to_path_buf),
@@ -157,7 +153,7 @@ fn path(reader: &mut SettingsReader, name: &str, what: &str, exists: fn(&Path) -
     let found = reader.text(name)?;
     let path = reader.working_dir.join(found.text);
     if !exists(&path) {
-        reader.refuse(name, &format!("{} {what}", path.display()), "set it to one that is there, or remove it");
+        reader.refuse(name, &format!("{} {what}", path.display()), "set it to one that exists, or remove it");
     }
     Some(path)
 }
@@ -166,7 +162,7 @@ fn holds_certificate(path: &Path) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| text.contains("-----BEGIN CERTIFICATE-----"))
 }
 
-/// The parts between commas; `None` where nothing is set.
+/// The parts between commas; `None` if nothing is set.
 fn list(reader: &mut SettingsReader, name: &str) -> Option<Vec<String>> {
     let found = reader.text(name)?;
     Some(found.text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
@@ -206,15 +202,6 @@ fn realms(reader: &mut SettingsReader) -> Vec<String> {
         reader.refuse("REALMS", &format!("\"{name}\" {what}"), "choose another name");
     }
     names
-}
-
-/// Refuses a path of `PUBLIC_URL` that begins like a path of this server: a request could mean either.
-fn require_unambiguous_path(reader: &mut SettingsReader, public_url: &PublicUrl, realms: &[String]) {
-    let first = public_url.path().split('/').nth(1).unwrap_or_default().to_owned();
-    if realms.contains(&first) || first == ".well-known" || SYSTEM_PATHS.contains(&first.as_str()) {
-        let what = format!("has a path that begins with /{first}, which is a path of this server too");
-        reader.refuse("PUBLIC_URL", &what, "choose another path, as in https://example.com/auth");
-    }
 }
 
 fn signing(reader: &mut SettingsReader) -> Signing {

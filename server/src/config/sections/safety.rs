@@ -1,4 +1,4 @@
-//! Safe by default: development must be meant, and production has floors.
+//! Safe defaults: development must be chosen explicitly if something looks like production, and production has floors.
 
 use std::net::IpAddr;
 use std::time::Duration;

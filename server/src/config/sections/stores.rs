@@ -1,4 +1,4 @@
-//! Where accounts, counters and jobs live.
+//! Settings of SQLite, MongoDB and Redis.
 
 use std::path::PathBuf;
 use std::time::Duration;

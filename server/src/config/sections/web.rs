@@ -1,4 +1,4 @@
-//! What the outside sees: names, links, who may call, and who is believed about addresses.
+//! Settings about the outside: names, links, proxies, CORS.
 
 use std::net::IpAddr;
 
@@ -60,7 +60,7 @@ pub fn trusted_proxies(reader: &mut SettingsReader) -> Vec<IpNet> {
     nets
 }
 
-/// Who may read `/dev/*` in development.
+/// The access to `/dev/*` in development.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailboxAccess {
     /// Requests from and to loopback.

@@ -1,4 +1,4 @@
-//! What this process uses, as the operating system counts it.
+//! Memory and processor time of this process, as the operating system counts them.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;

@@ -41,7 +41,7 @@ impl Model {
         let people = self.people(realm);
         let shows = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.token.as_deref() == Some(token));
         if let Some(registration) = people.registrations.iter().find(|registration| shows(&registration.link)) {
-            return self.begin_account(begin, registration);
+            return self.activate_registration(begin, registration);
         }
         match people.accounts.iter().find(|account| account.changes_by(token)) {
             Some(account) => self.change_address(begin, account),
@@ -50,7 +50,7 @@ impl Model {
     }
 
     /// A registration whose link or code was shown becomes an account, unless its address has one.
-    fn begin_account(&self, begin: Story, registration: &Registration) -> Story {
+    fn activate_registration(&self, begin: Story, registration: &Registration) -> Story {
         let realm = begin.realm;
         let people = self.people(realm);
         let (name, email) = (&registration.name, registration.email);
@@ -133,7 +133,7 @@ impl Model {
                 }
             });
             if link.code.as_deref().is_some_and(|right| right.eq_ignore_ascii_case(code)) {
-                return self.begin_account(story, registration);
+                return self.activate_registration(story, registration);
             }
         }
         story.refuse(Refusal::InvalidToken)

@@ -14,14 +14,14 @@ impl Model {
         let Some((account, session, token)) = found else { return begin.refuse(Refusal::InvalidGrant) };
         let name = account.name.clone();
         let Some(known) = account.sessions.get(session) else { return begin };
-        match known.present(token, self.now) {
-            Presented::Theft => begin
+        match known.expected_refresh(token, self.now) {
+            RefreshResult::Theft => begin
                 .change(&name, |account| {
                     account.sessions.remove(session);
                 })
                 .refuse(Refusal::InvalidGrant),
-            Presented::Same(token) => begin.end(Expected::Pair { name, session, token }),
-            Presented::Fresh => {
+            RefreshResult::Same(token) => begin.end(Expected::Pair { name, session, token }),
+            RefreshResult::Fresh => {
                 let (fresh, now) = (known.tokens.len(), self.now);
                 begin
                     .change(&name, |account| {
@@ -35,14 +35,14 @@ impl Model {
     }
 }
 
-enum Presented {
+enum RefreshResult {
     Fresh,
     Same(usize),
     Theft,
 }
 
 impl Session {
-    /// Where a refresh token stands among all that the session ever had.
+    /// The position of a refresh token among all tokens that the session ever had.
     pub fn place_of(&self, text: &str) -> Option<usize> {
         self.tokens.iter().position(|token| token.text.as_deref() == Some(text))
     }
@@ -53,13 +53,15 @@ impl Session {
         at.is_some_and(|token| token.successor.is_none() && !token.tripwire)
     }
 
-    fn present(&self, at: usize, now: i64) -> Presented {
-        let Some(token) = self.tokens.get(at).filter(|token| !token.tripwire) else { return Presented::Theft };
-        let Some(successor) = token.successor else { return Presented::Fresh };
+    fn expected_refresh(&self, at: usize, now: i64) -> RefreshResult {
+        let Some(token) = self.tokens.get(at).filter(|token| !token.tripwire) else { return RefreshResult::Theft };
+        let Some(successor) = token.successor else { return RefreshResult::Fresh };
         match self.tokens.get(successor) {
-            Some(next) if next.successor.is_none() && now - token.rotated_at < REISSUE => Presented::Same(successor),
-            Some(next) if next.successor.is_none() => Presented::Fresh,
-            _ => Presented::Theft,
+            Some(next) if next.successor.is_none() && now - token.rotated_at < REISSUE => {
+                RefreshResult::Same(successor)
+            }
+            Some(next) if next.successor.is_none() => RefreshResult::Fresh,
+            _ => RefreshResult::Theft,
         }
     }
 

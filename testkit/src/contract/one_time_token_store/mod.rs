@@ -1,4 +1,4 @@
-//! The contract of the one-time token store: links here, typed codes in `typed_codes`.
+//! Contract cases of the one-time token store: links here, typed codes in `typed_codes`.
 
 mod typed_codes;
 

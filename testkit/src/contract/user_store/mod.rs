@@ -1,4 +1,4 @@
-//! The contract of the user store: one at a time here, several at once in `races`.
+//! Contract cases of the user store: one at a time here, several at once in `races`.
 
 mod races;
 
