@@ -109,6 +109,12 @@ impl Api {
         Self { client, base: format!("http://{address}"), realm: realm.to_owned(), token: None }
     }
 
+    /// A client of a realm below a URL, such as that of a proxy.
+    #[must_use]
+    pub fn at(client: Client, url: &str, realm: &str) -> Self {
+        Self { client, base: url.to_owned(), realm: realm.to_owned(), token: None }
+    }
+
     /// The same client, with an access token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {

@@ -1,6 +1,7 @@
 //! The real binary: a server that does not outlive its test, and calls of its command line.
 
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -40,25 +41,47 @@ pub fn call(folder: &Path, settings: &[(String, String)], arguments: &[&str]) ->
 /// A server process that does not outlive its test.
 pub struct Process {
     child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Requests to `User1`.
     pub api: Api,
 }
 
 impl Process {
-    /// Starts one with cheap hashes and no limits.
+    /// Starts one with cheap hashes and no limits, unless the settings say otherwise.
     ///
     /// # Panics
     /// When it does not start.
     #[must_use]
     pub fn start(folder: &Path, settings: &[(String, String)]) -> Self {
-        let mut command = command(folder, settings);
-        command.env("PORT", "0").env("ARGON2_MEMORY_KIB", "64").env("ARGON2_ITERATIONS", "1").env("RATE_LIMITS", "off");
-        command.env("PUBLIC_URL", "http://auth.example.com");
+        let usual = [
+            ("PORT", "0"),
+            ("ARGON2_MEMORY_KIB", "64"),
+            ("ARGON2_ITERATIONS", "1"),
+            ("RATE_LIMITS", "off"),
+            ("PUBLIC_URL", "http://auth.example.com"),
+        ];
+        let usual = usual.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self::spawn(command(folder, &[&usual, settings].concat()))
+    }
+
+    /// Starts a command that runs the server, and waits for its banner.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
         let mut banner = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
         let address = line.split("http://").nth(1).expect("an address").trim().parse().expect("an address");
-        Self { child, api: Api::new(address, "User1") }
+        Self { child, address, api: Api::new(address, "User1") }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGKILL.

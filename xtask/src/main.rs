@@ -1,10 +1,11 @@
-//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
+//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | deploy | deploy helm | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
 mod commands;
 mod configuration;
 mod demo;
+mod deploy;
 mod examples;
 mod fuzz;
 mod pack_dictionary;
@@ -19,7 +20,7 @@ mod wasm;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | deploy | deploy helm | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,6 +49,8 @@ fn main() -> ExitCode {
         ["demo"] => wasm::build().and_then(|()| demo::pack()),
         ["demo", "check"] => demo::check(),
         ["configuration"] => configuration::write(),
+        ["deploy"] => deploy::check(),
+        ["deploy", "helm"] => deploy::kubernetes::helm(),
         ["pack-dictionary"] => pack_dictionary::pack(),
         ["breached"] => breached::pack(),
         ["published-secrets"] => published_secrets::pack(),

@@ -10,7 +10,7 @@ use portcullis_test_services::{Services, has};
 
 use crate::commands::{PYTHON, cargo, component, install, installed, npm_packages, python, step};
 use crate::{
-    bench, demo, examples, fuzz, pack_dictionary, reproducible, supply_chain, testkit, unicode, viewers, wasm,
+    bench, demo, deploy, examples, fuzz, pack_dictionary, reproducible, supply_chain, testkit, unicode, viewers, wasm,
 };
 
 /// Line coverage of core below this fails.
@@ -36,6 +36,7 @@ const STEPS: &[Step] = &[
     ("dictionary", Tier::EveryChange, pack_dictionary::check),
     ("unicode", Tier::EveryChange, unicode::check),
     ("demo", Tier::EveryChange, demo::check),
+    ("deploy", Tier::EveryChange, deploy::check),
     ("fmt", Tier::EveryChange, fmt),
     ("clippy", Tier::EveryChange, clippy),
     ("docs", Tier::EveryChange, docs),
@@ -51,6 +52,7 @@ const STEPS: &[Step] = &[
     ("coverage", Tier::EveryChange, coverage),
     ("sbom", Tier::Full, supply_chain::sbom),
     ("published viewers", Tier::Full, viewers::compare),
+    ("helm", Tier::Full, deploy::kubernetes::helm),
     ("fuzz", Tier::Full, fuzz::run),
     ("examples in Go and Java", Tier::Full, examples::go_and_java),
     ("generated secrets", Tier::Full, test_generated_secrets),
@@ -129,6 +131,7 @@ pub fn setup() -> Result<()> {
     if !venv {
         missing.extend(["python3", "python3-venv"]);
     }
+    missing.extend(deploy::missing_packages());
     if std::env::var_os("REDIS_TEST_URL").is_none() && !has("redis-server") {
         missing.push("redis-server");
     }
@@ -208,7 +211,7 @@ pub fn portable() -> Result<()> {
 pub fn test() -> Result<()> {
     let services = Services::start(3)?;
     let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    command.env("REQUIRE_WASM", "1");
+    command.env("REQUIRE_WASM", "1").env("REQUIRE_PRODUCTION", "proxies,mongo");
     command.env("REQUIRE_BACKENDS", "fake,embedded,mongo,redis");
     command.env("MONGO_TEST_URL", &services.mongo_url).env("REDIS_TEST_URL", &services.redis_url);
     step("test", command)?;

@@ -3,7 +3,7 @@ const sans = 'system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sa
 const mono = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace";
 
 Redoc.init(
-  "/openapi.json",
+  "openapi.json",
   {
     expandResponses: "200,201,202",
     nativeScrollbars: true,

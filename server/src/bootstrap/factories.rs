@@ -18,6 +18,7 @@ use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 
 use crate::config::{Hashing, Settings, Signing};
+use crate::http::app::HashesWaiting;
 
 pub fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
     settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}"))).collect()
@@ -58,7 +59,10 @@ impl ConfiguredFiles {
             format!("BREACHED_PASSWORDS_FILE: {error}. Fix: make it a readable text file with one password a line")
         });
         match (renderer, breached) {
-            (Ok(renderer), Ok(breached)) => Ok(Self { renderer: Arc::new(renderer), breached }),
+            (Ok(renderer), Ok(breached)) => {
+                let renderer = Arc::new(renderer.with_path_prefix(settings.public_url.path()));
+                Ok(Self { renderer, breached })
+            }
             (renderer, breached) => {
                 let problems = [renderer.err(), breached.err()];
                 Err(problems.into_iter().flatten().collect::<Vec<_>>().join("\nportcullis: "))
@@ -67,10 +71,14 @@ impl ConfiguredFiles {
     }
 }
 
-pub fn hasher(hashing: &Hashing) -> Result<Argon2Pool, String> {
+/// The hashing threads, and the length of their queue.
+pub fn hasher(hashing: &Hashing) -> Result<(Arc<Argon2Pool>, HashesWaiting), String> {
     let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
     let parameters = Parameters { memory_kib, iterations, parallelism };
-    Argon2Pool::start(parameters, threads, queue).map_err(|error| format!("ARGON2_MEMORY_KIB: {}", error.with_cause()))
+    let pool = Argon2Pool::start(parameters, threads, queue)
+        .map_err(|error| format!("ARGON2_MEMORY_KIB: {}", error.with_cause()))?;
+    let pool = Arc::new(pool);
+    Ok((pool.clone(), Box::new(move || pool.waiting())))
 }
 
 pub fn signer(settings: &Settings, public_url: &str) -> Result<JwtSigner, String> {

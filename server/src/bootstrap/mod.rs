@@ -15,6 +15,7 @@ pub mod testkit;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -37,7 +38,7 @@ use self::factories::{ConfiguredFiles, cipher, digests, hasher, policy, realms, 
 use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
 use crate::config::{Database, Environment, Settings};
-use crate::http::app::{About, App, Count, origin_of};
+use crate::http::app::{About, App, Count, HashesWaiting, origin_of};
 use crate::http::client_disconnect::CancellableHasher;
 use crate::http::known_addresses::KnownAddresses;
 use crate::http::system::services::SharedHealth;
@@ -128,6 +129,7 @@ impl Server {
         };
         let Messaging { mailer, sms_sender, outbox } = Messaging::new(settings, parts)?;
         let about = about(settings, &stores);
+        let (hasher, hashes_waiting) = hasher(&settings.hashing)?;
         let mut counts = stores.counts;
         let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
         let mut ports = Ports {
@@ -141,7 +143,7 @@ impl Server {
             breached: Arc::new(breached),
             cipher,
             digests,
-            hasher: Arc::new(CancellableHasher(Arc::new(hasher(&settings.hashing)?))),
+            hasher: Arc::new(CancellableHasher(hasher)),
             jobs: stores.jobs,
             mailer,
             sms_sender,
@@ -159,7 +161,7 @@ impl Server {
             service.clone(),
             realms,
             renderer,
-            AppParts { mailbox, about, started, redis: stores.redis, counts, public_url },
+            AppParts { mailbox, about, started, redis: stores.redis, counts, public_url, hashes_waiting },
         )?;
         Ok(Self { service, app: Arc::new(app) })
     }
@@ -235,6 +237,7 @@ struct AppParts {
     redis: Option<Arc<Redis>>,
     counts: Vec<Count>,
     public_url: String,
+    hashes_waiting: HashesWaiting,
 }
 
 fn app(
@@ -267,6 +270,7 @@ fn app(
         service_clients: settings.service_clients.clone(),
         https: settings.public_url.is_https(),
         public_origin: origin_of(&parts.public_url),
+        path_prefix: settings.public_url.path(),
         public_url: parts.public_url,
         app_url: settings.browsers.app_url.clone(),
         api_docs: settings.browsers.api_docs,
@@ -278,6 +282,8 @@ fn app(
         counts,
         metrics: recorder.handle(),
         recorder,
+        hashes_waiting: parts.hashes_waiting,
+        draining: AtomicBool::new(false),
         process: crate::http::system::process::ProcessStats::default(),
         about: parts.about,
         started: parts.started,

@@ -15,19 +15,12 @@ pub async fn check_running_server(settings: &Settings) -> CheckResult {
     let Some(token) = &settings.secrets.operator_token else {
         return CheckResult::ok(WHAT, "not asked: OPERATOR_TOKEN is not set");
     };
-    let host = match settings.listen.host.as_str() {
-        "0.0.0.0" => "127.0.0.1".to_owned(),
-        "::" | "[::]" => "[::1]".to_owned(),
-        host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
-        host => host.to_owned(),
-    };
-    let url = format!("http://{host}:{}/health/detailed", settings.listen.port);
+    let address = settings.listen.local_address();
+    let url = format!("http://{address}/health/detailed");
     let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build();
     let Ok(client) = client else { return CheckResult::ok(WHAT, "not asked: no TLS on this machine") };
     match client.get(&url).bearer_auth(token.expose()).send().await {
-        Err(error) if error.is_connect() => {
-            CheckResult::ok(WHAT, format!("none runs at {host}:{}", settings.listen.port))
-        }
+        Err(error) if error.is_connect() => CheckResult::ok(WHAT, format!("none runs at {address}")),
         Err(_) => CheckResult::failed(
             WHAT,
             format!("{url} does not answer within {TIMEOUT:?}"),

@@ -1,10 +1,12 @@
-//! The command line: `portcullis serve`, `keys`, `settings`, `dead-letters`, `migrate-data`, `migrate`, `doctor` and `users`. The
-//! exit code is 0 for success, 1 for a failure, 2 for arguments that can't be parsed.
+//! The command line: `portcullis serve` and the commands for operators and packages. The exit code is 0 for success, 1
+//! for a failure, 2 for arguments that can't be parsed.
 
 mod banner;
 mod dead_letters;
 mod doctor;
+mod healthcheck;
 mod keys;
+mod manual;
 mod migrate;
 mod migrate_data;
 mod progress;
@@ -16,6 +18,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
@@ -51,6 +54,9 @@ fn command() -> Command {
         .subcommand(doctor::command())
         .subcommand(migrate::command())
         .subcommand(users::command())
+        .subcommand(healthcheck::command())
+        .subcommand(manual::completions_command())
+        .subcommand(manual::man_command())
         .subcommand(settings);
     #[cfg(feature = "testkit")]
     let command = command.subcommand(testkit::command());
@@ -77,6 +83,9 @@ pub fn run() -> ExitCode {
         Some(("testkit", flags)) => testkit::run(flags),
         Some(("doctor", wanted)) => doctor::run(wanted),
         Some(("migrate", wanted)) => migrate::run(wanted),
+        Some(("healthcheck", wanted)) => healthcheck::run(wanted),
+        Some(("completions", wanted)) => manual::completions(wanted, command()),
+        Some(("man", wanted)) => manual::man(wanted, command()),
         Some((_, serve)) => start(serve),
         None => start(&matches),
     };
@@ -159,8 +168,14 @@ async fn serve_until_stopped(settings: Settings, randomness: Arc<dyn Randomness>
         }
     });
     let (stop_sender, stopping) = tokio::sync::watch::channel(false);
+    let (app, delay) = (server.app.clone(), settings.shutdown_delay);
     let stop = async move {
         stop.await;
+        if !delay.is_zero() {
+            app.draining.store(true, Ordering::Relaxed);
+            tracing::info!("not ready any more; stops in {} s", delay.as_secs());
+            tokio::time::sleep(delay).await;
+        }
         let _ = stop_sender.send(true);
     };
     let drained = serve::run(listener, router, settings.connection_limits(), stop);

@@ -65,6 +65,30 @@ pub struct Listen {
     pub port: u16,
 }
 
+impl Listen {
+    /// Where a process of this machine reaches the listener, as `host:port`.
+    #[must_use]
+    pub fn local_address(&self) -> String {
+        let host = match self.host.as_str() {
+            "0.0.0.0" => "127.0.0.1".to_owned(),
+            "::" | "[::]" => "[::1]".to_owned(),
+            host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
+            host => host.to_owned(),
+        };
+        format!("{host}:{}", self.port)
+    }
+}
+
+/// The settings of the listener alone, for a command that must work without the secrets.
+///
+/// # Errors
+/// The settings that can't be used.
+pub fn listen(sources: Sources) -> Result<Listen, ConfigProblems> {
+    let mut reader = settings_reader::SettingsReader::new(sources);
+    let listen = sections::listen(&mut reader);
+    if reader.problems.is_empty() { Ok(listen) } else { Err(ConfigProblems(reader.problems)) }
+}
+
 /// The base of the links in e-mails.
 #[derive(Debug, Clone)]
 pub struct PublicUrl(Option<String>);
@@ -74,6 +98,13 @@ impl PublicUrl {
     #[must_use]
     pub fn for_listener(&self, address: SocketAddr) -> String {
         self.0.clone().unwrap_or_else(|| format!("http://{address}"))
+    }
+
+    /// Its path, below which a proxy publishes the server; without a slash at its end, and mostly empty.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let uri = self.0.as_deref().and_then(|url| url.parse::<http::Uri>().ok()).unwrap_or_default();
+        uri.path().trim_end_matches('/').to_owned()
     }
 
     /// Whether it is https.
@@ -267,6 +298,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// `KEEP_ALIVE`.
     pub keep_alive: Duration,
+    /// `SHUTDOWN_DELAY`.
+    pub shutdown_delay: Duration,
     /// `MAX_CONNECTIONS`.
     pub max_connections: usize,
     /// `MAX_CONNECTIONS_PER_ADDRESS`.

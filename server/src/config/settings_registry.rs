@@ -54,6 +54,7 @@ pub const GROUPS: &[SettingGroup] = &[
     open("KEEP_ALIVE", "75s", "time after which an idle connection is closed"),
     open("MAX_CONNECTIONS", "8192", "open connections at most"),
     open("MAX_CONNECTIONS_PER_ADDRESS", "256", "open connections of one address (IPv6: /64) at most; listed proxies have no such limit"),
+    open("SHUTDOWN_DELAY", "0s", "time for which a stopping server still takes requests while `/readyz` is 503, so that balancers send no more"),
     open("API_DOCS", "on", "`off` removes `/openapi.json`, `/docs`, `/redoc` and `/scalar`"),
     open("ALLOW_UNSAFE", "none", "settings that may be below production's floors, as in `OTP_TTL,RATE_LIMITS`"),
     ]),

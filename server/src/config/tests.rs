@@ -506,6 +506,18 @@ fn no_realm_takes_the_place_of_a_path_of_the_system() {
 }
 
 #[test]
+fn the_path_of_the_public_url_is_no_path_of_the_server() {
+    let path = |url: &str| load(&[("ENVIRONMENT", "development"), ("PUBLIC_URL", url)], None).public_url.path();
+    assert_eq!(path("https://example.com"), "");
+    assert_eq!(path("https://example.com/auth/"), "/auth");
+    assert_eq!(path("https://example.com:8443/a/b"), "/a/b");
+    for taken in ["User1", "docs", "health/auth", ".well-known"] {
+        let url = format!("https://example.com/{taken}");
+        assert!(problems(&[("PUBLIC_URL", &url)], None).contains("a path of this server"), "{taken}");
+    }
+}
+
+#[test]
 fn the_secret_of_tokens_may_be_a_ring() {
     let new = super::keys::text(&fill);
     let other = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";

@@ -1,7 +1,7 @@
 //! The state that all handlers share: the use cases, and the operator's settings of HTTP.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use http::{HeaderName, HeaderValue};
@@ -26,6 +26,9 @@ pub type Quotas = dyn Fn(&str) -> Quota + Send + Sync;
 
 /// A counter of an adapter since the start, with the metric's name.
 pub type Count = (&'static str, Arc<AtomicU64>);
+
+/// Asks how many password hashes wait for a thread.
+pub type HashesWaiting = Box<dyn Fn() -> usize + Send + Sync>;
 
 /// Everything a request may need.
 pub struct App {
@@ -59,6 +62,8 @@ pub struct App {
     pub public_url: String,
     /// The origin of `public_url`, as browsers send it; `None` if it has none.
     pub public_origin: Option<HeaderValue>,
+    /// Its path, below which a proxy publishes this server; empty if it has none.
+    pub path_prefix: String,
     /// The application that people log in to, where it is set.
     pub app_url: Option<String>,
     /// Whether the documentation is served.
@@ -77,6 +82,10 @@ pub struct App {
     pub counts: Vec<Count>,
     /// Renders them.
     pub metrics: PrometheusHandle,
+    /// The number of password hashes that wait for a thread.
+    pub hashes_waiting: HashesWaiting,
+    /// Whether the server is about to stop: it is not ready, and each response ends its connection.
+    pub draining: AtomicBool,
     /// What `/health` says of its own process.
     pub process: crate::http::system::process::ProcessStats,
     /// Facts for `/health/detailed`.

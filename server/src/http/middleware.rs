@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
@@ -9,9 +10,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::HOST;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, ETAG,
-    IF_MATCH, ORIGIN, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    COOKIE, ETAG, IF_MATCH, ORIGIN, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
@@ -96,16 +97,19 @@ pub async fn check_head(mut request: Request, next: Next) -> Response {
 pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let id = request_id(&app);
     let by_link = matches!(*request.method(), Method::GET | Method::HEAD);
-    let as_page = prefers_error_page(request.headers());
+    let (as_page, version) = (prefers_error_page(request.headers()), request.version());
     let mut response = next.run(request).instrument(tracing::info_span!("request", %id)).await;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         // an OAuth client reads JSON, whatever its library says in `Accept`
         let as_page = as_page && (by_link || problem.format == ErrorFormat::Problem);
         if !as_page || !write_error_page(&app, &problem, &mut response, &id) {
-            problem.write_body(&mut response, &id);
+            problem.write_body(&mut response, &id, &app.path_prefix);
         }
     }
     let headers = response.headers_mut();
+    if app.draining.load(Ordering::Relaxed) && version <= Version::HTTP_11 {
+        headers.insert(CONNECTION, const { HeaderValue::from_static("close") });
+    }
     headers.reserve(SECURITY_HEADERS.len() + 4);
     for (name, value) in SECURITY_HEADERS {
         headers.insert(name, value);

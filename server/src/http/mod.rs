@@ -18,6 +18,7 @@ mod negotiation;
 mod openapi;
 pub mod openapi_document;
 mod pages;
+pub mod path_prefix;
 mod problem;
 mod rate_limit;
 mod refresh_cookie;

@@ -48,7 +48,7 @@ pub fn document(app: &App) -> Value {
                             `code`; the OAuth endpoints add RFC 6749's `error`. Times are RFC 3339, UTC.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": if app.path_prefix.is_empty() { "/" } else { &app.path_prefix }}],
         "tags": tags,
         "paths": paths,
         "components": {"schemas": all_schemas(), "securitySchemes": security_schemes(), "headers": headers()},

@@ -126,7 +126,7 @@ fn form(context: &RealmContext, status: StatusCode, token: &str, messages: &[Str
     let errors: Vec<_> = messages.iter().map(|message| json!({"message": message})).collect();
     let values = json!({
         "app_name": policy.app_name,
-        "action": format!("/{}/reset_password", context.realm),
+        "action": format!("{}/{}/reset_password", context.app.path_prefix, context.realm),
         "token": token,
         "min_length": policy.passwords.min_length,
         "errors": errors,

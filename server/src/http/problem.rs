@@ -135,10 +135,10 @@ impl Problem {
         Self { format, ..self }
     }
 
-    /// Writes the body of the error response that `into_response` began.
-    pub fn write_body(self, response: &mut Response, request_id: &str) {
+    /// Writes the body of the error response that `into_response` began. The page of the code is below `path_prefix`.
+    pub fn write_body(self, response: &mut Response, request_id: &str, path_prefix: &str) {
         let mut body = Map::new();
-        body.insert("type".to_owned(), json!(format!("/problems/{}", self.code)));
+        body.insert("type".to_owned(), json!(format!("{path_prefix}/problems/{}", self.code)));
         body.insert("title".to_owned(), json!(self.code.title()));
         body.insert("status".to_owned(), json!(self.status.as_u16()));
         body.insert("detail".to_owned(), json!(self.detail.as_deref().unwrap_or(self.code.title())));

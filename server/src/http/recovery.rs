@@ -112,7 +112,7 @@ fn undone_json(context: &RealmContext, undone: Undone) -> Value {
 fn form(context: &RealmContext, status: StatusCode, token: &str, preview: UndoPreview) -> HandlerResult {
     let values = json!({
         "app_name": context.service().policy.app_name,
-        "action": format!("/{}/undo", context.realm),
+        "action": format!("{}/{}/undo", context.app.path_prefix, context.realm),
         "token": token,
         "change": preview.change.as_str(),
         "at": human_time(preview.at),

@@ -120,7 +120,7 @@ pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
         "first_name": first_name.as_str().chars().take(FIRST_NAME_SHOWN).collect::<String>(),
         "needs_password": needs_password,
         "at": human_time(at),
-        "action": format!("/{realm}/verify"),
+        "action": format!("{}/{realm}/verify", context.app.path_prefix),
         "token": token.expose(),
     });
     page(&context.app, StatusCode::OK, template, values)

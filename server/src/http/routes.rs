@@ -18,6 +18,7 @@ use crate::http::dev_access::require_local_request;
 use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::guard::{Guard, guard};
 use crate::http::middleware::{check_head, cors, cors_rules, finish_response, panic_response};
+use crate::http::path_prefix::remove_prefix;
 use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
@@ -175,7 +176,14 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn(check_head))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(from_fn_with_state(cors_rules(&app), cors));
-    router.fallback(async || Problem::not_found()).layer(layers).with_state(app)
+    let prefix = app.path_prefix.clone();
+    let router = router.fallback(async || Problem::not_found()).layer(layers).with_state(app);
+    if prefix.is_empty() {
+        return router;
+    }
+    // around the router: a layer of it would see a request that is routed already
+    let with_prefix = ServiceBuilder::new().map_request(move |request| remove_prefix(&prefix, request));
+    Router::new().fallback_service(with_prefix.service(router))
 }
 
 fn by_path(endpoints: Vec<Endpoint>) -> BTreeMap<&'static str, Vec<Endpoint>> {

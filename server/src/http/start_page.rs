@@ -50,7 +50,8 @@ pub async fn start(State(app): State<Arc<App>>, headers: HeaderMap) -> HandlerRe
     if app.mailbox.is_some() {
         let documentation = app.api_docs.then_some(DOCUMENTATION).into_iter().flatten();
         let links = documentation.chain([("/problems", "Error codes"), ("/health", "Health")]).chain(DEVELOPMENT);
-        let links: Vec<Value> = links.map(|(href, title)| json!({"href": href, "title": title})).collect();
+        let links: Vec<Value> =
+            links.map(|(href, title)| json!({"href": format!("{}{href}", app.path_prefix), "title": title})).collect();
         body.insert("description".to_owned(), json!(DESCRIPTION));
         body.insert("links".to_owned(), json!(links));
     }

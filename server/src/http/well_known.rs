@@ -105,8 +105,7 @@ pub async fn metadata(State(app): State<Arc<App>>, PathParameter(path): PathPara
 }
 
 fn realm_of<'a>(app: &'a App, path: &str) -> Option<&'a Realm> {
-    let url: http::Uri = app.public_url.parse().ok()?;
-    let prefix = url.path().trim_matches('/');
+    let prefix = app.path_prefix.trim_start_matches('/');
     let behind = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/'));
     app.realms.iter().find(|realm| path == realm.as_str() || behind == Some(realm.as_str()))
 }

@@ -68,6 +68,13 @@ impl Renderer {
         Ok(renderer)
     }
 
+    /// Sets `path_prefix`, which pages put in front of the server's own paths. Without it the prefix is empty.
+    #[must_use]
+    pub fn with_path_prefix(mut self, prefix: String) -> Self {
+        self.environment.add_global("path_prefix", prefix);
+        self
+    }
+
     fn replace(&mut self, dir: &Path) -> Result<(), TemplateError> {
         let mut found = folder::read(dir);
         for (name, source) in found.templates {
@@ -136,6 +143,7 @@ fn environment() -> Result<Environment<'static>, TemplateError> {
     // An error with debug information carries the values that were being rendered: someone's name, a link.
     environment.set_debug(false);
     environment.set_formatter(template_values::write_value);
+    environment.add_global("path_prefix", "");
     environment.add_filter("defang_links", template_values::defang_links);
     // its first name, in templates of operators
     environment.add_filter("unlinked", template_values::defang_links);

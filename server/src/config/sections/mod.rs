@@ -52,18 +52,16 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let texts = messaging::twilio(reader, production);
     let watchman = messaging::watchman(reader);
     let realms = realms(reader);
-    let listen = Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) };
-    let redis = stores::redis(reader, production);
-    let session_cache_ttl = stores::session_cache_ttl(reader);
+    require_unambiguous_path(reader, &public_url, &realms);
     let guarded = guarded(reader, environment, &public_url);
     Some(Settings {
         environment,
         allowed_unsafe: guarded.allowed_unsafe,
-        listen,
+        listen: listen(reader),
         public_url,
         app,
-        redis,
-        session_cache_ttl,
+        redis: stores::redis(reader, production),
+        session_cache_ttl: stores::session_cache_ttl(reader),
         signing: signing(reader),
         mail,
         texts,
@@ -71,6 +69,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         limits: guarded.limits,
         sms_quotas: limits::texts(reader),
         keep_alive: reader.duration("KEEP_ALIVE", Duration::from_secs(75)),
+        shutdown_delay: reader.duration_or_zero("SHUTDOWN_DELAY", Duration::ZERO),
         max_connections: reader.number("MAX_CONNECTIONS", 8192, 1, 1_000_000),
         max_connections_per_address: reader.number("MAX_CONNECTIONS_PER_ADDRESS", 256, 1, 1_000_000),
         trusted_proxies: guarded.trusted_proxies,
@@ -94,6 +93,11 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         secrets_file: secrets_file?,
         database: database?,
     })
+}
+
+/// Where to listen.
+pub fn listen(reader: &mut SettingsReader) -> Listen {
+    Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) }
 }
 
 /// The settings that have floors in production.
@@ -202,6 +206,15 @@ fn realms(reader: &mut SettingsReader) -> Vec<String> {
         reader.refuse("REALMS", &format!("\"{name}\" {what}"), "choose another name");
     }
     names
+}
+
+/// Refuses a path of `PUBLIC_URL` that begins like a path of this server: a request could mean either.
+fn require_unambiguous_path(reader: &mut SettingsReader, public_url: &PublicUrl, realms: &[String]) {
+    let first = public_url.path().split('/').nth(1).unwrap_or_default().to_owned();
+    if realms.contains(&first) || first == ".well-known" || SYSTEM_PATHS.contains(&first.as_str()) {
+        let what = format!("has a path that begins with /{first}, which is a path of this server too");
+        reader.refuse("PUBLIC_URL", &what, "choose another path, as in https://example.com/auth");
+    }
 }
 
 fn signing(reader: &mut SettingsReader) -> Signing {

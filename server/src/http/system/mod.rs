@@ -168,11 +168,17 @@ pub(super) async fn livez() -> HandlerResult {
 pub(super) static READYZ: Operation = Operation::new(
     "Ready",
     "The server can handle requests.",
-    &[text(200, "It is ready.", "text/plain"), text(503, "The database is unavailable.", "text/plain")],
+    &[
+        text(200, "It is ready.", "text/plain"),
+        text(503, "The database is unavailable, or the server is about to stop.", "text/plain"),
+    ],
 );
 
 /// `GET /readyz`: it can serve.
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> HandlerResult {
+    if app.draining.load(Ordering::Relaxed) {
+        return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop\n"));
+    }
     if app.health.services(probe(&app)).await.database_answers() {
         return Ok(plain(StatusCode::OK, "ok\n"));
     }
@@ -202,6 +208,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, _: Operator) -> Handler
             ::metrics::gauge!("portcullis_key_age_seconds", "setting" => setting).set(age.as_secs_f64());
         }
     });
+    let waiting = u32::try_from((app.hashes_waiting)()).unwrap_or(u32::MAX);
+    app.measured(|| ::metrics::gauge!("portcullis_hash_queue_length").set(waiting));
     let (memory, _) = app.process.read();
     app.measured(|| ::metrics::gauge!("process_resident_memory_bytes").set(memory * 1_048_576.0));
     Ok(with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics.render()))
