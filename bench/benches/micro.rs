@@ -65,10 +65,12 @@ fn tokens(c: &mut Criterion) {
         expires_at: NOW + Duration::from_secs(1800),
         authenticated_at: NOW,
         methods: AuthMethods::PASSWORD,
+        client_id: realm.to_string(),
     };
     let signers = [
         ("HS256", JwtSigner::hs256(&[(1, SECRET)], "http://127.0.0.1:8000")),
         ("EdDSA", JwtSigner::eddsa(&[(1, SECRET)], "http://127.0.0.1:8000")),
+        ("ES256", JwtSigner::es256(&[(1, SECRET)], "http://127.0.0.1:8000")),
     ];
     for (name, signer) in signers {
         let signer = signer.expect("a signer");

@@ -33,18 +33,19 @@ fn claims() -> AccessClaims {
         expires_at: Timestamp::from_millis(NOW + 1_800_000),
         authenticated_at: Timestamp::from_millis(NOW),
         methods: AuthMethods::from_amr(["pwd"]).expect("methods"),
+        client_id: "User1".to_owned(),
     }
 }
 
-/// Signers of both kinds, with a genuine token of each.
-fn signers() -> &'static [(JwtSigner, String); 2] {
-    static SIGNERS: OnceLock<[(JwtSigner, String); 2]> = OnceLock::new();
+/// Signers of each kind, with a genuine token of each.
+fn signers() -> &'static [(JwtSigner, String); 3] {
+    static SIGNERS: OnceLock<[(JwtSigner, String); 3]> = OnceLock::new();
     SIGNERS.get_or_init(|| {
         let secret = "kX9vQ2mT7rB4nL8wZ1cF6hJ3pD5sG0yA";
         let issuer = "https://auth.example.com";
-        let signers = [JwtSigner::hs256(&[(1, secret)], issuer), JwtSigner::eddsa(&[(1, secret)], issuer)];
-        signers.map(|signer| {
-            let signer = signer.expect("a signer");
+        let make = [JwtSigner::hs256 as fn(&[(u32, &str)], &str) -> _, JwtSigner::eddsa, JwtSigner::es256];
+        make.map(|make| {
+            let signer = make(&[(1, secret)], issuer).expect("a signer");
             let token = signer.sign(&claims()).expect("a token").expose().to_owned();
             (signer, token)
         })

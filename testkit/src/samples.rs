@@ -217,6 +217,7 @@ pub fn claims(realm: &Realm, n: u64) -> AccessClaims {
         expires_at: NOW + Duration::from_mins(30),
         authenticated_at: NOW - Duration::from_hours(1),
         methods: AuthMethods::PASSWORD,
+        client_id: realm.to_string(),
     }
 }
 

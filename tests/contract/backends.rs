@@ -58,6 +58,7 @@ pub const BACKENDS: &[Kind] = &[
     Kind { name: "cache", ports: Some(CACHED), missing: no_servers, open: cache },
     Kind { name: "crypto", ports: Some(CRYPTO), missing: here, open: crypto },
     Kind { name: "eddsa", ports: Some(&["token_signer"]), missing: here, open: eddsa },
+    Kind { name: "es256", ports: Some(&["token_signer"]), missing: here, open: es256 },
     Kind { name: "system", ports: Some(&["clock", "randomness"]), missing: here, open: || Ok(system()) },
     Kind { name: "outbox", ports: Some(&["mailer", "sms_sender"]), missing: here, open: outbox },
 ];
@@ -223,10 +224,7 @@ fn crypto() -> Result<Opened, Error> {
     // the lowest cost that Argon2 accepts: these tests do not depend on the cost
     let quick = Parameters { memory_kib: 8, iterations: 1, parallelism: 1 };
     let backend = Backend {
-        token_signer: Some(Arc::new(JwtSigner::hs256(
-            &[(1, "a secret of the contract suite that nobody else has")],
-            ISSUER,
-        )?)),
+        token_signer: Some(Arc::new(JwtSigner::hs256(&SIGNING_RING, ISSUER)?)),
         breached_passwords: Some(Arc::new(BreachedList::load(None)?)),
         field_cipher: Some(cipher()?),
         keyed_digest: Some(Arc::new(HmacDigest::new(b"another secret of the contract suite"))),
@@ -238,8 +236,15 @@ fn crypto() -> Result<Opened, Error> {
 
 const ISSUER: &str = "https://portcullis.test";
 
+const SIGNING_RING: [(u32, &str); 1] = [(1, "a secret of the contract that nobody else has")];
+
 fn eddsa() -> Result<Opened, Error> {
-    let signer = JwtSigner::eddsa(&[(1, "a secret of the contract suite that nobody else has")], ISSUER)?;
+    let signer = JwtSigner::eddsa(&SIGNING_RING, ISSUER)?;
+    Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
+}
+
+fn es256() -> Result<Opened, Error> {
+    let signer = JwtSigner::es256(&SIGNING_RING, ISSUER)?;
     Ok(without_folder(Backend { token_signer: Some(Arc::new(signer)), ..Backend::default() }))
 }
 

@@ -12,6 +12,7 @@ mod existing_clients;
 mod input;
 mod killed;
 mod limits;
+mod oauth_clients;
 mod password_year;
 mod passwords;
 mod phones;

@@ -21,7 +21,8 @@ async fn a_third_realm_needs_a_setting_only() {
     };
     assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
     let document = server.realm("Staff").get("//openapi.json").await.expect(200).json();
-    assert!(document["paths"]["/Staff/login"].is_object(), "the third realm is in the document");
+    let realms = &document["components"]["schemas"]["Realm"]["enum"];
+    assert_eq!(*realms, serde_json::json!(["User1", "User2", "Staff"]), "the third realm is in the document");
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ fn shape(answer: &portcullis_tests::Answer) -> (u16, Vec<(String, String)>, serd
 async fn tokens_live_as_long_as_their_secret_is_in_the_ring() {
     const OLD: &str = "nT4xQ9vKc2LmW7sRz8YbE3hJ6pAfUd5gXo1iVtGy";
     const NEW: &str = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";
-    for signing in ["HS256", "EdDSA"] {
+    for signing in ["HS256", "EdDSA", "ES256"] {
         let settings = [("PUBLIC_URL", "http://auth.example.com"), ("JWT_SECRET", OLD), ("SIGNING", signing)];
         let mut server = TestServer::start_with(&settings).await;
         let person = Person::john();

@@ -77,12 +77,15 @@ async fn services_introspect_and_anyone_revokes() {
 
 #[tokio::test]
 async fn public_keys_are_shown_where_signing_is_asymmetric() {
-    let server = TestServer::start_with(&[("SIGNING", "EdDSA")]).await;
-    let api = server.realm("User1");
-    let (john, _) = api.logged_in(&Person::john()).await;
-    let _ = john.get("/").await.expect(200);
-    let keys = api.get("//.well-known/jwks.json").await.expect(200).json();
-    assert_eq!(keys["keys"][0]["crv"], "Ed25519");
+    for (signing, curve) in [("EdDSA", "Ed25519"), ("ES256", "P-256")] {
+        let server = TestServer::start_with(&[("SIGNING", signing)]).await;
+        let api = server.realm("User1");
+        let (john, _) = api.logged_in(&Person::john()).await;
+        let _ = john.get("/").await.expect(200);
+        let keys = api.get("//.well-known/jwks.json").await.expect(200).json();
+        assert_eq!((&keys["keys"][0]["crv"], &keys["keys"][0]["alg"]), (&json!(curve), &json!(signing)));
+        assert_eq!(keys["keys"][0]["use"], "sig");
+    }
     let plain = TestServer::start().await;
     let _ = plain.realm("User1").get("//.well-known/jwks.json").await.expect(404);
 }

@@ -10,7 +10,8 @@ use portcullis_test_services::{Services, has};
 
 use crate::commands::{PYTHON, cargo, component, install, installed, npm_packages, python, step};
 use crate::{
-    bench, demo, deploy, examples, fuzz, pack_dictionary, reproducible, supply_chain, testkit, unicode, viewers, wasm,
+    bench, clients, demo, deploy, examples, fuzz, pack_dictionary, reproducible, supply_chain, testkit, unicode,
+    viewers, wasm,
 };
 
 /// Line coverage of core below this fails.
@@ -49,6 +50,8 @@ const STEPS: &[Step] = &[
     ("testkit", Tier::EveryChange, testkit::run),
     ("examples", Tier::EveryChange, examples::node_and_python),
     ("openapi", Tier::EveryChange, openapi),
+    ("openapi linters", Tier::EveryChange, clients::lint),
+    ("clients", Tier::EveryChange, clients::run),
     ("coverage", Tier::EveryChange, coverage),
     ("sbom", Tier::Full, supply_chain::sbom),
     ("published viewers", Tier::Full, viewers::compare),

@@ -7,4 +7,5 @@ pub mod hash_queue;
 pub mod keyed_digest;
 pub mod password_hasher;
 pub mod record_macs;
+pub mod signing_keys;
 pub mod token_signer;

@@ -3,7 +3,7 @@
 
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation, decode, encode};
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::crypto::signing_keys::{KeyKind, PrivateKey};
+
 type HmacSha256 = Hmac<Sha256>;
 
 const PORT: &str = "token_signer";
@@ -27,17 +29,18 @@ const LEEWAY: i64 = 30;
 /// RFC 9068.
 const TYPE: &str = "at+jwt";
 
-/// One key of the ring, for both kinds of tokens.
+/// One key of the ring.
 struct SigningKey {
     header: Header,
     signing: EncodingKey,
     verifying: DecodingKey,
-    refresh: HmacSha256,
 }
 
 /// Signs with the first key, verifies with all of them.
 pub struct JwtSigner {
     keys: Vec<SigningKey>,
+    /// For refresh tokens, in the order of the ring of secrets.
+    refresh_keys: Vec<HmacSha256>,
     validation: Validation,
     /// The server's address.
     base: String,
@@ -88,52 +91,72 @@ impl JwtSigner {
     /// # Errors
     /// For an empty ring.
     pub fn hs256(ring: &[(u32, &str)], base: &str) -> Result<Self, PortError> {
-        let key = |(id, secret): &(u32, &str)| {
-            Ok(SigningKey {
-                header: header(Algorithm::HS256, *id),
-                signing: EncodingKey::from_secret(secret.as_bytes()),
-                verifying: DecodingKey::from_secret(secret.as_bytes()),
-                refresh: refresh_key(secret)?,
-            })
+        let key = |(id, secret): &(u32, &str)| SigningKey {
+            header: header(Algorithm::HS256, *id),
+            signing: EncodingKey::from_secret(secret.as_bytes()),
+            verifying: DecodingKey::from_secret(secret.as_bytes()),
         };
-        let keys = ring.iter().map(key).collect::<Result<_, PortError>>()?;
-        Self::of(keys, Algorithm::HS256, base, None)
+        Self::of(ring.iter().map(key).collect(), Algorithm::HS256, ring, base, None)
     }
 
-    /// Ed25519 with keys derived from a ring of secrets, so that all instances and all restarts agree on them.
+    /// P-256 with keys derived from a ring of secrets.
+    ///
+    /// # Errors
+    /// For an empty ring, or when the library refuses a key.
+    pub fn es256(ring: &[(u32, &str)], base: &str) -> Result<Self, PortError> {
+        Self::derived(KeyKind::P256, ring, base)
+    }
+
+    /// Ed25519 with keys derived from a ring of secrets.
     ///
     /// # Errors
     /// For an empty ring, or when the library refuses a key.
     pub fn eddsa(ring: &[(u32, &str)], base: &str) -> Result<Self, PortError> {
-        let (mut keys, mut public) = (Vec::new(), Vec::new());
-        for (id, secret) in ring {
-            let mut seed = Zeroizing::new([0u8; 32]);
-            let derived = Hkdf::<Sha256>::new(None, secret.as_bytes()).expand(b"portcullis/ed25519/v1", &mut *seed);
-            derived.map_err(failed)?;
-            // PKCS#8 (RFC 8410): version 0, Ed25519, the seed
-            let prefix =
-                [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-            let der = Zeroizing::new([&prefix[..], &seed[..]].concat());
-            let signing = EncodingKey::from_ed_der(&der);
-            let mut jwk = Jwk::from_encoding_key(&signing, Algorithm::EdDSA).map_err(failed)?;
-            jwk.common.key_id = Some(id.to_string());
-            keys.push(SigningKey {
-                header: header(Algorithm::EdDSA, *id),
+        Self::derived(KeyKind::Ed25519, ring, base)
+    }
+
+    fn derived(kind: KeyKind, ring: &[(u32, &str)], base: &str) -> Result<Self, PortError> {
+        let key = |(id, secret): &(u32, &str)| Ok((*id, PrivateKey::derived(kind, secret)?));
+        let keys = ring.iter().map(key).collect::<Result<Vec<_>, PortError>>()?;
+        Self::with_keys(kind, &keys, ring, base)
+    }
+
+    /// Signs access tokens with a ring of private keys. The ring of secrets is for refresh tokens.
+    ///
+    /// # Errors
+    /// For an empty ring, or when the library refuses a key.
+    pub fn with_keys(
+        kind: KeyKind,
+        keys: &[(u32, PrivateKey)],
+        secrets: &[(u32, &str)],
+        base: &str,
+    ) -> Result<Self, PortError> {
+        let (mut ring, mut public) = (Vec::new(), Vec::new());
+        for (id, key) in keys {
+            let jwk = key.public_key(*id)?;
+            ring.push(SigningKey {
+                header: header(kind.algorithm(), *id),
                 verifying: DecodingKey::from_jwk(&jwk).map_err(failed)?,
-                signing,
-                refresh: refresh_key(secret)?,
+                signing: key.encoding_key(),
             });
             public.push(jwk);
         }
         let jwks = serde_json::to_string(&JwkSet { keys: public }).map_err(failed)?;
-        Self::of(keys, Algorithm::EdDSA, base, Some(jwks))
+        Self::of(ring, kind.algorithm(), secrets, base, Some(jwks))
     }
 
-    fn of(keys: Vec<SigningKey>, algorithm: Algorithm, base: &str, jwks: Option<String>) -> Result<Self, PortError> {
-        if keys.is_empty() {
+    fn of(
+        keys: Vec<SigningKey>,
+        algorithm: Algorithm,
+        secrets: &[(u32, &str)],
+        base: &str,
+        jwks: Option<String>,
+    ) -> Result<Self, PortError> {
+        if keys.is_empty() || secrets.is_empty() {
             return Err(failed("the ring is empty"));
         }
-        Ok(Self { keys, validation: validation(algorithm), base: base.to_owned(), jwks })
+        let refresh_keys = secrets.iter().map(|(_, secret)| refresh_key(secret)).collect::<Result<_, _>>()?;
+        Ok(Self { keys, refresh_keys, validation: validation(algorithm), base: base.to_owned(), jwks })
     }
 
     fn newest(&self) -> Result<&SigningKey, PortError> {
@@ -169,8 +192,8 @@ fn refresh_key(secret: &str) -> Result<HmacSha256, PortError> {
 }
 
 /// The proof of a refresh token. The realm is framed by its length.
-fn prove(key: &SigningKey, realm: &Realm, token: &[u8]) -> Digest {
-    let mut mac = key.refresh.clone();
+fn prove(key: &HmacSha256, realm: &Realm, token: &[u8]) -> Digest {
+    let mut mac = key.clone();
     mac.update(&u64::try_from(realm.as_str().len()).unwrap_or(u64::MAX).to_be_bytes());
     mac.update(realm.as_str().as_bytes());
     mac.update(token);
@@ -200,7 +223,7 @@ impl TokenSigner for JwtSigner {
             auth_time: claims.authenticated_at.as_secs(),
             amr: claims.methods.amr().into_iter().map(str::to_owned).collect(),
             acr: claims.methods.acr().to_owned(),
-            client_id: claims.realm.to_string(),
+            client_id: claims.client_id.clone(),
         };
         let key = self.newest()?;
         encode(&key.header, &claims, &key.signing).map(SecretString::new).map_err(failed)
@@ -227,16 +250,17 @@ impl TokenSigner for JwtSigner {
             expires_at: seconds(token.claims.exp),
             authenticated_at: seconds(token.claims.auth_time),
             methods: AuthMethods::from_amr(token.claims.amr.iter().map(String::as_str))?,
+            client_id: token.claims.client_id,
         })
     }
 
     fn refresh_proof(&self, realm: &Realm, token: &[u8]) -> Digest {
         // a signer has a key
-        self.keys.first().map_or_else(|| Digest::from_bytes([0; 32]), |key| prove(key, realm, token))
+        self.refresh_keys.first().map_or_else(|| Digest::from_bytes([0; 32]), |key| prove(key, realm, token))
     }
 
     fn verify_refresh_proof(&self, realm: &Realm, token: &[u8], proof: &Digest) -> bool {
-        self.keys.iter().any(|key| prove(key, realm, token).matches(proof))
+        self.refresh_keys.iter().any(|key| prove(key, realm, token).matches(proof))
     }
 
     fn issuer(&self, realm: &Realm) -> String {
@@ -294,9 +318,9 @@ mod tests {
     }
 
     #[test]
-    fn a_signed_token_verifies_with_either_algorithm() {
-        let signers =
-            [JwtSigner::hs256(&[(1, SECRET)], ISSUER).unwrap(), JwtSigner::eddsa(&[(1, SECRET)], ISSUER).unwrap()];
+    fn a_signed_token_verifies_with_each_algorithm() {
+        let make = [JwtSigner::hs256 as fn(&[(u32, &str)], &str) -> _, JwtSigner::eddsa, JwtSigner::es256];
+        let signers = make.map(|make| make(&[(1, SECRET)], ISSUER).unwrap());
         for signer in &signers {
             let says = signer.verify(&realm(), &own(&claims()), at(NOW));
             assert_eq!(says.is_some(), signer.jwks.is_none());
@@ -310,17 +334,38 @@ mod tests {
             assert!(signer.verify(&realm(), token.expose(), at(NOW - 31)).is_none());
         }
         // another signing, another key: the older tokens end
-        let eddsa = signers[1].sign(&signers[0].verify(&realm(), &own(&claims()), at(NOW)).unwrap()).unwrap();
-        assert!(!accepted(eddsa.expose()));
-        let jwks: Value = serde_json::from_str(&signers[1].jwks().unwrap()).unwrap();
-        assert_eq!(jwks["keys"][0]["crv"], "Ed25519");
-        assert!(jwks["keys"][0].get("d").is_none());
+        let says = signers[0].verify(&realm(), &own(&claims()), at(NOW)).unwrap();
+        for (signer, curve, algorithm) in [(&signers[1], "Ed25519", "EdDSA"), (&signers[2], "P-256", "ES256")] {
+            let token = signer.sign(&says).unwrap();
+            let others = signers.iter().filter(|other| other.jwks != signer.jwks);
+            assert!(others.into_iter().all(|other| other.verify(&realm(), token.expose(), at(NOW)).is_none()));
+            let jwks: Value = serde_json::from_str(&signer.jwks().unwrap()).unwrap();
+            assert_eq!((&jwks["keys"][0]["crv"], &jwks["keys"][0]["alg"]), (&json!(curve), &json!(algorithm)));
+            assert!(jwks["keys"][0].get("d").is_none());
+        }
+    }
+
+    #[test]
+    fn keys_of_files_sign_and_the_secret_proves_refresh_tokens() {
+        const NEW: &str = "a-newer-secret-for-tests-0123456789-abcdefg";
+        let key = |secret| PrivateKey::derived(KeyKind::P256, secret).unwrap();
+        let ring = [(2, key("new")), (1, key("old"))];
+        let both = JwtSigner::with_keys(KeyKind::P256, &ring, &[(1, SECRET)], ISSUER).unwrap();
+        let old = JwtSigner::with_keys(KeyKind::P256, &ring[1..], &[(1, SECRET)], ISSUER).unwrap();
+        let says =
+            JwtSigner::hs256(&[(1, SECRET)], ISSUER).unwrap().verify(&realm(), &own(&claims()), at(NOW)).unwrap();
+        let token = old.sign(&says).unwrap();
+        assert!(both.verify(&realm(), token.expose(), at(NOW)).is_some());
+        // another secret ends refresh tokens, and access tokens stay
+        let other = JwtSigner::with_keys(KeyKind::P256, &ring, &[(2, NEW)], ISSUER).unwrap();
+        assert!(other.verify(&realm(), token.expose(), at(NOW)).is_some());
+        assert!(!other.verify_refresh_proof(&realm(), b"token", &both.refresh_proof(&realm(), b"token")));
     }
 
     #[test]
     fn a_token_lives_as_long_as_its_key_is_in_the_ring() {
         const NEW: &str = "a-newer-secret-for-tests-0123456789-abcdefg";
-        for make in [JwtSigner::hs256 as fn(&[(u32, &str)], &str) -> _, JwtSigner::eddsa] {
+        for make in [JwtSigner::hs256 as fn(&[(u32, &str)], &str) -> _, JwtSigner::eddsa, JwtSigner::es256] {
             let old = make(&[(1, SECRET)], ISSUER).unwrap();
             let before = make(&[(1, SECRET), (2, NEW)], ISSUER).unwrap();
             let both = make(&[(2, NEW), (1, SECRET)], ISSUER).unwrap();

@@ -72,6 +72,8 @@ pub struct Client {
     pub address: ClientAddress,
     /// The `User-Agent` header, cut to 256 characters; empty where there is none.
     pub user_agent: String,
+    /// The OAuth client that the request authenticates, which its tokens are issued to.
+    pub oauth_client: Option<String>,
 }
 
 impl Client {
@@ -79,7 +81,13 @@ impl Client {
     #[must_use]
     pub fn new(address: IpAddr, user_agent: &str) -> Self {
         let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(256).collect();
-        Self { address: ClientAddress::new(address), user_agent }
+        Self { address: ClientAddress::new(address), user_agent, oauth_client: None }
+    }
+
+    /// The same, with the OAuth client that the request authenticates.
+    #[must_use]
+    pub fn with_oauth_client(self, oauth_client: Option<String>) -> Self {
+        Self { oauth_client, ..self }
     }
 }
 

@@ -30,6 +30,8 @@ pub struct AccessClaims {
     pub authenticated_at: Timestamp,
     /// `amr` and `acr`.
     pub methods: AuthMethods,
+    /// `client_id` (RFC 9068): the OAuth client that authenticated itself, else the realm.
+    pub client_id: String,
 }
 
 /// Signs with the first key of a ring, verifies with all of them, by one configured algorithm. A token's own header does

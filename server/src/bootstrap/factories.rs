@@ -7,6 +7,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
 use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::record_macs::RecordMacs;
+use portcullis_adapters::crypto::signing_keys::KeyKind;
 use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_core::model::password::PasswordRules;
@@ -83,9 +84,11 @@ pub fn hasher(hashing: &Hashing) -> Result<(Arc<Argon2Pool>, HashesWaiting), Str
 
 pub fn signer(settings: &Settings, public_url: &str) -> Result<JwtSigner, String> {
     let ring = settings.secrets.jwt_secrets.entries();
-    let made = match settings.signing {
-        Signing::Hs256 => JwtSigner::hs256(&ring, public_url),
-        Signing::EdDsa => JwtSigner::eddsa(&ring, public_url),
+    let made = match &settings.signing {
+        Signing::Secret => JwtSigner::hs256(&ring, public_url),
+        Signing::Derived(KeyKind::P256) => JwtSigner::es256(&ring, public_url),
+        Signing::Derived(KeyKind::Ed25519) => JwtSigner::eddsa(&ring, public_url),
+        Signing::Keys(kind, keys) => JwtSigner::with_keys(*kind, keys, &ring, public_url),
     };
     made.map_err(|error| format!("JWT_SECRET: {error}"))
 }

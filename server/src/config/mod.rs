@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use portcullis_adapters::crypto::signing_keys::{KeyKind, PrivateKey};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::SmsQuotas;
 
@@ -157,12 +158,14 @@ impl Database {
 }
 
 /// How access tokens are signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signing {
-    /// HMAC with `JWT_SECRET`.
-    Hs256,
-    /// Ed25519 with a key pair derived from `JWT_SECRET`.
-    EdDsa,
+    /// HS256 with the secret.
+    Secret,
+    /// With a key pair derived from the secret.
+    Derived(KeyKind),
+    /// With the private keys of `SIGNING_KEY_FILE`, by their ids; the first one signs.
+    Keys(KeyKind, Vec<(u32, PrivateKey)>),
 }
 
 /// The rate limits.

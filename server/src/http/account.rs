@@ -23,12 +23,12 @@ use crate::http::sessions::session_json;
 pub fn schemas() -> Value {
     json!({
         "Factors": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}})),
-        "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::text("Instead of a recent login.")})),
-        "Deletion": schemas::object(&[], json!({"password": schemas::text("Instead of a recent login.")})),
+        "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::known_password("Instead of a recent login.")})),
+        "Deletion": schemas::object(&[], json!({"password": schemas::known_password("Instead of a recent login.")})),
         "Export": schemas::object(&["profile", "former_states", "sessions", "events"], json!({
             "profile": {"$ref": "#/components/schemas/Profile"}, "previous_email": {"type": ["string", "null"]},
             "former_states": {"type": "array", "items": schemas::object(&["change", "changed_at", "expires_at", "undone", "email", "phone", "country_code", "is_phone_verified", "mfa"], json!({
-                "change": {"enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(), "expires_at": schemas::time(), "undone": {"type": "boolean"},
+                "change": {"type": "string", "enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(), "expires_at": schemas::time(), "undone": {"type": "boolean"},
                 "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": {"$ref": "#/components/schemas/Factors"},
             }))},
             "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},

@@ -95,7 +95,7 @@ pub struct App {
     /// The OpenAPI document, made when first asked for.
     pub openapi: std::sync::OnceLock<bytes::Bytes>,
     /// Makes it. A field, because the document describes the table of routes, and the route of the document is in it.
-    pub openapi_document: fn(&Self) -> serde_json::Value,
+    pub openapi_document: fn(&Self) -> String,
     /// The control plane of a test; only `portcullis testkit` has it.
     #[cfg(feature = "testkit")]
     pub testkit: Option<Arc<crate::testkit::Testkit>>,

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -16,7 +18,8 @@ use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use crate::http::app::App;
-use crate::http::extract::{check_query, realm_of};
+use crate::http::extract::{check_query, read, realm_of};
+use crate::http::form_fields::FormFields;
 use crate::http::problem::Problem;
 
 /// The user whose access token the request carries.
@@ -55,15 +58,12 @@ impl FromRequestParts<Arc<App>> for Operator {
 impl FromRequestParts<Arc<App>> for ServiceClient {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        let realm = realm_of(parts)?;
-        if service_client(app, realm, &parts.headers).is_some() {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Problem> {
+        if parts.extensions.get::<ClientId>().is_some() {
             check_query(parts)?;
             return Ok(Self);
         }
-        Err(Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)
-            .oauth("invalid_client")
-            .challenge(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\"")))
+        Err(invalid_client(realm_of(parts)?))
     }
 }
 
@@ -98,21 +98,82 @@ fn is_operator(app: &App, headers: &HeaderMap) -> bool {
     matches_any(token.as_bytes(), app.operator_tokens.iter())
 }
 
-/// The service client of a realm whose credentials the request carries (RFC 6749, section 2.3.1: form-encoded; raw ones
-/// are accepted too), or `operator`.
-#[must_use]
-pub fn service_client(app: &App, realm: &Realm, headers: &HeaderMap) -> Option<String> {
-    if is_operator(app, headers) {
-        return Some("operator".to_owned());
+/// The service client that a request authenticates, or `operator`. It is in the request's extensions.
+#[derive(Clone)]
+pub struct ClientId(pub String);
+
+fn invalid_client(realm: &Realm) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)
+        .oauth("invalid_client")
+        .challenge(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
+}
+
+/// Finds the service client of a request: by `Authorization`, or without it by `client_id` and `client_secret` of the
+/// form (RFC 6749, section 2.3.1). The request is given back, its body as it was.
+///
+/// # Errors
+/// When the body can't be read.
+pub async fn identify_client(
+    app: &App,
+    realm: &Realm,
+    mut request: Request,
+) -> Result<(Request, Option<ClientId>), Problem> {
+    let headers = request.headers();
+    let mut id =
+        if is_operator(app, headers) { Some("operator".to_owned()) } else { basic_client(app, realm, headers) };
+    if id.is_none() && !headers.contains_key(AUTHORIZATION) {
+        let (parts, body) = request.into_parts();
+        let body = Bytes::from_owner(read(body).await?);
+        id = FormFields::from_form(&body).ok().and_then(|mut form| posted_client(app, realm, &mut form));
+        request = Request::from_parts(parts, Body::from(body));
     }
+    let id = id.map(ClientId);
+    if let Some(id) = &id {
+        request.extensions_mut().insert(id.clone());
+    }
+    Ok((request, id))
+}
+
+/// The service client that a request to the token endpoint authenticates. Without a secret there is none: `client_id`
+/// alone is a name, and viewers and libraries send empty credentials for a public client.
+///
+/// # Errors
+/// `invalid_client` for wrong credentials, `malformed_request` for two kinds of them.
+pub fn token_client(
+    app: &App,
+    realm: &Realm,
+    headers: &HeaderMap,
+    form: &mut FormFields,
+) -> Result<Option<String>, Problem> {
+    let basic = credentials(headers, "basic");
+    let is_public = |given: &str| STANDARD.decode(given).is_ok_and(|given| given.ends_with(b":"));
+    let basic = basic.filter(|given| !is_public(given));
+    let posts_secret = form.is_filled("client_secret");
+    match (basic, posts_secret) {
+        (None, false) => Ok(None),
+        (Some(_), true) => Err(Problem::malformed("the client authenticates in two ways")),
+        (Some(_), false) => basic_client(app, realm, headers).map(Some).ok_or_else(|| invalid_client(realm)),
+        (None, true) => posted_client(app, realm, form).map(Some).ok_or_else(|| invalid_client(realm)),
+    }
+}
+
+/// The service client of HTTP Basic, its id and secret form-encoded (RFC 6749, section 2.3.1) or raw.
+fn basic_client(app: &App, realm: &Realm, headers: &HeaderMap) -> Option<String> {
     let given = Zeroizing::new(STANDARD.decode(credentials(headers, "basic")?).ok()?);
     let (id, secret) = std::str::from_utf8(&given).ok()?.split_once(':')?;
     let decoded = form_decoded(id).zip(form_decoded(secret).map(SecretString::new));
     let raw = (id.to_owned(), SecretString::new(secret));
-    [Some(raw), decoded].into_iter().flatten().find_map(|(id, secret)| {
-        let of_realm = app.service_clients.iter().filter(|client| client.realm == *realm && client.id == id);
-        matches_any(secret.expose().as_bytes(), of_realm.map(|client| &client.secret)).then_some(id)
-    })
+    [Some(raw), decoded].into_iter().flatten().find_map(|(id, secret)| known_client(app, realm, id, &secret))
+}
+
+fn posted_client(app: &App, realm: &Realm, form: &mut FormFields) -> Option<String> {
+    let (id, secret) = (form.text("client_id")?, form.secret("client_secret")?);
+    known_client(app, realm, id, &secret)
+}
+
+fn known_client(app: &App, realm: &Realm, id: String, secret: &SecretString) -> Option<String> {
+    let of_realm = app.service_clients.iter().filter(|client| client.realm == *realm && client.id == id);
+    matches_any(secret.expose().as_bytes(), of_realm.map(|client| &client.secret)).then_some(id)
 }
 
 fn form_decoded(text: &str) -> Option<String> {

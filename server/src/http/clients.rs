@@ -24,13 +24,15 @@ use crate::http::response::{json, with_type};
 /// The schemas of the group.
 pub fn schemas() -> Value {
     json!({
-        "TokenForm": schemas::form(&["token"], json!({"token": schemas::text("An access or refresh token."), "token_type_hint": {"type": "string", "enum": ["access_token", "refresh_token"]}})),
+        "TokenForm": schemas::form(&["token"], json!({"token": schemas::text("An access or refresh token."), "token_type_hint": {"type": "string", "enum": ["access_token", "refresh_token"]},
+            "client_id": schemas::text("Unless in `Authorization`: the service client."), "client_secret": schemas::text("Its secret."),
+        })),
         "Introspection": json!({"oneOf": [
             schemas::object(&["active"], json!({"active": {"const": false}})),
             schemas::form(&["active", "token_type", "sub", "aud", "exp"], json!({
                 "active": {"const": true}, "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]}, "iss": schemas::text("The issuer."),
                 "aud": schemas::text("The realm."), "sub": schemas::id("usr"), "sid": schemas::id("ses"), "jti": schemas::id("jti"),
-                "iat": {"type": "integer"}, "nbf": {"type": "integer"}, "exp": {"type": "integer"}, "auth_time": {"type": "integer"}, "amr": {"type": "array", "items": {"type": "string"}}, "acr": {"type": "string"},
+                "iat": {"type": "integer"}, "nbf": {"type": "integer"}, "exp": {"type": "integer"}, "auth_time": {"type": "integer"}, "amr": {"type": "array", "items": {"type": "string"}}, "acr": {"type": "string"}, "client_id": {"type": "string"},
             })),
         ]}),
         "JwkSet": schemas::form(&["keys"], json!({"keys": {"type": "array", "items": {"type": "object"}}})),
@@ -71,7 +73,7 @@ pub async fn revoke(context: RealmContext, input: Input) -> HandlerResult {
 
 pub static JWKS: Operation = Operation::new(
     "Public keys",
-    "RFC 7517, where `SIGNING=EdDSA`.",
+    "RFC 7517, where `SIGNING` is `ES256` or `EdDSA`.",
     &[Outcome { media: Some("application/jwk-set+json"), ..ok(200, "The keys.", "JwkSet") }],
 )
 .errors(&[Code::NotFound]);
@@ -107,6 +109,7 @@ fn describe(realm: &Realm, issuer: &str, token: &ActiveToken) -> Value {
             "auth_time": claims.authenticated_at.as_secs(),
             "amr": claims.methods.amr(),
             "acr": claims.methods.acr(),
+            "client_id": claims.client_id,
         }),
         ActiveToken::Refresh { user, session, issued_at, expires_at } => json!({
             "active": true,

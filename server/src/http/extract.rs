@@ -212,7 +212,10 @@ impl Input {
 }
 
 /// Reads a body within `BODY_LIMIT` that arrives at `BODY_RATE` or better.
-async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
+///
+/// # Errors
+/// `payload_too_large`, `request_timeout` or `malformed_request`.
+pub async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     if body.is_end_stream() {
         return Ok(Zeroizing::default());
     }

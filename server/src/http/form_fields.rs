@@ -16,7 +16,8 @@ use crate::http::problem::Problem;
 const MAX_FIELDS: usize = 64;
 
 /// Fields that hold a secret of a person or a client: a handler takes them with `secret` only.
-const SECRETS: [&str; 7] = ["password", "current_password", "token", "mfa_token", "refresh_token", "otp", "code"];
+const SECRETS: [&str; 8] =
+    ["password", "current_password", "token", "mfa_token", "refresh_token", "otp", "code", "client_secret"];
 
 /// Fields by name. A handler takes those it knows; the rest is reported as unknown. `Debug` shows the names only, and
 /// values that no handler took are wiped when dropped.
@@ -83,6 +84,12 @@ impl FormFields {
 
     fn has(&self, name: &str) -> bool {
         self.values.iter().any(|(known, _)| known == name)
+    }
+
+    /// Whether a field has a text that is not empty.
+    #[must_use]
+    pub fn is_filled(&self, name: &str) -> bool {
+        self.values.iter().any(|(known, value)| known == name && value.as_str().is_some_and(|text| !text.is_empty()))
     }
 
     /// All fields, for handlers that take nested values.

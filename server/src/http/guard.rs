@@ -19,7 +19,7 @@ use portcullis_core::model::realm::Realm;
 
 use crate::http::address::client_address;
 use crate::http::app::App;
-use crate::http::auth::{authenticate, credentials, service_client};
+use crate::http::auth::{ClientId, authenticate, credentials, identify_client};
 use crate::http::client_disconnect::run_to_completion;
 use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::error::too_many;
@@ -58,7 +58,18 @@ pub async fn guard(
             .format(guard.endpoint.error_format)
             .into_response();
     }
-    let (mut response, limit) = match guard.take_limit(&address, request.headers()).await {
+    let mut client = None;
+    if let (Access::ServiceClient, Some(realm)) = (guard.endpoint.access, &guard.realm) {
+        match identify_client(&guard.app, realm, request).await {
+            Ok(identified) => (request, client) = identified,
+            Err(problem) => {
+                let response = problem.format(guard.endpoint.error_format).into_response();
+                guard.record(&method, response.status(), started.elapsed());
+                return response;
+            }
+        }
+    }
+    let (mut response, limit) = match guard.take_limit(&address, request.headers(), client.as_ref()).await {
         Err(problem) => (problem.into_response(), None),
         Ok(Some(limit)) if !limit.decision.allowed => {
             (too_many(limit.decision.retry_after).into_response(), Some(limit))
@@ -111,7 +122,12 @@ impl Guard {
     }
 
     /// Takes one request from the endpoint's rate limit; `None` if it has none.
-    async fn take_limit(&self, address: &ClientAddress, headers: &HeaderMap) -> Result<Option<RateLimit>, Problem> {
+    async fn take_limit(
+        &self,
+        address: &ClientAddress,
+        headers: &HeaderMap,
+        client: Option<&ClientId>,
+    ) -> Result<Option<RateLimit>, Problem> {
         let (Some(name), Some(realm)) = (self.endpoint.limit, &self.realm) else { return Ok(None) };
         let service = &self.app.service;
         let (name, who) = match self.endpoint.access {
@@ -119,8 +135,8 @@ impl Guard {
             Access::User if is_daily_quota(name) => {
                 (name, service.account_digest(&authenticate(&self.app, realm, headers).await?.user))
             }
-            Access::ServiceClient => match service_client(&self.app, realm, headers) {
-                Some(id) => (name, service.service_client_digest(realm, &id)),
+            Access::ServiceClient => match client {
+                Some(ClientId(id)) => (name, service.service_client_digest(realm, id)),
                 // a guess at credentials: slow, and by address
                 None => ("default", service.address_digest(realm, address)),
             },

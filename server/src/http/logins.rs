@@ -7,7 +7,7 @@ use portcullis_core::use_cases::login::log_in::LoggedIn;
 use portcullis_core::use_cases::login::step_up::{FactorAnswer, SteppedUp};
 use serde_json::{Value, json};
 
-use crate::http::auth::Authenticated;
+use crate::http::auth::{Authenticated, token_client};
 use crate::http::endpoint::HandlerResult;
 use crate::http::error::too_many;
 use crate::http::extract::{Accepts, Input, RealmContext};
@@ -23,20 +23,17 @@ use crate::http::response::json;
 pub fn schemas() -> Value {
     json!({
         "Login": schemas::form(&["username", "password"], json!({
-            "username": schemas::text("The e-mail address."), "password": schemas::text("The password."), "grant_type": {"type": "string", "enum": ["password", ""]},
+            "username": schemas::username(), "password": schemas::known_password("The password."), "grant_type": schemas::only("password"),
             "scope": schemas::text("Accepted, without effect."), "client_id": schemas::text("Accepted, without effect."), "token_delivery": delivery_schema(),
         })),
-        "TokenRequest": json!({"oneOf": [
-            schemas::form(&["grant_type", "username", "password"], json!({"grant_type": {"const": "password"}, "username": schemas::text("The e-mail address."), "password": schemas::text("The password."), "token_delivery": delivery_schema()})),
-            schemas::form(&["grant_type"], json!({"grant_type": {"const": "refresh_token"}, "refresh_token": schemas::text("The newest refresh token, unless the cookie has it."), "token_delivery": delivery_schema()})),
-        ]}),
-        "SecondFactor": schemas::object(&["mfa_token", "otp"], json!({"mfa_token": schemas::text("The challenge of the login."), "otp": schemas::otp(), "token_delivery": delivery_schema()})),
-        "StepUp": schemas::object(&["password"], json!({"password": schemas::text("The password."), "mfa_token": schemas::text("Where a second factor is on: the challenge of the first answer."), "otp": schemas::otp()})),
+        "TokenRequest": token_request(),
+        "SecondFactor": schemas::object(&["mfa_token", "otp"], json!({"mfa_token": schemas::token("The challenge of the login."), "otp": schemas::otp(), "token_delivery": delivery_schema()})),
+        "StepUp": schemas::object(&["password"], json!({"password": schemas::known_password("The password."), "mfa_token": schemas::token("Where a second factor is on: the challenge of the first answer."), "otp": schemas::otp()})),
         "AccessToken": schemas::object(&["access_token", "token_type", "expires_in"], json!({
-            "access_token": schemas::text("A JWT (RFC 9068) whose `auth_time` is now."), "token_type": {"const": "bearer"}, "expires_in": {"type": "integer", "description": "Seconds."},
+            "access_token": schemas::text("A JWT (RFC 9068) whose `auth_time` is now."), "token_type": schemas::only("bearer"), "expires_in": {"type": "integer", "description": "Seconds."},
         })),
         "TokenPair": schemas::object(&["access_token", "token_type", "expires_in"], json!({
-            "access_token": schemas::text("A JWT (RFC 9068)."), "token_type": {"const": "bearer"},
+            "access_token": schemas::text("A JWT (RFC 9068)."), "token_type": schemas::only("bearer"),
             "expires_in": {"type": "integer", "description": "Seconds."}, "refresh_token": schemas::text("Opaque; good for one exchange. In cookie mode it is in the cookie instead."),
         })),
     })
@@ -44,6 +41,20 @@ pub fn schemas() -> Value {
 
 fn delivery_schema() -> Value {
     json!({"type": "string", "enum": ["body", "cookie"], "default": "body", "description": "`cookie`: the refresh token comes in the cookie `__Host-refresh-{realm}`. For pages of `PUBLIC_URL` and `CORS_ORIGINS` that send `X-Requested-With`."})
+}
+
+/// One object, because viewers and generators make no form of alternatives.
+fn token_request() -> Value {
+    let about = "`password` needs `username` and `password`, `refresh_token` needs `refresh_token`.";
+    let grant_type = json!({"type": "string", "enum": ["password", "refresh_token"], "description": about, "examples": ["password"]});
+    let client = "With `client_secret`, unless in `Authorization`: the client that the tokens are for.";
+    let members = json!({
+        "grant_type": grant_type, "username": schemas::username(), "password": schemas::known_password("The password."),
+        "refresh_token": schemas::text("The newest refresh token, unless the cookie has it."), "scope": schemas::text("Accepted, without effect."),
+        "client_id": schemas::text(client), "client_secret": schemas::text("The secret of a service client."),
+        "token_delivery": delivery_schema(),
+    });
+    schemas::form(&["grant_type"], members)
 }
 
 pub static LOGIN: Operation =
@@ -79,7 +90,8 @@ pub static TOKEN: Operation = Operation::new(
     "RFC 6749: `grant_type=password` or `refresh_token`. A refresh token is exchanged at every \
      use; within 60 s the same successor is given once more, later a fresh one, as long as the \
      successor is unused. A used one presented again ends the session. A refresh token that comes in the cookie \
-     `__Host-refresh-{realm}` is answered by the cookie only; with a token in the body too the answer is 400.",
+     `__Host-refresh-{realm}` is answered by the cookie only; with a token in the body too the answer is 400. A \
+     service client may authenticate itself by HTTP Basic or in the form; then it is the `client_id` of the access token.",
     &[ok(200, "Logged in.", "TokenPair")],
 )
 .body(&[FORM], "TokenRequest")
@@ -89,6 +101,7 @@ pub static TOKEN: Operation = Operation::new(
     Code::MfaRequired,
     Code::Overloaded,
     Code::InvalidGrant,
+    Code::InvalidClient,
     Code::UnsupportedGrantType,
     Code::Forbidden,
 ])
@@ -97,6 +110,8 @@ pub static TOKEN: Operation = Operation::new(
 /// `POST /token` (RFC 6749): `password` and `refresh_token`.
 pub async fn token(context: RealmContext, cookie: RefreshCookie, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Form)?;
+    let oauth_client = token_client(&context.app, &context.realm, &input.headers, &mut fields)?;
+    let context = RealmContext { client: context.client.with_oauth_client(oauth_client), ..context };
     let delivery = cookie.take_delivery(&mut fields)?;
     let outcome = match fields.text("grant_type").as_deref() {
         Some("password") => {
@@ -107,7 +122,8 @@ pub async fn token(context: RealmContext, cookie: RefreshCookie, input: Input) -
         }
         Some("refresh_token") => {
             let (refresh_token, delivery) = presented_token(&mut fields, &cookie, delivery)?;
-            let pair = context.service().sessions().refresh(&context.realm, refresh_token.expose()).await?;
+            let (sessions, client) = (context.service().sessions(), context.client.oauth_client.as_deref());
+            let pair = sessions.refresh_for(&context.realm, refresh_token.expose(), client).await?;
             Ok(cookie.respond(delivery, &pair))
         }
         Some(_) => {
@@ -151,6 +167,7 @@ pub static STEP_UP: Operation = Operation::new(
     &[ok(200, "A new access token.", "AccessToken")],
 )
 .body(&[JSON], "StepUp")
+.example(r#"{"password":"harbour-tulip-42-Window"}"#)
 .errors(&[Code::WrongPassword, Code::MfaRequired, Code::InvalidToken, Code::Overloaded]);
 
 pub async fn step_up(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {

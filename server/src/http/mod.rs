@@ -17,6 +17,7 @@ mod middleware;
 mod negotiation;
 mod openapi;
 pub mod openapi_document;
+pub mod openapi_responses;
 mod pages;
 pub mod path_prefix;
 mod problem;

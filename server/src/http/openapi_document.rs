@@ -1,15 +1,22 @@
-//! The OpenAPI 3.1 document, made from the table of routes: every endpoint is in it, with the limit that is enforced.
+//! The OpenAPI 3.1 document, made from the table of routes: every endpoint of the API is in it, with the limit that is
+//! enforced. Files of pages are not.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use portcullis_core::model::code::Code;
+use portcullis_core::model::realm::Realm;
+use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::http::app::App;
 use crate::http::endpoint::{Access, Endpoint};
-use crate::http::openapi::operation::{Operation, QueryParameter};
-use crate::http::openapi::schemas::{form, object, text};
-use crate::http::problem::ErrorFormat;
+use crate::http::openapi::components::{
+    REALM_PARAMETER, headers, parameters, realm_schema, referenced, security_schemes, user_security,
+};
+use crate::http::openapi::operation::{Body, JSON, Operation, QueryParameter};
+use crate::http::openapi::schemas::{form, object, parameter_example, text};
+use crate::http::openapi::tags::{TAGS, tag_of};
+use crate::http::openapi_responses::responses;
 use crate::http::routes::{realm_endpoints, served_endpoints};
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
@@ -18,62 +25,104 @@ use crate::http::{
     system, well_known,
 };
 
-/// The document for this deployment's realms.
-#[must_use]
-pub fn document(app: &App) -> Value {
-    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
-    for realm in &app.realms {
-        for endpoint in &realm_endpoints() {
-            let path = format!("/{realm}{}", endpoint.path);
-            add(&mut paths, path, endpoint, Some(realm.as_str()));
+/// Endpoints that serve files of pages or pages about an error. Their paths would be ambiguous beside `/{realm}/…`.
+const FILES: [&str; 5] = ["problem", "asset", "demo", "demo_page", "demo_file"];
+
+/// The paths in the order of the table of routes: viewers show them in this order.
+#[derive(Default)]
+struct Paths(Vec<(String, Map<String, Value>)>);
+
+impl Paths {
+    fn add(&mut self, path: &str, endpoint: &Endpoint, realms: &[Realm], in_realm: bool) {
+        let known = self.0.iter().position(|(known, _)| known == path);
+        let at = known.unwrap_or_else(|| {
+            let item = if in_realm { json!({"parameters": [{"$ref": REALM_PARAMETER}]}) } else { json!({}) };
+            self.0.push((path.to_owned(), item.as_object().cloned().unwrap_or_default()));
+            self.0.len() - 1
+        });
+        let Some((_, item)) = self.0.get_mut(at) else { return };
+        for method in endpoint.methods {
+            item.insert(method.as_str().to_ascii_lowercase(), operation(endpoint, method, realms));
         }
     }
-    for endpoint in &served_endpoints(app) {
-        add(&mut paths, endpoint.openapi_path(), endpoint, None);
+}
+
+impl Serialize for Paths {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(path, item)| (path, item)))
     }
-    let realms = app
-        .realms
-        .iter()
-        .map(|realm| json!({"name": realm.as_str(), "description": "A separate population of users."}));
-    let tags: Vec<Value> =
-        realms.chain([json!({"name": "system", "description": "Health, metrics, keys and documentation."})]).collect();
+}
+
+#[derive(serde::Serialize)]
+struct Document {
+    openapi: &'static str,
+    #[serde(rename = "jsonSchemaDialect")]
+    dialect: &'static str,
+    info: Value,
+    servers: Value,
+    tags: Vec<Value>,
+    paths: Paths,
+    components: Value,
+}
+
+/// The document for this deployment's realms, as JSON.
+#[must_use]
+pub fn document(app: &App) -> String {
+    let mut paths = Paths::default();
+    for endpoint in &realm_endpoints() {
+        // `/{realm}` and `/{realm}/` are one endpoint
+        paths.add(format!("/{{realm}}{}", endpoint.path).trim_end_matches('/'), endpoint, &app.realms, true);
+    }
+    for endpoint in served_endpoints(app).iter().filter(|endpoint| !FILES.contains(&endpoint.id)) {
+        paths.add(&endpoint.openapi_path(), endpoint, &app.realms, false);
+    }
+    let described = paths.0.iter().flat_map(|(_, item)| item.values());
+    let used: BTreeSet<&str> = described.filter_map(|operation| operation.pointer("/tags/0")?.as_str()).collect();
+    let tags = TAGS.iter().filter(|tag| used.contains(tag.name));
+    let tags = tags.map(|tag| json!({"name": tag.name, "description": tag.about})).collect();
+    let all = json!({
+        "schemas": all_schemas(&app.realms),
+        "headers": headers(),
+        "parameters": parameters(&app.realms),
+        "securitySchemes": security_schemes(&app.realms, &app.path_prefix),
+    });
+    let components = referenced(&paths.0.iter().map(|(_, item)| json!(item)).collect::<Vec<_>>(), all);
+    let document = Document {
+        openapi: "3.1.0",
+        dialect: "https://spec.openapis.org/oas/3.1/dialect/base",
+        info: info(app),
+        servers: json!([{"url": if app.path_prefix.is_empty() { "/" } else { &app.path_prefix }}]),
+        tags,
+        paths,
+        components,
+    };
+    serde_json::to_string(&document).unwrap_or_default()
+}
+
+fn info(app: &App) -> Value {
     json!({
-        "openapi": "3.1.0",
-        "jsonSchemaDialect": "https://spec.openapis.org/oas/3.1/dialect/base",
-        "info": {
-            "title": app.service.policy.app_name,
-            "version": env!("CARGO_PKG_VERSION"),
-            "summary": "Registration, verification, login, sessions, second factors and recovery.",
-            "description": "Every personal field is encrypted on its own. Errors are RFC 9457 problem details with a stable \
-                            `code`; the OAuth endpoints add RFC 6749's `error`. Times are RFC 3339, UTC.",
-            "license": {"name": "MIT", "identifier": "MIT"},
-        },
-        "servers": [{"url": if app.path_prefix.is_empty() { "/" } else { &app.path_prefix }}],
-        "tags": tags,
-        "paths": paths,
-        "components": {"schemas": all_schemas(), "securitySchemes": security_schemes(), "headers": headers()},
+        "title": app.service.policy.app_name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "summary": "Registration, verification, login, sessions, second factors and recovery.",
+        "description": "Every personal field is encrypted on its own. Errors are RFC 9457 problem details with a stable \
+                        `code`; the OAuth endpoints add RFC 6749's `error`. Times are RFC 3339, UTC. Each realm is a \
+                        separate set of users with the same endpoints.",
+        "contact": {"name": app.service.policy.app_name, "url": app.app_url.as_ref().unwrap_or(&app.public_url)},
+        "license": {"name": "MIT", "identifier": "MIT"},
     })
 }
 
-fn add(paths: &mut BTreeMap<String, Map<String, Value>>, path: String, endpoint: &Endpoint, realm: Option<&str>) {
-    let item = paths.entry(path).or_default();
-    for method in endpoint.methods {
-        let operation = operation(endpoint, method == http::Method::GET || endpoint.methods.len() == 1, realm, method);
-        item.insert(method.as_str().to_ascii_lowercase(), operation);
-    }
-}
-
-fn operation(endpoint: &Endpoint, plain_name: bool, realm: Option<&str>, method: &http::Method) -> Value {
+fn operation(endpoint: &Endpoint, method: &http::Method, realms: &[Realm]) -> Value {
     let described = endpoint.operation;
+    let plain_name = method == http::Method::GET || endpoint.methods.len() == 1;
     let suffix = if plain_name { String::new() } else { format!("_{}", method.as_str().to_ascii_lowercase()) };
-    let prefix = realm.map_or_else(String::new, |realm| format!("{realm}_"));
     let mut operation = json!({
-        "operationId": format!("{prefix}{}{suffix}", endpoint.id),
-        "tags": [realm.unwrap_or("system")],
+        "operationId": format!("{}{suffix}", endpoint.id),
+        "tags": [tag_of(endpoint.id)],
         "summary": described.summary,
         "description": description(endpoint, described),
         "responses": responses(endpoint, described),
-        "security": security(endpoint.access),
+        "security": security(endpoint.access, realms),
     });
     let in_query = method == http::Method::GET || !described.query_on_get_only;
     let mut parameters: Vec<Value> =
@@ -89,156 +138,57 @@ fn operation(endpoint: &Endpoint, plain_name: bool, realm: Option<&str>, method:
             members.insert("parameters".to_owned(), Value::Array(parameters));
         }
         if let Some(body) = described.body.as_ref().filter(|_| method != http::Method::GET) {
-            let content: Map<String, Value> = body
-                .media
-                .iter()
-                .map(|media| {
-                    ((*media).to_owned(), json!({"schema": {"$ref": format!("#/components/schemas/{}", body.schema)}}))
-                })
-                .collect();
-            members.insert("requestBody".to_owned(), json!({"required": body.required, "content": content}));
+            members.insert("requestBody".to_owned(), request_body(body));
         }
     }
     operation
 }
 
+fn request_body(body: &Body) -> Value {
+    let mut media = json!({"schema": {"$ref": format!("#/components/schemas/{}", body.schema)}});
+    let example = body.example.and_then(|example| serde_json::from_str::<Value>(example).ok());
+    if let (Some(example), Some(members)) = (example, media.as_object_mut()) {
+        members.insert("example".to_owned(), example);
+    }
+    let content = Map::from_iter([(described_media(body).to_owned(), media)]);
+    json!({"required": body.required, "content": content})
+}
+
+/// JSON where it is accepted: generators make no good client of a choice.
+fn described_media(body: &Body) -> &'static str {
+    let json = body.media.iter().find(|media| **media == JSON);
+    json.or(body.media.first()).copied().unwrap_or(JSON)
+}
+
 fn parameter(name: &str, place: &str, required: bool, about: &str) -> Value {
-    json!({"name": name, "in": place, "required": required, "description": about, "schema": {"type": "string"}})
+    let mut parameter =
+        json!({"name": name, "in": place, "required": required, "description": about, "schema": {"type": "string"}});
+    // an optional one is left empty: a viewer sends the values that it shows
+    let example = parameter_example(name).filter(|_| required);
+    if let (Some(example), Some(members)) = (example, parameter.as_object_mut()) {
+        members.insert("example".to_owned(), json!(example));
+    }
+    parameter
 }
 
 fn description(endpoint: &Endpoint, described: &Operation) -> String {
     let limit = endpoint.limit.map_or_else(String::new, |row| format!("\n\nCounts in the limit `{row}`."));
-    format!("{}{limit}", described.description)
+    let is_choice = described.body.is_some_and(|body| body.media.len() > 1);
+    let form = if is_choice { "\n\nA form with the same fields is accepted too." } else { "" };
+    format!("{}{form}{limit}", described.description)
 }
 
-fn security(access: Access) -> Value {
+fn security(access: Access, realms: &[Realm]) -> Value {
     match access {
         Access::Public => json!([]),
-        Access::User => json!([{"accessToken": []}]),
+        Access::User => user_security(realms),
         Access::Operator => json!([{"operatorToken": []}]),
         Access::ServiceClient => json!([{"serviceClient": []}, {"operatorToken": []}]),
     }
 }
 
-fn security_schemes() -> Value {
-    json!({
-        "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "An access token of the realm."},
-        "operatorToken": {"type": "http", "scheme": "bearer", "description": "An operator token."},
-        "serviceClient": {"type": "http", "scheme": "basic", "description": "Id and secret of a service client."},
-    })
-}
-
-fn headers() -> Value {
-    json!({
-        "RateLimit": {"description": "What is left: `\"row\";r=remaining;t=seconds until full`.", "schema": {"type": "string"}},
-        "RateLimitPolicy": {"description": "The limit: `\"row\";q=quota;w=window in seconds`.", "schema": {"type": "string"}},
-        "RetryAfter": {"description": "Seconds until one more request would pass.", "schema": {"type": "integer", "minimum": 1}},
-        "ETag": {"description": "The version of the profile, for `If-Match`.", "schema": {"type": "string"}},
-        "WWWAuthenticate": {"description": "How to authenticate.", "schema": {"type": "string"}},
-        "Allow": {"description": "The methods there are.", "schema": {"type": "string"}},
-    })
-}
-
-fn responses(endpoint: &Endpoint, described: &Operation) -> Value {
-    let mut responses = Map::new();
-    for outcome in described.outcomes {
-        let mut response = json!({"description": outcome.about});
-        if let (Some(media), Some(members)) = (outcome.media, response.as_object_mut()) {
-            let schema = outcome.schema.map_or_else(
-                || json!({"type": "string"}),
-                |schema| json!({"$ref": format!("#/components/schemas/{schema}")}),
-            );
-            let mut content = Map::from_iter([(media.to_owned(), json!({"schema": schema}))]);
-            if outcome.page_too {
-                content.insert("text/html".to_owned(), json!({"schema": {"type": "string"}}));
-            }
-            members.insert("content".to_owned(), Value::Object(content));
-            let limited = endpoint.limit.is_some();
-            members.insert("headers".to_owned(), headers_of(limited, outcome.etag, None));
-        }
-        responses.insert(outcome.status.to_string(), response);
-    }
-    for (status, codes) in failures(endpoint, described) {
-        let words: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
-        let (media, schema) = match endpoint.error_format {
-            ErrorFormat::Problem => ("application/problem+json", "Problem"),
-            ErrorFormat::OAuth => ("application/json", "OAuthProblem"),
-        };
-        let narrowed = json!({"allOf": [
-            {"$ref": format!("#/components/schemas/{schema}")},
-            {"properties": {"code": {"enum": words}, "status": {"const": status}}},
-        ]});
-        let mut content = Map::from_iter([(media.to_owned(), json!({"schema": narrowed}))]);
-        if described.failure_pages && [400, 422].contains(&status) {
-            content.insert("text/html".to_owned(), json!({"schema": {"type": "string"}}));
-        }
-        let titles: Vec<&str> = codes.iter().map(|code| code.title()).collect();
-        let response = json!({
-            "description": titles.join(". "),
-            "content": content,
-            "headers": headers_of(endpoint.limit.is_some(), false, Some(status)),
-        });
-        responses.insert(status.to_string(), response);
-    }
-    Value::Object(responses)
-}
-
-fn headers_of(limited: bool, etag: bool, failure: Option<u16>) -> Value {
-    let mut names = Vec::new();
-    if limited {
-        names.extend([("RateLimit", "RateLimit"), ("RateLimit-Policy", "RateLimitPolicy")]);
-    }
-    match failure {
-        Some(429 | 503) => names.push(("Retry-After", "RetryAfter")),
-        Some(401) => names.push(("WWW-Authenticate", "WWWAuthenticate")),
-        _ => {}
-    }
-    if etag {
-        names.push(("ETag", "ETag"));
-    }
-    let references = names
-        .into_iter()
-        .map(|(name, header)| (name.to_owned(), json!({"$ref": format!("#/components/headers/{header}")})));
-    Value::Object(references.collect())
-}
-
-/// Every code an endpoint can answer with, by status: its own and those its kind implies.
-fn failures(endpoint: &Endpoint, described: &Operation) -> BTreeMap<u16, Vec<Code>> {
-    let mut codes: Vec<Code> = described.errors.to_vec();
-    match endpoint.access {
-        Access::Public => {}
-        Access::User | Access::Operator => codes.push(Code::NotAuthenticated),
-        Access::ServiceClient => codes.push(Code::InvalidClient),
-    }
-    codes.extend([Code::HeadersTooLarge, Code::UriTooLong]);
-    if endpoint.limit.is_some() {
-        codes.extend([Code::RateLimited, Code::Unavailable]);
-    }
-    if !described.query.is_empty() {
-        codes.extend([Code::MalformedRequest, Code::ValidationFailed]);
-    }
-    if described.body.is_some() {
-        codes.extend([
-            Code::MalformedRequest,
-            Code::RequestTimeout,
-            Code::PayloadTooLarge,
-            Code::UnsupportedMediaType,
-            Code::ValidationFailed,
-        ]);
-    }
-    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in codes {
-        let status = described.status_of(code);
-        let known = by_status.entry(status).or_default();
-        if !known.contains(&code) {
-            known.push(code);
-        }
-    }
-    by_status
-}
-
 /// All schemas, by name: those of the endpoint groups and of the errors.
-fn all_schemas() -> Value {
+fn all_schemas(realms: &[Realm]) -> Value {
     let mut all = Map::new();
     for group in [
         registration::schemas(),
@@ -257,6 +207,7 @@ fn all_schemas() -> Value {
         #[cfg(feature = "testkit")]
         test_control::schemas(),
         problems(),
+        realm_schema(realms),
         json!({"Message": object(&["message"], json!({"message": text("For people.")})), "Any": {"type": "object"}}),
     ] {
         if let Value::Object(group) = group {
@@ -284,7 +235,7 @@ fn problems() -> Value {
         "Problem": form(&required, members),
         "OAuthProblem": json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, form(&["error", "error_description"], json!({
             "error": text("RFC 6749's word."), "error_description": text("For people."),
-            "mfa_token": text("With `mfa_required`: the challenge."), "methods": {"type": "array", "items": {"const": "sms"}}, "expires_in": {"type": "integer"},
+            "mfa_token": text("With `mfa_required`: the challenge."), "methods": {"type": "array", "items": {"type": "string", "const": "sms"}}, "expires_in": {"type": "integer"},
         }))]}),
     })
 }

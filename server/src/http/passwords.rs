@@ -18,8 +18,8 @@ use crate::http::response::json;
 /// The schemas of the group.
 pub fn schemas() -> Value {
     json!({
-        "PasswordReset": schemas::object(&["password"], json!({"token": schemas::text("The token of the link; or in the query."), "password": schemas::password()})),
-        "PasswordChange": schemas::object(&["current_password", "password"], json!({"current_password": schemas::text("The password now."), "password": schemas::password()})),
+        "PasswordReset": schemas::object(&["password"], json!({"token": schemas::token("The token of the link; or in the query."), "password": schemas::password()})),
+        "PasswordChange": schemas::object(&["current_password", "password"], json!({"current_password": schemas::known_password("The password now."), "password": schemas::password()})),
     })
 }
 

@@ -15,7 +15,7 @@ use crate::http::response::json;
 pub fn schemas() -> Value {
     json!({
         "OtpRequest": schemas::object(&[], json!({"id": schemas::id("usr"), "phone": schemas::phone(), "channel": {"type": "string", "enum": ["sms", "voice"], "default": "sms"}})),
-        "OtpAnswer": schemas::object(&["token", "otp"], json!({"token": schemas::text("The challenge."), "otp": schemas::otp()})),
+        "OtpAnswer": schemas::object(&["token", "otp"], json!({"token": schemas::token("The challenge."), "otp": schemas::otp()})),
         "Challenge": schemas::object(&["message", "token", "expires_in"], json!({
             "message": schemas::text("For people."), "token": schemas::text("The challenge."), "expires_in": {"type": "integer", "description": "Seconds."},
         })),

@@ -35,7 +35,7 @@ pub fn schemas() -> Value {
     json!({
         "ProfileChanges": schemas::object(&[], json!({
             "first_name": schemas::first_name(), "last_name": schemas::last_name(), "email": schemas::email(), "phone": schemas::phone(), "country_code": schemas::country_code(),
-            "password": schemas::text("For a new e-mail or phone, instead of a recent login."),
+            "password": schemas::known_password("For a new e-mail or phone, instead of a recent login."),
         })),
         "Profile": schemas::object(&[&["id", "country", "is_email_verified", "is_phone_verified", "mfa", "created_at", "updated_at"], INPUT].concat(), json!({
             "id": schemas::id("usr"), "first_name": schemas::text("As given."), "last_name": schemas::text("As given."), "email": schemas::text("As typed."),
@@ -82,6 +82,7 @@ pub static UPDATE: Operation = Operation::new(
 )
 .headers(&[("If-Match", "The `ETag` the change is meant for.")])
 .body(&[JSON], "ProfileChanges")
+.example(r#"{"first_name":"Jane"}"#)
 .errors(&[
     Code::PreconditionFailed,
     Code::MfaInUse,

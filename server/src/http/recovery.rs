@@ -21,11 +21,11 @@ const PASSWORD: &str = "The password that was valid before the change. Without i
 /// The schemas of the group.
 pub fn schemas() -> Value {
     json!({
-        "Undo": schemas::object(&["token"], json!({"token": schemas::text("The token of the link."), "password": schemas::text(PASSWORD)})),
+        "Undo": schemas::object(&["token"], json!({"token": schemas::token("The token of the link."), "password": schemas::known_password(PASSWORD)})),
         "UndoPreview": schemas::object(&["change", "changed_at"], json!({
-            "change": {"enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(),
+            "change": {"type": "string", "enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(),
         })),
-        "Undone": schemas::object(&["message", "result"], json!({"message": schemas::text("For people."), "result": {"enum": ["restored", "disabled"]}})),
+        "Undone": schemas::object(&["message", "result"], json!({"message": schemas::text("For people."), "result": {"type": "string", "enum": ["restored", "disabled"]}})),
     })
 }
 

@@ -32,10 +32,10 @@ pub fn schemas() -> Value {
         })),
         "Address": schemas::object(&["email"], json!({"email": schemas::email()})),
         "Verification": json!({"oneOf": [
-            schemas::object(&["token"], json!({"token": schemas::text("The token of the link."), "password": schemas::text(PASSWORD_NEEDED), "reject": {"type": ["boolean", "string"], "enum": [true, false, "true", "false"]}})),
-            schemas::object(&["email", "code"], json!({"email": schemas::email(), "code": schemas::text("The six characters of the mail, in either case."), "password": schemas::text(PASSWORD_NEEDED)})),
+            schemas::object(&["token"], json!({"token": schemas::token("The token of the link."), "password": schemas::known_password(PASSWORD_NEEDED), "reject": {"type": "boolean", "description": "Throws the registration or the change of address away."}})),
+            schemas::object(&["email", "code"], json!({"email": schemas::email(), "code": schemas::code(), "password": schemas::known_password(PASSWORD_NEEDED)})),
         ]}),
-        "Created": schemas::object(&["message", "id", "email"], json!({"message": schemas::text("For people."), "id": schemas::id("usr"), "email": {"const": "[ENCRYPTED]"}})),
+        "Created": schemas::object(&["message", "id", "email"], json!({"message": schemas::text("For people."), "id": schemas::id("usr"), "email": schemas::only("[ENCRYPTED]")})),
         "Verified": schemas::object(&["message"], json!({"message": schemas::text("For people."), "id": schemas::id("usr")})),
     })
 }
@@ -136,6 +136,7 @@ pub static VERIFY: Operation = Operation::new(
     &[page_or(200, "The account exists.", "Verified")],
 )
 .body(&[JSON, FORM], "Verification")
+.example(r#"{"email":"john.doe@example.com","code":"K7MXPQ"}"#)
 .errors(&[Code::InvalidToken, Code::WrongPassword, Code::Overloaded])
 .failure_pages();
 

@@ -91,9 +91,9 @@ pub async fn metadata(State(app): State<Arc<App>>, PathParameter(path): PathPara
         "revocation_endpoint": format!("{issuer}/revoke"),
         "response_types_supported": [],
         "grant_types_supported": ["password", "refresh_token"],
-        "token_endpoint_auth_methods_supported": ["none"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
-        "revocation_endpoint_auth_methods_supported": ["none"],
+        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
     });
     let keys = app.service.ports.signer.jwks().map(|_| ("jwks_uri", "/.well-known/jwks.json"));
     let documentation = app.api_docs.then_some(("service_documentation", "/docs"));

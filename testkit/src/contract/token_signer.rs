@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case<dyn TokenSigner>> {
     cases![
         verifies_what_it_signed,
         keeps_how_the_user_was_authenticated,
+        keeps_the_client_that_the_token_is_for,
         counts_in_whole_seconds,
         a_token_is_good_in_its_realm_only,
         a_token_is_dead_after_its_expiry,
@@ -52,6 +53,13 @@ async fn keeps_how_the_user_was_authenticated(signer: &Signer) -> Outcome {
         let token = signer.sign(&said)?;
         assert_eq!(signer.verify(&said.realm, token.expose(), NOW), Some(said));
     }
+    Ok(())
+}
+
+async fn keeps_the_client_that_the_token_is_for(signer: &Signer) -> Outcome {
+    let said = AccessClaims { client_id: "reports/2 \u{fc}".to_owned(), ..claims(&realm("User1"), 1) };
+    let token = signer.sign(&said)?;
+    assert_eq!(signer.verify(&said.realm, token.expose(), NOW), Some(said));
     Ok(())
 }
 

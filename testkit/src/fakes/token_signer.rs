@@ -44,11 +44,12 @@ fn seconds(at: Timestamp) -> [u8; 8] {
     at.as_secs().to_be_bytes()
 }
 
-/// Three ids, three times and the methods, of fixed lengths, then the realm.
+/// Three ids, three times and the methods, of fixed lengths, then the realm and the client.
 fn fields(claims: &AccessClaims) -> String {
     let ids = [*claims.user.as_bytes(), *claims.session.as_bytes(), *claims.id.as_bytes()].concat();
     let times = [claims.issued_at, claims.expires_at, claims.authenticated_at].map(seconds).concat();
-    hex(&[&ids[..], &times, &[claims.methods.bits()], claims.realm.as_str().as_bytes()].concat())
+    let names = format!("{}/{}", claims.realm, claims.client_id);
+    hex(&[&ids[..], &times, &[claims.methods.bits()], names.as_bytes()].concat())
 }
 
 fn read(fields: &str) -> Option<AccessClaims> {
@@ -59,10 +60,11 @@ fn read(fields: &str) -> Option<AccessClaims> {
     let (issued_at, rest) = rest.split_first_chunk()?;
     let (expires_at, rest) = rest.split_first_chunk()?;
     let (authenticated_at, rest) = rest.split_first_chunk()?;
-    let (methods, realm) = rest.split_first()?;
+    let (methods, names) = rest.split_first()?;
+    let (realm, client_id) = std::str::from_utf8(names).ok()?.split_once('/')?;
     let at = |seconds: &[u8; 8]| Timestamp::from_millis(i64::from_be_bytes(*seconds).saturating_mul(1000));
     Some(AccessClaims {
-        realm: Realm::parse(std::str::from_utf8(realm).ok()?).ok()?,
+        realm: Realm::parse(realm).ok()?,
         user: UserId::from_bytes(*user),
         session: SessionId::from_bytes(*session),
         id: AccessTokenId::from_bytes(*id),
@@ -70,6 +72,7 @@ fn read(fields: &str) -> Option<AccessClaims> {
         expires_at: at(expires_at),
         authenticated_at: at(authenticated_at),
         methods: AuthMethods::from_bits(*methods)?,
+        client_id: client_id.to_owned(),
     })
 }
 

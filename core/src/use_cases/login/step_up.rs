@@ -65,6 +65,6 @@ impl Logins<'_> {
         }
         self.service.commit(work).await?;
         let now = self.service.ports.clock.now();
-        Ok(SteppedUp::Token(self.service.issue_after_step_up(&caller.session, methods, now)?))
+        Ok(SteppedUp::Token(self.service.issue_after_step_up(caller, methods, now)?))
     }
 }

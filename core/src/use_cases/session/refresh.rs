@@ -18,6 +18,19 @@ impl Sessions<'_> {
     /// # Errors
     /// `InvalidGrant`; after theft the session is gone.
     pub async fn refresh(self, realm: &Realm, refresh_token: &str) -> Result<TokenPair, AuthError> {
+        self.refresh_for(realm, refresh_token, None).await
+    }
+
+    /// Exchanges a refresh token for an OAuth client that has authenticated itself, or for none.
+    ///
+    /// # Errors
+    /// As `refresh`.
+    pub async fn refresh_for(
+        self,
+        realm: &Realm,
+        refresh_token: &str,
+        oauth_client: Option<&str>,
+    ) -> Result<TokenPair, AuthError> {
         let Ports { database, sessions, users, clock, .. } = &self.service.ports;
         let token = self.service.parse_refresh(realm, refresh_token).ok_or(AuthError::InvalidGrant)?;
         let digest = self.service.refresh_digest(realm, &token);
@@ -31,14 +44,14 @@ impl Sessions<'_> {
             }
             match session.evaluate_refresh_token(&digest, now) {
                 RefreshDecision::Rotate | RefreshDecision::Replace => {
-                    if let Some(pair) = self.rotate(&session, &token, now).await? {
+                    if let Some(pair) = self.rotate(&session, &token, oauth_client, now).await? {
                         return Ok(pair);
                     }
                 }
                 RefreshDecision::Reissue(masked) => {
                     let nonce = self.service.mask_successor(realm, &token, masked);
                     let successor = RefreshToken { session: session.id, nonce };
-                    return Ok(self.service.issue(&session, &successor, now)?);
+                    return Ok(self.service.issue(&session, &successor, oauth_client, now)?);
                 }
                 RefreshDecision::Theft => {
                     let (id, user) = (session.id, session.user);
@@ -66,6 +79,7 @@ impl Sessions<'_> {
         self,
         session: &Session,
         token: &RefreshToken,
+        oauth_client: Option<&str>,
         now: Timestamp,
     ) -> Result<Option<TokenPair>, AuthError> {
         let Ports { database, .. } = &self.service.ports;
@@ -83,7 +97,7 @@ impl Sessions<'_> {
             version: session.version + 1,
             ..session.clone()
         };
-        let pair = self.service.issue(&next, &successor, now)?;
+        let pair = self.service.issue(&next, &successor, oauth_client, now)?;
         let change = Change::ReplaceSession { session: Box::new(next), expected: session.version };
         match database.commit(UnitOfWork::of(change)).await? {
             Ok(_) => Ok(Some(pair)),

@@ -47,7 +47,7 @@ impl AuthService {
             previous: None,
             version: 1,
         };
-        let pair = self.issue(&session, &refresh, now)?;
+        let pair = self.issue(&session, &refresh, client.oauth_client.as_deref(), now)?;
         Ok((session, pair))
     }
 

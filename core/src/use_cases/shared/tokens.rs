@@ -15,6 +15,7 @@ use crate::ports::error::PortError;
 use crate::ports::keyed_digest::Domain;
 use crate::ports::token_signer::AccessClaims;
 use crate::service::AuthService;
+use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::digests::first_half;
 
 /// The answer to a login or a refresh.
@@ -90,11 +91,12 @@ impl AuthService {
         RefreshToken { session, nonce }
     }
 
-    /// The answer to a login or refresh of a session.
+    /// The answer to a login or refresh of a session by an OAuth client, if one authenticated itself.
     pub(crate) fn issue(
         &self,
         session: &Session,
         refresh: &RefreshToken,
+        oauth_client: Option<&str>,
         now: Timestamp,
     ) -> Result<TokenPair, PortError> {
         let claims = AccessClaims {
@@ -106,6 +108,7 @@ impl AuthService {
             expires_at: now + self.policy.lifetimes.access,
             authenticated_at: session.authenticated_at,
             methods: session.methods,
+            client_id: oauth_client.unwrap_or(session.realm.as_str()).to_owned(),
         };
         Ok(TokenPair {
             access: self.ports.signer.sign(&claims)?,
@@ -120,7 +123,7 @@ impl AuthService {
     /// the time and the methods of the login.
     pub(crate) fn issue_after_step_up(
         &self,
-        session: &Session,
+        Caller { session, claims, .. }: &Caller,
         methods: AuthMethods,
         now: Timestamp,
     ) -> Result<SecretString, PortError> {
@@ -133,6 +136,7 @@ impl AuthService {
             expires_at: (now + self.policy.lifetimes.access).min(session.expires_at),
             authenticated_at: now,
             methods,
+            client_id: claims.client_id.clone(),
         })
     }
 

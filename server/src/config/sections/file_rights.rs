@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::signing;
 use crate::config::settings_reader::SettingsReader;
 use crate::config::{Database, Environment};
 
@@ -20,7 +21,8 @@ pub fn require_private_files(reader: &mut SettingsReader, environment: Environme
     }
     let secrets = reader.secret_files();
     let dotenv = reader.dotenv.clone().map(|path| (".env".to_owned(), path));
-    for (name, path) in secrets.into_iter().chain(dotenv) {
+    let keys = signing::key_files(reader).into_iter().map(|(_, path)| ("SIGNING_KEY_FILE".to_owned(), path));
+    for (name, path) in secrets.into_iter().chain(dotenv).chain(keys) {
         require_private(reader, &name, &path, "600");
     }
     let Some(Database::Sqlite { path }) = database else { return };

@@ -4,6 +4,7 @@ mod file_rights;
 mod limits;
 mod messaging;
 mod safety;
+mod signing;
 mod stores;
 mod web;
 
@@ -17,7 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::settings_reader::{SettingsReader, duration};
 use crate::config::{
     Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Passwords, PublicUrl, RateLimits, SecretText,
-    ServiceClientSettings, Settings, Signing, secrets, strength,
+    ServiceClientSettings, Settings, secrets, strength,
 };
 
 pub use limits::{RateQuota, default_quota};
@@ -62,7 +63,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         app,
         redis: stores::redis(reader, production),
         session_cache_ttl: stores::session_cache_ttl(reader),
-        signing: signing(reader),
+        signing: signing::signing(reader),
         mail,
         texts,
         watchman,
@@ -215,16 +216,6 @@ fn require_unambiguous_path(reader: &mut SettingsReader, public_url: &PublicUrl,
         let what = format!("has a path that begins with /{first}, which is a path of this server too");
         reader.refuse("PUBLIC_URL", &what, "choose another path, as in https://example.com/auth");
     }
-}
-
-fn signing(reader: &mut SettingsReader) -> Signing {
-    let words = [("HS256", Signing::Hs256), ("EdDSA", Signing::EdDsa)];
-    let signing = reader.choice("SIGNING", Signing::Hs256, &words);
-    let algorithm = reader.choice("JWT_ALGORITHM", signing, &words);
-    if algorithm != signing && reader.text("SIGNING").is_some() {
-        reader.refuse("JWT_ALGORITHM", "contradicts SIGNING", "keep one of the two");
-    }
-    algorithm
 }
 
 fn hashing(reader: &mut SettingsReader) -> Hashing {

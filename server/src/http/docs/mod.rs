@@ -23,7 +23,7 @@ mod assets;
 pub static OPENAPI: Operation = Operation::new("This document", "OpenAPI 3.1.", &[ok(200, "The document.", "Any")]);
 
 pub async fn openapi(State(app): State<Arc<App>>) -> HandlerResult {
-    let document = app.openapi.get_or_init(|| (app.openapi_document)(&app).to_string().into());
+    let document = app.openapi.get_or_init(|| (app.openapi_document)(&app).into());
     Ok(with_type(StatusCode::OK, "application/json", document.clone()))
 }
 

@@ -12,6 +12,8 @@ pub struct Body {
     pub media: &'static [&'static str],
     pub schema: &'static str,
     pub required: bool,
+    /// A request that a viewer may send as it is, in JSON; without it viewers put the examples of the fields together.
+    pub example: Option<&'static str>,
 }
 
 /// A response that is not an error.
@@ -81,11 +83,19 @@ impl Operation {
     }
 
     pub const fn body(self, media: &'static [&'static str], schema: &'static str) -> Self {
-        Self { body: Some(Body { media, schema, required: true }), ..self }
+        Self { body: Some(Body { media, schema, required: true, example: None }), ..self }
     }
 
     pub const fn optional_body(self, media: &'static [&'static str], schema: &'static str) -> Self {
-        Self { body: Some(Body { media, schema, required: false }), ..self }
+        Self { body: Some(Body { media, schema, required: false, example: None }), ..self }
+    }
+
+    /// A request that a viewer may send as it is, in JSON.
+    pub const fn example(self, example: &'static str) -> Self {
+        match self.body {
+            Some(body) => Self { body: Some(Body { example: Some(example), ..body }), ..self },
+            None => self,
+        }
     }
 
     pub const fn query(self, query: &'static [QueryParameter]) -> Self {

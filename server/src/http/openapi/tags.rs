@@ -1,0 +1,62 @@
+//! The groups in which viewers show the operations, in the order of their use.
+
+/// A group of operations.
+pub struct Tag {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// The endpoints, by id.
+    endpoints: &'static [&'static str],
+}
+
+const SYSTEM: &str = "System";
+
+/// All groups, in the order in which they are shown.
+pub static TAGS: &[Tag] = &[
+    Tag {
+        name: "Registration",
+        about: "An account begins when its address is verified.",
+        endpoints: &["create", "verify_page", "verify", "resend_verification"],
+    },
+    Tag {
+        name: "Login",
+        about: "By password and second factor; the token endpoint of OAuth 2.0.",
+        endpoints: &["login", "token", "login_mfa", "step_up"],
+    },
+    Tag { name: "Profile", about: "The caller's own data.", endpoints: &["profile", "update", "export", "delete"] },
+    Tag { name: "Phone", about: "Verification of the phone on record.", endpoints: &["otp_phone", "verify_otp_phone"] },
+    Tag { name: "Second factor", about: "Which second factors are on.", endpoints: &["mfa", "set_mfa"] },
+    Tag {
+        name: "Password",
+        about: "Forgotten, reset, changed; and the undo of a change.",
+        endpoints: &[
+            "forget_password",
+            "reset_password_form",
+            "reset_password",
+            "change_password",
+            "undo_page",
+            "undo",
+        ],
+    },
+    Tag {
+        name: "Sessions",
+        about: "Where the caller is logged in.",
+        endpoints: &["sessions", "end_session", "logout", "logout_all"],
+    },
+    Tag {
+        name: "Services",
+        about: "For resource servers: introspection, revocation, keys and metadata.",
+        endpoints: &["introspect", "revoke", "jwks", "authorization_server"],
+    },
+    Tag { name: SYSTEM, about: "Health, metrics and documentation.", endpoints: &[] },
+    Tag { name: "Development", about: "In development only.", endpoints: &["mailbox"] },
+    Tag { name: "Test control", about: "The control plane of the test kit.", endpoints: &[] },
+];
+
+/// The group of an endpoint.
+#[must_use]
+pub fn tag_of(endpoint: &str) -> &'static str {
+    if endpoint.starts_with("test_") {
+        return "Test control";
+    }
+    TAGS.iter().find(|tag| tag.endpoints.contains(&endpoint)).map_or(SYSTEM, |tag| tag.name)
+}
