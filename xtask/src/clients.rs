@@ -1,7 +1,7 @@
 //! Other people's tools on the OpenAPI document: two linters, and clients that generators make of it. Each client compiles
 //! and logs in to the server's binary.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
