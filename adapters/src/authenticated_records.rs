@@ -174,13 +174,15 @@ impl Authenticated for StoredEvent {
 
     /// Without its place in the log.
     fn add_to(&self, input: &mut MacInput) {
-        let Self { order: _, at, realm, kind, user, session } = self;
+        let Self { order: _, at, realm, kind, user, session, operator, reason } = self;
         input
             .integer("at", at.as_millis())
             .bytes("realm", realm.as_str())
             .bytes("kind", kind)
             .optional("user_id", user.as_ref().map(portcullis_core::model::ids::UserId::as_bytes))
-            .optional("session_id", session.as_ref().map(portcullis_core::model::ids::SessionId::as_bytes));
+            .optional("session_id", session.as_ref().map(portcullis_core::model::ids::SessionId::as_bytes))
+            .optional("operator", operator.as_ref())
+            .optional("reason", reason.as_ref());
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
-use portcullis_core::model::message::Channel;
+use portcullis_core::model::message::{Channel, OperatorAction};
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
 use portcullis_core::model::stored_record::StoredJob;
@@ -29,6 +29,8 @@ pub fn print(task: &Task) -> String {
     let mut text = match task {
         Task::VerifyRegistration(user)
         | Task::ResetAfterUndo(user)
+        | Task::ResetRequired(user)
+        | Task::Invitation(user)
         | Task::Welcome(user)
         | Task::ConfirmEmailChange(user) => json!({"user": user.to_string()}),
         Task::VerifyNewest(email) => json!({"email": hex(email)}),
@@ -49,6 +51,9 @@ pub fn print(task: &Task) -> String {
         | Task::PhoneChanged { user, at, .. } => json!({"user": user.to_string(), "at": at.as_millis()}),
         Task::MfaChanged { user, at, enabled, .. } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "enabled": enabled})
+        }
+        Task::OperatorActed { user, at, action } => {
+            json!({"user": user.to_string(), "at": at.as_millis(), "action": action.as_str()})
         }
         Task::AccountDeleted { user, at, key, address } => json!({
             "user": user.to_string(), "at": at.as_millis(), "key": hex::encode(key.as_bytes()),
@@ -79,6 +84,8 @@ pub fn parse(text: &str) -> Option<Task> {
     Some(match word("kind")? {
         "verify_registration" => Task::VerifyRegistration(user()?),
         "reset_after_undo" => Task::ResetAfterUndo(user()?),
+        "reset_required" => Task::ResetRequired(user()?),
+        "invitation" => Task::Invitation(user()?),
         "welcome" => Task::Welcome(user()?),
         "confirm_email_change" => Task::ConfirmEmailChange(user()?),
         "verify_again" => Task::VerifyAgain { registration: user()?, network: network() },
@@ -91,6 +98,9 @@ pub fn parse(text: &str) -> Option<Task> {
         "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
         "data_exported" => Task::DataExported { user: user()?, at: at()? },
         "session_ended" => Task::SessionEnded { user: user()?, at: at()? },
+        "operator_acted" => {
+            Task::OperatorActed { user: user()?, at: at()?, action: OperatorAction::parse(word("action")?)? }
+        }
         "account_deleted" => Task::AccountDeleted {
             user: user()?,
             at: at()?,
@@ -172,9 +182,13 @@ mod tests {
             Task::ResendVerification { email: digest, network: Some(digest) },
             Task::ResetPassword { email: digest, network: None },
             Task::ResetAfterUndo(user),
+            Task::ResetRequired(user),
+            Task::Invitation(user),
             Task::FactorsThrottled { user, at },
             Task::DataExported { user, at },
             Task::SessionEnded { user, at },
+            Task::OperatorActed { user, at, action: OperatorAction::SessionsEnded },
+            Task::OperatorActed { user, at, action: OperatorAction::DataExported },
             Task::AccountDeleted {
                 user,
                 at,

@@ -50,11 +50,14 @@ async fn dead_letters_are_listed_shown_and_sent_again() {
     let (code, shown, _) = portcullis(folder.path(), &["dead-letters", "show", &id]);
     assert!(code == 0 && shown.contains("usr_0909"), "{shown}");
 
+    let (code, said, _) = portcullis(folder.path(), &["dead-letters", "retry", &id, "--dry-run", "--json"]);
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, said), (0, serde_json::json!({"requeued": 1, "dry_run": true})));
     let (code, said, _) = portcullis(folder.path(), &["dead-letters", "retry", &id]);
     assert!(code == 0 && said.starts_with("1 "), "{said}");
     assert_eq!(portcullis(folder.path(), &["dead-letters", "list"]).1.trim(), "no dead letters");
     let (code, _, error) = portcullis(folder.path(), &["dead-letters", "retry", &id]);
-    assert!(code == 1 && error.contains("no such dead letter"), "{error}");
+    assert!(code == 3 && error.contains("no such dead letter"), "{error}");
     let store =
         Sqlite::open(&folder.path().join("data/portcullis.db"), &RecordMacs::new(&[(1, [1; 32])]).unwrap()).unwrap();
     assert_eq!(store.depth().await.unwrap().waiting, 1);

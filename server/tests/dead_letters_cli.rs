@@ -55,7 +55,7 @@ async fn all_are_sent_again_at_once_and_one_by_one() {
     }
     let first = ids.first().unwrap();
     assert!(outbox(folder.path(), &["retry", first]).1.starts_with("1 "));
-    assert_eq!(outbox(folder.path(), &["show", first]).0, 1);
+    assert_eq!(outbox(folder.path(), &["show", first]).0, 3);
     assert!(outbox(folder.path(), &["retry", "--all"]).1.starts_with("2 "));
     assert_eq!(outbox(folder.path(), &["list", "--json"]).1.trim(), "[]");
     let depth = open(folder.path()).depth().await.unwrap();

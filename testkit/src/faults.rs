@@ -160,7 +160,7 @@ impl Script {
 /// The ports of which something can break, and their methods that can.
 pub const PORTS: &[(&str, &[&str])] = &[
     ("database", &["commit"]),
-    ("user_store", &["find", "find_by_email", "ping"]),
+    ("user_store", &["find", "find_by_email", "list", "ping"]),
     ("registration_store", &["find", "find_by_email", "purge_expired"]),
     ("one_time_token_store", &["find_valid", "find", "try_code", "purge_expired"]),
     (
@@ -173,7 +173,7 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("field_cipher", &["new_key", "wrap", "unwrap", "seal", "open"]),
     ("password_hasher", &["hash", "hash_like", "hash_with_salt_of"]),
     ("job_queue", &["claim", "complete", "retry_at", "dead_letter", "list_dead_letters", "requeue", "depth"]),
-    ("audit_log", &["of_user"]),
+    ("audit_log", &["of_user", "list"]),
     ("login_guard", &["admit", "withdraw", "succeeded", "admit_factor", "withdraw_factor", "factor_succeeded"]),
     ("rate_limiter", &["take", "is_exhausted", "give_back"]),
     ("mailer", &["send"]),

@@ -6,6 +6,7 @@ use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::login_throttle::LoginSource;
 use portcullis_core::model::one_time_token::{OneTimeToken, Purpose};
+use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::WrappedKey;
@@ -147,6 +148,7 @@ pub async fn fill(store: &dyn Store) {
             kind: EventKind::LoggedIn,
             user: Some(user_id(n)),
             session: Some(session_id(n)),
+            operator: Some(OperatorNote { operator: "command line".to_owned(), reason: Reason::parse("a call") }),
         };
         let jobs = vec![samples::job(&realm, number, Task::Welcome(user_id(n)))];
         store.commit(UnitOfWork { changes, jobs, events: vec![event] }).await.unwrap().unwrap();

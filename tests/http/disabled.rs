@@ -87,11 +87,11 @@ async fn disable_refuses_unknown_accounts_and_realms() {
     let call = |arguments: &[&str]| server.operator(&[&["users"], arguments].concat());
     for who in ["nobody@example.com", "usr_00000000000000000000000000000000", "john"] {
         let (code, out, error) = call(&["disable", who, "--realm", "User1"]);
-        assert!(code == 1 && out.is_empty() && error.contains("no such account"), "{out}{error}");
+        assert!(code == 3 && out.is_empty() && error.contains("no such account"), "{out}{error}");
     }
     // nothing crosses a realm
     let (code, _, error) = call(&["disable", &id, "--realm", "User2"]);
-    assert!(code == 1 && error.contains("User2 has no such account"), "{error}");
+    assert!(code == 3 && error.contains("User2 has no such account"), "{error}");
     let (code, _, error) = call(&["disable", &id, "--realm", "User3"]);
     assert!(code == 1 && error.contains("User1, User2"), "{error}");
     assert_eq!(call(&["disable", &id]).0, 2, "a realm is named");

@@ -13,6 +13,8 @@ mod input;
 mod killed;
 mod limits;
 mod oauth_clients;
+mod operators;
+
 mod password_year;
 mod passwords;
 mod phones;

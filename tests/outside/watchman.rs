@@ -37,7 +37,14 @@ fn watched(url: &str) -> (WatchmanAuditLog, Arc<dyn AuditLog>) {
 }
 
 fn event(kind: EventKind) -> Event {
-    Event { at: Timestamp::from_millis(0), realm: realm("User1"), kind, user: Some(user_id(1)), session: None }
+    Event {
+        at: Timestamp::from_millis(0),
+        realm: realm("User1"),
+        kind,
+        user: Some(user_id(1)),
+        session: None,
+        operator: None,
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::job::Task;
 use portcullis_core::model::login_throttle::LoginSource;
 use portcullis_core::model::one_time_token::Purpose;
+use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sent_message::StoredMessage;
@@ -119,11 +120,10 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     if n.is_multiple_of(50) {
         store.dead_letter(&job_id(n), "the mail server refused (550)", NOW).await?;
     }
-    let kind = if rare { EventKind::RefreshTokenStolen } else { EventKind::LoggedIn };
-    let session = Some(session_id(n)).filter(|_| rare);
-    store.record(Event { at: NOW, realm: realm.clone(), kind, user: Some(user_id(n)), session });
+    let event = event(realm, n, rare);
+    store.record(event.clone());
     // twice the same, in every member
-    store.record(Event { at: NOW, realm: realm.clone(), kind, user: Some(user_id(n)), session });
+    store.record(event);
     let source = |kind| LoginSource { address: digest(kind, n), networks: vec![digest("network", n)] };
     let (email, from) = (digest("email", n), source("from"));
     let _ = store.admit(realm, &email, &from, NOW).await?;
@@ -146,4 +146,18 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     };
     SentMessageStore::put(store, copy).await?;
     Ok(())
+}
+
+/// An event of an account; a rare one is of a session and an operator.
+fn event(realm: &Realm, n: u64, rare: bool) -> Event {
+    let kind = if rare { EventKind::RefreshTokenStolen } else { EventKind::LoggedIn };
+    let reason = Reason::parse("a support call");
+    Event {
+        at: NOW,
+        realm: realm.clone(),
+        kind,
+        user: Some(user_id(n)),
+        session: rare.then(|| session_id(n)),
+        operator: rare.then(|| OperatorNote { operator: "command line".to_owned(), reason }),
+    }
 }

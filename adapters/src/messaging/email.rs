@@ -35,7 +35,9 @@ pub fn render(
         EmailMessage::VerifyEmail { token, .. } | EmailMessage::ConfirmEmailChange { token, .. } => {
             Some(links.verify(realm, token))
         }
-        EmailMessage::ResetPassword { token, .. } => Some(links.reset(realm, token)),
+        EmailMessage::ResetPassword { token, .. }
+        | EmailMessage::ResetRequired { token, .. }
+        | EmailMessage::Invitation { token, .. } => Some(links.reset(realm, token)),
         message => message.undo_link().map(|undo| links.undo(realm, &undo.token)),
     };
     let code = match message {
@@ -58,7 +60,9 @@ fn values(message: &EmailMessage) -> Value {
         EmailMessage::VerifyEmail { expires_in, .. } | EmailMessage::ConfirmEmailChange { expires_in, .. } => {
             json!({"expires_in": human_duration(*expires_in)})
         }
-        EmailMessage::ResetPassword { first_name, expires_in, .. } => {
+        EmailMessage::ResetPassword { first_name, expires_in, .. }
+        | EmailMessage::ResetRequired { first_name, expires_in, .. }
+        | EmailMessage::Invitation { first_name, expires_in, .. } => {
             json!({"first_name": first_name.as_str(), "expires_in": human_duration(*expires_in)})
         }
         EmailMessage::Welcome { first_name } | EmailMessage::AlreadyRegistered { first_name } => {
@@ -74,6 +78,9 @@ fn values(message: &EmailMessage) -> Value {
         | EmailMessage::EmailChangeRequested { first_name, at }
         | EmailMessage::FactorsThrottled { first_name, at } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at)})
+        }
+        EmailMessage::OperatorActed { first_name, at, action } => {
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "action": action.as_str()})
         }
         EmailMessage::EmailChanged { first_name, at, .. } | EmailMessage::PhoneChanged { first_name, at, .. } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at), "undo": undo(message)})

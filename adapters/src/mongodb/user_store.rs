@@ -1,13 +1,14 @@
 //! [`UserStore`] on MongoDB.
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::user_store::{AccountPage, UserStore};
 
 use crate::crypto::record_macs::Stored;
 use crate::mongodb::MongoDb;
@@ -92,6 +93,23 @@ impl UserStore for MongoDb {
         let found = self.run(PORT, self.collection("users").find_one(which)).await?;
         let found = found.as_ref().map(parse).transpose()?;
         self.verify_named(PORT, found, |user| user.realm == *realm && user.person.email_index == *email)
+    }
+
+    async fn list(&self, realm: &Realm, after: Option<UserId>, limit: u32) -> Result<AccountPage, PortError> {
+        // the ids are text of one length, whose last character is below `g`
+        let after = after.map_or_else(|| key(realm, UserId::PREFIX), |id| key(realm, id));
+        let which = doc! {"_id": {"$gt": after, "$lt": key(realm, format_args!("{}g", UserId::PREFIX))}};
+        let users = self.collection("users");
+        let page = async {
+            let found = users.find(which).sort(doc! {"_id": 1}).limit(i64::from(limit)).await?;
+            found.try_collect::<Vec<Document>>().await
+        };
+        let documents = self.run(PORT, Box::pin(page)).await?;
+        let full = u32::try_from(documents.len()).is_ok_and(|count| count == limit);
+        let next = documents.last().filter(|_| full).map(|last| Fields::of(PORT, last).user()).transpose()?;
+        let mut users = self.verify_all(documents.iter().map(parse).collect::<Result<Vec<_>, _>>()?);
+        users.retain(|user| user.realm == *realm);
+        Ok(AccountPage { users, next })
     }
 
     async fn ping(&self) -> Result<(), PortError> {

@@ -2,7 +2,9 @@
 
 use crate::crypto::record_macs::Stored;
 use crate::sqlite::rows::order_of;
+use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
 use portcullis_core::model::stored_record::StoredEvent;
+use portcullis_core::model::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -20,7 +22,7 @@ use crate::sqlite::rows::Columns;
 
 const PORT: &str = "audit_log";
 
-pub const COLUMNS: &str = "number, at, realm, kind, user_id, session_id, mac";
+pub const COLUMNS: &str = "number, at, realm, kind, user_id, session_id, operator, reason, mac";
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<StoredEvent>> {
     let mut columns = Columns::of(row);
@@ -32,19 +34,24 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<StoredEvent>> {
         kind: columns.value()?,
         user: columns.value::<Option<[u8; 16]>>()?.map(UserId::from_bytes),
         session: columns.value::<Option<[u8; 16]>>()?.map(SessionId::from_bytes),
+        operator: columns.value()?,
+        reason: columns.value()?,
     };
     columns.with_mac(event)
 }
 
 /// Appends an event.
 pub fn append(db: &Db, event: &StoredEvent) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO audit (at, realm, kind, user_id, session_id, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT INTO audit (at, realm, kind, user_id, session_id, operator, reason, mac) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let all = params![
         event.at.as_millis(),
         event.realm.as_str(),
         event.kind,
         event.user.map(|id| *id.as_bytes()),
         event.session.map(|id| *id.as_bytes()),
+        event.operator,
+        event.reason,
         db.sign(event),
     ];
     db.prepare_cached(sql)?.execute(all).map(|_| ())
@@ -52,6 +59,37 @@ pub fn append(db: &Db, event: &StoredEvent) -> rusqlite::Result<()> {
 
 pub fn insert(db: &Db, event: &Event) -> rusqlite::Result<()> {
     append(db, &StoredEvent::of(event))
+}
+
+/// The newest events of a query before a position. Rows that do not verify, and events of a later version, are left out.
+fn list(db: &Db, query: &AuditQuery, before: Option<AuditPosition>, limit: u32) -> rusqlite::Result<Vec<LoggedEvent>> {
+    // by the row number where no account is named: the index of accounts would sort the whole realm
+    let which = if query.user.is_some() { "realm = ?1 AND user_id = ?2" } else { "+realm = ?1 AND ?2 IS NULL" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit WHERE {which} AND number < ?3 AND at >= ?4 AND at < ?5 ORDER BY number DESC"
+    );
+    let user = query.user.map(|user| *user.as_bytes());
+    let since = query.since.map_or(i64::MIN, Timestamp::as_millis);
+    let until = query.until.map_or(i64::MAX, Timestamp::as_millis);
+    let mut statement = db.prepare_cached(&sql)?;
+    let before = before.map_or(i64::MAX, number_of);
+    let found = statement.query_map(params![query.realm.as_str(), user, before, since, until], read)?;
+    let mut listed = Vec::new();
+    for stored in found {
+        if listed.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            break;
+        }
+        let Ok(event) = stored?.verified(&db.macs) else { continue };
+        let position = AuditPosition::from_bytes(event.order);
+        listed.extend(event.event().filter(|event| query.matches(event)).map(|event| LoggedEvent { position, event }));
+    }
+    Ok(listed)
+}
+
+/// The row number in a position.
+fn number_of(position: AuditPosition) -> i64 {
+    let [_, _, _, _, number @ ..] = *position.as_bytes();
+    i64::from_be_bytes(number)
 }
 
 #[async_trait]
@@ -76,5 +114,15 @@ impl AuditLog for Sqlite {
             let of_user = found.into_iter().filter(|event| event.realm == *realm && event.user == Some(*user));
             Ok(of_user.filter_map(StoredEvent::event).collect())
         })
+    }
+
+    async fn list(
+        &self,
+        query: &AuditQuery,
+        before: Option<AuditPosition>,
+        limit: u32,
+    ) -> Result<Vec<LoggedEvent>, PortError> {
+        self.writer.flush(PORT).await?;
+        self.readers.read(PORT, |db| list(db, query, before, limit))
     }
 }

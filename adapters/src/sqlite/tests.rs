@@ -255,6 +255,7 @@ async fn events_are_on_the_disk_when_they_are_read() {
         kind: EventKind::LoggedIn,
         user: Some(user_id(1)),
         session: None,
+        operator: None,
     };
     for n in 0..300 {
         store.audit().record(event(n));
@@ -276,6 +277,7 @@ async fn an_event_that_cannot_be_written_is_counted() {
         kind: EventKind::LoggedIn,
         user: None,
         session: None,
+        operator: None,
     });
     store.writer.flush("t").await.unwrap();
     assert_eq!(store.lost_events().load(Ordering::Relaxed), 1);
@@ -324,7 +326,7 @@ async fn a_check_value_stays_what_it_was_first() {
     let store = reopen(&folder, store);
     assert_eq!(store.check_value_or_insert("key", b"second").await.unwrap(), b"first");
     assert!(store.size().unwrap() > 4096);
-    assert_eq!(store.schema_version(), 4);
+    assert_eq!(store.schema_version(), 5);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use portcullis_core::model::sealed::{Digest, Sealed};
 use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::user_store::{AccountPage, UserStore};
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use crate::crypto::record_macs::Stored;
@@ -185,6 +185,24 @@ impl UserStore for Sqlite {
             let which = params![realm.as_str(), email.as_bytes()];
             let is_asked_for = |user: &User| user.realm == *realm && user.person.email_index == *email;
             db.find_named(&sql, which, read, is_asked_for)
+        })
+    }
+
+    async fn list(&self, realm: &Realm, after: Option<UserId>, limit: u32) -> Result<AccountPage, PortError> {
+        self.readers.read(PORT, |db| {
+            let sql = format!(
+                "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM users JOIN keys ON slot = key_slot \
+                 WHERE realm = ?1 AND id > ?2 ORDER BY id LIMIT ?3"
+            );
+            let after = after.as_ref().map_or(&[][..], |id| id.as_bytes());
+            let mut statement = db.prepare_cached(&sql)?;
+            let found =
+                statement.query_map(params![realm.as_str(), after, limit], |row| Ok((row.get(1)?, read(row)?)))?;
+            let found = found.collect::<rusqlite::Result<Vec<([u8; 16], Stored<User>)>>>()?;
+            let full = u32::try_from(found.len()).is_ok_and(|count| count == limit);
+            let next = found.last().filter(|_| full).map(|(id, _)| UserId::from_bytes(*id));
+            let users = found.into_iter().filter_map(|(_, stored)| stored.verified(&db.macs).ok());
+            Ok(AccountPage { users: users.filter(|user| user.realm == *realm).collect(), next })
         })
     }
 

@@ -16,13 +16,19 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::RegistrationRejected
         | K::RateLimitExceeded
         | K::SuspiciousLogin => "violation",
-        K::LoggedOut | K::LoggedOutEverywhere | K::ResetRequested | K::OtpRequested | K::TokenRefused => "token",
-        K::MessageSent | K::TextHeldBack => "communication",
+        K::SessionsEnded
+        | K::LoggedOut
+        | K::LoggedOutEverywhere
+        | K::ResetRequested
+        | K::OtpRequested
+        | K::TokenRefused => "token",
+        K::MessageSent | K::MessageRequeued | K::TextHeldBack => "communication",
         K::ProfileUpdated
         | K::DataExported
         | K::AccountDeleted
         | K::EmailChangeRequested
         | K::EmailChanged
+        | K::AccountRead
         | K::RecordsSigned => "data",
         K::MessageDead => "error",
         K::Registered
@@ -38,7 +44,9 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::MfaEnabled
         | K::MfaDisabled
         | K::AccountDisabled
-        | K::AccountEnabled => "authentication",
+        | K::AccountEnabled
+        | K::AccountCreated
+        | K::ResetRequired => "authentication",
     }
 }
 
@@ -81,6 +89,9 @@ pub fn message(event: &Event) -> String {
     }
     if let Some(session) = &event.session {
         let _ = write!(message, " session={session}");
+    }
+    if let Some(note) = &event.operator {
+        let _ = write!(message, " operator={:?}", note.operator);
     }
     message
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
+use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
 use portcullis_core::model::event::Event;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
@@ -166,6 +167,15 @@ impl AuditLog for WatchmanAuditLog {
 
     async fn of_user(&self, realm: &Realm, user: &UserId, limit: u32) -> Result<Vec<Event>, PortError> {
         self.log.of_user(realm, user, limit).await
+    }
+
+    async fn list(
+        &self,
+        query: &AuditQuery,
+        before: Option<AuditPosition>,
+        limit: u32,
+    ) -> Result<Vec<LoggedEvent>, PortError> {
+        self.log.list(query, before, limit).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! The events of the audit log: the kind and the ids, never personal data.
 
 use crate::model::ids::{SessionId, UserId};
+use crate::model::operator_note::OperatorNote;
 use crate::model::realm::Realm;
 use crate::model::time::Timestamp;
 
@@ -65,6 +66,16 @@ pub enum EventKind {
     AccountDisabled,
     /// An operator has switched it on again.
     AccountEnabled,
+    /// An operator has made the account.
+    AccountCreated,
+    /// An operator has read the fields of the account's owner.
+    AccountRead,
+    /// An operator has ended the account's sessions.
+    SessionsEnded,
+    /// An operator has made the password void and has sent a reset link.
+    ResetRequired,
+    /// An operator has queued a dead letter again.
+    MessageRequeued,
     /// A message was accepted by the mail server or SMS provider.
     MessageSent,
     /// A message could not be delivered and waits for the operator.
@@ -83,7 +94,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 41] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -113,6 +124,11 @@ impl EventKind {
         Self::AccountDeleted,
         Self::AccountDisabled,
         Self::AccountEnabled,
+        Self::AccountCreated,
+        Self::AccountRead,
+        Self::SessionsEnded,
+        Self::ResetRequired,
+        Self::MessageRequeued,
         Self::MessageSent,
         Self::MessageDead,
         Self::TextHeldBack,
@@ -155,6 +171,11 @@ impl EventKind {
             Self::AccountDeleted => "account_deleted",
             Self::AccountDisabled => "account_disabled",
             Self::AccountEnabled => "account_enabled",
+            Self::AccountCreated => "account_created",
+            Self::AccountRead => "account_read",
+            Self::SessionsEnded => "sessions_ended",
+            Self::ResetRequired => "reset_required",
+            Self::MessageRequeued => "message_requeued",
             Self::MessageSent => "message_sent",
             Self::MessageDead => "message_dead",
             Self::TextHeldBack => "text_held_back",
@@ -185,4 +206,6 @@ pub struct Event {
     pub user: Option<UserId>,
     /// In which session, where there is one.
     pub session: Option<SessionId>,
+    /// The operator who did it, where it was one.
+    pub operator: Option<OperatorNote>,
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::ids::{JobId, UndoId, UserId};
-use crate::model::message::Channel;
+use crate::model::message::{Channel, OperatorAction};
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, Sealed, WrappedKey};
@@ -40,6 +40,10 @@ pub enum Task {
     },
     /// Mail a reset link to an account that an undo link has restored.
     ResetAfterUndo(UserId),
+    /// Mail a link to choose a password: an operator has made the old one void.
+    ResetRequired(UserId),
+    /// Mail a link to choose a password: an operator has made the account.
+    Invitation(UserId),
     /// Mail that the account exists now.
     Welcome(UserId),
     /// Mail that the password was changed.
@@ -105,6 +109,15 @@ pub enum Task {
         /// The time at which it happened.
         at: Timestamp,
     },
+    /// Mail that an operator did something to the account.
+    OperatorActed {
+        /// The account.
+        user: UserId,
+        /// The time at which it happened.
+        at: Timestamp,
+        /// The action.
+        action: OperatorAction,
+    },
     /// Mail that the account is gone. The only task that has something of a person: the address, sealed under a key of its
     /// own, which goes with the job.
     AccountDeleted {
@@ -157,6 +170,8 @@ impl Task {
             Self::VerifyRegistration(user)
             | Self::VerifyAgain { registration: user, .. }
             | Self::ResetAfterUndo(user)
+            | Self::ResetRequired(user)
+            | Self::Invitation(user)
             | Self::Welcome(user)
             | Self::ConfirmEmailChange(user)
             | Self::PasswordChanged { user, .. }
@@ -166,6 +181,7 @@ impl Task {
             | Self::MfaChanged { user, .. }
             | Self::DataExported { user, .. }
             | Self::SessionEnded { user, .. }
+            | Self::OperatorActed { user, .. }
             | Self::AccountDeleted { user, .. }
             | Self::FactorsThrottled { user, .. }
             | Self::SendOtp { user, .. } => JobSubject::Subject(*user),
@@ -194,6 +210,8 @@ impl Task {
             Self::ResendVerification { .. } => "resend_verification",
             Self::ResetPassword { .. } => "reset_password",
             Self::ResetAfterUndo(_) => "reset_after_undo",
+            Self::ResetRequired(_) => "reset_required",
+            Self::Invitation(_) => "invitation",
             Self::Welcome(_) => "welcome",
             Self::PasswordChanged { .. } => "password_changed",
             Self::ConfirmEmailChange(_) => "confirm_email_change",
@@ -203,6 +221,7 @@ impl Task {
             Self::MfaChanged { .. } => "mfa_changed",
             Self::DataExported { .. } => "data_exported",
             Self::SessionEnded { .. } => "session_ended",
+            Self::OperatorActed { .. } => "operator_acted",
             Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",
             Self::SendOtp { .. } => "send_otp",

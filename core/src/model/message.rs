@@ -16,6 +16,32 @@ pub struct UndoLink {
     pub expires_in: Duration,
 }
 
+/// An operator's action of which the owner of the account gets a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperatorAction {
+    /// Every session was ended.
+    SessionsEnded,
+    /// Everything stored was handed out.
+    DataExported,
+}
+
+impl OperatorAction {
+    /// `sessions_ended` or `data_exported`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SessionsEnded => "sessions_ended",
+            Self::DataExported => "data_exported",
+        }
+    }
+
+    /// The action of that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::SessionsEnded, Self::DataExported].into_iter().find(|action| action.as_str() == text)
+    }
+}
+
 /// An e-mail.
 #[derive(Debug, Clone)]
 pub enum EmailMessage {
@@ -41,6 +67,24 @@ pub enum EmailMessage {
     },
     /// Set a new password.
     ResetPassword {
+        /// The first name of the account's owner.
+        first_name: PersonName,
+        /// The token in the link.
+        token: OpaqueToken,
+        /// Its lifetime.
+        expires_in: Duration,
+    },
+    /// Choose a password: an operator has made the old one void.
+    ResetRequired {
+        /// The first name of the account's owner.
+        first_name: PersonName,
+        /// The token in the link.
+        token: OpaqueToken,
+        /// Its lifetime.
+        expires_in: Duration,
+    },
+    /// Choose a password: an operator has made the account.
+    Invitation {
         /// The first name of the account's owner.
         first_name: PersonName,
         /// The token in the link.
@@ -116,6 +160,15 @@ pub enum EmailMessage {
         /// The time at which it happened.
         at: Timestamp,
     },
+    /// An operator did something to the account.
+    OperatorActed {
+        /// The first name of the account's owner.
+        first_name: PersonName,
+        /// The time at which it happened.
+        at: Timestamp,
+        /// The action.
+        action: OperatorAction,
+    },
     /// The account is gone, and the name with it.
     AccountDeleted {
         /// The time at which it happened.
@@ -143,10 +196,13 @@ impl EmailMessage {
             | Self::Welcome { .. }
             | Self::AlreadyRegistered { .. }
             | Self::ResetPassword { .. }
+            | Self::ResetRequired { .. }
+            | Self::Invitation { .. }
             | Self::ConfirmEmailChange { .. }
             | Self::EmailChangeRequested { .. }
             | Self::DataExported { .. }
             | Self::SessionEnded { .. }
+            | Self::OperatorActed { .. }
             | Self::AccountDeleted { .. }
             | Self::FactorsThrottled { .. } => None,
         }
@@ -160,6 +216,8 @@ impl EmailMessage {
             Self::Welcome { .. } => "registration",
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::ResetPassword { .. } => "mail_password_reset",
+            Self::ResetRequired { .. } => "reset_required",
+            Self::Invitation { .. } => "invitation",
             Self::PasswordChanged { .. } => "password_changed",
             Self::ConfirmEmailChange { .. } => "email_change_confirm",
             Self::EmailChangeRequested { .. } => "email_change_requested",
@@ -168,6 +226,7 @@ impl EmailMessage {
             Self::MfaChanged { .. } => "mfa_changed",
             Self::DataExported { .. } => "data_exported",
             Self::SessionEnded { .. } => "session_ended",
+            Self::OperatorActed { .. } => "operator_acted",
             Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",
         }

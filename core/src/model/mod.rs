@@ -1,5 +1,6 @@
 //! Values and entities. Values are parsed once, at the edge, and carry their proof in their type.
 
+pub mod audit;
 pub mod client;
 pub mod code;
 pub mod country;
@@ -14,6 +15,7 @@ pub mod name;
 mod normal_form;
 mod numbering_plan_tables;
 pub mod one_time_token;
+pub mod operator_note;
 pub mod otp;
 pub mod password;
 mod pasted_number;

@@ -5,6 +5,7 @@ use crate::model::event::{Event, EventKind};
 use crate::model::ids::{JobId, SessionId, UserId};
 use crate::model::login_throttle::FailedLogins;
 use crate::model::one_time_token::OneTimeToken;
+use crate::model::operator_note::{OperatorNote, Reason};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
 use crate::model::sent_message::StoredMessage;
@@ -188,22 +189,31 @@ pub struct StoredEvent {
     pub user: Option<UserId>,
     /// The session.
     pub session: Option<SessionId>,
+    /// The operator who did it.
+    pub operator: Option<String>,
+    /// The operator's reason.
+    pub reason: Option<String>,
 }
 
 impl StoredEvent {
     /// An event that has no place in a log yet.
     #[must_use]
     pub fn of(event: &Event) -> Self {
-        let Event { at, realm, kind, user, session } = event;
+        let Event { at, realm, kind, user, session, operator } = event;
         let kind = kind.as_str().to_owned();
-        Self { order: [0; 12], at: *at, realm: realm.clone(), kind, user: *user, session: *session }
+        let reason = operator.as_ref().and_then(OperatorNote::reason).map(str::to_owned);
+        let operator = operator.as_ref().map(|note| note.operator.clone());
+        let (realm, user, session) = (realm.clone(), *user, *session);
+        Self { order: [0; 12], at: *at, realm, kind, user, session, operator, reason }
     }
 
     /// The event; `None` for one of a kind that a later version wrote.
     #[must_use]
     pub fn event(self) -> Option<Event> {
-        let Self { order: _, at, realm, kind, user, session } = self;
-        EventKind::parse(&kind).map(|kind| Event { at, realm, kind, user, session })
+        let Self { order: _, at, realm, kind, user, session, operator, reason } = self;
+        let reason = reason.map(Reason::from_stored);
+        let operator = operator.map(|operator| OperatorNote { operator, reason });
+        EventKind::parse(&kind).map(|kind| Event { at, realm, kind, user, session, operator })
     }
 }
 

@@ -8,6 +8,15 @@ use crate::model::sealed::Digest;
 use crate::model::user::User;
 use crate::ports::error::PortError;
 
+/// Some accounts of a realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountPage {
+    /// In the order of their ids.
+    pub users: Vec<User>,
+    /// The id after which the next page begins; `None` at the end.
+    pub next: Option<UserId>,
+}
+
 /// Accounts by id and by blind index; both are unique within a realm, decided by the store itself.
 /// A write that was answered with success survives a crash of the process.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -18,6 +27,11 @@ pub trait UserStore: Send + Sync {
 
     /// The account of that e-mail in that realm.
     async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError>;
+
+    /// The accounts of a realm in the order of their ids: at most `limit`, those after an id. One that is refused is left
+    /// out, so that a page may be shorter or empty before the end. An account that exists during the whole walk is
+    /// returned once.
+    async fn list(&self, realm: &Realm, after: Option<UserId>, limit: u32) -> Result<AccountPage, PortError>;
 
     /// Whether the store answers at all. For health checks: quick, changes nothing.
     async fn ping(&self) -> Result<(), PortError>;

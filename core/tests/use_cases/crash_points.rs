@@ -17,7 +17,7 @@ use portcullis_testkit::faults::When;
 use portcullis_testkit::race::block_on;
 
 /// Runs a use case repeatedly, each time with another step failing, until no step is left to fail.
-fn at_every_step(
+pub(super) fn at_every_step(
     prepare: impl Fn() -> (Play, TokenPair),
     story: impl Fn(&Play, &TokenPair) -> bool,
     after: impl Fn(&Play, &TokenPair, bool),
@@ -48,12 +48,12 @@ fn undo_records(play: &Play) -> usize {
 }
 
 /// Whether the audit log has an event of that kind.
-fn recorded(play: &Play, kind: EventKind) -> bool {
+pub(super) fn recorded(play: &Play, kind: EventKind) -> bool {
     play.world.audit.kinds().contains(&kind)
 }
 
 /// Whether a job of that kind is waiting.
-fn queued(play: &Play, kind: &str) -> bool {
+pub(super) fn queued(play: &Play, kind: &str) -> bool {
     play.world.jobs.waiting().iter().any(|job| job.task.kind() == kind)
 }
 
@@ -62,7 +62,7 @@ fn unused(play: &Play, purpose: Purpose) -> bool {
     play.world.tokens.all().iter().any(|token| token.holder.purpose == purpose)
 }
 
-fn user() -> (Play, TokenPair) {
+pub(super) fn user() -> (Play, TokenPair) {
     let play = Play::new();
     let pair = play.user();
     (play, pair)

@@ -15,6 +15,7 @@ mod edge_cases;
 mod enumeration;
 mod fake_users;
 mod histories;
+mod operators;
 mod reauthentication;
 mod refresh_model;
 mod refusals;

@@ -63,7 +63,7 @@ pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn R
 /// One event for each realm whose records were signed.
 fn events(counts: &RecordCounts) -> UnitOfWork {
     let at = SystemClock::new().now();
-    let event = |realm| Event { at, realm, kind: EventKind::RecordsSigned, user: None, session: None };
+    let event = |realm| Event { at, realm, kind: EventKind::RecordsSigned, user: None, session: None, operator: None };
     UnitOfWork { events: counts.0.keys().cloned().map(event).collect(), ..UnitOfWork::default() }
 }
 

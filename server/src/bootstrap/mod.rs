@@ -28,6 +28,7 @@ use portcullis_adapters::system::clock::SystemClock;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::database::Database as Commits;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
@@ -167,20 +168,20 @@ impl Server {
     }
 }
 
-/// The job queue alone, for the command line. SQLite is opened beside a server that may be running on it.
+/// The job queue and the log alone, for the command line. SQLite is opened beside a server that may be running on it.
 ///
 /// # Errors
 /// The component that could not be opened, with the fix.
 pub async fn open_jobs(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Queue, String> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     if let Database::Sqlite { path } = &settings.database {
-        let store =
-            Sqlite::open_beside(path, &record_macs(settings)?).map_err(|error| format!("DATABASE_URL: {error}"))?;
-        return Ok(Queue { jobs: Arc::new(store), clock });
+        let store = Sqlite::open_beside(path, &record_macs(settings)?);
+        let store = Arc::new(store.map_err(|error| format!("DATABASE_URL: {error}"))?);
+        return Ok(Queue { jobs: store.clone(), database: store, clock });
     }
     let (cipher, digests) = (cipher(settings, randomness)?, digests(settings));
-    let jobs = Stores::open(settings, &cipher, &digests, Duration::ZERO, &clock).await?.jobs;
-    Ok(Queue { jobs, clock })
+    let Stores { jobs, database, .. } = Stores::open(settings, &cipher, &digests, Duration::ZERO, &clock).await?;
+    Ok(Queue { jobs, database, clock })
 }
 
 /// The use cases alone, for the command line. Does not wait for a store that is in use.
@@ -212,10 +213,12 @@ pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Random
     Ok(Server::compose_on(settings, nowhere, infrastructure, |_| {})?.service)
 }
 
-/// The job queue and the clock.
+/// The job queue, what commits audit events, and the clock.
 pub struct Queue {
     /// The jobs.
     pub jobs: Arc<dyn JobQueue>,
+    /// Commits events.
+    pub database: Arc<dyn Commits>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }

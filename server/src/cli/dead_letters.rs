@@ -7,10 +7,12 @@ use portcullis_adapters::messaging::email::rfc3339;
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::{DeadLetter, JobSubject};
-use portcullis_core::ports::error::PortError;
+use portcullis_core::use_cases::operator::dead_letters::requeue;
 use serde_json::{Value, json};
 
-use super::{print, require_database, runtime, settings};
+use super::failure::Failure;
+use super::operator::{Command as OperatorCommand, dry_run, json as json_flag, reason};
+use super::{print, runtime};
 use crate::bootstrap::{self, Queue};
 
 /// Dead letters that are read at once.
@@ -21,18 +23,22 @@ const NO_SUCH_LETTER: &str = "there is no such dead letter. Fix: copy the id fro
 
 /// Its arguments.
 pub fn command() -> Command {
-    let id = || Arg::new("id").value_name("JOB").value_parser(parse_id).help("The id of the job, as `list` shows it");
-    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs");
-    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("All of them");
-    let retry = Command::new("retry").about("Sends one of them again, or all").arg(id().required_unless_present("all"));
+    let id = || Arg::new("id").value_name("JOB").value_parser(parse_id).help("A job's id, as the list shows it");
+    let all = Arg::new("all").long("all").action(ArgAction::SetTrue).help("Every one");
+    let retry = Command::new("retry").about("Sends one again, or all").args([
+        id().required_unless_present("all"),
+        reason(),
+        dry_run(),
+        json_flag(),
+    ]);
     Command::new("dead-letters")
         // an older name
         .alias("outbox")
         .about("Lists, shows and retries messages that could not be delivered")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("list").about("Lists them, newest first").arg(json))
-        .subcommand(Command::new("show").about("Shows one of them").arg(id().required(true)))
+        .subcommand(Command::new("list").about("Lists them, newest first").arg(json_flag()))
+        .subcommand(Command::new("show").about("Shows one").arg(id().required(true)))
         .subcommand(retry.arg(all.conflicts_with("id")))
 }
 
@@ -49,45 +55,53 @@ fn parse_id(text: &str) -> Result<JobId, String> {
 ///
 /// # Errors
 /// The problem.
-pub fn run(matches: &ArgMatches) -> Result<(), String> {
-    let settings = settings(std::collections::BTreeMap::new())?;
-    require_database(&settings)?;
+pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let Some((name, matches)) = matches.subcommand() else { return Err("there is no such command".into()) };
+    let command = OperatorCommand::read(matches)?;
     runtime()?.block_on(async {
-        let queue = bootstrap::open_jobs(&settings, Arc::new(OsRandomness)).await?;
-        act(&queue, matches).await
+        let queue = bootstrap::open_jobs(&command.settings, Arc::new(OsRandomness)).await?;
+        let dead = queue.jobs.list_dead_letters(MAX_READ).await?;
+        match name {
+            "show" => {
+                let id = matches.get_one::<JobId>("id");
+                let letter = dead.iter().find(|letter| Some(&letter.job.id) == id).ok_or_else(none)?;
+                print(&serde_json::to_string_pretty(&shown(letter)).map_err(|error| error.to_string())?);
+                Ok(())
+            }
+            "retry" => retry(&command, &queue, matches.get_one::<JobId>("id"), &dead).await,
+            _ => {
+                let all: Vec<Value> = dead.iter().map(shown).collect();
+                let text = || if dead.is_empty() { "no dead letters".to_owned() } else { table(&dead) };
+                command.show(&json!(all), text)
+            }
+        }
     })
 }
 
-async fn act(Queue { jobs, clock }: &Queue, matches: &ArgMatches) -> Result<(), String> {
-    let failed = |error: PortError| error.with_cause();
-    let dead = jobs.list_dead_letters(MAX_READ).await.map_err(failed)?;
-    match matches.subcommand() {
-        Some(("show", one)) => {
-            let id = one.get_one::<JobId>("id");
-            let letter = dead.iter().find(|letter| Some(&letter.job.id) == id).ok_or(NO_SUCH_LETTER)?;
-            print(&serde_json::to_string_pretty(&shown(letter)).map_err(|error| error.to_string())?);
-        }
-        Some(("retry", which)) => {
-            let id = which.get_one::<JobId>("id");
-            let chosen: Vec<_> =
-                dead.iter().map(|letter| letter.job.id).filter(|job| id.is_none_or(|id| id == job)).collect();
-            if id.is_some() && chosen.is_empty() {
-                return Err(NO_SUCH_LETTER.to_owned());
-            }
-            let mut requeued = 0;
-            for job in chosen {
-                requeued += u32::from(jobs.requeue(&job, clock.now()).await.map_err(failed)?);
-            }
-            print(&format!("{requeued} messages will be sent again by the next worker"));
-        }
-        Some((_, list)) if list.get_flag("json") => {
-            let all: Vec<Value> = dead.iter().map(shown).collect();
-            print(&serde_json::to_string_pretty(&all).map_err(|error| error.to_string())?);
-        }
-        _ if dead.is_empty() => print("no dead letters"),
-        _ => print(&table(&dead)),
+fn none() -> Failure {
+    Failure::NotFound(NO_SUCH_LETTER.to_owned())
+}
+
+/// Queues one again, or all.
+async fn retry(
+    command: &OperatorCommand,
+    queue: &Queue,
+    id: Option<&JobId>,
+    dead: &[DeadLetter],
+) -> Result<(), Failure> {
+    let chosen: Vec<_> = dead.iter().filter(|letter| id.is_none_or(|id| *id == letter.job.id)).collect();
+    if id.is_some() && chosen.is_empty() {
+        return Err(none());
     }
-    Ok(())
+    let (ports, now) = ((&*queue.jobs, &*queue.database), queue.clock.now());
+    let mut requeued = 0;
+    for letter in chosen {
+        requeued += u32::from(command.dry_run || requeue(letter, ports, command.note(), now).await?);
+    }
+    let result = json!({"requeued": requeued, "dry_run": command.dry_run});
+    let would =
+        if command.dry_run { "messages would be sent again" } else { "messages will be sent again by the next worker" };
+    command.show(&result, || format!("{requeued} {would}"))
 }
 
 fn table(dead: &[DeadLetter]) -> String {

@@ -1,15 +1,24 @@
 //! The command line: `portcullis serve` and the commands for operators and packages. The exit code is 0 for success, 1
-//! for a failure, 2 for arguments that can't be parsed.
+//! for a failure, 2 for arguments that can't be parsed, 3 where the named account, event or message does not exist
+//! (docs/operations-commands.md).
 
+mod account_call;
+mod audit;
 mod banner;
 mod dead_letters;
 mod doctor;
+mod failure;
+mod fake_users;
 mod healthcheck;
 mod keys;
 mod manual;
 mod migrate;
 mod migrate_data;
+mod new_account;
+mod operator;
+mod personal_data;
 mod progress;
+mod sessions;
 #[cfg(feature = "testkit")]
 mod testkit;
 mod users;
@@ -25,6 +34,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::ports::randomness::Randomness;
 
+use self::failure::Failure;
 #[cfg(feature = "testkit")]
 pub use self::testkit::run_alone as run_testkit;
 use crate::bootstrap::Server;
@@ -54,6 +64,8 @@ fn command() -> Command {
         .subcommand(doctor::command())
         .subcommand(migrate::command())
         .subcommand(users::command())
+        .subcommand(sessions::command())
+        .subcommand(audit::command())
         .subcommand(healthcheck::command())
         .subcommand(manual::completions_command())
         .subcommand(manual::man_command())
@@ -71,23 +83,25 @@ pub fn run() -> ExitCode {
         Err(error) => return print_usage(&error),
     };
     let done = match matches.subcommand() {
-        Some(("keys", keys)) => keys::run(keys),
+        Some(("keys", keys)) => keys::run(keys).map_err(Failure::from),
         Some(("settings", wanted)) => {
             print(&if wanted.get_flag("markdown") { config::markdown() } else { config::text() });
             Ok(())
         }
         Some(("dead-letters", wanted)) => dead_letters::run(wanted),
-        Some(("migrate-data", wanted)) => migrate_data::run(wanted),
+        Some(("migrate-data", wanted)) => migrate_data::run(wanted).map_err(Failure::from),
         Some(("users", users)) => users::run(users),
+        Some(("sessions", sessions)) => sessions::run(sessions),
+        Some(("audit", audit)) => audit::run(audit),
         #[cfg(feature = "testkit")]
-        Some(("testkit", flags)) => testkit::run(flags),
-        Some(("doctor", wanted)) => doctor::run(wanted),
-        Some(("migrate", wanted)) => migrate::run(wanted),
-        Some(("healthcheck", wanted)) => healthcheck::run(wanted),
-        Some(("completions", wanted)) => manual::completions(wanted, command()),
-        Some(("man", wanted)) => manual::man(wanted, command()),
-        Some((_, serve)) => start(serve),
-        None => start(&matches),
+        Some(("testkit", flags)) => testkit::run(flags).map_err(Failure::from),
+        Some(("doctor", wanted)) => doctor::run(wanted).map_err(Failure::from),
+        Some(("migrate", wanted)) => migrate::run(wanted).map_err(Failure::from),
+        Some(("healthcheck", wanted)) => healthcheck::run(wanted).map_err(Failure::from),
+        Some(("completions", wanted)) => manual::completions(wanted, command()).map_err(Failure::from),
+        Some(("man", wanted)) => manual::man(wanted, command()).map_err(Failure::from),
+        Some((_, serve)) => start(serve).map_err(Failure::from),
+        None => start(&matches).map_err(Failure::from),
     };
     finished(done)
 }
@@ -98,12 +112,12 @@ fn print_usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
-fn finished(done: Result<(), String>) -> ExitCode {
+fn finished(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            let _ = writeln!(std::io::stderr(), "portcullis: {message}");
-            ExitCode::FAILURE
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "portcullis: {}", failure.message());
+            ExitCode::from(failure.exit_code())
         }
     }
 }

@@ -24,6 +24,23 @@ impl Progress {
         Self { bar, line: Mutex::new(None) }
     }
 
+    /// A count on a terminal, and nothing elsewhere: the output of the command is for machines.
+    pub fn quiet() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{human_pos} {msg}  {per_sec}");
+            ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self { bar, line: Mutex::new(None) }
+    }
+
+    /// Shows how many there were so far.
+    pub fn count(&self, what: &str, done: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what.to_owned());
+            bar.set_position(done);
+        }
+    }
+
     /// Shows `done` of `all`.
     pub fn show(&self, what: &str, done: u64, all: u64) {
         if let Some(bar) = &self.bar {

@@ -10,6 +10,7 @@ use portcullis_core::ports::randomness::Randomness as _;
 use portcullis_testkit::fakes::randomness::SeededRandomness;
 use serde_json::json;
 
+use super::failure::Failure;
 use super::{finished, given_flags, print, print_usage};
 use crate::bootstrap::Server;
 use crate::bootstrap::testkit::fakes_of_today;
@@ -78,7 +79,7 @@ pub fn run_alone() -> ExitCode {
         Ok(matches) => matches,
         Err(error) => return print_usage(&error),
     };
-    finished(run(matches.subcommand().map_or(&matches, |(_, flags)| flags)))
+    finished(run(matches.subcommand().map_or(&matches, |(_, flags)| flags)).map_err(Failure::from))
 }
 
 pub fn run(matches: &ArgMatches) -> Result<(), String> {

@@ -1,213 +1,160 @@
-//! `portcullis users`: `disable` and `enable` an account, for the person on call; `fake` makes made-up ones, for
-//! benchmarks and demonstrations, and refuses in production.
+//! `portcullis users`: accounts, for the person on call. They work beside running servers, on SQLite too.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use clap::{Arg, ArgMatches, Command, value_parser};
-use futures_util::{StreamExt as _, TryStreamExt as _};
-use indicatif::{ProgressBar, ProgressStyle};
-use portcullis_adapters::system::randomness::OsRandomness;
-use portcullis_core::model::event::EventKind;
-use portcullis_core::model::password::Password;
+use clap::{Arg, ArgMatches, Command};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::ports::randomness::Randomness as _;
-use portcullis_core::service::AuthService;
 use portcullis_core::use_cases::operator::disable::StatusChange;
-use portcullis_core::use_cases::operator::fake_user::fake_address;
 use portcullis_core::use_cases::shared::errors::AuthError;
+use serde_json::{Value, json};
 
-use super::{print, require_database, runtime, settings};
-use crate::bootstrap;
-use crate::config::{Database, Environment, Settings};
-
-/// The default password of the accounts that `fake` creates.
-const PASSWORD: &str = "tern-Quartz-58-lantern";
-/// Events that are looked through for what was just recorded: it is not the newest where the servers' clocks are ahead of
-/// this machine's.
-const EVIDENCE: u32 = 10_000;
-/// How many users are inserted at the same time into SQLite, which commits many at once.
-const CONCURRENT_INSERTS: usize = 512;
-/// The same for MongoDB: as many transactions as its pool has connections for.
-const CONCURRENT_TRANSACTIONS: usize = 8;
+use super::account_call::{Call, account_json, line, sessions_text};
+use super::failure::Failure;
+use super::operator::{
+    Command as OperatorCommand, account, dry_run, json as json_flag, realm_argument, reason, text_or_stdin,
+};
+use super::progress::Progress;
+use super::{fake_users, new_account, personal_data, runtime};
 
 /// Its arguments.
 pub fn command() -> Command {
-    let count = Arg::new("count").long("count").value_name("NUMBER").required(true).value_parser(value_parser!(u64));
-    let realm = Arg::new("realm").long("realm").value_name("REALM").help("The realm; by default the first of REALMS");
-    let password = Arg::new("password").long("password").value_name("TEXT").default_value(PASSWORD);
-    let fake = Command::new("fake")
-        .about("Makes verified accounts for tests, in development only; existing ones stay")
-        .arg(count.help("The number of accounts that exist afterwards: fake-1@example.org and so on"))
-        .arg(realm)
-        .arg(password.help("The password of all of them"));
-    let who = Arg::new("user").value_name("ID_OR_EMAIL").required(true);
-    let who = who.help("An id (usr_…), as the audit log has it, or an e-mail address; - reads it from standard input");
-    let of = Arg::new("realm").long("realm").value_name("REALM").required(true).help("One of REALMS");
-    let disable = Command::new("disable")
-        .about("Disables an account: its sessions and tokens end at once, and it can't log in")
+    let about = |name: &'static str, about: &'static str| Command::new(name).about(about).arg(json_flag());
+    let change = |name: &'static str, text: &'static str| {
+        about(name, text).args([account(), realm_argument(), reason(), dry_run()])
+    };
+    let read = |name: &'static str, text: &'static str| {
+        about(name, text).args([account(), realm_argument(), reason().required(true)])
+    };
+    let who = Arg::new("user").value_name("ID_EMAIL_OR_PHONE").required(true);
+    let find = about("find", "Finds accounts by id, address or number, without a field of the person")
+        .after_help(
+            "Exact search only. A number has no index: every account of the realm is opened. Exit code 3: none.",
+        )
+        .arg(who.help("An id (usr_…), an e-mail address or an international number; - reads it from standard input"))
+        .arg(realm_argument());
+    let disable = change("disable", "Disables an account: its sessions and tokens end at once, and it can't log in")
         .after_help(
             "A server may be running, on the embedded store too. Nothing tells the outside that the account is disabled: \
              it answers as for a wrong password. Its e-mail address stays taken. Called again, it ends whatever is left.",
         );
-    let enable = Command::new("enable")
-        .about("Enables it again: its owner can log in; sessions and links from before stay invalid");
     Command::new("users")
-        .about("Disables and enables accounts; makes fake ones for tests")
+        .about("Accounts")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(disable.args([who.clone(), of.clone()]))
-        .subcommand(enable.args([who, of]))
-        .subcommand(fake)
+        .subcommand(find)
+        .subcommand(read("show", "Shows an account with the fields of its owner; the reading is an audit event"))
+        .subcommand(read("export", "Prints everything stored about a person as JSON; its owner gets a mail"))
+        .subcommand(new_account::create())
+        .subcommand(new_account::invite())
+        .subcommand(disable)
+        .subcommand(change(
+            "enable",
+            "Enables it again: its owner can log in; sessions and links from before stay invalid",
+        ))
+        .subcommand(change("delete", "Deletes an account as its owner would; its owner gets a mail"))
+        .subcommand(change("end-sessions", "Ends all sessions, links and codes of an account; its owner gets a mail"))
+        .subcommand(change(
+            "require-reset",
+            "Makes the password void, ends all sessions, and mails a link to choose another",
+        ))
+        .subcommand(fake_users::command())
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// The problem.
-pub fn run(matches: &ArgMatches) -> Result<(), String> {
+pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     match matches.subcommand() {
-        Some(("fake", fake)) => make(fake),
-        Some(("disable", whom)) => switch(whom, true),
-        Some(("enable", whom)) => switch(whom, false),
-        _ => Err("there is no such command. Fix: see `portcullis users --help`".to_owned()),
+        Some(("fake", fake)) => fake_users::run(fake),
+        Some((name @ ("create" | "invite"), form)) => new_account::run(form, name == "invite"),
+        Some((name, matches)) => {
+            let command = OperatorCommand::read(matches)?;
+            let realm = command.realm(matches)?;
+            let who = text_or_stdin(matches, "user")?;
+            runtime()?.block_on(async {
+                let service = command.service().await?;
+                let call = Call { command: &command, service: &service, realm: &realm, who: who.trim() };
+                match name {
+                    "find" => find(&call).await,
+                    "show" => personal_data::show(&call).await,
+                    "export" => personal_data::export(&call).await,
+                    name => change(&call, name).await,
+                }
+            })
+        }
+        None => Err("there is no such command. Fix: see `portcullis users --help`".into()),
     }
 }
 
-fn switch(matches: &ArgMatches, disabled: bool) -> Result<(), String> {
-    let settings = settings(std::collections::BTreeMap::new())?;
-    let realm = realm(matches, &settings)?;
-    let who = match matches.get_one::<String>("user").map_or("", String::as_str) {
-        "-" => std::io::read_to_string(std::io::stdin()).map_err(|error| format!("standard input: {error}"))?,
-        who => who.to_owned(),
+/// Finds accounts, and shows none of their owners' fields.
+async fn find(call: &Call<'_>) -> Result<(), Failure> {
+    let operators = call.service.operators_as(call.command.note());
+    let is_number = call.who.starts_with('+');
+    let found = if is_number {
+        let progress = Progress::quiet();
+        let count = |seen| progress.count("accounts", seen);
+        let found = operators.find_accounts_by_phone(call.realm, call.who, &count).await;
+        progress.end();
+        found.map_err(|error| call.explain(error))?
+    } else {
+        vec![operators.find_account(call.realm, call.who).await.map_err(|error| call.explain(error))?]
     };
-    require_database(&settings)?;
-    runtime()?.block_on(async {
-        let service = bootstrap::open_service_beside(&settings, Arc::new(OsRandomness)).await?;
-        let began = service.ports.clock.now();
-        let done = if disabled { service.operators().disable(&realm, &who).await } else { service.operators().enable(&realm, &who).await };
-        let done = done.map_err(|error| match error {
-            AuthError::NotFound => format!(
-                "{realm} has no such account. Fix: name it by its id (usr_…) or by the address it logs in with; one whose \
-                 address was never verified is no account yet"
-            ),
-            error => describe(&error),
-        })?;
-        // recorded events are written when this returns, and this process may end
-        let kind = if disabled { EventKind::AccountDisabled } else { EventKind::AccountEnabled };
-        let evidence = service.ports.audit.of_user(&realm, &done.user, EVIDENCE).await;
-        print(&said(&realm, &done, disabled));
-        match evidence {
-            Ok(events) if events.iter().any(|event| event.kind == kind && event.at >= began) => Ok(()),
-            Ok(_) => Err(format!("done, but the event {} is not in the audit log. Fix: look for the cause in the log of the database", kind.as_str())),
-            Err(error) => Err(format!("done, but the audit log cannot be read: {}", error.source)),
+    if found.is_empty() {
+        return Err(call.explain(AuthError::NotFound));
+    }
+    let shown: Vec<Value> = found.iter().map(|state| account_json(call.realm, state)).collect();
+    call.command
+        .show(&json!(shown), || found.iter().map(|state| line(call.realm, state)).collect::<Vec<_>>().join("\n"))
+}
+
+/// Changes the account, or says what would be changed.
+async fn change(call: &Call<'_>, name: &str) -> Result<(), Failure> {
+    let operators = call.service.operators_as(call.command.note());
+    let failed = |error| call.explain(error);
+    if call.command.dry_run {
+        let state = operators.find_account(call.realm, call.who).await.map_err(failed)?;
+        let shown = json!({"dry_run": true, "command": name, "account": account_json(call.realm, &state)});
+        return call.command.show(&shown, || format!("{name}: would change {}", line(call.realm, &state)));
+    }
+    let (user, changed, sessions, text) = match name {
+        "disable" | "enable" => {
+            let disable = name == "disable";
+            let done = if disable {
+                operators.disable(call.realm, call.who).await
+            } else {
+                operators.enable(call.realm, call.who).await
+            };
+            let done = done.map_err(failed)?;
+            (done.user, done.changed, done.sessions, said(call.realm, &done, disable))
         }
-    })
+        "delete" => {
+            let user = operators.delete_account(call.realm, call.who).await.map_err(failed)?;
+            (user, true, 0, format!("{user} in {} is deleted", call.realm))
+        }
+        "end-sessions" | "require-reset" => {
+            let reset = name == "require-reset";
+            let done = if reset {
+                operators.require_reset(call.realm, call.who).await
+            } else {
+                operators.end_sessions(call.realm, call.who).await
+            };
+            let done = done.map_err(failed)?;
+            let what = if reset { "needs a new password" } else { "is logged out everywhere" };
+            let text = format!("{} in {} {what}: {} ended", done.user, call.realm, sessions_text(done.sessions));
+            (done.user, true, done.sessions, text)
+        }
+        _ => return Err("there is no such command. Fix: see `portcullis users --help`".into()),
+    };
+    let realm = call.realm.as_str();
+    let shown = json!({"id": user.to_string(), "realm": realm, "changed": changed, "sessions_ended": sessions});
+    call.command.show(&shown, || text)
 }
 
 fn said(realm: &Realm, done: &StatusChange, disabled: bool) -> String {
     let StatusChange { user, changed, sessions } = done;
     let was = if *changed { "" } else { " already" };
     if disabled {
-        let sessions = if *sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") };
-        format!("{user} in {realm} is disabled{was}: {sessions} ended, and every token with them")
+        format!("{user} in {realm} is disabled{was}: {} ended, and every token with them", sessions_text(*sessions))
     } else {
         format!("{user} in {realm} is enabled{was}")
-    }
-}
-
-fn realm(matches: &ArgMatches, settings: &Settings) -> Result<Realm, String> {
-    let realm = matches.get_one::<String>("realm").or_else(|| settings.realms.first());
-    let realm = realm.filter(|realm| settings.realms.contains(realm)).ok_or_else(|| {
-        format!("--realm: there is no such realm. Fix: one of REALMS, which are {}", settings.realms.join(", "))
-    })?;
-    Realm::parse(realm).map_err(|error| format!("--realm {realm}: {error}"))
-}
-
-fn make(fake: &ArgMatches) -> Result<(), String> {
-    let settings = settings(std::collections::BTreeMap::new())?;
-    // before any database is opened
-    if settings.environment == Environment::Production {
-        return Err("ENVIRONMENT=production: fake users are for development only. Fix: run this with the settings of a development server".to_owned());
-    }
-    let fake_users = FakeUsers::read(fake, &settings)?;
-    runtime()?.block_on(async {
-        let service = bootstrap::open_service(&settings, Arc::new(OsRandomness)).await;
-        fake_users.insert(&service.map_err(|error| in_use(&error))?).await
-    })
-}
-
-/// The accounts to create.
-struct FakeUsers {
-    count: u64,
-    realm: Realm,
-    password: String,
-    concurrent: usize,
-}
-
-impl FakeUsers {
-    fn read(matches: &ArgMatches, settings: &Settings) -> Result<Self, String> {
-        Ok(Self {
-            count: matches.get_one::<u64>("count").copied().unwrap_or_default(),
-            realm: realm(matches, settings)?,
-            password: matches.get_one::<String>("password").cloned().unwrap_or_default(),
-            concurrent: match settings.database {
-                Database::Sqlite { .. } => CONCURRENT_INSERTS,
-                Database::MongoDb { .. } => CONCURRENT_TRANSACTIONS,
-            },
-        })
-    }
-
-    /// Inserts the accounts. They share one password hash: a hash for each would take hours on two cores.
-    async fn insert(&self, service: &AuthService) -> Result<(), String> {
-        let password = Password::presented(&self.password)
-            .ok_or("--password: is longer than 4096 bytes. Fix: use a shorter one")?;
-        let mut salt = [0; 16];
-        OsRandomness.fill(&mut salt);
-        let hash = service.ports.hasher.hash(password, salt).await.map_err(|error| error.to_string())?;
-        let bar = progress(self.count);
-        let operators = service.operators();
-        let numbers = futures_util::stream::iter(1..=self.count);
-        let made = numbers
-            .map(|number| operators.fake_user(&self.realm, number, &hash))
-            .buffer_unordered(self.concurrent)
-            .inspect(|_| bar.inc(1))
-            .try_fold(0_u64, async |made, new| Ok(made + u64::from(new)))
-            .await;
-        bar.finish_and_clear();
-        let made = made.map_err(|error| describe(&error))?;
-        let (count, realm, last) = (self.count, &self.realm, fake_address(self.count));
-        let there = count - made;
-        print(&format!("{made} users made in {realm}, {there} were there already: fake-1@example.org to {last}"));
-        Ok(())
-    }
-}
-
-fn describe(error: &AuthError) -> String {
-    match error {
-        AuthError::Port(error) => format!("{error}: {}. Fix: call it again, what is there stays", error.source),
-        error => error.to_string(),
-    }
-}
-
-/// On standard error, and only where a person looks at it.
-fn progress(count: u64) -> ProgressBar {
-    let bar = ProgressBar::new(count);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
-}
-
-/// Another file, which is a server's way out, would be the wrong advice here.
-fn in_use(error: &str) -> String {
-    match error.split_once(". Fix: ") {
-        Some((message, _)) if message.contains("in use by another") => {
-            format!(
-                "{message}. Fix: the embedded store has one process: stop the server, call this, and start it again"
-            )
-        }
-        _ => error.to_owned(),
     }
 }

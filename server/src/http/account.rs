@@ -5,7 +5,9 @@ use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
+use portcullis_core::model::operator_note::OperatorNote;
 use portcullis_core::model::secret::SecretString;
+use portcullis_core::use_cases::account::export::Export;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use serde_json::{Value, json};
 
@@ -32,7 +34,7 @@ pub fn schemas() -> Value {
                 "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": {"$ref": "#/components/schemas/Factors"},
             }))},
             "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
-            "events": {"type": "array", "items": schemas::object(&["at", "event"], json!({"at": schemas::time(), "event": schemas::text("What happened."), "session": {"type": ["string", "null"]}}))},
+            "events": {"type": "array", "items": schemas::object(&["at", "event"], json!({"at": schemas::time(), "event": schemas::text("What happened."), "session": {"type": ["string", "null"]}, "reason": {"type": ["string", "null"]}}))},
         })),
     })
 }
@@ -76,11 +78,21 @@ pub static EXPORT: Operation = Operation::new(
 
 pub async fn export(context: RealmContext, Authenticated(caller): Authenticated) -> HandlerResult {
     let export = context.service().accounts().export(&caller).await?;
+    let mut response = json(StatusCode::OK, &export_json(&export));
+    let name = HeaderValue::from_static("attachment; filename=\"export.json\"");
+    response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+/// Everything stored about a person, in JSON.
+#[must_use]
+pub fn export_json(export: &Export) -> Value {
     let events = export.events.iter().map(|event| {
         json!({
             "at": rfc3339(event.at),
             "event": event.kind.as_str(),
             "session": event.session.map(|session| session.to_string()),
+            "reason": event.operator.as_ref().and_then(OperatorNote::reason),
         })
     });
     let former_states = export.former_states.iter().map(|(record, former)| {
@@ -96,17 +108,13 @@ pub async fn export(context: RealmContext, Authenticated(caller): Authenticated)
             "mfa": {"sms": former.mfa_sms},
         })
     });
-    let body = json!({
+    json!({
         "profile": ProfileResponse::of(&export.profile),
         "previous_email": export.previous_email.as_ref().map(Email::as_str),
         "former_states": former_states.collect::<Vec<Value>>(),
         "sessions": export.sessions.iter().map(session_json).collect::<Vec<Value>>(),
         "events": events.collect::<Vec<Value>>(),
-    });
-    let mut response = json(StatusCode::OK, &body);
-    let name = HeaderValue::from_static("attachment; filename=\"export.json\"");
-    response.headers_mut().insert(CONTENT_DISPOSITION, name);
-    Ok(response)
+    })
 }
 
 pub static DELETE: Operation = Operation::new(

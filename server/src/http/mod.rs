@@ -28,7 +28,11 @@ mod response;
 pub mod routes;
 pub mod unlisted_proxies;
 
+pub use account::export_json;
 pub use error::no_place;
+pub use pages::rfc3339;
+pub use profile::ProfileResponse;
+pub use sessions::session_json;
 
 // endpoint groups
 mod account;

@@ -221,6 +221,9 @@ fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
         EmailMessage::Welcome { first_name }
         | EmailMessage::AlreadyRegistered { first_name }
         | EmailMessage::ResetPassword { first_name, .. }
+        | EmailMessage::ResetRequired { first_name, .. }
+        | EmailMessage::Invitation { first_name, .. }
+        | EmailMessage::OperatorActed { first_name, .. }
         | EmailMessage::PasswordChanged { first_name, .. }
         | EmailMessage::EmailChangeRequested { first_name, .. }
         | EmailMessage::EmailChanged { first_name, .. }

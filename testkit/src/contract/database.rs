@@ -59,7 +59,8 @@ pub fn cases() -> Vec<Case<AllRecords>> {
 }
 
 fn event(user: &User) -> Event {
-    Event { at: NOW, realm: user.realm.clone(), kind: EventKind::ProfileUpdated, user: Some(user.id), session: None }
+    let (realm, kind) = (user.realm.clone(), EventKind::ProfileUpdated);
+    Event { at: NOW, realm, kind, user: Some(user.id), session: None, operator: None }
 }
 
 fn nth_job(n: u64) -> Job {

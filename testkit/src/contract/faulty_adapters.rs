@@ -27,7 +27,7 @@ use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 use portcullis_core::ports::rate_limiter::RateLimiter;
 use portcullis_core::ports::session_store::SessionStore;
-use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::user_store::{AccountPage, UserStore};
 use portcullis_core::service::Ports;
 
 /// The names of the cases that a backend does not keep.
@@ -129,6 +129,10 @@ impl UserStore for LosesTheSecondIndex {
         let found = self.emails.lock().get(&(realm.clone(), *email)).copied();
         let Some(id) = found else { return Ok(None) };
         self.ports.users.find(realm, &id).await
+    }
+
+    async fn list(&self, realm: &Realm, after: Option<UserId>, limit: u32) -> Result<AccountPage, PortError> {
+        self.ports.users.list(realm, after, limit).await
     }
 
     async fn ping(&self) -> Result<(), PortError> {

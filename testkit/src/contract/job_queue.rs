@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Case, Outcome, Records, Setup};
 use crate::samples::{LIFE, NOW, digest, job, job_id, person, realm, sealed, undo_id, user_id};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
-use portcullis_core::model::message::Channel;
+use portcullis_core::model::message::{Channel, OperatorAction};
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 
@@ -81,6 +81,9 @@ fn every_task() -> Vec<Task> {
         Task::EmailChanged { user, at, undo: Some(undo_id(1)) },
         Task::PhoneChanged { user, at, undo: Some(undo_id(2)) },
         Task::ResetAfterUndo(user),
+        Task::ResetRequired(user),
+        Task::Invitation(user),
+        Task::OperatorActed { user, at, action: OperatorAction::SessionsEnded },
         Task::FactorsThrottled { user, at },
         Task::DataExported { user, at },
         Task::SessionEnded { user, at },

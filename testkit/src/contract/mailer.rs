@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Case, Outcome, Setup};
 use crate::fakes::randomness::SeededRandomness;
 use crate::samples::{NOW, email, job_id, name, realm, user_id};
-use portcullis_core::model::message::{EmailMessage, UndoLink};
+use portcullis_core::model::message::{EmailMessage, OperatorAction, UndoLink};
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::OpaqueToken;
@@ -33,6 +33,8 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::Welcome { first_name: first_name() },
         EmailMessage::AlreadyRegistered { first_name: first_name() },
         EmailMessage::ResetPassword { first_name: first_name(), token: token(), expires_in },
+        EmailMessage::ResetRequired { first_name: first_name(), token: token(), expires_in },
+        EmailMessage::Invitation { first_name: first_name(), token: token(), expires_in },
         EmailMessage::ConfirmEmailChange { token: token(), expires_in },
         EmailMessage::AccountDeleted { at: NOW },
         EmailMessage::DataExported { first_name: first_name(), at: NOW },
@@ -41,6 +43,9 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::EmailChangeRequested { first_name: first_name(), at: NOW },
     ];
     let link = || UndoLink { token: token(), expires_in: Duration::from_hours(168) };
+    for action in [OperatorAction::SessionsEnded, OperatorAction::DataExported] {
+        messages.push(EmailMessage::OperatorActed { first_name: first_name(), at: NOW, action });
+    }
     for yes in [true, false] {
         let undo = || yes.then(link);
         messages.push(EmailMessage::EmailChanged { first_name: first_name(), at: NOW, undo: undo() });

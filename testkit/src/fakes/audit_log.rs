@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
+use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
@@ -49,6 +50,15 @@ impl Default for FakeAuditLog {
     }
 }
 
+/// The place of the n-th event.
+fn position(number: u64) -> AuditPosition {
+    let mut bytes = [0; 12];
+    for (to, byte) in bytes.iter_mut().skip(4).zip(number.to_be_bytes()) {
+        *to = byte;
+    }
+    AuditPosition::from_bytes(bytes)
+}
+
 #[async_trait]
 impl AuditLog for FakeAuditLog {
     fn record(&self, event: Event) {
@@ -63,6 +73,26 @@ impl AuditLog for FakeAuditLog {
             of_user.sort_by_key(|event| std::cmp::Reverse(event.at));
             of_user.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             of_user
+        })
+    }
+
+    async fn list(
+        &self,
+        query: &AuditQuery,
+        before: Option<AuditPosition>,
+        limit: u32,
+    ) -> Result<Vec<LoggedEvent>, PortError> {
+        self.faults.call("list", || {
+            let events = self.events.lock();
+            let logged = (0_u64..)
+                .zip(events.iter())
+                .map(|(number, event)| LoggedEvent { position: position(number), event: event.clone() });
+            let mut listed: Vec<LoggedEvent> = logged
+                .filter(|one| query.matches(&one.event) && before.is_none_or(|before| one.position < before))
+                .collect();
+            listed.reverse();
+            listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            listed
         })
     }
 }

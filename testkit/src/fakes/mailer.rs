@@ -22,6 +22,8 @@ impl Sent<EmailMessage> {
         match &self.message {
             EmailMessage::VerifyEmail { token, .. }
             | EmailMessage::ResetPassword { token, .. }
+            | EmailMessage::ResetRequired { token, .. }
+            | EmailMessage::Invitation { token, .. }
             | EmailMessage::ConfirmEmailChange { token, .. } => Some(token),
             message => match message.undo_link() {
                 Some(link) => Some(&link.token),

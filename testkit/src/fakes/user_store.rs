@@ -12,7 +12,7 @@ use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::user::{SealedPerson, User};
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::user_store::{AccountPage, UserStore};
 
 /// Accounts by realm and id.
 pub(crate) type Users = BTreeMap<(Realm, UserId), User>;
@@ -103,6 +103,18 @@ impl UserStore for FakeUserStore {
         self.faults.call("find_by_email", || {
             let users = self.users.lock();
             users.values().find(|user| user.realm == *realm && user.person.email_index == *email).cloned()
+        })
+    }
+
+    async fn list(&self, realm: &Realm, after: Option<UserId>, limit: u32) -> Result<AccountPage, PortError> {
+        self.faults.call("list", || {
+            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+            let users = self.users.lock();
+            let of_realm = users.values().filter(|user| user.realm == *realm);
+            let page: Vec<User> =
+                of_realm.filter(|user| after.is_none_or(|after| user.id > after)).take(limit).cloned().collect();
+            let next = page.last().filter(|_| page.len() == limit).map(|user| user.id);
+            AccountPage { users: page, next }
         })
     }
 

@@ -54,6 +54,13 @@ fn emails() -> Vec<(&'static str, Value)> {
             "mail_password_reset",
             json!({"first_name": name, "link": link("reset_password_form"), "expires_in": "30 minutes"}),
         ),
+        (
+            "reset_required",
+            json!({"first_name": name, "link": link("reset_password_form"), "expires_in": "30 minutes"}),
+        ),
+        ("invitation", json!({"first_name": name, "link": link("reset_password_form"), "expires_in": "24 hours"})),
+        ("operator_acted", json!({"first_name": name, "at": at, "action": "sessions_ended"})),
+        ("operator_acted", json!({"first_name": name, "at": at, "action": "data_exported"})),
         ("password_changed", undoable(json!({"first_name": name, "at": at, "how": "reset"}))),
         ("password_changed", json!({"first_name": name, "at": at, "how": "changed", "undo": null})),
         ("email_change_confirm", json!({"link": link("verify"), "expires_in": "24 hours"})),

@@ -1,7 +1,7 @@
 //! Delete: nothing of the person stays that can be turned back into them. Their key goes with the account; what was
 //! sealed with it and waits anywhere is noise from then on.
 
-use crate::model::event::EventKind;
+use crate::model::event::{Event, EventKind};
 use crate::model::ids::UserId;
 use crate::model::job::{Job, JobSubject, Task};
 use crate::model::realm::Realm;
@@ -11,6 +11,7 @@ use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::account::Accounts;
 use crate::use_cases::shared::caller::Caller;
+use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 
@@ -25,19 +26,22 @@ impl Accounts<'_> {
         reauthentication: Reauthentication<'_>,
     ) -> Result<(), AuthError> {
         self.service.reauthenticate(caller, reauthentication).await?;
-        self.erase(&caller.user).await
+        let (realm, id) = (&caller.user.realm, caller.user.id);
+        let event = self.service.event(realm, EventKind::AccountDeleted, Some(id), None);
+        self.erase(&caller.user, VersionCheck::MustMatch, &event).await
     }
 
     /// One commit removes the account and everything about it; the messages that were kept for development go too.
-    async fn erase(self, user: &User) -> Result<(), AuthError> {
+    pub(crate) async fn erase(self, user: &User, check: VersionCheck, event: &Event) -> Result<(), AuthError> {
         let Ports { users, database, .. } = &self.service.ports;
         let (realm, id) = (&user.realm, &user.id);
         loop {
             let newest = users.find(realm, id).await?;
-            let newest = newest.filter(|newest| newest.credentials_version == user.credentials_version);
+            let same = |newest: &User| newest.credentials_version == user.credentials_version;
+            let newest = newest.filter(|newest| check == VersionCheck::Ignore || same(newest));
             let newest = newest.ok_or(AuthError::NotAuthenticated)?;
             self.forget_messages(realm, id).await;
-            match database.commit(self.erasure(&newest)?).await? {
+            match database.commit(self.erasure(&newest, event)?).await? {
                 Ok(committed) => {
                     self.forget_messages(realm, id).await;
                     for registration in &committed.registrations {
@@ -51,7 +55,7 @@ impl Accounts<'_> {
         }
     }
 
-    fn erasure(self, user: &User) -> Result<UnitOfWork, AuthError> {
+    fn erasure(self, user: &User, event: &Event) -> Result<UnitOfWork, AuthError> {
         let (realm, id) = (&user.realm, user.id);
         let forget_jobs = |subject| Change::ForgetJobs { realm: realm.clone(), subject };
         let pending = user.pending_email.as_ref().map(|pending| pending.index);
@@ -67,8 +71,7 @@ impl Accounts<'_> {
         let email = self.service.factor_digest(realm, &id);
         changes.push(Change::ForgetLogins { realm: realm.clone(), email });
         changes.push(Change::RemoveUndos { realm: realm.clone(), user: id });
-        let events = vec![self.service.event(realm, EventKind::AccountDeleted, Some(id), None)];
-        Ok(UnitOfWork { changes, jobs: vec![self.notice(user)?], events })
+        Ok(UnitOfWork { changes, jobs: vec![self.notice(user)?], events: vec![event.clone()] })
     }
 
     /// The notice of the deletion. Its address is sealed under a separate key, because the key of the account is deleted before.

@@ -2,10 +2,11 @@
 
 use crate::model::email::Email;
 use crate::model::event::{Event, EventKind};
+use crate::model::ids::SessionId;
 use crate::model::job::Task;
 use crate::model::sealed::Field;
 use crate::model::undo::{FormerState, UndoRecord};
-use crate::model::user::Profile;
+use crate::model::user::{Profile, User};
 use crate::ports::database::UnitOfWork;
 use crate::service::Ports;
 use crate::use_cases::account::Accounts;
@@ -38,9 +39,22 @@ impl Accounts<'_> {
     /// # Errors
     /// `ReauthenticationRequired`.
     pub async fn export(self, caller: &Caller) -> Result<Export, AuthError> {
-        let Ports { audit, undos, clock, .. } = &self.service.ports;
         self.service.reauthenticate(caller, Reauthentication::None).await?;
-        let user = &caller.user;
+        let (user, session) = (&caller.user, caller.session.id);
+        let event = self.service.event(&user.realm, EventKind::DataExported, Some(user.id), Some(session));
+        let notice = Task::DataExported { user: user.id, at: self.service.ports.clock.now() };
+        self.export_with(user, Some(session), event, notice).await
+    }
+
+    /// Gathers everything about an account. The notice and the event are committed before anything is handed out.
+    pub(crate) async fn export_with(
+        self,
+        user: &User,
+        current: Option<SessionId>,
+        event: Event,
+        notice: Task,
+    ) -> Result<Export, AuthError> {
+        let Ports { audit, undos, .. } = &self.service.ports;
         let opener = self.service.record_cipher(user)?;
         let previous = user.previous_email.as_ref().map(|email| opener.email(Field::PreviousEmail, email));
         let previous = previous.transpose()?;
@@ -53,18 +67,12 @@ impl Accounts<'_> {
             former_states: opened.collect::<Result<_, _>>()?,
             profile: self.service.decrypt_profile(user)?,
             previous_email: previous,
-            sessions: self.service.sessions().list_sessions(caller).await?,
+            sessions: self.service.sessions().sessions_of(user, current).await?,
             events: audit.of_user(&user.realm, &user.id, EVENTS).await?,
         };
-        let task = Task::DataExported { user: user.id, at: clock.now() };
         let work = UnitOfWork {
-            jobs: vec![self.service.job(&user.realm, task)],
-            events: vec![self.service.event(
-                &user.realm,
-                EventKind::DataExported,
-                Some(user.id),
-                Some(caller.session.id),
-            )],
+            jobs: vec![self.service.job(&user.realm, notice)],
+            events: vec![event],
             ..UnitOfWork::default()
         };
         self.service.commit(work).await?;

@@ -28,8 +28,9 @@ impl Deliveries<'_> {
         self.mail_reset(job, &user).await
     }
 
-    /// In no quota: a thief who has spent the address's mails does not keep the owner from the reset.
-    pub(super) async fn deliver_reset_after_undo(self, job: &Job, id: &UserId) -> Result<(), Failure> {
+    /// A reset that an undo or an operator has ordered. In no quota: a thief who has spent the address's mails does not
+    /// keep the owner from the reset.
+    pub(super) async fn deliver_ordered_reset(self, job: &Job, id: &UserId) -> Result<(), Failure> {
         match self.service.ports.users.find(&job.realm, id).await? {
             Some(user) if !user.disabled => self.mail_reset(job, &user).await,
             _ => Ok(()),
@@ -37,11 +38,17 @@ impl Deliveries<'_> {
     }
 
     async fn mail_reset(self, job: &Job, user: &User) -> Result<(), Failure> {
-        let expires_in = self.service.policy.lifetimes.reset;
+        let lifetimes = &self.service.policy.lifetimes;
+        let expires_in = if matches!(job.task, Task::Invitation(_)) { lifetimes.verify } else { lifetimes.reset };
         let token = self.new_link(user, Purpose::ResetPassword, self.service.reset_binding(user), expires_in).await?;
         let first_name = self.service.record_cipher(user)?.first_name(&user.person)?;
         self.service.record(&job.realm, EventKind::ResetRequested, Some(user.id), None);
-        self.mail_now(job, user, EmailMessage::ResetPassword { first_name, token, expires_in }).await
+        let message = match job.task {
+            Task::ResetRequired(_) => EmailMessage::ResetRequired { first_name, token, expires_in },
+            Task::Invitation(_) => EmailMessage::Invitation { first_name, token, expires_in },
+            _ => EmailMessage::ResetPassword { first_name, token, expires_in },
+        };
+        self.mail_now(job, user, message).await
     }
 
     /// To the new address, unless it belongs to another account: then its owner gets a mail instead.

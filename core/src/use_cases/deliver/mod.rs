@@ -146,7 +146,9 @@ impl Deliveries<'_> {
             Task::ResendVerification { email, network } => self.deliver_again(job, email, *network).await,
             Task::ResetPassword { email, network } => self.deliver_reset(job, email, *network).await,
             Task::ConfirmEmailChange(user) => self.deliver_confirmation(job, user).await,
-            Task::ResetAfterUndo(user) => self.deliver_reset_after_undo(job, user).await,
+            Task::ResetAfterUndo(user) | Task::ResetRequired(user) | Task::Invitation(user) => {
+                self.deliver_ordered_reset(job, user).await
+            }
             Task::EmailChanged { user, at, undo } => self.deliver_to_old_address(job, user, *at, undo.as_ref()).await,
             Task::AccountDeleted { user, at, key, address } => {
                 self.deliver_deletion(job, user, *at, (key, address)).await
@@ -161,6 +163,7 @@ impl Deliveries<'_> {
             | Task::EmailChangeRequested { user, .. }
             | Task::DataExported { user, .. }
             | Task::SessionEnded { user, .. }
+            | Task::OperatorActed { user, .. }
             | Task::FactorsThrottled { user, .. } => self.deliver_notice(job, user, None).await,
         }
     }
@@ -169,7 +172,9 @@ impl Deliveries<'_> {
         let Ports { mailer, .. } = &self.service.ports;
         let to = self.service.record_cipher(user)?.email(Field::Email, &user.person.email)?;
         let envelope = match &message {
-            EmailMessage::ResetPassword { .. } => envelope_of_try(job, user.id),
+            EmailMessage::ResetPassword { .. }
+            | EmailMessage::ResetRequired { .. }
+            | EmailMessage::Invitation { .. } => envelope_of_try(job, user.id),
             _ => envelope(job, user.id),
         };
         mailer.send(&envelope, &to, &message).await?;

@@ -82,6 +82,7 @@ impl Deliveries<'_> {
                 Task::EmailChangeRequested { at, .. } => EmailMessage::EmailChangeRequested { first_name, at },
                 Task::DataExported { at, .. } => EmailMessage::DataExported { first_name, at },
                 Task::SessionEnded { at, .. } => EmailMessage::SessionEnded { first_name, at },
+                Task::OperatorActed { at, action, .. } => EmailMessage::OperatorActed { first_name, at, action },
                 Task::FactorsThrottled { at, .. } => EmailMessage::FactorsThrottled { first_name, at },
                 Task::PhoneChanged { at, .. } => EmailMessage::PhoneChanged { first_name, at, undo },
                 Task::MfaChanged { at, enabled, .. } => EmailMessage::MfaChanged { first_name, at, enabled, undo },

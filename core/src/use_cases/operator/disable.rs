@@ -6,8 +6,9 @@ use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
-use crate::service::{AuthService, Ports};
+use crate::service::AuthService;
 use crate::use_cases::operator::Operators;
+use crate::use_cases::operator::accounts::to_not_found;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
@@ -30,7 +31,7 @@ impl Operators<'_> {
     /// `NotFound`; when a port fails.
     pub async fn disable(self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
         let user = self.named(realm, who).await?;
-        let event = |user: &User| self.service.event(realm, EventKind::AccountDisabled, Some(user.id), None);
+        let event = |user: &User| self.event(realm, EventKind::AccountDisabled, Some(user.id));
         if user.disabled {
             // a call that repeats one whose answer was lost is recorded too
             self.service.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
@@ -46,7 +47,8 @@ impl Operators<'_> {
             events: vec![event(user)],
             ..UnitOfWork::default()
         };
-        let done = self.service.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(gone)?;
+        let done =
+            self.service.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(to_not_found)?;
         Ok(StatusChange { user: done.user.id, changed: true, sessions: done.committed.sessions })
     }
 
@@ -56,7 +58,7 @@ impl Operators<'_> {
     /// `NotFound`; when a port fails.
     pub async fn enable(self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
         let user = self.named(realm, who).await?;
-        let event = |user: &User| self.service.event(realm, EventKind::AccountEnabled, Some(user.id), None);
+        let event = |user: &User| self.event(realm, EventKind::AccountEnabled, Some(user.id));
         if !user.disabled {
             self.service.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
             return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
@@ -71,26 +73,8 @@ impl Operators<'_> {
             events: vec![event(user)],
             ..UnitOfWork::default()
         };
-        let done = self.service.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(gone)?;
+        let done =
+            self.service.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(to_not_found)?;
         Ok(StatusChange { user: done.user.id, changed: true, sessions: 0 })
-    }
-
-    /// The account that an operator means: by its id, or by its address as its owner would type it.
-    async fn named(self, realm: &Realm, who: &str) -> Result<User, AuthError> {
-        let Ports { users, .. } = &self.service.ports;
-        let who = who.trim();
-        let found = match UserId::parse(who) {
-            Some(id) => users.find(realm, &id).await?,
-            None => users.find_by_email(realm, &self.service.login_index(realm, who)).await?,
-        };
-        found.ok_or(AuthError::NotFound)
-    }
-}
-
-/// An account that was deleted in the meantime is not found.
-fn gone(error: AuthError) -> AuthError {
-    match error {
-        AuthError::NotAuthenticated => AuthError::NotFound,
-        error => error,
     }
 }

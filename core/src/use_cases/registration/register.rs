@@ -77,7 +77,8 @@ impl Registrations<'_> {
         Ok(id)
     }
 
-    async fn check_form(
+    /// Reads a form; all that is wrong with it is one error.
+    pub(crate) async fn check_form(
         self,
         form: &RegistrationForm<'_>,
         known: Vec<Violation>,

@@ -5,6 +5,7 @@ use crate::model::ids::SessionId;
 use crate::model::job::Task;
 use crate::model::sealed::Field;
 use crate::model::time::Timestamp;
+use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::Ports;
 use crate::use_cases::session::Sessions;
@@ -35,8 +36,17 @@ impl Sessions<'_> {
     /// # Errors
     /// When a port fails.
     pub async fn list_sessions(self, caller: &Caller) -> Result<Vec<SessionView>, AuthError> {
+        self.sessions_of(&caller.user, Some(caller.session.id)).await
+    }
+
+    /// The valid sessions of an account, oldest first.
+    pub(crate) async fn sessions_of(
+        self,
+        user: &User,
+        current: Option<SessionId>,
+    ) -> Result<Vec<SessionView>, AuthError> {
         let Ports { sessions, clock, .. } = &self.service.ports;
-        let (user, now) = (&caller.user, clock.now());
+        let now = clock.now();
         let opener = self.service.record_cipher(user)?;
         let stored = sessions.list(&user.realm, &user.id).await?;
         let alive = stored
@@ -51,7 +61,7 @@ impl Sessions<'_> {
                     last_used_at: session.last_used_at,
                     user_agent: fields.open(Field::UserAgent, &session.user_agent)?,
                     address: fields.open(Field::Address, &session.address)?,
-                    current: session.id == caller.session.id,
+                    current: Some(session.id) == current,
                 })
             })
             .collect()

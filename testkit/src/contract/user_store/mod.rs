@@ -9,7 +9,7 @@ use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{PendingEmail, SealedPerson, User};
 use portcullis_core::ports::database::Refusal;
-use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::user_store::{AccountPage, UserStore};
 
 use races::{
     a_racing_replacement_undoes_no_deletion, one_of_many_racing_deletions_answers_true,
@@ -43,6 +43,7 @@ pub fn cases() -> Vec<Case<Records<dyn UserStore>>> {
         one_of_many_racing_replacements_wins,
         one_of_many_racing_deletions_answers_true,
         a_racing_replacement_undoes_no_deletion,
+        lists_a_realm_page_by_page,
         answers_a_ping,
         agrees_with_the_fake,
     ]
@@ -51,6 +52,32 @@ pub fn cases() -> Vec<Case<Records<dyn UserStore>>> {
 /// Another person of the same key: what a replacement may change.
 fn replaced(key: u64, n: u64) -> SealedPerson {
     SealedPerson { key: person(key).key, ..person(n) }
+}
+
+async fn lists_a_realm_page_by_page(users: &Users) -> Outcome {
+    let (here, there) = (realm("User1"), realm("User2"));
+    let nobody = AccountPage { users: Vec::new(), next: None };
+    assert_eq!(users.list(&here, None, 10).await?, nobody);
+    let mut all: Vec<User> = (1..=5).map(|n| user(&here, n)).collect();
+    for one in all.iter().chain([&user(&there, 9)]) {
+        assert_eq!(users.insert(one.clone()).await?, Ok(()));
+    }
+    all.sort_by_key(|user| user.id);
+    let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+    loop {
+        let page = users.list(&here, after, 2).await?;
+        assert!(page.users.len() <= 2);
+        found.extend(page.users);
+        (after, pages) = (page.next, pages + 1);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((found, pages), (all.clone(), 3));
+    assert_eq!(users.list(&here, None, 100).await?, AccountPage { users: all.clone(), next: None });
+    assert_eq!(users.list(&here, all.last().map(|last| last.id), 100).await?, nobody);
+    assert_eq!(users.list(&realm("User"), None, 100).await?, nobody, "a realm whose name begins another one's");
+    Ok(())
 }
 
 async fn an_empty_store_finds_nobody(users: &Users) -> Outcome {

@@ -1,0 +1,208 @@
+//! Operators' commands: each is one commit with its notice and its audit event, and is recorded with its reason.
+
+use super::crash_points::{at_every_step, queued, recorded, user};
+use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
+use portcullis_core::model::audit::AuditQuery;
+use portcullis_core::model::event::EventKind;
+use portcullis_core::model::operator_note::{OperatorNote, Reason};
+use portcullis_core::model::registration_form::RegistrationForm;
+use portcullis_core::use_cases::shared::errors::AuthError;
+use portcullis_core::use_cases::shared::tokens::TokenPair;
+use portcullis_testkit::faults::{Script, When};
+use portcullis_testkit::race::block_on;
+use portcullis_testkit::samples;
+
+const NEW: &str = "new@example.org";
+
+fn note() -> OperatorNote {
+    OperatorNote { operator: "command line".to_owned(), reason: Reason::parse("ticket 4711") }
+}
+
+/// The notes of the events of a kind.
+fn notes(play: &Play, kind: EventKind) -> Vec<Option<OperatorNote>> {
+    let events = play.world.audit.all().into_iter();
+    events.filter(|event| event.kind == kind).map(|event| event.operator).collect()
+}
+
+fn reset(play: &Play, template: &str) -> Result<(), AuthError> {
+    let link = play.link(template);
+    block_on(play.service.passwords().reset_password(&play.realm, &link, OTHER, &play.client))
+}
+
+#[test]
+fn ending_sessions_ends_links_too_and_tells_the_owner() {
+    let prepare = || {
+        let (play, pair) = user();
+        block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
+        play.deliver();
+        (play, pair)
+    };
+    let note = note();
+    let story = |play: &Play, _: &TokenPair| {
+        block_on(play.service.operators_as(&note).end_sessions(&play.realm, EMAIL)).is_ok()
+    };
+    at_every_step(prepare, story, |play, pair, acknowledged| {
+        let ended = play.caller(pair).is_err();
+        assert!(ended || !acknowledged);
+        assert_eq!((recorded(play, EventKind::SessionsEnded), queued(play, "operator_acted")), (ended, ended));
+        assert_eq!(reset(play, "mail_password_reset").is_err(), ended);
+        assert!(play.log_in(EMAIL, if ended { PASSWORD } else { OTHER }).is_ok());
+    });
+}
+
+#[test]
+fn a_required_reset_makes_the_password_void_until_its_link_is_used() {
+    let note = note();
+    let story = |play: &Play, _: &TokenPair| {
+        block_on(play.service.operators_as(&note).require_reset(&play.realm, EMAIL)).is_ok()
+    };
+    at_every_step(user, story, |play, pair, acknowledged| {
+        let required = play.caller(pair).is_err();
+        assert!(required || !acknowledged);
+        assert_eq!((recorded(play, EventKind::ResetRequired), queued(play, "reset_required")), (required, required));
+        assert_eq!(play.log_in(EMAIL, PASSWORD).is_err(), required);
+        if required {
+            play.deliver();
+            reset(play, "reset_required").unwrap();
+            assert!(play.log_in(EMAIL, OTHER).is_ok() && play.log_in(EMAIL, PASSWORD).is_err());
+        }
+    });
+}
+
+#[test]
+fn an_account_that_an_operator_disabled_stays_disabled() {
+    let play = Play::new();
+    let pair = play.user();
+    let caller = play.caller(&pair).unwrap();
+    block_on(play.service.passwords().change_password(&caller, PASSWORD, OTHER, &play.client)).unwrap();
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
+    play.deliver();
+    let undo = play.link("password_changed");
+    let note = note();
+    block_on(play.service.operators_as(&note).disable(&play.realm, EMAIL)).unwrap();
+    assert!(matches!(reset(&play, "mail_password_reset"), Err(AuthError::InvalidToken)));
+    block_on(play.service.operators_as(&note).require_reset(&play.realm, EMAIL)).unwrap();
+    block_on(play.service.operators_as(&note).end_sessions(&play.realm, EMAIL)).unwrap();
+    play.deliver();
+    assert!(play.world.mailer.link_token("reset_required").is_none(), "a disabled account gets no link");
+    block_on(play.service.recovery().undo(&play.realm, &undo, Some(PASSWORD), &play.client)).unwrap();
+    assert!(play.world.users.all()[0].disabled);
+    assert!(play.log_in(EMAIL, PASSWORD).is_err() && play.log_in(EMAIL, OTHER).is_err());
+}
+
+#[test]
+fn a_new_account_can_log_in_at_once_and_an_invited_one_by_its_link() {
+    let invited = RegistrationForm { password: None, ..Play::form(NEW) };
+    for (form, job, template) in [(Play::form(NEW), "welcome", "registration"), (invited, "invitation", "invitation")] {
+        let note = note();
+        let story = |play: &Play, _: &TokenPair| {
+            block_on(play.service.operators_as(&note).create_account(&play.realm, &form)).is_ok()
+        };
+        at_every_step(user, story, |play, _, acknowledged| {
+            let made = play.world.users.all().len() == 2;
+            assert!(made || !acknowledged);
+            assert_eq!((recorded(play, EventKind::AccountCreated), queued(play, job)), (made, made));
+            if made {
+                play.deliver();
+                assert!(play.world.mailer.templates().contains(&template));
+                if form.password.is_none() {
+                    assert!(play.log_in(NEW, PASSWORD).is_err());
+                    reset(play, "invitation").unwrap();
+                    assert!(play.log_in(NEW, OTHER).is_ok());
+                } else {
+                    assert!(play.log_in(NEW, PASSWORD).is_ok());
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn a_taken_address_and_a_bad_form_make_no_account() {
+    let play = Play::new();
+    let _ = play.user();
+    let operators = play.service.operators();
+    let taken = block_on(operators.create_account(&play.realm, &Play::form(EMAIL)));
+    assert!(matches!(taken, Err(AuthError::EmailTaken)));
+    assert!(matches!(
+        block_on(operators.check_new_account(&play.realm, &Play::form(EMAIL))),
+        Err(AuthError::EmailTaken)
+    ));
+    let bad = RegistrationForm { phone: None, first_name: None, ..Play::form(NEW) };
+    for refused in [
+        block_on(operators.create_account(&play.realm, &bad)).map(|_| ()),
+        block_on(operators.check_new_account(&play.realm, &bad)),
+    ] {
+        let Err(AuthError::Invalid(violations)) = refused else { panic!("{refused:?}") };
+        assert_eq!(violations.iter().map(|one| &*one.field).collect::<Vec<_>>(), ["first_name", "phone"]);
+    }
+    block_on(operators.check_new_account(&play.realm, &Play::form(NEW))).unwrap();
+    assert_eq!(play.world.users.all().len(), 1);
+}
+
+#[test]
+fn deleting_by_an_operator_removes_everything_and_tells_the_owner() {
+    let note = note();
+    let story = |play: &Play, _: &TokenPair| {
+        block_on(play.service.operators_as(&note).delete_account(&play.realm, EMAIL)).is_ok()
+    };
+    at_every_step(user, story, |play, pair, acknowledged| {
+        let deleted = play.world.users.all().is_empty();
+        assert!(deleted || !acknowledged);
+        assert_eq!((recorded(play, EventKind::AccountDeleted), queued(play, "account_deleted")), (deleted, deleted));
+        assert_eq!(play.caller(pair).is_err(), deleted);
+    });
+}
+
+#[test]
+fn nothing_of_a_person_is_read_without_an_event() {
+    let play = Play::new();
+    let pair = play.user();
+    let note = note();
+    let operators = play.service.operators_as(&note);
+    let details = block_on(operators.show_account(&play.realm, &pair.user.to_string())).unwrap();
+    assert_eq!((details.profile.email.as_str(), details.sessions.len(), details.state.sessions), (EMAIL, 1, 1));
+    assert_eq!(notes(&play, EventKind::AccountRead), [Some(note.clone())]);
+    let export = block_on(operators.export_account(&play.realm, EMAIL)).unwrap();
+    assert!(export.events.iter().any(|event| event.kind == EventKind::AccountRead));
+    assert_eq!(notes(&play, EventKind::DataExported), [Some(note.clone())]);
+    assert!(queued(&play, "operator_acted"), "the owner is told of the export");
+    // where the event cannot be stored, nothing is read
+    for when in [When::Before, When::After] {
+        play.world.faults.play(Script::next().port("database").method("commit").breaks(when));
+        assert!(block_on(operators.show_account(&play.realm, EMAIL)).is_err());
+    }
+    let found = block_on(operators.find_account(&play.realm, EMAIL)).unwrap();
+    assert_eq!(found.id, pair.user);
+    assert_eq!(notes(&play, EventKind::AccountRead).len(), 2, "a search reads no field and records nothing");
+}
+
+#[test]
+fn a_number_finds_all_accounts_of_its_realm() {
+    let play = Play::new();
+    let (one, two) = (play.user(), play.user_at(NEW));
+    let operators = play.service.operators();
+    let found = |realm: &str, phone: &str| {
+        let found = block_on(operators.find_accounts_by_phone(&samples::realm(realm), phone, &|_| {}));
+        found.map(|found| found.iter().map(|state| state.id).collect::<Vec<_>>())
+    };
+    let mut both = vec![one.user, two.user];
+    both.sort_unstable();
+    assert_eq!(found("User1", PHONE).unwrap(), both);
+    assert_eq!(found("User1", "+1 (234) 567-890").unwrap(), both);
+    assert_eq!(found("User1", "+12025550100").unwrap(), []);
+    assert_eq!(found("User2", PHONE).unwrap(), []);
+    assert!(matches!(found("User1", "no number"), Err(AuthError::NotFound)));
+}
+
+#[test]
+fn the_log_lists_what_an_operator_did() {
+    let play = Play::new();
+    let pair = play.user();
+    let note = note();
+    block_on(play.service.operators_as(&note).disable(&play.realm, EMAIL)).unwrap();
+    let query = AuditQuery { user: Some(pair.user), ..AuditQuery::of_realm(play.realm.clone()) };
+    let newest = block_on(play.service.ports.audit.list(&query, None, 1)).unwrap();
+    assert_eq!(newest[0].event.kind, EventKind::AccountDisabled);
+    assert_eq!(newest[0].event.operator, Some(note));
+}

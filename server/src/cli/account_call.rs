@@ -1,0 +1,63 @@
+//! A command about one account: what it works with, and how accounts and errors are shown.
+
+use portcullis_core::model::realm::Realm;
+use portcullis_core::service::AuthService;
+use portcullis_core::use_cases::operator::accounts::AccountState;
+use portcullis_core::use_cases::shared::errors::AuthError;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::operator::Command as OperatorCommand;
+use crate::http::rfc3339;
+
+/// A command about one account.
+pub struct Call<'a> {
+    pub command: &'a OperatorCommand,
+    pub service: &'a AuthService,
+    pub realm: &'a Realm,
+    pub who: &'a str,
+}
+
+impl Call<'_> {
+    /// An error of this account.
+    pub fn explain(&self, error: AuthError) -> Failure {
+        match error {
+            AuthError::NotFound => Failure::NotFound(format!(
+                "{} has no such account. Fix: name it by its id (usr_…) or by the address it logs in with; one whose \
+                 address was never verified is no account yet",
+                self.realm
+            )),
+            AuthError::Port(error) => {
+                Failure::Failed(format!("{}. Fix: call it again, what is there stays", error.with_cause()))
+            }
+            error => error.into(),
+        }
+    }
+}
+
+/// An account in JSON, without a field of its owner.
+pub fn account_json(realm: &Realm, state: &AccountState) -> Value {
+    json!({
+        "id": state.id.to_string(),
+        "realm": realm.as_str(),
+        "disabled": state.disabled,
+        "is_phone_verified": state.phone_verified,
+        "mfa": {"sms": state.mfa_sms},
+        "sessions": state.sessions,
+        "created_at": rfc3339(state.created_at),
+        "updated_at": rfc3339(state.updated_at),
+    })
+}
+
+/// The same as a line of text.
+pub fn line(realm: &Realm, state: &AccountState) -> String {
+    let status = if state.disabled { "disabled" } else { "enabled" };
+    let phone = if state.phone_verified { "phone verified" } else { "phone not verified" };
+    let factor = if state.mfa_sms { "SMS factor" } else { "no second factor" };
+    let (sessions, created) = (sessions_text(state.sessions), rfc3339(state.created_at));
+    format!("{}  {realm}  {status}  {phone}  {factor}  {sessions}  since {created}", state.id)
+}
+
+pub fn sessions_text(count: u64) -> String {
+    if count == 1 { "1 session".to_owned() } else { format!("{count} sessions") }
+}
