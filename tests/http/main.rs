@@ -17,6 +17,7 @@ mod operators;
 
 mod password_year;
 mod passwords;
+mod path_prefix;
 mod phones;
 mod privacy;
 mod profile;
