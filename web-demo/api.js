@@ -194,9 +194,12 @@ export async function logIn(username, password) {
   keep((await send("POST", `${realm}/login`, { form: { grant_type: "password", username, password, ...delivery() } })).body);
 }
 
-export async function secondFactor(mfaToken, otp) {
-  keep((await send("POST", `${realm}/login/mfa`, { json: { mfa_token: mfaToken, otp, ...delivery() } })).body);
+export async function secondFactor(mfaToken, otp, method = null) {
+  keep((await send("POST", `${realm}/login/mfa`, { json: { mfa_token: mfaToken, otp, ...(method && { method }), ...delivery() } })).body);
 }
+
+/** Has the code of a challenge sent by text message. */
+export const textCode = (mfaToken) => send("POST", `${realm}/login/mfa`, { json: { mfa_token: mfaToken, method: "sms" } });
 
 // ---- inside ---------------------------------------------------------------------------------------------------------
 
@@ -209,6 +212,14 @@ export async function changePassword(current, password) {
 export const sendOtp = (id, phone, channel = "sms") => send("POST", `${realm}/otp_phone`, { json: { id, phone, channel } });
 export const verifyOtp = (token, otp) => send("POST", `${realm}/verify_otp_phone`, { json: { token, otp } });
 export const setFactor = (sms, proof = {}) => authorised("PUT", `${realm}/mfa`, { json: { sms, ...proof } });
+export const beginApp = (proof = {}) => authorised("POST", `${realm}/mfa/totp`, { json: proof });
+export const confirmApp = (otp) => authorised("PUT", `${realm}/mfa/totp`, { json: { otp } });
+export const removeApp = () => authorised("DELETE", `${realm}/mfa/totp`);
+export const newBackupCodes = () => authorised("POST", `${realm}/mfa/backup_codes`);
+/** Shows password and code once more: the new access token says so, and the refresh token stays. */
+export async function stepUp(password, otp) {
+  access = (await authorised("POST", `${realm}/step_up`, { json: { password, otp } })).body.access_token;
+}
 export const sessions = () => authorised("GET", `${realm}/sessions`);
 export const endSession = (id) => authorised("DELETE", `${realm}/sessions/${encodeURIComponent(id)}`);
 export const exportAll = () => authorised("GET", `${realm}/export`);

@@ -20,6 +20,8 @@ const SENTENCES = {
   wrong_password: "This is not your current password.",
   reauthentication_required: "You logged in more than 15 minutes ago. Give your password, or log in again.",
   phone_not_verified: "Verify the phone first.",
+  totp_on: "An app is on already.",
+  mfa_off: "Switch a second factor on first.",
   mfa_in_use: "This phone is your second factor. Switch that off before changing it.",
   precondition_failed: "Your profile was changed elsewhere in the meantime. Check it, then try again.",
   not_authenticated: "You are not logged in any more.",

@@ -2,6 +2,7 @@
 import * as api from "./api.js";
 import { countryOptions } from "./countries.js";
 import { h } from "./dom.js";
+import { codeField } from "./factors.js";
 import { action, field, form, put } from "./forms.js";
 import { checks } from "./rules.js";
 import { page } from "./page.js";
@@ -120,8 +121,9 @@ export function login(app) {
     } catch (problem) {
       if (problem.code === "mfa_required") {
         app.state.challenge = problem.body.mfa_token;
+        app.state.methods = problem.body.methods;
         app.expectMail();
-        return app.go("factor", "The password is right. A code was sent by SMS.");
+        return app.go("factor", app.state.methods.includes("totp") ? "The password is right. The app has the code." : "The password is right. A code was sent by SMS.");
       }
       if (problem.code === "email_not_verified") {
         return app.go("verify", "The password is right, but the e-mail is not verified yet. The code is in the mailbox.");
@@ -150,14 +152,32 @@ function cookieSwitch(app) {
 
 export function factor(app) {
   if (!app.state.challenge) return login(app);
+  if (app.state.methods.includes("totp")) return appFactor(app);
   const otp = field({ name: "otp", label: "Code from the text message", inputmode: "numeric", maxlength: 8, required: true, check: checks.otp, ...typedCode });
-  const made = form({ name: "factor", fields: [otp], submit: "Go on", extra: link("login", "Start over"), send: async (values) => {
-    await api.secondFactor(app.state.challenge, values.otp.trim());
-    app.state.challenge = null;
-    await app.enter();
-  } });
+  const made = form({ name: "factor", fields: [otp], submit: "Go on", extra: link("login", "Start over"), send: (values) => answer(app, values) });
   app.takeCode = takeOtp(otp);
   return page("Second factor", "Six digits, valid for five minutes and one use. Five wrong tries end the code.", made.root);
+}
+
+async function answer(app, values, method = null) {
+  await api.secondFactor(app.state.challenge, values.otp.trim(), method);
+  app.state.challenge = null;
+  await app.enter();
+}
+
+// An app is on: its code or a backup code; a text message only for who asks for it.
+function appFactor(app) {
+  const otp = codeField("Code of the app", "Or one of your backup codes.");
+  let method = null;
+  const text = app.state.methods.includes("sms") && action("Send a code by SMS instead", async () => {
+    await api.textCode(app.state.challenge);
+    method = "sms";
+    app.expectMail();
+    app.say("A code was sent by SMS.");
+  });
+  const made = form({ name: "factor", fields: [otp], submit: "Go on", extra: link("login", "Start over"), send: (values) => answer(app, values, method) });
+  app.takeCode = takeOtp(otp);
+  return page("Second factor", "The app’s code changes every 30 seconds, and works once.", made.root, text && h("div", { class: "actions" }, text));
 }
 
 /** Takes the code of a text message or a call into a field. */

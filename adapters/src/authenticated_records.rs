@@ -1,7 +1,9 @@
 //! The fields of each record that its MAC covers (docs/crypto.md has the same list as a table). Left out are the wrapped
 //! key, which is bound to its record by its own seal, and what only finds, schedules or removes records.
 
+use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::one_time_token::{OneTimeToken, TokenOwner};
+use portcullis_core::model::sealed::Sealed;
 use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::{Rotated, Session};
 use portcullis_core::model::stored_record::{Collection, LoginCounts, Record, StoredBucket, StoredEvent, StoredJob};
@@ -30,7 +32,8 @@ impl Authenticated for User {
 
     fn add_to(&self, input: &mut MacInput) {
         let Self { realm, id, person: sealed, pending_email, previous_email, password, .. } = self;
-        let Self { phone_verified, mfa_sms, disabled, .. } = self;
+        let Self { phone_verified, mfa_sms, factors, disabled, .. } = self;
+        let SealedFactors { totp, pending_totp, backup_codes } = factors;
         let Self { credentials_version, version, created_at, updated_at, .. } = self;
         input.bytes("realm", realm.as_str()).bytes("id", id.as_bytes());
         person(sealed, input);
@@ -38,10 +41,13 @@ impl Authenticated for User {
             input.bytes("pending_index", index.as_bytes()).bytes("pending_email", email.as_bytes());
         }
         input
-            .optional("previous_email", previous_email.as_ref().map(portcullis_core::model::sealed::Sealed::as_bytes))
+            .optional("previous_email", previous_email.as_ref().map(Sealed::as_bytes))
             .bytes("password", password.as_bytes())
             .flag("phone_verified", *phone_verified)
             .flag("mfa_sms", *mfa_sms)
+            .optional("totp", totp.as_ref().map(Sealed::as_bytes))
+            .optional("pending_totp", pending_totp.as_ref().map(Sealed::as_bytes))
+            .optional("backup_codes", backup_codes.as_ref().map(Sealed::as_bytes))
             .flag("disabled", *disabled)
             .number("credentials_version", *credentials_version)
             .number("version", *version)

@@ -3,6 +3,7 @@
 use std::sync::Once;
 use std::time::Duration;
 
+use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::{Channel, OperatorAction};
@@ -48,9 +49,13 @@ pub fn print(task: &Task) -> String {
         | Task::DataExported { user, at }
         | Task::SessionEnded { user, at }
         | Task::EmailChanged { user, at, .. }
+        | Task::FactorsReset { user, at, .. }
         | Task::PhoneChanged { user, at, .. } => json!({"user": user.to_string(), "at": at.as_millis()}),
-        Task::MfaChanged { user, at, enabled, .. } => {
-            json!({"user": user.to_string(), "at": at.as_millis(), "enabled": enabled})
+        Task::MfaChanged { user, at, factor, enabled, .. } => {
+            json!({"user": user.to_string(), "at": at.as_millis(), "factor": factor.as_str(), "enabled": enabled})
+        }
+        Task::BackupCodeUsed { user, at, left } => {
+            json!({"user": user.to_string(), "at": at.as_millis(), "left": left})
         }
         Task::OperatorActed { user, at, action } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "action": action.as_str()})
@@ -110,7 +115,18 @@ pub fn parse(text: &str) -> Option<Task> {
         "factors_throttled" => Task::FactorsThrottled { user: user()?, at: at()? },
         "email_changed" => Task::EmailChanged { user: user()?, at: at()?, undo: undo() },
         "phone_changed" => Task::PhoneChanged { user: user()?, at: at()?, undo: undo() },
-        "mfa_changed" => Task::MfaChanged { user: user()?, at: at()?, enabled: flag("enabled")?, undo: undo() },
+        "mfa_changed" => Task::MfaChanged {
+            user: user()?,
+            at: at()?,
+            // absent in a job of an earlier version
+            factor: word("factor").map_or(Some(FactorMethod::Sms), FactorMethod::parse)?,
+            enabled: flag("enabled")?,
+            undo: undo(),
+        },
+        "factors_reset" => Task::FactorsReset { user: user()?, at: at()?, undo: undo() },
+        "backup_code_used" => {
+            Task::BackupCodeUsed { user: user()?, at: at()?, left: value.get("left")?.as_u64()?.try_into().ok()? }
+        }
         "send_otp" => Task::SendOtp {
             user: user()?,
             purpose: Purpose::parse(word("purpose")?)?,
@@ -200,7 +216,9 @@ mod tests {
             Task::EmailChangeRequested { user, at },
             Task::EmailChanged { user, at, undo },
             Task::PhoneChanged { user, at, undo },
-            Task::MfaChanged { user, at, enabled: false, undo },
+            Task::MfaChanged { user, at, factor: FactorMethod::Totp, enabled: false, undo },
+            Task::FactorsReset { user, at, undo },
+            Task::BackupCodeUsed { user, at, left: 2 },
             Task::SendOtp { user, purpose: Purpose::LoginMfa, challenge: digest, channel: Channel::Voice },
         ] {
             assert_eq!(parse(&print(&task)), Some(task));

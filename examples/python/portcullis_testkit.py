@@ -165,6 +165,16 @@ class Testkit:
         """Every limit begins anew."""
         self.control("DELETE", "/limits")
 
+    def add_app(self, session):
+        """Adds an authenticator app to the account of a login: its key, and the backup codes."""
+        secret = session.request("POST", "/mfa/totp").expect(201).body["secret"]
+        confirmed = session.request("PUT", "/mfa/totp", {"otp": self.app_code(secret)}).expect(200)
+        return secret, confirmed.body["backup_codes"]
+
+    def app_code(self, secret):
+        """The code of an app at the server's time. It works once: advance the clock by a minute for the next one."""
+        return self.control("POST", "/factors", {"secret": secret})["code"]
+
     def seed(self, seed):
         """Ids, tokens and codes come in the order of this seed from here on."""
         self.control("PUT", "/seed", {"seed": seed})

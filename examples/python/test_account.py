@@ -43,6 +43,17 @@ def test_a_reset_link_works_once_and_not_for_long(kit, user):
         kit.request("POST", "/reset_password", body).expect(400)
 
 
+def test_an_app_is_asked_for_at_the_next_login(kit, user, session):
+    secret, backup_codes = kit.add_app(session)
+    kit.advance("1m")
+    form = {"username": user["email"], "password": user["password"]}
+    asked = kit.request("POST", "/login", form=form).expect(403).body
+    assert asked["methods"] == ["totp", "backup_code"] and len(backup_codes) == 10
+    answer = {"mfa_token": asked["mfa_token"], "otp": kit.app_code(secret)}
+    kit.request("POST", "/login/mfa", answer).expect(200)
+    kit.request("POST", "/login/mfa", answer).expect(400)
+
+
 def test_a_snapshot_saves_a_long_beginning(kit, user):
     beginning, now = kit.snapshot(), kit.now()
     kit.login(user).request("DELETE", "/delete", {"password": user["password"]}).expect(200)

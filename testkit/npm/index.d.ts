@@ -130,6 +130,10 @@ export declare class Testkit {
   person(wishes?: Partial<Person>): Person;
   verifiedUser(wishes?: Partial<Person> & { realm?: string }): Promise<User>;
   login(user: { email: string; password: string; realm?: string }): Promise<Session>;
+  /** Adds an authenticator app to the account of a login. */
+  addApp(session: Session): Promise<{ secret: string; backupCodes: string[] }>;
+  /** The code of an app at the server's time. It works once: advance the clock by a minute for the next one. */
+  appCode(secret: string): Promise<string>;
   snapshot(): Promise<string>;
   restore(snapshot?: string): Promise<void>;
   reset(): Promise<void>;

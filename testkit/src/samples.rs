@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::fake_mac::FakeMac;
 use portcullis_core::model::country::CountryCode;
 use portcullis_core::model::email::Email;
+use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::ids::{AccessTokenId, JobId, SessionId, UndoId, UserId};
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::name::PersonName;
@@ -128,6 +129,7 @@ pub fn user(realm: &Realm, n: u64) -> User {
         password: sealed("password", n),
         phone_verified: false,
         mfa_sms: false,
+        factors: SealedFactors::default(),
         disabled: false,
         credentials_version: 0,
         version: 1,

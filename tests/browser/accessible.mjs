@@ -65,9 +65,11 @@ async function atTheGate(page) {
 
 async function inside(page) {
   await look(page, "profile");
-  for (const name of ["address", "sessions", "data", "password", "phone"]) {
+  for (const name of ["address", "sessions", "data", "password", "app", "phone"]) {
     await step(page, name);
     if (name === "password") await page.locator("main input[name=password]").focus();
+    if (name === "app") await press(page, "Add an authenticator app");
+    if (name === "app") await page.locator("svg.qr").waitFor();
     if (name === "phone") await press(page, "Send a code to +12025550117");
     if (name === "phone") await letter(page, "otp", "+12025550117").waitFor();
     await look(page, name);

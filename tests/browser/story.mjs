@@ -1,5 +1,6 @@
 // One person's whole story: register, prove the address, log in, profile, second factor, a new address, another device,
 // a forgotten password, export, delete.
+import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { blameless, equal, open, shoot, truth } from "./browser.mjs";
 
@@ -44,6 +45,7 @@ export async function story({ browser, base, advance }) {
   await refreshed(tab, advance);
   await profile(page);
   await secondFactor(page);
+  await authenticator(page, advance);
   await newAddress(page);
   await twoDevices(tab, browser, base);
   await forgotten(page);
@@ -179,6 +181,53 @@ async function secondFactor(page) {
   await fill(page, { password: GOOD });
   await press(page, "Switch it off");
   await news(page, "Off.");
+}
+
+/** The code of an app (RFC 6238) at the server's time, which `refreshed` moved by an hour, so many steps on. */
+function appCode(key, steps) {
+  const bits = [...key].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
+  const bytes = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  counter.writeBigUInt64BE(BigInt(Math.floor((Date.now() / 1000 + 3600) / 30) + steps));
+  const digest = createHmac("sha1", bytes).update(counter).digest();
+  const number = digest.readUInt32BE(digest.at(-1) & 15) & 0x7fffffff;
+  return String(number % 1_000_000).padStart(6, "0");
+}
+
+/** An app is added, asked for at the next login, and removed with a backup code. */
+async function authenticator(page, advance) {
+  await page.locator("#story a[href='#app']").click();
+  await view(page, "app");
+  await press(page, "Add an authenticator app");
+  await news(page, "Scan the code");
+  await page.locator("svg.qr").waitFor();
+  await shoot(page, "story-app-key");
+  const key = (await page.locator(".app-key").textContent()).replaceAll(" ", "");
+  await fill(page, { otp: appCode(key, 0) });
+  await press(page, "Switch it on");
+  await news(page, "On.");
+  const codes = await page.locator(".backup-codes code").allTextContents();
+  equal(codes.length, 10, "backup codes");
+  await shoot(page, "story-backup-codes");
+  await press(page, "I have written them down");
+  await letter(page, "mfa_changed", "story@example.com").waitFor();
+  await page.locator("#log-out").click();
+  await view(page, "login");
+  await fill(page, { username: "story@example.com", password: GOOD });
+  await press(page, "Log in");
+  await view(page, "factor");
+  await shoot(page, "story-app-factor");
+  await fill(page, { otp: appCode(key, 1) });
+  await press(page, "Go on");
+  await view(page, "profile");
+  await page.locator("#story a[href='#app']").click();
+  await view(page, "app");
+  await fill(page, { password: GOOD, otp: codes[0] });
+  await press(page, "Remove the app");
+  await news(page, "Removed.");
+  await letter(page, "backup_code_used", "story@example.com").waitFor();
+  // the limit of logins is filled again
+  await advance(60);
 }
 
 async function newAddress(page) {

@@ -257,7 +257,7 @@ fn outbox() -> Result<Opened, Error> {
     let folder = tempfile::tempdir()?;
     let mailbox = Arc::new(DevMailbox::new(MailboxParts {
         renderer: Arc::new(Renderer::new(None)?),
-        links: LinkBuilder { public_url: ISSUER.to_owned(), app_name: "Portcullis".to_owned() },
+        links: LinkBuilder::new(ISSUER.to_owned(), "Portcullis".to_owned(), None),
         cipher: cipher()?,
         store: Arc::new(Sqlite::open(&folder.path().join("portcullis.db"), &record_macs::of_ring(&[1]))?),
         clock: Arc::new(SystemClock::new()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::login_throttle::LoginSource;
 use portcullis_core::model::one_time_token::{OneTimeToken, Purpose};
@@ -76,7 +77,13 @@ fn bucket(realm: &Realm, n: u64) -> Bucket {
 
 fn user(realm: &Realm, n: u64) -> User {
     let pending = PendingEmail { index: digest("pending", n), email: sealed("pending", n) };
-    User { pending_email: Some(pending), previous_email: Some(sealed("previous", n)), ..samples::user(realm, n) }
+    let factors = SealedFactors {
+        totp: Some(sealed("totp", n)),
+        pending_totp: Some(sealed("pending totp", n)),
+        backup_codes: Some(sealed("backup codes", n)),
+    };
+    let previous_email = Some(sealed("previous", n));
+    User { pending_email: Some(pending), previous_email, factors, ..samples::user(realm, n) }
 }
 
 /// The user a while later: everything that can change has changed.
@@ -93,6 +100,7 @@ fn changed(user: &User) -> User {
     (later.credentials_version, later.version) = (user.credentials_version + 3, user.version + 1);
     later.updated_at = user.updated_at + LIFE;
     (later.pending_email, later.previous_email) = (None, None);
+    later.factors = SealedFactors::default();
     later
 }
 

@@ -31,4 +31,5 @@ mod restart;
 mod sessions;
 mod step_up;
 mod test_control;
+mod totp;
 mod undo;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::phones::{code, prove_phone, text};
 
-fn claims(token: &str) -> Value {
+pub fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).expect("a payload");
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("JSON")
 }

@@ -29,7 +29,7 @@ async fn every_control_is_described() {
     let references = document.to_string();
     // left for the validator that `cargo xtask openapi` runs
     std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/openapi-testkit.json"), &references).unwrap();
-    for schema in ["TestClock", "TestAdvance", "TestFaults", "TestSnapshot", "TestSeed", "TestDisabled"] {
+    for schema in ["TestClock", "TestAdvance", "TestFaults", "TestSnapshot", "TestSeed", "TestDisabled", "TestFactor"] {
         assert!(references.contains(&format!("#/components/schemas/{schema}\"")), "{schema}");
         assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
     }
@@ -46,6 +46,21 @@ async fn time_stands_still_until_it_is_moved() {
         let _ = api.post("//__test__/clock/advance", &bad).await.expect(422);
     }
     let _ = api.post("//__test__/clock/advance", &json!([])).await.expect(400);
+}
+
+#[tokio::test]
+async fn it_answers_the_code_of_an_authenticator_app() {
+    let (_kit, api) = kit().await;
+    let (ada, _) = api.logged_in(&Person::named("ada@example.test")).await;
+    let begun = ada.post("/mfa/totp", &json!({})).await.expect(201);
+    let code = async || api.post("//__test__/factors", &json!({"secret": begun.member("secret")})).await.expect(200);
+    let first = code().await.member("code");
+    let _ = ada.json(Method::PUT, "/mfa/totp", &json!({"otp": first})).await.expect(200);
+    let _ = api.post("//__test__/clock/advance", &json!({"seconds": 60})).await.expect(200);
+    assert_ne!(code().await.member("code"), first);
+    for bad in [json!({}), json!({"secret": "A"}), json!({"secret": 1})] {
+        let _ = api.post("//__test__/factors", &bad).await.expect(422);
+    }
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ fn mailer(server: &SmtpServer) -> SmtpMailer {
         from: "auth@bücher.example".to_owned(),
         from_name: "Portcullis".to_owned(),
     };
-    let links = LinkBuilder { public_url: "https://auth.example.com".to_owned(), app_name: "Portcullis".to_owned() };
+    let links = LinkBuilder::new("https://auth.example.com".to_owned(), "Portcullis".to_owned(), None);
     SmtpMailer::new(settings, Arc::new(Renderer::new(None).unwrap()), links).unwrap()
 }
 

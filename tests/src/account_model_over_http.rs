@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::totp::{TotpSecret, step_at};
 use portcullis_testkit::account_model::{Answer, Driver, Probe, Refusal, Request, Seen, SentMessage, TestRealm};
 use portcullis_testkit::faults::When;
 use reqwest::Method;
@@ -45,6 +47,18 @@ impl HttpDriver {
             TestRealm::First => &self.first,
             TestRealm::Second => &self.second,
         }
+    }
+
+    async fn add_app(&self, session: &Api, password: Option<&str>) -> api::Answer {
+        let begun = session.post("/mfa/totp", &with_password(json!({}), password)).await;
+        if begun.status != 201 {
+            return begun;
+        }
+        let clock = self.first.get("//__test__/clock").await.expect(200).json();
+        let now = Timestamp::from_millis(clock["seconds"].as_i64().expect("the time") * 1000);
+        let key = TotpSecret::parse(&begun.member("secret")).expect("a key");
+        let code = key.code_of(step_at(now)).expect("a code");
+        session.json(Method::PUT, "/mfa/totp", &json!({"otp": code.expose()})).await
     }
 
     async fn send(&self, api: &Api, request: &Request) -> api::Answer {
@@ -96,6 +110,11 @@ impl HttpDriver {
                 let body = with_password(json!({"sms": on}), *password);
                 api.with_token(access).json(Method::PUT, "/mfa", &body).await
             }
+            Request::AddApp { access, password } => self.add_app(&api.with_token(access), *password).await,
+            Request::RemoveApp { access, password } => {
+                let body = with_password(json!({}), *password);
+                api.with_token(access).json(Method::DELETE, "/mfa/totp", &body).await
+            }
             Request::Delete { access, password: Some(password) } => {
                 api.with_token(access).json(Method::DELETE, "/delete", &json!({"password": password})).await
             }
@@ -122,6 +141,7 @@ fn refusal(answer: &api::Answer) -> Answer {
         ("wrong_password", Refusal::WrongPassword),
         ("reauthentication_required", Refusal::ReauthenticationRequired),
         ("phone_not_verified", Refusal::PhoneNotVerified),
+        ("totp_on", Refusal::TotpOn),
         ("not_found", Refusal::NotFound),
     ];
     let code = answer.code();
@@ -176,6 +196,10 @@ impl Driver for HttpDriver {
             | Request::Refresh { .. }
             | Request::ChangePassword { .. } => {
                 Answer::Pair(answer.member("access_token"), answer.member("refresh_token"))
+            }
+            Request::AddApp { .. } => {
+                let codes = answer.json()["backup_codes"].as_array().cloned().unwrap_or_default();
+                Answer::BackupCodes(codes.iter().filter_map(|code| code.as_str().map(str::to_owned)).collect())
             }
             Request::SendOtp { .. } => Answer::Challenge(answer.member("token")),
             _ => Answer::Done,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::job::Task;
 use portcullis_core::model::login_throttle::LoginSource;
 use portcullis_core::model::one_time_token::Purpose;
@@ -88,6 +89,14 @@ fn undo(realm: &Realm, n: u64) -> Option<Change> {
     n.is_multiple_of(7).then(|| Change::InsertUndo(Box::new(undo)))
 }
 
+fn factors(n: u64) -> SealedFactors {
+    SealedFactors {
+        totp: Some(sealed("totp", n)),
+        pending_totp: Some(sealed("pending totp", n)),
+        backup_codes: Some(sealed("backup codes", n)),
+    }
+}
+
 async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortError> {
     let insert = |registration| Change::InsertRegistration { registration: Box::new(registration), limit: 5, now: NOW };
     let mut changes = Vec::new();
@@ -97,6 +106,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     if rare {
         account.pending_email = Some(PendingEmail { index: digest("pending", n), email: sealed("pending", n) });
         account.previous_email = Some(sealed("previous", n));
+        account.factors = factors(n);
         (account.phone_verified, account.mfa_sms, account.disabled) = (true, true, true);
         (account.credentials_version, account.version) = (n, n + 1);
         login.previous = Some(Rotated { token: digest("before", n), at: NOW, successor: [7; 16] });

@@ -128,6 +128,9 @@ pub fn setup() -> Result<()> {
     if !has("node") {
         missing.push("nodejs");
     }
+    if !has("oathtool") {
+        missing.push("oathtool");
+    }
     if !has("npm") {
         missing.push("npm");
     }

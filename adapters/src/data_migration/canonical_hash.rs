@@ -96,9 +96,10 @@ mod tests {
     fn every_change_is_seen() {
         let realm = realm("User1");
         let before = hash_of(&[Record::User(Box::new(user(&realm, 1)))]);
-        let changes: [fn(&mut User); 6] = [
+        let changes: [fn(&mut User); 7] = [
             |user| user.disabled = true,
             |user| user.mfa_sms = true,
+            |user| user.factors.totp = Some(Sealed::from_bytes(Vec::new())),
             |user| user.credentials_version += 1,
             |user| user.person.phone = Sealed::from_bytes(vec![1]),
             |user| user.previous_email = Some(Sealed::from_bytes(Vec::new())),

@@ -82,12 +82,17 @@ fn values(message: &EmailMessage) -> Value {
         EmailMessage::OperatorActed { first_name, at, action } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at), "action": action.as_str()})
         }
-        EmailMessage::EmailChanged { first_name, at, .. } | EmailMessage::PhoneChanged { first_name, at, .. } => {
+        EmailMessage::EmailChanged { first_name, at, .. }
+        | EmailMessage::PhoneChanged { first_name, at, .. }
+        | EmailMessage::FactorsReset { first_name, at, .. } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at), "undo": undo(message)})
         }
-        EmailMessage::MfaChanged { first_name, at, enabled, .. } => {
-            let undo = undo(message);
-            json!({"first_name": first_name.as_str(), "at": human_time(*at), "enabled": enabled, "undo": undo})
+        EmailMessage::MfaChanged { first_name, at, factor, enabled, .. } => json!({
+            "first_name": first_name.as_str(), "at": human_time(*at), "factor": factor.as_str(), "enabled": enabled,
+            "undo": undo(message),
+        }),
+        EmailMessage::BackupCodeUsed { first_name, at, left } => {
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "left": left})
         }
     }
 }

@@ -5,6 +5,7 @@ use portcullis_core::ports::mailer::SendError;
 use serde_json::json;
 
 use crate::messaging::email::human_duration;
+use crate::messaging::links::LinkBuilder;
 use crate::messaging::templates::Renderer;
 
 /// A rendered message.
@@ -21,7 +22,7 @@ pub(crate) struct RenderedText {
 /// `Later` when the template fails.
 pub(crate) fn render(
     renderer: &Renderer,
-    app_name: &str,
+    links: &LinkBuilder,
     channel: Channel,
     message: &SmsMessage,
 ) -> Result<RenderedText, SendError> {
@@ -32,7 +33,8 @@ pub(crate) fn render(
         (true, Channel::Voice) => "mfa_otp_voice",
     };
     let values = json!({
-        "app_name": app_name,
+        "app_name": links.app_name,
+        "domain": links.sms_domain,
         "code": message.code.expose(),
         "expires_in": human_duration(message.expires_in),
     });

@@ -16,6 +16,7 @@ use portcullis_core::ports::sms_sender::SmsSender;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Response, StatusCode, redirect};
 
+use crate::messaging::links::LinkBuilder;
 use crate::messaging::sms::render;
 use crate::messaging::templates::Renderer;
 
@@ -40,8 +41,8 @@ pub struct TwilioSettings {
     pub number: String,
     /// Another place than Twilio's own.
     pub base_url: Option<String>,
-    /// The application's name.
-    pub app_name: String,
+    /// The names in messages.
+    pub links: LinkBuilder,
 }
 
 /// Sends SMS and calls by Twilio.
@@ -129,7 +130,7 @@ fn escaped(text: &str) -> String {
 #[async_trait]
 impl SmsSender for TwilioSmsSender {
     async fn send(&self, _: &Envelope, to: &Phone, channel: Channel, message: &SmsMessage) -> Result<(), SendError> {
-        let worded = render(&self.renderer, &self.settings.app_name, channel, message)?;
+        let worded = render(&self.renderer, &self.settings.links, channel, message)?;
         let (to, from) = (("To", to.as_str()), ("From", self.settings.number.as_str()));
         match channel {
             Channel::Sms => self.post("/Messages.json", &[to, from, ("Body", &worded.text)]).await,

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
+use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
@@ -15,6 +16,9 @@ use crate::mongodb::MongoDb;
 use crate::mongodb::documents::{Fields, binary, digest, key, person, sealed, signed};
 
 const PORT: &str = "user_store";
+/// The fields that a document may lack.
+const OPTIONAL: [&str; 6] =
+    ["pending_index", "pending_email", "previous_email", "totp", "pending_totp", "backup_codes"];
 
 pub fn print(user: &User) -> Document {
     let mut document = doc! {
@@ -38,6 +42,10 @@ pub fn print(user: &User) -> Document {
     if let Some(previous) = &user.previous_email {
         document.insert("previous_email", sealed(previous));
     }
+    let SealedFactors { totp, pending_totp, backup_codes } = &user.factors;
+    for (name, factor) in [("totp", totp), ("pending_totp", pending_totp), ("backup_codes", backup_codes)] {
+        document.extend(factor.as_ref().map(|factor| (name.to_owned(), sealed(factor))));
+    }
     document
 }
 
@@ -57,6 +65,11 @@ pub fn parse(document: &Document) -> Result<Stored<User>, PortError> {
         password: fields.sealed("password")?,
         phone_verified: fields.flag("phone_verified")?,
         mfa_sms: fields.flag("mfa_sms")?,
+        factors: SealedFactors {
+            totp: fields.any("totp", Fields::sealed)?,
+            pending_totp: fields.any("pending_totp", Fields::sealed)?,
+            backup_codes: fields.any("backup_codes", Fields::sealed)?,
+        },
         disabled: fields.flag("disabled")?,
         credentials_version: fields.number("credentials_version")?,
         version: fields.number("version")?,
@@ -70,8 +83,7 @@ pub fn parse(document: &Document) -> Result<Stored<User>, PortError> {
 pub fn replacement(mut all: Document) -> Document {
     all.remove("_id");
     all.remove("key");
-    let absent =
-        ["pending_index", "pending_email", "previous_email"].into_iter().filter(|name| !all.contains_key(name));
+    let absent = OPTIONAL.into_iter().filter(|name| !all.contains_key(name));
     let absent: Document = absent.map(|name| (name.to_owned(), Bson::String(String::new()))).collect();
     if absent.is_empty() {
         doc! {"$set": all}

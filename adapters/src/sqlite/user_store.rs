@@ -1,6 +1,7 @@
 //! [`UserStore`] on SQLite.
 
 use async_trait::async_trait;
+use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::{Digest, Sealed};
@@ -17,8 +18,8 @@ use crate::sqlite::key_slots;
 use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY, signed};
 
 const PORT: &str = "user_store";
-const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, disabled, \
-                    credentials_version, version, created_at, updated_at, mac";
+const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, totp, \
+                    pending_totp, backup_codes, disabled, credentials_version, version, created_at, updated_at, mac";
 
 /// What `read` reads, where `keys` is joined.
 pub fn columns() -> String {
@@ -51,6 +52,11 @@ pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rus
         password: columns.sealed()?,
         phone_verified: columns.flag()?,
         mfa_sms: columns.flag()?,
+        factors: SealedFactors {
+            totp: columns.sealed_if_any()?,
+            pending_totp: columns.sealed_if_any()?,
+            backup_codes: columns.sealed_if_any()?,
+        },
         disabled: columns.flag()?,
         credentials_version: columns.number()?,
         version: columns.number()?,
@@ -62,7 +68,7 @@ pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rus
 
 /// Runs a statement whose parameters are the columns of the table, in their order.
 fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
-    let (person, pending) = (&user.person, user.pending_email.as_ref());
+    let (person, pending, factors) = (&user.person, user.pending_email.as_ref(), &user.factors);
     let changed = db.prepare_cached(sql)?.execute(params![
         user.realm.as_str(),
         user.id.as_bytes(),
@@ -80,6 +86,9 @@ fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
         user.password.as_bytes(),
         user.phone_verified,
         user.mfa_sms,
+        factors.totp.as_ref().map(Sealed::as_bytes),
+        factors.pending_totp.as_ref().map(Sealed::as_bytes),
+        factors.backup_codes.as_ref().map(Sealed::as_bytes),
         user.disabled,
         signed(user.credentials_version),
         signed(user.version),
@@ -93,7 +102,7 @@ fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
 pub fn insert(db: &Db, user: &User) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO users (realm, id, {PERSON}, {REST}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)"
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)"
     );
     put(db, &sql, user, key_slots::insert(db, &user.person.key)?)
 }
@@ -102,7 +111,7 @@ pub fn insert(db: &Db, user: &User) -> rusqlite::Result<()> {
 fn update(db: &Db, user: &User, slot: i64) -> rusqlite::Result<()> {
     let sql = format!(
         "UPDATE users SET ({PERSON}, {REST}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19, ?20, ?21, ?22) WHERE realm = ?1 AND id = ?2"
+         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) WHERE realm = ?1 AND id = ?2"
     );
     put(db, &sql, user, slot)
 }

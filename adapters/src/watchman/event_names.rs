@@ -43,6 +43,9 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::OtpFailed
         | K::MfaEnabled
         | K::MfaDisabled
+        | K::BackupCodesCreated
+        | K::FactorsReset
+        | K::BackupCodeUsed
         | K::AccountDisabled
         | K::AccountEnabled
         | K::AccountCreated
@@ -64,6 +67,8 @@ pub const fn level(kind: EventKind) -> &'static str {
         | K::RegistrationRejected
         | K::LoginFailed
         | K::OtpFailed
+        | K::FactorsReset
+        | K::BackupCodeUsed
         | K::TextHeldBack
         | K::RateLimitExceeded
         | K::TokenRefused => "warning",

@@ -72,6 +72,8 @@ codes! {
         Forbidden = "forbidden", "This is not yours to see or do";
         PhoneNotVerified = "phone_not_verified", "The phone number is not verified yet";
         MfaInUse = "mfa_in_use", "The phone number is the second factor: switch that off before changing it";
+        TotpOn = "totp_on", "An authenticator app is on already: remove it first";
+        MfaOff = "mfa_off", "No second factor is on";
         EmailTaken = "email_taken", "The e-mail address already has an account";
         InvalidToken = "invalid_token", "The link or code is not valid, was used, or has expired";
         InvalidGrant = "invalid_grant", "The grant is not valid, was used, or has expired";

@@ -52,12 +52,18 @@ pub enum EventKind {
     OtpRequested,
     /// The phone on record is proven.
     PhoneVerified,
-    /// A wrong OTP.
+    /// A wrong OTP or backup code.
     OtpFailed,
     /// A second factor was switched on.
     MfaEnabled,
     /// A second factor was switched off.
     MfaDisabled,
+    /// New backup codes were made; the older ones are dead.
+    BackupCodesCreated,
+    /// An operator has removed every second factor of an account.
+    FactorsReset,
+    /// A backup code stood in for a second factor.
+    BackupCodeUsed,
     /// The owner exported everything that is stored.
     DataExported,
     /// The account is gone.
@@ -94,7 +100,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 44] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -120,6 +126,9 @@ impl EventKind {
         Self::OtpFailed,
         Self::MfaEnabled,
         Self::MfaDisabled,
+        Self::BackupCodesCreated,
+        Self::FactorsReset,
+        Self::BackupCodeUsed,
         Self::DataExported,
         Self::AccountDeleted,
         Self::AccountDisabled,
@@ -167,6 +176,9 @@ impl EventKind {
             Self::OtpFailed => "otp_failed",
             Self::MfaEnabled => "mfa_enabled",
             Self::MfaDisabled => "mfa_disabled",
+            Self::BackupCodesCreated => "backup_codes_created",
+            Self::FactorsReset => "factors_reset",
+            Self::BackupCodeUsed => "backup_code_used",
             Self::DataExported => "data_exported",
             Self::AccountDeleted => "account_deleted",
             Self::AccountDisabled => "account_disabled",

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::model::factor::FactorMethod;
 use crate::model::ids::{JobId, UndoId, UserId};
 use crate::model::message::{Channel, OperatorAction};
 use crate::model::one_time_token::Purpose;
@@ -84,12 +85,14 @@ pub enum Task {
         /// Its undo record.
         undo: Option<UndoId>,
     },
-    /// Mail that a second factor was switched.
+    /// Mail that a second factor was switched, or that there are new backup codes.
     MfaChanged {
         /// The account.
         user: UserId,
         /// The time at which it happened.
         at: Timestamp,
+        /// Which factor.
+        factor: FactorMethod,
         /// Whether it is enabled now.
         enabled: bool,
         /// Its undo record.
@@ -136,6 +139,24 @@ pub enum Task {
         user: UserId,
         /// The time at which it happened.
         at: Timestamp,
+    },
+    /// Mail that an operator has removed every second factor.
+    FactorsReset {
+        /// The account.
+        user: UserId,
+        /// The time at which it happened.
+        at: Timestamp,
+        /// Its undo record.
+        undo: Option<UndoId>,
+    },
+    /// Mail that a backup code stood in for a second factor.
+    BackupCodeUsed {
+        /// The account.
+        user: UserId,
+        /// The time at which it happened.
+        at: Timestamp,
+        /// How many are left.
+        left: u8,
     },
     /// Send the code of a challenge by SMS or call, if its holder and token are still the ones it was made for.
     SendOtp {
@@ -184,6 +205,8 @@ impl Task {
             | Self::OperatorActed { user, .. }
             | Self::AccountDeleted { user, .. }
             | Self::FactorsThrottled { user, .. }
+            | Self::FactorsReset { user, .. }
+            | Self::BackupCodeUsed { user, .. }
             | Self::SendOtp { user, .. } => JobSubject::Subject(*user),
         }
     }
@@ -195,7 +218,8 @@ impl Task {
             Self::PasswordChanged { undo, .. }
             | Self::EmailChanged { undo, .. }
             | Self::PhoneChanged { undo, .. }
-            | Self::MfaChanged { undo, .. } => undo.as_ref(),
+            | Self::MfaChanged { undo, .. }
+            | Self::FactorsReset { undo, .. } => undo.as_ref(),
             _ => None,
         }
     }
@@ -224,6 +248,8 @@ impl Task {
             Self::OperatorActed { .. } => "operator_acted",
             Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",
+            Self::FactorsReset { .. } => "factors_reset",
+            Self::BackupCodeUsed { .. } => "backup_code_used",
             Self::SendOtp { .. } => "send_otp",
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::factor::FactorMethod;
 use crate::model::name::PersonName;
 use crate::model::otp::TypedCode;
 use crate::model::secret::OpaqueToken;
@@ -135,12 +136,14 @@ pub enum EmailMessage {
         /// The link that undoes the change.
         undo: Option<UndoLink>,
     },
-    /// A second factor was switched on or off.
+    /// A second factor was switched on or off, or has new backup codes.
     MfaChanged {
         /// The first name of the account's owner.
         first_name: PersonName,
         /// The time at which it happened.
         at: Timestamp,
+        /// Which factor.
+        factor: FactorMethod,
         /// Whether it is enabled now.
         enabled: bool,
         /// The link that undoes the change.
@@ -181,6 +184,24 @@ pub enum EmailMessage {
         /// The time at which it happened.
         at: Timestamp,
     },
+    /// An operator has removed every second factor.
+    FactorsReset {
+        /// The first name of the account's owner.
+        first_name: PersonName,
+        /// The time at which it happened.
+        at: Timestamp,
+        /// The link that undoes the change.
+        undo: Option<UndoLink>,
+    },
+    /// A backup code stood in for a second factor.
+    BackupCodeUsed {
+        /// The first name of the account's owner.
+        first_name: PersonName,
+        /// The time at which it happened.
+        at: Timestamp,
+        /// How many are left.
+        left: u8,
+    },
 }
 
 impl EmailMessage {
@@ -191,7 +212,8 @@ impl EmailMessage {
             Self::PasswordChanged { undo, .. }
             | Self::EmailChanged { undo, .. }
             | Self::PhoneChanged { undo, .. }
-            | Self::MfaChanged { undo, .. } => undo.as_ref(),
+            | Self::MfaChanged { undo, .. }
+            | Self::FactorsReset { undo, .. } => undo.as_ref(),
             Self::VerifyEmail { .. }
             | Self::Welcome { .. }
             | Self::AlreadyRegistered { .. }
@@ -204,7 +226,8 @@ impl EmailMessage {
             | Self::SessionEnded { .. }
             | Self::OperatorActed { .. }
             | Self::AccountDeleted { .. }
-            | Self::FactorsThrottled { .. } => None,
+            | Self::FactorsThrottled { .. }
+            | Self::BackupCodeUsed { .. } => None,
         }
     }
 
@@ -229,6 +252,8 @@ impl EmailMessage {
             Self::OperatorActed { .. } => "operator_acted",
             Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",
+            Self::FactorsReset { .. } => "factors_reset",
+            Self::BackupCodeUsed { .. } => "backup_code_used",
         }
     }
 }

@@ -122,6 +122,12 @@ pub enum Field {
     Country,
     /// The hash of the password, as a PHC string.
     Password,
+    /// The shared key of an authenticator app, and the step of its last code.
+    Totp,
+    /// The shared key of an authenticator app whose first code is awaited.
+    PendingTotp,
+    /// The digests of the unused backup codes.
+    BackupCodes,
     /// A session's user agent.
     UserAgent,
     /// A session's coarse address.
@@ -150,6 +156,9 @@ impl Field {
             Self::CountryCode => "country_code",
             Self::Country => "country",
             Self::Password => "password",
+            Self::Totp => "totp",
+            Self::PendingTotp => "pending_totp",
+            Self::BackupCodes => "backup_codes",
             Self::UserAgent => "user_agent",
             Self::Address => "address",
             Self::CachedSession => "cached_session",

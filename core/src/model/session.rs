@@ -23,7 +23,9 @@ impl AuthMethods {
     pub const PASSWORD: Self = Self(1);
     /// A code sent by SMS.
     pub const SMS: Self = Self(2);
-    const ALL: u8 = 3;
+    /// A code of an authenticator app, or a backup code.
+    pub const OTP: Self = Self(4);
+    const ALL: u8 = 7;
 
     /// These and those.
     #[must_use]
@@ -34,14 +36,20 @@ impl AuthMethods {
     /// Whether a second factor was used in addition to the password.
     #[must_use]
     pub const fn has_second_factor(self) -> bool {
-        self.0 & Self::SMS.0 != 0
+        self.0 & (Self::SMS.0 | Self::OTP.0) != 0
+    }
+
+    /// Whether that second factor was another one than SMS.
+    #[must_use]
+    pub const fn has_factor_beyond_sms(self) -> bool {
+        self.0 & Self::OTP.0 != 0
     }
 
     /// The values of the claim `amr` (RFC 8176).
     #[must_use]
     pub fn amr(self) -> Vec<&'static str> {
         let several = self.0.count_ones() > 1;
-        let names = [(Self::PASSWORD, "pwd"), (Self::SMS, "sms")];
+        let names = [(Self::PASSWORD, "pwd"), (Self::OTP, "otp"), (Self::SMS, "sms")];
         let shown = names.into_iter().filter(|(method, _)| self.0 & method.0 != 0).map(|(_, name)| name);
         shown.chain(several.then_some("mfa")).collect()
     }

@@ -19,7 +19,7 @@ pub enum UndoableChange {
     Phone,
     /// Another password, by its owner or by a reset link.
     Password,
-    /// A second factor was switched on or off.
+    /// A second factor was switched on or off, or got new backup codes.
     Factors,
 }
 
@@ -92,14 +92,20 @@ pub struct FormerState {
     pub mfa_sms: bool,
     /// The password hash, as a PHC string.
     pub password: String,
+    /// The authenticator app that was on, as the text of a [`Totp`](crate::model::factor::Totp).
+    pub totp: Option<String>,
+    /// The backup codes, as the text of [`BackupCodes`](crate::model::factor::BackupCodes).
+    pub backup_codes: Option<String>,
 }
 
 impl FormerState {
     /// As text for sealing, a line for each field. No field can contain a line break.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let Self { email, phone, country_code, country, phone_verified, mfa_sms, password } = self;
-        format!("{email}\n{phone}\n{country_code}\n{country}\n{phone_verified}\n{mfa_sms}\n{password}")
+        let Self { email, phone, country_code, country, phone_verified, mfa_sms, password, totp, backup_codes } = self;
+        let person = format!("{email}\n{phone}\n{country_code}\n{country}\n{phone_verified}");
+        let (totp, codes) = (totp.as_deref().unwrap_or_default(), backup_codes.as_deref().unwrap_or_default());
+        format!("{person}\n{mfa_sms}\n{password}\n{totp}\n{codes}")
     }
 
     /// Reads that text.
@@ -115,6 +121,9 @@ impl FormerState {
             phone_verified: line()?.parse().ok()?,
             mfa_sms: line()?.parse().ok()?,
             password: line()?,
+            // an earlier version ends here
+            totp: line().filter(|text| !text.is_empty()),
+            backup_codes: line().filter(|text| !text.is_empty()),
         };
         lines.next().is_none().then_some(former)
     }
@@ -140,8 +149,12 @@ mod tests {
             phone_verified: true,
             mfa_sms: false,
             password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
+            totp: Some("ABC 1 2".to_owned()),
+            backup_codes: None,
         };
         assert_eq!(FormerState::parse(&former.to_text()), Some(former.clone()));
+        let earlier = former.to_text().lines().take(7).collect::<Vec<_>>().join("\n");
+        assert_eq!(FormerState::parse(&earlier), Some(FormerState { totp: None, ..former.clone() }));
         assert_eq!(FormerState::parse(&format!("{}\n", former.to_text())), None);
         assert_eq!(FormerState::parse("one line"), None);
         assert_eq!(format!("{former:?}"), "FormerState(redacted)");

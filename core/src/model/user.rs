@@ -2,6 +2,7 @@
 
 use crate::model::country::{Country, CountryCode};
 use crate::model::email::Email;
+use crate::model::factor::{FactorMethod, SealedFactors};
 use crate::model::ids::UserId;
 use crate::model::name::PersonName;
 use crate::model::phone::Phone;
@@ -112,6 +113,8 @@ pub struct User {
     pub phone_verified: bool,
     /// Whether an SMS code is asked for at login.
     pub mfa_sms: bool,
+    /// The other second factors.
+    pub factors: SealedFactors,
     /// An operator has switched the account off.
     pub disabled: bool,
     /// Sessions, links, codes and challenges are valid for one version only: raising it ends them all.
@@ -128,15 +131,38 @@ impl User {
     /// Whether a login asks for a second factor.
     #[must_use]
     pub const fn has_second_factor(&self) -> bool {
-        self.mfa_sms
+        self.mfa_sms || self.factors.totp.is_some()
     }
 
-    /// Ends every right that was given before: sessions, tokens, links, codes and a pending e-mail change are valid for
-    /// one credentials version only.
+    /// The methods by which a login can show a second factor, the strongest first.
+    #[must_use]
+    pub fn factor_methods(&self) -> Vec<FactorMethod> {
+        let is_on = |method: &FactorMethod| match method {
+            FactorMethod::Totp => self.factors.totp.is_some(),
+            FactorMethod::BackupCode => self.has_second_factor() && self.factors.backup_codes.is_some(),
+            FactorMethod::Sms => self.mfa_sms,
+        };
+        FactorMethod::ALL.into_iter().filter(is_on).collect()
+    }
+
+    /// Ends every right that was given before: sessions, tokens, links, codes, a pending e-mail change and a pending
+    /// authenticator app are valid for one credentials version only.
     pub fn end_rights(&mut self) {
         self.credentials_version += 1;
         self.pending_email = None;
+        self.factors.pending_totp = None;
     }
+}
+
+/// The second factors of an account, for its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FactorOverview {
+    /// Whether an SMS code is asked for at login.
+    pub sms: bool,
+    /// Whether the code of an authenticator app is asked for at login.
+    pub totp: bool,
+    /// How many backup codes are unused.
+    pub backup_codes: usize,
 }
 
 /// A user's own data, open. It is sent only to the user.
@@ -160,8 +186,8 @@ pub struct Profile {
     pub country: Country,
     /// Whether the number is proven.
     pub phone_verified: bool,
-    /// Whether an SMS code is asked for at login.
-    pub mfa_sms: bool,
+    /// The second factors that are on.
+    pub factors: FactorOverview,
     /// When the account began.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -4,10 +4,13 @@
 
 use std::time::Duration;
 
+use super::totp::WithApp;
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::one_time_token::Purpose;
+use portcullis_core::model::totp::{TotpSecret, step_at};
+use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::shared::errors::AuthError;
@@ -274,6 +277,114 @@ fn switching_the_second_factor() {
         assert!(on || !acknowledged);
         assert_eq!((recorded(play, EventKind::MfaEnabled), queued(play, "mfa_changed")), (on, on));
         assert_eq!(undo_records(play), usize::from(on));
+    });
+}
+
+#[test]
+fn adding_an_authenticator_app() {
+    let prepare = || {
+        let (play, pair) = user();
+        let caller = play.caller(&pair).unwrap();
+        let begun = block_on(play.service.factors().begin_totp(&caller, Reauthentication::None)).unwrap();
+        let secret = TotpSecret::parse(begun.secret.expose()).unwrap();
+        let code = secret.code_of(step_at(play.world.clock.now())).unwrap();
+        ((play, code), pair)
+    };
+    for when in [When::Before, When::After] {
+        for step in 1..60 {
+            let ((play, code), pair) = prepare();
+            play.world.faults.clear();
+            play.world.faults.fail_step(step, when);
+            let caller = play.caller(&pair);
+            let confirmed = caller.map(|caller| block_on(play.service.factors().confirm_totp(&caller, code.expose())));
+            let acknowledged = confirmed.is_ok_and(|confirmed| confirmed.is_ok());
+            let tripped = play.world.faults.tripped() > 0;
+            play.world.faults.clear();
+            let user = play.world.users.all()[0].clone();
+            let on = user.factors.totp.is_some();
+            assert!(on || !acknowledged);
+            assert_eq!((user.factors.backup_codes.is_some(), user.factors.pending_totp.is_some()), (on, !on));
+            assert_eq!((recorded(&play, EventKind::MfaEnabled), queued(&play, "mfa_changed")), (on, on));
+            assert_eq!(undo_records(&play), usize::from(on));
+            if !on {
+                block_on(play.service.factors().confirm_totp(&play.caller(&pair).unwrap(), code.expose())).unwrap();
+            }
+            if !tripped {
+                break;
+            }
+        }
+    }
+}
+
+/// A login with a code of an app or a backup code: the code is used up exactly if its session exists.
+fn logging_in_with(code_of: impl Fn(&WithApp) -> String, uses_backup_code: bool) {
+    for when in [When::Before, When::After] {
+        for step in 1..60 {
+            let app = WithApp::new();
+            let code = code_of(&app);
+            let challenge = app.play.factor_challenge();
+            let sessions = app.play.world.sessions.all().len();
+            let answer = || app.play.answers(&challenge, None, &code).is_ok();
+            app.play.world.faults.clear();
+            app.play.world.faults.fail_step(step, when);
+            let acknowledged = answer();
+            let tripped = app.play.world.faults.tripped() > 0;
+            app.play.world.faults.clear();
+            let opened = app.play.world.sessions.all().len() > sessions;
+            assert!(opened || !acknowledged);
+            assert_eq!(unused(&app.play, Purpose::LoginMfa), !opened);
+            assert_eq!(recorded(&app.play, EventKind::BackupCodeUsed), opened && uses_backup_code);
+            assert_eq!(queued(&app.play, "backup_code_used"), opened && uses_backup_code);
+            assert_eq!(answer(), !opened, "the code is good exactly if it opened nothing");
+            if !tripped {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn logging_in_with_an_authenticator_app() {
+    logging_in_with(WithApp::next_code, false);
+}
+
+#[test]
+fn logging_in_with_a_backup_code() {
+    logging_in_with(|app| app.codes[0].expose().to_owned(), true);
+}
+
+#[test]
+fn removing_an_authenticator_app() {
+    let prepare = || {
+        let app = WithApp::new();
+        let shown = app.steps_up(&app.pair, &app.next_code()).unwrap();
+        (app.play, shown)
+    };
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        block_on(play.service.factors().remove_totp(&caller, Reauthentication::None)).is_ok()
+    };
+    at_every_step(prepare, story, |play, _, acknowledged| {
+        let off = play.world.users.all()[0].factors.totp.is_none();
+        assert!(off || !acknowledged);
+        assert_eq!((recorded(play, EventKind::MfaDisabled), queued(play, "mfa_changed")), (off, off));
+        assert_eq!(undo_records(play), 1 + usize::from(off));
+    });
+}
+
+#[test]
+fn resetting_the_factors() {
+    let prepare = || {
+        let app = WithApp::new();
+        (app.play, app.pair)
+    };
+    let story =
+        |play: &Play, _: &TokenPair| block_on(play.service.operators().reset_factors(&play.realm, EMAIL)).is_ok();
+    at_every_step(prepare, story, |play, pair, acknowledged| {
+        let off = !play.world.users.all()[0].has_second_factor();
+        assert!(off || !acknowledged);
+        assert_eq!((recorded(play, EventKind::FactorsReset), queued(play, "factors_reset")), (off, off));
+        assert_eq!((play.caller(pair).is_err(), undo_records(play)), (off, 1 + usize::from(off)));
     });
 }
 

@@ -185,9 +185,9 @@ fn a_code_does_not_outlive_what_its_password_was_shown_for() {
         play.deliver();
         let code = play.world.sms_sender.last().unwrap().message.content.code.expose().to_owned();
         play.stored(change);
-        let challenge = challenge.expose();
+        let challenge = challenge.token.expose();
         let answered =
-            block_on(play.service.logins().log_in_second_factor(&play.realm, &challenge, &code, &play.client));
+            block_on(play.service.logins().log_in_second_factor(&play.realm, &challenge, None, &code, &play.client));
         assert_eq!(answered.is_ok(), place == 0, "{place}");
         assert!(place == 0 || matches!(answered, Err(AuthError::InvalidToken)));
     }

@@ -150,8 +150,9 @@ fn the_phone_is_proven_and_becomes_a_factor() {
 
     let asked = block_on(play.service.logins().log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
     let LoggedIn::MfaRequired(mfa) = asked else { panic!("a second factor was expected") };
-    let second =
-        |otp: &str| block_on(play.service.logins().log_in_second_factor(&play.realm, &mfa.expose(), otp, &play.client));
+    let second = |otp: &str| {
+        block_on(play.service.logins().log_in_second_factor(&play.realm, &mfa.token.expose(), None, otp, &play.client))
+    };
     let right = code();
     assert!(matches!(second(wrong), Err(AuthError::InvalidToken)) || right == wrong);
     let session = second(&right).unwrap();

@@ -22,6 +22,7 @@ mod refusals;
 mod second_factors;
 mod squatting;
 mod texts;
+mod totp;
 mod undo;
 
 use portcullis_core::model::client::Client;

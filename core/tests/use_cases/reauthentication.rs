@@ -6,9 +6,10 @@ use super::{EMAIL, PASSWORD, PHONE, Play};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::message::Channel;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
-use portcullis_core::use_cases::login::step_up::{FactorAnswer, SteppedUp};
+use portcullis_core::use_cases::login::step_up::{StepUpFactor, SteppedUp};
 use portcullis_core::use_cases::shared::caller::Caller;
 use portcullis_core::use_cases::shared::errors::AuthError;
+use portcullis_core::use_cases::shared::factors::FactorAnswer;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::race::block_on;
@@ -39,7 +40,7 @@ fn change_phone(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Re
 }
 
 fn set_mfa(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
-    block_on(play.service.factors().set_mfa_sms(caller, !caller.user.mfa_sms, given))
+    block_on(play.service.factors().set_mfa_sms(caller, !caller.user.mfa_sms, given)).map(|_| ())
 }
 
 fn delete(play: &Play, caller: &Caller, given: Reauthentication<'_>) -> Result<(), AuthError> {
@@ -146,12 +147,14 @@ fn names_and_taking_a_requested_address_back_need_no_recent_login() {
     assert!(matches!(wrong, Err(AuthError::WrongPassword)));
 }
 
-fn step_up(play: &Play, pair: &TokenPair, factor: Option<FactorAnswer<'_>>) -> Result<SteppedUp, AuthError> {
+const NO_FACTOR: StepUpFactor<'_> = StepUpFactor::Ask { sms: false };
+
+fn step_up(play: &Play, pair: &TokenPair, factor: StepUpFactor<'_>) -> Result<SteppedUp, AuthError> {
     block_on(play.service.logins().step_up(&play.caller(pair).unwrap(), PASSWORD, factor, &play.client))
 }
 
 /// A pair of tokens whose access token is the one of a step-up.
-fn stepped_up(play: &Play, pair: &TokenPair, factor: Option<FactorAnswer<'_>>) -> TokenPair {
+fn stepped_up(play: &Play, pair: &TokenPair, factor: StepUpFactor<'_>) -> TokenPair {
     match step_up(play, pair, factor).unwrap() {
         SteppedUp::Token(access) => TokenPair { access, ..pair.clone() },
         SteppedUp::MfaRequired(_) => panic!("no second factor was expected"),
@@ -160,10 +163,18 @@ fn stepped_up(play: &Play, pair: &TokenPair, factor: Option<FactorAnswer<'_>>) -
 
 /// Steps up with the code of a fresh challenge.
 fn stepped_up_with_code(play: &Play, pair: &TokenPair) -> TokenPair {
-    let SteppedUp::MfaRequired(challenge) = step_up(play, pair, None).unwrap() else { panic!("a factor is on") };
+    let SteppedUp::MfaRequired(challenge) = step_up(play, pair, NO_FACTOR).unwrap() else { panic!("a factor is on") };
     play.deliver();
     let code = play.world.sms_sender.code().unwrap();
-    stepped_up(play, pair, Some(FactorAnswer { challenge: &challenge.expose(), otp: code.expose() }))
+    stepped_up(
+        play,
+        pair,
+        StepUpFactor::Answer(FactorAnswer {
+            method: None,
+            challenge: Some(&challenge.token.expose()),
+            otp: code.expose(),
+        }),
+    )
 }
 
 #[test]
@@ -172,7 +183,7 @@ fn a_step_up_is_recent_and_a_refresh_returns_to_the_login() {
     let pair = owner(&play);
     play.world.clock.advance(Duration::from_secs(901));
     assert!(matches!(export(&play, &play.caller(&pair).unwrap(), NONE), Err(AuthError::ReauthenticationRequired)));
-    let fresh = stepped_up(&play, &pair, None);
+    let fresh = stepped_up(&play, &pair, NO_FACTOR);
     export(&play, &play.caller(&fresh).unwrap(), NONE).unwrap();
     let refreshed = block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).unwrap();
     let old = export(&play, &play.caller(&refreshed).unwrap(), NONE);
@@ -210,17 +221,22 @@ fn a_challenge_of_a_step_up_opens_no_session() {
     let pair = owner(&play);
     set_mfa(&play, &play.caller(&pair).unwrap(), NONE).unwrap();
     play.world.clock.advance(Duration::from_secs(61));
-    let SteppedUp::MfaRequired(challenge) = step_up(&play, &pair, None).unwrap() else { panic!("a factor is on") };
+    let SteppedUp::MfaRequired(challenge) = step_up(&play, &pair, NO_FACTOR).unwrap() else { panic!("a factor is on") };
     play.deliver();
     let code = play.world.sms_sender.code().unwrap();
     let opened = block_on(play.service.logins().log_in_second_factor(
         &play.realm,
-        &challenge.expose(),
+        &challenge.token.expose(),
+        None,
         code.expose(),
         &play.client,
     ));
     assert!(matches!(opened, Err(AuthError::InvalidToken)));
-    let answer = Some(FactorAnswer { challenge: &challenge.expose(), otp: code.expose() });
+    let answer = StepUpFactor::Answer(FactorAnswer {
+        method: None,
+        challenge: Some(&challenge.token.expose()),
+        otp: code.expose(),
+    });
     let _ = stepped_up(&play, &pair, answer);
     assert!(matches!(step_up(&play, &pair, answer), Err(AuthError::InvalidToken)), "a code is good once");
 }
@@ -252,7 +268,8 @@ fn the_fifth_wrong_password_in_a_session_ends_it() {
         let refused = use_case(&play, &play.caller(&pair).unwrap(), wrong);
         assert!(matches!(refused, Err(AuthError::WrongPassword)));
     }
-    let stepped = block_on(play.service.logins().step_up(&play.caller(&pair).unwrap(), "wrong", None, &play.client));
+    let stepped =
+        block_on(play.service.logins().step_up(&play.caller(&pair).unwrap(), "wrong", NO_FACTOR, &play.client));
     assert!(matches!(stepped, Err(AuthError::WrongPassword)));
     assert!(matches!(play.caller(&pair), Err(AuthError::NotAuthenticated)));
     assert!(block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).is_err());

@@ -10,6 +10,7 @@ use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::policy::Policy;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
+use portcullis_core::use_cases::login::step_up::StepUpFactor;
 use portcullis_core::use_cases::operator::disable::StatusChange;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
@@ -314,7 +315,8 @@ fn an_overloaded_attempt_and_the_password_of_a_pending_registration_are_no_failu
     for _ in 0..20 {
         assert!(matches!(log_in_from(&play, 9, "wrong"), Err(AuthError::Overloaded)));
         let caller = play.caller(&pair).unwrap();
-        let stepped = block_on(play.service.logins().step_up(&caller, PASSWORD, None, &play.client));
+        let stepped =
+            block_on(play.service.logins().step_up(&caller, PASSWORD, StepUpFactor::Ask { sms: false }, &play.client));
         assert!(matches!(stepped, Err(AuthError::Overloaded)));
     }
     play.world.hasher.set_overloaded(false);

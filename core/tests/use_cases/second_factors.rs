@@ -22,14 +22,14 @@ impl Play {
     fn login_challenge(&self, from: u8) -> (String, String) {
         let client = Self::from(from);
         let asked = block_on(self.service.logins().log_in(&self.realm, EMAIL, PASSWORD, &client)).unwrap();
-        let LoggedIn::MfaRequired(token) = asked else { panic!("a code is asked for") };
+        let LoggedIn::MfaRequired(asked) = asked else { panic!("a code is asked for") };
         self.deliver();
-        (token.expose(), self.world.sms_sender.last().unwrap().message.content.code.expose().to_owned())
+        (asked.token.expose(), self.world.sms_sender.last().unwrap().message.content.code.expose().to_owned())
     }
 
     fn answer_login(&self, challenge: &str, otp: &str, from: u8) -> Result<TokenPair, AuthError> {
         let client = Self::from(from);
-        let answer = block_on(self.service.logins().log_in_second_factor(&self.realm, challenge, otp, &client));
+        let answer = block_on(self.service.logins().log_in_second_factor(&self.realm, challenge, None, otp, &client));
         self.deliver();
         answer
     }

@@ -29,7 +29,7 @@ impl Play {
         self.deliver();
     }
 
-    fn change_phone(&self, pair: &TokenPair, phone: &str) {
+    pub fn change_phone(&self, pair: &TokenPair, phone: &str) {
         let caller = self.caller(pair).expect("logged in");
         let to = ProfileChanges { phone: Some(phone), ..ProfileChanges::default() };
         let outcome =
@@ -132,7 +132,7 @@ fn a_thief_who_changes_address_password_and_phone_loses_the_account() {
     let pair = play.log_in(EMAIL, PASSWORD).unwrap();
     let profile = play.service.accounts().show_profile(&play.caller(&pair).unwrap()).unwrap();
     assert_eq!((profile.email.as_str(), profile.phone.as_str()), (EMAIL, PHONE));
-    assert!(!profile.mfa_sms && !profile.phone_verified, "the thief's factor is off");
+    assert!(!profile.factors.sms && !profile.phone_verified, "the thief's factor is off");
     assert!(refused(&play.undo(&of_thief, Some(PASSWORD))) && refused(&play.undo(&of_thief, None)));
     assert!(!play.disabled());
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use portcullis_adapters::crypto::record_macs::RecordMacs;
+use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::mongodb::MongoDb;
 use portcullis_adapters::redis::probe;
@@ -157,7 +158,8 @@ async fn texts(settings: &Settings, renderer: &Arc<Renderer>) -> CheckResult {
         };
         return CheckResult::ok("sms", saw);
     };
-    let looked = match messaging::twilio(texts, settings, renderer) {
+    let links = LinkBuilder::new(String::new(), settings.app.name.clone(), None);
+    let looked = match messaging::twilio(texts, &links, renderer) {
         Ok(sms_sender) => sms_sender.look().await,
         Err(message) => Err(message),
     };

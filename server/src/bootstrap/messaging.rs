@@ -30,7 +30,7 @@ impl Messaging {
         let smtp =
             settings.mail.as_ref().map(|mail| smtp(settings, mail, &parts.renderer, &parts.links)).transpose()?;
         let smtp = smtp.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>);
-        let twilio = settings.texts.as_ref().map(|texts| twilio(texts, settings, &parts.renderer)).transpose()?;
+        let twilio = settings.texts.as_ref().map(|texts| twilio(texts, &parts.links, &parts.renderer)).transpose()?;
         let twilio = twilio.map(|twilio| Arc::new(twilio) as Arc<dyn SmsSender>);
         let outbox =
             Arc::new(DevMailbox::new(MailboxParts { forward: smtp.clone(), forward_texts: twilio.clone(), ..parts }));
@@ -70,13 +70,13 @@ pub fn with_watchman(
     Ok((watched.clone(), watched))
 }
 
-pub fn twilio(texts: &Twilio, settings: &Settings, renderer: &Arc<Renderer>) -> Result<TwilioSmsSender, String> {
+pub fn twilio(texts: &Twilio, links: &LinkBuilder, renderer: &Arc<Renderer>) -> Result<TwilioSmsSender, String> {
     let settings = TwilioSettings {
         account: texts.account.clone(),
         token: texts.token.clone(),
         number: texts.number.clone(),
         base_url: texts.base_url.clone(),
-        app_name: settings.app.name.clone(),
+        links: links.clone(),
     };
     TwilioSmsSender::new(settings, renderer.clone())
 }
@@ -102,7 +102,7 @@ pub const NO_SMTPUTF8_FIX: &str = "switch SMTPUTF8 on there, or remove MAIL_SMTP
 
 /// A mailer for checks of the connection, whose links lead nowhere.
 pub fn connectable(settings: &Settings, mail: &Mail, renderer: &Arc<Renderer>) -> Result<SmtpMailer, String> {
-    let links = LinkBuilder { public_url: String::new(), app_name: settings.app.name.clone() };
+    let links = LinkBuilder::new(String::new(), settings.app.name.clone(), None);
     smtp(settings, mail, renderer, &links)
 }
 

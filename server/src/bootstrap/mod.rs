@@ -117,7 +117,8 @@ impl Server {
         let realms = realms(settings)?;
 
         let public_url = settings.public_url.for_listener(address);
-        let links = LinkBuilder { public_url: public_url.clone(), app_name: settings.app.name.clone() };
+        let links =
+            LinkBuilder::new(public_url.clone(), settings.app.name.clone(), settings.browsers.app_url.as_deref());
         let parts = MailboxParts {
             renderer: renderer.clone(),
             links,

@@ -1,5 +1,6 @@
 //! A command about one account: what it works with, and how accounts and errors are shown.
 
+use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::service::AuthService;
 use portcullis_core::use_cases::operator::accounts::AccountState;
@@ -37,12 +38,13 @@ impl Call<'_> {
 
 /// An account in JSON, without a field of its owner.
 pub fn account_json(realm: &Realm, state: &AccountState) -> Value {
+    let has = |method| state.factors.contains(&method);
     json!({
         "id": state.id.to_string(),
         "realm": realm.as_str(),
         "disabled": state.disabled,
         "is_phone_verified": state.phone_verified,
-        "mfa": {"sms": state.mfa_sms},
+        "mfa": {"sms": has(FactorMethod::Sms), "totp": has(FactorMethod::Totp)},
         "sessions": state.sessions,
         "created_at": rfc3339(state.created_at),
         "updated_at": rfc3339(state.updated_at),
@@ -53,9 +55,15 @@ pub fn account_json(realm: &Realm, state: &AccountState) -> Value {
 pub fn line(realm: &Realm, state: &AccountState) -> String {
     let status = if state.disabled { "disabled" } else { "enabled" };
     let phone = if state.phone_verified { "phone verified" } else { "phone not verified" };
-    let factor = if state.mfa_sms { "SMS factor" } else { "no second factor" };
+    let factor = factors_text(state, "no second factor");
     let (sessions, created) = (sessions_text(state.sessions), rfc3339(state.created_at));
     format!("{}  {realm}  {status}  {phone}  {factor}  {sessions}  since {created}", state.id)
+}
+
+/// The methods of the second factor, or the word for none.
+pub fn factors_text(state: &AccountState, none: &str) -> String {
+    let methods: Vec<&str> = state.factors.iter().map(|method| method.as_str()).collect();
+    if methods.is_empty() { none.to_owned() } else { methods.join(", ") }
 }
 
 pub fn sessions_text(count: u64) -> String {

@@ -55,6 +55,10 @@ pub fn command() -> Command {
             "require-reset",
             "Makes the password void, ends all sessions, and mails a link to choose another",
         ))
+        .subcommand(change(
+            "reset-factors",
+            "Removes every second factor and all backup codes, for an owner who lost them all; its owner gets a mail",
+        ))
         .subcommand(fake_users::command())
 }
 
@@ -129,6 +133,12 @@ async fn change(call: &Call<'_>, name: &str) -> Result<(), Failure> {
         "delete" => {
             let user = operators.delete_account(call.realm, call.who).await.map_err(failed)?;
             (user, true, 0, format!("{user} in {} is deleted", call.realm))
+        }
+        "reset-factors" => {
+            let done = operators.reset_factors(call.realm, call.who).await.map_err(failed)?;
+            let ended = sessions_text(done.sessions);
+            let text = format!("{} in {} has no second factor any more: {ended} ended", done.user, call.realm);
+            (done.user, true, done.sessions, text)
         }
         "end-sessions" | "require-reset" => {
             let reset = name == "require-reset";

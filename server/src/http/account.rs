@@ -1,6 +1,5 @@
-//! The account itself: second factor, export, deletion.
+//! The account itself: export, deletion.
 
-use axum::response::Response;
 use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
@@ -24,49 +23,17 @@ use crate::http::sessions::session_json;
 /// The schemas of the group.
 pub fn schemas() -> Value {
     json!({
-        "Factors": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}})),
-        "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::known_password("Instead of a recent login.")})),
         "Deletion": schemas::object(&[], json!({"password": schemas::known_password("Instead of a recent login.")})),
         "Export": schemas::object(&["profile", "former_states", "sessions", "events"], json!({
             "profile": {"$ref": "#/components/schemas/Profile"}, "previous_email": {"type": ["string", "null"]},
             "former_states": {"type": "array", "items": schemas::object(&["change", "changed_at", "expires_at", "undone", "email", "phone", "country_code", "is_phone_verified", "mfa"], json!({
                 "change": {"type": "string", "enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(), "expires_at": schemas::time(), "undone": {"type": "boolean"},
-                "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": {"$ref": "#/components/schemas/Factors"},
+                "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": schemas::object(&["sms", "totp"], json!({"sms": {"type": "boolean"}, "totp": {"type": "boolean"}})),
             }))},
             "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
             "events": {"type": "array", "items": schemas::object(&["at", "event"], json!({"at": schemas::time(), "event": schemas::text("What happened."), "session": {"type": ["string", "null"]}, "reason": {"type": ["string", "null"]}}))},
         })),
     })
-}
-
-pub static MFA: Operation =
-    Operation::new("Your second factors", "Which are on.", &[ok(200, "The factors.", "Factors")]);
-
-pub async fn mfa(Authenticated(caller): Authenticated) -> HandlerResult {
-    Ok(factors(caller.user.mfa_sms))
-}
-
-pub static SET_MFA: Operation = Operation::new(
-    "Switch a second factor",
-    "Needs recent authentication, or the password. On needs a verified phone. Ends every other session, link and code \
-     of the account.",
-    &[ok(200, "The factors.", "Factors")],
-)
-.body(&[JSON], "FactorChange")
-.errors(&[Code::PhoneNotVerified, Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
-
-pub async fn set_mfa(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
-    let mut fields = input.body(Accepts::Json)?;
-    let sms = fields.required_flag("sms");
-    let password = fields.secret("password");
-    fields.finish()?;
-    let reauthentication = Reauthentication::by_password(password.as_ref().map(SecretString::expose), &context.client);
-    context.service().factors().set_mfa_sms(&caller, sms, reauthentication).await?;
-    Ok(factors(sms))
-}
-
-fn factors(sms: bool) -> Response {
-    json(StatusCode::OK, &json!({"sms": sms}))
 }
 
 pub static EXPORT: Operation = Operation::new(
@@ -105,7 +72,7 @@ pub fn export_json(export: &Export) -> Value {
             "phone": former.phone,
             "country_code": former.country_code,
             "is_phone_verified": former.phone_verified,
-            "mfa": {"sms": former.mfa_sms},
+            "mfa": {"sms": former.mfa_sms, "totp": former.totp.is_some()},
         })
     });
     json!({

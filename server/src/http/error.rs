@@ -34,6 +34,8 @@ impl From<AuthError> for Problem {
             AuthError::NotFound => Self::not_found(),
             AuthError::PhoneNotVerified => Self::new(StatusCode::CONFLICT, Code::PhoneNotVerified),
             AuthError::MfaInUse => Self::new(StatusCode::CONFLICT, Code::MfaInUse),
+            AuthError::TotpOn => Self::new(StatusCode::CONFLICT, Code::TotpOn),
+            AuthError::MfaOff => Self::new(StatusCode::CONFLICT, Code::MfaOff),
             AuthError::EmailTaken => Self::new(StatusCode::CONFLICT, Code::EmailTaken),
             AuthError::Overloaded => Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)
                 .oauth("temporarily_unavailable")

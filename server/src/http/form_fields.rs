@@ -82,7 +82,9 @@ impl FormFields {
         Ok(())
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Whether a field is there that no handler has taken yet.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         self.values.iter().any(|(known, _)| known == name)
     }
 

@@ -39,6 +39,7 @@ mod account;
 mod clients;
 pub mod demo;
 mod docs;
+mod factors;
 mod logins;
 mod mailbox;
 mod passwords;

@@ -21,8 +21,8 @@ use crate::http::routes::{realm_endpoints, served_endpoints};
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, clients, logins, mailbox, passwords, phones, profile, recovery, registration, sessions, start_page,
-    system, well_known,
+    account, clients, factors, logins, mailbox, passwords, phones, profile, recovery, registration, sessions,
+    start_page, system, well_known,
 };
 
 /// Endpoints that serve files of pages or pages about an error. Their paths would be ambiguous beside `/{realm}/…`.
@@ -198,6 +198,7 @@ fn all_schemas(realms: &[Realm]) -> Value {
         recovery::schemas(),
         profile::schemas(),
         sessions::schemas(),
+        factors::schemas(),
         account::schemas(),
         clients::schemas(),
         system::schemas(),

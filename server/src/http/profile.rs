@@ -21,6 +21,7 @@ use crate::http::app::App;
 use crate::http::auth::Authenticated;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
+use crate::http::factors::factors_json;
 use crate::http::openapi::operation::{JSON, Operation, Outcome, empty, ok, optional};
 use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
@@ -151,14 +152,9 @@ pub struct ProfileResponse<'a> {
     country: &'a str,
     is_email_verified: bool,
     is_phone_verified: bool,
-    mfa: Factors,
+    mfa: Value,
     created_at: String,
     updated_at: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Factors {
-    sms: bool,
 }
 
 impl<'a> ProfileResponse<'a> {
@@ -176,7 +172,7 @@ impl<'a> ProfileResponse<'a> {
             country: profile.country.as_str(),
             is_email_verified: true,
             is_phone_verified: profile.phone_verified,
-            mfa: Factors { sms: profile.mfa_sms },
+            mfa: factors_json(profile.factors),
             created_at: rfc3339(profile.created_at),
             updated_at: rfc3339(profile.updated_at),
         }

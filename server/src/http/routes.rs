@@ -23,8 +23,8 @@ use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, clients, demo, docs, logins, mailbox, passwords, phones, profile, recovery, registration, sessions,
-    start_page, system, well_known,
+    account, clients, demo, docs, factors, logins, mailbox, passwords, phones, profile, recovery, registration,
+    sessions, start_page, system, well_known,
 };
 
 const GET: &[Method] = &[Method::GET];
@@ -69,8 +69,12 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("logout_all", POST, "/logout_all", sessions::logout_all, &sessions::LOGOUT_ALL).limit("logout_all").access(Access::User),
         Endpoint::new("sessions", GET, "/sessions", sessions::list, &sessions::LIST).limit("sessions").access(Access::User).cancel_on_disconnect(),
         Endpoint::new("end_session", DELETE, "/sessions/{id}", sessions::end, &sessions::END).limit("sessions").access(Access::User),
-        Endpoint::new("mfa", GET, "/mfa", account::mfa, &account::MFA).limit("mfa").access(Access::User).cancel_on_disconnect(),
-        Endpoint::new("set_mfa", PUT, "/mfa", account::set_mfa, &account::SET_MFA).limit("mfa").access(Access::User),
+        Endpoint::new("mfa", GET, "/mfa", factors::show, &factors::SHOW).limit("mfa").access(Access::User).cancel_on_disconnect(),
+        Endpoint::new("set_mfa", PUT, "/mfa", factors::set_sms, &factors::SET_SMS).limit("mfa").access(Access::User),
+        Endpoint::new("begin_totp", POST, "/mfa/totp", factors::begin_totp, &factors::BEGIN_TOTP).limit("mfa").access(Access::User),
+        Endpoint::new("confirm_totp", PUT, "/mfa/totp", factors::confirm_totp, &factors::CONFIRM_TOTP).limit("mfa").access(Access::User),
+        Endpoint::new("remove_totp", DELETE, "/mfa/totp", factors::remove_totp, &factors::REMOVE_TOTP).limit("mfa").access(Access::User),
+        Endpoint::new("backup_codes", POST, "/mfa/backup_codes", factors::new_backup_codes, &factors::NEW_BACKUP_CODES).limit("mfa").access(Access::User),
         Endpoint::new("export", GET, "/export", account::export, &account::EXPORT).limit("export").access(Access::User),
         Endpoint::new("delete", DELETE, "/delete", account::delete, &account::DELETE).limit("delete").access(Access::User),
 
@@ -123,6 +127,7 @@ pub fn testkit_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("test_clock", GET, "/__test__/clock", test_control::clock, &test_control::CLOCK),
         Endpoint::new("test_advance", POST, "/__test__/clock/advance", test_control::advance, &test_control::ADVANCE),
+        Endpoint::new("test_factors", POST, "/__test__/factors", test_control::factors, &test_control::FACTORS),
         Endpoint::new("test_outbox", GET, "/__test__/outbox", test_control::outbox, &test_control::OUTBOX).reads_query(),
         Endpoint::new("test_empty_outbox", DELETE, "/__test__/outbox", test_control::empty_outbox, &test_control::EMPTY_OUTBOX),
         Endpoint::new("test_faults", PUT, "/__test__/faults", test_control::faults, &test_control::FAULTS),

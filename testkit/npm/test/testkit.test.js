@@ -39,6 +39,18 @@ test("time passes only on demand, and tokens expire with it", async () => {
   await assert.rejects(session.refresh(), TestkitError);
 });
 
+test("an app is asked for at the next login", async () => {
+  const ada = await kit.verifiedUser();
+  const { secret, backupCodes } = await kit.addApp(await kit.login(ada));
+  assert.equal(backupCodes.length, 10);
+  await kit.clock.advance("1m");
+  const form = { username: ada.email, password: ada.password };
+  const asked = await (await kit.request("POST", "/login", { form })).json();
+  assert.deepEqual(asked.methods, ["totp", "backup_code"]);
+  const json = { mfa_token: asked.mfa_token, otp: await kit.appCode(secret) };
+  assert.equal((await kit.request("POST", "/login/mfa", { json })).status, 200);
+});
+
 test("a reset link arrives, works once and ends every session", async () => {
   const ada = await kit.verifiedUser();
   const session = await kit.login(ada);

@@ -54,6 +54,10 @@ impl Model {
                 people.account_mut(name)?.login_challenge.as_mut()?.token = Some(token.clone());
                 Some(())
             }
+            (Expected::BackupCodes(name), Answer::BackupCodes(codes)) => {
+                people.account_mut(name)?.backup_codes.clone_from(codes);
+                Some(())
+            }
             (Expected::Challenge(name), Answer::Challenge(token)) => {
                 if let Some(name) = name {
                     people.account_mut(name)?.phone_challenge.as_mut()?.token = Some(token.clone());
@@ -124,6 +128,7 @@ impl Story {
             }
             Expected::Mfa(_) => Answer::MfaRequired(made_up("challenge")),
             Expected::Challenge(_) => Answer::Challenge(made_up("challenge")),
+            Expected::BackupCodes(_) => Answer::BackupCodes((0..3).map(|_| made_up("backup-code")).collect()),
         };
         let sent = last.messages.iter().map(|message| {
             let linked = matches!(message.right, Right::Verify | Right::Reset | Right::Change | Right::Undo);

@@ -75,6 +75,10 @@ pub enum Request {
     VerifyOtp { challenge: String, otp: String },
     /// `PUT /mfa`.
     SetMfa { access: String, on: bool, password: Option<&'static str> },
+    /// `POST /mfa/totp`, and `PUT` with the code of the key that it answered.
+    AddApp { access: String, password: Option<&'static str> },
+    /// `DELETE /mfa/totp`.
+    RemoveApp { access: String, password: Option<&'static str> },
     /// `DELETE /delete`.
     Delete { access: String, password: Option<&'static str> },
     /// `portcullis users disable`, or `PUT /__test__/disabled` of a test kit.
@@ -98,6 +102,8 @@ pub enum Answer {
     MfaRequired(String),
     /// A challenge that an OTP answers: of a phone.
     Challenge(String),
+    /// An authenticator app is on, and these are the backup codes.
+    BackupCodes(Vec<String>),
     /// It is refused.
     Refused(Refusal),
     /// A port failed.
@@ -123,6 +129,8 @@ pub enum Refusal {
     ReauthenticationRequired,
     /// A factor needs a phone.
     PhoneNotVerified,
+    /// An authenticator app is on already.
+    TotpOn,
     /// An operator names an account that does not exist.
     NotFound,
     /// Anything else; never right.

@@ -36,6 +36,7 @@ pub struct History {
     /// Links and codes, and the first name that their mail greeted.
     greeted: BTreeMap<String, String>,
     pub challenges: Vec<Asked>,
+    pub backup_codes: Vec<(TestRealm, String)>,
     /// Ids and the phones they registered with.
     pub people: Vec<(TestRealm, String, String)>,
 }
@@ -86,6 +87,7 @@ impl History {
                 let login = matches!(answer, Answer::MfaRequired(_));
                 self.challenges.push(Asked { realm, token: token.clone(), otp: None, login });
             }
+            Answer::BackupCodes(codes) => self.backup_codes.extend(codes.iter().map(|code| (realm, code.clone()))),
             _ => {}
         }
         for message in sent {

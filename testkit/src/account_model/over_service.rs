@@ -15,9 +15,12 @@ use crate::samples::realm;
 use crate::world::TestWorld;
 use portcullis_core::model::client::Client;
 use portcullis_core::model::message::{Channel, EmailMessage};
+use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::registration_form::RegistrationForm;
+use portcullis_core::model::totp::{TotpSecret, step_at};
 use portcullis_core::policy::Policy;
+use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::service::{AuthService, Ports};
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
@@ -109,16 +112,7 @@ impl ServiceDriver {
             Request::Resend { email } => {
                 service.registrations().resend_verification(realm, email, &self.client).await.map(done)
             }
-            Request::LogIn { email, password } => {
-                match service.logins().log_in(realm, email, password, &self.client).await? {
-                    LoggedIn::Session(tokens) => Ok(pair(&tokens)),
-                    LoggedIn::MfaRequired(token) => Ok(Answer::MfaRequired(token.expose())),
-                }
-            }
-            Request::SecondFactor { challenge, otp } => {
-                let tokens = service.logins().log_in_second_factor(realm, challenge, otp, &self.client).await?;
-                Ok(pair(&tokens))
-            }
+            Request::LogIn { .. } | Request::SecondFactor { .. } => self.answer_login(realm, request).await,
             Request::Refresh { token } => Ok(pair(&service.sessions().refresh(realm, token).await?)),
             Request::RequestReset { email } => {
                 service.passwords().request_reset(realm, email, &self.client).await.map(done)
@@ -139,14 +133,44 @@ impl ServiceDriver {
                 let caller = service.sessions().authenticate(realm, access).await?;
                 Ok(pair(&service.passwords().change_password(&caller, current, new, &self.client).await?))
             }
+            Request::AddApp { access, password } => self.add_app(realm, access, *password).await,
             Request::Disable { email } => service.operators().disable(realm, email).await.map(|_| Answer::Done),
             Request::Enable { email } => service.operators().enable(realm, email).await.map(|_| Answer::Done),
             Request::LogOut { access }
             | Request::LogOutEverywhere { access }
             | Request::ChangeEmail { access, .. }
             | Request::SetMfa { access, .. }
+            | Request::RemoveApp { access, .. }
             | Request::Delete { access, .. } => self.answer_caller(realm, access, request).await.map(done),
         }
+    }
+
+    async fn answer_login(&self, realm: &Realm, request: &Request) -> Result<Answer, AuthError> {
+        let service = &self.service;
+        match request {
+            Request::LogIn { email, password } => {
+                match service.logins().log_in(realm, email, password, &self.client).await? {
+                    LoggedIn::Session(tokens) => Ok(pair(&tokens)),
+                    LoggedIn::MfaRequired(challenge) => Ok(Answer::MfaRequired(challenge.token.expose())),
+                }
+            }
+            Request::SecondFactor { challenge, otp } => {
+                let tokens = service.logins().log_in_second_factor(realm, challenge, None, otp, &self.client).await?;
+                Ok(pair(&tokens))
+            }
+            _ => Ok(Answer::Done),
+        }
+    }
+
+    async fn add_app(&self, realm: &Realm, access: &str, password: Option<&str>) -> Result<Answer, AuthError> {
+        let service = &self.service;
+        let caller = service.sessions().authenticate(realm, access).await?;
+        let given = Reauthentication::by_password(password, &self.client);
+        let begun = service.factors().begin_totp(&caller, given).await?;
+        let code = TotpSecret::parse(begun.secret.expose()).and_then(|key| key.code_of(step_at(self.post.clock.now())));
+        let code = code.ok_or(AuthError::InvalidToken)?;
+        let codes = service.factors().confirm_totp(&caller, code.expose()).await?;
+        Ok(Answer::BackupCodes(codes.iter().map(TypedCode::grouped).collect()))
     }
 
     async fn answer_caller(&self, realm: &Realm, access: &str, request: &Request) -> Result<(), AuthError> {
@@ -160,8 +184,13 @@ impl ServiceDriver {
                 let given = Reauthentication::by_password(*password, client);
                 service.accounts().update_profile(&caller, changes, None, Vec::new(), given).await.map(|_| ())
             }
-            Request::SetMfa { on, password, .. } => {
-                service.factors().set_mfa_sms(&caller, *on, Reauthentication::by_password(*password, client)).await
+            Request::SetMfa { on, password, .. } => service
+                .factors()
+                .set_mfa_sms(&caller, *on, Reauthentication::by_password(*password, client))
+                .await
+                .map(|_| ()),
+            Request::RemoveApp { password, .. } => {
+                service.factors().remove_totp(&caller, Reauthentication::by_password(*password, client)).await
             }
             Request::Delete { password, .. } => {
                 service.accounts().delete_account(&caller, Reauthentication::by_password(*password, client)).await
@@ -203,6 +232,7 @@ fn refused(error: &AuthError) -> Answer {
         AuthError::WrongPassword => Refusal::WrongPassword,
         AuthError::ReauthenticationRequired => Refusal::ReauthenticationRequired,
         AuthError::PhoneNotVerified => Refusal::PhoneNotVerified,
+        AuthError::TotpOn => Refusal::TotpOn,
         AuthError::NotFound => Refusal::NotFound,
         _ => Refusal::Other,
     })
@@ -231,6 +261,8 @@ fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
         | EmailMessage::DataExported { first_name, .. }
         | EmailMessage::SessionEnded { first_name, .. }
         | EmailMessage::FactorsThrottled { first_name, .. }
+        | EmailMessage::FactorsReset { first_name, .. }
+        | EmailMessage::BackupCodeUsed { first_name, .. }
         | EmailMessage::MfaChanged { first_name, .. } => Some(first_name.as_str().to_owned()),
     };
     SentMessage {

@@ -75,14 +75,25 @@ pub struct Token {
     pub rotated_at: Seconds,
 }
 
+/// An authenticator app that is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct App;
+
+/// The second factor that was shown at a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShownFactor {
+    None,
+    Sms,
+    BackupCode,
+}
+
 /// A login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     pub tokens: Vec<Token>,
     pub access: Vec<(String, Seconds)>,
     pub authenticated_at: Seconds,
-    /// Whether a second factor was shown.
-    pub factor: bool,
+    pub factor: ShownFactor,
     /// Wrong passwords given in it.
     pub failures: u8,
     pub idle_expires: Seconds,
@@ -102,6 +113,8 @@ pub struct Undo {
     pub password: &'static str,
     pub phone_verified: bool,
     pub mfa: bool,
+    pub app: Option<App>,
+    pub backup_codes: Vec<String>,
 }
 
 /// Someone with an account.
@@ -124,6 +137,10 @@ pub struct Account {
     pub undos: Vec<Undo>,
     pub phone_verified: bool,
     pub mfa: bool,
+    pub app: Option<App>,
+    /// The unused ones that a client knows.
+    pub backup_codes: Vec<String>,
+    pub used_backup_codes: Vec<String>,
     /// By an operator: nothing of it answers.
     pub disabled: bool,
     pub phone_challenge: Option<Challenge>,
@@ -241,6 +258,8 @@ impl Account {
             password: self.password,
             phone_verified: self.phone_verified,
             mfa: self.mfa,
+            app: self.app,
+            backup_codes: self.backup_codes.clone(),
         });
     }
 
@@ -285,6 +304,26 @@ impl Account {
         self.sessions.extend(kept);
     }
 
+    /// Whether a login asks for a second factor.
+    pub const fn has_factor(&self) -> bool {
+        self.mfa || self.app.is_some()
+    }
+
+    /// A backup code is used. `false` if it is none of the unused ones.
+    pub fn use_backup_code(&mut self, code: &str) -> bool {
+        let Some(at) = self.backup_codes.iter().position(|unused| unused == code) else { return false };
+        let used = self.backup_codes.remove(at);
+        self.used_backup_codes.push(used);
+        true
+    }
+
+    /// Backup codes go with the last factor.
+    pub fn drop_useless_codes(&mut self) {
+        if !self.has_factor() {
+            self.backup_codes.clear();
+        }
+    }
+
     /// Every right that was given before has ended.
     pub fn end_rights(&mut self) {
         self.credentials_version += 1;
@@ -295,7 +334,7 @@ impl Account {
 }
 
 impl Session {
-    pub fn opened(now: Seconds, factor: bool) -> Self {
+    pub fn opened(now: Seconds, factor: ShownFactor) -> Self {
         Self {
             tokens: vec![Token::default()],
             access: Vec::new(),

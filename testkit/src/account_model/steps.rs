@@ -4,8 +4,8 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
 use super::driver::{Request, TestRealm};
-use super::history::{Asked, History, LinkKind, newest};
-use super::state::{FRESH, IDLE, Model, Seconds, Session};
+use super::history::{History, LinkKind, newest};
+use super::state::{FRESH, IDLE, Model, Seconds, Session, ShownFactor};
 use crate::faults::When;
 
 const EMAILS: [&str; 3] = ["ada@example.com", "Bob.B@example.org", "eve@example.net"];
@@ -34,6 +34,8 @@ pub enum Step {
     LogIn { realm: TestRealm, email: &'static str, password: &'static str },
     /// The OTP of a login or of a phone, as it was sent or wrong, maybe for the other purpose.
     AnswerChallenge { nth: u8, wrong: bool, crossed: bool },
+    /// A backup code, for the challenge of a login.
+    AnswerWithBackupCode { nth: u8, code: u8 },
     /// A refresh; `lost` is the reply that never came, and an old `nth` is a thief.
     Refresh { nth: u8, lost: bool, elsewhere: bool },
     /// A logout.
@@ -54,6 +56,10 @@ pub enum Step {
     SendOtp { nth: u8 },
     /// The second factor is switched.
     SetMfa { nth: u8, on: bool, password: Option<&'static str> },
+    /// An authenticator app is added.
+    AddApp { nth: u8, password: Option<&'static str> },
+    /// An authenticator app is removed.
+    RemoveApp { nth: u8, password: Option<&'static str> },
     /// The account is deleted.
     Delete { nth: u8, password: Option<&'static str> },
     /// An operator disables the account of an address.
@@ -115,6 +121,7 @@ fn request_step() -> BoxedStrategy<Step> {
     let logins = prop_oneof![
         7 => log_in.prop_map(|(realm, email, password)| Step::LogIn { realm, email, password }),
         6 => challenge.prop_map(|(nth, wrong, crossed)| Step::AnswerChallenge { nth, wrong, crossed }),
+        2 => (nth(), nth()).prop_map(|(nth, code)| Step::AnswerWithBackupCode { nth, code }),
         7 => (nth(), rarely(), rarely()).prop_map(|(nth, lost, elsewhere)| Step::Refresh { nth, lost, elsewhere }),
         1 => nth().prop_map(|nth| Step::LogOut { nth }),
         1 => nth().prop_map(|nth| Step::LogOutEverywhere { nth }),
@@ -127,6 +134,8 @@ fn request_step() -> BoxedStrategy<Step> {
         4 => nth().prop_map(|nth| Step::SendOtp { nth }),
         4 => (nth(), any::<bool>(), proof.clone()).prop_map(|(nth, on, password)| Step::SetMfa { nth, on, password }),
         2 => (nth(), rarely(), proof.clone()).prop_map(|(nth, elsewhere, password)| Step::Undo { nth, elsewhere, password }),
+        2 => (nth(), proof.clone()).prop_map(|(nth, password)| Step::AddApp { nth, password }),
+        2 => (nth(), proof.clone()).prop_map(|(nth, password)| Step::RemoveApp { nth, password }),
         1 => (nth(), proof).prop_map(|(nth, password)| Step::Delete { nth, password }),
         1 => (realm(), email()).prop_map(|(realm, email)| Step::Disable { realm, email }),
         1 => (realm(), email()).prop_map(|(realm, email)| Step::Enable { realm, email }),
@@ -153,6 +162,14 @@ pub fn apt_steps(model: &Model) -> Vec<Step> {
             }
             if account.login_challenge.is_some() || account.phone_challenge.is_some() {
                 apt.push(Step::AnswerChallenge { nth: 0, wrong: false, crossed: false });
+            }
+            if account.login_challenge.is_some() && !account.backup_codes.is_empty() {
+                apt.extend((0..3).map(|code| Step::AnswerWithBackupCode { nth: 0, code }));
+            }
+            if account.app.is_some() && account.sessions.iter().any(|session| session.factor == ShownFactor::BackupCode)
+            {
+                apt.push(Step::RemoveApp { nth: 0, password: None });
+                apt.push(Step::AddApp { nth: 0, password: None });
             }
             let stale = |session: &Session| model.now - session.authenticated_at > FRESH && !session.access.is_empty();
             if account.sessions.iter().any(stale) {
@@ -209,9 +226,8 @@ impl Step {
             }
             Self::Resend { realm, email } => (*realm, Request::Resend { email }),
             Self::LogIn { realm, email, password } => (*realm, Request::LogIn { email, password }),
-            Self::AnswerChallenge { nth, wrong, crossed } => {
-                answer_to(newest(&history.challenges, *nth)?, *wrong, *crossed)
-            }
+            Self::AnswerChallenge { nth, wrong, crossed } => answer_to(history, *nth, *wrong, *crossed)?,
+            Self::AnswerWithBackupCode { nth, code } => with_backup_code(history, *nth, *code)?,
             Self::Refresh { nth, elsewhere, .. } => {
                 let (realm, token) = newest(&history.refresh, *nth)?.clone();
                 (turned(realm, *elsewhere), Request::Refresh { token })
@@ -236,6 +252,8 @@ impl Step {
             | Self::ChangePassword { nth, .. }
             | Self::ChangeEmail { nth, .. }
             | Self::SetMfa { nth, .. }
+            | Self::AddApp { nth, .. }
+            | Self::RemoveApp { nth, .. }
             | Self::Delete { nth, .. } => {
                 let (realm, access, _) = history.access(*nth, now)?.clone();
                 (realm, self.of_caller(access)?)
@@ -253,6 +271,8 @@ impl Step {
             Self::ChangePassword { current, new, .. } => Request::ChangePassword { access, current, new },
             Self::ChangeEmail { email, password, .. } => Request::ChangeEmail { access, email, password },
             Self::SetMfa { on, password, .. } => Request::SetMfa { access, on, password },
+            Self::AddApp { password, .. } => Request::AddApp { access, password },
+            Self::RemoveApp { password, .. } => Request::RemoveApp { access, password },
             Self::Delete { password, .. } => Request::Delete { access, password },
             _ => return None,
         })
@@ -269,11 +289,19 @@ impl Step {
 }
 
 /// The answer to a challenge, as it was sent or wrong, maybe for the other purpose.
-fn answer_to(asked: &Asked, wrong: bool, crossed: bool) -> (TestRealm, Request) {
+fn answer_to(history: &History, nth: u8, wrong: bool, crossed: bool) -> Option<(TestRealm, Request)> {
+    let asked = newest(&history.challenges, nth)?;
     let sent = asked.otp.as_deref().unwrap_or("123456");
     let (challenge, otp) = (asked.token.clone(), if wrong { another(sent) } else { sent.to_owned() });
     let login = asked.login != crossed;
-    (asked.realm, if login { Request::SecondFactor { challenge, otp } } else { Request::VerifyOtp { challenge, otp } })
+    let answer = if login { Request::SecondFactor { challenge, otp } } else { Request::VerifyOtp { challenge, otp } };
+    Some((asked.realm, answer))
+}
+
+/// A backup code as the answer to a challenge, maybe of another account.
+fn with_backup_code(history: &History, nth: u8, code: u8) -> Option<(TestRealm, Request)> {
+    let (asked, (_, code)) = (newest(&history.challenges, nth)?, newest(&history.backup_codes, code)?);
+    Some((asked.realm, Request::SecondFactor { challenge: asked.token.clone(), otp: code.clone() }))
 }
 
 /// The n-th newest link of the kinds that are wanted.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Case, Outcome, Records, Setup};
 use crate::samples::{LIFE, NOW, digest, job, job_id, person, realm, sealed, undo_id, user_id};
+use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::{Channel, OperatorAction};
 use portcullis_core::model::one_time_token::Purpose;
@@ -85,13 +86,17 @@ fn every_task() -> Vec<Task> {
         Task::Invitation(user),
         Task::OperatorActed { user, at, action: OperatorAction::SessionsEnded },
         Task::FactorsThrottled { user, at },
+        Task::FactorsReset { user, at, undo: Some(undo_id(5)) },
+        Task::BackupCodeUsed { user, at, left: 2 },
         Task::DataExported { user, at },
         Task::SessionEnded { user, at },
         Task::AccountDeleted { user, at, key: person(1).key, address: sealed("address", 1) },
     ];
     for yes in [true, false] {
         tasks.push(Task::PasswordChanged { user, at, by_reset: yes, undo: Some(undo_id(3)) });
-        tasks.push(Task::MfaChanged { user, at, enabled: yes, undo: Some(undo_id(4)) });
+        for factor in FactorMethod::ALL {
+            tasks.push(Task::MfaChanged { user, at, factor, enabled: yes, undo: Some(undo_id(4)) });
+        }
     }
     for purpose in Purpose::ALL {
         tasks.push(Task::SendOtp { user, purpose, challenge, channel: Channel::Sms });

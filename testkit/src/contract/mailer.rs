@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Case, Outcome, Setup};
 use crate::fakes::randomness::SeededRandomness;
 use crate::samples::{NOW, email, job_id, name, realm, user_id};
+use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::message::{EmailMessage, OperatorAction, UndoLink};
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::realm::Realm;
@@ -40,6 +41,7 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::DataExported { first_name: first_name(), at: NOW },
         EmailMessage::SessionEnded { first_name: first_name(), at: NOW },
         EmailMessage::FactorsThrottled { first_name: first_name(), at: NOW },
+        EmailMessage::BackupCodeUsed { first_name: first_name(), at: NOW, left: 2 },
         EmailMessage::EmailChangeRequested { first_name: first_name(), at: NOW },
     ];
     let link = || UndoLink { token: token(), expires_in: Duration::from_hours(168) };
@@ -49,10 +51,17 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
     for yes in [true, false] {
         let undo = || yes.then(link);
         messages.push(EmailMessage::EmailChanged { first_name: first_name(), at: NOW, undo: undo() });
+        messages.push(EmailMessage::FactorsReset { first_name: first_name(), at: NOW, undo: undo() });
         messages.push(EmailMessage::PhoneChanged { first_name: first_name(), at: NOW, undo: undo() });
         let (first, undo_first) = (first_name(), undo());
         messages.push(EmailMessage::PasswordChanged { first_name: first, at: NOW, by_reset: yes, undo: undo_first });
-        messages.push(EmailMessage::MfaChanged { first_name: first_name(), at: NOW, enabled: yes, undo: undo() });
+        messages.extend(FactorMethod::ALL.map(|factor| EmailMessage::MfaChanged {
+            first_name: first_name(),
+            at: NOW,
+            factor,
+            enabled: yes,
+            undo: undo(),
+        }));
     }
     messages
 }

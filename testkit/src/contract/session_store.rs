@@ -92,6 +92,7 @@ async fn keeps_every_field(sessions: &Sessions) -> Outcome {
         Session { user: user_id(9), ..plain() },
         Session { methods: AuthMethods::SMS, failures: 4, ..plain() },
         Session { methods: AuthMethods::PASSWORD.and(AuthMethods::SMS), failures: u8::MAX, ..plain() },
+        Session { methods: AuthMethods::PASSWORD.and(AuthMethods::OTP), ..plain() },
     ];
     for (n, shape) in (0..).zip(shapes) {
         let kept = Session { id: session_id(n), ..shape };

@@ -118,7 +118,9 @@ impl Renderer {
     /// When there is no such message, a variable is missing, or the template fails.
     pub fn render_text(&self, message: &str, context: Value) -> Result<String, TemplateError> {
         let values = template_values::values(context);
-        self.render(format!("texts/{message}.txt"), &values).map(|text| template_values::one_line(&text))
+        let text = self.render(format!("texts/{message}.txt"), &values)?;
+        let lines = text.lines().map(template_values::one_line).filter(|line| !line.is_empty());
+        Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// Renders a page. `page` is a file's name, such as `reset.html`.

@@ -73,8 +73,14 @@ fn emails() -> Vec<(&'static str, Value)> {
         ("email_changed", json!({"first_name": name, "at": at, "undo": null})),
         ("phone_changed", undoable(json!({"first_name": name, "at": at}))),
         ("phone_changed", json!({"first_name": name, "at": at, "undo": null})),
-        ("mfa_changed", undoable(json!({"first_name": name, "at": at, "enabled": true}))),
-        ("mfa_changed", json!({"first_name": name, "at": at, "enabled": false, "undo": null})),
+        ("mfa_changed", undoable(json!({"first_name": name, "at": at, "factor": "sms", "enabled": true}))),
+        ("mfa_changed", undoable(json!({"first_name": name, "at": at, "factor": "totp", "enabled": true}))),
+        ("mfa_changed", json!({"first_name": name, "at": at, "factor": "backup_code", "enabled": true, "undo": null})),
+        ("mfa_changed", json!({"first_name": name, "at": at, "factor": "totp", "enabled": false, "undo": null})),
+        ("factors_reset", undoable(json!({"first_name": name, "at": at}))),
+        ("factors_reset", json!({"first_name": name, "at": at, "undo": null})),
+        ("backup_code_used", json!({"first_name": name, "at": at, "left": 9})),
+        ("backup_code_used", json!({"first_name": name, "at": at, "left": 1})),
     ]
 }
 
@@ -89,7 +95,7 @@ fn undoable(mut context: Value) -> Value {
 
 fn texts() -> Vec<(&'static str, Value)> {
     let names = ["otp", "otp_voice", "mfa_otp", "mfa_otp_voice"];
-    names.map(|name| (name, json!({"code": "042137", "expires_in": "5 minutes"}))).into()
+    names.map(|name| (name, json!({"code": "042137", "expires_in": "5 minutes", "domain": "auth.example.com"}))).into()
 }
 
 fn pages() -> Vec<(&'static str, Value)> {

@@ -158,13 +158,15 @@ impl Deliveries<'_> {
             }
             Task::PasswordChanged { user, undo, .. }
             | Task::PhoneChanged { user, undo, .. }
-            | Task::MfaChanged { user, undo, .. } => self.deliver_notice(job, user, undo.as_ref()).await,
+            | Task::MfaChanged { user, undo, .. }
+            | Task::FactorsReset { user, undo, .. } => self.deliver_notice(job, user, undo.as_ref()).await,
             Task::Welcome(user)
             | Task::EmailChangeRequested { user, .. }
             | Task::DataExported { user, .. }
             | Task::SessionEnded { user, .. }
             | Task::OperatorActed { user, .. }
-            | Task::FactorsThrottled { user, .. } => self.deliver_notice(job, user, None).await,
+            | Task::FactorsThrottled { user, .. }
+            | Task::BackupCodeUsed { user, .. } => self.deliver_notice(job, user, None).await,
         }
     }
 

@@ -85,7 +85,11 @@ impl Deliveries<'_> {
                 Task::OperatorActed { at, action, .. } => EmailMessage::OperatorActed { first_name, at, action },
                 Task::FactorsThrottled { at, .. } => EmailMessage::FactorsThrottled { first_name, at },
                 Task::PhoneChanged { at, .. } => EmailMessage::PhoneChanged { first_name, at, undo },
-                Task::MfaChanged { at, enabled, .. } => EmailMessage::MfaChanged { first_name, at, enabled, undo },
+                Task::MfaChanged { at, factor, enabled, .. } => {
+                    EmailMessage::MfaChanged { first_name, at, factor, enabled, undo }
+                }
+                Task::FactorsReset { at, .. } => EmailMessage::FactorsReset { first_name, at, undo },
+                Task::BackupCodeUsed { at, left, .. } => EmailMessage::BackupCodeUsed { first_name, at, left },
                 _ => EmailMessage::Welcome { first_name },
             }
         };

@@ -28,7 +28,9 @@ impl Deliveries<'_> {
         let holder = AuthService::holder(realm, purpose, *id);
         let waiting = one_time_tokens.find(&holder, now).await?.filter(|token| token.token.matches(challenge));
         let Some(waiting) = waiting else { return Ok(()) };
-        if !self.service.sent_to(&user, &waiting)? {
+        // at its first try: another job has sent the code already
+        let is_repetition = waiting.code.is_some() && job.attempts <= 1;
+        if is_repetition || !self.service.sent_to(&user, &waiting)? {
             return Ok(());
         }
         let phone = self.service.record_cipher(&user)?.phone(&user.person)?;

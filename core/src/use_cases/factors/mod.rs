@@ -1,7 +1,10 @@
 //! Second factors and the proof of a phone number.
 
+pub mod backup_codes;
+mod change_factors;
 pub mod mfa;
 pub mod send_otp;
+pub mod totp;
 pub mod verify_otp;
 
 use crate::service::AuthService;

@@ -7,7 +7,6 @@ use crate::model::one_time_token::Purpose;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
-use crate::model::secret::OpaqueToken;
 use crate::model::session::AuthMethods;
 use crate::model::user::{PasswordHash, Registration, User};
 use crate::ports::database::{Change, UnitOfWork};
@@ -15,6 +14,7 @@ use crate::ports::error::PortError;
 use crate::service::Ports;
 use crate::use_cases::login::Logins;
 use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::otp::FactorChallenge;
 use crate::use_cases::shared::tokens::TokenPair;
 
 /// The outcome of a login with the right password.
@@ -22,8 +22,8 @@ use crate::use_cases::shared::tokens::TokenPair;
 pub enum LoggedIn {
     /// A session.
     Session(TokenPair),
-    /// A challenge: the code of an SMS is needed too.
-    MfaRequired(OpaqueToken),
+    /// A challenge: a second factor is needed too.
+    MfaRequired(FactorChallenge),
 }
 
 impl Logins<'_> {
@@ -55,11 +55,14 @@ impl Logins<'_> {
         };
         self.service.flag_suspicious_login(&user, &from.address).await;
         if user.has_second_factor() {
-            return self.service.otp_challenge(&user, Purpose::LoginMfa).await.map(LoggedIn::MfaRequired);
+            // an SMS is sent at once only where no authenticator app is on
+            let send_sms = user.mfa_sms && user.factors.totp.is_none();
+            let challenge = self.service.factor_challenge(&user, Purpose::LoginMfa, send_sms).await?;
+            return Ok(LoggedIn::MfaRequired(challenge));
         }
         self.service.record_login_success(realm, &email, &from).await?;
         let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD)?;
-        self.service.open_session(opened, Vec::new()).await.map(LoggedIn::Session)
+        self.service.open_session(opened).await.map(LoggedIn::Session)
     }
 
     /// Computes one hash and compares it with the account and every pending registration of the address. `None`: the password

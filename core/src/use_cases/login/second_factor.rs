@@ -1,35 +1,54 @@
-//! The second factor: the code of a text answers a login's challenge and opens the session.
+//! The second factor: a code answers a login's challenge and opens the session.
 
 use crate::model::client::Client;
+use crate::model::factor::FactorMethod;
+use crate::model::job::Task;
+use crate::model::message::Channel;
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
 use crate::model::session::AuthMethods;
-use crate::service::Ports;
 use crate::use_cases::login::Logins;
 use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::factors::FactorAnswer;
 use crate::use_cases::shared::tokens::TokenPair;
 
 impl Logins<'_> {
     /// Answers a challenge.
     ///
     /// # Errors
-    /// `InvalidToken` for whatever is not the right code of a living challenge.
+    /// `InvalidToken` for whatever is not a right code for a living challenge; `TooMany`.
     pub async fn log_in_second_factor(
         self,
         realm: &Realm,
         mfa_token: &str,
+        method: Option<FactorMethod>,
         otp: &str,
         client: &Client,
     ) -> Result<TokenPair, AuthError> {
-        let Ports { users, .. } = &self.service.ports;
-        let token = self.service.try_otp(realm, Purpose::LoginMfa, mfa_token, otp).await?;
-        let user = users.find(realm, &token.holder.subject).await?.ok_or(AuthError::InvalidToken)?;
-        if user.disabled || !user.mfa_sms || !self.service.sent_to(&user, &token)? {
-            return Err(AuthError::InvalidToken);
-        }
+        let (challenge, user) = self.service.find_challenge(realm, Purpose::LoginMfa, mfa_token).await?;
+        let answer = FactorAnswer { method, challenge: Some(mfa_token), otp };
+        let shown = self.service.check_factor(&user, answer, Some(challenge)).await?;
         let from = self.service.login_source(realm, &client.address);
         self.service.record_login_success(realm, &user.person.email_index, &from).await?;
-        let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD.and(AuthMethods::SMS))?;
-        self.service.open_session(opened, vec![self.service.use_up(&token)]).await
+        let methods = AuthMethods::PASSWORD.and(shown.method.auth_method());
+        let opened = self.service.new_session(&user, client, methods)?;
+        self.service.open_session_with_factor(opened, &user, &shown).await
+    }
+
+    /// Has the code of a challenge sent by SMS, where the account has that factor.
+    ///
+    /// # Errors
+    /// `InvalidToken`.
+    pub async fn send_login_code(self, realm: &Realm, mfa_token: &str) -> Result<(), AuthError> {
+        let (challenge, user) = self.service.find_challenge(realm, Purpose::LoginMfa, mfa_token).await?;
+        if !user.mfa_sms {
+            return Err(AuthError::InvalidToken);
+        }
+        if challenge.code.is_some() {
+            return Ok(());
+        }
+        let (purpose, challenge) = (challenge.holder.purpose, challenge.token);
+        let task = Task::SendOtp { user: user.id, purpose, challenge, channel: Channel::Sms };
+        self.service.enqueue(realm, task).await
     }
 }

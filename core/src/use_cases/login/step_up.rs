@@ -3,30 +3,37 @@
 
 use crate::model::client::Client;
 use crate::model::event::EventKind;
+use crate::model::factor::FactorMethod;
 use crate::model::one_time_token::Purpose;
-use crate::model::secret::{OpaqueToken, SecretString};
+use crate::model::secret::SecretString;
 use crate::model::session::AuthMethods;
+use crate::model::user::User;
 use crate::ports::database::UnitOfWork;
 use crate::use_cases::login::Logins;
 use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::errors::AuthError;
-
-/// The answer to a challenge of the second factor.
-#[derive(Clone, Copy)]
-pub struct FactorAnswer<'a> {
-    /// The challenge.
-    pub challenge: &'a str,
-    /// The code.
-    pub otp: &'a str,
-}
+use crate::use_cases::shared::factors::FactorAnswer;
+use crate::use_cases::shared::otp::FactorChallenge;
 
 /// The result of a right password.
 #[derive(Debug)]
 pub enum SteppedUp {
     /// A new access token.
     Token(SecretString),
-    /// A challenge of the second factor: its code is on the way.
-    MfaRequired(OpaqueToken),
+    /// A challenge of the second factor.
+    MfaRequired(FactorChallenge),
+}
+
+/// The second factor of a step-up.
+#[derive(Clone, Copy)]
+pub enum StepUpFactor<'a> {
+    /// None yet. An account that has one gets a challenge; with `sms` a code for it is sent in any case.
+    Ask {
+        /// Whether an SMS is asked for.
+        sms: bool,
+    },
+    /// A code.
+    Answer(FactorAnswer<'a>),
 }
 
 impl Logins<'_> {
@@ -38,33 +45,53 @@ impl Logins<'_> {
         self,
         caller: &Caller,
         password: &str,
-        factor: Option<FactorAnswer<'_>>,
+        factor: StepUpFactor<'_>,
         client: &Client,
     ) -> Result<SteppedUp, AuthError> {
         let (user, realm) = (&caller.user, &caller.user.realm);
         self.service.confirm_password(caller, password, client).await?;
         let mut methods = AuthMethods::PASSWORD;
-        let mut work = UnitOfWork {
+        let work = UnitOfWork {
             events: vec![self.service.event(realm, EventKind::SteppedUp, Some(user.id), Some(caller.session.id))],
             ..UnitOfWork::default()
         };
-        if user.has_second_factor() {
-            let Some(FactorAnswer { challenge, otp }) = factor else {
-                return self.service.otp_challenge(user, Purpose::StepUp).await.map(SteppedUp::MfaRequired);
-            };
-            let token = match self.service.try_otp(realm, Purpose::StepUp, challenge, otp).await {
-                Ok(token) if token.holder.subject == user.id && self.service.sent_to(user, &token)? => token,
-                Ok(_) | Err(AuthError::InvalidToken) => {
+        match factor {
+            _ if !user.has_second_factor() => self.service.commit(work).await.map(|_| ())?,
+            StepUpFactor::Ask { sms } => {
+                let send_sms = user.mfa_sms && (sms || user.factors.totp.is_none());
+                let challenge = self.service.factor_challenge(user, Purpose::StepUp, send_sms).await?;
+                return Ok(SteppedUp::MfaRequired(challenge));
+            }
+            StepUpFactor::Answer(answer) => match self.answer_step_up(user, answer, work).await {
+                Ok(method) => methods = methods.and(method.auth_method()),
+                Err(AuthError::InvalidToken) => {
                     self.service.count_session_failure(caller).await?;
                     return Err(AuthError::InvalidToken);
                 }
                 Err(error) => return Err(error),
-            };
-            work.changes.push(self.service.use_up(&token));
-            methods = methods.and(AuthMethods::SMS);
+            },
         }
-        self.service.commit(work).await?;
         let now = self.service.ports.clock.now();
         Ok(SteppedUp::Token(self.service.issue_after_step_up(caller, methods, now)?))
+    }
+
+    /// Checks a factor, and uses it up with its challenge. A challenge that is named must be the caller's.
+    async fn answer_step_up(
+        self,
+        user: &User,
+        answer: FactorAnswer<'_>,
+        work: UnitOfWork,
+    ) -> Result<FactorMethod, AuthError> {
+        let mut challenge = None;
+        if let Some(token) = answer.challenge {
+            let (found, owner) = self.service.find_challenge(&user.realm, Purpose::StepUp, token).await?;
+            if owner.id != user.id {
+                return Err(AuthError::InvalidToken);
+            }
+            challenge = Some(found);
+        }
+        let shown = self.service.check_factor(user, answer, challenge).await?;
+        self.service.commit_with_factor(user, &shown, work).await?;
+        Ok(shown.method)
     }
 }

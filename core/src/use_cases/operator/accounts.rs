@@ -1,5 +1,6 @@
 //! Accounts as an operator finds them: by id, by address or by number, without a field of the person.
 
+use crate::model::factor::FactorMethod;
 use crate::model::ids::UserId;
 use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
@@ -22,8 +23,8 @@ pub struct AccountState {
     pub disabled: bool,
     /// Whether the phone is proven.
     pub phone_verified: bool,
-    /// Whether an SMS code is asked for at login.
-    pub mfa_sms: bool,
+    /// The methods of its second factor.
+    pub factors: Vec<FactorMethod>,
     /// Valid sessions.
     pub sessions: u64,
     /// When it began.
@@ -93,7 +94,7 @@ impl Operators<'_> {
             id: user.id,
             disabled: user.disabled,
             phone_verified: user.phone_verified,
-            mfa_sms: user.mfa_sms,
+            factors: user.factor_methods(),
             sessions: stored.iter().filter(is_valid).count() as u64,
             created_at: user.created_at,
             updated_at: user.updated_at,

@@ -1,6 +1,7 @@
 //! An operator makes an account. The operator vouches for the address: it counts as proven.
 
 use crate::model::event::EventKind;
+use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
 use crate::model::realm::Realm;
@@ -46,6 +47,7 @@ impl Operators<'_> {
             previous_email: None,
             phone_verified: false,
             mfa_sms: false,
+            factors: SealedFactors::default(),
             disabled: false,
             credentials_version: 1,
             version: 1,

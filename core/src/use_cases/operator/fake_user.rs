@@ -3,6 +3,7 @@
 
 use crate::model::country::CountryCode;
 use crate::model::email::Email;
+use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
 use crate::model::name::PersonName;
 use crate::model::phone::{Phone, PhoneValidation};
@@ -41,6 +42,7 @@ impl Operators<'_> {
             previous_email: None,
             phone_verified: false,
             mfa_sms: false,
+            factors: SealedFactors::default(),
             disabled: false,
             credentials_version: 1,
             version: 1,

@@ -4,15 +4,18 @@
 use crate::model::client::Client;
 use crate::model::email::Email;
 use crate::model::event::EventKind;
+use crate::model::factor::{BackupCodes, Totp};
 use crate::model::job::Task;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
+use crate::model::totp::last_accepted_step;
 use crate::model::undo::{FormerState, UndoRecord, UndoableChange};
 use crate::model::user::{PasswordHash, User};
 use crate::ports::database::{Change, UnitOfWork};
+use crate::ports::error::PortError;
 use crate::service::{AuthService, Ports};
 use crate::use_cases::recovery::Recovery;
 use crate::use_cases::shared::commit::VersionCheck;
@@ -123,7 +126,11 @@ impl Recovery<'_> {
     ) -> Result<(), AuthError> {
         let (realm, id) = (&record.realm, user.id);
         let index = self.service.email_index(realm, &Email::from_stored(former.email.clone()));
-        let change = |user: &mut User| self.put_former_state(user, former, index);
+        let codes = self.former_backup_codes(record, &user, former).await?;
+        let change = |user: &mut User| {
+            self.put_former_state(user, former, index)?;
+            self.put_former_factors(user, former, codes.as_ref())
+        };
         let effects = |before: &User, after: &User| {
             let mut changes = vec![self.use_link(record, token), self.service.check_reservation(realm, index, id)];
             changes.extend(AuthService::changes_that_end_rights(after));
@@ -164,6 +171,49 @@ impl Recovery<'_> {
         Ok(())
     }
 
+    /// The authenticator app and backup codes from before the change. Codes that are good at this moment are not good
+    /// again.
+    fn put_former_factors(
+        self,
+        user: &mut User,
+        former: &FormerState,
+        codes: Option<&BackupCodes>,
+    ) -> Result<(), AuthError> {
+        let cipher = self.service.record_cipher(user)?;
+        let totp = former.totp.as_deref().map(|text| Totp::parse(text).ok_or_else(unreadable)).transpose()?;
+        let used = last_accepted_step(self.service.ports.clock.now());
+        let totp = totp.map(|totp| Totp { last_step: totp.last_step.max(used), ..totp });
+        let codes = match (codes.cloned(), cipher.backup_codes(user)?) {
+            (Some(codes), Some(current)) => Some(codes.without_used_in(&current)),
+            (codes, _) => codes,
+        };
+        user.factors.totp = totp.map(|totp| cipher.seal(Field::Totp, &totp.to_text())).transpose()?;
+        let codes = codes.filter(|_| user.has_second_factor());
+        user.factors.backup_codes = match codes {
+            Some(codes) => self.service.seal_backup_codes(user, &codes)?,
+            None => None,
+        };
+        Ok(())
+    }
+
+    /// The backup codes from before a change, without those that were used between it and a younger change.
+    async fn former_backup_codes(
+        self,
+        record: &UndoRecord,
+        user: &User,
+        former: &FormerState,
+    ) -> Result<Option<BackupCodes>, AuthError> {
+        let parsed = |former: &FormerState| former.backup_codes.as_deref().and_then(BackupCodes::parse);
+        let Some(mut codes) = parsed(former) else { return Ok(None) };
+        let records = self.service.ports.undos.list(&record.realm, &record.user).await?;
+        for younger in records.iter().filter(|younger| younger.version > record.version) {
+            if let Some(later) = parsed(&self.service.former_state(user, younger)?) {
+                codes = codes.without_used_in(&later);
+            }
+        }
+        Ok(Some(codes))
+    }
+
     /// Disables the account and ends every right. An account that an operator has disabled stays so.
     async fn disable_account(self, record: &UndoRecord, token: Digest, user: User) -> Result<(), AuthError> {
         let realm = &record.realm;
@@ -193,4 +243,8 @@ fn to_invalid_token(error: AuthError) -> AuthError {
         AuthError::NotAuthenticated => AuthError::InvalidToken,
         error => error,
     }
+}
+
+fn unreadable() -> PortError {
+    PortError::new("field_cipher", "a stored former factor does not parse")
 }

@@ -3,6 +3,7 @@
 
 use crate::model::code::{Code, Violation};
 use crate::model::event::EventKind;
+use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
 use crate::model::name::PersonName;
@@ -234,6 +235,7 @@ impl Registrations<'_> {
             password: registration.password.clone(),
             phone_verified: false,
             mfa_sms: false,
+            factors: SealedFactors::default(),
             disabled: false,
             credentials_version: 1,
             version: 1,

@@ -49,6 +49,12 @@ pub enum AuthError {
     /// The phone cannot change while it is the second factor.
     #[error("the phone is in use as the second factor")]
     MfaInUse,
+    /// An authenticator app is on already.
+    #[error("an authenticator app is on already")]
+    TotpOn,
+    /// Backup codes need a second factor that is on.
+    #[error("no second factor is on")]
+    MfaOff,
     /// The address has an account (disclosed only where the operator allows it).
     #[error("the e-mail has an account")]
     EmailTaken,

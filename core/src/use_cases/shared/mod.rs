@@ -4,6 +4,7 @@ pub mod caller;
 pub mod commit;
 pub mod digests;
 pub mod errors;
+pub mod factors;
 pub mod limits;
 pub mod new_session;
 pub mod otp;

@@ -9,6 +9,7 @@ use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::factors::ShownFactor;
 use crate::use_cases::shared::tokens::TokenPair;
 
 /// Sessions a user may have; the oldest end for newer ones.
@@ -51,25 +52,39 @@ impl AuthService {
         Ok((session, pair))
     }
 
-    /// Opens a session for a user who has shown what was asked, in one commit with `changes`. Beyond the most that a
-    /// user may have, the oldest end.
-    pub(crate) async fn open_session(
+    /// Opens a session for a user who has shown what was asked.
+    pub(crate) async fn open_session(&self, (session, pair): (Session, TokenPair)) -> Result<TokenPair, AuthError> {
+        self.commit(self.session_opening(&session)).await?;
+        self.end_oldest_sessions(&session).await;
+        Ok(pair)
+    }
+
+    /// The same with a second factor, which the commit uses up.
+    pub(crate) async fn open_session_with_factor(
         &self,
         (session, pair): (Session, TokenPair),
-        mut changes: Vec<Change>,
+        user: &User,
+        shown: &ShownFactor,
     ) -> Result<TokenPair, AuthError> {
+        self.commit_with_factor(user, shown, self.session_opening(&session)).await?;
+        self.end_oldest_sessions(&session).await;
+        Ok(pair)
+    }
+
+    fn session_opening(&self, session: &Session) -> UnitOfWork {
+        let events = vec![self.event(&session.realm, EventKind::LoggedIn, Some(session.user), Some(session.id))];
+        UnitOfWork { events, ..UnitOfWork::of(Change::InsertSession(Box::new(session.clone()))) }
+    }
+
+    /// Beyond the most that a user may have, the oldest end. The login is stored: a failure is left to the next one.
+    async fn end_oldest_sessions(&self, newest: &Session) {
         let Ports { sessions, database, .. } = &self.ports;
-        let (realm, user) = (session.realm.clone(), session.user);
-        let events = vec![self.event(&realm, EventKind::LoggedIn, Some(user), Some(session.id))];
-        changes.push(Change::InsertSession(Box::new(session)));
-        self.commit(UnitOfWork { changes, events, ..UnitOfWork::default() }).await?;
-        // the login is stored: what fails from here on is left to the next one
-        let all = sessions.list(&realm, &user).await.unwrap_or_default();
+        let (realm, user) = (&newest.realm, newest.user);
+        let all = sessions.list(realm, &user).await.unwrap_or_default();
         for oldest in all.iter().take(all.len().saturating_sub(SESSIONS)) {
             let change = Change::EndSession { realm: realm.clone(), id: oldest.id, user };
             // refused: it has ended meanwhile; failed: the next login ends it
             let _ = database.commit(UnitOfWork::of(change)).await;
         }
-        Ok(pair)
     }
 }

@@ -1,11 +1,8 @@
-//! One-time passwords sent by SMS: tries and bindings.
-
-use std::time::Duration;
+//! One-time passwords sent by SMS: tries and bindings. The challenge that any second factor answers.
 
 use crate::model::event::EventKind;
-use crate::model::ids::UserId;
+use crate::model::factor::FactorMethod;
 use crate::model::job::Task;
-use crate::model::login_throttle::{Admission, FREE_FAILURES};
 use crate::model::message::Channel;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
@@ -17,6 +14,16 @@ use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::factors::FactorOutcome;
+
+/// A challenge that a second factor answers.
+#[derive(Debug)]
+pub struct FactorChallenge {
+    /// Names it.
+    pub token: OpaqueToken,
+    /// The methods that answer it, the strongest first.
+    pub methods: Vec<FactorMethod>,
+}
 
 impl AuthService {
     /// Compares an OTP with that of its challenge. The commit of the change that it allows uses the challenge up.
@@ -40,7 +47,12 @@ impl AuthService {
         let counted = if is_factor { self.admit_factor(realm, &subject).await? } else { 0 };
         let attempt = one_time_tokens.try_code(&of, &digest, now).await;
         if is_factor {
-            self.settle_factor(realm, &subject, counted, attempt.as_ref().ok()).await?;
+            let outcome = match &attempt {
+                Ok(CodeAttempt::Right(_)) => FactorOutcome::Right,
+                Ok(CodeAttempt::Wrong(_)) => FactorOutcome::Wrong,
+                Ok(CodeAttempt::Dead) | Err(_) => FactorOutcome::NotCompared,
+            };
+            self.settle_factor(realm, &subject, counted, outcome).await?;
         }
         match attempt? {
             CodeAttempt::Right(token) => Ok(token),
@@ -50,48 +62,6 @@ impl AuthService {
             }
             CodeAttempt::Dead => Err(AuthError::InvalidToken),
         }
-    }
-
-    /// Counts a second factor as wrong before it is compared: over all challenges and addresses of the account. How many
-    /// in a row are counted.
-    async fn admit_factor(&self, realm: &Realm, user: &UserId) -> Result<u32, AuthError> {
-        if !self.policy.limits_on {
-            return Ok(0);
-        }
-        let subject = self.factor_digest(realm, user);
-        match self.ports.guard.admit_factor(realm, &subject, self.ports.clock.now()).await? {
-            (Admission::Admitted, counted) => Ok(counted),
-            (Admission::Throttled(wait), _) => Err(AuthError::TooMany(wait.max(Duration::from_secs(1)))),
-        }
-    }
-
-    /// A right factor resets the count, and a code that was not compared does not count. The owner gets a mail when the
-    /// throttle begins.
-    async fn settle_factor(
-        &self,
-        realm: &Realm,
-        user: &UserId,
-        counted: u32,
-        attempt: Option<&CodeAttempt>,
-    ) -> Result<(), AuthError> {
-        if !self.policy.limits_on {
-            return Ok(());
-        }
-        let (subject, now) = (self.factor_digest(realm, user), self.ports.clock.now());
-        match attempt {
-            Some(CodeAttempt::Right(_)) => self.ports.guard.factor_succeeded(realm, &subject, now).await?,
-            Some(CodeAttempt::Wrong(_)) if counted == FREE_FAILURES => {
-                let work = UnitOfWork {
-                    jobs: vec![self.job(realm, Task::FactorsThrottled { user: *user, at: now })],
-                    events: vec![self.event(realm, EventKind::LoginThrottled, Some(*user), None)],
-                    ..UnitOfWork::default()
-                };
-                self.commit(work).await?;
-            }
-            Some(CodeAttempt::Wrong(_)) => {}
-            Some(CodeAttempt::Dead) | None => self.ports.guard.withdraw_factor(realm, &subject, now).await?,
-        }
-        Ok(())
     }
 
     /// Whether the phone a code was sent to is still the one on record; and for a login, whether everything that was
@@ -106,8 +76,13 @@ impl AuthService {
         self.token_binding(&user.realm, purpose, phone.as_bytes(), user.credentials_version)
     }
 
-    /// A challenge that the code of an SMS answers. The worker makes the code.
-    pub(crate) async fn otp_challenge(&self, user: &User, purpose: Purpose) -> Result<OpaqueToken, AuthError> {
+    /// A challenge that a second factor answers. With `send_sms` the worker makes a code and sends it.
+    pub(crate) async fn factor_challenge(
+        &self,
+        user: &User,
+        purpose: Purpose,
+        send_sms: bool,
+    ) -> Result<FactorChallenge, AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
@@ -122,12 +97,13 @@ impl AuthService {
             created_at: now,
             expires_at: now + self.policy.lifetimes.otp,
         };
+        let task = Task::SendOtp { user: user.id, purpose, challenge, channel: Channel::Sms };
         let work = UnitOfWork {
-            jobs: vec![self.job(realm, Task::SendOtp { user: user.id, purpose, challenge, channel: Channel::Sms })],
+            jobs: if send_sms { vec![self.job(realm, task)] } else { Vec::new() },
             events: vec![self.event(realm, EventKind::MfaChallenged, Some(user.id), None)],
             ..UnitOfWork::of(Change::PutToken(Box::new(stored)))
         };
         self.commit(work).await?;
-        Ok(token)
+        Ok(FactorChallenge { token, methods: user.factor_methods() })
     }
 }

@@ -2,13 +2,14 @@
 
 use crate::model::country::{Country, CountryCode};
 use crate::model::email::Email;
+use crate::model::factor::{BackupCodes, PendingTotp, Totp};
 use crate::model::ids::UserId;
 use crate::model::name::PersonName;
 use crate::model::phone::Phone;
 use crate::model::realm::Realm;
 use crate::model::sealed::{AadContext, DataKey, Digest, Field, Sealed, WrappedKey};
 use crate::model::strength::StrengthContext;
-use crate::model::user::{PasswordHash, Profile, Registration, SealedPerson, User};
+use crate::model::user::{FactorOverview, PasswordHash, Profile, Registration, SealedPerson, User};
 use crate::ports::error::PortError;
 use crate::service::AuthService;
 
@@ -76,6 +77,33 @@ impl RecordCipher<'_> {
 
     pub(crate) fn open_password(&self, sealed: &Sealed) -> Result<PasswordHash, PortError> {
         self.open(Field::Password, sealed).map(PasswordHash::new)
+    }
+
+    /// The authenticator app that is on.
+    pub(crate) fn totp(&self, user: &User) -> Result<Option<Totp>, PortError> {
+        user.factors.totp.as_ref().map(|sealed| self.open_as(Field::Totp, sealed, Totp::parse)).transpose()
+    }
+
+    /// The unused backup codes.
+    pub(crate) fn backup_codes(&self, user: &User) -> Result<Option<BackupCodes>, PortError> {
+        let codes = user.factors.backup_codes.as_ref();
+        codes.map(|sealed| self.open_as(Field::BackupCodes, sealed, BackupCodes::parse)).transpose()
+    }
+
+    /// The authenticator app whose first code is awaited.
+    pub(crate) fn pending_totp(&self, user: &User) -> Result<Option<PendingTotp>, PortError> {
+        let pending = user.factors.pending_totp.as_ref();
+        pending.map(|sealed| self.open_as(Field::PendingTotp, sealed, PendingTotp::parse)).transpose()
+    }
+
+    /// The second factors of a user, for the user.
+    pub(crate) fn factor_overview(&self, user: &User) -> Result<FactorOverview, PortError> {
+        let codes = self.backup_codes(user)?;
+        Ok(FactorOverview {
+            sms: user.mfa_sms,
+            totp: user.factors.totp.is_some(),
+            backup_codes: codes.map_or(0, |codes| codes.count()),
+        })
     }
 
     const fn place(&self, field: Field) -> AadContext<'_> {
@@ -147,7 +175,7 @@ impl AuthService {
             phone,
             country_code: opener.open_as(Field::CountryCode, &person.country_code, |t| CountryCode::parse(t).ok())?,
             phone_verified: user.phone_verified,
-            mfa_sms: user.mfa_sms,
+            factors: opener.factor_overview(user)?,
             created_at: user.created_at,
             updated_at: user.updated_at,
             version: user.version,

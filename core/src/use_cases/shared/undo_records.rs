@@ -35,6 +35,8 @@ impl AuthService {
             phone_verified: before.phone_verified,
             mfa_sms: before.mfa_sms,
             password: cipher.open_password(&before.password)?.as_str().to_owned(),
+            totp: cipher.totp(before)?.map(|totp| totp.to_text()),
+            backup_codes: cipher.backup_codes(before)?.map(|codes| codes.to_text()),
         };
         Ok(Change::InsertUndo(Box::new(UndoRecord {
             realm: before.realm.clone(),

@@ -177,7 +177,9 @@ pub const fn usual_status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::PhoneNotVerified | Code::MfaInUse | Code::EmailTaken => StatusCode::CONFLICT,
+        Code::PhoneNotVerified | Code::MfaInUse | Code::TotpOn | Code::MfaOff | Code::EmailTaken => {
+            StatusCode::CONFLICT
+        }
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -24,7 +24,11 @@ pub static TAGS: &[Tag] = &[
     },
     Tag { name: "Profile", about: "The caller's own data.", endpoints: &["profile", "update", "export", "delete"] },
     Tag { name: "Phone", about: "Verification of the phone on record.", endpoints: &["otp_phone", "verify_otp_phone"] },
-    Tag { name: "Second factor", about: "Which second factors are on.", endpoints: &["mfa", "set_mfa"] },
+    Tag {
+        name: "Second factor",
+        about: "SMS, an authenticator app, backup codes.",
+        endpoints: &["mfa", "set_mfa", "begin_totp", "confirm_totp", "remove_totp", "backup_codes"],
+    },
     Tag {
         name: "Password",
         about: "Forgotten, reset, changed; and the undo of a change.",

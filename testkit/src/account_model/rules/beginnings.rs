@@ -99,22 +99,20 @@ impl Model {
 
     pub(super) fn reject_link(&self, begin: Story, token: &str) -> Story {
         let realm = begin.realm;
-        let probed = self.follow_link(begin.clone(), token);
-        if probed.stages.len() == 1 {
-            return begin.refuse(Refusal::InvalidToken);
-        }
         let people = self.people(realm);
-        let of_token = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.token.as_deref() == Some(token));
-        if let Some(registration) = people.registrations.iter().find(|registration| of_token(&registration.link)) {
-            let name = &registration.name;
-            return begin.then(|stage| forget(stage, realm, name));
-        }
-        let owner = people.accounts.iter().find(|account| of_token(&account.change));
-        match owner {
-            Some(account) => begin.change(&account.name, |account| {
+        // also where another account has the new address by now
+        if let Some(account) = people.accounts.iter().find(|account| account.changes_by(token)) {
+            return begin.change(&account.name, |account| {
                 account.change = None;
                 account.pending = None;
-            }),
+            });
+        }
+        if self.follow_link(begin.clone(), token).stages.len() == 1 {
+            return begin.refuse(Refusal::InvalidToken);
+        }
+        let of_token = |link: &Option<Link>| link.as_ref().is_some_and(|link| link.token.as_deref() == Some(token));
+        match people.registrations.iter().find(|registration| of_token(&registration.link)) {
+            Some(registration) => begin.then(|stage| forget(stage, realm, &registration.name)),
             None => begin,
         }
     }
@@ -156,6 +154,9 @@ fn account(registration: &Registration) -> Account {
         undos: Vec::new(),
         phone_verified: false,
         mfa: false,
+        app: None,
+        backup_codes: Vec::new(),
+        used_backup_codes: Vec::new(),
         disabled: false,
         phone_challenge: None,
         login_challenge: None,

@@ -2,7 +2,7 @@
 
 use super::{Awaited, Expected, Right, Story};
 use crate::account_model::driver::{Refusal, SentMessage};
-use crate::account_model::state::{Account, Challenge, Model, OTP, Session, TRIES};
+use crate::account_model::state::{Account, Challenge, Model, OTP, Session, ShownFactor, TRIES};
 
 impl Model {
     pub(super) fn log_in(&self, begin: Story, email: &str, password: &str) -> Story {
@@ -11,14 +11,14 @@ impl Model {
             let waits = people.waiting(email).any(|waiting| waiting.password == password);
             return begin.refuse(if waits { Refusal::EmailNotVerified } else { Refusal::InvalidCredentials });
         };
-        if !owner.mfa {
-            return self.open_session(begin, owner, false);
+        if !owner.has_factor() {
+            return self.open_session(begin, owner, ShownFactor::None);
         }
         let end = Expected::Mfa(owner.name.clone());
         self.challenge(begin, owner, Right::Login).end(end)
     }
 
-    fn open_session(&self, before: Story, account: &Account, factor: bool) -> Story {
+    fn open_session(&self, before: Story, account: &Account, factor: ShownFactor) -> Story {
         let (name, session) = (account.name.clone(), account.sessions.len());
         let opened = Session::opened(self.now, factor);
         before.change(&name, |account| account.sessions.push(opened)).end(Expected::Pair { name, session, token: 0 })
@@ -35,28 +35,51 @@ impl Model {
         };
         let (to, name) = (account.phone.clone(), account.name.clone());
         let text = Awaited { to, template: SentMessage::TEXT, name, right };
-        before
-            .change(&account.name, |account| *slot(account, right) = Some(challenge))
-            .then(|stage| stage.messages.push(text))
+        let asked = before.change(&account.name, |account| *slot(account, right) = Some(challenge));
+        // with an app on, a login sends no text before it is asked for
+        if account.app.is_some() && right == Right::Login {
+            asked
+        } else {
+            asked.then(|stage| stage.messages.push(text))
+        }
     }
 
     pub(super) fn second_factor(&self, begin: Story, challenge: &str, otp: &str) -> Story {
         let Some(account) = self.challenged(&begin, challenge, Right::Login) else {
             return begin.refuse(Refusal::InvalidToken);
         };
-        let still = account.mfa
+        let still = account.has_factor()
             && account
                 .login_challenge
                 .as_ref()
                 .is_some_and(|waiting| waiting.credentials_version == account.credentials_version);
+        if account.app.is_some() || account.is_backup_code(otp) {
+            return self.backup_code(begin, account, otp);
+        }
         match answer(begin, account, Right::Login, otp) {
             Ok(right) if still => {
                 let name = account.name.clone();
-                self.open_session(right, account, true).in_last_stage(&name, |account| account.login_challenge = None)
+                self.open_session(right, account, ShownFactor::Sms)
+                    .in_last_stage(&name, |account| account.login_challenge = None)
             }
             Ok(late) => late.refuse(Refusal::InvalidToken),
             Err(wrong) => wrong,
         }
+    }
+
+    /// A backup code in place of the factor; any other code is wrong where an app is on.
+    fn backup_code(&self, begin: Story, account: &Account, code: &str) -> Story {
+        if !account.backup_codes.iter().any(|unused| unused == code) {
+            return begin.refuse(Refusal::InvalidToken);
+        }
+        let name = &account.name;
+        let used = |account: &mut Account| {
+            account.use_backup_code(code);
+            account.login_challenge = None;
+        };
+        self.open_session(begin, account, ShownFactor::BackupCode)
+            .in_last_stage(name, used)
+            .notice_in_last_stage(name, "backup_code_used")
     }
 
     pub(super) fn send_otp(&self, begin: Story, id: &str, phone: &str) -> Story {
@@ -94,6 +117,13 @@ impl Model {
             };
             waiting.as_ref().is_some_and(|waiting| waiting.token.as_deref() == Some(challenge) && waiting.tries > 0)
         })
+    }
+}
+
+impl Account {
+    /// Whether a code has the form of a backup code.
+    fn is_backup_code(&self, code: &str) -> bool {
+        self.has_factor() && code.len() > 6
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Expected {
         token: usize,
     },
     Mfa(String),
+    /// They are those of this account.
+    BackupCodes(String),
     /// It belongs to no account if there is no name.
     Challenge(Option<String>),
     Refused(Refusal),
@@ -181,6 +183,8 @@ impl Model {
             | Request::ChangePassword { access, .. }
             | Request::ChangeEmail { access, .. }
             | Request::SetMfa { access, .. }
+            | Request::AddApp { access, .. }
+            | Request::RemoveApp { access, .. }
             | Request::Delete { access, .. } => match self.people(realm).caller(access, self.now) {
                 None => begin.refuse(Refusal::NotAuthenticated),
                 Some((account, session)) => self.as_caller(begin, account, session, request),
@@ -200,6 +204,8 @@ impl Model {
                     Request::ChangePassword { current, .. } => Some(*current),
                     Request::ChangeEmail { password, .. }
                     | Request::SetMfa { password, .. }
+                    | Request::AddApp { password, .. }
+                    | Request::RemoveApp { password, .. }
                     | Request::Delete { password, .. } => *password,
                     _ => return begin,
                 };
@@ -228,6 +234,8 @@ impl Model {
             }
             (Request::ChangeEmail { email, .. }, allowed) => recovery::change_email(begin, account, email, allowed),
             (Request::SetMfa { on, .. }, allowed) => recovery::set_mfa(begin, (account, session), *on, allowed),
+            (Request::AddApp { .. }, allowed) => recovery::add_app(begin, (account, session), allowed),
+            (Request::RemoveApp { .. }, allowed) => recovery::remove_app(begin, (account, session), allowed),
             (Request::Delete { .. }, allowed) => recovery::delete(begin, account, allowed),
             _ => begin,
         }

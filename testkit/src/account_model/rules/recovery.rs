@@ -2,7 +2,7 @@
 
 use super::{Awaited, Expected, Right, Story};
 use crate::account_model::driver::Refusal;
-use crate::account_model::state::{Account, FRESH, Link, Model, RESET, Seconds, Session, VERIFY};
+use crate::account_model::state::{Account, App, FRESH, Link, Model, RESET, Seconds, Session, ShownFactor, VERIFY};
 
 impl Model {
     pub(super) fn request_reset(&self, begin: Story, email: &'static str) -> Story {
@@ -73,6 +73,10 @@ impl Model {
             (account.email, account.password, account.previous) = (email, undo.password, None);
             account.phone_verified |= undo.phone_verified;
             account.mfa |= undo.mfa;
+            account.app = undo.app;
+            account.backup_codes.clone_from(&undo.backup_codes);
+            account.backup_codes.retain(|code| !account.used_backup_codes.contains(code));
+            account.drop_useless_codes();
             if account.disabled {
                 return;
             }
@@ -91,11 +95,11 @@ impl Model {
         password: Option<&str>,
     ) -> Result<(), Refusal> {
         let since = account.sessions.get(session).map_or(i64::MAX, |session| self.now - session.authenticated_at);
-        let factor = account.sessions.get(session).is_some_and(|session| session.factor);
+        let factor = account.sessions.get(session).is_some_and(|session| session.factor != ShownFactor::None);
         match password {
             Some(password) if password != account.password => Err(Refusal::WrongPassword),
             None if since > FRESH => Err(Refusal::ReauthenticationRequired),
-            _ if account.mfa && !factor => Err(Refusal::ReauthenticationRequired),
+            _ if account.has_factor() && !factor => Err(Refusal::ReauthenticationRequired),
             _ => Ok(()),
         }
     }
@@ -145,7 +149,7 @@ pub(super) fn change_password(
     now: Seconds,
 ) -> Story {
     let name = &account.name;
-    let factor = account.sessions.get(session).is_some_and(|session| session.factor);
+    let factor = account.sessions.get(session).map_or(ShownFactor::None, |session| session.factor);
     new_password(begin, name, password)
         .change(name, |account| account.sessions.push(Session::opened(now, factor)))
         .notice(name, "password_changed")
@@ -235,6 +239,47 @@ pub(super) fn set_mfa(
     begin
         .change_undoably(name, |account| {
             account.mfa = on;
+            account.drop_useless_codes();
+            account.end_rights_but(session);
+        })
+        .notice(name, "mfa_changed")
+        .in_one_commit()
+        .end(Expected::Done)
+}
+
+/// An authenticator app, switched on by its first code.
+pub(super) fn add_app(begin: Story, (account, session): (&Account, usize), allowed: Result<(), Refusal>) -> Story {
+    let name = &account.name;
+    match allowed {
+        Err(refusal) => return begin.refuse(refusal),
+        Ok(()) if account.app.is_some() => return begin.refuse(Refusal::TotpOn),
+        Ok(()) => {}
+    }
+    begin
+        .change_undoably(name, |account| {
+            account.app = Some(App);
+            account.backup_codes.clear();
+            account.end_rights_but(session);
+        })
+        .notice(name, "mfa_changed")
+        .in_one_commit()
+        .end(Expected::BackupCodes(name.clone()))
+}
+
+/// An SMS does not suffice.
+pub(super) fn remove_app(begin: Story, (account, session): (&Account, usize), allowed: Result<(), Refusal>) -> Story {
+    let name = &account.name;
+    let shown = account.sessions.get(session).map_or(ShownFactor::None, |session| session.factor);
+    match allowed {
+        _ if account.app.is_none() => return begin,
+        Err(refusal) => return begin.refuse(refusal),
+        Ok(()) if shown != ShownFactor::BackupCode => return begin.refuse(Refusal::ReauthenticationRequired),
+        Ok(()) => {}
+    }
+    begin
+        .change_undoably(name, |account| {
+            account.app = None;
+            account.drop_useless_codes();
             account.end_rights_but(session);
         })
         .notice(name, "mfa_changed")

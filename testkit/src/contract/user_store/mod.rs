@@ -5,6 +5,7 @@ mod races;
 use super::agreement::user_store::agrees_with_the_fake;
 use super::{Case, Outcome, Records, Setup};
 use crate::samples::{NOW, digest, person, realm, sealed, user, user_id};
+use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::sealed::{Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{PendingEmail, SealedPerson, User};
@@ -100,6 +101,12 @@ async fn finds_what_was_inserted(users: &Users) -> Outcome {
     Ok(())
 }
 
+fn factors(user: &User, change: impl FnOnce(&mut SealedFactors)) -> User {
+    let mut user = user.clone();
+    change(&mut user.factors);
+    user
+}
+
 /// Users that differ in every field, so that no two numbers store the same value.
 fn in_every_shape() -> Vec<User> {
     let plain = user(&realm("User1"), 1);
@@ -110,6 +117,9 @@ fn in_every_shape() -> Vec<User> {
         User { password: sealed("password", 2), ..plain.clone() },
         User { phone_verified: true, ..plain.clone() },
         User { mfa_sms: true, ..plain.clone() },
+        factors(&plain, |factors| factors.totp = Some(sealed("totp", 1))),
+        factors(&plain, |factors| factors.pending_totp = Some(sealed("pending totp", 1))),
+        factors(&plain, |factors| factors.backup_codes = Some(sealed("backup codes", 1))),
         User { disabled: true, ..plain.clone() },
         User { credentials_version: i64::MAX.cast_unsigned(), ..plain.clone() },
         User { version: i64::MAX.cast_unsigned(), ..plain.clone() },

@@ -1,0 +1,235 @@
+//! Second factors that a person shows: which method, whether it is right, and that it is used up in the commit of what it
+//! allows. Wrong ones are counted over all methods, challenges and addresses of an account.
+
+use std::time::Duration;
+
+use crate::model::event::EventKind;
+use crate::model::factor::{BackupCodes, FactorMethod, Totp};
+use crate::model::ids::UserId;
+use crate::model::job::Task;
+use crate::model::login_throttle::{Admission, FREE_FAILURES};
+use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::otp::TypedCode;
+use crate::model::realm::Realm;
+use crate::model::sealed::{Field, Sealed};
+use crate::model::secret::OpaqueToken;
+use crate::model::user::User;
+use crate::ports::database::{Change, Refusal, UnitOfWork};
+use crate::service::{AuthService, Ports};
+use crate::use_cases::shared::errors::AuthError;
+
+/// A second factor as a request carries it.
+#[derive(Clone, Copy)]
+pub struct FactorAnswer<'a> {
+    /// The method; by default the form of the code and the factors of the account decide.
+    pub method: Option<FactorMethod>,
+    /// The challenge. An SMS code needs one.
+    pub challenge: Option<&'a str>,
+    /// The code.
+    pub otp: &'a str,
+}
+
+/// The result of comparing a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FactorOutcome {
+    Right,
+    Wrong,
+    /// It is not known whether it is right.
+    NotCompared,
+}
+
+/// A right second factor that is not used up yet.
+pub(crate) struct ShownFactor {
+    /// The method.
+    pub method: FactorMethod,
+    /// The challenge that it answers.
+    challenge: Option<OneTimeToken>,
+    /// The code, where the account itself keeps what it is compared with.
+    code: Option<TypedCode>,
+}
+
+/// An account after one of its codes was used.
+struct Spent {
+    user: User,
+    codes_left: Option<u8>,
+}
+
+impl AuthService {
+    /// The living challenge of that token, and its account; while nothing has changed that it depends on.
+    pub(crate) async fn find_challenge(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        token: &str,
+    ) -> Result<(OneTimeToken, User), AuthError> {
+        let Ports { one_time_tokens, users, clock, .. } = &self.ports;
+        let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
+        let digest = self.token_digest(realm, purpose, &token);
+        let found = one_time_tokens.find_valid(realm, purpose, &digest, clock.now()).await?;
+        let challenge = found.ok_or(AuthError::InvalidToken)?;
+        let user = users.find(realm, &challenge.holder.subject).await?.ok_or(AuthError::InvalidToken)?;
+        if user.disabled || !self.sent_to(&user, &challenge)? {
+            return Err(AuthError::InvalidToken);
+        }
+        Ok((challenge, user))
+    }
+
+    /// Compares a second factor of `user`. The challenge, where there is one, is the user's.
+    ///
+    /// # Errors
+    /// `InvalidToken`, `TooMany`.
+    pub(crate) async fn check_factor(
+        &self,
+        user: &User,
+        answer: FactorAnswer<'_>,
+        challenge: Option<OneTimeToken>,
+    ) -> Result<ShownFactor, AuthError> {
+        let (realm, methods) = (&user.realm, user.factor_methods());
+        let method = answer.method.or_else(|| method_of(answer.otp, &methods));
+        let method = method.filter(|method| methods.contains(method)).ok_or(AuthError::InvalidToken)?;
+        if method == FactorMethod::Sms {
+            let purpose = challenge.as_ref().map(|token| token.holder.purpose).ok_or(AuthError::InvalidToken)?;
+            let token = answer.challenge.ok_or(AuthError::InvalidToken)?;
+            let token = self.try_otp(realm, purpose, token, answer.otp).await?;
+            return Ok(ShownFactor { method, challenge: Some(token), code: None });
+        }
+        let code = match method {
+            FactorMethod::BackupCode => TypedCode::parse_backup(answer.otp),
+            _ => TypedCode::parse_digits(answer.otp),
+        };
+        let code = code.ok_or(AuthError::InvalidToken)?;
+        let counted = self.admit_factor(realm, &user.id).await?;
+        let spent = self.spend_code(user, method, &code);
+        let outcome = match &spent {
+            Ok(Some(_)) => FactorOutcome::Right,
+            Ok(None) => FactorOutcome::Wrong,
+            Err(_) => FactorOutcome::NotCompared,
+        };
+        self.settle_factor(realm, &user.id, counted, outcome).await?;
+        if spent?.is_none() {
+            self.record(realm, EventKind::OtpFailed, Some(user.id), None);
+            return Err(AuthError::InvalidToken);
+        }
+        Ok(ShownFactor { method, challenge, code: Some(code) })
+    }
+
+    /// Commits `work`, and that the factor and its challenge are used up. Of many racing commits with one code, one
+    /// succeeds.
+    ///
+    /// # Errors
+    /// `InvalidToken` for all others, and when the account's credentials have changed since.
+    pub(crate) async fn commit_with_factor(
+        &self,
+        user: &User,
+        shown: &ShownFactor,
+        work: UnitOfWork,
+    ) -> Result<(), AuthError> {
+        let Ports { database, users, clock, .. } = &self.ports;
+        let mut current = user.clone();
+        loop {
+            let mut unit = work.clone();
+            unit.changes.extend(shown.challenge.as_ref().map(|challenge| self.use_up(challenge)));
+            if let Some(code) = &shown.code {
+                let spent = self.spend_code(&current, shown.method, code)?.ok_or(AuthError::InvalidToken)?;
+                if let Some(left) = spent.codes_left {
+                    let task = Task::BackupCodeUsed { user: user.id, at: clock.now(), left };
+                    unit.jobs.push(self.job(&user.realm, task));
+                    unit.events.push(self.event(&user.realm, EventKind::BackupCodeUsed, Some(user.id), None));
+                }
+                unit.changes.push(Change::ReplaceUser { user: Box::new(spent.user), expected: current.version });
+            }
+            match database.commit(unit).await? {
+                Ok(_) => return Ok(()),
+                Err(Refusal::UserStale) => {
+                    let newest = users.find(&user.realm, &user.id).await?;
+                    let same = |newest: &User| newest.credentials_version == user.credentials_version;
+                    current = newest.filter(same).ok_or(AuthError::InvalidToken)?;
+                }
+                Err(Refusal::UserGone) => return Err(AuthError::InvalidToken),
+                Err(refusal) => return Err(refusal.into()),
+            }
+        }
+    }
+
+    /// The account without that code; `None` for a wrong or used one. The time of its last change stays: a login is none.
+    fn spend_code(&self, user: &User, method: FactorMethod, code: &TypedCode) -> Result<Option<Spent>, AuthError> {
+        let cipher = self.record_cipher(user)?;
+        let mut next = User { version: user.version + 1, ..user.clone() };
+        let mut codes_left = None;
+        match method {
+            FactorMethod::Totp => {
+                let Some(totp) = cipher.totp(user)? else { return Ok(None) };
+                let step = totp.secret.matching_step(code, self.ports.clock.now(), totp.last_step);
+                let Some(last_step) = step else { return Ok(None) };
+                next.factors.totp = Some(cipher.seal(Field::Totp, &Totp { last_step, ..totp }.to_text())?);
+            }
+            FactorMethod::BackupCode => {
+                let rest = cipher.backup_codes(user)?.and_then(|codes| codes.without(code));
+                let Some(rest) = rest else { return Ok(None) };
+                codes_left = Some(u8::try_from(rest.count()).unwrap_or(u8::MAX));
+                next.factors.backup_codes = self.seal_backup_codes(user, &rest)?;
+            }
+            FactorMethod::Sms => return Ok(None),
+        }
+        Ok(Some(Spent { user: next, codes_left }))
+    }
+
+    /// Unused backup codes for a store; `None` if there is none.
+    pub(crate) fn seal_backup_codes(&self, user: &User, codes: &BackupCodes) -> Result<Option<Sealed>, AuthError> {
+        if codes.count() == 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.record_cipher(user)?.seal(Field::BackupCodes, &codes.to_text())?))
+    }
+
+    /// Counts a second factor as wrong before it is compared: over all challenges and addresses of the account. How many
+    /// in a row are counted.
+    pub(crate) async fn admit_factor(&self, realm: &Realm, user: &UserId) -> Result<u32, AuthError> {
+        if !self.policy.limits_on {
+            return Ok(0);
+        }
+        let subject = self.factor_digest(realm, user);
+        match self.ports.guard.admit_factor(realm, &subject, self.ports.clock.now()).await? {
+            (Admission::Admitted, counted) => Ok(counted),
+            (Admission::Throttled(wait), _) => Err(AuthError::TooMany(wait.max(Duration::from_secs(1)))),
+        }
+    }
+
+    /// A right factor resets the count, and a code that was not compared does not count. The owner gets a mail when the
+    /// throttle begins.
+    pub(crate) async fn settle_factor(
+        &self,
+        realm: &Realm,
+        user: &UserId,
+        counted: u32,
+        outcome: FactorOutcome,
+    ) -> Result<(), AuthError> {
+        if !self.policy.limits_on {
+            return Ok(());
+        }
+        let (subject, now) = (self.factor_digest(realm, user), self.ports.clock.now());
+        match outcome {
+            FactorOutcome::Right => self.ports.guard.factor_succeeded(realm, &subject, now).await?,
+            FactorOutcome::Wrong if counted == FREE_FAILURES => {
+                let work = UnitOfWork {
+                    jobs: vec![self.job(realm, Task::FactorsThrottled { user: *user, at: now })],
+                    events: vec![self.event(realm, EventKind::LoginThrottled, Some(*user), None)],
+                    ..UnitOfWork::default()
+                };
+                self.commit(work).await?;
+            }
+            FactorOutcome::Wrong => {}
+            FactorOutcome::NotCompared => self.ports.guard.withdraw_factor(realm, &subject, now).await?,
+        }
+        Ok(())
+    }
+}
+
+/// The method that a code is of, where the request does not say: a backup code has a form of its own, and six digits are
+/// of the stronger method that is on.
+fn method_of(otp: &str, methods: &[FactorMethod]) -> Option<FactorMethod> {
+    if TypedCode::parse_backup(otp).is_some() {
+        return Some(FactorMethod::BackupCode);
+    }
+    methods.iter().copied().find(|method| *method != FactorMethod::BackupCode)
+}
