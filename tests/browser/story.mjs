@@ -183,12 +183,12 @@ async function secondFactor(page) {
   await news(page, "Off.");
 }
 
-/** The code of an app (RFC 6238) at the server's time, which `refreshed` moved by an hour, so many steps on. */
-function appCode(key, steps) {
+/** The code of an app (RFC 6238), so many steps after a time in milliseconds. */
+function appCode(key, now, steps) {
   const bits = [...key].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
   const bytes = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
   const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(Math.floor((Date.now() / 1000 + 3600) / 30) + steps));
+  counter.writeBigUInt64BE(BigInt(Math.floor(now / 30_000) + steps));
   const digest = createHmac("sha1", bytes).update(counter).digest();
   const number = digest.readUInt32BE(digest.at(-1) & 15) & 0x7fffffff;
   return String(number % 1_000_000).padStart(6, "0");
@@ -203,7 +203,12 @@ async function authenticator(page, advance) {
   await page.locator("svg.qr").waitFor();
   await shoot(page, "story-app-key");
   const key = (await page.locator(".app-key").textContent()).replaceAll(" ", "");
-  await fill(page, { otp: appCode(key, 0) });
+  // the server's clock stands still: the newest message has its time
+  const now = await page.evaluate(async () => {
+    const answer = await fetch("../dev/mailbox", { headers: { accept: "application/json" } });
+    return Date.parse((await answer.json())[0].at);
+  });
+  await fill(page, { otp: appCode(key, now, 0) });
   await press(page, "Switch it on");
   await news(page, "On.");
   const codes = await page.locator(".backup-codes code").allTextContents();
@@ -217,7 +222,7 @@ async function authenticator(page, advance) {
   await press(page, "Log in");
   await view(page, "factor");
   await shoot(page, "story-app-factor");
-  await fill(page, { otp: appCode(key, 1) });
+  await fill(page, { otp: appCode(key, now, 1) });
   await press(page, "Go on");
   await view(page, "profile");
   await page.locator("#story a[href='#app']").click();
