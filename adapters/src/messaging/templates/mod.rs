@@ -117,7 +117,7 @@ impl Renderer {
     /// # Errors
     /// When there is no such message, a variable is missing, or the template fails.
     pub fn render_text(&self, message: &str, context: Value) -> Result<String, TemplateError> {
-        let values = template_values::values(context);
+        let values = template_values::values(template_values::single_lines(context));
         let text = self.render(format!("texts/{message}.txt"), &values)?;
         let lines = text.lines().map(template_values::one_line).filter(|line| !line.is_empty());
         Ok(lines.collect::<Vec<_>>().join("\n"))

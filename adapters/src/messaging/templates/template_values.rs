@@ -21,6 +21,17 @@ pub fn values(json: serde_json::Value) -> Value {
     }
 }
 
+/// The same values, each text of which is one line: in an SMS a line of a value would pass for one of the template.
+pub fn single_lines(json: serde_json::Value) -> serde_json::Value {
+    match json {
+        serde_json::Value::String(text) => one_line(&text).into(),
+        serde_json::Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, single_lines(value))).collect()
+        }
+        other => other,
+    }
+}
+
 /// Writes a value. In HTML the five characters that mean something there are escaped; unlike the engine's own way a
 /// slash stays a slash, so that a link in the source of a mail is the link.
 pub fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
