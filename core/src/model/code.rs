@@ -20,17 +20,18 @@ macro_rules! codes {
             /// Every code there is, in the order of the list.
             pub const ALL: &'static [Self] = &[$(Self::$answer,)* $(Self::$field,)*];
 
-            /// The word on the wire, `snake_case`.
+            /// The word on the wire, `snake_case`. A page's module has those of fields alone: it checks nothing else.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$answer => $answer_text,)*
+                    $(#[cfg(not(target_family = "wasm"))] Self::$answer => $answer_text,)*
                     $(Self::$field => $field_text,)*
+                    #[cfg(target_family = "wasm")]
+                    _ => "",
                 }
             }
 
-            /// One short sentence for a person, the same for every occurrence. A page's module has those of fields alone: it
-            /// checks nothing else.
+            /// One short sentence for a person, the same for every occurrence. In a page's module those of fields alone.
             #[must_use]
             pub const fn title(self) -> &'static str {
                 match self {
