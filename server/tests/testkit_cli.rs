@@ -69,7 +69,7 @@ mod with_it {
     fn the_help_of_the_test_kit_shows_its_own_defaults() {
         let ask = |arguments: &[&str]| Command::new(BINARY).env_clear().args(arguments).output().unwrap();
         let help = String::from_utf8(ask(&["testkit", "--help"]).stdout).unwrap();
-        assert!(help.contains("0 takes a free port [default: 0]") && help.contains("--rate-limits"), "{help}");
+        assert!(help.contains("0 takes a free one [default: 0]") && help.contains("--rate-limits"), "{help}");
         for absent in ["--database-url", "--mongo-db", "--redis-host", "--argon2-iterations", "--hash-threads"] {
             assert!(!help.contains(absent), "{absent}");
             assert_eq!(ask(&["testkit", absent, "1"]).status.code(), Some(2), "{absent}");

@@ -254,7 +254,7 @@ async fn a_name_in_the_subject_makes_no_header() {
         let link = token_of(&api.mail("mail_email_verify", &email).await);
         let unproven = arrived(&smtp, 2 * number + 1).await.remove(2 * number);
         assert!(
-            !unproven.data.contains("Bcc: v") && !unproven.data.contains("Zo"),
+            !["Bcc: v", "Zo=C3=AB", "Zoë"].iter().any(|name| unproven.data.contains(name)),
             "no name goes to an unproven address"
         );
         let _ = api.post("/verify", &json!({"token": link})).await.expect(200);

@@ -116,7 +116,7 @@ pub async fn no_account_is_lost_and_no_deleted_one_comes_back(servers: &[(String
     assert!(count(&before, 1, "outbox") > 0 && count(&before, 1, "checks") == 1, "{before}");
     assert_eq!((&before["encrypting"], &before["decrypting"]), (&json!(2), &json!([2, 1])));
     let (code, out, error) = call(folder, &both, &["keys", "rewrap", "--dry-run"]);
-    assert!(code == 0 && out.contains("under key 1: `portcullis keys rewrap`"), "{out}{error}");
+    assert!(code == 0 && out.contains("under key 1. Fix: `portcullis keys rewrap`"), "{out}{error}");
     assert_eq!(status(folder, &both), before, "a rehearsal changes nothing");
     // copies of the records under the old key
     let api = server.api.with_token(&token);

@@ -30,38 +30,40 @@ const CONCURRENT_TRANSACTIONS: usize = 8;
 /// Its arguments.
 pub fn command() -> Command {
     let count = Arg::new("count").long("count").value_name("NUMBER").required(true).value_parser(value_parser!(u64));
-    let realm = Arg::new("realm").long("realm").value_name("REALM").help("Where; the first of REALMS by default");
+    let realm = Arg::new("realm").long("realm").value_name("REALM").help("The realm; by default the first of REALMS");
     let password = Arg::new("password").long("password").value_name("TEXT").default_value(PASSWORD);
     Command::new("fake")
-        .about("Makes verified users that nobody is, in development only; those that are there already stay")
-        .arg(count.help("How many there are to be: fake-1@example.org and so on"))
+        .about("Makes verified accounts for tests, in development only; existing ones stay")
+        .arg(count.help("The number of accounts that exist afterwards: fake-1@example.org and so on"))
         .arg(realm)
-        .arg(password.help("What all of them log in with"))
+        .arg(password.help("The password of all of them"))
 }
 
 /// Makes them.
 pub fn run(fake: &ArgMatches) -> Result<(), Failure> {
     let settings = settings(std::collections::BTreeMap::new()).map_err(String::from)?;
-    // a production that lacks its secrets has been refused by now, and this one is before anything is opened
+    // before any database is opened
     if settings.environment == Environment::Production {
-        return Err("ENVIRONMENT=production: made-up users have no place among real ones".into());
+        return Err("ENVIRONMENT=production: fake users are for development only. Fix: run this with the settings of a development \
+                    server"
+            .into());
     }
-    let order = Order::read(fake, &settings)?;
+    let fake_users = FakeUsers::read(fake, &settings)?;
     runtime()?.block_on(async {
         let service = bootstrap::open_service(&settings, Arc::new(OsRandomness)).await;
-        Ok(order.carry_out(&service.map_err(|error| in_use(&error))?).await?)
+        Ok(fake_users.insert(&service.map_err(|error| in_use(&error))?).await?)
     })
 }
 
 /// The accounts to create.
-struct Order {
+struct FakeUsers {
     count: u64,
     realm: Realm,
     password: String,
     concurrent: usize,
 }
 
-impl Order {
+impl FakeUsers {
     fn read(matches: &ArgMatches, settings: &Settings) -> Result<Self, Failure> {
         Ok(Self {
             count: matches.get_one::<u64>("count").copied().unwrap_or_default(),
@@ -74,8 +76,8 @@ impl Order {
         })
     }
 
-    /// One hash for all of them: a hash of their own each would take a machine of two cores hours.
-    async fn carry_out(&self, service: &AuthService) -> Result<(), String> {
+    /// Inserts them with one hash for all: a hash for each would take hours on a machine of two cores.
+    async fn insert(&self, service: &AuthService) -> Result<(), String> {
         let password = Password::presented(&self.password).ok_or("--password: too long")?;
         let mut salt = [0; 16];
         OsRandomness.fill(&mut salt);
