@@ -52,7 +52,7 @@ pub fn schemas() -> Value {
 }
 
 fn delivery_schema() -> Value {
-    json!({"type": "string", "enum": ["body", "cookie"], "default": "body", "description": "`cookie`: the refresh token comes in the cookie `__Host-refresh-{realm}`. For pages of `PUBLIC_URL` and `CORS_ORIGINS` that send `X-Requested-With`."})
+    json!({"type": "string", "enum": ["body", "cookie"], "description": "`body` where it is missing. `cookie`: the refresh token comes in the cookie `__Host-refresh-{realm}`. For pages of `PUBLIC_URL` and `CORS_ORIGINS` that send `X-Requested-With`."})
 }
 
 /// One object, because viewers and generators make no form of alternatives.
