@@ -83,7 +83,7 @@ pub async fn certificates_must_be_good_unless_told_otherwise() {
         } else {
             assert_eq!(known.keys().collect::<Vec<_>>(), all, "{known:?}");
             for told in known.values() {
-                assert!(told.contains("not valid for name") && told.contains("a name that stands in it"), "{told}");
+                assert!(told.contains("not valid for name") && told.contains("a name that is in it"), "{told}");
             }
         }
         assert_eq!(wrong(folder.path(), &with(&settings, &[("VALIDATE_CERTS", "false")])), BTreeMap::new());
@@ -133,7 +133,7 @@ pub async fn migrate_makes_what_is_missing_once() {
     assert!(code == 0 && out.contains("schema 2") && !out.contains("; 0 of"), "{out}{error}");
     let (code, out, error) = call(folder.path(), &servers, &["migrate"]);
     assert!(code == 0 && out.contains("; 0 of"), "{out}{error}");
-    for said in ["was made, with schema 5", "is at schema 5"] {
+    for said in ["was made, with schema 6", "is at schema 6"] {
         let (code, out, error) = call(folder.path(), &Settings::new(), &["migrate"]);
         assert!(code == 0 && out.contains(said), "{out}{error}");
     }
