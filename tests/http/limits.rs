@@ -163,13 +163,14 @@ async fn one_mail_of_a_kind_a_minute_and_five_from_one_network() {
     server.advance(Duration::from_secs(60));
     for round in 2..=9usize {
         assert_eq!(resend().await.text, known.text);
-        let _ = api.mails("mail_email_verify", &person.email, round.min(5)).await;
+        // another address's mail: when it is there, the others have been dealt with. A clock that moved on before that
+        // would end the lease of their jobs, and they would be delivered twice
+        let other = format!("jane{round}@example.com");
+        let _ = api.post("/create", &Person::named(&other).form).await.expect(201);
+        let _ = api.mail("mail_email_verify", &other).await;
+        assert_eq!(api.mails("mail_email_verify", &person.email, round.min(5)).await.len(), round.min(5));
         server.advance(Duration::from_secs(60));
     }
-    // another address's mail: when it is there, the others have been dealt with
-    let _ = api.post("/create", &Person::named("jane@example.com").form).await.expect(201);
-    let _ = api.mail("mail_email_verify", "jane@example.com").await;
-    assert_eq!(api.mails("mail_email_verify", &person.email, 5).await.len(), 5);
     // an hour later the one that waits comes without another request
     server.advance(Duration::from_secs(3600));
     assert_eq!(api.mails("mail_email_verify", &person.email, 6).await.len(), 6);
