@@ -254,7 +254,7 @@ pub const fn fix(error: &ConnectError) -> &'static str {
         }
         ConnectError::Refused => "correct the user name and password in it, and authSource if they live elsewhere.",
         ConnectError::Certificate(_) => {
-            "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that stands in it."
+            "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that is in it."
         }
         ConnectError::Standalone => {
             "make it a replica set of one node: start mongod with --replSet rs0, then run once: mongosh --eval 'rs.initiate()'."
