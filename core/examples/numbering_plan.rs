@@ -12,8 +12,15 @@ use rlibphonenumber::{
 
 /// Lengths of the part behind the calling code.
 const LENGTHS: std::ops::RangeInclusive<usize> = 4..=14;
-/// How many numbers are tried with each prefix. The table is compared with the library by a test.
-const SAMPLES: u64 = 3000;
+/// How many numbers of each length are tried with a prefix: behind a short one, a block of few numbers is found only by
+/// many. The table is compared with the library by a test.
+const fn samples(prefix: &str) -> u64 {
+    match prefix.len() {
+        0..=2 => 100_000,
+        3 => 20_000,
+        _ => 3000,
+    }
+}
 
 /// The region of a number, where the library knows it.
 fn region(dial: i32, national: &str) -> Option<String> {
@@ -26,16 +33,19 @@ fn region(dial: i32, national: &str) -> Option<String> {
 fn uniform(dial: i32, prefix: &str, random: &mut u64) -> Option<BTreeSet<String>> {
     let mut found = BTreeSet::new();
     // numbers of North America have ten digits for callers from elsewhere; Canada also has some of seven digits for its own
-    let dialable = |length: &usize| *length >= prefix.len() && (dial != 1 || *length == 10);
+    let lengths = lengths(dial);
+    let dialable =
+        |length: &usize| *length >= prefix.len() && lengths >> length & 1 == 1 && (dial != 1 || *length == 10);
     for length in LENGTHS.filter(dialable) {
         let width = length - prefix.len();
         let all = 10_u64.pow(width.try_into().expect("a few digits"));
         let mut regions = BTreeSet::new();
-        for sample in 0..SAMPLES.min(all) {
+        let samples = samples(prefix);
+        for sample in 0..samples.min(all) {
             *random ^= *random << 13;
             *random ^= *random >> 7;
             *random ^= *random << 17;
-            let rest = if all <= SAMPLES { sample } else { *random % all };
+            let rest = if all <= samples { sample } else { *random % all };
             let rest = if width == 0 { String::new() } else { format!("{rest:0width$}") };
             regions.insert(region(dial, &format!("{prefix}{rest}")));
             if regions.len() > 1 {

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use portcullis_core::model::country::{Country, CountryCode};
 use portcullis_core::model::phone::{Phone, PhoneError, PhoneValidation};
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use rlibphonenumber::{
     PHONE_NUMBER_UTIL as LIBRARY, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region,
     get_national_significant_number_owned,
@@ -141,7 +142,12 @@ static SHARED: LazyLock<Vec<SharedCode>> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(3000) })]
+    // tables and library are fixed: the same numbers each time, so that a change elsewhere is not judged by chance
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(28_112_026),
+        ..ProptestConfig::with_cases(3000)
+    })]
 
     #[test]
     fn a_region_that_the_library_knows_is_ours(at: prop::sample::Index, of: prop::sample::Index, digits in "[0-9]{4,12}") {
