@@ -14,7 +14,8 @@ use crate::crypto::record_macs::{Authenticated, MacInput};
 use crate::failed_logins_text;
 
 fn person(person: &SealedPerson, input: &mut MacInput) {
-    let SealedPerson { key: _, email_index, first_name, last_name, email, phone, country_code, country } = person;
+    let SealedPerson { key: _, email_index, first_name, last_name, email, phone, country_code, country, locale } =
+        person;
     input
         .bytes("email_index", email_index.as_bytes())
         .bytes("first_name", first_name.as_bytes())
@@ -22,7 +23,8 @@ fn person(person: &SealedPerson, input: &mut MacInput) {
         .bytes("email", email.as_bytes())
         .bytes("phone", phone.as_bytes())
         .bytes("country_code", country_code.as_bytes())
-        .bytes("country", country.as_bytes());
+        .bytes("country", country.as_bytes())
+        .optional("locale", locale.as_ref().map(portcullis_core::model::sealed::Sealed::as_bytes));
 }
 
 impl Authenticated for User {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use portcullis_adapters::messaging::templates::Renderer;
+use portcullis_core::model::locale::Locale;
 use portcullis_server::config::{Settings, Sources};
 use portcullis_server::http::address::client_address;
 use serde_json::json;
@@ -73,14 +74,14 @@ pub fn template(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let value = format!("<mark>{text}</mark>");
     let page = json!({"app_name": value, "first_name": value, "needs_password": true, "at": value, "action": value, "token": value});
-    let page = renderer.render_page("verify_button.html", page).expect("a page");
+    let page = renderer.render_page("verify_button.html", &Locale::default(), page).expect("a page");
     let email = json!({"app_name": value, "first_name": value, "link": "https://auth.example.com/", "code": value, "expires_in": value});
-    let email = renderer.render_email("mail_email_verify", email).expect("an e-mail");
+    let email = renderer.render_email("mail_email_verify", &Locale::default(), email).expect("an e-mail");
     for html in [&page, &email.html] {
         assert!(!html.contains("<mark>") && !html.contains("</mark>"), "{html}");
     }
     assert!(!email.subject.contains(['\r', '\n']), "{:?}", email.subject);
     let sms = json!({"app_name": value, "domain": value, "code": value, "expires_in": value});
-    let sms = renderer.render_text("otp", sms).expect("an SMS");
+    let sms = renderer.render_text("otp", &Locale::default(), sms).expect("an SMS");
     assert!(sms.lines().count() == 2 && !sms.contains('\r'), "{sms:?}");
 }

@@ -114,6 +114,7 @@ pub fn person(n: u64) -> SealedPerson {
         phone: sealed("phone", n),
         country_code: sealed("country code", n),
         country: sealed("country", n),
+        locale: Some(sealed("locale", n)),
     }
 }
 

@@ -11,6 +11,7 @@ mod edges;
 mod existing_clients;
 mod input;
 mod killed;
+mod languages;
 mod limits;
 mod oauth_clients;
 mod operators;

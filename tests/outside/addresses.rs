@@ -7,6 +7,7 @@ use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::smtp::{Protection, SmtpMailer, SmtpSettings};
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_core::model::email::Email;
+use portcullis_core::model::locale::Locale;
 use portcullis_core::model::message::EmailMessage;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::ports::mailer::{Envelope, Mailer as _, SendError};
@@ -36,7 +37,8 @@ fn mailer(server: &SmtpServer) -> SmtpMailer {
 }
 
 async fn send(mailer: &SmtpMailer, to: &Email) -> Result<(), SendError> {
-    let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0 };
+    let envelope =
+        Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0, locale: Locale::default() };
     mailer.send(&envelope, to, &EmailMessage::Welcome { first_name: name("Ada") }).await
 }
 

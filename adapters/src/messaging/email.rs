@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use portcullis_core::model::message::EmailMessage;
-use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
-use portcullis_core::ports::mailer::SendError;
+use portcullis_core::ports::mailer::{Envelope, SendError};
 use serde_json::{Value, json};
 
 use crate::messaging::links::LinkBuilder;
@@ -28,9 +27,10 @@ pub struct RenderedMessage {
 pub fn render(
     renderer: &Renderer,
     links: &LinkBuilder,
-    realm: &Realm,
+    envelope: &Envelope,
     message: &EmailMessage,
 ) -> Result<RenderedMessage, SendError> {
+    let (realm, locale) = (&envelope.realm, &envelope.locale);
     let link = match message {
         EmailMessage::VerifyEmail { token, .. } | EmailMessage::ConfirmEmailChange { token, .. } => {
             Some(links.verify(realm, token))
@@ -44,18 +44,18 @@ pub fn render(
         EmailMessage::VerifyEmail { code, .. } => Some(code.expose().to_owned()),
         _ => None,
     };
-    let mut values = values(message);
+    let mut values = values(message, &|duration| renderer.duration(locale, duration));
     if let Some(members) = values.as_object_mut() {
         members.insert("app_name".to_owned(), json!(links.app_name));
         members.extend(link.iter().map(|link| ("link".to_owned(), json!(link))));
         members.extend(code.iter().map(|code| ("code".to_owned(), json!(code))));
     }
-    let rendered = renderer.render_email(message.template(), values);
+    let rendered = renderer.render_email(message.template(), locale, values);
     Ok(RenderedMessage { rendered: rendered.map_err(|error| SendError::Later(error.to_string()))?, link, code })
 }
 
 /// The variables of a message's template, except link, code and the application's name.
-fn values(message: &EmailMessage) -> Value {
+fn values(message: &EmailMessage, human_duration: &dyn Fn(Duration) -> String) -> Value {
     match message {
         EmailMessage::VerifyEmail { expires_in, .. } | EmailMessage::ConfirmEmailChange { expires_in, .. } => {
             json!({"expires_in": human_duration(*expires_in)})
@@ -70,7 +70,7 @@ fn values(message: &EmailMessage) -> Value {
         }
         EmailMessage::PasswordChanged { first_name, at, by_reset, .. } => {
             let how = if *by_reset { "reset" } else { "changed" };
-            json!({"first_name": first_name.as_str(), "at": human_time(*at), "how": how, "undo": undo(message)})
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "how": how, "undo": undo(message, human_duration)})
         }
         EmailMessage::AccountDeleted { at } => json!({"at": human_time(*at)}),
         EmailMessage::DataExported { first_name, at }
@@ -85,11 +85,11 @@ fn values(message: &EmailMessage) -> Value {
         EmailMessage::EmailChanged { first_name, at, .. }
         | EmailMessage::PhoneChanged { first_name, at, .. }
         | EmailMessage::FactorsReset { first_name, at, .. } => {
-            json!({"first_name": first_name.as_str(), "at": human_time(*at), "undo": undo(message)})
+            json!({"first_name": first_name.as_str(), "at": human_time(*at), "undo": undo(message, human_duration)})
         }
         EmailMessage::MfaChanged { first_name, at, factor, enabled, .. } => json!({
             "first_name": first_name.as_str(), "at": human_time(*at), "factor": factor.as_str(), "enabled": enabled,
-            "undo": undo(message),
+            "undo": undo(message, human_duration),
         }),
         EmailMessage::BackupCodeUsed { first_name, at, left } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at), "left": left})
@@ -98,22 +98,8 @@ fn values(message: &EmailMessage) -> Value {
 }
 
 /// How long the undo link lives, for people; null where the message has none.
-fn undo(message: &EmailMessage) -> Value {
+fn undo(message: &EmailMessage, human_duration: &dyn Fn(Duration) -> String) -> Value {
     message.undo_link().map_or(Value::Null, |undo| json!(human_duration(undo.expires_in)))
-}
-
-/// `24 hours`, `30 minutes`, `5 minutes`, `90 seconds`.
-#[must_use]
-pub fn human_duration(duration: Duration) -> String {
-    // what has just begun to run has its round number still
-    let seconds = duration.as_millis().div_ceil(1000);
-    let (count, unit) = match seconds {
-        s if s >= 172_800 && s.is_multiple_of(86_400) => (s / 86_400, "day"),
-        s if s >= 3600 && s.is_multiple_of(3600) => (s / 3600, "hour"),
-        s if s >= 120 => (s / 60, "minute"),
-        s => (s, "second"),
-    };
-    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 /// `2026-11-24 03:00 UTC`.
@@ -134,16 +120,20 @@ fn printed(at: Timestamp, format: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use portcullis_core::model::locale::Locale;
+
     use super::*;
 
     #[test]
     fn durations_and_times_read_well() {
-        let of = |seconds| human_duration(Duration::from_secs(seconds));
+        let renderer = Renderer::new(None).unwrap();
+        let of = |tag: &str, seconds| renderer.duration(&Locale::parse(tag).unwrap(), Duration::from_secs(seconds));
         assert_eq!(
-            [of(86_400), of(1800), of(300), of(90), of(1), of(604_800)],
+            [86_400, 1800, 300, 90, 1, 604_800].map(|seconds| of("en", seconds)),
             ["24 hours", "30 minutes", "5 minutes", "90 seconds", "1 second", "7 days"]
         );
-        assert_eq!(human_duration(Duration::from_millis(299_995)), "5 minutes");
+        assert_eq!([of("de-AT", 604_800), of("de", 1), of("fr", 1800)], ["7 Tage", "1 Sekunde", "30 minutes"]);
+        assert_eq!(renderer.duration(&Locale::default(), Duration::from_millis(299_995)), "5 minutes");
         assert_eq!(human_time(Timestamp::from_millis(0)), "1970-01-01 00:00 UTC");
         assert_eq!(rfc3339(Timestamp::from_millis(1)), "1970-01-01T00:00:00.001Z");
     }

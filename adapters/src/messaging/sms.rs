@@ -1,10 +1,10 @@
 //! The text of an SMS or a call, from its template.
 
+use portcullis_core::model::locale::Locale;
 use portcullis_core::model::message::{Channel, SmsMessage};
 use portcullis_core::ports::mailer::SendError;
 use serde_json::json;
 
-use crate::messaging::email::human_duration;
 use crate::messaging::links::LinkBuilder;
 use crate::messaging::templates::Renderer;
 
@@ -23,6 +23,7 @@ pub(crate) struct RenderedText {
 pub(crate) fn render(
     renderer: &Renderer,
     links: &LinkBuilder,
+    locale: &Locale,
     channel: Channel,
     message: &SmsMessage,
 ) -> Result<RenderedText, SendError> {
@@ -36,8 +37,8 @@ pub(crate) fn render(
         "app_name": links.app_name,
         "domain": links.sms_domain,
         "code": message.code.expose(),
-        "expires_in": human_duration(message.expires_in),
+        "expires_in": renderer.duration(locale, message.expires_in),
     });
-    let text = renderer.render_text(template, values).map_err(|error| SendError::Later(error.to_string()))?;
+    let text = renderer.render_text(template, locale, values).map_err(|error| SendError::Later(error.to_string()))?;
     Ok(RenderedText { template, text })
 }

@@ -188,7 +188,7 @@ impl SmtpMailer {
     }
 
     fn message(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<Message, SendError> {
-        let mail = render(&self.renderer, &self.links, &envelope.realm, message)?;
+        let mail = render(&self.renderer, &self.links, envelope, message)?;
         let never = |what: &'static str| move |_| SendError::Never(what.to_owned());
         let unwritable = || SendError::Never("the address cannot be written to".to_owned());
         let address = to_address(to.envelope().ok_or_else(unwritable)?);

@@ -129,8 +129,14 @@ fn escaped(text: &str) -> String {
 
 #[async_trait]
 impl SmsSender for TwilioSmsSender {
-    async fn send(&self, _: &Envelope, to: &Phone, channel: Channel, message: &SmsMessage) -> Result<(), SendError> {
-        let worded = render(&self.renderer, &self.settings.links, channel, message)?;
+    async fn send(
+        &self,
+        envelope: &Envelope,
+        to: &Phone,
+        channel: Channel,
+        message: &SmsMessage,
+    ) -> Result<(), SendError> {
+        let worded = render(&self.renderer, &self.settings.links, &envelope.locale, channel, message)?;
         let (to, from) = (("To", to.as_str()), ("From", self.settings.number.as_str()));
         match channel {
             Channel::Sms => self.post("/Messages.json", &[to, from, ("Body", &worded.text)]).await,

@@ -49,7 +49,7 @@ pub fn signed_document<R: Authenticated>(macs: &RecordMacs, record: &R, mut docu
 
 /// The sealed fields of a person.
 pub fn person(person: &SealedPerson) -> Document {
-    doc! {
+    let mut document = doc! {
         "key": binary(person.key.as_bytes()),
         "email_index": digest(&person.email_index),
         "first_name": sealed(&person.first_name),
@@ -58,7 +58,11 @@ pub fn person(person: &SealedPerson) -> Document {
         "phone": sealed(&person.phone),
         "country_code": sealed(&person.country_code),
         "country": sealed(&person.country),
+    };
+    if let Some(locale) = &person.locale {
+        document.insert("locale", sealed(locale));
     }
+    document
 }
 
 /// Reads a document's fields.
@@ -167,6 +171,7 @@ impl<'a> Fields<'a> {
             phone: self.sealed("phone")?,
             country_code: self.sealed("country_code")?,
             country: self.sealed("country")?,
+            locale: self.any("locale", Self::sealed)?,
         })
     }
 }

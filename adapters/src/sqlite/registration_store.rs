@@ -5,7 +5,7 @@ use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::JobSubject;
 use portcullis_core::model::pending_registrations::add_registration;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, Sealed};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::database::Refusal;
@@ -41,7 +41,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<Registration>> {
 pub fn insert(db: &Db, registration: &Registration) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO registrations (realm, id, {PERSON}, {REST}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)"
     );
     let person = &registration.person;
     let slot = key_slots::insert(db, &person.key)?;
@@ -56,6 +56,7 @@ pub fn insert(db: &Db, registration: &Registration) -> rusqlite::Result<()> {
         person.phone.as_bytes(),
         person.country_code.as_bytes(),
         person.country.as_bytes(),
+        person.locale.as_ref().map(Sealed::as_bytes),
         registration.password.as_bytes(),
         registration.created_at.as_millis(),
         registration.expires_at.as_millis(),

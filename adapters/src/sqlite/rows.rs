@@ -10,10 +10,11 @@ use rusqlite::types::{FromSqlError, Type};
 use crate::crypto::record_macs::{Authenticated, Stored};
 use crate::sqlite::key_slots;
 
-/// The columns a registration and a user have in common, in the order of their tables.
-pub const PERSON: &str = "email_index, key_slot, first_name, last_name, email, phone, country_code, country";
+/// The columns a registration and a user have in common.
+pub const PERSON: &str = "email_index, key_slot, first_name, last_name, email, phone, country_code, country, locale";
 /// The same as they are read, where `keys` is joined.
-pub const PERSON_WITH_KEY: &str = "email_index, wrapped, first_name, last_name, email, phone, country_code, country";
+pub const PERSON_WITH_KEY: &str = "email_index, wrapped, first_name, last_name, email, phone, country_code, country, \
+                                    locale";
 
 /// The error for a column whose value this program cannot have written.
 pub fn unreadable(column: usize, what: &str) -> rusqlite::Error {
@@ -115,6 +116,7 @@ impl<'a, 'b> Columns<'a, 'b> {
             phone: self.sealed()?,
             country_code: self.sealed()?,
             country: self.sealed()?,
+            locale: self.sealed_if_any()?,
         })
     }
 }

@@ -80,6 +80,7 @@ fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
         person.phone.as_bytes(),
         person.country_code.as_bytes(),
         person.country.as_bytes(),
+        person.locale.as_ref().map(Sealed::as_bytes),
         pending.map(|pending| pending.index.as_bytes()),
         pending.map(|pending| pending.email.as_bytes()),
         user.previous_email.as_ref().map(Sealed::as_bytes),
@@ -102,7 +103,7 @@ fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
 pub fn insert(db: &Db, user: &User) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO users (realm, id, {PERSON}, {REST}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25)"
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)"
     );
     put(db, &sql, user, key_slots::insert(db, &user.person.key)?)
 }
@@ -111,7 +112,7 @@ pub fn insert(db: &Db, user: &User) -> rusqlite::Result<()> {
 fn update(db: &Db, user: &User, slot: i64) -> rusqlite::Result<()> {
     let sql = format!(
         "UPDATE users SET ({PERSON}, {REST}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25) WHERE realm = ?1 AND id = ?2"
+         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26) WHERE realm = ?1 AND id = ?2"
     );
     put(db, &sql, user, slot)
 }

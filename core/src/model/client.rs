@@ -1,6 +1,8 @@
-//! The client at the other end of a connection: its address and its device, as far as they are known.
+//! The client at the other end of a connection: its address, its device and its language, as far as they are known.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::locale::Locale;
 
 /// A client's address. Limits count an IPv4 address whole and an IPv6 address by its /64, which one subscriber has
 /// to themselves; only a coarser form of it is shown and stored.
@@ -74,6 +76,8 @@ pub struct Client {
     pub user_agent: String,
     /// The OAuth client that the request authenticates, which its tokens are issued to.
     pub oauth_client: Option<String>,
+    /// The language that the client asks for; English where it asks for none.
+    pub locale: Locale,
 }
 
 impl Client {
@@ -81,13 +85,19 @@ impl Client {
     #[must_use]
     pub fn new(address: IpAddr, user_agent: &str) -> Self {
         let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(256).collect();
-        Self { address: ClientAddress::new(address), user_agent, oauth_client: None }
+        Self { address: ClientAddress::new(address), user_agent, oauth_client: None, locale: Locale::default() }
     }
 
     /// The same, with the OAuth client that the request authenticates.
     #[must_use]
     pub fn with_oauth_client(self, oauth_client: Option<String>) -> Self {
         Self { oauth_client, ..self }
+    }
+
+    /// The same, with the language.
+    #[must_use]
+    pub fn with_locale(self, locale: Locale) -> Self {
+        Self { locale, ..self }
     }
 }
 

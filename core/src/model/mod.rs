@@ -10,6 +10,7 @@ pub mod factor;
 pub mod ids;
 pub mod invisible;
 pub mod job;
+pub mod locale;
 pub mod login_throttle;
 pub mod message;
 pub mod name;

@@ -52,6 +52,7 @@ mod tests {
                 phone: sealed(),
                 country_code: sealed(),
                 country: sealed(),
+                locale: None,
             },
             password: Sealed::from_bytes(Vec::new()),
             created_at: Timestamp::from_millis(at.into()),

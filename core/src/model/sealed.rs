@@ -120,6 +120,8 @@ pub enum Field {
     CountryCode,
     /// ISO 3166-1 alpha-2, derived.
     Country,
+    /// BCP 47.
+    Locale,
     /// The hash of the password, as a PHC string.
     Password,
     /// The shared key of an authenticator app, and the step of its last code.
@@ -155,6 +157,7 @@ impl Field {
             Self::Phone => "phone",
             Self::CountryCode => "country_code",
             Self::Country => "country",
+            Self::Locale => "locale",
             Self::Password => "password",
             Self::Totp => "totp",
             Self::PendingTotp => "pending_totp",

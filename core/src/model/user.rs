@@ -4,6 +4,7 @@ use crate::model::country::{Country, CountryCode};
 use crate::model::email::Email;
 use crate::model::factor::{FactorMethod, SealedFactors};
 use crate::model::ids::UserId;
+use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::phone::Phone;
 use crate::model::realm::Realm;
@@ -59,6 +60,8 @@ pub struct SealedPerson {
     pub country_code: Sealed,
     /// Derived: ISO 3166-1 alpha-2.
     pub country: Sealed,
+    /// The language of mails, SMS and pages; records of older versions have none.
+    pub locale: Option<Sealed>,
 }
 
 /// A registration whose address is not verified yet. Its id becomes the user's.
@@ -184,6 +187,8 @@ pub struct Profile {
     pub country_code: CountryCode,
     /// Derived.
     pub country: Country,
+    /// The language of mails, SMS and pages.
+    pub locale: Locale,
     /// Whether the number is proven.
     pub phone_verified: bool,
     /// The second factors that are on.

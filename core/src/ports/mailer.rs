@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::model::email::Email;
 use crate::model::ids::{JobId, UserId};
+use crate::model::locale::Locale;
 use crate::model::message::EmailMessage;
 use crate::model::realm::Realm;
 
@@ -34,6 +35,8 @@ pub struct Envelope {
     pub job: JobId,
     /// How many messages of this job came before it.
     pub part: u32,
+    /// The language of the message.
+    pub locale: Locale,
 }
 
 /// Renders a message and sends it by a mail server. The reasons in its errors contain no personal data.

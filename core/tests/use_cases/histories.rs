@@ -8,7 +8,7 @@ use portcullis_core::model::message::Channel;
 use portcullis_core::ports::field_cipher::FieldCipher as _;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::login::log_in::LoggedIn;
-use portcullis_core::use_cases::registration::verify_email::LinkPreview;
+use portcullis_core::use_cases::registration::verify_email::{LinkEffect, LinkPreview};
 use portcullis_core::use_cases::session::introspect::ActiveToken;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
@@ -22,7 +22,9 @@ fn register_verify_log_in_change_and_delete() {
     play.deliver();
     let link = play.link("mail_email_verify");
     let preview = block_on(play.service.registrations().preview_link(&play.realm, &link)).unwrap();
-    assert!(matches!(preview, LinkPreview::Registration { first_name, .. } if first_name.as_str() == "Ada"));
+    assert!(
+        matches!(preview, LinkPreview { effect: LinkEffect::Registration { first_name, .. }, .. } if first_name.as_str() == "Ada")
+    );
     play.verify(&link).unwrap();
     assert!(matches!(play.verify(&link), Err(AuthError::InvalidToken)));
     play.deliver();
@@ -39,7 +41,7 @@ fn register_verify_log_in_change_and_delete() {
     play.deliver();
     let link = play.link("email_change_confirm");
     let preview = block_on(play.service.registrations().preview_link(&play.realm, &link)).unwrap();
-    assert!(matches!(preview, LinkPreview::EmailChange { .. }));
+    assert!(matches!(preview, LinkPreview { effect: LinkEffect::EmailChange { .. }, .. }));
     play.verify(&link).unwrap();
     play.deliver();
     assert!(play.world.users.all().iter().all(|user| user.previous_email.is_none()), "forgotten once told");

@@ -20,6 +20,7 @@ const NEW_EMAIL: ProfileChanges<'_> = ProfileChanges {
     email: Some("new@example.org"),
     phone: None,
     country_code: None,
+    locale: None,
 };
 const NEW_PHONE: ProfileChanges<'_> = ProfileChanges { email: None, phone: Some("+1987654321"), ..NEW_EMAIL };
 

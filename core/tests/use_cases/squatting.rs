@@ -6,7 +6,7 @@ use super::{EMAIL, PASSWORD, Play};
 use portcullis_core::model::client::Client;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::registration_form::RegistrationForm;
-use portcullis_core::use_cases::registration::verify_email::{LinkPreview, Verified};
+use portcullis_core::use_cases::registration::verify_email::{LinkEffect, LinkPreview, Verified};
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_testkit::race::block_on;
 
@@ -51,7 +51,7 @@ fn the_link_of_a_strangers_registration_needs_the_strangers_password() {
     let link = play.link("mail_email_verify");
     let code = play.world.mailer.code().unwrap();
     let preview = block_on(play.service.registrations().preview_link(&play.realm, &link)).unwrap();
-    assert!(matches!(preview, LinkPreview::Registration { needs_password: true, .. }));
+    assert!(matches!(preview, LinkPreview { effect: LinkEffect::Registration { needs_password: true, .. }, .. }));
     let Err(AuthError::Invalid(missing)) = verify(&play, &link, None) else { panic!("a password is needed") };
     assert_eq!((missing[0].field.as_ref(), missing[0].code), ("password", Code::Required));
     // the owner types the only password they know

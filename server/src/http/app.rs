@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::{PrometheusHandle, PrometheusRecorder};
 use portcullis_adapters::messaging::dev_mailbox::DevMailbox;
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::redis::Redis;
+use portcullis_core::model::locale::Locale;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
@@ -18,6 +19,7 @@ use portcullis_core::service::AuthService;
 
 use crate::config::{MailboxAccess, SecretText, ServiceClientSettings};
 use crate::http::known_addresses::KnownAddresses;
+use crate::http::negotiation::language;
 use crate::http::system::services::SharedHealth;
 use crate::http::unlisted_proxies::UnlistedProxies;
 
@@ -130,6 +132,12 @@ pub struct KeyAge {
 }
 
 impl App {
+    /// The language that a client asks for; English where it asks for none.
+    #[must_use]
+    pub fn locale(&self, headers: &HeaderMap) -> Locale {
+        language(headers, |locale| self.renderer.speaks(locale)).unwrap_or_default()
+    }
+
     /// Runs something that counts.
     pub fn measured<T>(&self, work: impl FnOnce() -> T) -> T {
         metrics::with_local_recorder(&self.recorder, work)

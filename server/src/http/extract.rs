@@ -95,6 +95,7 @@ impl FromRequestParts<Arc<App>> for RealmContext {
         let realm = realm_of(parts)?.clone();
         let user_agent = parts.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let client = Client::new(scope_of(parts)?.address, &user_agent.unwrap_or_default());
+        let client = client.with_locale(app.locale(&parts.headers));
         Ok(Self { app: app.clone(), realm, client })
     }
 }

@@ -118,6 +118,14 @@ impl FormFields {
         self.string(name).map(SecretString::new)
     }
 
+    /// A copy of a secret that stays among the fields.
+    #[must_use]
+    pub fn peek_secret(&self, name: &'static str) -> Option<SecretString> {
+        debug_assert!(SECRETS.contains(&name), "{name} is no secret");
+        let (_, value) = self.values.iter().find(|(known, _)| known == name)?;
+        value.as_str().map(SecretString::new)
+    }
+
     fn string(&mut self, name: &'static str) -> Option<String> {
         if let Value::String(text) = self.take(name)? {
             return Some(text);

@@ -17,6 +17,7 @@ use crate::http::openapi::schemas;
 use crate::http::pages::{self, page};
 use crate::http::problem::Problem;
 use crate::http::response::json;
+use portcullis_core::model::locale::Locale;
 
 /// How many messages are shown.
 const SHOWN: u32 = 1000;
@@ -49,7 +50,7 @@ pub async fn list(State(app): State<Arc<App>>, headers: HeaderMap) -> HandlerRes
         return Ok(json(StatusCode::OK, &messages));
     }
     let values = json!({"app_name": app.service.policy.app_name, "messages": messages});
-    let mut response = page(&app, StatusCode::OK, "mailbox.html", values)?;
+    let mut response = page(&app, StatusCode::OK, "mailbox.html", &Locale::default(), values)?;
     let styles: Vec<String> = styles.into_iter().collect();
     let csp = pages::CSP.replacen("style-src 'self'", &format!("style-src 'self' {}", styles.join(" ")), 1);
     if let Ok(csp) = HeaderValue::from_str(&csp) {

@@ -98,11 +98,15 @@ pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next
     let id = request_id(&app);
     let by_link = matches!(*request.method(), Method::GET | Method::HEAD);
     let (as_page, version) = (prefers_error_page(request.headers()), request.version());
+    let locale = app.locale(request.headers());
     let mut response = next.run(request).instrument(tracing::info_span!("request", %id)).await;
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+    if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
         // an OAuth client reads JSON, whatever its library says in `Accept`
         let as_page = as_page && (by_link || problem.format == ErrorFormat::Problem);
-        if !as_page || !write_error_page(&app, &problem, &mut response, &id) {
+        if !as_page || !write_error_page(&app, &problem, &locale, &mut response, &id) {
+            for violation in &mut problem.errors {
+                violation.message = app.renderer.message(&locale, violation);
+            }
             problem.write_body(&mut response, &id, &app.path_prefix);
         }
     }

@@ -1,11 +1,12 @@
-//! Content negotiation: JSON or a page.
+//! Content negotiation: JSON or a page, and the language.
 
-use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
+use portcullis_core::model::locale::Locale;
 
-/// The ranges of `Accept`, lower-cased, each with its quality, 0 to 1000.
-fn ranges(headers: &HeaderMap) -> Vec<(String, u32)> {
-    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+/// The ranges of `Accept` or a header like it, lower-cased, each with its quality, 0 to 1000.
+fn ranges_of(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, u32)> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     let range = |text: &str| {
         let text = text.to_ascii_lowercase();
         let mut parts = text.split(';').map(str::trim);
@@ -16,6 +17,22 @@ fn ranges(headers: &HeaderMap) -> Vec<(String, u32)> {
         (name, thousandths)
     };
     values.flat_map(|value| value.split(',')).map(range).collect()
+}
+
+fn ranges(headers: &HeaderMap) -> Vec<(String, u32)> {
+    ranges_of(headers, &ACCEPT)
+}
+
+/// The language of `Accept-Language` (RFC 9110, section 12.5.4): the most wanted one that is spoken here, else the most
+/// wanted one.
+#[must_use]
+pub fn language(headers: &HeaderMap, is_spoken: impl Fn(&Locale) -> bool) -> Option<Locale> {
+    let mut ranges = ranges_of(headers, &ACCEPT_LANGUAGE);
+    ranges.retain(|(_, quality)| *quality > 0);
+    // stable: of two languages that are wanted alike the first one counts
+    ranges.sort_by_key(|(_, quality)| std::cmp::Reverse(*quality));
+    let wanted: Vec<Locale> = ranges.iter().filter_map(|(tag, _)| Locale::parse(tag)).collect();
+    wanted.iter().find(|locale| is_spoken(locale)).or_else(|| wanted.first()).cloned()
 }
 
 /// The quality of a media type that `Accept` names itself, not by a wildcard.
@@ -110,5 +127,24 @@ mod tests {
             assert!(!only_json(&accept(text)), "{text}");
         }
         assert!(!only_json(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_most_wanted_language_that_is_spoken_counts() {
+        for (text, expected) in [
+            ("de-AT,de;q=0.9,en;q=0.8", Some("de-AT")),
+            ("fr-CH, fr;q=0.9, en;q=0.8, de;q=0.7, *;q=0.5", Some("en")),
+            ("en;q=0.2, DE;q=0.3", Some("de")),
+            ("fr", Some("fr")),
+            ("de;q=0, en", Some("en")),
+            ("*", None),
+            ("de_DE;;q=x", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_LANGUAGE, text.parse().unwrap());
+            let found = language(&headers, |locale| ["en", "de"].contains(&locale.lookup_range().last().unwrap()));
+            assert_eq!(found.as_ref().map(Locale::as_str), expected, "{text}");
+        }
+        assert_eq!(language(&HeaderMap::new(), |_| true), None);
     }
 }

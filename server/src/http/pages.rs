@@ -4,6 +4,7 @@ use axum::response::Response;
 use http::header::CONTENT_SECURITY_POLICY;
 use http::{HeaderValue, StatusCode};
 use jiff::fmt::temporal::DateTimePrinter;
+use portcullis_core::model::locale::Locale;
 use serde_json::Value;
 
 use crate::http::app::App;
@@ -18,8 +19,14 @@ pub const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; for
 ///
 /// # Errors
 /// `internal` if the template fails: an operator's own template may.
-pub fn page(app: &App, status: StatusCode, template: &str, context: Value) -> Result<Response, Problem> {
-    let html = app.renderer.render_page(template, context).map_err(|error| {
+pub fn page(
+    app: &App,
+    status: StatusCode,
+    template: &str,
+    locale: &Locale,
+    context: Value,
+) -> Result<Response, Problem> {
+    let html = app.renderer.render_page(template, locale, context).map_err(|error| {
         tracing::error!(template, "a page could not be rendered: {error}");
         Problem::unavailable()
     })?;

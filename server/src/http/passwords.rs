@@ -1,7 +1,8 @@
 //! Passwords: forgotten, reset, changed.
 
 use http::StatusCode;
-use portcullis_core::model::code::Code;
+use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::locale::Locale;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::{Value, json};
 
@@ -52,8 +53,8 @@ pub async fn reset_form(context: RealmContext, input: Input) -> HandlerResult {
     let token = query.required_secret("token");
     query.finish_ignoring_unknown()?;
     match context.service().passwords().preview_reset(&context.realm, token.expose()).await {
-        Ok(()) => form(&context, StatusCode::OK, token.expose(), &[]),
-        Err(AuthError::InvalidToken) => failed(&context),
+        Ok(locale) => form(&context, StatusCode::OK, &locale, token.expose(), &[]),
+        Err(AuthError::InvalidToken) => failed(&context, &context.client.locale),
         Err(error) => Err(error.into()),
     }
 }
@@ -73,24 +74,25 @@ pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
     let mut fields = input.query()?.merge(input.body(Accepts::JsonOrForm)?)?;
     let (token, password) = (fields.required_secret("token"), fields.required_secret("password"));
     fields.finish()?;
-    let outcome = context
-        .service()
-        .passwords()
-        .reset_password(&context.realm, token.expose(), password.expose(), &context.client)
-        .await;
+    let passwords = context.service().passwords();
+    // the language of the page, before the link is used
+    let preview = passwords.preview_reset(&context.realm, token.expose()).await;
+    let outcome = passwords.reset_password(&context.realm, token.expose(), password.expose(), &context.client).await;
     if !prefers_page(&input.headers) {
         outcome?;
         return Ok(json(StatusCode::OK, &json!({"message": "Password reset successfully"})));
     }
+    let locale = preview.unwrap_or_else(|_| context.client.locale.clone());
     match outcome {
         Ok(()) => {
             let values = json!({"app_name": context.service().policy.app_name});
-            page(&context.app, StatusCode::OK, "reset_success.html", values)
+            page(&context.app, StatusCode::OK, "reset_success.html", &locale, values)
         }
-        Err(AuthError::InvalidToken) => failed(&context),
+        Err(AuthError::InvalidToken) => failed(&context, &locale),
         Err(AuthError::Invalid(violations)) => {
-            let messages: Vec<String> = violations.into_iter().map(|violation| violation.message).collect();
-            form(&context, StatusCode::UNPROCESSABLE_ENTITY, token.expose(), &messages)
+            let in_words = |violation: &Violation| context.app.renderer.message(&locale, violation);
+            let messages: Vec<String> = violations.iter().map(in_words).collect();
+            form(&context, StatusCode::UNPROCESSABLE_ENTITY, &locale, token.expose(), &messages)
         }
         Err(error) => Err(error.into()),
     }
@@ -121,7 +123,13 @@ pub async fn change(
     Ok(cookie.respond(if in_cookie { TokenDelivery::Cookie } else { TokenDelivery::Body }, &pair))
 }
 
-fn form(context: &RealmContext, status: StatusCode, token: &str, messages: &[String]) -> HandlerResult {
+fn form(
+    context: &RealmContext,
+    status: StatusCode,
+    locale: &Locale,
+    token: &str,
+    messages: &[String],
+) -> HandlerResult {
     let policy = &context.service().policy;
     let errors: Vec<_> = messages.iter().map(|message| json!({"message": message})).collect();
     let values = json!({
@@ -131,10 +139,10 @@ fn form(context: &RealmContext, status: StatusCode, token: &str, messages: &[Str
         "min_length": policy.passwords.min_length,
         "errors": errors,
     });
-    page(&context.app, status, "reset.html", values)
+    page(&context.app, status, "reset.html", locale, values)
 }
 
-fn failed(context: &RealmContext) -> HandlerResult {
+fn failed(context: &RealmContext, locale: &Locale) -> HandlerResult {
     let values = json!({"app_name": context.service().policy.app_name});
-    page(&context.app, StatusCode::BAD_REQUEST, "reset_failed.html", values)
+    page(&context.app, StatusCode::BAD_REQUEST, "reset_failed.html", locale, values)
 }

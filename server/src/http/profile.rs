@@ -35,13 +35,13 @@ const INPUT: &[&str] = &["first_name", "last_name", "email", "phone", "country_c
 pub fn schemas() -> Value {
     json!({
         "ProfileChanges": schemas::object(&[], json!({
-            "first_name": schemas::first_name(), "last_name": schemas::last_name(), "email": schemas::email(), "phone": schemas::phone(), "country_code": schemas::country_code(),
+            "first_name": schemas::first_name(), "last_name": schemas::last_name(), "email": schemas::email(), "phone": schemas::phone(), "country_code": schemas::country_code(), "locale": schemas::text("BCP 47: the language of mails, SMS and pages."),
             "password": schemas::known_password("For a new e-mail or phone, instead of a recent login."),
         })),
-        "Profile": schemas::object(&[&["id", "country", "is_email_verified", "is_phone_verified", "mfa", "created_at", "updated_at"], INPUT].concat(), json!({
+        "Profile": schemas::object(&[&["id", "country", "is_email_verified", "is_phone_verified", "mfa", "created_at", "updated_at", "locale"], INPUT].concat(), json!({
             "id": schemas::id("usr"), "first_name": schemas::text("As given."), "last_name": schemas::text("As given."), "email": schemas::text("As typed."),
             "pending_email": schemas::text("A new address that waits for its link."), "phone": schemas::text("E.164."), "country_code": schemas::text("As given."),
-            "country": schemas::text("ISO 3166-1 alpha-2, derived."), "is_email_verified": {"type": "boolean"}, "is_phone_verified": {"type": "boolean"},
+            "country": schemas::text("ISO 3166-1 alpha-2, derived."), "locale": schemas::text("BCP 47."), "is_email_verified": {"type": "boolean"}, "is_phone_verified": {"type": "boolean"},
             "mfa": {"$ref": "#/components/schemas/Factors"}, "created_at": schemas::time(), "updated_at": schemas::time(),
         })),
     })
@@ -94,8 +94,8 @@ pub static UPDATE: Operation = Operation::new(
 
 pub async fn update(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
-    let [first_name, last_name, email, phone, country_code] =
-        ["first_name", "last_name", "email", "phone", "country_code"].map(|name| fields.text(name));
+    let [first_name, last_name, email, phone, country_code, locale] =
+        ["first_name", "last_name", "email", "phone", "country_code", "locale"].map(|name| fields.text(name));
     let password = fields.secret("password");
     let changes = ProfileChanges {
         first_name: first_name.as_deref(),
@@ -103,6 +103,7 @@ pub async fn update(context: RealmContext, Authenticated(caller): Authenticated,
         email: email.as_deref(),
         phone: phone.as_deref(),
         country_code: country_code.as_deref(),
+        locale: locale.as_deref(),
     };
     let user = &caller.user;
     let current = context.service().profile_tag(&user.realm, &user.id, user.version);
@@ -150,6 +151,7 @@ pub struct ProfileResponse<'a> {
     phone: &'a str,
     country_code: String,
     country: &'a str,
+    locale: &'a str,
     is_email_verified: bool,
     is_phone_verified: bool,
     mfa: Value,
@@ -170,6 +172,7 @@ impl<'a> ProfileResponse<'a> {
             phone: profile.phone.as_str(),
             country_code: profile.country_code.to_string(),
             country: profile.country.as_str(),
+            locale: profile.locale.as_str(),
             is_email_verified: true,
             is_phone_verified: profile.phone_verified,
             mfa: factors_json(profile.factors),

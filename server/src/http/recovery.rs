@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::locale::Locale;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::recovery::undo::{UndoPreview, Undone};
 use portcullis_core::use_cases::shared::errors::AuthError;
@@ -45,12 +46,14 @@ pub async fn undo_page(context: RealmContext, input: Input) -> HandlerResult {
     query.finish_ignoring_unknown()?;
     let wants_page = prefers_page(&input.headers);
     match context.service().recovery().preview_undo(&context.realm, token.expose()).await {
-        Ok(preview) if wants_page => form(&context, StatusCode::OK, token.expose(), preview),
+        Ok(preview) if wants_page => form(&context, StatusCode::OK, token.expose(), &preview),
         Ok(preview) => {
             let body = json!({"change": preview.change.as_str(), "changed_at": rfc3339(preview.at)});
             Ok(json(StatusCode::OK, &body))
         }
-        Err(AuthError::InvalidToken) if wants_page => result(&context, StatusCode::BAD_REQUEST, "undo_failed.html"),
+        Err(AuthError::InvalidToken) if wants_page => {
+            result(&context, StatusCode::BAD_REQUEST, &context.client.locale, "undo_failed.html")
+        }
         Err(error) => Err(error.into()),
     }
 }
@@ -76,18 +79,23 @@ pub async fn undo(context: RealmContext, input: Input) -> HandlerResult {
     }
     fields.finish()?;
     let recovery = context.service().recovery();
+    // the language of the page, before the link is used
+    let preview = recovery.preview_undo(&context.realm, token.expose()).await;
+    let locale = preview.map_or_else(|_| context.client.locale.clone(), |preview| preview.locale);
     let outcome = recovery
         .undo(&context.realm, token.expose(), password.as_ref().map(SecretString::expose), &context.client)
         .await;
     let wants_page = prefers_page(&input.headers);
     match outcome {
         Ok(undone) if !wants_page => Ok(json(StatusCode::OK, &undone_json(&context, undone))),
-        Ok(Undone::Restored) => result(&context, StatusCode::OK, "undo_restored.html"),
-        Ok(Undone::Disabled) => result(&context, StatusCode::OK, "undo_disabled.html"),
-        Err(AuthError::InvalidToken) if wants_page => result(&context, StatusCode::BAD_REQUEST, "undo_failed.html"),
+        Ok(Undone::Restored) => result(&context, StatusCode::OK, &locale, "undo_restored.html"),
+        Ok(Undone::Disabled) => result(&context, StatusCode::OK, &locale, "undo_disabled.html"),
+        Err(AuthError::InvalidToken) if wants_page => {
+            result(&context, StatusCode::BAD_REQUEST, &locale, "undo_failed.html")
+        }
         Err(AuthError::WrongPassword) if wants_page => {
             match recovery.preview_undo(&context.realm, token.expose()).await {
-                Ok(preview) => form(&context, StatusCode::FORBIDDEN, token.expose(), preview),
+                Ok(preview) => form(&context, StatusCode::FORBIDDEN, token.expose(), &preview),
                 Err(_) => Err(Problem::from(AuthError::WrongPassword)),
             }
         }
@@ -109,7 +117,7 @@ fn undone_json(context: &RealmContext, undone: Undone) -> Value {
     }
 }
 
-fn form(context: &RealmContext, status: StatusCode, token: &str, preview: UndoPreview) -> HandlerResult {
+fn form(context: &RealmContext, status: StatusCode, token: &str, preview: &UndoPreview) -> HandlerResult {
     let values = json!({
         "app_name": context.service().policy.app_name,
         "action": format!("{}/{}/undo", context.app.path_prefix, context.realm),
@@ -118,9 +126,9 @@ fn form(context: &RealmContext, status: StatusCode, token: &str, preview: UndoPr
         "at": human_time(preview.at),
         "wrong": status != StatusCode::OK,
     });
-    page(&context.app, status, "undo.html", values)
+    page(&context.app, status, "undo.html", &preview.locale, values)
 }
 
-fn result(context: &RealmContext, status: StatusCode, template: &str) -> HandlerResult {
-    page(&context.app, status, template, json!({"app_name": context.service().policy.app_name}))
+fn result(context: &RealmContext, status: StatusCode, locale: &Locale, template: &str) -> HandlerResult {
+    page(&context.app, status, template, locale, json!({"app_name": context.service().policy.app_name}))
 }

@@ -3,9 +3,10 @@
 use axum::response::Response;
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::locale::Locale;
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::model::secret::SecretString;
-use portcullis_core::use_cases::registration::verify_email::{LinkPreview, Verified};
+use portcullis_core::use_cases::registration::verify_email::{LinkEffect, Verified};
 use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::{Value, json};
 
@@ -106,14 +107,14 @@ pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
         return Ok(verified_json(verified));
     }
     let preview = match service.registrations().preview_link(realm, token.expose()).await {
-        Err(AuthError::InvalidToken) => return failed(&context),
+        Err(AuthError::InvalidToken) => return failed(&context, &context.client.locale),
         other => other?,
     };
-    let (template, first_name, at, needs_password) = match preview {
-        LinkPreview::Registration { first_name, at, needs_password } => {
+    let (template, first_name, at, needs_password) = match preview.effect {
+        LinkEffect::Registration { first_name, at, needs_password } => {
             ("verify_button.html", first_name, at, needs_password)
         }
-        LinkPreview::EmailChange { first_name, at } => ("email_change_button.html", first_name, at, false),
+        LinkEffect::EmailChange { first_name, at } => ("email_change_button.html", first_name, at, false),
     };
     let values = json!({
         "app_name": service.policy.app_name,
@@ -123,7 +124,7 @@ pub async fn verify_page(context: RealmContext, input: Input) -> HandlerResult {
         "action": format!("{}/{realm}/verify", context.app.path_prefix),
         "token": token.expose(),
     });
-    page(&context.app, StatusCode::OK, template, values)
+    page(&context.app, StatusCode::OK, template, &preview.locale, values)
 }
 
 pub static VERIFY: Operation = Operation::new(
@@ -143,17 +144,30 @@ pub static VERIFY: Operation = Operation::new(
 /// `POST /verify`: the button of the page, or the code of the mail.
 pub async fn verify(context: RealmContext, input: Input) -> HandlerResult {
     let fields = input.query_or_body(Accepts::JsonOrForm)?;
-    let wants_page = prefers_page(&input.headers);
-    match verify_fields(&context, fields).await {
-        Ok(Outcome::Rejected) => rejected(&context, wants_page),
-        Ok(Outcome::Verified(verified)) if !wants_page => Ok(verified_json(verified)),
-        Ok(Outcome::Verified(_)) => {
-            let values = json!({"app_name": context.service().policy.app_name});
-            page(&context.app, StatusCode::OK, "email_verified.html", values)
-        }
-        Err(problem) if wants_page && problem.status == StatusCode::BAD_REQUEST => failed(&context),
+    if !prefers_page(&input.headers) {
+        return Ok(match verify_fields(&context, fields).await? {
+            Outcome::Rejected => json(StatusCode::OK, &json!({"message": "Registration rejected"})),
+            Outcome::Verified(verified) => verified_json(verified),
+        });
+    }
+    let locale = reader_of(&context, &fields).await;
+    let outcome = verify_fields(&context, fields).await;
+    let values = json!({"app_name": context.service().policy.app_name});
+    match outcome {
+        Ok(Outcome::Rejected) => page(&context.app, StatusCode::OK, "registration_rejected.html", &locale, values),
+        Ok(Outcome::Verified(_)) => page(&context.app, StatusCode::OK, "email_verified.html", &locale, values),
+        Err(problem) if problem.status == StatusCode::BAD_REQUEST => failed(&context, &locale),
         Err(problem) => Err(problem),
     }
+}
+
+/// The language of the page that answers a link: that of the account or registration, before the link is used.
+async fn reader_of(context: &RealmContext, fields: &FormFields) -> Locale {
+    let preview = match fields.peek_secret("token") {
+        Some(token) => context.service().registrations().preview_link(&context.realm, token.expose()).await.ok(),
+        None => None,
+    };
+    preview.map_or_else(|| context.client.locale.clone(), |preview| preview.locale)
 }
 
 enum Outcome {
@@ -206,15 +220,7 @@ fn verified_json(verified: Verified) -> Response {
     json(StatusCode::OK, &json!({"message": message, "id": id.to_string()}))
 }
 
-fn rejected(context: &RealmContext, wants_page: bool) -> HandlerResult {
-    if !wants_page {
-        return Ok(json(StatusCode::OK, &json!({"message": "Registration rejected"})));
-    }
+fn failed(context: &RealmContext, locale: &Locale) -> HandlerResult {
     let values = json!({"app_name": context.service().policy.app_name});
-    page(&context.app, StatusCode::OK, "registration_rejected.html", values)
-}
-
-fn failed(context: &RealmContext) -> HandlerResult {
-    let values = json!({"app_name": context.service().policy.app_name});
-    page(&context.app, StatusCode::BAD_REQUEST, "email_verified_failed.html", values)
+    page(&context.app, StatusCode::BAD_REQUEST, "email_verified_failed.html", locale, values)
 }

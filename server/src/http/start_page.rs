@@ -13,6 +13,7 @@ use crate::http::openapi::operation::{Operation, page_or};
 use crate::http::openapi::schemas;
 use crate::http::pages::page;
 use crate::http::response::json;
+use portcullis_core::model::locale::Locale;
 
 /// A sentence about the server.
 const DESCRIPTION: &str = "Portcullis registers people, verifies their addresses and logs them in.";
@@ -59,5 +60,5 @@ pub async fn start(State(app): State<Arc<App>>, headers: HeaderMap) -> HandlerRe
         return Ok(json(StatusCode::OK, &body));
     }
     body.insert("app_name".to_owned(), json!(app.service.policy.app_name));
-    page(&app, StatusCode::OK, "start.html", Value::Object(body))
+    page(&app, StatusCode::OK, "start.html", &Locale::default(), Value::Object(body))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::IntoResponse as _;
-use http::StatusCode;
 use http::header::LOCATION;
+use http::{HeaderMap, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
 use serde_json::{Value, json};
@@ -63,12 +63,12 @@ pub static CHANGE_PASSWORD: Operation = Operation::new(
 );
 
 /// `GET /.well-known/change-password`.
-pub async fn change_password(State(app): State<Arc<App>>) -> HandlerResult {
+pub async fn change_password(State(app): State<Arc<App>>, headers: HeaderMap) -> HandlerResult {
     if let Some(url) = &app.app_url {
         return Ok((StatusCode::SEE_OTHER, [(LOCATION, url.as_str())]).into_response());
     }
     let values = json!({"app_name": app.service.policy.app_name});
-    page(&app, StatusCode::OK, "change_password.html", values)
+    page(&app, StatusCode::OK, "change_password.html", &app.locale(&headers), values)
 }
 
 pub static METADATA: Operation = Operation::new(

@@ -25,7 +25,7 @@ use portcullis_core::service::{AuthService, Ports};
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::login::log_in::LoggedIn;
-use portcullis_core::use_cases::registration::verify_email::{LinkPreview, Verified};
+use portcullis_core::use_cases::registration::verify_email::{LinkEffect, LinkPreview, Verified};
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
@@ -85,9 +85,10 @@ impl ServiceDriver {
         let (None, Some(token), Some(population)) = (&message.name, &message.token, message.realm) else { return };
         let preview = self.service.registrations().preview_link(&realm(population.name()), token).await;
         message.name = match preview {
-            Ok(LinkPreview::Registration { first_name, .. } | LinkPreview::EmailChange { first_name, .. }) => {
-                Some(first_name.as_str().to_owned())
-            }
+            Ok(LinkPreview {
+                effect: LinkEffect::Registration { first_name, .. } | LinkEffect::EmailChange { first_name, .. },
+                ..
+            }) => Some(first_name.as_str().to_owned()),
             Err(_) => None,
         };
     }

@@ -6,6 +6,7 @@ use super::{Case, Outcome, Setup};
 use crate::fakes::randomness::SeededRandomness;
 use crate::samples::{NOW, email, job_id, name, realm, user_id};
 use portcullis_core::model::factor::FactorMethod;
+use portcullis_core::model::locale::Locale;
 use portcullis_core::model::message::{EmailMessage, OperatorAction, UndoLink};
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::realm::Realm;
@@ -67,7 +68,7 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
 }
 
 fn envelope(realm: &Realm, n: u64) -> Envelope {
-    Envelope { realm: realm.clone(), subject: user_id(n), job: job_id(n), part: 0 }
+    Envelope { realm: realm.clone(), subject: user_id(n), job: job_id(n), part: 0, locale: Locale::default() }
 }
 
 async fn takes_every_message(mailer: &Mail) -> Outcome {

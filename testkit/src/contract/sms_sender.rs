@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Case, Outcome, Setup};
 use crate::fakes::randomness::SeededRandomness;
 use crate::samples::{job_id, phone, realm, user_id};
+use portcullis_core::model::locale::Locale;
 use portcullis_core::model::message::{Channel, SmsMessage};
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::ports::mailer::Envelope;
@@ -23,7 +24,8 @@ async fn send(sms_sender: &Texts, channel: Channel, for_login: bool, part: u32) 
     let randomness = SeededRandomness::new(1);
     let code = TypedCode::digits(|bytes| randomness.fill(bytes));
     let message = SmsMessage { for_login, code, expires_in: Duration::from_mins(5) };
-    let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part };
+    let envelope =
+        Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part, locale: Locale::default() };
     sms_sender.send(&envelope, &phone("+12025550123", "US"), channel, &message).await?;
     Ok(())
 }

@@ -101,11 +101,13 @@ mod tests {
     use crate::race::block_on;
     use crate::samples::{email, job_id, phone, realm, user_id};
     use crate::world::TestWorld;
+    use portcullis_core::model::locale::Locale;
     use portcullis_core::model::message::{Channel, SmsMessage};
     use portcullis_core::ports::sms_sender::SmsSender as _;
 
     fn send(outbox: &MailOutbox, message: &EmailMessage) -> Result<(), SendError> {
-        let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0 };
+        let envelope =
+            Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0, locale: Locale::default() };
         block_on(outbox.send(&envelope, &email("ada@example.com"), message))
     }
 
@@ -147,7 +149,8 @@ mod tests {
         assert!(matches!(send(&world.mailer, message), Err(SendError::Later(_))));
         assert_eq!(world.mailer.sent().len(), 1, "sent, and the answer lost");
         assert!(send(&world.mailer, message).is_ok());
-        let envelope = Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0 };
+        let envelope =
+            Envelope { realm: realm("User1"), subject: user_id(1), job: job_id(1), part: 0, locale: Locale::default() };
         let text = SmsMessage {
             for_login: false,
             code: TypedCode::parse_digits("123456").unwrap(),

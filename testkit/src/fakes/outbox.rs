@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
 use portcullis_core::model::ids::{JobId, UserId};
+use portcullis_core::model::locale::Locale;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, SendError};
 
@@ -19,6 +20,8 @@ pub struct Sent<M> {
     pub job: JobId,
     /// Which message of that job.
     pub part: u32,
+    /// The language of the message.
+    pub locale: Locale,
     /// The address or number.
     pub to: String,
     /// The content.
@@ -124,8 +127,8 @@ impl<M: Clone> Outbox<M> {
         inside.tries += 1;
         let refusal = inside.refusals.pop_front();
         if matches!(refusal, None | Some(Refusal::LostReply)) {
-            let Envelope { realm, subject, job, part } = envelope.clone();
-            inside.sent.push(Sent { realm, subject, job, part, to: to.to_owned(), message });
+            let Envelope { realm, subject, job, part, locale } = envelope.clone();
+            inside.sent.push(Sent { realm, subject, job, part, locale, to: to.to_owned(), message });
         }
         match refusal {
             None => Ok(()),

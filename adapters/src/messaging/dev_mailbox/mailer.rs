@@ -14,7 +14,7 @@ use crate::messaging::email::render;
 impl Mailer for DevMailbox {
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
         let parts = &self.parts;
-        let mail = render(&parts.renderer, &parts.links, &envelope.realm, message)?;
+        let mail = render(&parts.renderer, &parts.links, envelope, message)?;
         let entry = MailboxEntry {
             channel: "email".to_owned(),
             to: to.as_str().to_owned(),

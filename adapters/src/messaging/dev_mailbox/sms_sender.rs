@@ -24,7 +24,7 @@ impl SmsSender for DevMailbox {
         if !parts.shown {
             return Err(SendError::Never("no SMS provider is set (TWILIO_SID)".to_owned()));
         }
-        let worded = render(&parts.renderer, &parts.links, channel, message)?;
+        let worded = render(&parts.renderer, &parts.links, &envelope.locale, channel, message)?;
         let entry = MailboxEntry {
             channel: channel.as_str().to_owned(),
             to: to.as_str().to_owned(),

@@ -1,19 +1,28 @@
-//! Reads an operator's folder of templates. Every file must have the name of a built-in template: another file would
-//! have no effect, so it is a mistake.
+//! Reads an operator's folder of templates. Every file must have the name of a built-in template, perhaps below the tag of
+//! a language (`fr/emails/otp.txt`), or be the catalogue of a language: another file would have no effect, so it is a
+//! mistake.
 
 use std::fs;
 use std::path::Path;
 
-use crate::messaging::templates::builtin::TEMPLATES;
+use portcullis_core::model::locale::Locale;
 
-/// `emails/<message>/<file>` is as deep as it gets; a loop of links ends here too.
-const DEPTH: usize = 3;
+use crate::messaging::templates::builtin::TEMPLATES;
+use crate::messaging::templates::catalogue::Catalogue;
+
+/// `<language>/emails/<message>/<file>` is as deep as it gets; a loop of links ends here too.
+const DEPTH: usize = 4;
+
+/// The name of a catalogue.
+const CATALOGUE: &str = "messages.json";
 
 /// The contents of a template folder.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Name and source of every template.
     pub templates: Vec<(String, String)>,
+    /// Language and catalogue.
+    pub catalogues: Vec<(String, Catalogue)>,
     /// Everything that is wrong, with the file and the fix.
     pub problems: Vec<String>,
 }
@@ -42,15 +51,38 @@ fn walk(dir: &Path, prefix: &str, depth: usize, found: &mut Found) {
         // Follows links: a mounted configuration is made of them.
         if path.is_dir() && depth > 1 {
             walk(&path, &format!("{name}/"), depth - 1, found);
-        } else if TEMPLATES.iter().any(|(known, _)| *known == name) {
+        } else if is_template(&name) || is_catalogue(&name) {
             match fs::read_to_string(&path) {
-                Ok(source) => found.templates.push((name, source)),
+                Ok(source) if is_template(&name) => found.templates.push((name, source)),
+                Ok(source) => match serde_json::from_str(&source) {
+                    Ok(catalogue) => found.catalogues.push((language_of(&name).to_owned(), catalogue)),
+                    Err(error) => found.problems.push(format!("{} is no catalogue: {error}", path.display())),
+                },
                 Err(error) => found.problems.push(format!("{} cannot be read: {error}", path.display())),
             }
         } else {
             found.problems.push(unknown(&path, &name));
         }
     }
+}
+
+/// The language that a name begins with; English for a name without one.
+fn language_of(name: &str) -> &str {
+    let first = name.split('/').next().unwrap_or_default();
+    let usual = Locale::parse(first).is_some_and(|locale| locale.as_str() == first);
+    if usual && !["emails", "pages", "texts"].contains(&first) { first } else { "en" }
+}
+
+fn without_language(name: &str) -> &str {
+    name.strip_prefix(language_of(name)).and_then(|rest| rest.strip_prefix('/')).unwrap_or(name)
+}
+
+fn is_template(name: &str) -> bool {
+    TEMPLATES.iter().any(|(known, _)| *known == without_language(name))
+}
+
+fn is_catalogue(name: &str) -> bool {
+    without_language(name) == CATALOGUE
 }
 
 fn unknown(path: &Path, name: &str) -> String {

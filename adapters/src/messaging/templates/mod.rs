@@ -1,18 +1,25 @@
 //! The templates of e-mails, SMS and pages. The built-in ones are part of the binary; a file of the same name in the
-//! operator's folder replaces one. Reads that folder once, at the start.
+//! operator's folder replaces one. Those of a language other than English are below its tag (`de/pages/reset.html`), with
+//! its catalogue. Reads the folder once, at the start.
 
 mod builtin;
+mod catalogue;
 mod folder;
 mod samples;
 mod style_hashes;
 mod template_values;
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
+use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::locale::Locale;
 use serde_json::Value;
 
+use catalogue::Catalogue;
 pub use samples::{Kind, Sample, samples};
 pub use style_hashes::style_hashes;
 
@@ -47,6 +54,8 @@ pub struct RenderedEmail {
 #[derive(Debug)]
 pub struct Renderer {
     environment: Environment<'static>,
+    /// By language.
+    catalogues: BTreeMap<String, Catalogue>,
 }
 
 impl Renderer {
@@ -57,7 +66,12 @@ impl Renderer {
     /// [`TemplateError::Folder`] with everything that is wrong with the folder; [`TemplateError::Render`] for a
     /// built-in template that does not parse, which the tests rule out.
     pub fn new(dir: Option<&Path>) -> Result<Self, TemplateError> {
-        let mut renderer = Self { environment: environment()? };
+        let mut renderer = Self { environment: environment()?, catalogues: BTreeMap::new() };
+        for (language, source) in builtin::CATALOGUES {
+            let catalogue = serde_json::from_str(source);
+            let catalogue = catalogue.map_err(|error| TemplateError::Folder(vec![format!("{language}: {error}")]))?;
+            renderer.catalogues.insert((*language).to_owned(), catalogue);
+        }
         for (name, source) in builtin::TEMPLATES {
             let added = renderer.environment.add_template(name, source);
             added.map_err(|source| TemplateError::Render { name: (*name).to_owned(), source })?;
@@ -82,19 +96,64 @@ impl Renderer {
                 found.problems.push(format!("{error}"));
             }
         }
+        for (language, catalogue) in found.catalogues {
+            self.catalogues.entry(language).or_default().extend(catalogue);
+        }
         if found.problems.is_empty() {
-            found.problems = samples().iter().filter_map(|sample| self.try_sample(sample).err()).collect();
+            let languages: Vec<&str> = self.languages().collect();
+            let this = &*self;
+            let tried =
+                |language| samples().into_iter().filter_map(move |sample| this.try_sample(&sample, language).err());
+            found.problems = languages.into_iter().flat_map(tried).collect();
             found.problems.dedup();
         }
         if found.problems.is_empty() { Ok(()) } else { Err(TemplateError::Folder(found.problems)) }
     }
 
-    fn try_sample(&self, sample: &Sample) -> Result<(), String> {
+    /// The languages that have a catalogue, by their tags.
+    pub fn languages(&self) -> impl Iterator<Item = &str> {
+        self.catalogues.keys().map(String::as_str)
+    }
+
+    /// Whether there are texts in a language, or in the one that it is a variety of.
+    #[must_use]
+    pub fn speaks(&self, locale: &Locale) -> bool {
+        locale.lookup_range().any(|language| self.catalogues.contains_key(language))
+    }
+
+    /// A duration for people: `24 hours`.
+    #[must_use]
+    pub fn duration(&self, locale: &Locale, duration: Duration) -> String {
+        self.look_up(locale, |catalogue| catalogue.duration(duration)).unwrap_or_default()
+    }
+
+    /// The message of a violation, in a language.
+    #[must_use]
+    pub fn message(&self, locale: &Locale, violation: &Violation) -> String {
+        let catalogue = locale.lookup_range().find_map(|language| self.catalogues.get(language));
+        let english = &violation.message;
+        catalogue.map_or_else(|| english.clone(), |catalogue| catalogue.message(violation.code, english))
+    }
+
+    /// The sentence of a code, in a language.
+    #[must_use]
+    pub fn title(&self, locale: &Locale, code: Code) -> String {
+        self.message(locale, &Violation::new("", code))
+    }
+
+    /// The first answer of the catalogues of a language, its more general forms and English.
+    fn look_up<T>(&self, locale: &Locale, text: impl Fn(&Catalogue) -> Option<T>) -> Option<T> {
+        let languages = locale.lookup_range().chain(["en"]);
+        languages.filter_map(|language| self.catalogues.get(language)).find_map(text)
+    }
+
+    fn try_sample(&self, sample: &Sample, language: &str) -> Result<(), String> {
         let context = sample.context.clone();
+        let locale = Locale::from_stored(language.to_owned());
         let rendered = match sample.kind {
-            Kind::Email => self.render_email(sample.name, context).map(drop),
-            Kind::Text => self.render_text(sample.name, context).map(drop),
-            Kind::Page => self.render_page(sample.name, context).map(drop),
+            Kind::Email => self.render_email(sample.name, &locale, context).map(drop),
+            Kind::Text => self.render_text(sample.name, &locale, context).map(drop),
+            Kind::Page => self.render_page(sample.name, &locale, context).map(drop),
         };
         rendered.map_err(|error| error.to_string())
     }
@@ -103,12 +162,12 @@ impl Renderer {
     ///
     /// # Errors
     /// When there is no such message, a variable is missing, or the template fails.
-    pub fn render_email(&self, message: &str, context: Value) -> Result<RenderedEmail, TemplateError> {
-        let values = template_values::values(context);
+    pub fn render_email(&self, message: &str, locale: &Locale, context: Value) -> Result<RenderedEmail, TemplateError> {
+        let part = |part: &str| format!("emails/{message}/{part}");
         Ok(RenderedEmail {
-            subject: template_values::one_line(&self.render(format!("emails/{message}/subject.txt"), &values)?),
-            text: self.render(format!("emails/{message}/body.txt"), &values)?,
-            html: self.render(format!("emails/{message}/body.html"), &values)?,
+            subject: template_values::one_line(&self.render(&part("subject.txt"), locale, context.clone())?),
+            text: self.render(&part("body.txt"), locale, context.clone())?,
+            html: self.render(&part("body.html"), locale, context)?,
         })
     }
 
@@ -116,9 +175,8 @@ impl Renderer {
     ///
     /// # Errors
     /// When there is no such message, a variable is missing, or the template fails.
-    pub fn render_text(&self, message: &str, context: Value) -> Result<String, TemplateError> {
-        let values = template_values::values(template_values::single_lines(context));
-        let text = self.render(format!("texts/{message}.txt"), &values)?;
+    pub fn render_text(&self, message: &str, locale: &Locale, context: Value) -> Result<String, TemplateError> {
+        let text = self.render(&format!("texts/{message}.txt"), locale, template_values::single_lines(context))?;
         let lines = text.lines().map(template_values::one_line).filter(|line| !line.is_empty());
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
@@ -127,13 +185,38 @@ impl Renderer {
     ///
     /// # Errors
     /// When there is no such page, a variable is missing, or the template fails.
-    pub fn render_page(&self, page: &str, context: Value) -> Result<String, TemplateError> {
-        self.render(format!("pages/{page}"), &template_values::values(context))
+    pub fn render_page(&self, page: &str, locale: &Locale, context: Value) -> Result<String, TemplateError> {
+        self.render(&format!("pages/{page}"), locale, context)
     }
 
-    fn render(&self, name: String, values: &minijinja::Value) -> Result<String, TemplateError> {
-        let rendered = self.environment.get_template(&name).and_then(|template| template.render(values));
+    /// Renders a template of the first language that has it; English has all.
+    fn render(&self, name: &str, locale: &Locale, mut context: Value) -> Result<String, TemplateError> {
+        let own = |language: &str| (language.to_owned(), format!("{language}/{name}"));
+        let localized = locale.lookup_range().take_while(|language| *language != "en").map(own);
+        let (language, name) = localized
+            .into_iter()
+            .find(|(_, name)| self.environment.get_template(name).is_ok())
+            .unwrap_or_else(|| ("en".to_owned(), name.to_owned()));
+        self.add_language(&Locale::from_stored(language), &mut context);
+        let values = template_values::values(context);
+        let rendered = self.environment.get_template(&name).and_then(|template| template.render(&values));
         rendered.map_err(|source| TemplateError::Render { name, source })
+    }
+
+    /// Adds the variables that every template has: `lang`, `dir` and `words`.
+    fn add_language(&self, locale: &Locale, context: &mut Value) {
+        let Some(members) = context.as_object_mut() else { return };
+        let app_name = members.get("app_name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let english = self.catalogues.get("en").into_iter().flat_map(|catalogue| catalogue.words.keys());
+        let word = |key: &String| {
+            let word = self.look_up(locale, |catalogue| catalogue.words.get(key).cloned()).unwrap_or_default();
+            (key.clone(), Value::String(word.replace("{app_name}", &app_name)))
+        };
+        let words: serde_json::Map<String, Value> = english.map(word).collect();
+        let dir = if locale.is_right_to_left() { "rtl" } else { "ltr" };
+        members.insert("lang".to_owned(), locale.as_str().into());
+        members.insert("dir".to_owned(), dir.into());
+        members.insert("words".to_owned(), Value::Object(words));
     }
 }
 

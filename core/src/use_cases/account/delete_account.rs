@@ -77,11 +77,14 @@ impl Accounts<'_> {
     /// The notice of the deletion. Its address is sealed under a separate key, because the key of the account is deleted before.
     fn notice(self, user: &User) -> Result<Job, AuthError> {
         let Ports { cipher, clock, .. } = &self.service.ports;
-        let address = self.service.record_cipher(user)?.email(Field::Email, &user.person.email)?;
+        let account = self.service.record_cipher(user)?;
+        let address = account.email(Field::Email, &user.person.email)?;
+        // the language goes with it; no address has a line break
+        let address = format!("{}\n{}", address.as_str(), account.locale(&user.person)?.as_str());
         let mut job = self.service.job(&user.realm, Task::Welcome(user.id));
         let place = |field| AadContext { realm: &user.realm, record: job.id.as_bytes(), field };
         let (open, key) = cipher.new_key(place(Field::Key))?;
-        let address = cipher.seal(&open, place(Field::Email), address.as_str().as_bytes())?;
+        let address = cipher.seal(&open, place(Field::Email), address.as_bytes())?;
         job.task = Task::AccountDeleted { user: user.id, at: clock.now(), key, address };
         Ok(job)
     }

@@ -6,6 +6,7 @@ use crate::model::country::CountryCode;
 use crate::model::email::Email;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
+use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::one_time_token::Purpose;
 use crate::model::phone::{Phone, can_be_number};
@@ -36,6 +37,8 @@ pub struct ProfileChanges<'a> {
     pub phone: Option<&'a str>,
     /// `US` or `+1`.
     pub country_code: Option<&'a str>,
+    /// BCP 47.
+    pub locale: Option<&'a str>,
 }
 
 /// The same, parsed.
@@ -44,6 +47,7 @@ struct Parsed {
     last_name: Option<PersonName>,
     email: Option<Email>,
     phone: Option<(Phone, CountryCode)>,
+    locale: Option<Locale>,
 }
 
 impl Accounts<'_> {
@@ -127,9 +131,12 @@ impl Accounts<'_> {
             violations.push(Violation::new("phone", Code::PhoneInvalid));
         }
         violations.extend(code.err().into_iter().flatten());
+        let locale = changes.locale.map(|text| Locale::parse(text).ok_or(Code::ValueInvalid)).transpose();
+        violations.extend(locale.as_ref().err().map(|code| Violation::new("locale", *code)));
+        let locale = locale.ok().flatten();
         match (first_name, last_name, email, phone) {
             (Ok(first_name), Ok(last_name), Ok(email), Ok(phone)) if violations.is_empty() => {
-                Ok(Parsed { first_name, last_name, email, phone })
+                Ok(Parsed { first_name, last_name, email, phone, locale })
             }
             _ => Err(AuthError::Invalid(violations)),
         }
@@ -157,6 +164,9 @@ impl Accounts<'_> {
                 next.person.country_code = opener.seal(Field::CountryCode, &code.to_string())?;
                 next.person.country = opener.seal(Field::Country, phone.country().as_str())?;
             }
+        }
+        if let Some(locale) = parsed.locale.as_ref().filter(|locale| **locale != profile.locale) {
+            next.person.locale = Some(opener.seal(Field::Locale, locale.as_str())?);
         }
         match &parsed.email {
             // the address it has already: whatever waits is off

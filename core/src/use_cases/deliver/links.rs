@@ -73,7 +73,8 @@ impl Deliveries<'_> {
         let opener = self.service.record_cipher(&user)?;
         let to = opener.email(Field::PendingEmail, &pending.email)?;
         let message = EmailMessage::ConfirmEmailChange { token, expires_in };
-        mailer.send(&envelope_of_try(job, user.id), &to, &message).await?;
+        let locale = opener.locale(&user.person)?;
+        mailer.send(&envelope_of_try(job, user.id, locale), &to, &message).await?;
         self.service.record(realm, EventKind::MessageSent, Some(user.id), None);
         Ok(())
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::model::event::EventKind;
 use crate::model::ids::{JobId, UserId};
 use crate::model::job::{Job, MAX_ATTEMPTS, Task, backoff};
+use crate::model::locale::Locale;
 use crate::model::message::EmailMessage;
 use crate::model::sealed::Field;
 use crate::model::user::User;
@@ -172,12 +173,13 @@ impl Deliveries<'_> {
 
     async fn mail_now(self, job: &Job, user: &User, message: EmailMessage) -> Result<(), Failure> {
         let Ports { mailer, .. } = &self.service.ports;
-        let to = self.service.record_cipher(user)?.email(Field::Email, &user.person.email)?;
+        let cipher = self.service.record_cipher(user)?;
+        let (to, locale) = (cipher.email(Field::Email, &user.person.email)?, cipher.locale(&user.person)?);
         let envelope = match &message {
             EmailMessage::ResetPassword { .. }
             | EmailMessage::ResetRequired { .. }
-            | EmailMessage::Invitation { .. } => envelope_of_try(job, user.id),
-            _ => envelope(job, user.id),
+            | EmailMessage::Invitation { .. } => envelope_of_try(job, user.id, locale),
+            _ => envelope(job, user.id, locale),
         };
         mailer.send(&envelope, &to, &message).await?;
         self.service.record(&user.realm, EventKind::MessageSent, Some(user.id), None);
@@ -185,12 +187,12 @@ impl Deliveries<'_> {
     }
 }
 
-fn envelope(job: &Job, subject: UserId) -> Envelope {
-    Envelope { realm: job.realm.clone(), subject, job: job.id, part: 0 }
+fn envelope(job: &Job, subject: UserId, locale: Locale) -> Envelope {
+    Envelope { realm: job.realm.clone(), subject, job: job.id, part: 0, locale }
 }
 
 /// The envelope of a message whose token is created again at every try. Each try is a separate message: a receiver that
 /// drops duplicates must not keep the one whose link is no longer valid.
-fn envelope_of_try(job: &Job, subject: UserId) -> Envelope {
-    Envelope { part: job.attempts, ..envelope(job, subject) }
+fn envelope_of_try(job: &Job, subject: UserId, locale: Locale) -> Envelope {
+    Envelope { part: job.attempts, ..envelope(job, subject, locale) }
 }

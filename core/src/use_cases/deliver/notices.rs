@@ -8,6 +8,7 @@ use crate::model::email::Email;
 use crate::model::event::EventKind;
 use crate::model::ids::{UndoId, UserId};
 use crate::model::job::{Job, Task};
+use crate::model::locale::Locale;
 use crate::model::message::{EmailMessage, UndoLink};
 use crate::model::sealed::{Digest, Field, Sealed, WrappedKey};
 use crate::model::secret::OpaqueToken;
@@ -54,7 +55,8 @@ impl Deliveries<'_> {
         };
         let told_previous = previous_address.is_some_and(|previous| previous == to);
         let message = EmailMessage::EmailChanged { first_name, at, undo: link };
-        mailer.send(&envelope_of_try(job, user.id), &to, &message).await?;
+        let locale = opener.locale(&user.person)?;
+        mailer.send(&envelope_of_try(job, user.id, locale), &to, &message).await?;
         self.service.record(&job.realm, EventKind::MessageSent, Some(user.id), None);
         if !told_previous {
             return Ok(());
@@ -72,7 +74,8 @@ impl Deliveries<'_> {
     pub(super) async fn deliver_notice(self, job: &Job, id: &UserId, undo: Option<&UndoId>) -> Result<(), Failure> {
         let Ports { users, mailer, .. } = &self.service.ports;
         let Some(user) = users.find(&job.realm, id).await? else { return Ok(()) };
-        let first_name = self.service.record_cipher(&user)?.first_name(&user.person)?;
+        let cipher = self.service.record_cipher(&user)?;
+        let (first_name, locale) = (cipher.first_name(&user.person)?, cipher.locale(&user.person)?);
         let notice = |undo: Option<UndoLink>| {
             let first_name = first_name.clone();
             match job.task {
@@ -96,7 +99,7 @@ impl Deliveries<'_> {
         // a warning is never held back by a quota: it is what an owner has against a thief
         match self.new_undo_link(job, &user, undo).await? {
             Some(Undoable { to, link }) => {
-                mailer.send(&envelope_of_try(job, user.id), &to, &notice(Some(link))).await?;
+                mailer.send(&envelope_of_try(job, user.id, locale.clone()), &to, &notice(Some(link))).await?;
                 self.service.record(&user.realm, EventKind::MessageSent, Some(user.id), None);
             }
             None => self.mail_now(job, &user, notice(None)).await?,
@@ -106,7 +109,7 @@ impl Deliveries<'_> {
         let to = self.service.record_cipher(&user)?.email(Field::PreviousEmail, previous)?;
         // past the numbers of the tries
         let part = u32::MAX;
-        mailer.send(&Envelope { part, ..envelope(job, user.id) }, &to, &notice(None)).await?;
+        mailer.send(&Envelope { part, ..envelope(job, user.id, locale) }, &to, &notice(None)).await?;
         Ok(())
     }
 
@@ -122,10 +125,13 @@ impl Deliveries<'_> {
         if clock.now() >= job.created_at + DELETION_NOTICE_LIFETIME {
             return Ok(());
         }
-        let to = self.service.opener(&job.realm, job.id.as_bytes(), key)?.email(Field::Email, address)?;
+        let sealed = self.service.opener(&job.realm, job.id.as_bytes(), key)?.open(Field::Email, address)?;
+        // jobs of older versions have the address alone
+        let (to, locale) = sealed.split_once('\n').unwrap_or((&sealed, ""));
+        let (to, locale) = (Email::from_stored(to.to_owned()), Locale::parse(locale).unwrap_or_default());
         // under the job's id: copies of messages about the account may be on their way out at this moment
         let subject = UserId::from_bytes(*job.id.as_bytes());
-        mailer.send(&envelope(job, subject), &to, &EmailMessage::AccountDeleted { at }).await?;
+        mailer.send(&envelope(job, subject, locale), &to, &EmailMessage::AccountDeleted { at }).await?;
         self.service.record(&job.realm, EventKind::MessageSent, Some(*id), None);
         Ok(())
     }
@@ -166,7 +172,8 @@ impl Deliveries<'_> {
         }
         let Some(record) = reservation else { return self.mail_now(job, owner, message).await };
         let to = Email::from_stored(self.service.former_state(owner, record)?.email);
-        self.service.ports.mailer.send(&envelope(job, owner.id), &to, &message).await?;
+        let locale = self.service.record_cipher(owner)?.locale(&owner.person)?;
+        self.service.ports.mailer.send(&envelope(job, owner.id, locale), &to, &message).await?;
         self.service.record(&job.realm, EventKind::MessageSent, Some(owner.id), None);
         Ok(())
     }

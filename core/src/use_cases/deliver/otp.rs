@@ -33,7 +33,8 @@ impl Deliveries<'_> {
         if is_repetition || !self.service.sent_to(&user, &waiting)? {
             return Ok(());
         }
-        let phone = self.service.record_cipher(&user)?.phone(&user.person)?;
+        let cipher = self.service.record_cipher(&user)?;
+        let (phone, locale) = (cipher.phone(&user.person)?, cipher.locale(&user.person)?);
         if let Some(refusal) = self.service.check_sms_quota(&user, purpose, &phone, waiting.code.is_some()).await? {
             return Err(Failure::Held(refusal));
         }
@@ -46,7 +47,7 @@ impl Deliveries<'_> {
         }
         let expires_in = waiting.expires_at.since(now);
         let message = SmsMessage { for_login: purpose != Purpose::VerifyPhone, code, expires_in };
-        sms_sender.send(&envelope(job, user.id), &phone, channel, &message).await?;
+        sms_sender.send(&envelope(job, user.id, locale), &phone, channel, &message).await?;
         self.service.record(realm, EventKind::OtpRequested, Some(user.id), None);
         Ok(())
     }

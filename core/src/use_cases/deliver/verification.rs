@@ -60,7 +60,8 @@ impl Deliveries<'_> {
         let opener = self.service.opener(realm, id.as_bytes(), &registration.person.key)?;
         let to = opener.email(Field::Email, &registration.person.email)?;
         let message = EmailMessage::VerifyEmail { token, code, expires_in: expires_at.since(now) };
-        mailer.send(&envelope_of_try(job, id), &to, &message).await?;
+        let locale = opener.locale(&registration.person)?;
+        mailer.send(&envelope_of_try(job, id, locale), &to, &message).await?;
         self.service.record(realm, EventKind::MessageSent, Some(id), None);
         Ok(())
     }

@@ -4,6 +4,7 @@ use crate::model::event::EventKind;
 use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
+use crate::model::locale::Locale;
 use crate::model::realm::Realm;
 use crate::model::registration_form::{ParsedRegistration, RegistrationForm};
 use crate::model::user::User;
@@ -36,7 +37,8 @@ impl Operators<'_> {
         let email_index = self.service.email_index(realm, &email);
         let hash = hasher.hash(password, self.service.registration_salt(realm, &email_index)).await?;
         let (id, now) = (UserId::random(|bytes| randomness.fill(bytes)), clock.now());
-        let person = Person { first_name, last_name, email, phone, country_code };
+        let locale = Locale::default();
+        let person = Person { first_name, last_name, email, phone, country_code, locale };
         let sealed = self.service.seal_person(realm, &id, &person, email_index)?;
         let user = User {
             realm: realm.clone(),

@@ -5,6 +5,7 @@ use crate::model::country::CountryCode;
 use crate::model::email::Email;
 use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
+use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
@@ -63,5 +64,6 @@ fn fake_person(number: u64) -> Option<Person> {
         email: Email::parse(&fake_address(number)).ok()?,
         phone: Phone::parse(&phone, &country_code, PhoneValidation::E164).ok()?,
         country_code,
+        locale: Locale::default(),
     })
 }

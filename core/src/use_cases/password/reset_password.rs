@@ -3,6 +3,7 @@
 use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
+use crate::model::locale::Locale;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::realm::Realm;
 use crate::model::secret::OpaqueToken;
@@ -15,12 +16,13 @@ use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
 impl Passwords<'_> {
-    /// Whether a reset link is good. Changes nothing.
+    /// The language of the reader of a reset link that is good. Changes nothing.
     ///
     /// # Errors
     /// `InvalidToken`.
-    pub async fn preview_reset(self, realm: &Realm, token: &str) -> Result<(), AuthError> {
-        self.find_reset(realm, token).await.map(|_| ())
+    pub async fn preview_reset(self, realm: &Realm, token: &str) -> Result<Locale, AuthError> {
+        let (user, _) = self.find_reset(realm, token).await?;
+        Ok(self.service.record_cipher(&user)?.locale(&user.person)?)
     }
 
     /// Sets a new password by a reset link.

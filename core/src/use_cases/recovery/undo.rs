@@ -6,6 +6,7 @@ use crate::model::email::Email;
 use crate::model::event::EventKind;
 use crate::model::factor::{BackupCodes, Totp};
 use crate::model::job::Task;
+use crate::model::locale::Locale;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, Field};
@@ -22,12 +23,14 @@ use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
 /// The change that an undo link would undo, for its page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UndoPreview {
     /// The kind of change.
     pub change: UndoableChange,
     /// When it was made.
     pub at: Timestamp,
+    /// The language of its reader.
+    pub locale: Locale,
 }
 
 /// The effect of an undo link.
@@ -45,8 +48,9 @@ impl Recovery<'_> {
     /// # Errors
     /// `InvalidToken`.
     pub async fn preview_undo(self, realm: &Realm, token: &str) -> Result<UndoPreview, AuthError> {
-        let (record, _, _) = self.find_undo(realm, token).await?;
-        Ok(UndoPreview { change: record.change, at: record.created_at })
+        let (record, _, user) = self.find_undo(realm, token).await?;
+        let locale = self.service.record_cipher(&user)?.locale(&user.person)?;
+        Ok(UndoPreview { change: record.change, at: record.created_at, locale })
     }
 
     /// Uses an undo link. With the password from before the change it restores the former state; without a password it

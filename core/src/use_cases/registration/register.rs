@@ -50,7 +50,8 @@ impl Registrations<'_> {
 
         let now = clock.now();
         let id = UserId::random(|bytes| randomness.fill(bytes));
-        let person = Person { first_name, last_name, email, phone, country_code };
+        let locale = client.locale.clone();
+        let person = Person { first_name, last_name, email, phone, country_code, locale };
         let sealed = self.service.seal_person(realm, &id, &person, email_index)?;
         let registration = Registration {
             realm: realm.clone(),

@@ -6,6 +6,7 @@ use crate::model::event::EventKind;
 use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
+use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
@@ -24,9 +25,18 @@ use crate::use_cases::registration::Registrations;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
-/// The effect that a link would have, for the page with the button.
+/// A link, for the page with the button.
 #[derive(Debug, Clone)]
-pub enum LinkPreview {
+pub struct LinkPreview {
+    /// The language of its reader.
+    pub locale: Locale,
+    /// The effect.
+    pub effect: LinkEffect,
+}
+
+/// The effect that a link would have.
+#[derive(Debug, Clone)]
+pub enum LinkEffect {
     /// Begin an account.
     Registration {
         /// The first name in the registration.
@@ -70,15 +80,15 @@ impl Registrations<'_> {
             ResolvedLink::Registration(registration, _) => {
                 let opener = self.service.opener(realm, registration.id.as_bytes(), &registration.person.key)?;
                 let first_name = opener.first_name(&registration.person)?;
-                Ok(LinkPreview::Registration {
-                    first_name,
-                    at: registration.created_at,
-                    needs_password: registration.contested,
-                })
+                let (at, needs_password) = (registration.created_at, registration.contested);
+                let effect = LinkEffect::Registration { first_name, at, needs_password };
+                Ok(LinkPreview { locale: opener.locale(&registration.person)?, effect })
             }
             ResolvedLink::EmailChange(user, _) => {
-                let first_name = self.service.record_cipher(&user)?.first_name(&user.person)?;
-                Ok(LinkPreview::EmailChange { first_name, at: user.updated_at })
+                let cipher = self.service.record_cipher(&user)?;
+                let first_name = cipher.first_name(&user.person)?;
+                let effect = LinkEffect::EmailChange { first_name, at: user.updated_at };
+                Ok(LinkPreview { locale: cipher.locale(&user.person)?, effect })
             }
         }
     }

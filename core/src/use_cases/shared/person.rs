@@ -4,6 +4,7 @@ use crate::model::country::{Country, CountryCode};
 use crate::model::email::Email;
 use crate::model::factor::{BackupCodes, PendingTotp, Totp};
 use crate::model::ids::UserId;
+use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::phone::Phone;
 use crate::model::realm::Realm;
@@ -26,6 +27,8 @@ pub struct Person {
     pub phone: Phone,
     /// As given.
     pub country_code: CountryCode,
+    /// The language of mails, SMS and pages.
+    pub locale: Locale,
 }
 
 /// One record's cipher: its open key and its place.
@@ -64,6 +67,11 @@ impl RecordCipher<'_> {
 
     pub(crate) fn first_name(&self, person: &SealedPerson) -> Result<PersonName, PortError> {
         self.open(Field::FirstName, &person.first_name).map(PersonName::from_stored)
+    }
+
+    pub(crate) fn locale(&self, person: &SealedPerson) -> Result<Locale, PortError> {
+        let stored = person.locale.as_ref().map(|sealed| self.open(Field::Locale, sealed)).transpose()?;
+        Ok(stored.map(Locale::from_stored).unwrap_or_default())
     }
 
     pub(crate) fn phone(&self, person: &SealedPerson) -> Result<Phone, PortError> {
@@ -155,6 +163,7 @@ impl AuthService {
             phone: opener.seal(Field::Phone, person.phone.as_str())?,
             country_code: opener.seal(Field::CountryCode, &person.country_code.to_string())?,
             country: opener.seal(Field::Country, person.phone.country().as_str())?,
+            locale: Some(opener.seal(Field::Locale, person.locale.as_str())?),
             key: wrapped,
         })
     }
@@ -174,6 +183,7 @@ impl AuthService {
             country: phone.country(),
             phone,
             country_code: opener.open_as(Field::CountryCode, &person.country_code, |t| CountryCode::parse(t).ok())?,
+            locale: opener.locale(person)?,
             phone_verified: user.phone_verified,
             factors: opener.factor_overview(user)?,
             created_at: user.created_at,

@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
+use portcullis_core::model::locale::Locale;
 use serde_json::{Value, json};
 
 use crate::http::app::App;
@@ -59,7 +60,7 @@ pub static PROBLEMS: Operation =
 pub async fn problems(State(app): State<Arc<App>>) -> HandlerResult {
     let all: Vec<Value> = Code::ALL.iter().map(|code| problem_values(*code)).collect();
     let values = json!({"app_name": app.service.policy.app_name, "problems": all});
-    page(&app, StatusCode::OK, "problems.html", values)
+    page(&app, StatusCode::OK, "problems.html", &Locale::default(), values)
 }
 
 pub static PROBLEM: Operation =
@@ -73,7 +74,7 @@ pub async fn problem(State(app): State<Arc<App>>, PathParameter(code): PathParam
     if let Some(members) = values.as_object_mut() {
         members.insert("app_name".to_owned(), json!(app.service.policy.app_name));
     }
-    page(&app, StatusCode::OK, "problem.html", values)
+    page(&app, StatusCode::OK, "problem.html", &Locale::default(), values)
 }
 
 fn problem_values(code: Code) -> Value {
