@@ -17,7 +17,7 @@ fn person(person: &SealedPerson, input: &mut MacInput) {
     let SealedPerson { key: _, email_index, first_name, last_name, email, phone, country_code, country, locale } =
         person;
     input
-        .bytes("email_index", email_index.as_bytes())
+        .bytes("email_index", email_index.to_bytes())
         .bytes("first_name", first_name.as_bytes())
         .bytes("last_name", last_name.as_bytes())
         .bytes("email", email.as_bytes())
@@ -40,7 +40,7 @@ impl Authenticated for User {
         input.bytes("realm", realm.as_str()).bytes("id", id.as_bytes());
         person(sealed, input);
         if let Some(PendingEmail { index, email }) = pending_email {
-            input.bytes("pending_index", index.as_bytes()).bytes("pending_email", email.as_bytes());
+            input.bytes("pending_index", index.to_bytes()).bytes("pending_email", email.as_bytes());
         }
         input
             .optional("previous_email", previous_email.as_ref().map(Sealed::as_bytes))
@@ -147,7 +147,7 @@ impl Authenticated for UndoRecord {
             .bytes("change", change.as_str())
             .number("version", *version)
             .bytes("former", former.as_bytes())
-            .optional("reserved", reserved.as_ref().map(portcullis_core::model::sealed::Digest::as_bytes))
+            .optional("reserved", reserved.as_ref().map(portcullis_core::model::sealed::RingDigest::to_bytes))
             .optional("token", token.as_ref().map(portcullis_core::model::sealed::Digest::as_bytes))
             .number("tries_left", u64::from(*tries_left))
             .flag("used", *used)

@@ -8,7 +8,7 @@ use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::{Channel, OperatorAction};
 use portcullis_core::model::one_time_token::Purpose;
-use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
+use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
 use serde_json::{Value, json};
@@ -34,12 +34,12 @@ pub fn print(task: &Task) -> String {
         | Task::Invitation(user)
         | Task::Welcome(user)
         | Task::ConfirmEmailChange(user) => json!({"user": user.to_string()}),
-        Task::VerifyNewest(email) => json!({"email": hex(email)}),
+        Task::VerifyNewest(email) => json!({"email": hex::encode(email.to_bytes())}),
         Task::VerifyAgain { registration, network } => {
             json!({"user": registration.to_string(), "network": network.as_ref().map(hex)})
         }
         Task::ResendVerification { email, network } | Task::ResetPassword { email, network } => {
-            json!({"email": hex(email), "network": network.as_ref().map(hex)})
+            json!({"email": hex::encode(email.to_bytes()), "network": network.as_ref().map(hex)})
         }
         Task::PasswordChanged { user, at, by_reset, .. } => {
             json!({"user": user.to_string(), "at": at.as_millis(), "by_reset": by_reset})
@@ -85,7 +85,7 @@ pub fn parse(text: &str) -> Option<Task> {
     // absent in a job of an earlier version
     let undo = || word("undo").and_then(UndoId::parse);
     let network = || word("network").and_then(unhex);
-    let email = || unhex(word("email")?);
+    let email = || RingDigest::from_bytes(&hex::decode(word("email")?).ok()?);
     Some(match word("kind")? {
         "verify_registration" => Task::VerifyRegistration(user()?),
         "reset_after_undo" => Task::ResetAfterUndo(user()?),
@@ -141,7 +141,7 @@ pub fn parse(text: &str) -> Option<Task> {
 pub fn stored(job: &Job) -> StoredJob {
     let (subject, address) = match job.task.about() {
         JobSubject::Subject(user) => (Some(user), None),
-        JobSubject::Address(index) => (None, Some(index)),
+        JobSubject::Address(index) => (None, Some(*index.newest())),
     };
     StoredJob {
         id: job.id,
@@ -193,10 +193,10 @@ mod tests {
             Task::VerifyRegistration(user),
             Task::Welcome(user),
             Task::ConfirmEmailChange(user),
-            Task::VerifyNewest(digest),
+            Task::VerifyNewest(digest.into()),
             Task::VerifyAgain { registration: user, network: Some(digest) },
-            Task::ResendVerification { email: digest, network: Some(digest) },
-            Task::ResetPassword { email: digest, network: None },
+            Task::ResendVerification { email: RingDigest::new(digest, Some(digest)), network: Some(digest) },
+            Task::ResetPassword { email: digest.into(), network: None },
             Task::ResetAfterUndo(user),
             Task::ResetRequired(user),
             Task::Invitation(user),

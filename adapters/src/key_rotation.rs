@@ -234,12 +234,12 @@ impl KeyRotation<'_> {
 }
 
 /// Repeats a call while the store is busy or elects a primary. Every call of a rotation can be repeated.
-async fn retry<T, F: Future<Output = Result<T, PortError>>>(call: impl Fn() -> F) -> Result<T, PortError> {
+pub(crate) async fn retry<T, F: Future<Output = Result<T, PortError>>>(call: impl Fn() -> F) -> Result<T, PortError> {
     let mut wait = Duration::from_millis(50);
     for _ in 1..MAX_ATTEMPTS {
         match call().await {
             Ok(answer) => return Ok(answer),
-            Err(error) => tracing::debug!("key rotation repeats a call in {wait:?}: {error}"),
+            Err(error) => tracing::debug!("a call of the store is repeated in {wait:?}: {error}"),
         }
         tokio::time::sleep(wait).await;
         wait *= 2;

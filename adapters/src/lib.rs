@@ -10,6 +10,7 @@ pub mod limits;
 pub mod messaging;
 pub mod mongodb;
 pub mod redis;
+pub mod reindexing;
 pub mod sign_existing;
 pub mod sqlite;
 pub mod system;

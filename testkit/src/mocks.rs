@@ -55,6 +55,7 @@ mock! {
 
     impl KeyedDigest for KeyedDigest {
         fn digest<'a>(&self, domain: Domain, realm: &Realm, parts: &[&'a [u8]]) -> Digest;
+        fn digest_by_other<'a>(&self, domain: Domain, realm: &Realm, parts: &[&'a [u8]]) -> Option<Digest>;
     }
 }
 

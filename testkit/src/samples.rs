@@ -15,7 +15,7 @@ use portcullis_core::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose, 
 use portcullis_core::model::password::Password;
 use portcullis_core::model::phone::{Phone, PhoneValidation};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
+use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::session::Session;
 use portcullis_core::model::time::Timestamp;
@@ -102,12 +102,25 @@ pub fn sealed(kind: &str, n: u64) -> Sealed {
     Sealed::from_bytes([bytes(kind, n), bytes("tag", n)].concat())
 }
 
-/// The n-th person, sealed. The blind index is `digest("email", n)`.
+/// The n-th blind index, under one key.
+#[must_use]
+pub fn email_index(n: u64) -> RingDigest {
+    digest("email", n).into()
+}
+
+/// The same under two keys, the older one first or last.
+#[must_use]
+pub fn email_index_of_two(n: u64, older_first: bool) -> RingDigest {
+    let (older, newer) = (digest("email", n), digest("email under a new key", n));
+    if older_first { RingDigest::new(older, Some(newer)) } else { RingDigest::new(newer, Some(older)) }
+}
+
+/// The n-th person, sealed. The blind index is `email_index(n)`.
 #[must_use]
 pub fn person(n: u64) -> SealedPerson {
     SealedPerson {
         key: WrappedKey::from_bytes([bytes("wrapped key", n), bytes("tag", n)].concat()),
-        email_index: digest("email", n),
+        email_index: email_index(n),
         first_name: sealed("first name", n),
         last_name: sealed("last name", n),
         email: sealed("email", n),

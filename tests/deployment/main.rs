@@ -63,7 +63,9 @@ const STORIES: &[Story] = stories! {
         migrate_makes_what_is_missing_once,
         no_password_reaches_the_log_at_any_level;
     key_rotation:
-        no_account_is_lost_and_no_deleted_one_comes_back;
+        no_account_is_lost_and_no_deleted_one_comes_back,
+        every_address_is_found_and_none_is_taken_twice,
+        instances_of_either_ring_begin_one_account;
     data_migration:
         there_and_back_again,
         what_was_moved_there_and_back_is_the_same,

@@ -76,7 +76,7 @@ fn bucket(realm: &Realm, n: u64) -> Bucket {
 }
 
 fn user(realm: &Realm, n: u64) -> User {
-    let pending = PendingEmail { index: digest("pending", n), email: sealed("pending", n) };
+    let pending = PendingEmail { index: digest("pending", n).into(), email: sealed("pending", n) };
     let factors = SealedFactors {
         totp: Some(sealed("totp", n)),
         pending_totp: Some(sealed("pending totp", n)),
@@ -127,7 +127,7 @@ fn token(realm: &Realm, n: u64) -> OneTimeToken {
 fn undo(realm: &Realm, n: u64) -> UndoRecord {
     UndoRecord {
         token: Some(digest("undo", n)),
-        reserved: Some(digest("former email", n)),
+        reserved: Some(digest("former email", n).into()),
         ..samples::undo_record(realm, n, n)
     }
 }
@@ -194,6 +194,7 @@ pub async fn change(store: &dyn Store) {
 
 /// The answer of a port. A failure is a refusal: nothing else fails here.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a few values in a test")]
 pub enum Answer {
     Refused,
     User(Option<User>),
@@ -291,7 +292,7 @@ pub async fn answers(store: &dyn Store) -> Vec<Answer> {
         all.push(Answer::of(store.of_user(&realm, &id, 100).await, Answer::Events));
         all.push(Answer::of(UndoStore::find(store, &realm, &undo_id(n), now).await, Answer::Undo));
         all.push(Answer::of(UndoStore::find_by_token(store, &realm, &digest("undo", n), now).await, Answer::Undo));
-        let reserved = store.find_reservation(&realm, &digest("former email", n), now).await;
+        let reserved = store.find_reservation(&realm, &digest("former email", n).into(), now).await;
         all.push(Answer::of(reserved, Answer::Undo));
         all.push(Answer::of(UndoStore::list(store, &realm, &id).await, Answer::Undos));
         let full = store.is_exhausted(&bucket(&realm, n), &a_day(), now).await;

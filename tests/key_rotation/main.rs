@@ -20,7 +20,7 @@ use portcullis_core::ports::key_rotation_store::KeyRotationStore as _;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_testkit::samples::{realm, user, user_id};
 use portcullis_tests::process::call;
-use portcullis_tests::rotation;
+use portcullis_tests::{index_rotation, rotation};
 
 fn cipher(ring: &[u8]) -> AesGcmCipher {
     let ring: Vec<(u32, [u8; 32])> = ring.iter().map(|id| (u32::from(*id), [*id; 32])).collect();
@@ -133,9 +133,14 @@ async fn no_account_is_lost_and_no_deleted_one_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_address_is_found_and_none_is_taken_twice() {
+    index_rotation::every_address_is_found_and_none_is_taken_twice(&[], 2_200, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_there_is_nothing_it_says_so_and_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [["keys", "status"], ["keys", "rewrap"]] {
+    for arguments in [["keys", "status"], ["keys", "rewrap"], ["keys", "reindex"]] {
         let (code, _, error) = call(folder.path(), &[], &arguments);
         assert!(code == 1 && error.contains("does not exist. Fix: "), "{error}");
     }

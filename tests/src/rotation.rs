@@ -18,7 +18,7 @@ use crate::{Api, Person};
 type Settings = Vec<(String, String)>;
 
 /// The password of the made-up users.
-const PASSWORD: &str = "tern-Quartz-58-lantern";
+pub(crate) const PASSWORD: &str = "tern-Quartz-58-lantern";
 
 fn fresh_key() -> String {
     let mut key = [0; 32];
@@ -44,7 +44,7 @@ fn count(status: &Value, id: u32, of: &str) -> u64 {
     keys.iter().find(|key| key["id"] == id).map_or(0, |key| key[of].as_u64().expect("a count"))
 }
 
-fn fake(number: u64) -> String {
+pub(crate) fn fake(number: u64) -> String {
     format!("fake-{number}@example.org")
 }
 
@@ -71,7 +71,7 @@ async fn patiently<F: Future<Output = Answer>>(patience: u32, ask: impl Fn() -> 
 }
 
 /// Made-up users log in, read their profile and log out, while keys are rewrapped.
-async fn coming_and_going(api: Api, numbers: std::ops::Range<u64>, patience: u32) {
+pub(crate) async fn coming_and_going(api: Api, numbers: std::ops::Range<u64>, patience: u32) {
     for number in numbers {
         let email = fake(number);
         let pair = patiently(patience, || api.login(&email, PASSWORD)).await.expect(200);

@@ -29,8 +29,8 @@ use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_testkit::samples::{
-    NOW, digest, job, job_id, person, realm, registration, sealed, session, session_id, token, undo_record, user,
-    user_id,
+    NOW, digest, email_index, job, job_id, person, realm, registration, sealed, session, session_id, token,
+    undo_record, user, user_id,
 };
 
 /// All ports that the store of a deployment implements.
@@ -82,7 +82,7 @@ pub async fn seed(store: &impl Everything, numbers: Range<u64>) {
 fn undo(realm: &Realm, n: u64) -> Option<Change> {
     let undo = undo_record(realm, n, n);
     if n.is_multiple_of(10) {
-        let (reserved, token) = (Some(digest("former email", n)), Some(digest("undo token", n)));
+        let (reserved, token) = (Some(digest("former email", n).into()), Some(digest("undo token", n)));
         let used = UndoRecord { change: UndoableChange::Email, reserved, token, tries_left: 2, used: true, ..undo };
         return Some(Change::InsertUndo(Box::new(used)));
     }
@@ -104,7 +104,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     let mut account = user(realm, n);
     let mut login = session(realm, n, n);
     if rare {
-        account.pending_email = Some(PendingEmail { index: digest("pending", n), email: sealed("pending", n) });
+        account.pending_email = Some(PendingEmail { index: digest("pending", n).into(), email: sealed("pending", n) });
         account.previous_email = Some(sealed("previous", n));
         account.factors = factors(n);
         (account.phone_verified, account.mfa_sms, account.disabled) = (true, true, true);
@@ -123,7 +123,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     changes.push(Change::PutToken(Box::new(link)));
     changes.extend(undo(realm, n));
     let task =
-        if rare { Task::ResetPassword { email: digest("email", n), network: None } } else { Task::Welcome(user_id(n)) };
+        if rare { Task::ResetPassword { email: email_index(n), network: None } } else { Task::Welcome(user_id(n)) };
     let jobs = vec![job(realm, n, task)];
     let stored = store.commit(UnitOfWork { changes, jobs, ..UnitOfWork::default() }).await?;
     stored.map_err(|refusal| PortError::new("database", refusal))?;

@@ -17,7 +17,7 @@ use portcullis_core::ports::database::{Change, Committed, Database, Refusal, Uni
 use portcullis_core::ports::error::PortError;
 
 use crate::job_text::{self, hex};
-use crate::mongodb::documents::{binary, digest, key, signed};
+use crate::mongodb::documents::{binary, digest, has_digest, key, signed};
 use crate::mongodb::failure::is_duplicate;
 use crate::mongodb::pool::OPERATION_TIMEOUT;
 use crate::mongodb::{
@@ -92,6 +92,7 @@ impl Transaction<'_> {
             }
             Change::RemoveRegistration { realm, id } => self.remove_registration(realm, id).await,
             Change::RemoveRegistrations { realm, email } => self.remove_registrations(realm, email).await,
+            Change::ReindexRegistration { realm, id, email } => self.reindex_registration(realm, id, *email).await,
             Change::InsertUser(user) => self.insert_user(user).await,
             Change::ReplaceUser { user, expected } => self.replace_user(user, *expected).await,
             Change::DeleteUser { realm, id, expected } => self.delete_user(realm, id, *expected).await,
@@ -130,6 +131,7 @@ impl Transaction<'_> {
             | Change::ForgetLogins { .. } => self.apply_to_tokens(change).await,
             Change::CheckReservation { .. }
             | Change::InsertUndo(_)
+            | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
             | Change::RemoveUndos { .. } => self.apply_to_undos(change).await,
@@ -164,7 +166,7 @@ impl Transaction<'_> {
             }
             Change::RemoveTokens { realm, subject } => self.remove_tokens(realm, subject).await?,
             Change::ForgetJobs { realm, subject } => {
-                self.delete_many("jobs", doc! {"about": job_queue::about(realm, subject)}).await?;
+                self.delete_many("jobs", doc! {"about": {"$in": job_queue::all_about(realm, subject)}}).await?;
             }
             Change::ForgetLogins { realm, email } => {
                 self.delete_many(login_guard::COLLECTION, doc! {"_id": key(realm, hex(email))}).await?;
@@ -173,6 +175,7 @@ impl Transaction<'_> {
             | Change::CountRegistrationFailure { .. }
             | Change::RemoveRegistration { .. }
             | Change::RemoveRegistrations { .. }
+            | Change::ReindexRegistration { .. }
             | Change::InsertUser(_)
             | Change::ReplaceUser { .. }
             | Change::DeleteUser { .. }
@@ -182,6 +185,7 @@ impl Transaction<'_> {
             | Change::EndSessions { .. }
             | Change::CheckReservation { .. }
             | Change::InsertUndo(_)
+            | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
             | Change::RemoveUndos { .. } => {} // applied by `apply`
@@ -231,7 +235,7 @@ impl Transaction<'_> {
     async fn check_email(&mut self, user: &User) -> Result<(), Abort> {
         let which = doc! {
             "realm": user.realm.as_str(),
-            "email_index": digest(&user.person.email_index),
+            "email_index": has_digest(&user.person.email_index),
             "_id": {"$ne": key(&user.realm, user.id)},
         };
         if self.find("users", which).await?.is_some() { Err(Refusal::EmailTaken.into()) } else { Ok(()) }
@@ -319,7 +323,9 @@ impl Database for MongoDb {
         // deadline
         let address = work.changes.iter().find_map(|change| match change {
             Change::InsertRegistration { registration, .. } => {
-                Some(key(&registration.realm, hex(&registration.person.email_index)))
+                // the same for each order of the ring
+                let index = &registration.person.email_index;
+                index.all().min().map(|digest| key(&registration.realm, hex(digest)))
             }
             _ => None,
         });

@@ -5,6 +5,7 @@ use mongodb::bson::{Document, doc};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::stored_record::{Collection, OrderedMessage, PendingRegistrations, Record, StoredBucket};
+use portcullis_core::model::user::Registration;
 use portcullis_core::ports::error::PortError;
 
 use crate::authenticated_records::has_macs;
@@ -26,7 +27,10 @@ pub fn parse(macs: &RecordMacs, of: Collection, document: &Document) -> Result<R
         let (realm, [email]) = named(document)?;
         let email = digest(document, email)?;
         let registrations = registration_store::stored(Some(document))?.into_iter();
-        let registrations = registrations.map(|one| one.verified(macs)).collect::<Result<_, _>>().map_err(failed)?;
+        let registrations =
+            registrations.map(|one| one.verified(macs)).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        // a document that was made under an older index key keeps its name
+        let email = registrations.first().map_or(email, |one: &Registration| *one.person.email_index.newest());
         return Ok(Record::Registrations(PendingRegistrations { realm, email, registrations }));
     }
     let stored = read(of, document)?;
@@ -94,8 +98,9 @@ pub fn print(macs: &RecordMacs, record: &Record) -> Option<(Collection, Document
         Record::Check(name, value) => (Collection::Checks, doc! {"_id": name, "value": binary(value)}),
         Record::User(user) => (Collection::Users, signed_document(macs, &**user, user_store::print(user))),
         Record::Registrations(PendingRegistrations { realm, email, registrations }) => {
-            let document = registration_store::document(macs, registrations)?;
-            (Collection::Registrations, swapped(document, key(realm, hex(email))))
+            let id = key(realm, hex(email));
+            let document = registration_store::document(macs, &id, registrations)?;
+            (Collection::Registrations, swapped(document, id))
         }
         Record::Session(session) => {
             (Collection::Sessions, signed_document(macs, &**session, session_store::print(session)))

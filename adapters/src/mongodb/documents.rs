@@ -4,7 +4,7 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
+use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::SealedPerson;
 use portcullis_core::ports::error::PortError;
@@ -31,6 +31,20 @@ pub fn digest(digest: &Digest) -> Bson {
     Bson::Binary(binary(digest.as_bytes()))
 }
 
+/// A blind index: its digest, or an array of two, so that a unique index has each of them.
+pub fn ring_digest(index: &RingDigest) -> Bson {
+    match index.other() {
+        None => digest(index.newest()),
+        Some(other) => Bson::Array(vec![digest(index.newest()), digest(other)]),
+    }
+}
+
+/// The condition that a field with a blind index has one of the digests.
+pub fn has_digest(index: &RingDigest) -> Document {
+    let all: Vec<Bson> = index.all().map(digest).collect();
+    doc! {"$in": all}
+}
+
 /// A sealed value.
 pub fn sealed(sealed: &Sealed) -> Bson {
     Bson::Binary(binary(sealed.as_bytes()))
@@ -51,7 +65,7 @@ pub fn signed_document<R: Authenticated>(macs: &RecordMacs, record: &R, mut docu
 pub fn person(person: &SealedPerson) -> Document {
     let mut document = doc! {
         "key": binary(person.key.as_bytes()),
-        "email_index": digest(&person.email_index),
+        "email_index": ring_digest(&person.email_index),
         "first_name": sealed(&person.first_name),
         "last_name": sealed(&person.last_name),
         "email": sealed(&person.email),
@@ -130,6 +144,17 @@ impl<'a> Fields<'a> {
         self.need(name, bytes.try_into().ok().map(Digest::from_bytes))
     }
 
+    pub fn ring_digest(&self, name: &str) -> Result<RingDigest, PortError> {
+        let Some(Bson::Array(all)) = self.document.get(name) else { return self.digest(name).map(RingDigest::from) };
+        let digest = |value: &Bson| match value {
+            Bson::Binary(binary) => binary.bytes.as_slice().try_into().ok().map(Digest::from_bytes),
+            _ => None,
+        };
+        let all = all.iter().map(digest).collect::<Option<Vec<Digest>>>();
+        let two = all.and_then(|all| <[Digest; 2]>::try_from(all).ok());
+        self.need(name, two.map(|[newest, other]| RingDigest::new(newest, Some(other))))
+    }
+
     pub fn sealed(&self, name: &str) -> Result<Sealed, PortError> {
         self.bytes(name).map(|bytes| Sealed::from_bytes(bytes.to_vec()))
     }
@@ -164,7 +189,7 @@ impl<'a> Fields<'a> {
     pub fn person(&self) -> Result<SealedPerson, PortError> {
         Ok(SealedPerson {
             key: self.key("key")?,
-            email_index: self.digest("email_index")?,
+            email_index: self.ring_digest("email_index")?,
             first_name: self.sealed("first_name")?,
             last_name: self.sealed("last_name")?,
             email: self.sealed("email")?,

@@ -36,6 +36,8 @@ pub async fn create(database: &Database) -> Result<(), mongodb::error::Error> {
     let unique = IndexOptions::builder().unique(true).build();
     make(database, "users", doc! {"realm": 1, "email_index": 1}, unique.clone()).await?;
     make(database, "one_time_tokens", doc! {"realm": 1, "purpose": 1, "token": 1}, unique).await?;
+    let named = IndexOptions::builder().unique(true).partial_filter_expression(doc! {"names": {"$exists": true}});
+    make(database, "registrations", doc! {"names": 1}, named.build()).await?;
     expire(database).await
 }
 

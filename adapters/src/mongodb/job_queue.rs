@@ -21,10 +21,11 @@ use crate::mongodb::documents::{Fields, binary, key, signed_document};
 
 const PORT: &str = "job_queue";
 
-pub fn about(realm: &Realm, about: &JobSubject) -> String {
+/// The names under which jobs about a person or an address may be stored.
+pub fn all_about(realm: &Realm, about: &JobSubject) -> Vec<String> {
     match about {
-        JobSubject::Subject(user) => key(realm, user),
-        JobSubject::Address(index) => key(realm, hex(index)),
+        JobSubject::Subject(user) => vec![key(realm, user)],
+        JobSubject::Address(index) => index.all().map(|address| key(realm, hex(address))).collect(),
     }
 }
 
@@ -56,8 +57,11 @@ fn which(id: &JobId) -> Document {
 }
 
 fn about_of(job: &StoredJob) -> String {
-    let subject = job.subject.map(JobSubject::Subject).or(job.address.map(JobSubject::Address));
-    subject.map_or_else(|| key(&job.realm, ""), |subject| about(&job.realm, &subject))
+    match (&job.subject, &job.address) {
+        (Some(user), _) => key(&job.realm, user),
+        (None, Some(address)) => key(&job.realm, hex(address)),
+        (None, None) => key(&job.realm, ""),
+    }
 }
 
 /// A job's document.

@@ -5,7 +5,7 @@
 //!
 //! | collection | shard key | found by anything else |
 //! |---|---|---|
-//! | `users` | `{realm, email_index}`, unique | by id: an indexed look on every shard |
+//! | `users` | `{realm, email_index}`, unique; it can't be an array, so that the ring of index keys has one key | by id: an indexed look on every shard |
 //! | `registrations`, `login_counts`, `buckets` | `{_id: "hashed"}` | registrations by id: an index |
 //! | `sessions` | `{_id: "hashed"}` | by user, when a list is asked for: an index |
 //! | `one_time_tokens` | `{_id: "hashed"}` | by digest: an index |

@@ -2,10 +2,9 @@
 
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::ids::UserId;
-use portcullis_core::model::job::JobSubject;
 use portcullis_core::model::pending_registrations::add_registration;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::RingDigest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::database::Refusal;
@@ -14,7 +13,7 @@ use crate::job_text::hex;
 use crate::mongodb::compare_and_swap::REVISION;
 use crate::mongodb::database::{Abort, Transaction};
 use crate::mongodb::documents::key;
-use crate::mongodb::{job_queue, registration_store};
+use crate::mongodb::registration_store;
 
 impl Transaction<'_> {
     pub(super) async fn insert_registration(
@@ -23,8 +22,10 @@ impl Transaction<'_> {
         limit: u32,
         now: Timestamp,
     ) -> Result<(), Abort> {
-        let address = key(&registration.realm, hex(&registration.person.email_index));
-        let found = self.find(registration_store::COLLECTION, doc! {"_id": &address}).await?;
+        let (realm, email) = (&registration.realm, &registration.person.email_index);
+        let found = self.find(registration_store::COLLECTION, registration_store::of_address(realm, email)).await?;
+        let address = found.as_ref().and_then(|found| found.get_str("_id").ok());
+        let address = address.map_or_else(|| key(realm, hex(email.newest())), ToOwned::to_owned);
         let all = registration_store::waiting(&self.mongo.macs, found.as_ref())?;
         let (mut pending, expired): (Vec<_>, Vec<_>) = all.into_iter().partition(|other| other.expires_at > now);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -66,8 +67,24 @@ impl Transaction<'_> {
         self.put_registrations(address, Some(&found), &all).await
     }
 
-    pub(super) async fn remove_registrations(&mut self, realm: &Realm, email: &Digest) -> Result<(), Abort> {
-        let which = doc! {"_id": key(realm, hex(email))};
+    pub(super) async fn reindex_registration(
+        &mut self,
+        realm: &Realm,
+        id: &UserId,
+        email: RingDigest,
+    ) -> Result<(), Abort> {
+        let found = self.find(registration_store::COLLECTION, doc! {"ids": key(realm, id)}).await?;
+        let Some(found) = found else { return Ok(()) };
+        let mut all = registration_store::waiting(&self.mongo.macs, Some(&found))?;
+        for one in all.iter_mut().filter(|one| one.id == *id) {
+            one.person.email_index = email;
+        }
+        let address = found.get_str("_id").unwrap_or_default().to_owned();
+        self.put_registrations(address, Some(&found), &all).await
+    }
+
+    pub(super) async fn remove_registrations(&mut self, realm: &Realm, email: &RingDigest) -> Result<(), Abort> {
+        let which = registration_store::of_address(realm, email);
         let found = self.find(registration_store::COLLECTION, which.clone()).await?;
         for registration in registration_store::waiting(&self.mongo.macs, found.as_ref())? {
             self.forget_registration(realm, &registration.id).await?;
@@ -86,7 +103,7 @@ impl Transaction<'_> {
     ) -> Result<(), Abort> {
         let swaps = found.map_or(0, |found| found.get_i64(REVISION).unwrap_or_default().wrapping_add(1));
         let which = doc! {"_id": &address};
-        let Some(mut document) = registration_store::document(&self.mongo.macs, all) else {
+        let Some(mut document) = registration_store::document(&self.mongo.macs, &address, all) else {
             self.delete_many(registration_store::COLLECTION, which).await?;
             return Ok(());
         };
@@ -100,7 +117,7 @@ impl Transaction<'_> {
     /// Removes the one-time tokens and jobs of a registration.
     pub(super) async fn forget_registration(&mut self, realm: &Realm, id: &UserId) -> Result<(), Abort> {
         self.remove_tokens(realm, id).await?;
-        let jobs = doc! {"about": job_queue::about(realm, &JobSubject::Subject(*id))};
+        let jobs = doc! {"about": key(realm, id)};
         self.delete_many("jobs", jobs).await?;
         Ok(())
     }

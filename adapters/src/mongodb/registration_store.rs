@@ -1,11 +1,13 @@
 //! [`RegistrationStore`] on MongoDB: a document an address, with the few that wait for it.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, RingDigest};
 use portcullis_core::model::stored_key::{KeyReplacement, StoredDataKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
@@ -73,17 +75,35 @@ pub fn stored(document: Option<&Document>) -> Result<Vec<Stored<Registration>>, 
     all.iter().map(one).collect()
 }
 
-/// The address's document with its pending registrations; `None` if there are none.
-pub fn document(macs: &RecordMacs, all: &[Registration]) -> Option<Document> {
+/// The address's document of this `_id` with its pending registrations; `None` if there are none. While the ring of index
+/// keys has two keys, `names` has the document's name under each, for a unique index that keeps a second document of the
+/// address out. It stays where the `_id` is a name under an older key.
+pub fn document(macs: &RecordMacs, id: &str, all: &[Registration]) -> Option<Document> {
     let first_expiry = all.iter().map(|one| one.expires_at.as_millis()).min()?;
     let ids: Vec<String> = all.iter().map(|one| key(&one.realm, one.id)).collect();
     let waiting: Vec<Document> = all.iter().map(|one| print(macs, one)).collect();
-    Some(doc! {"ids": ids, "first_expiry": first_expiry, "waiting": waiting})
+    let mut document = doc! {"ids": ids, "first_expiry": first_expiry, "waiting": waiting};
+    let names: BTreeSet<String> = all.iter().flat_map(|one| names(&one.realm, &one.person.email_index)).collect();
+    if names.iter().any(|name| name != id) {
+        document.insert("names", names.into_iter().collect::<Vec<String>>());
+    }
+    Some(document)
+}
+
+/// The names that the document of an address may have.
+fn names(realm: &Realm, email: &RingDigest) -> Vec<String> {
+    email.all().map(|digest| key(realm, hex(digest))).collect()
+}
+
+/// The document of an address.
+pub fn of_address(realm: &Realm, email: &RingDigest) -> Document {
+    let names = names(realm, email);
+    doc! {"$or": [{"_id": {"$in": &names}}, {"names": {"$in": &names}}]}
 }
 
 /// The address's document with its pending registrations, or none at all.
-fn with<T>(macs: &RecordMacs, all: &[Registration], answer: T) -> CasStep<T> {
-    match document(macs, all) {
+fn with<T>(macs: &RecordMacs, id: &str, all: &[Registration], answer: T) -> CasStep<T> {
+    match document(macs, id, all) {
         Some(document) => CasStep::Replace(document, answer),
         None => CasStep::Remove(answer),
     }
@@ -111,7 +131,7 @@ impl MongoDb {
             let one = all.iter_mut().find(|one| one.id == id && one.person.key == expected.key);
             let Some(one) = one else { return Ok(CasStep::Keep(0)) };
             one.person.key = new.clone();
-            Ok(with(&self.macs, &all, 1))
+            Ok(with(&self.macs, &address, &all, 1))
         };
         self.compare_and_swap(PORT, COLLECTION, &address, change).await
     }
@@ -134,13 +154,12 @@ impl RegistrationStore for MongoDb {
     async fn find_by_email(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError> {
-        let which = doc! {"_id": key(realm, hex(email))};
-        let found = self.run(PORT, self.collection(COLLECTION).find_one(which)).await?;
+        let found = self.run(PORT, self.collection(COLLECTION).find_one(of_address(realm, email))).await?;
         let mut all = waiting(&self.macs, found.as_ref())?;
-        all.retain(|one| one.expires_at > now && one.realm == *realm && one.person.email_index == *email);
+        all.retain(|one| one.expires_at > now && one.realm == *realm && one.person.email_index.same_input(email));
         Ok(all)
     }
 
@@ -159,7 +178,7 @@ impl RegistrationStore for MongoDb {
                     let before = all.len();
                     all.retain(|one| one.expires_at > now);
                     let gone = (before - all.len()) as u64;
-                    Ok(if gone == 0 { CasStep::Keep(0) } else { with(&self.macs, &all, gone) })
+                    Ok(if gone == 0 { CasStep::Keep(0) } else { with(&self.macs, address, &all, gone) })
                 };
                 purged += self.compare_and_swap(PORT, COLLECTION, address, change).await?;
             }

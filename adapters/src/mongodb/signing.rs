@@ -105,7 +105,7 @@ impl MongoDb {
         let Ok(address) = document.get_str("_id") else { return Ok(false) };
         let sign = |found: Option<&Document>| {
             let all = registration_store::waiting(&self.macs, found)?;
-            Ok(match registration_store::document(&self.macs, &all) {
+            Ok(match registration_store::document(&self.macs, address, &all) {
                 Some(signed) => CasStep::Replace(signed, true),
                 None => CasStep::Remove(true),
             })

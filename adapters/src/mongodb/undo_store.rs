@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Document, doc};
 use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, RingDigest};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::undo::{UNDO_TRIES, UndoRecord, UndoableChange};
 use portcullis_core::ports::database::{Change, Refusal};
@@ -16,7 +16,7 @@ use portcullis_core::ports::undo_store::UndoStore;
 use crate::crypto::record_macs::Stored;
 use crate::mongodb::MongoDb;
 use crate::mongodb::database::{Abort, Transaction};
-use crate::mongodb::documents::{Fields, binary, date, digest, key, sealed, signed};
+use crate::mongodb::documents::{Fields, binary, date, digest, has_digest, key, ring_digest, sealed, signed};
 
 const PORT: &str = "undo_store";
 const COLLECTION: &str = "undo_records";
@@ -38,7 +38,7 @@ pub fn print(undo: &UndoRecord) -> Document {
         "purge_after": date(undo.expires_at),
     };
     if let Some(reserved) = &undo.reserved {
-        document.insert("reserved", digest(reserved));
+        document.insert("reserved", ring_digest(reserved));
     }
     if let Some(token) = &undo.token {
         document.insert("token", digest(token));
@@ -55,7 +55,7 @@ pub fn parse(document: &Document) -> Result<Stored<UndoRecord>, PortError> {
         change: UndoableChange::parse(fields.text("change")?).ok_or_else(|| fields.unreadable("change"))?,
         version: fields.number("version")?,
         former: fields.sealed("former")?,
-        reserved: fields.any("reserved", Fields::digest)?,
+        reserved: fields.any("reserved", Fields::ring_digest)?,
         token: fields.any("token", Fields::digest)?,
         tries_left: fields.number("tries_left")?,
         used: fields.flag("used")?,
@@ -71,8 +71,8 @@ fn unexpired(realm: &Realm, id: &UndoId, now: Timestamp) -> Document {
 }
 
 /// The unexpired records that reserve an address.
-fn reserving(realm: &Realm, email: &Digest, now: Timestamp) -> Document {
-    doc! {"realm": realm.as_str(), "reserved": digest(email), "expires_at": {"$gt": now.as_millis()}}
+fn reserving(realm: &Realm, email: &RingDigest, now: Timestamp) -> Document {
+    doc! {"realm": realm.as_str(), "reserved": has_digest(email), "expires_at": {"$gt": now.as_millis()}}
 }
 
 impl Transaction<'_> {
@@ -86,6 +86,12 @@ impl Transaction<'_> {
                 if taken { Err(Refusal::EmailTaken.into()) } else { Ok(()) }
             }
             Change::InsertUndo(undo) => self.put_undo(undo).await,
+            Change::ReindexUndo { realm, id, reserved } => {
+                let which = doc! {"_id": key(realm, id), "reserved": {"$exists": true}};
+                let Some(found) = self.find(COLLECTION, which).await? else { return Ok(()) };
+                let undo = self.mongo.verify(PORT, parse(&found)?)?;
+                self.put_undo(&UndoRecord { reserved: Some(*reserved), ..undo }).await
+            }
             Change::SetUndoToken { realm, id, token, now } => {
                 let mut which = unexpired(realm, id, *now);
                 which.insert("used", false);
@@ -183,10 +189,11 @@ impl UndoStore for MongoDb {
     async fn find_reservation(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         now: Timestamp,
     ) -> Result<Option<UndoRecord>, PortError> {
-        let is_it = |undo: &UndoRecord| undo.realm == *realm && undo.reserved == Some(*email);
+        let reserves = |undo: &UndoRecord| undo.reserved.is_some_and(|reserved| reserved.same_input(email));
+        let is_it = |undo: &UndoRecord| undo.realm == *realm && reserves(undo);
         self.find_undo(reserving(realm, email, now), is_it).await
     }
 

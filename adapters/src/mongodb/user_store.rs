@@ -6,14 +6,14 @@ use mongodb::bson::{Bson, Document, doc};
 use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::RingDigest;
 use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::{AccountPage, UserStore};
 
 use crate::crypto::record_macs::Stored;
 use crate::mongodb::MongoDb;
-use crate::mongodb::documents::{Fields, binary, digest, key, person, sealed, signed};
+use crate::mongodb::documents::{Fields, binary, has_digest, key, person, ring_digest, sealed, signed};
 
 const PORT: &str = "user_store";
 /// The fields that a document may lack.
@@ -36,7 +36,7 @@ pub fn print(user: &User) -> Document {
     };
     document.extend(person(&user.person));
     if let Some(pending) = &user.pending_email {
-        document.insert("pending_index", digest(&pending.index));
+        document.insert("pending_index", ring_digest(&pending.index));
         document.insert("pending_email", sealed(&pending.email));
     }
     if let Some(previous) = &user.previous_email {
@@ -51,7 +51,7 @@ pub fn print(user: &User) -> Document {
 
 pub fn parse(document: &Document) -> Result<Stored<User>, PortError> {
     let fields = Fields::of(PORT, document);
-    let pending_index = fields.any("pending_index", Fields::digest)?;
+    let pending_index = fields.any("pending_index", Fields::ring_digest)?;
     let pending_email = fields.any("pending_email", Fields::sealed)?;
     if pending_index.is_some() != pending_email.is_some() {
         return Err(fields.unreadable("pending_email"));
@@ -100,11 +100,11 @@ impl UserStore for MongoDb {
         self.verify_named(PORT, found, |user| user.realm == *realm && user.id == *id)
     }
 
-    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
-        let which = doc! {"realm": realm.as_str(), "email_index": digest(email)};
+    async fn find_by_email(&self, realm: &Realm, email: &RingDigest) -> Result<Option<User>, PortError> {
+        let which = doc! {"realm": realm.as_str(), "email_index": has_digest(email)};
         let found = self.run(PORT, self.collection("users").find_one(which)).await?;
         let found = found.as_ref().map(parse).transpose()?;
-        self.verify_named(PORT, found, |user| user.realm == *realm && user.person.email_index == *email)
+        self.verify_named(PORT, found, |user| user.realm == *realm && user.person.email_index.same_input(email))
     }
 
     async fn list(&self, realm: &Realm, after: Option<UserId>, limit: u32) -> Result<AccountPage, PortError> {

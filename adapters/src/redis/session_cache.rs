@@ -218,6 +218,7 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         | Change::CountRegistrationFailure { .. }
         | Change::RemoveRegistration { .. }
         | Change::RemoveRegistrations { .. }
+        | Change::ReindexRegistration { .. }
         | Change::InsertUser(_)
         | Change::PutToken(_)
         | Change::UseToken { .. }
@@ -228,6 +229,7 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         | Change::ForgetLogins { .. }
         | Change::CheckReservation { .. }
         | Change::InsertUndo(_)
+        | Change::ReindexUndo { .. }
         | Change::SetUndoToken { .. }
         | Change::UseUndo { .. }
         | Change::RemoveUndos { .. } => None,

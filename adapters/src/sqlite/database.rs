@@ -27,6 +27,7 @@ fn apply(db: &Db, change: Change, committed: &mut Committed) -> rusqlite::Result
             committed.registrations.extend(registration_store::remove_all(db, &realm, &email)?);
             Ok(Ok(()))
         }
+        Change::ReindexRegistration { realm, id, email } => registration_store::reindex(db, &realm, &id, email).map(Ok),
         Change::InsertUser(user) => user_store::insert_new(db, &user),
         Change::ReplaceUser { user, expected } => user_store::replace(db, &user, expected),
         Change::DeleteUser { realm, id, expected } => user_store::delete(db, &realm, &id, expected),
@@ -48,6 +49,7 @@ fn apply(db: &Db, change: Change, committed: &mut Committed) -> rusqlite::Result
         Change::ForgetLogins { realm, email } => login_guard::forget(db, &realm, &email).map(Ok),
         Change::CheckReservation { .. }
         | Change::InsertUndo(_)
+        | Change::ReindexUndo { .. }
         | Change::SetUndoToken { .. }
         | Change::UseUndo { .. }
         | Change::RemoveUndos { .. } => undo_store::apply(db, &change),

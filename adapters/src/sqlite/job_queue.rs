@@ -99,11 +99,16 @@ pub fn release_leases(db: &Connection) -> rusqlite::Result<usize> {
 
 /// Removes every job about a person or an address.
 pub fn forget(db: &Db, realm: &Realm, subject: &JobSubject) -> rusqlite::Result<()> {
-    let (sql, key): (_, &[u8]) = match subject {
-        JobSubject::Subject(user) => ("DELETE FROM jobs WHERE realm = ?1 AND subject = ?2", user.as_bytes()),
-        JobSubject::Address(index) => ("DELETE FROM jobs WHERE realm = ?1 AND address = ?2", index.as_bytes()),
-    };
-    db.prepare_cached(sql)?.execute(params![realm.as_str(), key]).map(|_| ())
+    match subject {
+        JobSubject::Subject(user) => {
+            let sql = "DELETE FROM jobs WHERE realm = ?1 AND subject = ?2";
+            db.prepare_cached(sql)?.execute(params![realm.as_str(), user.as_bytes()]).map(|_| ())
+        }
+        JobSubject::Address(index) => index.all().try_for_each(|address| {
+            let sql = "DELETE FROM jobs WHERE realm = ?1 AND address = ?2";
+            db.prepare_cached(sql)?.execute(params![realm.as_str(), address.as_bytes()]).map(|_| ())
+        }),
+    }
 }
 
 #[async_trait]

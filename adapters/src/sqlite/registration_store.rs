@@ -5,7 +5,7 @@ use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::JobSubject;
 use portcullis_core::model::pending_registrations::add_registration;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::{Digest, Sealed};
+use portcullis_core::model::sealed::{RingDigest, Sealed};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::database::Refusal;
@@ -16,7 +16,7 @@ use rusqlite::{Row, params};
 use crate::crypto::record_macs::Stored;
 use crate::sqlite::db::Db;
 use crate::sqlite::key_slots;
-use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY};
+use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY, digests_of, has_digest};
 use crate::sqlite::{Sqlite, job_queue, one_time_token_store};
 
 const PORT: &str = "registration_store";
@@ -48,7 +48,7 @@ pub fn insert(db: &Db, registration: &Registration) -> rusqlite::Result<()> {
     db.prepare_cached(&sql)?.execute(params![
         registration.realm.as_str(),
         registration.id.as_bytes(),
-        person.email_index.as_bytes(),
+        person.email_index.to_bytes(),
         slot,
         person.first_name.as_bytes(),
         person.last_name.as_bytes(),
@@ -68,14 +68,16 @@ pub fn insert(db: &Db, registration: &Registration) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn pending(db: &Db, realm: &Realm, email: &Digest, now: Timestamp) -> rusqlite::Result<Vec<Registration>> {
+fn pending(db: &Db, realm: &Realm, email: &RingDigest, now: Timestamp) -> rusqlite::Result<Vec<Registration>> {
     let sql = format!(
         "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM registrations JOIN keys ON slot = key_slot \
-         WHERE realm = ?1 AND email_index = ?2 AND expires_at > ?3 ORDER BY created_at, id"
+         WHERE realm = ?1 AND {} AND expires_at > ?4 ORDER BY created_at, id",
+        has_digest("email_index", [2, 3])
     );
-    let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
+    let [first, second] = digests_of(email);
+    let which = params![realm.as_str(), first, second, now.as_millis()];
     let mut pending = db.find_all(&sql, which, read)?;
-    pending.retain(|found: &Registration| found.realm == *realm && found.person.email_index == *email);
+    pending.retain(|found: &Registration| found.realm == *realm && found.person.email_index.same_input(email));
     Ok(pending)
 }
 
@@ -120,6 +122,15 @@ pub fn count_failure(db: &Db, realm: &Realm, id: &UserId, limit: u8) -> rusqlite
     update(db, &Registration { failures, ..found }).map(Ok)
 }
 
+/// Replaces the blind index of a registration, if it exists.
+pub fn reindex(db: &Db, realm: &Realm, id: &UserId, email: RingDigest) -> rusqlite::Result<()> {
+    let Some(mut found) = by_id(db, realm, id)? else { return Ok(()) };
+    found.person.email_index = email;
+    let sql = "UPDATE registrations SET email_index = ?3, mac = ?4 WHERE realm = ?1 AND id = ?2";
+    let all = params![realm.as_str(), id.as_bytes(), email.to_bytes(), db.sign(&found)];
+    db.prepare_cached(sql)?.execute(all).map(|_| ())
+}
+
 /// Removes the one-time tokens and jobs of a registration.
 fn forget(db: &Db, realm: &Realm, id: &UserId) -> rusqlite::Result<()> {
     one_time_token_store::remove_all(db, realm, id)?;
@@ -134,10 +145,12 @@ pub fn remove(db: &Db, realm: &Realm, id: &UserId) -> rusqlite::Result<()> {
 }
 
 /// Removes every registration of an address with their one-time tokens and jobs; their ids.
-pub fn remove_all(db: &Db, realm: &Realm, email: &Digest) -> rusqlite::Result<Vec<UserId>> {
-    let sql = "DELETE FROM registrations WHERE realm = ?1 AND email_index = ?2 RETURNING id";
-    let mut statement = db.prepare_cached(sql)?;
-    let which = params![realm.as_str(), email.as_bytes()];
+pub fn remove_all(db: &Db, realm: &Realm, email: &RingDigest) -> rusqlite::Result<Vec<UserId>> {
+    let condition = has_digest("email_index", [2, 3]);
+    let sql = format!("DELETE FROM registrations WHERE realm = ?1 AND {condition} RETURNING id");
+    let mut statement = db.prepare_cached(&sql)?;
+    let [first, second] = digests_of(email);
+    let which = params![realm.as_str(), first, second];
     let removed = statement.query_map(which, |row| row.get(0).map(UserId::from_bytes))?;
     let removed = removed.collect::<rusqlite::Result<Vec<UserId>>>()?;
     for id in &removed {
@@ -156,7 +169,7 @@ impl RegistrationStore for Sqlite {
     async fn find_by_email(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError> {
         self.readers.read(PORT, |db| pending(db, realm, email, now))

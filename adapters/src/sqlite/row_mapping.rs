@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use crate::crypto::record_macs::Stored;
 use crate::sqlite::db::Db;
-use crate::sqlite::rows::PERSON_WITH_KEY;
+use crate::sqlite::rows::{PERSON_WITH_KEY, has_digest};
 use crate::sqlite::{
     audit_log, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store, sent_message_store,
     session_store, undo_store, user_store,
@@ -74,7 +74,7 @@ fn user(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
 
 fn registration(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
     Ok(registration_store::read(row)?.map(|one| {
-        let (realm, email) = (one.realm.clone(), one.person.email_index);
+        let (realm, email) = (one.realm.clone(), *one.person.email_index.newest());
         Record::Registrations(PendingRegistrations { realm, email, registrations: vec![one] })
     }))
 }
@@ -125,8 +125,9 @@ pub fn put(db: &Db, record: &Record) -> rusqlite::Result<()> {
             user_store::insert(db, user)
         }
         Record::Registrations(PendingRegistrations { realm, email, registrations }) => {
-            let sql = "DELETE FROM registrations WHERE realm = ?1 AND email_index = ?2";
-            db.prepare_cached(sql)?.execute(params![realm.as_str(), email.as_bytes()])?;
+            let condition = has_digest("email_index", [2, 2]);
+            let sql = format!("DELETE FROM registrations WHERE realm = ?1 AND {condition}");
+            db.prepare_cached(&sql)?.execute(params![realm.as_str(), email.as_bytes()])?;
             registrations.iter().try_for_each(|one| registration_store::insert(db, one))
         }
         Record::Session(session) => {

@@ -1,7 +1,7 @@
 //! Rows to values. A value that this program cannot have written is an error.
 
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::{Digest, Sealed, WrappedKey};
+use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::SealedPerson;
 use rusqlite::Row;
@@ -56,6 +56,19 @@ impl<'a, 'b> Columns<'a, 'b> {
         Ok(self.value::<Option<[u8; 32]>>()?.map(Digest::from_bytes))
     }
 
+    pub fn ring_digest(&mut self) -> rusqlite::Result<RingDigest> {
+        let column = self.next;
+        RingDigest::from_bytes(&self.value::<Vec<u8>>()?).ok_or_else(|| unreadable(column, "not one or two digests"))
+    }
+
+    pub fn ring_digest_if_any(&mut self) -> rusqlite::Result<Option<RingDigest>> {
+        let column = self.next;
+        let bytes = self.value::<Option<Vec<u8>>>()?;
+        let digest =
+            |bytes: Vec<u8>| RingDigest::from_bytes(&bytes).ok_or_else(|| unreadable(column, "not one or two digests"));
+        bytes.map(digest).transpose()
+    }
+
     pub fn sealed(&mut self) -> rusqlite::Result<Sealed> {
         self.value().map(Sealed::from_bytes)
     }
@@ -108,7 +121,7 @@ impl<'a, 'b> Columns<'a, 'b> {
 
     pub fn person(&mut self) -> rusqlite::Result<SealedPerson> {
         Ok(SealedPerson {
-            email_index: self.digest()?,
+            email_index: self.ring_digest()?,
             key: self.key()?,
             first_name: self.sealed()?,
             last_name: self.sealed()?,
@@ -119,6 +132,20 @@ impl<'a, 'b> Columns<'a, 'b> {
             locale: self.sealed_if_any()?,
         })
     }
+}
+
+/// The condition that a column with one or two digests has the first or the second of two parameters. Its terms are the
+/// expressions of the two indexes that each such column has.
+pub fn has_digest(column: &str, [first, second]: [u32; 2]) -> String {
+    format!(
+        "(substr({column}, 1, 32) IN (?{first}, ?{second}) \
+         OR (length({column}) > 32 AND substr({column}, 33) IN (?{first}, ?{second})))"
+    )
+}
+
+/// The two parameters of that condition.
+pub fn digests_of(index: &RingDigest) -> [[u8; 32]; 2] {
+    [*index.newest().as_bytes(), *index.other().unwrap_or(index.newest()).as_bytes()]
 }
 
 /// Counts as SQLite stores them.

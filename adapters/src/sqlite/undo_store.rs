@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, RingDigest};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::undo::{UNDO_TRIES, UndoRecord, UndoableChange};
 use portcullis_core::ports::database::{Change, Refusal};
@@ -14,7 +14,7 @@ use rusqlite::{Row, params};
 use crate::crypto::record_macs::Stored;
 use crate::sqlite::Sqlite;
 use crate::sqlite::db::Db;
-use crate::sqlite::rows::{Columns, signed, unreadable};
+use crate::sqlite::rows::{Columns, digests_of, has_digest, signed, unreadable};
 
 const PORT: &str = "undo_store";
 pub const COLUMNS: &str =
@@ -32,7 +32,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<UndoRecord>> {
         change: UndoableChange::parse(&change).ok_or_else(|| unreadable(3, "an unknown kind of change"))?,
         version: columns.number()?,
         former: columns.sealed()?,
-        reserved: columns.digest_if_any()?,
+        reserved: columns.ring_digest_if_any()?,
         token: columns.digest_if_any()?,
         tries_left: columns.value()?,
         used: columns.value()?,
@@ -54,7 +54,7 @@ pub fn put(db: &Db, undo: &UndoRecord) -> rusqlite::Result<()> {
         undo.change.as_str(),
         signed(undo.version),
         undo.former.as_bytes(),
-        undo.reserved.as_ref().map(Digest::as_bytes),
+        undo.reserved.as_ref().map(RingDigest::to_bytes),
         undo.token.as_ref().map(Digest::as_bytes),
         undo.tries_left,
         undo.used,
@@ -73,13 +73,16 @@ fn by_id(db: &Db, realm: &Realm, id: &UndoId, now: Timestamp) -> rusqlite::Resul
 }
 
 /// The youngest unexpired record that reserves an address.
-fn reservation(db: &Db, realm: &Realm, email: &Digest, now: Timestamp) -> rusqlite::Result<Option<UndoRecord>> {
+fn reservation(db: &Db, realm: &Realm, email: &RingDigest, now: Timestamp) -> rusqlite::Result<Option<UndoRecord>> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM undo_records WHERE realm = ?1 AND reserved = ?2 AND expires_at > ?3 \
-         ORDER BY expires_at DESC, version DESC LIMIT 1"
+        "SELECT {COLUMNS} FROM undo_records WHERE realm = ?1 AND {} AND expires_at > ?4 \
+         ORDER BY expires_at DESC, version DESC LIMIT 1",
+        has_digest("reserved", [2, 3])
     );
-    let which = params![realm.as_str(), email.as_bytes(), now.as_millis()];
-    db.find_named(&sql, which, read, |found: &UndoRecord| found.realm == *realm && found.reserved == Some(*email))
+    let [first, second] = digests_of(email);
+    let which = params![realm.as_str(), first, second, now.as_millis()];
+    let reserves = |found: &UndoRecord| found.reserved.is_some_and(|reserved| reserved.same_input(email));
+    db.find_named(&sql, which, read, |found: &UndoRecord| found.realm == *realm && reserves(found))
 }
 
 /// The records of an account, the oldest change first.
@@ -96,6 +99,11 @@ pub fn apply(db: &Db, change: &Change) -> rusqlite::Result<Result<(), Refusal>> 
             _ => Ok(Ok(())),
         },
         Change::InsertUndo(undo) => put(db, undo).map(Ok),
+        // an expired one too: no time is before the epoch
+        Change::ReindexUndo { realm, id, reserved } => match by_id(db, realm, id, Timestamp::from_millis(0))? {
+            Some(undo) if undo.reserved.is_some() => put(db, &UndoRecord { reserved: Some(*reserved), ..undo }).map(Ok),
+            _ => Ok(Ok(())),
+        },
         Change::SetUndoToken { realm, id, token, now } => match by_id(db, realm, id, *now)? {
             Some(undo) if !undo.used => put(db, &UndoRecord { token: Some(*token), ..undo }).map(Ok),
             _ => Ok(Err(Refusal::UndoGone)),
@@ -143,7 +151,7 @@ impl UndoStore for Sqlite {
     async fn find_reservation(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         now: Timestamp,
     ) -> Result<Option<UndoRecord>, PortError> {
         self.readers.read(PORT, |db| reservation(db, realm, email, now))

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::{Digest, Sealed};
+use portcullis_core::model::sealed::{RingDigest, Sealed};
 use portcullis_core::model::user::{PendingEmail, User};
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
@@ -15,7 +15,7 @@ use crate::crypto::record_macs::Stored;
 use crate::sqlite::Sqlite;
 use crate::sqlite::db::Db;
 use crate::sqlite::key_slots;
-use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY, signed};
+use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY, digests_of, has_digest, signed};
 
 const PORT: &str = "user_store";
 const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, totp, \
@@ -40,7 +40,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<User>> {
 /// The other columns, from the next one on.
 pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rusqlite::Result<Stored<User>> {
     let person = columns.person()?;
-    let (pending_index, pending_email) = (columns.digest_if_any()?, columns.sealed_if_any()?);
+    let (pending_index, pending_email) = (columns.ring_digest_if_any()?, columns.sealed_if_any()?);
     let parts = [pending_index.is_some(), pending_email.is_some()];
     let pending_email = pending_index.zip(pending_email).map(|(index, email)| PendingEmail { index, email });
     let user = User {
@@ -72,7 +72,7 @@ fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
     let changed = db.prepare_cached(sql)?.execute(params![
         user.realm.as_str(),
         user.id.as_bytes(),
-        person.email_index.as_bytes(),
+        person.email_index.to_bytes(),
         slot,
         person.first_name.as_bytes(),
         person.last_name.as_bytes(),
@@ -81,7 +81,7 @@ fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
         person.country_code.as_bytes(),
         person.country.as_bytes(),
         person.locale.as_ref().map(Sealed::as_bytes),
-        pending.map(|pending| pending.index.as_bytes()),
+        pending.map(|pending| pending.index.to_bytes()),
         pending.map(|pending| pending.email.as_bytes()),
         user.previous_email.as_ref().map(Sealed::as_bytes),
         user.password.as_bytes(),
@@ -124,9 +124,9 @@ fn exists(db: &Db, realm: &Realm, id: &UserId) -> rusqlite::Result<bool> {
 
 /// Whether another user of the realm has the e-mail.
 fn email_taken(db: &Db, user: &User) -> rusqlite::Result<bool> {
-    let sql = "SELECT 1 FROM users WHERE realm = ?1 AND email_index = ?2 AND id <> ?3";
-    let who = params![user.realm.as_str(), user.person.email_index.as_bytes(), user.id.as_bytes()];
-    db.prepare_cached(sql)?.exists(who)
+    let sql = format!("SELECT 1 FROM users WHERE realm = ?1 AND {} AND id <> ?4", has_digest("email_index", [2, 3]));
+    let [first, second] = digests_of(&user.person.email_index);
+    db.prepare_cached(&sql)?.exists(params![user.realm.as_str(), first, second, user.id.as_bytes()])
 }
 
 /// Stores a new account, unless its id or its e-mail is taken.
@@ -186,14 +186,16 @@ impl UserStore for Sqlite {
         })
     }
 
-    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+    async fn find_by_email(&self, realm: &Realm, email: &RingDigest) -> Result<Option<User>, PortError> {
         self.readers.read(PORT, |db| {
             let sql = format!(
                 "SELECT realm, id, {PERSON_WITH_KEY}, {REST} FROM users JOIN keys ON slot = key_slot \
-                 WHERE realm = ?1 AND email_index = ?2"
+                 WHERE realm = ?1 AND {}",
+                has_digest("email_index", [2, 3])
             );
-            let which = params![realm.as_str(), email.as_bytes()];
-            let is_asked_for = |user: &User| user.realm == *realm && user.person.email_index == *email;
+            let [first, second] = digests_of(email);
+            let which = params![realm.as_str(), first, second];
+            let is_asked_for = |user: &User| user.realm == *realm && user.person.email_index.same_input(email);
             db.find_named(&sql, which, read, is_asked_for)
         })
     }

@@ -8,7 +8,7 @@ use crate::model::ids::{JobId, UndoId, UserId};
 use crate::model::message::{Channel, OperatorAction};
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
-use crate::model::sealed::{Digest, Sealed, WrappedKey};
+use crate::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
 /// The task to do.
@@ -24,18 +24,18 @@ pub enum Task {
         network: Option<Digest>,
     },
     /// The same for the newest pending registration of an address whose mails of the day are spent.
-    VerifyNewest(Digest),
+    VerifyNewest(RingDigest),
     /// Send the e-mail again for each pending registration of an address.
     ResendVerification {
         /// The blind index of the address.
-        email: Digest,
+        email: RingDigest,
         /// Digest of the network that asked.
         network: Option<Digest>,
     },
     /// Mail a reset link if the address has an account.
     ResetPassword {
         /// The blind index of the address.
-        email: Digest,
+        email: RingDigest,
         /// Digest of the network that asked.
         network: Option<Digest>,
     },
@@ -177,7 +177,18 @@ pub enum JobSubject {
     /// A user or registration.
     Subject(UserId),
     /// An address, by its blind index.
-    Address(Digest),
+    Address(RingDigest),
+}
+
+impl JobSubject {
+    /// Whether an erasure of this subject finds a job about `job`. Stores have the newest digest of a job's address.
+    #[must_use]
+    pub fn covers(&self, job: &Self) -> bool {
+        match (self, job) {
+            (Self::Address(erased), Self::Address(job)) => erased.has(job.newest()),
+            _ => self == job,
+        }
+    }
 }
 
 impl Task {

@@ -45,7 +45,7 @@ mod tests {
             id: UserId::from_bytes([at; 16]),
             person: SealedPerson {
                 key: WrappedKey::from_bytes(Vec::new()),
-                email_index: Digest::from_bytes([0; 32]),
+                email_index: Digest::from_bytes([0; 32]).into(),
                 first_name: sealed(),
                 last_name: sealed(),
                 email: sealed(),

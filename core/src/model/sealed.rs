@@ -97,6 +97,77 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// The digests of one input under each key of the index key ring: one, or two while an old key and a new one are in it.
+/// Two of them belong to the same input if they have a digest in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RingDigest {
+    newest: Digest,
+    other: Option<Digest>,
+}
+
+impl RingDigest {
+    /// Under the first key of the ring, and under the second one where it has two.
+    #[must_use]
+    pub const fn new(newest: Digest, other: Option<Digest>) -> Self {
+        Self { newest, other }
+    }
+
+    /// Under the first key of the ring.
+    #[must_use]
+    pub const fn newest(&self) -> &Digest {
+        &self.newest
+    }
+
+    /// Under the second key of the ring.
+    #[must_use]
+    pub const fn other(&self) -> Option<&Digest> {
+        self.other.as_ref()
+    }
+
+    /// All of them, the newest first.
+    pub fn all(&self) -> impl Iterator<Item = &Digest> {
+        std::iter::once(&self.newest).chain(self.other.as_ref())
+    }
+
+    /// Whether one of them is this digest. Compares in constant time.
+    #[must_use]
+    pub fn has(&self, digest: &Digest) -> bool {
+        self.all().any(|one| one.matches(digest))
+    }
+
+    /// Whether both are of the same input.
+    #[must_use]
+    pub fn same_input(&self, other: &Self) -> bool {
+        self.all().any(|one| other.has(one))
+    }
+
+    /// The one that equals a stored digest, else the newest.
+    #[must_use]
+    pub fn like(&self, stored: &Digest) -> &Digest {
+        self.other.as_ref().filter(|other| other.matches(stored)).unwrap_or(&self.newest)
+    }
+
+    /// As stores keep it: 32 bytes for each.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.all().flat_map(|one| one.as_bytes().iter().copied()).collect()
+    }
+
+    /// From those bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (newest, rest) = bytes.split_first_chunk::<32>()?;
+        let other = if rest.is_empty() { None } else { Some(Digest::from_bytes(rest.try_into().ok()?)) };
+        Some(Self::new(Digest::from_bytes(*newest), other))
+    }
+}
+
+impl From<Digest> for RingDigest {
+    fn from(digest: Digest) -> Self {
+        Self::new(digest, None)
+    }
+}
+
 /// Which value of a record is sealed: part of the associated data, so that nothing sealed can be moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Field {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::model::ids::{SessionId, UserId};
 use crate::model::realm::Realm;
-use crate::model::sealed::{Digest, Sealed};
+use crate::model::sealed::{Digest, RingDigest, Sealed};
 use crate::model::time::Timestamp;
 
 /// The time after a rotation in which the same successor is given again.
@@ -150,12 +150,12 @@ impl Session {
 
     /// Decides about a genuine refresh token of this session.
     #[must_use]
-    pub fn evaluate_refresh_token(&self, token: &Digest, now: Timestamp) -> RefreshDecision {
-        if self.current.matches(token) {
+    pub fn evaluate_refresh_token(&self, token: &RingDigest, now: Timestamp) -> RefreshDecision {
+        if token.has(&self.current) {
             return RefreshDecision::Rotate;
         }
         match &self.previous {
-            Some(previous) if previous.token.matches(token) => {
+            Some(previous) if token.has(&previous.token) => {
                 if now.since(previous.at) < REISSUE_WINDOW {
                     RefreshDecision::Reissue(previous.successor)
                 } else {

@@ -4,7 +4,7 @@
 
 use crate::model::ids::{UndoId, UserId};
 use crate::model::realm::Realm;
-use crate::model::sealed::{Digest, Sealed};
+use crate::model::sealed::{Digest, RingDigest, Sealed};
 use crate::model::time::Timestamp;
 
 /// Wrong passwords after which a link restores nothing any more. It still disables the account.
@@ -62,7 +62,7 @@ pub struct UndoRecord {
     pub former: Sealed,
     /// Blind index of the address before a change of the e-mail. It stays reserved for the account until `expires_at`,
     /// also when the link has been used.
-    pub reserved: Option<Digest>,
+    pub reserved: Option<RingDigest>,
     /// Digest of the link, once its mail was made.
     pub token: Option<Digest>,
     /// Passwords that may still be tried with the link.

@@ -8,7 +8,7 @@ use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::phone::Phone;
 use crate::model::realm::Realm;
-use crate::model::sealed::{Digest, Sealed, WrappedKey};
+use crate::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
 /// A password hash as a PHC string, e.g. `$argon2id$v=19$m=19456,t=2,p=1$…`. Stores get it sealed.
@@ -47,7 +47,7 @@ pub struct SealedPerson {
     /// The person's data key under the server's ring.
     pub key: WrappedKey,
     /// Blind index of the e-mail.
-    pub email_index: Digest,
+    pub email_index: RingDigest,
     /// Given name.
     pub first_name: Sealed,
     /// Family name.
@@ -92,7 +92,7 @@ pub struct Registration {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PendingEmail {
     /// Blind index of the new address.
-    pub index: Digest,
+    pub index: RingDigest,
     /// The new address as typed.
     pub email: Sealed,
 }

@@ -7,7 +7,7 @@ use crate::model::ids::{SessionId, UndoId, UserId};
 use crate::model::job::{Job, JobSubject};
 use crate::model::one_time_token::{OneTimeToken, TokenOwner};
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::{Digest, RingDigest};
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::undo::UndoRecord;
@@ -50,7 +50,16 @@ pub enum Change {
         /// The realm.
         realm: Realm,
         /// The blind index of the address.
-        email: Digest,
+        email: RingDigest,
+    },
+    /// Replaces the blind index of a registration, if it exists. Its address does not change.
+    ReindexRegistration {
+        /// The realm.
+        realm: Realm,
+        /// The registration.
+        id: UserId,
+        /// The blind index of its address.
+        email: RingDigest,
     },
     /// Stores a new account (`IdTaken`, `EmailTaken`).
     InsertUser(Box<User>),
@@ -145,7 +154,7 @@ pub enum Change {
     ForgetLogins {
         /// The realm.
         realm: Realm,
-        /// The blind index of the address.
+        /// The digest by which they are counted.
         email: Digest,
     },
     /// Refuses the commit (`EmailTaken`) if an unexpired undo record of another account reserves the address. A commit
@@ -154,7 +163,7 @@ pub enum Change {
         /// The realm.
         realm: Realm,
         /// The blind index of the address.
-        email: Digest,
+        email: RingDigest,
         /// The account that gets the address.
         user: UserId,
         /// Records that expire at or before this time are expired.
@@ -162,6 +171,15 @@ pub enum Change {
     },
     /// Stores a new undo record.
     InsertUndo(Box<UndoRecord>),
+    /// Replaces the blind index that an undo record reserves, if the record exists and reserves one.
+    ReindexUndo {
+        /// The realm.
+        realm: Realm,
+        /// The record.
+        id: UndoId,
+        /// The blind index of the same address.
+        reserved: RingDigest,
+    },
     /// Sets the digest of a link in place of an older one's, if the record is unexpired and unused (`UndoGone`).
     SetUndoToken {
         /// The realm.

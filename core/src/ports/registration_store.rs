@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::RingDigest;
 use crate::model::time::Timestamp;
 use crate::model::user::Registration;
 use crate::ports::error::PortError;
@@ -16,11 +16,12 @@ pub trait RegistrationStore: Send + Sync {
     /// The unexpired registration of that id.
     async fn find(&self, realm: &Realm, id: &UserId, now: Timestamp) -> Result<Option<Registration>, PortError>;
 
-    /// The unexpired registrations of an address, oldest first.
+    /// The unexpired registrations of an address, oldest first: those whose blind index has a digest in common with
+    /// `email`.
     async fn find_by_email(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError>;
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::model::ids::{UndoId, UserId};
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::{Digest, RingDigest};
 use crate::model::time::Timestamp;
 use crate::model::undo::UndoRecord;
 use crate::ports::error::PortError;
@@ -30,7 +30,7 @@ pub trait UndoStore: Send + Sync {
     async fn find_reservation(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         now: Timestamp,
     ) -> Result<Option<UndoRecord>, PortError>;
 

@@ -36,7 +36,15 @@ pub fn record_macs(settings: &Settings) -> Result<Arc<RecordMacs>, String> {
 }
 
 pub fn digests(settings: &Settings) -> Arc<dyn KeyedDigest> {
-    Arc::new(HmacDigest::new(settings.secrets.email_salt.expose().as_bytes()))
+    Arc::new(index_digests(settings))
+}
+
+pub fn index_digests(settings: &Settings) -> HmacDigest {
+    let ring = &settings.secrets.index_keys;
+    let mut keys = ring.entries().into_iter().map(|(id, secret)| (id, secret.as_bytes()));
+    // the settings have one at least
+    let newest = keys.next().unwrap_or((1, ring.newest().as_bytes()));
+    HmacDigest::of_ring(newest, keys.next())
 }
 
 /// The contents of files that settings name.

@@ -7,6 +7,7 @@ pub mod keyring;
 mod messaging;
 pub mod migrate;
 pub mod migrate_data;
+pub mod reindexing;
 mod running_server;
 mod secret_check;
 mod stores;

@@ -107,12 +107,13 @@ impl Stores {
         let (of_cipher, of_digests) = (cipher.clone(), digests.clone());
         let (cipher, digests): (&dyn FieldCipher, &dyn KeyedDigest) = (&**cipher, &**digests);
         let macs = record_macs(settings)?;
+        let index_ids = settings.secrets.index_keys.ids();
         let stores = match &settings.database {
             config::Database::Sqlite { path } => {
                 let store =
                     open_when_free(path, &macs, timeout).await.map_err(|error| format!("DATABASE_URL: {error}"))?;
                 let database = path.display().to_string();
-                let check = SecretCheck { setting: "DATABASE_URL", database, cipher, digests };
+                let check = SecretCheck { setting: "DATABASE_URL", database, cipher, digests, index_ids };
                 let ages = check.verify_or_insert(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
                 Self {
@@ -124,7 +125,7 @@ impl Stores {
                 let mongo = mongo(settings, url.expose(), name);
                 let store = connect_when_there(&mongo, &macs, timeout).await?;
                 let database = format!("the database {name}");
-                let check = SecretCheck { setting: "MONGO_URL", database, cipher, digests };
+                let check = SecretCheck { setting: "MONGO_URL", database, cipher, digests, index_ids };
                 let ages = check.verify_or_insert(&store, &keys).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
                 let of_store = Self::of(Arc::new(store), "mongodb", version, ages);
@@ -152,7 +153,8 @@ impl Stores {
     ) -> Result<Self, String> {
         let store =
             Sqlite::open_beside(path, &record_macs(settings)?).map_err(|error| format!("DATABASE_URL: {error}"))?;
-        let check = SecretCheck { setting: "DATABASE_URL", database: path.display().to_string(), cipher, digests };
+        let (database, index_ids) = (path.display().to_string(), settings.secrets.index_keys.ids());
+        let check = SecretCheck { setting: "DATABASE_URL", database, cipher, digests, index_ids };
         check.verify(&store).await?;
         let version = store.schema_version();
         Ok(Self::of(Arc::new(store), "embedded", version, Vec::new()))

@@ -10,6 +10,7 @@ use portcullis_core::model::stored_key::RecordKind;
 use portcullis_core::ports::randomness::Randomness as _;
 use serde_json::{Value, json};
 
+use super::index_keys::{self, IndexState};
 use super::progress::Progress;
 use super::{print, require_database, runtime, settings};
 use crate::bootstrap::keyring::Keyring;
@@ -23,7 +24,7 @@ const KINDS: [&str; 5] =
 pub fn command() -> Command {
     let flag = |id: &'static str, help: &'static str| Arg::new(id).long(id).action(ArgAction::SetTrue).help(help);
     let status = Command::new("status")
-        .about("Counts the records under each key of ENCRYPTION_KEY")
+        .about("Counts the records under each key of ENCRYPTION_KEY, and their indexes under INDEX_KEY")
         .arg(flag("json", "Prints JSON, for programs"));
     let rewrap = Command::new("rewrap")
         .about("Wraps and signs every record under the first key of ENCRYPTION_KEY, beside running servers")
@@ -32,13 +33,20 @@ pub fn command() -> Command {
              interruption the same command continues. Its exit code is 0 once no record is under an older key.",
         )
         .arg(flag("dry-run", "Counts, and changes nothing"));
+    let reindex = Command::new("reindex")
+        .about("Gives every record a blind index under the first key of INDEX_KEY, beside running servers")
+        .after_help(
+            "Run it with the settings of the servers, after all of them were restarted with the new key in front and the old \
+             one behind it. After an interruption the same command continues. Its exit code is 0 once the old key may leave.",
+        );
     Command::new("keys")
-        .about("Generates secrets; counts and rewraps records after a change of ENCRYPTION_KEY")
+        .about("Generates secrets; rewraps and re-indexes records after a change of ENCRYPTION_KEY or INDEX_KEY")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(Command::new("generate").about("Prints new secrets as lines for a .env file"))
         .subcommand(status)
         .subcommand(rewrap)
+        .subcommand(reindex)
 }
 
 /// Runs the subcommand.
@@ -49,6 +57,11 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let looks = match matches.subcommand() {
         Some(("status", status)) => Some(status.get_flag("json")),
         Some(("rewrap", rewrap)) => rewrap.get_flag("dry-run").then_some(false),
+        Some(("reindex", _)) => {
+            let settings = settings(std::collections::BTreeMap::new())?;
+            require_database(&settings)?;
+            return runtime()?.block_on(index_keys::reindex(&settings));
+        }
         _ => {
             print(&config::keys::generate(&|bytes| OsRandomness.fill(bytes)));
             return Ok(());
@@ -60,18 +73,29 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
     runtime()?.block_on(async {
         let keyring = Keyring::open(&settings, Arc::new(OsRandomness)).await?;
         match looks {
-            Some(json) => look(&keyring, &ring, json).await,
+            Some(json) => look(&keyring, &ring, json, &IndexState::read(&settings).await).await,
             None => rewrap(&keyring, &ring).await,
         }
     })
 }
 
-async fn look(keyring: &Keyring, ring: &[u32], json: bool) -> Result<(), String> {
+async fn look(keyring: &Keyring, ring: &[u32], json: bool, index: &Result<IndexState, String>) -> Result<(), String> {
     let usage = keyring.rotation(&|_| {}).count_usage().await.map_err(|error| error.with_cause())?;
     if json {
-        print(&serde_json::to_string_pretty(&shown(&usage, ring)).map_err(|error| error.to_string())?);
+        let mut shown = shown(&usage, ring);
+        if let Some(shown) = shown.as_object_mut() {
+            let index = index.as_ref().map_or_else(|problem| json!({"problem": problem}), IndexState::json);
+            shown.insert("index".to_owned(), index);
+        }
+        print(&serde_json::to_string_pretty(&shown).map_err(|error| error.to_string())?);
     } else {
-        print(&format!("{}\n{}", table(&usage, ring), advice(&usage, ring)));
+        let advice = advice(&usage, ring);
+        let line = if advice.is_empty() { String::new() } else { format!("{advice}\n") };
+        print(&format!(
+            "{}\n{line}\n{}",
+            table(&usage, ring),
+            index.as_ref().map_or_else(|problem| format!("index keys: {problem}"), IndexState::table)
+        ));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod doctor;
 mod failure;
 mod fake_users;
 mod healthcheck;
+mod index_keys;
 mod keys;
 mod manual;
 mod migrate;

@@ -12,6 +12,9 @@ use super::settings_reader::SettingsReader;
 use super::strength::{GENERATE, SHORTEST, SHORTEST_INDEX_KEY, check, claim, key_weakness};
 use super::{Environment, SecretText, dev_secrets};
 
+/// Each record has one digest for each index key of the ring.
+const MOST_INDEX_KEYS: usize = 2;
+
 /// The ring of encryption keys; the first one encrypts. Shows its ids only, wiped when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct KeyRing(pub Vec<(u32, [u8; 32])>);
@@ -34,6 +37,12 @@ impl SecretRing {
         self.0.first().map_or("", |(_, secret)| secret.expose())
     }
 
+    /// Their ids, the newest first.
+    #[must_use]
+    pub fn ids(&self) -> Vec<u32> {
+        self.0.iter().map(|(id, _)| *id).collect()
+    }
+
     /// All of them.
     #[must_use]
     pub fn entries(&self) -> Vec<(u32, &str)> {
@@ -48,8 +57,8 @@ pub struct Secrets {
     pub jwt_secrets: SecretRing,
     /// Wraps data keys.
     pub encryption_ring: KeyRing,
-    /// Keys the blind indexes.
-    pub email_salt: SecretText,
+    /// Keys the blind indexes; the first one is the newest. One or two.
+    pub index_keys: SecretRing,
     /// The bearer token of operators.
     pub operator_token: Option<SecretText>,
 }
@@ -67,15 +76,22 @@ pub fn read(
         dev_secrets::add_missing(reader, file, fill_random);
     }
     let needed = !development || file.is_some();
-    let jwt_secrets = strong_ring(reader, "JWT_SECRET");
+    let jwt_secrets = strong_ring(reader, "JWT_SECRET", SHORTEST);
     let ring = reader.text("ENCRYPTION_KEY");
     let encryption_ring = ring.as_ref().and_then(|found| parse_ring(reader, &found.text));
-    let email_salt = strong(reader, "EMAIL_SALT", SHORTEST_INDEX_KEY);
+    let index_keys = strong_ring(reader, "EMAIL_SALT", SHORTEST_INDEX_KEY);
+    if index_keys.as_ref().is_some_and(|ring| ring.0.len() > MOST_INDEX_KEYS) {
+        reader.refuse(
+            "EMAIL_SALT",
+            "is a ring of more than two keys",
+            "keep the new key and the old one, as in INDEX_KEY=2:NEW,1:OLD; `portcullis keys reindex` lets the old one go",
+        );
+    }
     let operator_token = strong(reader, "OPERATOR_TOKEN", SHORTEST);
     let there = [
         ("JWT_SECRET", jwt_secrets.is_some()),
         ("ENCRYPTION_KEY", ring.is_some()),
-        ("EMAIL_SALT", email_salt.is_some()),
+        ("EMAIL_SALT", index_keys.is_some()),
     ];
     for (name, there) in there {
         if needed && !there && !reader.has_problem(name) {
@@ -85,7 +101,7 @@ pub fn read(
     Some(Secrets {
         jwt_secrets: jwt_secrets?,
         encryption_ring: encryption_ring?,
-        email_salt: email_salt?,
+        index_keys: index_keys?,
         operator_token,
     })
 }
@@ -98,7 +114,7 @@ fn strong(reader: &mut SettingsReader, name: &'static str, shortest: usize) -> O
 }
 
 /// `SECRET` or `2:SECRET,1:SECRET`.
-fn strong_ring(reader: &mut SettingsReader, name: &'static str) -> Option<SecretRing> {
+fn strong_ring(reader: &mut SettingsReader, name: &'static str, shortest: usize) -> Option<SecretRing> {
     let value = reader.secret(name)?;
     let entries: Vec<Option<(u32, &str)>> = value.expose().split(',').map(ring_entry).collect();
     let entries = entries.into_iter().collect::<Option<Vec<_>>>().unwrap_or_else(|| vec![(1, value.expose())]);
@@ -108,7 +124,7 @@ fn strong_ring(reader: &mut SettingsReader, name: &'static str) -> Option<Secret
             reader.refuse(name, &format!("has the id {id} twice"), "give each secret an id of its own");
             return None;
         }
-        check(reader, name, secret, SHORTEST);
+        check(reader, name, secret, shortest);
         claim(reader, name, secret);
         ring.0.push((id, SecretText::new(secret)));
     }

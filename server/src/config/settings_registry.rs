@@ -76,7 +76,7 @@ pub const GROUPS: &[SettingGroup] = &[
     ]),
     group("Secrets and signing", &[
     secret("ENCRYPTION_KEY", "generated in development", "encrypts the keys of personal data: URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY` whose first entry encrypts"),
-    secret("EMAIL_SALT", "generated in development", "key of the digests by which e-mail addresses are found; at least 22 characters; it can never change"),
+    secret("EMAIL_SALT", "generated in development", "key of the digests by which e-mail addresses are found; at least 22 characters, or a ring of two as in 2:NEW,1:OLD whose first entry is the newest"),
     secret("INDEX_KEY", "EMAIL_SALT", "a better name of EMAIL_SALT"),
     secret("JWT_SECRET", "generated in development", "signs tokens: at least 32 characters, or a ring `2:NEW,1:OLD` whose first entry signs"),
     open("SIGNING", "HS256", "algorithm of access tokens: `HS256`, or `ES256` or `EdDSA` with public keys at `/.well-known/jwks.json`"),

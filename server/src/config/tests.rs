@@ -539,7 +539,7 @@ fn the_secret_of_tokens_may_be_a_ring() {
 #[test]
 fn a_setting_may_have_its_better_name() {
     let salt = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";
-    let by = |name: &str| load(&[("ENVIRONMENT", "development"), (name, salt)], None).secrets.email_salt;
+    let by = |name: &str| load(&[("ENVIRONMENT", "development"), (name, salt)], None).secrets.index_keys;
     assert_eq!(by("INDEX_KEY"), by("EMAIL_SALT"));
     let refused = |environment: &[(&str, &str)], dotenv: Option<&str>| problems(environment, dotenv);
     let both = [("ENVIRONMENT", "development"), ("INDEX_KEY", salt)];
@@ -552,7 +552,7 @@ fn a_setting_may_have_its_better_name() {
     std::fs::write(folder.path().join("key"), salt).unwrap();
     let from_file = [("ENVIRONMENT", "development"), ("INDEX_KEY_FILE", "key")];
     let settings = Settings::load(sources(folder.path(), &from_file, None), &fill).unwrap();
-    assert_eq!(settings.secrets.email_salt.expose(), salt);
+    assert_eq!(settings.secrets.index_keys.newest(), salt);
     let watchman = [("WATCHMAN_ACCOUNT_ID", "a"), ("WATCHMAN_TOKEN", "hush"), ("WATCHMAN_URL", "http://127.0.0.1:9/")];
     assert!(load(&watchman, None).watchman.is_some());
     assert!(refused(&[("WATCHMAN_ACCOUNT_ID", "a")], None).contains("goes with Access_token"));

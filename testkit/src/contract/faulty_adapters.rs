@@ -18,7 +18,7 @@ use portcullis_core::model::ids::{JobId, SessionId, UserId};
 use portcullis_core::model::job::{DeadLetter, Job};
 use portcullis_core::model::quota::{Bucket, Decision, Quota};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::RingDigest;
 use portcullis_core::model::session::Session;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::User;
@@ -101,7 +101,7 @@ impl Database for ComparesFirst {
 /// Accounts whose second index is written once and never again.
 struct LosesTheSecondIndex {
     ports: Ports,
-    emails: Locked<BTreeMap<(Realm, Digest), UserId>>,
+    emails: Locked<BTreeMap<(Realm, RingDigest), UserId>>,
 }
 
 #[async_trait]
@@ -125,7 +125,7 @@ impl UserStore for LosesTheSecondIndex {
         self.ports.users.find(realm, id).await
     }
 
-    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+    async fn find_by_email(&self, realm: &Realm, email: &RingDigest) -> Result<Option<User>, PortError> {
         let found = self.emails.lock().get(&(realm.clone(), *email)).copied();
         let Some(id) = found else { return Ok(None) };
         self.ports.users.find(realm, &id).await

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Case, Outcome, Records, Setup};
-use crate::samples::{LIFE, NOW, digest, job, job_id, person, realm, sealed, undo_id, user_id};
+use crate::samples::{LIFE, NOW, digest, email_index, job, job_id, person, realm, sealed, undo_id, user_id};
 use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
 use portcullis_core::model::message::{Channel, OperatorAction};
@@ -71,10 +71,10 @@ fn every_task() -> Vec<Task> {
     let (user, at, challenge) = (user_id(1), NOW, digest("token", 1));
     let mut tasks = vec![
         Task::VerifyRegistration(user),
-        Task::VerifyNewest(digest("email", 1)),
+        Task::VerifyNewest(email_index(1)),
         Task::VerifyAgain { registration: user, network: Some(digest("network", 1)) },
-        Task::ResendVerification { email: digest("email", 1), network: Some(digest("network", 1)) },
-        Task::ResetPassword { email: digest("email", 1), network: None },
+        Task::ResendVerification { email: email_index(1), network: Some(digest("network", 1)) },
+        Task::ResetPassword { email: email_index(1), network: None },
         Task::Welcome(user),
         Task::ConfirmEmailChange(user),
         Task::EmailChangeRequested { user, at },
@@ -262,7 +262,7 @@ async fn left_after_forgetting(
 async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
     let changed = Task::PasswordChanged { user: user_id(1), at: NOW, by_reset: true, undo: None };
     let other = Task::Welcome(user_id(2));
-    let address = Task::ResetPassword { email: digest("email", 1), network: None };
+    let address = Task::ResetPassword { email: email_index(1), network: None };
     let tasks = [Task::Welcome(user_id(1)), changed, other.clone(), address.clone()];
     let left = left_after_forgetting(jobs, tasks, JobSubject::Subject(user_id(1))).await?;
     assert_eq!(left.len(), 4);
@@ -271,9 +271,9 @@ async fn forgets_what_is_about_a_subject(jobs: &Jobs) -> Outcome {
 }
 
 async fn forgets_what_is_about_an_address(jobs: &Jobs) -> Outcome {
-    let other = Task::ResetPassword { email: digest("email", 2), network: None };
+    let other = Task::ResetPassword { email: email_index(2), network: None };
     let subject = Task::Welcome(user_id(1));
-    let email = digest("email", 1);
+    let email = email_index(1);
     let tasks = [
         Task::ResetPassword { email, network: None },
         Task::ResendVerification { email, network: None },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::sent_message_store::copy;
 use super::{Backend, Case, Outcome, Setup, count};
-use crate::samples::{NOW, digest, person, realm, registration, user};
+use crate::samples::{NOW, email_index, person, realm, registration, user};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::WrappedKey;
 use portcullis_core::model::sent_message::StoredMessage;
@@ -301,7 +301,7 @@ async fn replaces_the_key_of_one_registration_of_an_address(records: &Records) -
     let [first, second, expired] = &all;
     let replacements = vec![second.replacement(8), expired.replacement(9)];
     assert_eq!(records.keys.replace_keys(RecordKind::Registrations, replacements).await?, 2);
-    let pending = records.registrations.find_by_email(&realm, &digest("email", 1), NOW).await?;
+    let pending = records.registrations.find_by_email(&realm, &email_index(1), NOW).await?;
     let pending: Vec<AnyRecord> = pending.into_iter().map(AnyRecord::Registration).collect();
     assert_eq!(pending, [first.clone(), second.with_key(new_key(8))]);
     Ok(())

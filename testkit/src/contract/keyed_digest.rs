@@ -30,6 +30,7 @@ pub fn cases() -> Vec<Case<dyn KeyedDigest>> {
         parts_never_run_together,
         similar_inputs_have_nothing_in_common,
         does_not_show_its_input,
+        a_second_key_gives_other_digests,
     ]
 }
 
@@ -80,6 +81,17 @@ async fn similar_inputs_have_nothing_in_common(digests: &Digests) -> Outcome {
         (0..1000u32).map(|n| digests.digest(Domain::Phone, &realm, &[format!("+1555{n:06}").as_bytes()])).collect();
     let distinct: BTreeSet<&[u8]> = seen.iter().flat_map(|digest| digest.as_bytes().chunks(8)).collect();
     assert_eq!(distinct.len(), 4000, "halves and quarters of digests agree");
+    Ok(())
+}
+
+async fn a_second_key_gives_other_digests(digests: &Digests) -> Outcome {
+    let (realm, parts): (_, [&[u8]; 1]) = (realm("User1"), [b"same"]);
+    for domain in DOMAINS.into_iter().filter(|domain| domain.is_lasting()) {
+        let newest = digests.digest(domain, &realm, &parts);
+        let other = digests.digest_by_other(domain, &realm, &parts);
+        assert_ne!(other, Some(newest), "{domain:?}");
+        assert_eq!(other, digests.digest_by_other(domain, &realm, &parts), "{domain:?}");
+    }
     Ok(())
 }
 

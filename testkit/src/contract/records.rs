@@ -8,7 +8,7 @@ use portcullis_core::model::ids::{SessionId, UserId};
 use portcullis_core::model::job::{Job, JobSubject};
 use portcullis_core::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, RingDigest};
 use portcullis_core::model::session::Session;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{Registration, User};
@@ -138,7 +138,7 @@ impl Records<dyn RegistrationStore> {
     }
 
     /// Their ids.
-    pub(super) async fn remove_all(&self, realm: &Realm, email: &Digest) -> Result<Vec<UserId>, PortError> {
+    pub(super) async fn remove_all(&self, realm: &Realm, email: &RingDigest) -> Result<Vec<UserId>, PortError> {
         let change = Change::RemoveRegistrations { realm: realm.clone(), email: *email };
         Ok(self.must(change).await?.registrations)
     }

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use super::agreement::registration_store::agrees_with_the_fake;
 use super::{Case, Outcome, Records, Setup, count};
-use crate::samples::{LIFE, NOW, digest, person, realm, registration, sealed, user_id};
+use crate::samples::{
+    LIFE, NOW, digest, email_index, email_index_of_two, person, realm, registration, sealed, user_id,
+};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Sealed;
 use portcullis_core::model::user::Registration;
+use portcullis_core::ports::database::Change;
 use portcullis_core::ports::registration_store::RegistrationStore;
 
 type Pending = Setup<Records<dyn RegistrationStore>>;
@@ -32,6 +35,9 @@ pub fn cases() -> Vec<Case<Records<dyn RegistrationStore>>> {
         the_expired_do_not_count,
         another_address_or_realm_does_not_count,
         a_racing_crowd_stays_within_the_limit,
+        registrations_under_two_rings_are_of_one_address,
+        a_racing_crowd_under_two_rings_stays_within_the_limit,
+        a_new_index_changes_nothing_else,
         removes_once,
         removes_all_of_an_address_even_the_expired,
         purges_what_has_expired_and_nothing_else,
@@ -53,10 +59,10 @@ async fn insert(pending: &Pending, registration: &Registration) -> Outcome {
 async fn an_empty_store_finds_nothing(pending: &Pending) -> Outcome {
     let realm = realm("User1");
     assert_eq!(pending.find(&realm, &user_id(1), NOW).await?, None);
-    assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?, Vec::new());
+    assert_eq!(pending.find_by_email(&realm, &email_index(1), NOW).await?, Vec::new());
     assert!(!pending.count_failure(&realm, &user_id(1), 5).await?);
     assert!(!pending.remove(&realm, &user_id(1)).await?);
-    assert_eq!(pending.remove_all(&realm, &digest("email", 1)).await?, Vec::new());
+    assert_eq!(pending.remove_all(&realm, &email_index(1)).await?, Vec::new());
     assert_eq!(pending.purge_expired(NOW).await?, 0);
     Ok(())
 }
@@ -109,7 +115,7 @@ async fn finds_all_of_an_address_oldest_first(pending: &Pending) -> Outcome {
     for n in [5, 2, 8, 1, 7, 3, 6, 4] {
         insert(pending, &rival(&realm, n)).await?;
     }
-    let found = pending.find_by_email(&realm, &digest("email", 1), NOW).await?;
+    let found = pending.find_by_email(&realm, &email_index(1), NOW).await?;
     let expected: Vec<Registration> = (1..=8).map(|n| contested(&rival(&realm, n))).collect();
     assert_eq!(found, expected);
     Ok(())
@@ -145,7 +151,7 @@ async fn beyond_the_limit_the_busiest_network_gives_way(pending: &Pending) -> Ou
     for (n, network) in [(1, 1), (2, 9), (3, 9), (4, 9)] {
         assert_eq!(pending.insert(from_network(&realm, n, network), 3, NOW).await?, Ok(()));
     }
-    let found = pending.find_by_email(&realm, &digest("email", 1), NOW).await?;
+    let found = pending.find_by_email(&realm, &email_index(1), NOW).await?;
     let ids: Vec<UserId> = found.iter().map(|one| one.id).collect();
     assert_eq!(ids, [1, 3, 4].map(user_id));
     assert_eq!(pending.find(&realm, &user_id(2), NOW).await?, None);
@@ -207,7 +213,74 @@ async fn a_racing_crowd_stays_within_the_limit(pending: &Pending) -> Outcome {
     };
     let answers = pending.race(30, insert).await?;
     assert_eq!(count(&answers, &Ok(())), 30);
-    assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?.len(), 5);
+    assert_eq!(pending.find_by_email(&realm, &email_index(1), NOW).await?.len(), 5);
+    Ok(())
+}
+
+/// The n-th registration, all of one address, under a ring of two keys in one order or the other.
+fn rival_of_two(realm: &Realm, n: u64, older_first: bool) -> Registration {
+    let mut rival = rival(realm, n);
+    rival.person.email_index = email_index_of_two(1, older_first);
+    rival
+}
+
+async fn registrations_under_two_rings_are_of_one_address(pending: &Pending) -> Outcome {
+    let realm = realm("User1");
+    let all = [rival(&realm, 1), rival_of_two(&realm, 2, true), rival_of_two(&realm, 3, false)];
+    for one in &all {
+        insert(pending, one).await?;
+    }
+    let expected = all.each_ref().map(contested);
+    for index in [email_index_of_two(1, true), email_index_of_two(1, false)] {
+        assert_eq!(pending.find_by_email(&realm, &index, NOW).await?, expected);
+    }
+    // by one key alone, those that have a digest under it
+    let new = (*email_index_of_two(1, false).newest()).into();
+    assert_eq!(pending.find_by_email(&realm, &new, NOW).await?, expected[1..]);
+    assert_eq!(pending.find_by_email(&realm, &email_index(1), NOW).await?, expected);
+    assert_eq!(pending.remove_all(&realm, &email_index_of_two(1, false)).await?.len(), 3);
+    Ok(())
+}
+
+async fn a_racing_crowd_under_two_rings_stays_within_the_limit(pending: &Pending) -> Outcome {
+    let realm = realm("User1");
+    let insert = |pending: Arc<Records<dyn RegistrationStore>>, n: u64| {
+        let racing = rival_of_two(&realm, n, n.is_multiple_of(2));
+        async move { pending.insert(racing, 5, NOW).await }
+    };
+    let answers = pending.race(12, insert).await?;
+    assert_eq!(count(&answers, &Ok(())), 12);
+    assert_eq!(pending.find_by_email(&realm, &email_index_of_two(1, true), NOW).await?.len(), 5);
+    Ok(())
+}
+
+async fn a_new_index_changes_nothing_else(pending: &Pending) -> Outcome {
+    let realm = realm("User1");
+    let (one, two) = (rival(&realm, 1), rival(&realm, 2));
+    insert(pending, &one).await?;
+    insert(pending, &two).await?;
+    let new = email_index_of_two(1, false);
+    for id in [one.id, two.id, user_id(99)] {
+        let change = Change::ReindexRegistration { realm: realm.clone(), id, email: new };
+        assert_eq!(pending.change(change).await?.map(|_| ()), Ok(()), "also where there is none");
+    }
+    let reindexed = |one: &Registration| {
+        let mut one = contested(one);
+        one.person.email_index = new;
+        one
+    };
+    let expected = vec![reindexed(&one), reindexed(&two)];
+    assert_eq!(pending.find_by_email(&realm, &new, NOW).await?, expected);
+    let alone = (*new.newest()).into();
+    assert_eq!(pending.find_by_email(&realm, &alone, NOW).await?, expected);
+    // the old key leaves the ring
+    for id in [one.id, two.id] {
+        let change = Change::ReindexRegistration { realm: realm.clone(), id, email: alone };
+        assert_eq!(pending.change(change).await?.map(|_| ()), Ok(()));
+    }
+    assert_eq!(pending.find_by_email(&realm, &alone, NOW).await?.len(), 2);
+    assert!(pending.remove(&realm, &one.id).await?);
+    assert_eq!(pending.find_by_email(&realm, &alone, NOW).await?.len(), 1, "also after another change");
     Ok(())
 }
 
@@ -219,7 +292,7 @@ async fn removes_once(pending: &Pending) -> Outcome {
     assert!(pending.remove(&realm, &one.id).await?);
     assert!(!pending.remove(&realm, &one.id).await?);
     assert_eq!(pending.find(&realm, &one.id, NOW).await?, None);
-    assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?, vec![contested(&two)]);
+    assert_eq!(pending.find_by_email(&realm, &email_index(1), NOW).await?, vec![contested(&two)]);
     Ok(())
 }
 
@@ -231,14 +304,14 @@ async fn removes_all_of_an_address_even_the_expired(pending: &Pending) -> Outcom
     for one in [&expired, &living, &other] {
         insert(pending, one).await?;
     }
-    assert_eq!(pending.find_by_email(&realm, &digest("email", 1), expired.expires_at).await?.len(), 1);
-    let mut removed = pending.remove_all(&realm, &digest("email", 1)).await?;
+    assert_eq!(pending.find_by_email(&realm, &email_index(1), expired.expires_at).await?.len(), 1);
+    let mut removed = pending.remove_all(&realm, &email_index(1)).await?;
     let mut expected = vec![expired.id, living.id];
     removed.sort();
     expected.sort();
     assert_eq!(removed, expected);
-    assert_eq!(pending.find_by_email(&realm, &digest("email", 1), NOW).await?, Vec::new());
-    assert_eq!(pending.remove_all(&realm, &digest("email", 1)).await?, Vec::new());
+    assert_eq!(pending.find_by_email(&realm, &email_index(1), NOW).await?, Vec::new());
+    assert_eq!(pending.remove_all(&realm, &email_index(1)).await?, Vec::new());
     assert_eq!(pending.find(&realm, &other.id, NOW).await?, Some(other));
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Case, Outcome, Records, Setup, count};
-use crate::samples::{LIFE, NOW, digest, realm, undo_id, undo_record, user_id};
+use crate::samples::{LIFE, NOW, digest, email_index, email_index_of_two, realm, undo_id, undo_record, user_id};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, RingDigest};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::undo::{UNDO_TRIES, UndoRecord, UndoableChange};
 use portcullis_core::ports::database::{Change, Refusal, UnitOfWork};
@@ -33,6 +33,7 @@ pub fn cases() -> Vec<Case<Records<dyn UndoStore>>> {
         tries_are_taken_and_given_back,
         no_race_takes_more_tries_than_there_are,
         an_address_stays_reserved_until_the_expiry,
+        an_address_is_reserved_by_each_digest,
         a_used_record_still_reserves,
         removes_all_of_an_account,
         purges_what_has_expired_and_nothing_else,
@@ -45,7 +46,7 @@ fn use_link(undo: &UndoRecord, token: Digest, now: Timestamp) -> Change {
 }
 
 /// The change that gives an address to an account.
-fn check(realm: &Realm, email: Digest, user: u64, now: Timestamp) -> Change {
+fn check(realm: &Realm, email: RingDigest, user: u64, now: Timestamp) -> Change {
     Change::CheckReservation { realm: realm.clone(), email, user: user_id(user), now }
 }
 
@@ -61,7 +62,7 @@ async fn an_empty_store_finds_nothing(undos: &Undos) -> Outcome {
     let (realm, token) = (realm("User1"), digest("undo token", 1));
     assert_eq!(undos.find(&realm, &undo_id(1), NOW).await?, None);
     assert_eq!(undos.find_by_token(&realm, &token, NOW).await?, None);
-    assert_eq!(undos.find_reservation(&realm, &digest("email", 1), NOW).await?, None);
+    assert_eq!(undos.find_reservation(&realm, &email_index(1), NOW).await?, None);
     assert_eq!(undos.list(&realm, &user_id(1)).await?, []);
     assert!(!undos.take_try(&realm, &undo_id(1), NOW).await?);
     undos.give_try_back(&realm, &undo_id(1)).await?;
@@ -69,7 +70,7 @@ async fn an_empty_store_finds_nothing(undos: &Undos) -> Outcome {
     assert_eq!(change(undos, use_link(&absent, token, NOW)).await?, Err(Refusal::UndoGone));
     let set = Change::SetUndoToken { realm: realm.clone(), id: absent.id, token, now: NOW };
     assert_eq!(change(undos, set).await?, Err(Refusal::UndoGone));
-    assert_eq!(change(undos, check(&realm, digest("email", 1), 1, NOW)).await?, Ok(()));
+    assert_eq!(change(undos, check(&realm, email_index(1), 1, NOW)).await?, Ok(()));
     assert_eq!(change(undos, Change::RemoveUndos { realm, user: user_id(1) }).await?, Ok(()));
     assert_eq!(undos.purge_expired(NOW).await?, 0);
     Ok(())
@@ -79,7 +80,7 @@ async fn keeps_every_field(undos: &Undos) -> Outcome {
     let realm = realm("User1");
     let shapes = UndoableChange::ALL.into_iter().zip(1..).map(|(change, n)| UndoRecord {
         change,
-        reserved: (n % 2 == 0).then(|| digest("email", n)),
+        reserved: (n % 2 == 0).then(|| email_index(n)),
         token: (n % 2 == 1).then(|| digest("undo token", n)),
         tries_left: u8::try_from(n).unwrap_or_default(),
         version: n * 1_000_000_000_000,
@@ -130,7 +131,7 @@ async fn lives_until_its_expiry_and_not_longer(undos: &Undos) -> Outcome {
 
 async fn realms_never_mix(undos: &Undos) -> Outcome {
     let (ours, theirs) = (realm("User1"), realm("User2"));
-    let (token, email) = (digest("undo token", 1), digest("email", 1));
+    let (token, email) = (digest("undo token", 1), email_index(1));
     let undo = UndoRecord { token: Some(token), reserved: Some(email), ..undo_record(&ours, 1, 1) };
     insert(undos, &undo).await?;
     assert_eq!(undos.find(&theirs, &undo.id, NOW).await?, None);
@@ -226,7 +227,7 @@ async fn no_race_takes_more_tries_than_there_are(undos: &Undos) -> Outcome {
 }
 
 async fn an_address_stays_reserved_until_the_expiry(undos: &Undos) -> Outcome {
-    let (realm, email) = (realm("User1"), digest("email", 1));
+    let (realm, email) = (realm("User1"), email_index(1));
     let undo = UndoRecord { reserved: Some(email), ..undo_record(&realm, 1, 1) };
     let later = UndoRecord { expires_at: undo.expires_at + LIFE, version: 9, ..undo_record(&realm, 1, 2) };
     let later = UndoRecord { reserved: Some(email), ..later };
@@ -234,7 +235,7 @@ async fn an_address_stays_reserved_until_the_expiry(undos: &Undos) -> Outcome {
     let end = undo.expires_at;
     assert_eq!(undos.find_reservation(&realm, &email, end - MILLI).await?, Some(undo.clone()));
     assert_eq!(undos.find_reservation(&realm, &email, end).await?, None);
-    assert_eq!(undos.find_reservation(&realm, &digest("email", 2), NOW).await?, None);
+    assert_eq!(undos.find_reservation(&realm, &email_index(2), NOW).await?, None);
     assert_eq!(change(undos, check(&realm, email, 2, end - MILLI)).await?, Err(Refusal::EmailTaken));
     assert_eq!(change(undos, check(&realm, email, 1, end - MILLI)).await?, Ok(()), "it is that account's");
     assert_eq!(change(undos, check(&realm, email, 2, end)).await?, Ok(()));
@@ -244,8 +245,30 @@ async fn an_address_stays_reserved_until_the_expiry(undos: &Undos) -> Outcome {
     Ok(())
 }
 
+async fn an_address_is_reserved_by_each_digest(undos: &Undos) -> Outcome {
+    let realm = realm("User1");
+    let (old, two, swapped) = (email_index(1), email_index_of_two(1, true), email_index_of_two(1, false));
+    let undo = UndoRecord { reserved: Some(old), ..undo_record(&realm, 1, 1) };
+    insert(undos, &undo).await?;
+    insert(undos, &UndoRecord { reserved: None, ..undo_record(&realm, 1, 3) }).await?;
+    let new = RingDigest::from(*swapped.newest());
+    assert_eq!(undos.find_reservation(&realm, &two, NOW).await?, Some(undo.clone()));
+    assert_eq!(undos.find_reservation(&realm, &new, NOW).await?, None);
+    for id in [undo.id, undo_record(&realm, 1, 3).id, undo_record(&realm, 1, 9).id] {
+        let reindex = Change::ReindexUndo { realm: realm.clone(), id, reserved: swapped };
+        assert_eq!(change(undos, reindex).await?, Ok(()), "also where there is nothing to change");
+    }
+    let reindexed = UndoRecord { reserved: Some(swapped), ..undo };
+    for index in [old, new, two, swapped] {
+        assert_eq!(undos.find_reservation(&realm, &index, NOW).await?, Some(reindexed.clone()));
+        assert_eq!(change(undos, check(&realm, index, 2, NOW)).await?, Err(Refusal::EmailTaken));
+    }
+    assert_eq!(undos.list(&realm, &user_id(1)).await?.iter().filter(|undo| undo.reserved.is_some()).count(), 1);
+    Ok(())
+}
+
 async fn a_used_record_still_reserves(undos: &Undos) -> Outcome {
-    let (token, email) = (digest("undo token", 1), digest("email", 1));
+    let (token, email) = (digest("undo token", 1), email_index(1));
     let undo = UndoRecord { token: Some(token), reserved: Some(email), ..undo_record(&realm("User1"), 1, 1) };
     insert(undos, &undo).await?;
     assert_eq!(change(undos, use_link(&undo, token, NOW)).await?, Ok(()));
@@ -255,7 +278,7 @@ async fn a_used_record_still_reserves(undos: &Undos) -> Outcome {
 }
 
 async fn removes_all_of_an_account(undos: &Undos) -> Outcome {
-    let (realm, email) = (realm("User1"), digest("email", 1));
+    let (realm, email) = (realm("User1"), email_index(1));
     let undo = UndoRecord { reserved: Some(email), ..undo_record(&realm, 1, 1) };
     insert(undos, &undo).await?;
     insert(undos, &undo_record(&realm, 1, 2)).await?;

@@ -117,11 +117,13 @@ impl Draft {
             }
             Change::CheckReservation { .. }
             | Change::InsertUndo(_)
+            | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
             | Change::RemoveUndos { .. } => undo_store::apply(&mut self.undos, &change),
             Change::RemoveRegistration { .. }
             | Change::RemoveRegistrations { .. }
+            | Change::ReindexRegistration { .. }
             | Change::InsertSession(_)
             | Change::EndSessions { .. }
             | Change::PutToken(_)
@@ -151,6 +153,11 @@ impl Draft {
                     self.jobs.forget(&realm, &JobSubject::Subject(*id));
                 }
                 self.committed.registrations.extend(removed);
+            }
+            Change::ReindexRegistration { realm, id, email } => {
+                if let Some(found) = self.registrations.get_mut(&(realm, id)) {
+                    found.person.email_index = email;
+                }
             }
             Change::InsertSession(session) => {
                 self.sessions.insert((session.realm.clone(), session.id), *session);
@@ -182,6 +189,7 @@ impl Draft {
             | Change::SetCode { .. }
             | Change::CheckReservation { .. }
             | Change::InsertUndo(_)
+            | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
             | Change::RemoveUndos { .. } => {} // applied by `apply`

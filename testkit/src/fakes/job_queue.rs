@@ -37,7 +37,7 @@ impl Queue {
     }
 
     pub(super) fn forget(&mut self, realm: &Realm, subject: &JobSubject) {
-        let stays = |job: &Job| job.realm != *realm || job.task.about() != *subject;
+        let stays = |job: &Job| job.realm != *realm || !subject.covers(&job.task.about());
         self.waiting.retain(|_, waiting| stays(&waiting.job));
         self.dead.retain(|letter| stays(&letter.job));
     }

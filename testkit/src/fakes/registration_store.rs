@@ -9,7 +9,7 @@ use crate::locked::Locked;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::pending_registrations::add_registration;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::RingDigest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::error::PortError;
@@ -51,8 +51,8 @@ impl Default for FakeRegistrationStore {
     }
 }
 
-pub(super) fn is_of(registration: &Registration, realm: &Realm, email: &Digest) -> bool {
-    registration.realm == *realm && registration.person.email_index == *email
+pub(super) fn is_of(registration: &Registration, realm: &Realm, email: &RingDigest) -> bool {
+    registration.realm == *realm && registration.person.email_index.same_input(email)
 }
 
 fn waits(registration: &Registration, now: Timestamp) -> bool {
@@ -86,7 +86,7 @@ impl RegistrationStore for FakeRegistrationStore {
     async fn find_by_email(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         now: Timestamp,
     ) -> Result<Vec<Registration>, PortError> {
         self.faults.call("find_by_email", || {

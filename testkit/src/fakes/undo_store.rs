@@ -8,7 +8,7 @@ use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
 use portcullis_core::model::ids::{UndoId, UserId};
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::{Digest, RingDigest};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::undo::{UNDO_TRIES, UndoRecord};
 use portcullis_core::ports::database::{Change, Refusal};
@@ -58,8 +58,9 @@ fn is_live(undo: &UndoRecord, now: Timestamp) -> bool {
 }
 
 /// The youngest unexpired record that reserves an address.
-fn reservation(undos: &Undos, realm: &Realm, email: &Digest, now: Timestamp) -> Option<UndoRecord> {
-    let reserves = |undo: &&UndoRecord| undo.realm == *realm && undo.reserved == Some(*email) && is_live(undo, now);
+fn reservation(undos: &Undos, realm: &Realm, email: &RingDigest, now: Timestamp) -> Option<UndoRecord> {
+    let is_it = |undo: &UndoRecord| undo.reserved.is_some_and(|reserved| reserved.same_input(email));
+    let reserves = |undo: &&UndoRecord| undo.realm == *realm && is_it(undo) && is_live(undo, now);
     undos.values().filter(reserves).max_by_key(|undo| (undo.expires_at, undo.version)).cloned()
 }
 
@@ -85,6 +86,13 @@ pub(super) fn apply(undos: &mut Undos, change: &Change) -> Result<(), Refusal> {
             let of_user = |undo: &&mut UndoRecord| undo.realm == *realm && undo.user == used.user;
             for undo in undos.values_mut().filter(of_user).filter(|undo| undo.version >= used.version) {
                 undo.used = true;
+            }
+            Ok(())
+        }
+        Change::ReindexUndo { realm, id, reserved } => {
+            let undo = undos.get_mut(&(realm.clone(), *id)).filter(|undo| undo.reserved.is_some());
+            if let Some(undo) = undo {
+                undo.reserved = Some(*reserved);
             }
             Ok(())
         }
@@ -120,7 +128,7 @@ impl UndoStore for FakeUndoStore {
     async fn find_reservation(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         now: Timestamp,
     ) -> Result<Option<UndoRecord>, PortError> {
         self.faults.call("find_reservation", || reservation(&self.undos.lock(), realm, email, now))

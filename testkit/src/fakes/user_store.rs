@@ -8,7 +8,7 @@ use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::RingDigest;
 use portcullis_core::model::user::{SealedPerson, User};
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
@@ -52,7 +52,8 @@ impl Default for FakeUserStore {
 
 /// Whether another user of the realm than `user` has its e-mail.
 fn email_taken(users: &Users, user: &User) -> bool {
-    let same_email = |other: &User| other.realm == user.realm && other.person.email_index == user.person.email_index;
+    let same_email =
+        |other: &User| other.realm == user.realm && other.person.email_index.same_input(&user.person.email_index);
     users.values().any(|other| other.id != user.id && same_email(other))
 }
 
@@ -99,10 +100,10 @@ impl UserStore for FakeUserStore {
         self.faults.call("find", || self.users.lock().get(&(realm.clone(), *id)).cloned())
     }
 
-    async fn find_by_email(&self, realm: &Realm, email: &Digest) -> Result<Option<User>, PortError> {
+    async fn find_by_email(&self, realm: &Realm, email: &RingDigest) -> Result<Option<User>, PortError> {
         self.faults.call("find_by_email", || {
             let users = self.users.lock();
-            users.values().find(|user| user.realm == *realm && user.person.email_index == *email).cloned()
+            users.values().find(|user| user.realm == *realm && user.person.email_index.same_input(email)).cloned()
         })
     }
 

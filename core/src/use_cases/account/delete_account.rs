@@ -58,18 +58,22 @@ impl Accounts<'_> {
     fn erasure(self, user: &User, event: &Event) -> Result<UnitOfWork, AuthError> {
         let (realm, id) = (&user.realm, user.id);
         let forget_jobs = |subject| Change::ForgetJobs { realm: realm.clone(), subject };
-        let pending = user.pending_email.as_ref().map(|pending| pending.index);
-        let addresses = [Some(user.person.email_index), pending].into_iter().flatten();
-        let email = user.person.email_index;
+        let cipher = self.service.record_cipher(user)?;
+        // under every key of the ring, also where the account has no digest under a new one yet
+        let email = self.service.email_index(realm, &cipher.email(Field::Email, &user.person.email)?);
+        let pending = user.pending_email.as_ref();
+        let pending = pending.map(|pending| cipher.email(Field::PendingEmail, &pending.email)).transpose()?;
+        let pending = pending.map(|pending| self.service.email_index(realm, &pending));
+        let addresses = [Some(email), pending].into_iter().flatten();
         let mut changes = vec![Change::DeleteUser { realm: realm.clone(), id, expected: user.version }];
         changes.extend(AuthService::changes_that_end_rights(user));
         changes.push(forget_jobs(JobSubject::Subject(id)));
         changes.extend(addresses.map(|index| forget_jobs(JobSubject::Address(index))));
         // an address that was never verified may be another person's: only registrations of the proven one are removed
         changes.push(Change::RemoveRegistrations { realm: realm.clone(), email });
-        changes.push(Change::ForgetLogins { realm: realm.clone(), email });
-        let email = self.service.factor_digest(realm, &id);
-        changes.push(Change::ForgetLogins { realm: realm.clone(), email });
+        for email in [self.service.throttle_key_of(user)?, self.service.factor_digest(realm, &id)] {
+            changes.push(Change::ForgetLogins { realm: realm.clone(), email });
+        }
         changes.push(Change::RemoveUndos { realm: realm.clone(), user: id });
         Ok(UnitOfWork { changes, jobs: vec![self.notice(user)?], events: vec![event.clone()] })
     }

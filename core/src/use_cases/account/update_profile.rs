@@ -186,7 +186,7 @@ impl Accounts<'_> {
     async fn ask_again(self, user: &User, parsed: &Parsed) -> Result<(), AuthError> {
         let asked = parsed.email.as_ref().map(|email| self.service.email_index(&user.realm, email));
         let waiting = user.pending_email.as_ref().map(|waiting| waiting.index);
-        if asked.is_some() && asked == waiting {
+        if asked.zip(waiting).is_some_and(|(asked, waiting)| asked.same_input(&waiting)) {
             self.take_email_change(user).await?;
             self.service.enqueue(&user.realm, Task::ConfirmEmailChange(user.id)).await?;
         }

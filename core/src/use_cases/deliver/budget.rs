@@ -6,7 +6,7 @@ use super::Failure;
 use crate::model::job::{Job, Task};
 use crate::model::quota::{Bucket, Quota};
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::{Digest, RingDigest};
 use crate::ports::database::UnitOfWork;
 use crate::ports::keyed_digest::Domain;
 use crate::use_cases::deliver::Deliveries;
@@ -22,7 +22,7 @@ pub(super) struct CausedMail<'a> {
     /// The record that it is about.
     pub subject: &'a [u8],
     /// The blind index of its address.
-    pub address: &'a Digest,
+    pub address: &'a RingDigest,
     /// Digest of the network that caused it; `None` where an account did.
     pub network: Option<Digest>,
 }
@@ -39,7 +39,7 @@ impl Deliveries<'_> {
         if self.denied(&of_a_kind, &quotas.of_a_kind).await?.is_some() {
             return Ok(false);
         }
-        let address = mail.address.as_bytes();
+        let address = mail.address.newest().as_bytes();
         let from_a_network =
             mail.network.map(|network| self.mail_bucket(realm, "mail_from_network", &[address, network.as_bytes()]));
         if let Some(bucket) = &from_a_network
@@ -74,7 +74,7 @@ impl Deliveries<'_> {
         wait: Duration,
     ) -> Result<(), Failure> {
         let Some(later) = later else { return Ok(()) };
-        let parts = [mail.kind.as_bytes(), mail.address.as_bytes()];
+        let parts = [mail.kind.as_bytes(), mail.address.newest().as_bytes()];
         if self.denied(&self.mail_bucket(&job.realm, "mail_postponed", &parts), &POSTPONED).await?.is_some() {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use crate::model::ids::UserId;
 use crate::model::job::{Job, Task};
 use crate::model::message::EmailMessage;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
-use crate::model::sealed::{Digest, Field};
+use crate::model::sealed::{Digest, Field, RingDigest};
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
@@ -18,7 +18,12 @@ use crate::use_cases::deliver::Deliveries;
 use crate::use_cases::shared::errors::AuthError;
 
 impl Deliveries<'_> {
-    pub(super) async fn deliver_reset(self, job: &Job, email: &Digest, network: Option<Digest>) -> Result<(), Failure> {
+    pub(super) async fn deliver_reset(
+        self,
+        job: &Job,
+        email: &RingDigest,
+        network: Option<Digest>,
+    ) -> Result<(), Failure> {
         let Some(user) = self.service.ports.users.find_by_email(&job.realm, email).await? else { return Ok(()) };
         let mail = CausedMail { kind: "mail_password_reset", subject: user.id.as_bytes(), address: email, network };
         let later = Task::ResetPassword { email: *email, network: None };
@@ -61,14 +66,14 @@ impl Deliveries<'_> {
         if let Some((owner, reservation)) = holder.filter(|(owner, _)| owner.id != user.id) {
             return self.tell_holder(job, &owner, reservation.as_ref(), None).await;
         }
-        let (address, subject) = (&pending.index, pending.index.as_bytes());
+        let (address, subject) = (&pending.index, pending.index.newest().as_bytes());
         let mail = CausedMail { kind: "email_change_confirm", subject, address, network: None };
         if !self.may_mail(job, mail, Some(Task::ConfirmEmailChange(*id))).await? {
             return Ok(());
         }
         let expires_in = self.service.policy.lifetimes.verify;
-        let index = pending.index.as_bytes();
-        let binding = self.service.token_binding(realm, Purpose::ChangeEmail, index, user.credentials_version);
+        let version = user.credentials_version;
+        let binding = self.service.address_binding(realm, Purpose::ChangeEmail, &pending.index, version);
         let token = self.new_link(&user, Purpose::ChangeEmail, binding, expires_in).await?;
         let opener = self.service.record_cipher(&user)?;
         let to = opener.email(Field::PendingEmail, &pending.email)?;
@@ -92,7 +97,7 @@ impl Deliveries<'_> {
         let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
         let stored = OneTimeToken {
             holder: AuthService::holder(realm, purpose, user.id),
-            token: self.service.token_digest(realm, purpose, &token),
+            token: *self.service.token_digest(realm, purpose, &token).newest(),
             code: None,
             tries_left: 0,
             binding: Some(binding),

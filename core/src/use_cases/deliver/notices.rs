@@ -145,7 +145,7 @@ impl Deliveries<'_> {
         let record = undos.find(realm, id, now).await?.filter(|record| !record.used && record.user == user.id);
         let Some(record) = record else { return Ok(None) };
         let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
-        let digest = self.service.undo_digest(realm, &token);
+        let digest = *self.service.undo_digest(realm, &token).newest();
         let change = Change::SetUndoToken { realm: realm.clone(), id: record.id, token: digest, now };
         if database.commit(UnitOfWork::of(change)).await?.is_err() {
             return Ok(None);

@@ -39,7 +39,7 @@ impl Deliveries<'_> {
             return Err(Failure::Held(refusal));
         }
         let code = TypedCode::digits(|bytes| randomness.fill(bytes));
-        let digest = self.service.code_digest(realm, purpose, id, &code);
+        let digest = *self.service.code_digest(realm, purpose, id, &code).newest();
         let owner = holder;
         let set_code = Change::SetCode { owner, token: *challenge, code: digest, tries: CODE_TRIES, now };
         if database.commit(UnitOfWork::of(set_code)).await?.is_err() {

@@ -8,7 +8,7 @@ use crate::model::job::{Job, Task};
 use crate::model::message::EmailMessage;
 use crate::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
-use crate::model::sealed::{Digest, Field};
+use crate::model::sealed::{Digest, Field, RingDigest};
 use crate::model::secret::OpaqueToken;
 use crate::model::user::Registration;
 use crate::ports::database::{Change, UnitOfWork};
@@ -49,10 +49,10 @@ impl Deliveries<'_> {
             (OpaqueToken::random(|bytes| randomness.fill(bytes)), TypedCode::letters(|bytes| randomness.fill(bytes)));
         let stored = OneTimeToken {
             holder: AuthService::holder(realm, purpose, id),
-            token: self.service.token_digest(realm, purpose, &token),
-            code: Some(self.service.code_digest(realm, purpose, &id, &code)),
+            token: *self.service.token_digest(realm, purpose, &token).newest(),
+            code: Some(*self.service.code_digest(realm, purpose, &id, &code).newest()),
             tries_left: CODE_TRIES,
-            binding: Some(registration.person.email_index),
+            binding: Some(*registration.person.email_index.newest()),
             created_at: now,
             expires_at,
         };
@@ -67,7 +67,12 @@ impl Deliveries<'_> {
     }
 
     /// Adds one job for each pending registration, so that each is retried separately.
-    pub(super) async fn deliver_again(self, job: &Job, email: &Digest, network: Option<Digest>) -> Result<(), Failure> {
+    pub(super) async fn deliver_again(
+        self,
+        job: &Job,
+        email: &RingDigest,
+        network: Option<Digest>,
+    ) -> Result<(), Failure> {
         let Ports { registrations, clock, .. } = &self.service.ports;
         for registration in registrations.find_by_email(&job.realm, email, clock.now()).await? {
             self.service.enqueue(&job.realm, Task::VerifyAgain { registration: registration.id, network }).await?;
@@ -76,7 +81,7 @@ impl Deliveries<'_> {
     }
 
     /// The mail of the newest registration, for an address whose mails were spent. It counts for the address alone.
-    pub(super) async fn deliver_newest(self, job: &Job, email: &Digest) -> Result<(), Failure> {
+    pub(super) async fn deliver_newest(self, job: &Job, email: &RingDigest) -> Result<(), Failure> {
         let Ports { registrations, clock, .. } = &self.service.ports;
         let pending = registrations.find_by_email(&job.realm, email, clock.now()).await?;
         let Some(newest) = pending.last() else { return Ok(()) };

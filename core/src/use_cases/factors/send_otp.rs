@@ -40,13 +40,13 @@ impl Factors<'_> {
 
         let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
         let (purpose, now) = (Purpose::VerifyPhone, clock.now());
-        let challenge = self.service.token_digest(realm, purpose, &token);
+        let challenge = *self.service.token_digest(realm, purpose, &token).newest();
         let stored = OneTimeToken {
             holder: AuthService::holder(realm, purpose, subject),
             token: challenge,
             code: None,
             tries_left: 0,
-            binding: Some(self.service.token_binding(realm, purpose, asked.as_bytes(), version)),
+            binding: Some(*self.service.token_binding(realm, purpose, asked.as_bytes(), version).newest()),
             created_at: now,
             expires_at: now + self.service.policy.lifetimes.otp,
         };

@@ -6,7 +6,7 @@ use crate::model::event::EventKind;
 use crate::model::one_time_token::Purpose;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::RingDigest;
 use crate::model::session::AuthMethods;
 use crate::model::user::{PasswordHash, Registration, User};
 use crate::ports::database::{Change, UnitOfWork};
@@ -39,15 +39,16 @@ impl Logins<'_> {
         client: &Client,
     ) -> Result<LoggedIn, AuthError> {
         let Ports { users, registrations, clock, .. } = &self.service.ports;
-        let email = self.service.login_index(realm, username);
+        let (email, throttled) =
+            (self.service.login_index(realm, username), self.service.throttle_key(realm, username));
         let from = self.service.login_source(realm, &client.address);
-        self.service.check_login_throttle(realm, &email, &from).await?;
+        self.service.check_login_throttle(realm, &throttled, &from).await?;
 
         let user = users.find_by_email(realm, &email).await?;
         let pending = registrations.find_by_email(realm, &email, clock.now()).await?;
         let checked = self.check_password(realm, &email, user, &pending, password).await;
         if let Err(AuthError::Overloaded | AuthError::EmailNotVerified) = checked {
-            self.service.withdraw_login_attempt(realm, &email, &from).await?;
+            self.service.withdraw_login_attempt(realm, &throttled, &from).await?;
         }
         let Some(user) = checked? else {
             self.service.count_failed_password(realm, &from.address).await;
@@ -60,7 +61,7 @@ impl Logins<'_> {
             let challenge = self.service.factor_challenge(&user, Purpose::LoginMfa, send_sms).await?;
             return Ok(LoggedIn::MfaRequired(challenge));
         }
-        self.service.record_login_success(realm, &email, &from).await?;
+        self.service.record_login_success(realm, &throttled, &from).await?;
         let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD)?;
         self.service.open_session(opened).await.map(LoggedIn::Session)
     }
@@ -70,7 +71,7 @@ impl Logins<'_> {
     async fn check_password(
         self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
         user: Option<User>,
         pending: &[Registration],
         password: &str,

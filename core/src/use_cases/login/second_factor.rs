@@ -29,7 +29,7 @@ impl Logins<'_> {
         let answer = FactorAnswer { method, challenge: Some(mfa_token), otp };
         let shown = self.service.check_factor(&user, answer, Some(challenge)).await?;
         let from = self.service.login_source(realm, &client.address);
-        self.service.record_login_success(realm, &user.person.email_index, &from).await?;
+        self.service.record_login_success(realm, &self.service.throttle_key_of(&user)?, &from).await?;
         let methods = AuthMethods::PASSWORD.and(shown.method.auth_method());
         let opened = self.service.new_session(&user, client, methods)?;
         self.service.open_session_with_factor(opened, &user, &shown).await

@@ -7,6 +7,7 @@ pub mod disable;
 pub mod fake_user;
 pub mod housekeeping;
 pub mod personal_data;
+pub mod reindex;
 pub mod reset_factors;
 pub mod sessions;
 

@@ -52,7 +52,7 @@ impl Passwords<'_> {
             work.changes.push(self.service.undo_record(undo, UndoableChange::Password, (before, user))?);
             Ok(work)
         };
-        let email = user.person.email_index;
+        let email = self.service.throttle_key_of(&user)?;
         match self.service.update_credentials(user, VersionCheck::MustMatch, change, effects).await {
             // strangers that guess at the account do not slow down the owner who has just shown the mailbox
             Ok(_) => {
@@ -68,14 +68,15 @@ impl Passwords<'_> {
     }
 
     async fn find_reset(self, realm: &Realm, token: &str) -> Result<(User, OneTimeToken), AuthError> {
-        let Ports { one_time_tokens, users, clock, .. } = &self.service.ports;
+        let Ports { users, clock, .. } = &self.service.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
-        let digest = self.service.token_digest(realm, Purpose::ResetPassword, &token);
-        let found = one_time_tokens.find_valid(realm, Purpose::ResetPassword, &digest, clock.now()).await?;
+        let found = self.service.find_token(realm, Purpose::ResetPassword, &token, clock.now()).await?;
         let found = found.ok_or(AuthError::InvalidToken)?;
         let user = users.find(realm, &found.holder.subject).await?;
         // a link mailed to an address that is not the account's any more is worth nothing
-        let user = user.filter(|user| !user.disabled && found.binding == Some(self.service.reset_binding(user)));
+        let is_bound =
+            |user: &User| self.service.is_bound_to(&found, &user.person.email_index, user.credentials_version);
+        let user = user.filter(|user| !user.disabled && is_bound(user));
         Ok((user.ok_or(AuthError::InvalidToken)?, found))
     }
 }

@@ -9,7 +9,7 @@ use crate::model::job::Task;
 use crate::model::locale::Locale;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
-use crate::model::sealed::{Digest, Field};
+use crate::model::sealed::{Digest, Field, RingDigest};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
 use crate::model::totp::last_accepted_step;
@@ -78,10 +78,12 @@ impl Recovery<'_> {
     async fn find_undo(self, realm: &Realm, token: &str) -> Result<(UndoRecord, Digest, User), AuthError> {
         let Ports { undos, users, clock, .. } = &self.service.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
-        let digest = self.service.undo_digest(realm, &token);
-        let record = undos.find_by_token(realm, &digest, clock.now()).await?.ok_or(AuthError::InvalidToken)?;
-        let user = users.find(realm, &record.user).await?.ok_or(AuthError::InvalidToken)?;
-        Ok((record, digest, user))
+        for digest in self.service.undo_digest(realm, &token).all() {
+            let Some(record) = undos.find_by_token(realm, digest, clock.now()).await? else { continue };
+            let user = users.find(realm, &record.user).await?.ok_or(AuthError::InvalidToken)?;
+            return Ok((record, *digest, user));
+        }
+        Err(AuthError::InvalidToken)
     }
 
     /// Compares the password with the one from before the change. A try is taken before the comparison, so that no race
@@ -115,7 +117,7 @@ impl Recovery<'_> {
         let from = self.service.login_source(realm, &client.address);
         self.service.count_failed_password(realm, &from.address).await;
         // throttled: counted enough already
-        let _ = self.service.check_login_throttle(realm, &user.person.email_index, &from).await;
+        let _ = self.service.check_login_throttle(realm, &self.service.throttle_key_of(user)?, &from).await;
         self.service.record(realm, EventKind::LoginFailed, Some(user.id), None);
         Err(AuthError::WrongPassword)
     }
@@ -138,10 +140,10 @@ impl Recovery<'_> {
         let effects = |before: &User, after: &User| {
             let mut changes = vec![self.use_link(record, token), self.service.check_reservation(realm, index, id)];
             changes.extend(AuthService::changes_that_end_rights(after));
-            if before.person.email_index != index {
+            if !before.person.email_index.same_input(&index) {
                 // as with any change of the address: registrations of the new one and failed logins of the old one go
                 changes.push(Change::RemoveRegistrations { realm: realm.clone(), email: index });
-                let email = before.person.email_index;
+                let email = self.service.throttle_key_of(before)?;
                 changes.push(Change::ForgetLogins { realm: realm.clone(), email });
             }
             Ok(UnitOfWork {
@@ -156,7 +158,7 @@ impl Recovery<'_> {
 
     /// The whole state from before the change, because younger changes lose their links. A factor of the former phone that
     /// is on now stays on: the account never has fewer factors than before the change.
-    fn put_former_state(self, user: &mut User, former: &FormerState, email_index: Digest) -> Result<(), AuthError> {
+    fn put_former_state(self, user: &mut User, former: &FormerState, email_index: RingDigest) -> Result<(), AuthError> {
         let cipher = self.service.record_cipher(user)?;
         let same_phone = cipher.open(Field::Phone, &user.person.phone)? == former.phone;
         let mut person = user.person.clone();

@@ -30,7 +30,7 @@ impl Registrations<'_> {
         known: Vec<Violation>,
         client: &Client,
     ) -> Result<UserId, AuthError> {
-        let Ports { users, hasher, clock, randomness, .. } = &self.service.ports;
+        let Ports { users, registrations, hasher, clock, randomness, .. } = &self.service.ports;
         let ParsedRegistration { first_name, last_name, email, phone, country_code, password } =
             self.check_form(&form, known).await?;
 
@@ -40,11 +40,14 @@ impl Registrations<'_> {
             return Err(AuthError::EmailTaken);
         }
         // with the salt and parameters of a login for the address, so that a login compares one hash with all
-        let password = match owner {
-            Some(owner) => {
-                let stored = self.service.record_cipher(&owner)?.open_password(&owner.password)?;
-                hasher.hash_like(password, stored).await?
-            }
+        let waiting = registrations.find_by_email(realm, &email_index, clock.now()).await?;
+        let stored = match (&owner, waiting.last()) {
+            (Some(owner), _) => Some(self.service.record_cipher(owner)?.open_password(&owner.password)?),
+            (None, Some(one)) => Some(self.service.registration_cipher(one)?.open_password(&one.password)?),
+            (None, None) => None,
+        };
+        let password = match stored {
+            Some(stored) => hasher.hash_like(password, stored).await?,
             None => hasher.hash(password, self.service.registration_salt(realm, &email_index)).await?,
         };
 

@@ -49,7 +49,8 @@ impl Sessions<'_> {
                     }
                 }
                 RefreshDecision::Reissue(masked) => {
-                    let nonce = self.service.mask_successor(realm, &token, masked);
+                    let stored = session.previous.as_ref().map_or(digest.newest(), |previous| &previous.token);
+                    let nonce = self.service.mask_successor(realm, &token, stored, masked);
                     let successor = RefreshToken { session: session.id, nonce };
                     return Ok(self.service.issue(&session, &successor, oauth_client, now)?);
                 }
@@ -85,12 +86,13 @@ impl Sessions<'_> {
         let Ports { database, .. } = &self.service.ports;
         let realm = &session.realm;
         let successor = self.service.new_refresh(session.id);
+        let spent = *self.service.refresh_digest(realm, token).newest();
         let next = Session {
-            current: self.service.refresh_digest(realm, &successor),
+            current: *self.service.refresh_digest(realm, &successor).newest(),
             previous: Some(Rotated {
-                token: self.service.refresh_digest(realm, token),
+                token: spent,
                 at: now,
-                successor: self.service.mask_successor(realm, token, successor.nonce),
+                successor: self.service.mask_successor(realm, token, &spent, successor.nonce),
             }),
             last_used_at: now,
             idle_expires_at: (now + self.service.policy.lifetimes.refresh_idle).min(session.expires_at),

@@ -3,10 +3,9 @@
 use crate::model::event::{Event, EventKind};
 use crate::model::ids::{JobId, SessionId, UserId};
 use crate::model::job::{Job, Task};
-use crate::model::one_time_token::OneTimeToken;
-use crate::model::one_time_token::Purpose;
+use crate::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::{Digest, RingDigest};
 use crate::model::user::User;
 use crate::ports::database::{Change, Committed, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
@@ -126,8 +125,26 @@ impl AuthService {
 
     /// The binding of a reset link.
     pub(crate) fn reset_binding(&self, user: &User) -> Digest {
-        let email = user.person.email_index;
-        self.token_binding(&user.realm, Purpose::ResetPassword, email.as_bytes(), user.credentials_version)
+        self.address_binding(&user.realm, Purpose::ResetPassword, &user.person.email_index, user.credentials_version)
+    }
+
+    /// The binding of a link that was sent to an address.
+    pub(crate) fn address_binding(
+        &self,
+        realm: &Realm,
+        purpose: Purpose,
+        sent_to: &RingDigest,
+        version: u64,
+    ) -> Digest {
+        *self.token_binding(realm, purpose, sent_to.newest().as_bytes(), version).newest()
+    }
+
+    /// Whether a link is bound to that address and credentials version. A re-index may have changed the order of the
+    /// digests since it was made.
+    pub(crate) fn is_bound_to(&self, link: &OneTimeToken, sent_to: &RingDigest, version: u64) -> bool {
+        let TokenOwner { realm, purpose, .. } = &link.holder;
+        let binding = |address: &Digest| self.token_binding(realm, *purpose, address.as_bytes(), version);
+        link.binding.is_some_and(|stored| sent_to.all().any(|address| binding(address).has(&stored)))
     }
 
     /// Uses up a one-time token, in the same commit as the change that it allows.

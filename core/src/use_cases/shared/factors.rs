@@ -62,10 +62,9 @@ impl AuthService {
         purpose: Purpose,
         token: &str,
     ) -> Result<(OneTimeToken, User), AuthError> {
-        let Ports { one_time_tokens, users, clock, .. } = &self.ports;
+        let Ports { users, clock, .. } = &self.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
-        let digest = self.token_digest(realm, purpose, &token);
-        let found = one_time_tokens.find_valid(realm, purpose, &digest, clock.now()).await?;
+        let found = self.find_token(realm, purpose, &token, clock.now()).await?;
         let challenge = found.ok_or(AuthError::InvalidToken)?;
         let user = users.find(realm, &challenge.holder.subject).await?.ok_or(AuthError::InvalidToken)?;
         if user.disabled || !self.sent_to(&user, &challenge)? {

@@ -44,7 +44,7 @@ impl AuthService {
             last_used_at: now,
             idle_expires_at: now + lifetimes.refresh_idle.min(lifetimes.refresh_max),
             expires_at: now + lifetimes.refresh_max,
-            current: self.refresh_digest(&user.realm, &refresh),
+            current: *self.refresh_digest(&user.realm, &refresh).newest(),
             previous: None,
             version: 1,
         };

@@ -7,7 +7,7 @@ use crate::model::message::Channel;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::RingDigest;
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
@@ -37,15 +37,15 @@ impl AuthService {
         let Ports { one_time_tokens, clock, .. } = &self.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
         let code = TypedCode::parse_digits(otp).ok_or(AuthError::InvalidToken)?;
-        let (challenge, now) = (self.token_digest(realm, purpose, &token), clock.now());
-        let waiting =
-            one_time_tokens.find_valid(realm, purpose, &challenge, now).await?.ok_or(AuthError::InvalidToken)?;
+        let now = clock.now();
+        let waiting = self.find_token(realm, purpose, &token, now).await?.ok_or(AuthError::InvalidToken)?;
         let subject = waiting.holder.subject;
-        let digest = self.code_digest(realm, purpose, &subject, &code);
-        let of = CodeLookup::Token(realm.clone(), purpose, challenge);
+        let digests = self.code_digest(realm, purpose, &subject, &code);
+        let digest = waiting.code.as_ref().map_or(digests.newest(), |stored| digests.like(stored));
+        let of = CodeLookup::Token(realm.clone(), purpose, waiting.token);
         let is_factor = matches!(purpose, Purpose::LoginMfa | Purpose::StepUp);
         let counted = if is_factor { self.admit_factor(realm, &subject).await? } else { 0 };
-        let attempt = one_time_tokens.try_code(&of, &digest, now).await;
+        let attempt = one_time_tokens.try_code(&of, digest, now).await;
         if is_factor {
             let outcome = match &attempt {
                 Ok(CodeAttempt::Right(_)) => FactorOutcome::Right,
@@ -68,11 +68,12 @@ impl AuthService {
     /// shown before the code still counts.
     pub(crate) fn sent_to(&self, user: &User, token: &OneTimeToken) -> Result<bool, AuthError> {
         let phone = self.record_cipher(user)?.phone(&user.person)?;
-        Ok(token.binding == Some(self.otp_binding(user, token.holder.purpose, phone.as_str())))
+        let binding = self.otp_binding(user, token.holder.purpose, phone.as_str());
+        Ok(token.binding.is_some_and(|stored| binding.has(&stored)))
     }
 
     /// The binding of an OTP.
-    pub(crate) fn otp_binding(&self, user: &User, purpose: Purpose, phone: &str) -> Digest {
+    pub(crate) fn otp_binding(&self, user: &User, purpose: Purpose, phone: &str) -> RingDigest {
         self.token_binding(&user.realm, purpose, phone.as_bytes(), user.credentials_version)
     }
 
@@ -86,14 +87,14 @@ impl AuthService {
         let Ports { clock, randomness, .. } = &self.ports;
         let (realm, now) = (&user.realm, clock.now());
         let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
-        let challenge = self.token_digest(realm, purpose, &token);
+        let challenge = *self.token_digest(realm, purpose, &token).newest();
         let phone = self.record_cipher(user)?.phone(&user.person)?;
         let stored = OneTimeToken {
             holder: Self::holder(realm, purpose, user.id),
             token: challenge,
             code: None,
             tries_left: 0,
-            binding: Some(self.otp_binding(user, purpose, phone.as_str())),
+            binding: Some(*self.otp_binding(user, purpose, phone.as_str()).newest()),
             created_at: now,
             expires_at: now + self.policy.lifetimes.otp,
         };

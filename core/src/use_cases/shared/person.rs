@@ -8,7 +8,7 @@ use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::phone::Phone;
 use crate::model::realm::Realm;
-use crate::model::sealed::{AadContext, DataKey, Digest, Field, Sealed, WrappedKey};
+use crate::model::sealed::{AadContext, DataKey, Field, RingDigest, Sealed, WrappedKey};
 use crate::model::strength::StrengthContext;
 use crate::model::user::{FactorOverview, PasswordHash, Profile, Registration, SealedPerson, User};
 use crate::ports::error::PortError;
@@ -150,7 +150,7 @@ impl AuthService {
         realm: &Realm,
         id: &UserId,
         person: &Person,
-        email_index: Digest,
+        email_index: RingDigest,
     ) -> Result<SealedPerson, PortError> {
         let record = id.as_bytes();
         let (key, wrapped) = self.ports.cipher.new_key(AadContext { realm, record, field: Field::Key })?;

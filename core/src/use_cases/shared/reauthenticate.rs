@@ -91,7 +91,7 @@ impl AuthService {
         password: &str,
         client: &Client,
     ) -> Result<(), AuthError> {
-        let (realm, email) = (&caller.user.realm, &caller.user.person.email_index);
+        let (realm, email) = (&caller.user.realm, &self.throttle_key_of(&caller.user)?);
         let from = self.login_source(realm, &client.address);
         self.check_login_throttle(realm, email, &from).await?;
         if let Some(password) = Password::presented(password) {

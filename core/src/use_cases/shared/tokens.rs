@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::model::ids::{AccessTokenId, SessionId, UserId};
 use crate::model::one_time_token::{Purpose, TokenOwner};
 use crate::model::realm::Realm;
-use crate::model::sealed::Digest;
+use crate::model::sealed::{Digest, RingDigest};
 use crate::model::secret::SecretString;
 use crate::model::session::{AuthMethods, Session};
 use crate::model::time::Timestamp;
@@ -72,14 +72,23 @@ impl AuthService {
     }
 
     /// The digest of a refresh token that a session stores.
-    pub(crate) fn refresh_digest(&self, realm: &Realm, token: &RefreshToken) -> Digest {
-        self.ports.digests.digest(Domain::RefreshToken, realm, &[token.session.as_bytes(), &token.nonce])
+    pub(crate) fn refresh_digest(&self, realm: &Realm, token: &RefreshToken) -> RingDigest {
+        self.ring_digest(Domain::RefreshToken, realm, &[token.session.as_bytes(), &token.nonce])
     }
 
-    /// Covers or uncovers a successor's nonce with a mask that only its predecessor gives.
-    pub(crate) fn mask_successor(&self, realm: &Realm, predecessor: &RefreshToken, nonce: [u8; 16]) -> [u8; 16] {
+    /// Covers or uncovers a successor's nonce with a mask that only its predecessor gives. The mask is under the key that
+    /// gave the predecessor its stored digest.
+    pub(crate) fn mask_successor(
+        &self,
+        realm: &Realm,
+        predecessor: &RefreshToken,
+        stored: &Digest,
+        nonce: [u8; 16],
+    ) -> [u8; 16] {
         let parts = [&predecessor.session.as_bytes()[..], &predecessor.nonce[..]];
-        let mut masked = first_half(&self.ports.digests.digest(Domain::RefreshSuccessor, realm, &parts));
+        let masks = self.ring_digest(Domain::RefreshSuccessor, realm, &parts);
+        let by_other = masks.other().filter(|_| !self.refresh_digest(realm, predecessor).newest().matches(stored));
+        let mut masked = first_half(by_other.unwrap_or(masks.newest()));
         masked.iter_mut().zip(nonce).for_each(|(mask, byte)| *mask ^= byte);
         masked
     }

@@ -2,7 +2,7 @@
 
 use crate::model::ids::{UndoId, UserId};
 use crate::model::realm::Realm;
-use crate::model::sealed::{Digest, Field};
+use crate::model::sealed::{Field, RingDigest};
 use crate::model::secret::OpaqueToken;
 use crate::model::undo::{FormerState, UNDO_TRIES, UndoRecord, UndoableChange};
 use crate::model::user::User;
@@ -62,12 +62,12 @@ impl AuthService {
     }
 
     /// The digest that is stored of an undo link.
-    pub(crate) fn undo_digest(&self, realm: &Realm, token: &OpaqueToken) -> Digest {
-        self.ports.digests.digest(Domain::OneTimeToken, realm, &[b"undo", token.as_bytes()])
+    pub(crate) fn undo_digest(&self, realm: &Realm, token: &OpaqueToken) -> RingDigest {
+        self.ring_digest(Domain::OneTimeToken, realm, &[b"undo", token.as_bytes()])
     }
 
     /// Refuses a commit that gives `user` an address which is reserved for another account.
-    pub(crate) fn check_reservation(&self, realm: &Realm, email: Digest, user: UserId) -> Change {
+    pub(crate) fn check_reservation(&self, realm: &Realm, email: RingDigest, user: UserId) -> Change {
         Change::CheckReservation { realm: realm.clone(), email, user, now: self.ports.clock.now() }
     }
 
@@ -76,7 +76,7 @@ impl AuthService {
     pub(crate) async fn find_holder(
         &self,
         realm: &Realm,
-        email: &Digest,
+        email: &RingDigest,
     ) -> Result<Option<(User, Option<UndoRecord>)>, PortError> {
         let Ports { users, undos, clock, .. } = &self.ports;
         if let Some(owner) = users.find_by_email(realm, email).await? {

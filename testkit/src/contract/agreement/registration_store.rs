@@ -2,10 +2,10 @@
 
 use super::{Dice, Model, after, agree};
 use crate::contract::{Outcome, Records, Setup};
-use crate::samples::{digest, person, registration, user_id};
+use crate::samples::{digest, email_index, person, registration, user_id};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::sealed::RingDigest;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::Registration;
 use portcullis_core::ports::database::Refusal;
@@ -23,10 +23,10 @@ struct Pending;
 enum Call {
     Insert(Box<Registration>, u32, Timestamp),
     Find(Realm, UserId, Timestamp),
-    FindByEmail(Realm, Digest, Timestamp),
+    FindByEmail(Realm, RingDigest, Timestamp),
     CountFailure(Realm, UserId),
     Remove(Realm, UserId),
-    RemoveAll(Realm, Digest),
+    RemoveAll(Realm, RingDigest),
     Purge(Timestamp),
 }
 
@@ -52,7 +52,7 @@ impl Model for Pending {
         let (realm, now) = (dice.realm(), dice.now());
         let [email, life, _] = dice.three(3);
         let expires_at = after(dice.step + 1 + dice.number(16));
-        let (id, index) = (user_id(dice.recent()), digest("email", email));
+        let (id, index) = (user_id(dice.recent()), email_index(email));
         match dice.call(16) {
             0..=6 => {
                 let one = registration(&realm, dice.step);

@@ -2,11 +2,11 @@
 
 use super::{Dice, Model, agree};
 use crate::contract::{Outcome, Records, Setup};
-use crate::samples::{digest, person, user, user_id};
+use crate::samples::{email_index, email_index_of_two, person, user, user_id};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
-use portcullis_core::model::sealed::Digest;
-use portcullis_core::model::user::User;
+use portcullis_core::model::sealed::RingDigest;
+use portcullis_core::model::user::{SealedPerson, User};
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::UserStore;
@@ -22,7 +22,7 @@ struct Users;
 enum Call {
     Insert(Box<User>),
     Find(Realm, UserId),
-    FindByEmail(Realm, Digest),
+    FindByEmail(Realm, RingDigest),
     Replace(Box<User>, u64),
     Delete(Realm, UserId),
 }
@@ -49,11 +49,17 @@ impl Model for Users {
     fn call(dice: &Dice) -> Call {
         let ([id, email, other], realm) = (dice.three(3), dice.realm());
         let version = dice.number(2);
-        let one = User { person: person(email), version, credentials_version: other, ..user(&realm, id) };
+        // all of them have the digest under the old key
+        let index = match other % 3 {
+            0 => email_index(email),
+            order => email_index_of_two(email, order == 1),
+        };
+        let person = SealedPerson { email_index: index, ..person(email) };
+        let one = User { person, version, credentials_version: other, ..user(&realm, id) };
         match dice.call(10) {
             0..=3 => Call::Insert(Box::new(one)),
             4 => Call::Find(realm, user_id(id)),
-            5 => Call::FindByEmail(realm, digest("email", email)),
+            5 => Call::FindByEmail(realm, index),
             6..=8 => Call::Replace(Box::new(one), other % 2),
             _ => Call::Delete(realm, user_id(id)),
         }

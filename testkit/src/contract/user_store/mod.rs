@@ -4,9 +4,9 @@ mod races;
 
 use super::agreement::user_store::agrees_with_the_fake;
 use super::{Case, Outcome, Records, Setup};
-use crate::samples::{NOW, digest, person, realm, sealed, user, user_id};
+use crate::samples::{NOW, digest, email_index, email_index_of_two, person, realm, sealed, user, user_id};
 use portcullis_core::model::factor::SealedFactors;
-use portcullis_core::model::sealed::{Sealed, WrappedKey};
+use portcullis_core::model::sealed::{RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::{PendingEmail, SealedPerson, User};
 use portcullis_core::ports::database::Refusal;
@@ -15,7 +15,7 @@ use portcullis_core::ports::user_store::{AccountPage, UserStore};
 use races::{
     a_racing_replacement_undoes_no_deletion, one_of_many_racing_deletions_answers_true,
     one_of_many_racing_inserts_of_an_email_wins, one_of_many_racing_inserts_of_an_id_wins,
-    one_of_many_racing_replacements_wins,
+    one_of_many_racing_inserts_under_two_rings_wins, one_of_many_racing_replacements_wins,
 };
 
 type Users = Setup<Records<dyn UserStore>>;
@@ -39,6 +39,9 @@ pub fn cases() -> Vec<Case<Records<dyn UserStore>>> {
         nobody_is_replaced_who_is_gone,
         deletes_once,
         a_deleted_email_is_free_again,
+        an_email_is_found_by_each_digest,
+        refuses_an_email_that_has_a_digest_in_common,
+        one_of_many_racing_inserts_under_two_rings_wins,
         one_of_many_racing_inserts_of_an_email_wins,
         one_of_many_racing_inserts_of_an_id_wins,
         one_of_many_racing_replacements_wins,
@@ -84,7 +87,7 @@ async fn lists_a_realm_page_by_page(users: &Users) -> Outcome {
 async fn an_empty_store_finds_nobody(users: &Users) -> Outcome {
     let realm = realm("User1");
     assert_eq!(users.find(&realm, &user_id(1)).await?, None);
-    assert_eq!(users.find_by_email(&realm, &digest("email", 1)).await?, None);
+    assert_eq!(users.find_by_email(&realm, &email_index(1)).await?, None);
     assert!(!users.delete(&realm, &user_id(1)).await?);
     Ok(())
 }
@@ -110,8 +113,10 @@ fn factors(user: &User, change: impl FnOnce(&mut SealedFactors)) -> User {
 /// Users that differ in every field, so that no two numbers store the same value.
 fn in_every_shape() -> Vec<User> {
     let plain = user(&realm("User1"), 1);
-    let pending = PendingEmail { index: digest("pending", 1), email: sealed("pending", 1) };
+    let pending = PendingEmail { index: digest("pending", 1).into(), email: sealed("pending", 1) };
+    let by_two_keys = RingDigest::new(digest("pending", 1), Some(digest("pending", 2)));
     vec![
+        User { pending_email: Some(PendingEmail { index: by_two_keys, ..pending.clone() }), ..plain.clone() },
         User { pending_email: Some(pending), ..plain.clone() },
         User { previous_email: Some(sealed("previous", 1)), ..plain.clone() },
         User { password: sealed("password", 2), ..plain.clone() },
@@ -296,6 +301,45 @@ async fn a_deleted_email_is_free_again(users: &Users) -> Outcome {
     let again = User { id: user_id(2), ..one };
     assert_eq!(users.insert(again.clone()).await?, Ok(()));
     assert_eq!(users.find_by_email(&realm, &again.person.email_index).await?, Some(again));
+    Ok(())
+}
+
+/// The n-th account, with that index.
+pub(super) fn indexed(n: u64, email_index: RingDigest) -> User {
+    User { person: SealedPerson { email_index, ..person(n) }, ..user(&realm("User1"), n) }
+}
+
+async fn an_email_is_found_by_each_digest(users: &Users) -> Outcome {
+    let realm = realm("User1");
+    let old = email_index(1);
+    let (two, swapped) = (email_index_of_two(1, true), email_index_of_two(1, false));
+    let new = RingDigest::from(*swapped.newest());
+    let one = indexed(1, two);
+    users.insert(one.clone()).await??;
+    for index in [old, new, two, swapped] {
+        assert_eq!(users.find_by_email(&realm, &index).await?, Some(one.clone()));
+    }
+    // a re-index drops the digest under the old key
+    let later = User { version: 2, ..indexed(1, new) };
+    assert_eq!(users.replace(later.clone(), 1).await?, Ok(()));
+    assert_eq!(users.find_by_email(&realm, &old).await?, None);
+    assert_eq!(users.find_by_email(&realm, &two).await?, Some(later));
+    Ok(())
+}
+
+async fn refuses_an_email_that_has_a_digest_in_common(users: &Users) -> Outcome {
+    let (old, two, swapped) = (email_index(1), email_index_of_two(1, true), email_index_of_two(1, false));
+    let new = RingDigest::from(*swapped.newest());
+    let other = user(&realm("User1"), 9);
+    users.insert(other.clone()).await??;
+    for (first, second) in [(old, two), (old, swapped), (two, swapped), (two, new), (swapped, old), (new, two)] {
+        users.insert(indexed(1, first)).await??;
+        assert_eq!(users.insert(indexed(2, second)).await?, Err(Refusal::EmailTaken));
+        let taking =
+            User { version: 2, person: SealedPerson { email_index: second, ..replaced(9, 2) }, ..other.clone() };
+        assert_eq!(users.replace(taking, 1).await?, Err(Refusal::EmailTaken));
+        assert!(users.delete(&other.realm, &user_id(1)).await?);
+    }
     Ok(())
 }
 

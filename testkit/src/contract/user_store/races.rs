@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Users;
+use super::{Users, indexed};
 use crate::contract::Records;
 use crate::contract::{Outcome, count};
-use crate::samples::{digest, person, realm, user, user_id};
+use crate::samples::{email_index, email_index_of_two, person, realm, user, user_id};
 use portcullis_core::model::user::User;
 use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::user_store::UserStore;
@@ -19,8 +19,20 @@ pub(super) async fn one_of_many_racing_inserts_of_an_email_wins(users: &Users) -
     let answers = users.race(50, insert).await?;
     assert_eq!(count(&answers, &Ok(())), 1);
     assert_eq!(count(&answers, &Err(Refusal::EmailTaken)), 49);
-    let found = users.find_by_email(&realm, &digest("email", 1)).await?.ok_or("nobody was stored")?;
+    let found = users.find_by_email(&realm, &email_index(1)).await?.ok_or("nobody was stored")?;
     assert_eq!(users.find(&realm, &found.id).await?, Some(found));
+    Ok(())
+}
+
+pub(super) async fn one_of_many_racing_inserts_under_two_rings_wins(users: &Users) -> Outcome {
+    let insert = |users: Arc<Records<dyn UserStore>>, n: u64| {
+        // servers whose rings have the keys in either order, and servers with the old key alone
+        let index = if n.is_multiple_of(3) { email_index(1) } else { email_index_of_two(1, n.is_multiple_of(2)) };
+        async move { users.insert(indexed(n, index)).await }
+    };
+    let answers = users.race(50, insert).await?;
+    assert_eq!(count(&answers, &Ok(())), 1);
+    assert_eq!(count(&answers, &Err(Refusal::EmailTaken)), 49);
     Ok(())
 }
 
