@@ -1,6 +1,7 @@
 //! The fields of each record that its MAC covers (docs/crypto.md has the same list as a table). Left out are the wrapped
 //! key, which is bound to its record by its own seal, and what only finds, schedules or removes records.
 
+use portcullis_core::model::credential::Credential;
 use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::one_time_token::{OneTimeToken, TokenOwner};
 use portcullis_core::model::sealed::Sealed;
@@ -156,6 +157,23 @@ impl Authenticated for UndoRecord {
     }
 }
 
+impl Authenticated for Credential {
+    fn table(&self) -> &'static str {
+        "credentials"
+    }
+
+    fn add_to(&self, input: &mut MacInput) {
+        let Self { realm, name, secret, scopes, created_at, expires_at } = self;
+        input
+            .bytes("realm", realm.as_str())
+            .bytes("name", name.as_str())
+            .bytes("secret", secret.as_bytes())
+            .number("scopes", u64::from(scopes.bits()))
+            .integer("created_at", created_at.as_millis())
+            .optional("expires_at", expires_at.map(|end| end.as_millis().to_be_bytes()));
+    }
+}
+
 impl Authenticated for StoredJob {
     fn table(&self) -> &'static str {
         "jobs"
@@ -257,6 +275,7 @@ impl Authenticated for Record {
             Self::Session(session) => session.add_to(input),
             Self::OneTimeToken(token) => token.add_to(input),
             Self::Undo(undo) => undo.add_to(input),
+            Self::Credential(credential) => credential.add_to(input),
             Self::Job(job) => job.add_to(input),
             Self::Event(event) => event.add_to(input),
             Self::Bucket(bucket) => bucket.add_to(input),

@@ -7,6 +7,7 @@ use crate::policy::Policy;
 use crate::ports::audit_log::AuditLog;
 use crate::ports::breached_passwords::BreachedPasswords;
 use crate::ports::clock::Clock;
+use crate::ports::credential_store::CredentialStore;
 use crate::ports::database::Database;
 use crate::ports::field_cipher::FieldCipher;
 use crate::ports::job_queue::JobQueue;
@@ -39,6 +40,8 @@ pub struct Ports {
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
     /// Undo records.
     pub undos: Arc<dyn UndoStore>,
+    /// Service clients and operator tokens.
+    pub credentials: Arc<dyn CredentialStore>,
     /// Access tokens.
     pub signer: Arc<dyn TokenSigner>,
     /// Known bad passwords.

@@ -131,6 +131,7 @@ fn count_purged(app: &App, purged: &PurgeReport) {
         ("sessions", purged.sessions),
         ("one_time_tokens", purged.one_time_tokens),
         ("undo_records", purged.undo_records),
+        ("credentials", purged.credentials),
     ];
     app.measured(|| {
         for (kind, number) in of {

@@ -167,6 +167,7 @@ pub const PORTS: &[(&str, &[&str])] = &[
         "undo_store",
         &["find", "find_by_token", "find_reservation", "list", "take_try", "give_try_back", "purge_expired"],
     ),
+    ("credential_store", &["find", "list", "purge_expired"]),
     ("session_store", &["find", "find_with_account", "list", "purge_expired"]),
     ("token_signer", &["sign"]),
     ("breached_passwords", &["contains"]),

@@ -19,6 +19,7 @@ pub use portcullis_core::ports::audit_log::MockAuditLog;
 pub use portcullis_core::ports::breached_passwords::MockBreachedPasswords;
 pub use portcullis_core::ports::check_value_store::MockCheckValueStore;
 pub use portcullis_core::ports::clock::MockClock;
+pub use portcullis_core::ports::credential_store::MockCredentialStore;
 pub use portcullis_core::ports::database::MockDatabase;
 pub use portcullis_core::ports::job_queue::MockJobQueue;
 pub use portcullis_core::ports::login_guard::MockLoginGuard;

@@ -6,6 +6,7 @@ use crate::fakes::audit_log::FakeAuditLog;
 use crate::fakes::breached_passwords::FakeBreachedPasswords;
 use crate::fakes::check_value_store::FakeCheckValueStore;
 use crate::fakes::clock::FixedClock;
+use crate::fakes::credential_store::FakeCredentialStore;
 use crate::fakes::database::{FakeDatabase, FakeRecords};
 use crate::fakes::field_cipher::FakeFieldCipher;
 use crate::fakes::job_queue::FakeJobQueue;
@@ -44,6 +45,8 @@ pub struct TestWorld {
     pub tokens: Arc<FakeOneTimeTokenStore>,
     /// Undo records.
     pub undos: Arc<FakeUndoStore>,
+    /// Service clients and operator tokens.
+    pub credentials: Arc<FakeCredentialStore>,
     /// Access tokens.
     pub signer: Arc<FakeTokenSigner>,
     /// Known bad passwords.
@@ -99,6 +102,7 @@ impl TestWorld {
             users,
             tokens: Arc::new(FakeOneTimeTokenStore::new(&faults)),
             undos: Arc::new(FakeUndoStore::new(&faults)),
+            credentials: Arc::new(FakeCredentialStore::new(&faults)),
             jobs: Arc::new(FakeJobQueue::new(&faults)),
             audit: Arc::new(FakeAuditLog::new(&faults)),
             guard: Arc::new(FakeLoginGuard::new(&faults)),
@@ -119,6 +123,7 @@ impl TestWorld {
             sessions: records.sessions,
             tokens: records.tokens,
             undos: records.undos,
+            credentials: records.credentials,
             signer: Arc::new(FakeTokenSigner::new(seed, &faults)),
             breached: Arc::new(FakeBreachedPasswords::new(&faults)),
             cipher: Arc::new(FakeFieldCipher::new(seed, &faults)),
@@ -161,6 +166,7 @@ impl TestWorld {
             sessions: world.sessions,
             one_time_tokens: world.tokens,
             undos: world.undos,
+            credentials: world.credentials,
             signer: world.signer,
             breached: world.breached,
             cipher: world.cipher,

@@ -208,6 +208,7 @@ fn no_store_port_takes_a_plain_personal_type() {
         "session_store",
         "one_time_token_store",
         "undo_store",
+        "credential_store",
         "job_queue",
         "audit_log",
         "login_guard",

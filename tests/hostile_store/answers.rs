@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::model::credential::{Credential, CredentialName, Scope, Scopes};
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::job::{Job, Task};
@@ -17,6 +18,7 @@ use portcullis_core::model::stored_record::{Collection, Record};
 use portcullis_core::model::undo::UndoRecord;
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
 use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::credential_store::CredentialStore;
 use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::error::PortError;
@@ -47,6 +49,7 @@ pub trait Store:
     + LoginGuard
     + MigratableStore
     + UndoStore
+    + CredentialStore
 {
 }
 
@@ -63,6 +66,7 @@ impl<S> Store for S where
         + LoginGuard
         + MigratableStore
         + UndoStore
+        + CredentialStore
 {
 }
 
@@ -132,6 +136,17 @@ fn undo(realm: &Realm, n: u64) -> UndoRecord {
     }
 }
 
+fn credential(realm: &Realm, n: u64) -> Credential {
+    Credential {
+        realm: realm.clone(),
+        name: CredentialName::parse(&format!("client-{n}")).unwrap(),
+        secret: digest("secret", n),
+        scopes: Scopes::of(&[Scope::Introspect]),
+        created_at: NOW,
+        expires_at: Some(NOW + LIFE),
+    }
+}
+
 /// The owners of the records: two people of a realm, and one of another.
 fn people() -> Vec<(Realm, u64)> {
     let (here, there) = (realm("User1"), realm("User2"));
@@ -147,6 +162,7 @@ pub async fn fill(store: &dyn Store) {
             Change::InsertSession(Box::new(Session { id: session_id(n), ..samples::session(&realm, n, n) })),
             Change::PutToken(Box::new(token(&realm, n))),
             Change::InsertUndo(Box::new(undo(&realm, n))),
+            Change::InsertCredential(Box::new(credential(&realm, n))),
         ];
         // ids of jobs are unique over all realms
         let number = if realm.as_str() == "User1" { n } else { 10 + n };
@@ -207,6 +223,8 @@ pub enum Answer {
     Events(Vec<Event>),
     Undo(Option<UndoRecord>),
     Undos(Vec<UndoRecord>),
+    Credential(Option<Credential>),
+    Credentials(Vec<Credential>),
     Limited(bool),
     Messages(Vec<StoredMessage>),
     FailedLogins(Vec<Record>),
@@ -249,6 +267,7 @@ impl Answer {
                 | Self::Both(None)
                 | Self::Token(None)
                 | Self::Undo(None)
+                | Self::Credential(None)
                 | Self::Limited(false),
                 _,
             ) => true,
@@ -256,6 +275,7 @@ impl Answer {
             (Self::Sessions(some), Self::Sessions(all)) => within(some, all),
             (Self::Events(some), Self::Events(all)) => within(some, all),
             (Self::Undos(some), Self::Undos(all)) => within(some, all),
+            (Self::Credentials(some), Self::Credentials(all)) => within(some, all),
             (Self::Messages(some), Self::Messages(all)) => within(some, all),
             (Self::FailedLogins(some), Self::FailedLogins(all)) => within(some, all),
             (Self::Jobs(some), Self::Jobs(all)) => within(some, all),
@@ -295,6 +315,9 @@ pub async fn answers(store: &dyn Store) -> Vec<Answer> {
         let reserved = store.find_reservation(&realm, &digest("former email", n).into(), now).await;
         all.push(Answer::of(reserved, Answer::Undo));
         all.push(Answer::of(UndoStore::list(store, &realm, &id).await, Answer::Undos));
+        let name = credential(&realm, n).name;
+        all.push(Answer::of(CredentialStore::find(store, &realm, &name).await, Answer::Credential));
+        all.push(Answer::of(CredentialStore::list(store, &realm).await, Answer::Credentials));
         let full = store.is_exhausted(&bucket(&realm, n), &a_day(), now).await;
         all.push(Answer::of(full, Answer::Limited));
     }

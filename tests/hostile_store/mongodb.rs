@@ -50,6 +50,7 @@ const COLLECTIONS: &[&str] = &[
     "outbox",
     "login_counts",
     "undo_records",
+    "credentials",
 ];
 
 #[expect(clippy::disallowed_methods, reason = "the servers are told of by the environment")]

@@ -4,6 +4,7 @@ mod answers;
 mod api_page;
 mod connections;
 mod cookie_mode;
+mod credentials;
 mod dev_mailbox;
 mod disabled;
 mod documents;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use portcullis_core::model::credential::{Credential, CredentialName, Scope, Scopes};
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::job::Task;
@@ -117,6 +118,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
         changes.push(insert(waiting));
     }
     changes.push(Change::InsertUser(Box::new(account)));
+    changes.push(Change::InsertCredential(Box::new(credential(realm, n))));
     changes.push(Change::InsertSession(Box::new(login)));
     let mut link = token(realm, if rare { Purpose::VerifyPhone } else { Purpose::ResetPassword }, n);
     (link.code, link.binding) = if rare { (link.code, Some(digest("phone", n))) } else { (None, None) };
@@ -169,5 +171,19 @@ fn event(realm: &Realm, n: u64, rare: bool) -> Event {
         user: Some(user_id(n)),
         session: rare.then(|| session_id(n)),
         operator: rare.then(|| OperatorNote { operator: "command line".to_owned(), reason }),
+    }
+}
+
+/// A service client, or an operator token.
+fn credential(realm: &Realm, n: u64) -> Credential {
+    let token = n.is_multiple_of(2);
+    let name = if token { format!("opt_{n}") } else { format!("client-{n}") };
+    Credential {
+        realm: realm.clone(),
+        name: CredentialName::parse(&name).expect("a name"),
+        secret: digest("secret", n),
+        scopes: Scopes::of(if token { &[Scope::Observe] } else { &[Scope::Introspect] }),
+        created_at: NOW,
+        expires_at: token.then(|| NOW + Duration::from_hours(24)),
     }
 }

@@ -135,6 +135,9 @@ impl Transaction<'_> {
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
             | Change::RemoveUndos { .. } => self.apply_to_undos(change).await,
+            Change::InsertCredential(_) | Change::ReplaceCredential { .. } | Change::RemoveCredential { .. } => {
+                self.apply_to_credentials(change).await
+            }
         }
     }
 
@@ -188,7 +191,10 @@ impl Transaction<'_> {
             | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
-            | Change::RemoveUndos { .. } => {} // applied by `apply`
+            | Change::RemoveUndos { .. }
+            | Change::InsertCredential(_)
+            | Change::ReplaceCredential { .. }
+            | Change::RemoveCredential { .. } => {} // applied by `apply`
         }
         Ok(())
     }

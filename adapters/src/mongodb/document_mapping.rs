@@ -14,8 +14,8 @@ use crate::job_text::{hex, unhex};
 use crate::mongodb::compare_and_swap::REVISION;
 use crate::mongodb::documents::{Fields, binary, key, signed_document};
 use crate::mongodb::{
-    audit_log, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store, sent_message_store,
-    session_store, undo_store, user_store,
+    audit_log, credential_store, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store,
+    sent_message_store, session_store, undo_store, user_store,
 };
 
 const PORT: &str = "data_migration_store";
@@ -57,6 +57,9 @@ pub fn read(of: Collection, document: &Document) -> Result<Stored<Record>, PortE
             one_time_token_store::parse(document)?.map(|token| Record::OneTimeToken(Box::new(token)))
         }
         Collection::UndoRecords => undo_store::parse(document)?.map(|undo| Record::Undo(Box::new(undo))),
+        Collection::Credentials => {
+            credential_store::parse(document)?.map(|credential| Record::Credential(Box::new(credential)))
+        }
         Collection::Jobs => job_queue::parse(document)?.map(Record::Job),
         Collection::Audit => audit_log::parse(document)?.map(Record::Event),
         Collection::LoginCounts => {
@@ -109,6 +112,9 @@ pub fn print(macs: &RecordMacs, record: &Record) -> Option<(Collection, Document
             (Collection::OneTimeTokens, signed_document(macs, &**token, one_time_token_store::print(token)))
         }
         Record::Undo(undo) => (Collection::UndoRecords, signed_document(macs, &**undo, undo_store::print(undo))),
+        Record::Credential(credential) => {
+            (Collection::Credentials, signed_document(macs, &**credential, credential_store::print(credential)))
+        }
         Record::Job(job) => (Collection::Jobs, job_queue::print(macs, job)),
         Record::Event(event) => (Collection::Audit, audit_log::print_stored(macs, event)),
         Record::LoginCounts(counts) => {

@@ -9,6 +9,7 @@
 //! | `registrations`, `login_counts`, `buckets` | `{_id: "hashed"}` | registrations by id: an index |
 //! | `sessions` | `{_id: "hashed"}` | by user, when a list is asked for: an index |
 //! | `one_time_tokens` | `{_id: "hashed"}` | by digest: an index |
+//! | `credentials` | `{_id: "hashed"}` | by realm: index |
 //! | `undo_records` | `{_id: "hashed"}` | by account, by digest, by reserved address: indexes |
 //! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
 
@@ -16,6 +17,7 @@ mod audit_log;
 mod check_value_store;
 mod compare_and_swap;
 mod connect;
+mod credential_store;
 mod data_migration_store;
 mod database;
 mod document_mapping;

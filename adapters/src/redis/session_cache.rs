@@ -232,7 +232,10 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         | Change::ReindexUndo { .. }
         | Change::SetUndoToken { .. }
         | Change::UseUndo { .. }
-        | Change::RemoveUndos { .. } => None,
+        | Change::RemoveUndos { .. }
+        | Change::InsertCredential(_)
+        | Change::ReplaceCredential { .. }
+        | Change::RemoveCredential { .. } => None,
     };
     let mut users: Vec<(Realm, UserId)> = work.changes.iter().filter_map(user).collect();
     users.sort();

@@ -6,8 +6,8 @@ use portcullis_core::ports::error::PortError;
 
 use crate::sqlite::db::Db;
 use crate::sqlite::{
-    Sqlite, audit_log, job_queue, login_guard, one_time_token_store, registration_store, session_store, undo_store,
-    user_store,
+    Sqlite, audit_log, credential_store, job_queue, login_guard, one_time_token_store, registration_store,
+    session_store, undo_store, user_store,
 };
 
 const PORT: &str = "database";
@@ -53,6 +53,9 @@ fn apply(db: &Db, change: Change, committed: &mut Committed) -> rusqlite::Result
         | Change::SetUndoToken { .. }
         | Change::UseUndo { .. }
         | Change::RemoveUndos { .. } => undo_store::apply(db, &change),
+        Change::InsertCredential(_) | Change::ReplaceCredential { .. } | Change::RemoveCredential { .. } => {
+            credential_store::apply(db, &change)
+        }
     }
 }
 

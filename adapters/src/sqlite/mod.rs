@@ -3,6 +3,7 @@
 
 mod audit_log;
 mod check_value_store;
+mod credential_store;
 mod data_migration_store;
 mod database;
 mod db;

@@ -8,8 +8,8 @@ use crate::crypto::record_macs::Stored;
 use crate::sqlite::db::Db;
 use crate::sqlite::rows::{PERSON_WITH_KEY, has_digest};
 use crate::sqlite::{
-    audit_log, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store, sent_message_store,
-    session_store, undo_store, user_store,
+    audit_log, credential_store, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store,
+    sent_message_store, session_store, undo_store, user_store,
 };
 
 /// How a collection is read: rows with the same key, which follow one another, are one record.
@@ -46,6 +46,7 @@ pub fn of(collection: Collection) -> Shape {
             shape("one_time_tokens", one_time_token_store::COLUMNS, key, one_time_token)
         }
         Collection::UndoRecords => shape("undo_records", undo_store::COLUMNS, owned, undo_record),
+        Collection::Credentials => shape("credentials", credential_store::COLUMNS, &["realm", "name"], credential),
         Collection::Jobs => shape("jobs", job_queue::COLUMNS, &["id"], job),
         Collection::Audit => shape("audit", audit_log::COLUMNS, &["number"], event),
         Collection::LoginCounts => shape("login_counts", login_guard::COLUMNS, &["realm", "email"], login_counts),
@@ -89,6 +90,10 @@ fn one_time_token(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
 
 fn undo_record(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
     Ok(undo_store::read(row)?.map(|undo| Record::Undo(Box::new(undo))))
+}
+
+fn credential(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
+    Ok(credential_store::read(row)?.map(|credential| Record::Credential(Box::new(credential))))
 }
 
 fn job(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
@@ -137,6 +142,7 @@ pub fn put(db: &Db, record: &Record) -> rusqlite::Result<()> {
         }
         Record::OneTimeToken(token) => one_time_token_store::put(db, token),
         Record::Undo(undo) => undo_store::put(db, undo),
+        Record::Credential(credential) => credential_store::put(db, credential),
         Record::Job(job) => job_queue::put(db, job),
         Record::Event(event) => audit_log::append(db, event),
         Record::LoginCounts(counts) => login_guard::put(db, counts),

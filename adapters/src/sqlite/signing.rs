@@ -22,6 +22,7 @@ const fn row_key(of: Collection) -> &'static str {
         Collection::LoginCounts => "realm, email",
         Collection::Checks => "name",
         Collection::Users | Collection::Registrations | Collection::Sessions | Collection::UndoRecords => "realm, id",
+        Collection::Credentials => "realm, name",
         Collection::OneTimeTokens => "realm, subject, purpose",
         Collection::Jobs => "id",
         Collection::Audit | Collection::SentMessages => "number",

@@ -49,6 +49,11 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::AccountDisabled
         | K::AccountEnabled
         | K::AccountCreated
+        | K::ClientCreated
+        | K::ClientRotated
+        | K::ClientDeleted
+        | K::OperatorTokenCreated
+        | K::OperatorTokenRevoked
         | K::ResetRequired => "authentication",
     }
 }

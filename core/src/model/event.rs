@@ -82,6 +82,16 @@ pub enum EventKind {
     ResetRequired,
     /// An operator has queued a dead letter again.
     MessageRequeued,
+    /// An operator has made a service client.
+    ClientCreated,
+    /// An operator has given a service client a new secret.
+    ClientRotated,
+    /// An operator has deleted a service client.
+    ClientDeleted,
+    /// An operator has made an operator token.
+    OperatorTokenCreated,
+    /// An operator has ended an operator token.
+    OperatorTokenRevoked,
     /// A message was accepted by the mail server or SMS provider.
     MessageSent,
     /// A message could not be delivered and waits for the operator.
@@ -100,7 +110,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 49] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -138,6 +148,11 @@ impl EventKind {
         Self::SessionsEnded,
         Self::ResetRequired,
         Self::MessageRequeued,
+        Self::ClientCreated,
+        Self::ClientRotated,
+        Self::ClientDeleted,
+        Self::OperatorTokenCreated,
+        Self::OperatorTokenRevoked,
         Self::MessageSent,
         Self::MessageDead,
         Self::TextHeldBack,
@@ -188,6 +203,11 @@ impl EventKind {
             Self::SessionsEnded => "sessions_ended",
             Self::ResetRequired => "reset_required",
             Self::MessageRequeued => "message_requeued",
+            Self::ClientCreated => "client_created",
+            Self::ClientRotated => "client_rotated",
+            Self::ClientDeleted => "client_deleted",
+            Self::OperatorTokenCreated => "operator_token_created",
+            Self::OperatorTokenRevoked => "operator_token_revoked",
             Self::MessageSent => "message_sent",
             Self::MessageDead => "message_dead",
             Self::TextHeldBack => "text_held_back",

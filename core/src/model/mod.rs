@@ -4,6 +4,7 @@ pub mod audit;
 pub mod client;
 pub mod code;
 pub mod country;
+pub mod credential;
 pub mod email;
 pub mod event;
 pub mod factor;

@@ -1,6 +1,7 @@
 //! Every durable record in the form that a data migration carries from one store to another. Text that a later version
 //! of Portcullis wrote stays text.
 
+use crate::model::credential::Credential;
 use crate::model::event::{Event, EventKind};
 use crate::model::ids::{JobId, SessionId, UserId};
 use crate::model::login_throttle::FailedLogins;
@@ -29,6 +30,8 @@ pub enum Collection {
     OneTimeTokens,
     /// Undo records.
     UndoRecords,
+    /// Service clients and operator tokens.
+    Credentials,
     /// Queued jobs and dead letters.
     Jobs,
     /// The audit log.
@@ -43,13 +46,14 @@ pub enum Collection {
 
 impl Collection {
     /// All collections.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Checks,
         Self::Users,
         Self::Registrations,
         Self::Sessions,
         Self::OneTimeTokens,
         Self::UndoRecords,
+        Self::Credentials,
         Self::Jobs,
         Self::Audit,
         Self::LoginCounts,
@@ -67,6 +71,7 @@ impl Collection {
             Self::Sessions => "sessions",
             Self::OneTimeTokens => "one_time_tokens",
             Self::UndoRecords => "undo_records",
+            Self::Credentials => "credentials",
             Self::Jobs => "jobs",
             Self::Audit => "audit",
             Self::LoginCounts => "login_counts",
@@ -106,6 +111,8 @@ pub enum Record {
     OneTimeToken(Box<OneTimeToken>),
     /// An undo record.
     Undo(Box<UndoRecord>),
+    /// A service client or an operator token.
+    Credential(Box<Credential>),
     /// A job.
     Job(StoredJob),
     /// An event of the audit log.
@@ -129,6 +136,7 @@ impl Record {
             Self::Session(_) => Collection::Sessions,
             Self::OneTimeToken(_) => Collection::OneTimeTokens,
             Self::Undo(_) => Collection::UndoRecords,
+            Self::Credential(_) => Collection::Credentials,
             Self::Job(_) => Collection::Jobs,
             Self::Event(_) => Collection::Audit,
             Self::LoginCounts(_) => Collection::LoginCounts,

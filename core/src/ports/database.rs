@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::model::credential::{Credential, CredentialName};
 use crate::model::event::Event;
 use crate::model::ids::{SessionId, UndoId, UserId};
 use crate::model::job::{Job, JobSubject};
@@ -203,6 +204,22 @@ pub enum Change {
         /// Records that expire at or before this time are expired.
         now: Timestamp,
     },
+    /// Stores a new credential (`IdTaken`).
+    InsertCredential(Box<Credential>),
+    /// Stores a credential in the place of the one with its name, if that has the expected secret (`CredentialGone`).
+    ReplaceCredential {
+        /// The credential as it becomes.
+        credential: Box<Credential>,
+        /// The hash of the secret that it replaces.
+        expected: Digest,
+    },
+    /// Removes a credential (`CredentialGone`).
+    RemoveCredential {
+        /// The realm.
+        realm: Realm,
+        /// Its name.
+        name: CredentialName,
+    },
     /// Erasure: removes every undo record of an account, and its reservations with them.
     RemoveUndos {
         /// The realm.
@@ -268,6 +285,9 @@ pub enum Refusal {
     /// The undo record does not exist, has expired, was used or has another link.
     #[error("the undo link is gone")]
     UndoGone,
+    /// The credential does not exist, or has another secret.
+    #[error("the credential is gone")]
+    CredentialGone,
 }
 
 /// The effects of a commit that its changes do not name.

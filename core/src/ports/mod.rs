@@ -24,6 +24,7 @@ pub mod mailer;
 pub mod sms_sender;
 // abuse and evidence
 pub mod audit_log;
+pub mod credential_store;
 pub mod login_guard;
 pub mod rate_limiter;
 // operation: key rotation, data migration, the development mailbox

@@ -1,11 +1,15 @@
 //! Operators' commands: each is one commit with its notice and its audit event, and is recorded with its reason.
 
+use std::time::Duration;
+
 use super::crash_points::{at_every_step, queued, recorded, user};
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::audit::AuditQuery;
+use portcullis_core::model::credential::{Scope, Scopes};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::registration_form::RegistrationForm;
+use portcullis_core::use_cases::operator::credentials::Issued;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::faults::{Script, When};
@@ -205,4 +209,54 @@ fn the_log_lists_what_an_operator_did() {
     let newest = block_on(play.service.ports.audit.list(&query, None, 1)).unwrap();
     assert_eq!(newest[0].event.kind, EventKind::AccountDisabled);
     assert_eq!(newest[0].event.operator, Some(note));
+}
+
+#[test]
+fn a_credential_is_one_commit_with_its_event() {
+    let note = note();
+    let realm = samples::realm("User1");
+    let story = |play: &Play, _: &TokenPair| {
+        block_on(play.service.operators_as(&note).create_client(&realm, "billing")).is_ok_and(|made| made.is_some())
+    };
+    at_every_step(user, story, |play, _, acknowledged| {
+        let made = !play.world.credentials.all().is_empty();
+        assert!(made || !acknowledged);
+        assert_eq!(recorded(play, EventKind::ClientCreated), made);
+    });
+    let rotate = |play: &Play, _: &TokenPair| {
+        block_on(play.service.operators_as(&note).rotate_client(&realm, "billing")).is_ok()
+    };
+    let prepare = || {
+        let (play, pair) = user();
+        block_on(play.service.operators().create_client(&realm, "billing")).unwrap().unwrap();
+        (play, pair)
+    };
+    let before = prepare().0.world.credentials.all();
+    at_every_step(prepare, rotate, |play, _, acknowledged| {
+        let rotated = play.world.credentials.all() != before;
+        assert!(rotated || !acknowledged);
+        assert_eq!(recorded(play, EventKind::ClientRotated), rotated);
+    });
+}
+
+#[test]
+fn of_many_secrets_only_the_newest_is_good_and_an_expired_token_is_purged() {
+    let play = Play::new();
+    let operators = play.service.operators();
+    let issue = |issued: &Issued| issued.secret.expose().to_owned();
+    let first = issue(&block_on(operators.create_client(&play.realm, "billing")).unwrap().unwrap());
+    assert!(block_on(operators.create_client(&play.realm, "billing")).unwrap().is_none());
+    let second = issue(&block_on(operators.rotate_client(&play.realm, "billing")).unwrap());
+    let good = |realm: &str, secret: &str| {
+        block_on(play.service.verify_client(&samples::realm(realm), "billing", secret)).unwrap()
+    };
+    assert_eq!([good("User1", &first), good("User1", &second), good("User2", &second)], [false, true, false]);
+    let scopes = Scopes::of(&[Scope::Observe]);
+    let token = block_on(operators.create_operator_token(&play.realm, scopes, Duration::from_secs(60))).unwrap();
+    let may = |scope| block_on(play.service.verify_operator_token(token.secret.expose(), scope)).unwrap().is_some();
+    assert_eq!([may(Scope::Observe), may(Scope::Introspect)], [true, false]);
+    play.world.clock.advance(Duration::from_secs(60));
+    assert!(!may(Scope::Observe));
+    assert_eq!(block_on(operators.run_housekeeping()).unwrap().credentials, 1);
+    assert!(good("User1", &second), "a client has no end");
 }

@@ -142,6 +142,7 @@ impl Server {
             sessions: stores.sessions,
             one_time_tokens: stores.one_time_tokens,
             undos: stores.undos,
+            credentials: stores.credentials,
             signer: Arc::new(signer(settings, &public_url)?),
             breached: Arc::new(breached),
             cipher,

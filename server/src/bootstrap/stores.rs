@@ -12,6 +12,7 @@ use portcullis_adapters::redis::{
 use portcullis_adapters::sqlite::{OpenError, Sqlite};
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::credential_store::CredentialStore;
 use portcullis_core::ports::database::Database;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
@@ -43,6 +44,7 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
     pub undos: Arc<dyn UndoStore>,
+    pub credentials: Arc<dyn CredentialStore>,
     pub jobs: Arc<dyn JobQueue>,
     pub audit: Arc<dyn AuditLog>,
     pub guard: Arc<dyn LoginGuard>,
@@ -65,6 +67,7 @@ impl Stores {
             + SessionStore
             + OneTimeTokenStore
             + UndoStore
+            + CredentialStore
             + JobQueue
             + AuditLog
             + LoginGuard
@@ -79,6 +82,7 @@ impl Stores {
             sessions: store.clone(),
             one_time_tokens: store.clone(),
             undos: store.clone(),
+            credentials: store.clone(),
             jobs: store.clone(),
             audit: store.clone(),
             guard: store.clone(),

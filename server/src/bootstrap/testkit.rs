@@ -40,6 +40,7 @@ impl Server {
             sessions: ports.sessions,
             one_time_tokens: ports.one_time_tokens,
             undos: ports.undos,
+            credentials: ports.credentials,
             jobs: ports.jobs,
             audit: ports.audit,
             guard: ports.guard,

@@ -5,6 +5,7 @@
 mod account_call;
 mod audit;
 mod banner;
+mod credentials;
 mod dead_letters;
 mod doctor;
 mod failure;
@@ -67,6 +68,8 @@ fn command() -> Command {
         .subcommand(users::command())
         .subcommand(sessions::command())
         .subcommand(audit::command())
+        .subcommand(credentials::clients())
+        .subcommand(credentials::operator_tokens())
         .subcommand(healthcheck::command())
         .subcommand(manual::completions_command())
         .subcommand(manual::man_command())
@@ -94,6 +97,8 @@ pub fn run() -> ExitCode {
         Some(("users", users)) => users::run(users),
         Some(("sessions", sessions)) => sessions::run(sessions),
         Some(("audit", audit)) => audit::run(audit),
+        Some(("clients", clients)) => credentials::run(clients, false),
+        Some(("operator-tokens", tokens)) => credentials::run(tokens, true),
         #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags).map_err(Failure::from),
         Some(("doctor", wanted)) => doctor::run(wanted).map_err(Failure::from),

@@ -11,6 +11,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use portcullis_core::model::code::Code;
+use portcullis_core::model::credential::Scope;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::shared::caller::Caller;
@@ -45,7 +46,7 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
-        if is_operator(app, &parts.headers) {
+        if may_observe(app, &parts.headers).await? {
             check_query(parts)?;
             return Ok(Self);
         }
@@ -93,12 +94,23 @@ pub fn credentials<'a>(headers: &'a HeaderMap, scheme: &str) -> Option<&'a str> 
     given.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
-fn is_operator(app: &App, headers: &HeaderMap) -> bool {
-    let Some(token) = credentials(headers, "bearer") else { return false };
-    matches_any(token.as_bytes(), app.operator_tokens.iter())
+/// Whether the request carries `OPERATOR_TOKEN`, which may do this alone, or an operator token with the scope `observe`.
+async fn may_observe(app: &App, headers: &HeaderMap) -> Result<bool, Problem> {
+    let Some(token) = credentials(headers, "bearer") else { return Ok(false) };
+    if matches_any(token.as_bytes(), app.operator_tokens.iter()) {
+        return Ok(true);
+    }
+    Ok(app.service.verify_operator_token(token, Scope::Observe).await?.is_some())
 }
 
-/// The service client that a request authenticates, or `operator`. It is in the request's extensions.
+/// The realm's operator token with the scope `introspect` that the request carries.
+async fn introspecting_token(app: &App, realm: &Realm, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(token) = credentials(headers, "bearer") else { return Ok(None) };
+    let token = app.service.verify_operator_token(token, Scope::Introspect).await?;
+    Ok(token.filter(|token| token.realm == *realm).map(|token| token.name.to_string()))
+}
+
+/// The service client or operator token that a request authenticates. It is in the request's extensions.
 #[derive(Clone)]
 pub struct ClientId(pub String);
 
@@ -112,19 +124,23 @@ fn invalid_client(realm: &Realm) -> Problem {
 /// form (RFC 6749, section 2.3.1). The request is given back, its body as it was.
 ///
 /// # Errors
-/// When the body can't be read.
+/// When the body can't be read; `unavailable`.
 pub async fn identify_client(
     app: &App,
     realm: &Realm,
     mut request: Request,
 ) -> Result<(Request, Option<ClientId>), Problem> {
     let headers = request.headers();
-    let mut id =
-        if is_operator(app, headers) { Some("operator".to_owned()) } else { basic_client(app, realm, headers) };
+    let mut id = introspecting_token(app, realm, headers).await?;
+    if id.is_none() {
+        id = basic_client(app, realm, headers).await?;
+    }
     if id.is_none() && !headers.contains_key(AUTHORIZATION) {
         let (parts, body) = request.into_parts();
         let body = Bytes::from_owner(read(body).await?);
-        id = FormFields::from_form(&body).ok().and_then(|mut form| posted_client(app, realm, &mut form));
+        if let Ok(mut form) = FormFields::from_form(&body) {
+            id = posted_client(app, realm, &mut form).await?;
+        }
         request = Request::from_parts(parts, Body::from(body));
     }
     let id = id.map(ClientId);
@@ -138,8 +154,8 @@ pub async fn identify_client(
 /// alone is a name, and viewers and libraries send empty credentials for a public client.
 ///
 /// # Errors
-/// `invalid_client` for wrong credentials, `malformed_request` for two kinds of them.
-pub fn token_client(
+/// `invalid_client` for wrong credentials, `malformed_request` for two kinds of them, `unavailable`.
+pub async fn token_client(
     app: &App,
     realm: &Realm,
     headers: &HeaderMap,
@@ -149,31 +165,47 @@ pub fn token_client(
     let is_public = |given: &str| STANDARD.decode(given).is_ok_and(|given| given.ends_with(b":"));
     let basic = basic.filter(|given| !is_public(given));
     let posts_secret = form.is_filled("client_secret");
-    match (basic, posts_secret) {
-        (None, false) => Ok(None),
-        (Some(_), true) => Err(Problem::malformed("the client authenticates in two ways")),
-        (Some(_), false) => basic_client(app, realm, headers).map(Some).ok_or_else(|| invalid_client(realm)),
-        (None, true) => posted_client(app, realm, form).map(Some).ok_or_else(|| invalid_client(realm)),
-    }
+    let client = match (basic, posts_secret) {
+        (None, false) => return Ok(None),
+        (Some(_), true) => return Err(Problem::malformed("the client authenticates in two ways")),
+        (Some(_), false) => basic_client(app, realm, headers).await?,
+        (None, true) => posted_client(app, realm, form).await?,
+    };
+    client.map(Some).ok_or_else(|| invalid_client(realm))
 }
 
 /// The service client of HTTP Basic, its id and secret form-encoded (RFC 6749, section 2.3.1) or raw.
-fn basic_client(app: &App, realm: &Realm, headers: &HeaderMap) -> Option<String> {
-    let given = Zeroizing::new(STANDARD.decode(credentials(headers, "basic")?).ok()?);
-    let (id, secret) = std::str::from_utf8(&given).ok()?.split_once(':')?;
-    let decoded = form_decoded(id).zip(form_decoded(secret).map(SecretString::new));
-    let raw = (id.to_owned(), SecretString::new(secret));
-    [Some(raw), decoded].into_iter().flatten().find_map(|(id, secret)| known_client(app, realm, id, &secret))
+async fn basic_client(app: &App, realm: &Realm, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    for (id, secret) in basic_credentials(headers).into_iter().flatten() {
+        if let Some(id) = known_client(app, realm, id, &secret).await? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
-fn posted_client(app: &App, realm: &Realm, form: &mut FormFields) -> Option<String> {
-    let (id, secret) = (form.text("client_id")?, form.secret("client_secret")?);
-    known_client(app, realm, id, &secret)
+/// The id and the secret of HTTP Basic, raw and decoded.
+fn basic_credentials(headers: &HeaderMap) -> [Option<(String, SecretString)>; 2] {
+    let parse = || {
+        let given = Zeroizing::new(STANDARD.decode(credentials(headers, "basic")?).ok()?);
+        let (id, secret) = std::str::from_utf8(&given).ok()?.split_once(':')?;
+        let decoded = form_decoded(id).zip(form_decoded(secret).map(SecretString::new));
+        Some([Some((id.to_owned(), SecretString::new(secret))), decoded])
+    };
+    parse().unwrap_or_default()
 }
 
-fn known_client(app: &App, realm: &Realm, id: String, secret: &SecretString) -> Option<String> {
+async fn posted_client(app: &App, realm: &Realm, form: &mut FormFields) -> Result<Option<String>, Problem> {
+    let (Some(id), Some(secret)) = (form.text("client_id"), form.secret("client_secret")) else { return Ok(None) };
+    known_client(app, realm, id, &secret).await
+}
+
+/// The id of a client of `SERVICE_CLIENTS`, or of one that an operator has made.
+async fn known_client(app: &App, realm: &Realm, id: String, secret: &SecretString) -> Result<Option<String>, Problem> {
     let of_realm = app.service_clients.iter().filter(|client| client.realm == *realm && client.id == id);
-    matches_any(secret.expose().as_bytes(), of_realm.map(|client| &client.secret)).then_some(id)
+    let known = matches_any(secret.expose().as_bytes(), of_realm.map(|client| &client.secret))
+        || app.service.verify_client(realm, &id, secret.expose()).await?;
+    Ok(known.then_some(id))
 }
 
 fn form_decoded(text: &str) -> Option<String> {

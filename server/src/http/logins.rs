@@ -130,7 +130,7 @@ pub static TOKEN: Operation = Operation::new(
 /// `POST /token` (RFC 6749): `password` and `refresh_token`.
 pub async fn token(context: RealmContext, cookie: RefreshCookie, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Form)?;
-    let oauth_client = token_client(&context.app, &context.realm, &input.headers, &mut fields)?;
+    let oauth_client = token_client(&context.app, &context.realm, &input.headers, &mut fields).await?;
     let context = RealmContext { client: context.client.with_oauth_client(oauth_client), ..context };
     let delivery = cookie.take_delivery(&mut fields)?;
     let outcome = match fields.text("grant_type").as_deref() {

@@ -34,6 +34,7 @@ pub mod database;
 pub mod registration_store;
 pub mod user_store;
 // tokens
+pub mod credential_store;
 pub mod one_time_token_store;
 pub mod session_store;
 pub mod token_signer;

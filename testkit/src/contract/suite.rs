@@ -17,6 +17,7 @@ use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::breached_passwords::BreachedPasswords;
 use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::clock::Clock;
+use portcullis_core::ports::credential_store::CredentialStore;
 use portcullis_core::ports::database::Database;
 use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
@@ -145,6 +146,7 @@ contracts! {
     user_store: UserStore, "Accounts.";
     one_time_token_store: OneTimeTokenStore, "Links, codes and OTPs.";
     undo_store: UndoStore, "Undo records.";
+    credential_store: CredentialStore, "Service clients and operator tokens.";
     session_store: SessionStore, "Sessions.";
     job_queue: JobQueue, "Work outside requests.";
     login_guard: LoginGuard, "Slows guessing down.";
@@ -175,6 +177,7 @@ impl Backend {
             user_store: Some(ports.users),
             one_time_token_store: Some(ports.one_time_tokens),
             undo_store: Some(ports.undos),
+            credential_store: Some(ports.credentials),
             session_store: Some(ports.sessions),
             token_signer: Some(ports.signer),
             breached_passwords: Some(ports.breached),

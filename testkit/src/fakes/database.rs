@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::fakes::audit_log::FakeAuditLog;
+use crate::fakes::credential_store::{self, Credentials, FakeCredentialStore};
 use crate::fakes::job_queue::{FakeJobQueue, Queue};
 use crate::fakes::login_guard::FakeLoginGuard;
 use crate::fakes::one_time_token_store::{self, FakeOneTimeTokenStore, Tokens};
@@ -35,6 +36,8 @@ pub struct FakeRecords {
     pub tokens: Arc<FakeOneTimeTokenStore>,
     /// Undo records.
     pub undos: Arc<FakeUndoStore>,
+    /// Service clients and operator tokens.
+    pub credentials: Arc<FakeCredentialStore>,
     /// Jobs.
     pub jobs: Arc<FakeJobQueue>,
     /// Audit events.
@@ -71,6 +74,7 @@ struct Draft {
     sessions: Sessions,
     tokens: Tokens,
     undos: Undos,
+    credentials: Credentials,
     jobs: Queue,
     logins: BTreeMap<(Realm, Digest), FailedLogins>,
     committed: Committed,
@@ -121,6 +125,9 @@ impl Draft {
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
             | Change::RemoveUndos { .. } => undo_store::apply(&mut self.undos, &change),
+            Change::InsertCredential(_) | Change::ReplaceCredential { .. } | Change::RemoveCredential { .. } => {
+                credential_store::apply(&mut self.credentials, &change)
+            }
             Change::RemoveRegistration { .. }
             | Change::RemoveRegistrations { .. }
             | Change::ReindexRegistration { .. }
@@ -192,7 +199,10 @@ impl Draft {
             | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
-            | Change::RemoveUndos { .. } => {} // applied by `apply`
+            | Change::RemoveUndos { .. }
+            | Change::InsertCredential(_)
+            | Change::ReplaceCredential { .. }
+            | Change::RemoveCredential { .. } => {} // applied by `apply`
         }
     }
 
@@ -211,6 +221,7 @@ impl Database for FakeDatabase {
             let mut sessions = self.records.sessions.sessions.lock();
             let mut tokens = self.records.tokens.tokens.lock();
             let mut undos = self.records.undos.undos.lock();
+            let mut credentials = self.records.credentials.credentials.lock();
             let mut jobs = self.records.jobs.queue.lock();
             let mut logins = self.records.guard.emails.lock();
             let mut draft = Draft {
@@ -219,6 +230,7 @@ impl Database for FakeDatabase {
                 sessions: sessions.clone(),
                 tokens: tokens.clone(),
                 undos: undos.clone(),
+                credentials: credentials.clone(),
                 jobs: jobs.clone(),
                 logins: logins.clone(),
                 committed: Committed::default(),
@@ -235,6 +247,7 @@ impl Database for FakeDatabase {
             *sessions = draft.sessions;
             *tokens = draft.tokens;
             *undos = draft.undos;
+            *credentials = draft.credentials;
             *jobs = draft.jobs;
             *logins = draft.logins;
             self.records.audit.events.lock().extend(work.events);

@@ -3,6 +3,7 @@
 // all records at once
 pub mod database;
 // users
+pub mod credential_store;
 pub mod registration_store;
 pub mod undo_store;
 pub mod user_store;

@@ -15,6 +15,8 @@ pub struct PurgeReport {
     pub one_time_tokens: u64,
     /// Undo records.
     pub undo_records: u64,
+    /// Operator tokens.
+    pub credentials: u64,
 }
 
 impl Operators<'_> {
@@ -23,13 +25,14 @@ impl Operators<'_> {
     /// # Errors
     /// When a port fails.
     pub async fn run_housekeeping(self) -> Result<PurgeReport, AuthError> {
-        let Ports { registrations, sessions, one_time_tokens, undos, clock, .. } = &self.service.ports;
+        let Ports { registrations, sessions, one_time_tokens, undos, credentials, clock, .. } = &self.service.ports;
         let now = clock.now();
         Ok(PurgeReport {
             registrations: registrations.purge_expired(now).await?,
             sessions: sessions.purge_expired(now).await?,
             one_time_tokens: one_time_tokens.purge_expired(now).await?,
             undo_records: undos.purge_expired(now).await?,
+            credentials: credentials.purge_expired(now).await?,
         })
     }
 }

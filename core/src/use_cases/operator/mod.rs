@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod create_account;
+pub mod credentials;
 pub mod dead_letters;
 pub mod disable;
 pub mod fake_user;

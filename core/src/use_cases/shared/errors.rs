@@ -76,7 +76,7 @@ impl From<Refusal> for AuthError {
             | Refusal::EmailTaken
             | Refusal::IdTaken => Self::InvalidToken,
             Refusal::UserGone => Self::NotAuthenticated,
-            Refusal::SessionGone => Self::NotFound,
+            Refusal::SessionGone | Refusal::CredentialGone => Self::NotFound,
             Refusal::UserStale | Refusal::SessionStale => Self::Port(PortError::new("database", refusal)),
         }
     }
