@@ -35,7 +35,7 @@ impl Authenticated for User {
 
     fn add_to(&self, input: &mut MacInput) {
         let Self { realm, id, person: sealed, pending_email, previous_email, password, .. } = self;
-        let Self { phone_verified, mfa_sms, factors, disabled, .. } = self;
+        let Self { phone_verified, mfa_sms, factors, disabled, roles, .. } = self;
         let SealedFactors { totp, pending_totp, backup_codes } = factors;
         let Self { credentials_version, version, created_at, updated_at, .. } = self;
         input.bytes("realm", realm.as_str()).bytes("id", id.as_bytes());
@@ -52,6 +52,7 @@ impl Authenticated for User {
             .optional("pending_totp", pending_totp.as_ref().map(Sealed::as_bytes))
             .optional("backup_codes", backup_codes.as_ref().map(Sealed::as_bytes))
             .flag("disabled", *disabled)
+            .optional("roles", roles.to_text())
             .number("credentials_version", *credentials_version)
             .number("version", *version)
             .integer("created_at", created_at.as_millis())

@@ -18,6 +18,7 @@ use portcullis_core::model::phone::{Phone, PhoneValidation};
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::registration_form::{FormRules, RegistrationForm};
+use portcullis_core::model::role::Roles;
 use portcullis_core::model::sealed::{AadContext, Field};
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::strength::{StrengthContext, estimate};
@@ -66,6 +67,7 @@ fn tokens(c: &mut Criterion) {
         authenticated_at: NOW,
         methods: AuthMethods::PASSWORD,
         client_id: realm.to_string(),
+        roles: Roles::default(),
     };
     let signers = [
         ("HS256", JwtSigner::hs256(&[(1, SECRET)], "http://127.0.0.1:8000")),

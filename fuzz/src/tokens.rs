@@ -7,6 +7,7 @@ use portcullis_adapters::crypto::token_signer::JwtSigner;
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::password::Password;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::role::Roles;
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::PasswordHash;
@@ -34,6 +35,7 @@ fn claims() -> AccessClaims {
         authenticated_at: Timestamp::from_millis(NOW),
         methods: AuthMethods::from_amr(["pwd"]).expect("methods"),
         client_id: "User1".to_owned(),
+        roles: Roles::parse(["admin", "billing:read"]).expect("roles"),
     }
 }
 

@@ -15,6 +15,7 @@ use portcullis_core::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose, 
 use portcullis_core::model::password::Password;
 use portcullis_core::model::phone::{Phone, PhoneValidation};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::role::Roles;
 use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::session::Session;
@@ -131,6 +132,15 @@ pub fn person(n: u64) -> SealedPerson {
     }
 }
 
+/// Roles of these names.
+///
+/// # Panics
+/// If one is no name.
+#[must_use]
+pub fn roles(names: &[&str]) -> Roles {
+    Roles::parse(names.iter().copied()).expect("names of roles")
+}
+
 /// The n-th account of a realm, version 1.
 #[must_use]
 pub fn user(realm: &Realm, n: u64) -> User {
@@ -145,6 +155,7 @@ pub fn user(realm: &Realm, n: u64) -> User {
         mfa_sms: false,
         factors: SealedFactors::default(),
         disabled: false,
+        roles: Roles::default(),
         credentials_version: 0,
         version: 1,
         created_at: NOW,
@@ -234,6 +245,7 @@ pub fn claims(realm: &Realm, n: u64) -> AccessClaims {
         authenticated_at: NOW - Duration::from_hours(1),
         methods: AuthMethods::PASSWORD,
         client_id: realm.to_string(),
+        roles: Roles::default(),
     }
 }
 

@@ -87,7 +87,8 @@ fn user(realm: &Realm, n: u64) -> User {
         backup_codes: Some(sealed("backup codes", n)),
     };
     let previous_email = Some(sealed("previous", n));
-    User { pending_email: Some(pending), previous_email, factors, ..samples::user(realm, n) }
+    let roles = samples::roles(&["admin", "billing"]);
+    User { pending_email: Some(pending), previous_email, factors, roles, ..samples::user(realm, n) }
 }
 
 /// The user a while later: everything that can change has changed.
@@ -105,6 +106,7 @@ fn changed(user: &User) -> User {
     later.updated_at = user.updated_at + LIFE;
     (later.pending_email, later.previous_email) = (None, None);
     later.factors = SealedFactors::default();
+    later.roles = samples::roles(&["admin"]);
     later
 }
 

@@ -30,6 +30,7 @@ mod recent_authentication;
 mod refresh;
 mod registration;
 mod restart;
+mod roles;
 mod sessions;
 mod step_up;
 mod test_control;

@@ -30,7 +30,7 @@ use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::user_store::UserStore;
 use portcullis_testkit::samples::{
-    NOW, digest, email_index, job, job_id, person, realm, registration, sealed, session, session_id, token,
+    NOW, digest, email_index, job, job_id, person, realm, registration, roles, sealed, session, session_id, token,
     undo_record, user, user_id,
 };
 
@@ -107,7 +107,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
     if rare {
         account.pending_email = Some(PendingEmail { index: digest("pending", n).into(), email: sealed("pending", n) });
         account.previous_email = Some(sealed("previous", n));
-        account.factors = factors(n);
+        (account.factors, account.roles) = (factors(n), roles(&["admin", "billing"]));
         (account.phone_verified, account.mfa_sms, account.disabled) = (true, true, true);
         (account.credentials_version, account.version) = (n, n + 1);
         login.previous = Some(Rotated { token: digest("before", n), at: NOW, successor: [7; 16] });

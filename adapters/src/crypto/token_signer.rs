@@ -7,6 +7,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation, decode, encode};
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::role::Roles;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::model::session::AuthMethods;
@@ -47,7 +48,7 @@ pub struct JwtSigner {
     jwks: Option<String>,
 }
 
-/// The claims on the wire. Every one is required, of this very type.
+/// The claims on the wire. Every one but `roles` is required, of this very type.
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     iss: String,
@@ -62,6 +63,8 @@ struct Claims {
     amr: Vec<String>,
     acr: String,
     client_id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
 }
 
 /// RFC 7519: a text, or an array of texts.
@@ -224,6 +227,7 @@ impl TokenSigner for JwtSigner {
             amr: claims.methods.amr().into_iter().map(str::to_owned).collect(),
             acr: claims.methods.acr().to_owned(),
             client_id: claims.client_id.clone(),
+            roles: claims.roles.names().into_iter().map(str::to_owned).collect(),
         };
         let key = self.newest()?;
         encode(&key.header, &claims, &key.signing).map(SecretString::new).map_err(failed)
@@ -251,6 +255,7 @@ impl TokenSigner for JwtSigner {
             authenticated_at: seconds(token.claims.auth_time),
             methods: AuthMethods::from_amr(token.claims.amr.iter().map(String::as_str))?,
             client_id: token.claims.client_id,
+            roles: Roles::parse(token.claims.roles.iter().map(String::as_str))?,
         })
     }
 

@@ -4,6 +4,7 @@ use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Binary, Bson, DateTime, Document, doc};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::role::Roles;
 use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::SealedPerson;
@@ -170,6 +171,11 @@ impl<'a> Fields<'a> {
 
     pub fn user(&self) -> Result<UserId, PortError> {
         self.id("id").map(UserId::from_bytes)
+    }
+
+    pub fn roles(&self, name: &str) -> Result<Roles, PortError> {
+        let text = self.text(name)?;
+        self.need(name, Roles::from_text(text))
     }
 
     /// An optional field.

@@ -17,8 +17,8 @@ use crate::mongodb::documents::{Fields, binary, has_digest, key, person, ring_di
 
 const PORT: &str = "user_store";
 /// The fields that a document may lack.
-const OPTIONAL: [&str; 6] =
-    ["pending_index", "pending_email", "previous_email", "totp", "pending_totp", "backup_codes"];
+const OPTIONAL: [&str; 7] =
+    ["pending_index", "pending_email", "previous_email", "totp", "pending_totp", "backup_codes", "roles"];
 
 pub fn print(user: &User) -> Document {
     let mut document = doc! {
@@ -46,6 +46,7 @@ pub fn print(user: &User) -> Document {
     for (name, factor) in [("totp", totp), ("pending_totp", pending_totp), ("backup_codes", backup_codes)] {
         document.extend(factor.as_ref().map(|factor| (name.to_owned(), sealed(factor))));
     }
+    document.extend(user.roles.to_text().map(|roles| ("roles".to_owned(), Bson::String(roles))));
     document
 }
 
@@ -71,6 +72,7 @@ pub fn parse(document: &Document) -> Result<Stored<User>, PortError> {
             backup_codes: fields.any("backup_codes", Fields::sealed)?,
         },
         disabled: fields.flag("disabled")?,
+        roles: fields.any("roles", Fields::roles)?.unwrap_or_default(),
         credentials_version: fields.number("credentials_version")?,
         version: fields.number("version")?,
         created_at: fields.time("created_at")?,

@@ -1,6 +1,7 @@
 //! Rows to values. A value that this program cannot have written is an error.
 
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::role::Roles;
 use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::SealedPerson;
@@ -103,6 +104,12 @@ impl<'a, 'b> Columns<'a, 'b> {
             1 => Ok(true),
             _ => Err(unreadable(column, "not a flag")),
         }
+    }
+
+    pub fn roles(&mut self) -> rusqlite::Result<Roles> {
+        let (column, text) = (self.next, self.value::<Option<String>>()?);
+        let roles = text.map(|text| Roles::from_text(&text).ok_or_else(|| unreadable(column, "not roles")));
+        roles.transpose().map(Option::unwrap_or_default)
     }
 
     /// A value that is made of several columns: all of them are there or none is.

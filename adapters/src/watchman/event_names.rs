@@ -49,6 +49,7 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::AccountDisabled
         | K::AccountEnabled
         | K::AccountCreated
+        | K::RolesChanged
         | K::ClientCreated
         | K::ClientRotated
         | K::ClientDeleted

@@ -74,6 +74,8 @@ pub enum EventKind {
     AccountEnabled,
     /// An operator has made the account.
     AccountCreated,
+    /// An operator has changed the roles of an account.
+    RolesChanged,
     /// An operator has read the fields of the account's owner.
     AccountRead,
     /// An operator has ended the account's sessions.
@@ -110,7 +112,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -144,6 +146,7 @@ impl EventKind {
         Self::AccountDisabled,
         Self::AccountEnabled,
         Self::AccountCreated,
+        Self::RolesChanged,
         Self::AccountRead,
         Self::SessionsEnded,
         Self::ResetRequired,
@@ -199,6 +202,7 @@ impl EventKind {
             Self::AccountDisabled => "account_disabled",
             Self::AccountEnabled => "account_enabled",
             Self::AccountCreated => "account_created",
+            Self::RolesChanged => "roles_changed",
             Self::AccountRead => "account_read",
             Self::SessionsEnded => "sessions_ended",
             Self::ResetRequired => "reset_required",

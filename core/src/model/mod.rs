@@ -27,6 +27,7 @@ pub mod phone;
 pub mod quota;
 pub mod realm;
 pub mod registration_form;
+pub mod role;
 pub mod sealed;
 pub mod secret;
 pub mod sent_message;

@@ -8,6 +8,7 @@ use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::phone::Phone;
 use crate::model::realm::Realm;
+use crate::model::role::Roles;
 use crate::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
 
@@ -120,6 +121,8 @@ pub struct User {
     pub factors: SealedFactors,
     /// An operator has switched the account off.
     pub disabled: bool,
+    /// The names that operators gave to it.
+    pub roles: Roles,
     /// Sessions, links, codes and challenges are valid for one version only: raising it ends them all.
     pub credentials_version: u64,
     /// Counts changes; what compare-and-swap and `ETag` go by.

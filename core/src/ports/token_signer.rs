@@ -2,6 +2,7 @@
 
 use crate::model::ids::{AccessTokenId, SessionId, UserId};
 use crate::model::realm::Realm;
+use crate::model::role::Roles;
 use crate::model::sealed::Digest;
 use crate::model::secret::SecretString;
 use crate::model::session::AuthMethods;
@@ -32,6 +33,9 @@ pub struct AccessClaims {
     pub methods: AuthMethods,
     /// `client_id` (RFC 9068): the OAuth client that authenticated itself, else the realm.
     pub client_id: String,
+    /// `roles` (RFC 9068, section 2.2.3.1), left out where there are none: those of the account when it was signed. Rights
+    /// are decided by the account itself.
+    pub roles: Roles,
 }
 
 /// Signs with the first key of a ring, verifies with all of them, by one configured algorithm. A token's own header does

@@ -10,6 +10,7 @@ use portcullis_core::model::event::EventKind;
 use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::use_cases::operator::credentials::Issued;
+use portcullis_core::use_cases::operator::roles::RolesEdit;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::faults::{Script, When};
@@ -237,6 +238,43 @@ fn a_credential_is_one_commit_with_its_event() {
         assert!(rotated || !acknowledged);
         assert_eq!(recorded(play, EventKind::ClientRotated), rotated);
     });
+}
+
+#[test]
+fn a_change_of_roles_is_one_commit_with_its_event_and_leaves_sessions() {
+    let note = note();
+    let given = samples::roles(&["admin", "billing:read"]);
+    let story = |play: &Play, _: &TokenPair| {
+        let edit = RolesEdit::Set(&given);
+        block_on(play.service.operators_as(&note).change_roles(&play.realm, EMAIL, edit)).is_ok()
+    };
+    at_every_step(user, story, |play, pair, acknowledged| {
+        let caller = play.caller(pair).unwrap();
+        let changed = caller.user.roles == given;
+        assert!(changed || !acknowledged);
+        assert_eq!(recorded(play, EventKind::RolesChanged), changed);
+        assert!(caller.claims.roles.is_empty(), "the token is older");
+    });
+}
+
+#[test]
+fn a_change_for_another_version_of_the_account_is_refused() {
+    let play = Play::new();
+    play.user();
+    let version = || play.world.users.all()[0].version;
+    let seen = version();
+    let at = |expected| play.service.operators().if_version(Some(expected));
+    let none = RolesEdit::Change { add: &[], remove: &[] };
+    assert!(block_on(at(seen).change_roles(&play.realm, EMAIL, none)).is_ok());
+    let now = version();
+    assert!(now > seen);
+    let refused = |error| assert!(matches!(error, AuthError::PreconditionFailed), "{error}");
+    refused(block_on(at(seen).change_roles(&play.realm, EMAIL, none)).unwrap_err());
+    refused(block_on(at(seen).disable(&play.realm, EMAIL)).unwrap_err());
+    refused(block_on(at(seen).enable(&play.realm, EMAIL)).unwrap_err());
+    assert_eq!(version(), now);
+    assert!(block_on(at(now).disable(&play.realm, EMAIL)).unwrap().changed);
+    assert!(block_on(at(version()).enable(&play.realm, EMAIL)).unwrap().changed);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::role::Roles;
 use portcullis_core::service::AuthService;
 use portcullis_core::use_cases::operator::accounts::AccountState;
 use portcullis_core::use_cases::shared::errors::AuthError;
@@ -45,6 +46,7 @@ pub fn account_json(realm: &Realm, state: &AccountState) -> Value {
         "disabled": state.disabled,
         "is_phone_verified": state.phone_verified,
         "mfa": {"sms": has(FactorMethod::Sms), "totp": has(FactorMethod::Totp)},
+        "roles": state.roles.names(),
         "sessions": state.sessions,
         "created_at": rfc3339(state.created_at),
         "updated_at": rfc3339(state.updated_at),
@@ -57,13 +59,19 @@ pub fn line(realm: &Realm, state: &AccountState) -> String {
     let phone = if state.phone_verified { "phone verified" } else { "phone not verified" };
     let factor = factors_text(state, "no second factor");
     let (sessions, created) = (sessions_text(state.sessions), rfc3339(state.created_at));
-    format!("{}  {realm}  {status}  {phone}  {factor}  {sessions}  since {created}", state.id)
+    let roles = roles_text(&state.roles, "no role");
+    format!("{}  {realm}  {status}  {phone}  {factor}  {roles}  {sessions}  since {created}", state.id)
 }
 
 /// The methods of the second factor, or the word for none.
 pub fn factors_text(state: &AccountState, none: &str) -> String {
     let methods: Vec<&str> = state.factors.iter().map(|method| method.as_str()).collect();
     if methods.is_empty() { none.to_owned() } else { methods.join(", ") }
+}
+
+/// The roles, or the word for none.
+pub fn roles_text(roles: &Roles, none: &str) -> String {
+    if roles.is_empty() { none.to_owned() } else { roles.names().join(" ") }
 }
 
 pub fn sessions_text(count: u64) -> String {

@@ -20,6 +20,7 @@ mod new_account;
 mod operator;
 mod personal_data;
 mod progress;
+mod roles;
 mod sessions;
 #[cfg(feature = "testkit")]
 mod testkit;

@@ -3,7 +3,7 @@
 use portcullis_core::use_cases::operator::personal_data::AccountDetails;
 use serde_json::json;
 
-use super::account_call::{Call, account_json, factors_text, sessions_text};
+use super::account_call::{Call, account_json, factors_text, roles_text, sessions_text};
 use super::failure::Failure;
 use super::print;
 use crate::http::{ProfileResponse, export_json, rfc3339, session_json};
@@ -39,6 +39,7 @@ fn text(details: &AccountDetails) -> String {
         format!("email     {}{}", profile.email.as_str(), pending.unwrap_or_default()),
         format!("phone     {}{}", profile.phone.as_str(), if state.phone_verified { " (verified)" } else { "" }),
         format!("factor    {}", factors_text(state, "none")),
+        format!("roles     {}", roles_text(&state.roles, "none")),
         format!("since     {}", rfc3339(state.created_at)),
         format!("sessions  {}", sessions_text(state.sessions)),
     ];

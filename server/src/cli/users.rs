@@ -12,7 +12,7 @@ use super::operator::{
     Command as OperatorCommand, account, dry_run, json as json_flag, realm_argument, reason, text_or_stdin,
 };
 use super::progress::Progress;
-use super::{fake_users, new_account, personal_data, runtime};
+use super::{fake_users, new_account, personal_data, roles, runtime};
 
 /// Its arguments.
 pub fn command() -> Command {
@@ -59,6 +59,7 @@ pub fn command() -> Command {
             "reset-factors",
             "Removes every second factor and all backup codes, for an owner who lost them all; its owner gets a mail",
         ))
+        .subcommand(roles::command())
         .subcommand(fake_users::command())
 }
 
@@ -81,6 +82,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
                     "find" => find(&call).await,
                     "show" => personal_data::show(&call).await,
                     "export" => personal_data::export(&call).await,
+                    "roles" => roles::run(&call, matches).await,
                     name => change(&call, name).await,
                 }
             })

@@ -24,8 +24,8 @@ use crate::http::sessions::session_json;
 pub fn schemas() -> Value {
     json!({
         "Deletion": schemas::object(&[], json!({"password": schemas::known_password("Instead of a recent login.")})),
-        "Export": schemas::object(&["profile", "former_states", "sessions", "events"], json!({
-            "profile": {"$ref": "#/components/schemas/Profile"}, "previous_email": {"type": ["string", "null"]},
+        "Export": schemas::object(&["profile", "roles", "former_states", "sessions", "events"], json!({
+            "profile": {"$ref": "#/components/schemas/Profile"}, "roles": schemas::roles(), "previous_email": {"type": ["string", "null"]},
             "former_states": {"type": "array", "items": schemas::object(&["change", "changed_at", "expires_at", "undone", "email", "phone", "country_code", "is_phone_verified", "mfa"], json!({
                 "change": {"type": "string", "enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(), "expires_at": schemas::time(), "undone": {"type": "boolean"},
                 "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": schemas::object(&["sms", "totp"], json!({"sms": {"type": "boolean"}, "totp": {"type": "boolean"}})),
@@ -77,6 +77,7 @@ pub fn export_json(export: &Export) -> Value {
     });
     json!({
         "profile": ProfileResponse::of(&export.profile),
+        "roles": export.roles.names(),
         "previous_email": export.previous_email.as_ref().map(Email::as_str),
         "former_states": former_states.collect::<Vec<Value>>(),
         "sessions": export.sessions.iter().map(session_json).collect::<Vec<Value>>(),

@@ -32,7 +32,7 @@ pub fn schemas() -> Value {
             schemas::form(&["active", "token_type", "sub", "aud", "exp"], json!({
                 "active": {"const": true}, "token_type": {"type": "string", "enum": ["Bearer", "refresh_token"]}, "iss": schemas::text("The issuer."),
                 "aud": schemas::text("The realm."), "sub": schemas::id("usr"), "sid": schemas::id("ses"), "jti": schemas::id("jti"),
-                "iat": {"type": "integer"}, "nbf": {"type": "integer"}, "exp": {"type": "integer"}, "auth_time": {"type": "integer"}, "amr": {"type": "array", "items": {"type": "string"}}, "acr": {"type": "string"}, "client_id": {"type": "string"},
+                "iat": {"type": "integer"}, "nbf": {"type": "integer"}, "exp": {"type": "integer"}, "auth_time": {"type": "integer"}, "amr": {"type": "array", "items": {"type": "string"}}, "acr": {"type": "string"}, "client_id": {"type": "string"}, "roles": schemas::roles(),
             })),
         ]}),
         "JwkSet": schemas::form(&["keys"], json!({"keys": {"type": "array", "items": {"type": "object"}}})),
@@ -95,22 +95,28 @@ fn token_of(input: &Input) -> Result<SecretString, Problem> {
 
 fn describe(realm: &Realm, issuer: &str, token: &ActiveToken) -> Value {
     match token {
-        ActiveToken::Access(claims) => json!({
-            "active": true,
-            "token_type": "Bearer",
-            "iss": issuer,
-            "aud": realm.as_str(),
-            "sub": claims.user.to_string(),
-            "sid": claims.session.to_string(),
-            "jti": claims.id.to_string(),
-            "iat": claims.issued_at.as_secs(),
-            "nbf": claims.issued_at.as_secs() - BACKDATED_SECONDS,
-            "exp": claims.expires_at.as_secs(),
-            "auth_time": claims.authenticated_at.as_secs(),
-            "amr": claims.methods.amr(),
-            "acr": claims.methods.acr(),
-            "client_id": claims.client_id,
-        }),
+        ActiveToken::Access(claims) => {
+            let mut shown = json!({
+                "active": true,
+                "token_type": "Bearer",
+                "iss": issuer,
+                "aud": realm.as_str(),
+                "sub": claims.user.to_string(),
+                "sid": claims.session.to_string(),
+                "jti": claims.id.to_string(),
+                "iat": claims.issued_at.as_secs(),
+                "nbf": claims.issued_at.as_secs() - BACKDATED_SECONDS,
+                "exp": claims.expires_at.as_secs(),
+                "auth_time": claims.authenticated_at.as_secs(),
+                "amr": claims.methods.amr(),
+                "acr": claims.methods.acr(),
+                "client_id": claims.client_id,
+            });
+            if let (false, Some(members)) = (claims.roles.is_empty(), shown.as_object_mut()) {
+                members.insert("roles".to_owned(), json!(claims.roles.names()));
+            }
+            shown
+        }
         ActiveToken::Refresh { user, session, issued_at, expires_at } => json!({
             "active": true,
             "token_type": "refresh_token",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Case, Outcome, Setup};
 use crate::samples::{LIFE, NOW, claims, realm};
+use portcullis_core::model::role::Roles;
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::token_signer::{AccessClaims, TokenSigner};
@@ -21,6 +22,7 @@ pub fn cases() -> Vec<Case<dyn TokenSigner>> {
         verifies_what_it_signed,
         keeps_how_the_user_was_authenticated,
         keeps_the_client_that_the_token_is_for,
+        keeps_the_roles_of_the_account,
         counts_in_whole_seconds,
         a_token_is_good_in_its_realm_only,
         a_token_is_dead_after_its_expiry,
@@ -60,6 +62,17 @@ async fn keeps_the_client_that_the_token_is_for(signer: &Signer) -> Outcome {
     let said = AccessClaims { client_id: "reports/2 \u{fc}".to_owned(), ..claims(&realm("User1"), 1) };
     let token = signer.sign(&said)?;
     assert_eq!(signer.verify(&said.realm, token.expose(), NOW), Some(said));
+    Ok(())
+}
+
+async fn keeps_the_roles_of_the_account(signer: &Signer) -> Outcome {
+    let most: Vec<String> = (0..32).map(|n| format!("{n:x>32}")).collect();
+    for names in [vec!["admin"], vec!["b:2", "a.1"], most.iter().map(String::as_str).collect()] {
+        let roles = Roles::parse(names).ok_or("names of roles")?;
+        let said = AccessClaims { roles, ..claims(&realm("User1"), 1) };
+        let token = signer.sign(&said)?;
+        assert_eq!(signer.verify(&said.realm, token.expose(), NOW), Some(said));
+    }
     Ok(())
 }
 

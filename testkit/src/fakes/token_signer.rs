@@ -6,6 +6,7 @@ use crate::fake_mac::{FakeMac, from_hex, hex};
 use crate::faults::{FaultPlan, Faults};
 use portcullis_core::model::ids::{AccessTokenId, SessionId, UserId};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::model::role::Roles;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::model::session::AuthMethods;
@@ -44,11 +45,11 @@ fn seconds(at: Timestamp) -> [u8; 8] {
     at.as_secs().to_be_bytes()
 }
 
-/// Three ids, three times and the methods, of fixed lengths, then the realm and the client.
+/// Three ids, three times and the methods, of fixed lengths, then the realm, the roles and the client.
 fn fields(claims: &AccessClaims) -> String {
     let ids = [*claims.user.as_bytes(), *claims.session.as_bytes(), *claims.id.as_bytes()].concat();
     let times = [claims.issued_at, claims.expires_at, claims.authenticated_at].map(seconds).concat();
-    let names = format!("{}/{}", claims.realm, claims.client_id);
+    let names = format!("{}/{}/{}", claims.realm, claims.roles.to_text().unwrap_or_default(), claims.client_id);
     hex(&[&ids[..], &times, &[claims.methods.bits()], names.as_bytes()].concat())
 }
 
@@ -61,7 +62,8 @@ fn read(fields: &str) -> Option<AccessClaims> {
     let (expires_at, rest) = rest.split_first_chunk()?;
     let (authenticated_at, rest) = rest.split_first_chunk()?;
     let (methods, names) = rest.split_first()?;
-    let (realm, client_id) = std::str::from_utf8(names).ok()?.split_once('/')?;
+    let (realm, names) = std::str::from_utf8(names).ok()?.split_once('/')?;
+    let (roles, client_id) = names.split_once('/')?;
     let at = |seconds: &[u8; 8]| Timestamp::from_millis(i64::from_be_bytes(*seconds).saturating_mul(1000));
     Some(AccessClaims {
         realm: Realm::parse(realm).ok()?,
@@ -73,6 +75,7 @@ fn read(fields: &str) -> Option<AccessClaims> {
         authenticated_at: at(authenticated_at),
         methods: AuthMethods::from_bits(*methods)?,
         client_id: client_id.to_owned(),
+        roles: if roles.is_empty() { Roles::default() } else { Roles::from_text(roles)? },
     })
 }
 

@@ -4,6 +4,7 @@ use crate::model::email::Email;
 use crate::model::event::{Event, EventKind};
 use crate::model::ids::SessionId;
 use crate::model::job::Task;
+use crate::model::role::Roles;
 use crate::model::sealed::Field;
 use crate::model::undo::{FormerState, UndoRecord};
 use crate::model::user::{Profile, User};
@@ -23,6 +24,8 @@ const EVENTS: u32 = 10_000;
 pub struct Export {
     /// Their data.
     pub profile: Profile,
+    /// The names that operators gave to the account.
+    pub roles: Roles,
     /// Their address before the last change, if it has yet to be notified.
     pub previous_email: Option<Email>,
     /// Their changes that can be undone, each with the state before it, the oldest first.
@@ -66,6 +69,7 @@ impl Accounts<'_> {
         let export = Export {
             former_states: opened.collect::<Result<_, _>>()?,
             profile: self.service.decrypt_profile(user)?,
+            roles: user.roles.clone(),
             previous_email: previous,
             sessions: self.service.sessions().sessions_of(user, current).await?,
             events: audit.of_user(&user.realm, &user.id, EVENTS).await?,

@@ -4,6 +4,7 @@ use crate::model::factor::FactorMethod;
 use crate::model::ids::UserId;
 use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
+use crate::model::role::Roles;
 use crate::model::time::Timestamp;
 use crate::model::user::User;
 use crate::ports::user_store::AccountPage;
@@ -25,12 +26,16 @@ pub struct AccountState {
     pub phone_verified: bool,
     /// The methods of its second factor.
     pub factors: Vec<FactorMethod>,
+    /// Its roles.
+    pub roles: Roles,
     /// Valid sessions.
     pub sessions: u64,
     /// When it began.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// Counts its changes.
+    pub version: u64,
 }
 
 impl Operators<'_> {
@@ -95,9 +100,11 @@ impl Operators<'_> {
             disabled: user.disabled,
             phone_verified: user.phone_verified,
             factors: user.factor_methods(),
+            roles: user.roles.clone(),
             sessions: stored.iter().filter(is_valid).count() as u64,
             created_at: user.created_at,
             updated_at: user.updated_at,
+            version: user.version,
         })
     }
 

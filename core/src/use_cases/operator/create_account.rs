@@ -7,6 +7,7 @@ use crate::model::job::Task;
 use crate::model::locale::Locale;
 use crate::model::realm::Realm;
 use crate::model::registration_form::{ParsedRegistration, RegistrationForm};
+use crate::model::role::Roles;
 use crate::model::user::User;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::Ports;
@@ -51,6 +52,7 @@ impl Operators<'_> {
             mfa_sms: false,
             factors: SealedFactors::default(),
             disabled: false,
+            roles: Roles::default(),
             credentials_version: 1,
             version: 1,
             created_at: now,

@@ -28,9 +28,10 @@ impl Operators<'_> {
     /// answers, those too that are being made right now. One commit: repeat the call after an error.
     ///
     /// # Errors
-    /// `NotFound`; when a port fails.
+    /// `NotFound`; `PreconditionFailed`; when a port fails.
     pub async fn disable(self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
         let user = self.named(realm, who).await?;
+        self.check_version(&user)?;
         let event = |user: &User| self.event(realm, EventKind::AccountDisabled, Some(user.id));
         if user.disabled {
             // a call that repeats one whose answer was lost is recorded too
@@ -38,6 +39,7 @@ impl Operators<'_> {
             return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
         }
         let change = |user: &mut User| {
+            self.check_version(user)?;
             user.disabled = true;
             user.end_rights();
             Ok(())
@@ -55,15 +57,17 @@ impl Operators<'_> {
     /// Takes the word back: its owner may log in again.
     ///
     /// # Errors
-    /// `NotFound`; when a port fails.
+    /// `NotFound`; `PreconditionFailed`; when a port fails.
     pub async fn enable(self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
         let user = self.named(realm, who).await?;
+        self.check_version(&user)?;
         let event = |user: &User| self.event(realm, EventKind::AccountEnabled, Some(user.id));
         if !user.disabled {
             self.service.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
             return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
         }
         let change = |user: &mut User| {
+            self.check_version(user)?;
             user.disabled = false;
             Ok(())
         };

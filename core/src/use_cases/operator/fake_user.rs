@@ -9,6 +9,7 @@ use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
+use crate::model::role::Roles;
 use crate::model::user::{PasswordHash, User};
 use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::error::PortError;
@@ -45,6 +46,7 @@ impl Operators<'_> {
             mfa_sms: false,
             factors: SealedFactors::default(),
             disabled: false,
+            roles: Roles::default(),
             credentials_version: 1,
             version: 1,
             created_at: now,

@@ -13,6 +13,7 @@ use crate::model::otp::TypedCode;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::registration_form::parse_email;
+use crate::model::role::Roles;
 use crate::model::sealed::{AadContext, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
@@ -248,6 +249,7 @@ impl Registrations<'_> {
             mfa_sms: false,
             factors: SealedFactors::default(),
             disabled: false,
+            roles: Roles::default(),
             credentials_version: 1,
             version: 1,
             created_at: now,

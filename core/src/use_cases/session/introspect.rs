@@ -12,7 +12,7 @@ use crate::use_cases::shared::errors::AuthError;
 /// An active token. An inactive one is `None`, whatever the reason.
 #[derive(Debug, Clone)]
 pub enum ActiveToken {
-    /// An access token.
+    /// An access token, with the roles that its account has now.
     Access(AccessClaims),
     /// The refresh token that is good now.
     Refresh {
@@ -36,7 +36,11 @@ impl Sessions<'_> {
         let Ports { sessions, users, clock, .. } = &self.service.ports;
         let Some(refresh) = self.service.parse_refresh(realm, token) else {
             return match self.authenticate(realm, token).await {
-                Ok(caller) => Ok(Some(ActiveToken::Access(caller.claims))),
+                Ok(caller) => {
+                    // those of now: the token has the ones of its issue
+                    let roles = caller.user.roles;
+                    Ok(Some(ActiveToken::Access(AccessClaims { roles, ..caller.claims })))
+                }
                 Err(AuthError::Port(error)) => Err(error.into()),
                 Err(_) => Ok(None),
             };

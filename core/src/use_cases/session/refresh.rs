@@ -3,6 +3,7 @@
 
 use crate::model::event::EventKind;
 use crate::model::realm::Realm;
+use crate::model::role::Roles;
 use crate::model::session::{RefreshDecision, Rotated, Session};
 use crate::model::time::Timestamp;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
@@ -44,7 +45,7 @@ impl Sessions<'_> {
             }
             match session.evaluate_refresh_token(&digest, now) {
                 RefreshDecision::Rotate | RefreshDecision::Replace => {
-                    if let Some(pair) = self.rotate(&session, &token, oauth_client, now).await? {
+                    if let Some(pair) = self.rotate((&session, &user.roles), &token, oauth_client, now).await? {
                         return Ok(pair);
                     }
                 }
@@ -52,7 +53,7 @@ impl Sessions<'_> {
                     let stored = session.previous.as_ref().map_or(digest.newest(), |previous| &previous.token);
                     let nonce = self.service.mask_successor(realm, &token, stored, masked);
                     let successor = RefreshToken { session: session.id, nonce };
-                    return Ok(self.service.issue(&session, &successor, oauth_client, now)?);
+                    return Ok(self.service.issue((&session, &user.roles), &successor, oauth_client, now)?);
                 }
                 RefreshDecision::Theft => {
                     let (id, user) = (session.id, session.user);
@@ -78,7 +79,7 @@ impl Sessions<'_> {
     /// One compare-and-swap: `token` is spent, a fresh successor is good. `None` if another rotation came first.
     async fn rotate(
         self,
-        session: &Session,
+        (session, roles): (&Session, &Roles),
         token: &RefreshToken,
         oauth_client: Option<&str>,
         now: Timestamp,
@@ -99,7 +100,7 @@ impl Sessions<'_> {
             version: session.version + 1,
             ..session.clone()
         };
-        let pair = self.service.issue(&next, &successor, oauth_client, now)?;
+        let pair = self.service.issue((&next, roles), &successor, oauth_client, now)?;
         let change = Change::ReplaceSession { session: Box::new(next), expected: session.version };
         match database.commit(UnitOfWork::of(change)).await? {
             Ok(_) => Ok(Some(pair)),

@@ -48,7 +48,7 @@ impl AuthService {
             previous: None,
             version: 1,
         };
-        let pair = self.issue(&session, &refresh, client.oauth_client.as_deref(), now)?;
+        let pair = self.issue((&session, &user.roles), &refresh, client.oauth_client.as_deref(), now)?;
         Ok((session, pair))
     }
 

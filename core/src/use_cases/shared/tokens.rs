@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::model::ids::{AccessTokenId, SessionId, UserId};
 use crate::model::one_time_token::{Purpose, TokenOwner};
 use crate::model::realm::Realm;
+use crate::model::role::Roles;
 use crate::model::sealed::{Digest, RingDigest};
 use crate::model::secret::SecretString;
 use crate::model::session::{AuthMethods, Session};
@@ -100,10 +101,10 @@ impl AuthService {
         RefreshToken { session, nonce }
     }
 
-    /// The answer to a login or refresh of a session by an OAuth client, if one authenticated itself.
+    /// The answer to a login or refresh of a session of an account with these roles by an OAuth client, if one authenticated itself.
     pub(crate) fn issue(
         &self,
-        session: &Session,
+        (session, roles): (&Session, &Roles),
         refresh: &RefreshToken,
         oauth_client: Option<&str>,
         now: Timestamp,
@@ -118,6 +119,7 @@ impl AuthService {
             authenticated_at: session.authenticated_at,
             methods: session.methods,
             client_id: oauth_client.unwrap_or(session.realm.as_str()).to_owned(),
+            roles: roles.clone(),
         };
         Ok(TokenPair {
             access: self.ports.signer.sign(&claims)?,
@@ -132,7 +134,7 @@ impl AuthService {
     /// the time and the methods of the login.
     pub(crate) fn issue_after_step_up(
         &self,
-        Caller { session, claims, .. }: &Caller,
+        Caller { user, session, claims }: &Caller,
         methods: AuthMethods,
         now: Timestamp,
     ) -> Result<SecretString, PortError> {
@@ -146,6 +148,7 @@ impl AuthService {
             authenticated_at: now,
             methods,
             client_id: claims.client_id.clone(),
+            roles: user.roles.clone(),
         })
     }
 

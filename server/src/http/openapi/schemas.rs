@@ -79,6 +79,11 @@ pub fn parameter_example(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The roles of an account.
+pub fn roles() -> Value {
+    json!({"type": "array", "items": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,31}$"}, "maxItems": 32})
+}
+
 pub fn first_name() -> Value {
     example("1 to 100 characters of any script.", "John")
 }

@@ -4,7 +4,7 @@ mod races;
 
 use super::agreement::user_store::agrees_with_the_fake;
 use super::{Case, Outcome, Records, Setup};
-use crate::samples::{NOW, digest, email_index, email_index_of_two, person, realm, sealed, user, user_id};
+use crate::samples::{NOW, digest, email_index, email_index_of_two, person, realm, roles, sealed, user, user_id};
 use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::sealed::{RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::time::Timestamp;
@@ -126,6 +126,8 @@ fn in_every_shape() -> Vec<User> {
         factors(&plain, |factors| factors.pending_totp = Some(sealed("pending totp", 1))),
         factors(&plain, |factors| factors.backup_codes = Some(sealed("backup codes", 1))),
         User { disabled: true, ..plain.clone() },
+        User { roles: roles(&["admin"]), ..plain.clone() },
+        User { roles: roles(&["billing:read", "admin"]), ..plain.clone() },
         User { credentials_version: i64::MAX.cast_unsigned(), ..plain.clone() },
         User { version: i64::MAX.cast_unsigned(), ..plain.clone() },
         User { created_at: Timestamp::from_millis(0), ..plain.clone() },
