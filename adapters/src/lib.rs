@@ -9,6 +9,7 @@ pub mod key_rotation;
 pub mod limits;
 pub mod messaging;
 pub mod mongodb;
+pub mod network_failure;
 pub mod redis;
 pub mod reindexing;
 pub mod sign_existing;

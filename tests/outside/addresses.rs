@@ -31,6 +31,7 @@ fn mailer(server: &SmtpServer) -> SmtpMailer {
         credentials: Some((USER.to_owned(), SecretString::new(PASSWORD.to_owned()))),
         from: "auth@bücher.example".to_owned(),
         from_name: "Portcullis".to_owned(),
+        hello: "auth.example.com".to_owned(),
     };
     let links = LinkBuilder::new("https://auth.example.com".to_owned(), "Portcullis".to_owned(), None);
     SmtpMailer::new(settings, Arc::new(Renderer::new(None).unwrap()), links).unwrap()

@@ -5,5 +5,6 @@ pub mod email;
 pub mod links;
 pub mod sms;
 pub mod smtp;
+mod smtp_connection;
 pub mod templates;
 pub mod twilio;

@@ -1,7 +1,6 @@
 //! SMTP for [`Mailer`]: submission with STARTTLS, TLS or neither, as the operator set it. Reasons carry the server's
 //! code, never its text: that may repeat the address.
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,9 +9,9 @@ use async_trait::async_trait;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::Error;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
-use lettre::transport::smtp::extension::{ClientId, Extension};
+use lettre::transport::smtp::extension::Extension;
 use lettre::{Address, Message};
 use portcullis_core::model::email::{Email, EnvelopeAddress};
 use portcullis_core::model::ids::{JobId, UserId};
@@ -23,12 +22,11 @@ use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 
 use crate::messaging::email::render;
 use crate::messaging::links::LinkBuilder;
+pub use crate::messaging::smtp_connection::Protection;
+use crate::messaging::smtp_connection::{STEP, Target, hello};
 use crate::messaging::templates::Renderer;
+use crate::network_failure::{Diagnosis, NetworkFailure};
 
-/// How long a server may take to be connected to, to encrypt, and to believe who we are.
-const STEP: Duration = Duration::from_secs(10);
-/// Of which one address of its name: another may be reached where this one is not.
-const ADDRESS: Duration = Duration::from_secs(4);
 /// How long it may take to take a message: it may look into it before it answers. With the steps before, this stays
 /// under a job's lease, so that no other worker sends it meanwhile.
 const SEND: Duration = Duration::from_secs(60);
@@ -36,17 +34,6 @@ const SEND: Duration = Duration::from_secs(60);
 const IDLE: usize = 4;
 /// How long an answer about the server's health is good for.
 const HEALTH_FOR: Duration = Duration::from_secs(15);
-
-/// How the connection is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protection {
-    /// Plain, then TLS by STARTTLS; never without.
-    StartTls,
-    /// TLS from the first byte.
-    Tls,
-    /// No encryption.
-    Plain,
-}
 
 /// The mail server and its credentials.
 pub struct SmtpSettings {
@@ -66,6 +53,8 @@ pub struct SmtpSettings {
     pub from: String,
     /// The sender's name.
     pub from_name: String,
+    /// The name of this machine in EHLO.
+    pub hello: String,
 }
 
 /// A mail server.
@@ -74,16 +63,13 @@ pub struct SmtpSettings {
 /// takes back a connection that was given up between a command and its answer, so that the next message would read the
 /// answers of the one before.
 pub struct SmtpMailer {
-    server: (String, u16),
-    protection: Protection,
-    tls: TlsParameters,
-    credentials: Option<Credentials>,
+    target: Target,
     idle: Mutex<Vec<AsyncSmtpConnection>>,
     from: Mailbox,
     domain: String,
     renderer: Arc<Renderer>,
     links: LinkBuilder,
-    health: Mutex<Option<(Instant, bool)>>,
+    health: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 impl SmtpMailer {
@@ -107,12 +93,15 @@ impl SmtpMailer {
         let tls = tls.build_rustls().map_err(|error| format!("MAIL_SERVER: {error}"))?;
         let from = Mailbox::new(Some(settings.from_name), address);
         Ok(Self {
-            server: (settings.host, settings.port),
-            protection: settings.protection,
-            tls,
-            credentials: settings
-                .credentials
-                .map(|(user, password)| Credentials::new(user, password.expose().to_owned())),
+            target: Target {
+                server: (settings.host, settings.port),
+                protection: settings.protection,
+                tls,
+                credentials: settings
+                    .credentials
+                    .map(|(user, password)| Credentials::new(user, password.expose().to_owned())),
+                hello: hello(&settings.hello),
+            },
             idle: Mutex::default(),
             from,
             domain,
@@ -123,7 +112,7 @@ impl SmtpMailer {
     }
 
     /// One that waits and still answers, or a new one.
-    async fn connection(&self) -> Result<AsyncSmtpConnection, SendError> {
+    async fn connection(&self) -> Result<AsyncSmtpConnection, Diagnosis> {
         if let Some(mut idle) = self.take_idle() {
             if tokio::time::timeout(STEP, idle.test_connected()).await.unwrap_or(false) {
                 return Ok(idle);
@@ -131,48 +120,18 @@ impl SmtpMailer {
             // the others are no younger: asking each could take longer than a job's lease
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
-        let hello = ClientId::default();
-        let (host, port) = &self.server;
-        let wrapper = (self.protection == Protection::Tls).then(|| self.tls.clone());
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1((host.as_str(), *port), Some(ADDRESS), &hello, wrapper, None);
-        let mut connection = in_time(STEP, connecting).await?;
-        if self.protection == Protection::StartTls {
-            in_time(STEP, connection.starttls(self.tls.clone(), &hello)).await?;
-        }
-        if let Some(credentials) = &self.credentials {
-            in_time(STEP, connection.auth(DEFAULT_MECHANISMS, credentials)).await?;
-        }
-        Ok(connection)
-    }
-
-    /// Connects once, encrypts and logs in as for a message.
-    ///
-    /// # Errors
-    /// Why it cannot. Says no password.
-    pub async fn look(&self) -> Result<(), String> {
-        match self.connection().await {
-            Ok(connection) => {
-                self.keep(connection);
-                Ok(())
-            }
-            Err(SendError::Later(reason) | SendError::After(_, reason) | SendError::Never(reason)) => Err(reason),
-        }
+        self.target.connect().await
     }
 
     /// Whether the server takes addresses with more than ASCII before the @ (RFC 6531).
     ///
     /// # Errors
     /// Why it could not be asked. Says no password.
-    pub async fn offers_smtputf8(&self) -> Result<bool, String> {
-        match self.connection().await {
-            Ok(connection) => {
-                let offers = offers_smtputf8(&connection);
-                self.keep(connection);
-                Ok(offers)
-            }
-            Err(SendError::Later(reason) | SendError::After(_, reason) | SendError::Never(reason)) => Err(reason),
-        }
+    pub async fn offers_smtputf8(&self) -> Result<bool, Diagnosis> {
+        let connection = self.connection().await?;
+        let offers = offers_smtputf8(&connection);
+        self.keep(connection);
+        Ok(offers)
     }
 
     fn take_idle(&self) -> Option<AsyncSmtpConnection> {
@@ -214,38 +173,43 @@ impl SmtpMailer {
 impl Mailer for SmtpMailer {
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
         let message = self.message(envelope, to, message)?;
-        let mut connection = self.connection().await?;
+        let connected = self.connection().await;
+        let mut connection =
+            connected.map_err(|diagnosis| SendError::Later(format!("the mail server: {}", diagnosis.cause)))?;
         let needs_smtputf8 = to.envelope().is_some_and(|address| address.needs_smtputf8());
         if needs_smtputf8 && !offers_smtputf8(&connection) {
             self.keep(connection);
             return Err(SendError::Later("the mail server no longer offers SMTPUTF8 and 8BITMIME".to_owned()));
         }
-        in_time(SEND, connection.send(message.envelope(), &message.formatted())).await?;
+        match tokio::time::timeout(SEND, connection.send(message.envelope(), &message.formatted())).await {
+            Ok(sent) => drop(sent.map_err(|error| failure(&error))?),
+            Err(_) => return Err(SendError::Later("the mail server: no answer in time".to_owned())),
+        }
         self.keep(connection);
         Ok(())
     }
 
     async fn forget(&self, _: &Realm, _: &UserId) {}
 
-    async fn healthy(&self) -> Option<bool> {
-        let known = *self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, healthy)) = known.filter(|(at, _)| at.elapsed() < HEALTH_FOR) {
-            return Some(healthy);
+    async fn health(&self) -> Option<Result<(), String>> {
+        let known = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, health)) = known.as_ref().filter(|(at, _)| at.elapsed() < HEALTH_FOR) {
+            return Some(health.clone());
         }
         // the others meanwhile go by the last answer: one connection at a time asks
-        let before = known.is_none_or(|(_, healthy)| healthy);
+        let before = known.map_or(Ok(()), |(_, health)| health);
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), before));
         // given up in the middle, the connection is gone with it
-        let tested = tokio::time::timeout(Duration::from_millis(700), self.connection()).await;
-        let healthy = match tested {
+        let health = match tokio::time::timeout(Duration::from_millis(700), self.connection()).await {
             Ok(Ok(connection)) => {
                 self.keep(connection);
-                true
+                Ok(())
             }
-            _ => false,
+            Ok(Err(diagnosis)) => Err(diagnosis.cause),
+            Err(_) => Err("no answer in time".to_owned()),
         };
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), healthy));
-        Some(healthy)
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), health.clone()));
+        Some(health)
     }
 }
 
@@ -260,26 +224,16 @@ fn offers_smtputf8(connection: &AsyncSmtpConnection) -> bool {
     server.supports_feature(Extension::SmtpUtfEight) && server.supports_feature(Extension::EightBitMime)
 }
 
-/// lettre's own timeout is for the TCP connection only.
-async fn in_time<T>(limit: Duration, step: impl Future<Output = Result<T, Error>>) -> Result<T, SendError> {
-    match tokio::time::timeout(limit, step).await {
-        Ok(done) => done.map_err(|error| failure(&error)),
-        Err(_) => Err(SendError::Later("the mail server is away or busy (no answer in time)".to_owned())),
-    }
-}
-
 fn failure(error: &Error) -> SendError {
-    // a message about a certificate has no personal data
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    if let Some(told) = causes.map(ToString::to_string).find(|told| told.starts_with("invalid peer certificate")) {
-        return SendError::Later(format!("the mail server's certificate is not trusted: {told}"));
-    }
-    let code = error.status().map_or_else(|| "no answer".to_owned(), |code| code.to_string());
+    let Some(code) = error.status().map(|code| code.to_string()) else {
+        let failure = NetworkFailure::of(error).unwrap_or(NetworkFailure::Closed);
+        return SendError::Later(format!("the mail server: {failure}"));
+    };
     // only what is said of this recipient or message is final: a wrong password or a server in trouble passes
     let final_codes = ["550", "551", "552", "553", "556"];
     if error.is_permanent() && final_codes.contains(&code.as_str()) {
         SendError::Never(format!("the mail server refused ({code})"))
     } else {
-        SendError::Later(format!("the mail server is away or busy ({code})"))
+        SendError::Later(format!("the mail server refused for now ({code})"))
     }
 }

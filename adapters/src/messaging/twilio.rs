@@ -19,11 +19,12 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use crate::messaging::links::LinkBuilder;
 use crate::messaging::sms::render;
 use crate::messaging::templates::Renderer;
+use crate::network_failure::{Diagnosis, NetworkFailure};
 
 /// The base URL of Twilio's API.
 const TWILIO: &str = "https://api.twilio.com";
 /// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a question about its health may take.
 const HEALTH_WITHIN: Duration = Duration::from_millis(700);
 /// How long an answer about its health is good for.
@@ -50,7 +51,7 @@ pub struct TwilioSmsSender {
     client: Client,
     settings: TwilioSettings,
     renderer: Arc<Renderer>,
-    health: Mutex<Option<(Instant, bool)>>,
+    health: Mutex<Option<(Instant, Result<(), String>)>>,
 }
 
 impl fmt::Debug for TwilioSmsSender {
@@ -80,13 +81,13 @@ impl TwilioSmsSender {
     ///
     /// # Errors
     /// Why it cannot be used.
-    pub async fn look(&self) -> Result<(), String> {
-        let request = self.client.get(self.url(".json"));
+    pub async fn check_account(&self, limit: Duration) -> Result<(), Diagnosis> {
+        let request = self.client.get(self.url(".json")).timeout(limit);
         let answer = request.basic_auth(&self.settings.account, Some(self.settings.token.expose())).send().await;
         match answer {
             Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) => Err(format!("Twilio refuses the account ({})", answer.status().as_u16())),
-            Err(_) => Err("Twilio can't be reached".to_owned()),
+            Ok(answer) => Err(refused_account(answer.status())),
+            Err(error) => Err(network_failure(&error).into()),
         }
     }
 
@@ -96,9 +97,28 @@ impl TwilioSmsSender {
         match request.send().await {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(refusal(response).await),
-            Err(error) if error.is_timeout() => Err(SendError::Later("Twilio did not answer in time".to_owned())),
-            Err(_) => Err(SendError::Later("Twilio can't be reached".to_owned())),
+            Err(error) => Err(SendError::Later(format!("Twilio: {}", network_failure(&error)))),
         }
+    }
+}
+
+/// The cause of a request without an answer.
+fn network_failure(error: &reqwest::Error) -> NetworkFailure {
+    if error.is_timeout() {
+        return NetworkFailure::NoAnswer;
+    }
+    NetworkFailure::of(error).unwrap_or(NetworkFailure::Closed)
+}
+
+fn refused_account(status: StatusCode) -> Diagnosis {
+    let code = status.as_u16();
+    match code {
+        401 => Diagnosis::new("it refuses the account or its token (401)", "correct TWILIO_SID and TWILIO_AUTH_TOKEN"),
+        403 => Diagnosis::new("the token may not use this account (403)", "use a token of the account in TWILIO_SID"),
+        404 => {
+            Diagnosis::new("it knows no such account (404)", "correct TWILIO_SID, and TWILIO_BASE_URL where it is set")
+        }
+        _ => Diagnosis::new(format!("it is in trouble ({code})"), "see the status page of the telephone service"),
     }
 }
 
@@ -149,18 +169,16 @@ impl SmsSender for TwilioSmsSender {
 
     async fn forget(&self, _: &Realm, _: &UserId) {}
 
-    async fn healthy(&self) -> Option<bool> {
-        let known = *self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, healthy)) = known.filter(|(at, _)| at.elapsed() < HEALTH_FOR) {
-            return Some(healthy);
+    async fn health(&self) -> Option<Result<(), String>> {
+        let known = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, health)) = known.as_ref().filter(|(at, _)| at.elapsed() < HEALTH_FOR) {
+            return Some(health.clone());
         }
         // the others meanwhile go by the last answer: one asks
-        let before = known.is_none_or(|(_, healthy)| healthy);
+        let before = known.map_or(Ok(()), |(_, health)| health);
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), before));
-        let request = self.client.get(self.url(".json")).timeout(HEALTH_WITHIN);
-        let answer = request.basic_auth(&self.settings.account, Some(self.settings.token.expose())).send().await;
-        let healthy = answer.is_ok_and(|answer| answer.status().is_success());
-        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), healthy));
-        Some(healthy)
+        let health = self.check_account(HEALTH_WITHIN).await.map_err(|diagnosis| diagnosis.cause);
+        *self.health.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), health.clone()));
+        Some(health)
     }
 }

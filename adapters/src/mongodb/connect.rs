@@ -11,6 +11,7 @@ use mongodb::{Client, Database};
 use tokio::sync::Notify;
 
 use crate::crypto::record_macs::RecordMacs;
+use crate::mongodb::connect_error::ConnectError;
 use crate::mongodb::event_recorder::EventRecorder;
 use crate::mongodb::failure::is_duplicate;
 use crate::mongodb::keyed_mutex::KeyedMutex;
@@ -34,68 +35,6 @@ pub struct MongoDbSettings {
     pub validate_certificates: bool,
     /// The certificates of the authority that signs the server's, where it is a private one.
     pub ca_file: Option<PathBuf>,
-}
-
-/// Why there is no connection. The message contains no password.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The address cannot be read.
-    #[error("the address cannot be read: {0}")]
-    Address(String),
-    /// No server answers; it may come yet.
-    #[error("no MongoDB server that takes writes answers: {0}")]
-    Away(String),
-    /// The server refuses the user name or the password.
-    #[error("the server refuses the user name or password")]
-    Refused,
-    /// The server's certificate is not trusted.
-    #[error("the server's certificate is not trusted: {0}")]
-    Certificate(String),
-    /// The server is no member of a replica set, and so has no transactions.
-    #[error("the server is not a member of a replica set, and transactions need one")]
-    Standalone,
-    /// The server is too old.
-    #[error("the server is older than MongoDB 4.4")]
-    TooOld,
-    /// A later version wrote the database.
-    #[error("the database is of version {found}, this program knows {SCHEMA_VERSION} at most")]
-    Newer {
-        /// Its version.
-        found: i64,
-    },
-    /// Anything else the server said.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl From<mongodb::error::Error> for ConnectError {
-    fn from(error: mongodb::error::Error) -> Self {
-        use mongodb::error::ErrorKind;
-        // texts of the driver name hosts, never credentials
-        match &*error.kind {
-            ErrorKind::Authentication { .. } => Self::Refused,
-            ErrorKind::Command(refused) if matches!(refused.code, 13 | 18) => Self::Refused,
-            ErrorKind::ServerSelection { message, .. } => {
-                // the driver hides a wrong password behind a server it cannot use
-                if message.contains("AuthenticationFailed") || message.contains("SCRAM failure") {
-                    return Self::Refused;
-                }
-                if message.contains("certificate") {
-                    return Self::Certificate(why(message));
-                }
-                Self::Away(message.clone())
-            }
-            ErrorKind::Io(io) => Self::Away(io.to_string()),
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
-
-/// The part of a driver's long report that says what is wrong with a certificate.
-fn why(report: &str) -> String {
-    let from = report.find("invalid peer certificate").unwrap_or_default();
-    let told = report.get(from..).unwrap_or_default();
-    told.split([',', '}']).next().unwrap_or(told).trim_end_matches(['"', ')']).to_owned()
 }
 
 impl MongoDb {
@@ -177,9 +116,7 @@ async fn reach(settings: &MongoDbSettings, options: ClientOptions) -> Result<Dat
 
 async fn options(settings: &MongoDbSettings, timeout: Duration) -> Result<ClientOptions, ConnectError> {
     let parsed = ClientOptions::parse(&settings.url).await;
-    // the driver's message may quote a part of a password that was not encoded
-    let unreadable = |_| ConnectError::Address("in it, user and password are percent-encoded (@ / ? : # %)".to_owned());
-    let mut options = parsed.map_err(unreadable)?;
+    let mut options = parsed.map_err(|error| ConnectError::of_address(&error))?;
     options.app_name.get_or_insert_with(|| "portcullis".to_owned());
     options.server_selection_timeout.get_or_insert(SELECTION_TIMEOUT);
     options.connect_timeout.get_or_insert(timeout);

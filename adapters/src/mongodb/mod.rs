@@ -17,6 +17,7 @@ mod audit_log;
 mod check_value_store;
 mod compare_and_swap;
 mod connect;
+mod connect_error;
 mod credential_store;
 mod data_migration_store;
 mod database;
@@ -50,7 +51,8 @@ use mongodb::error::Error;
 use portcullis_core::ports::error::PortError;
 use tokio::sync::Notify;
 
-pub use connect::{ConnectError, MongoDbSettings};
+pub use connect::MongoDbSettings;
+pub use connect_error::ConnectError;
 
 use crate::crypto::record_macs::{Authenticated, RecordMacs, Stored};
 use crate::mongodb::event_recorder::EventRecorder;

@@ -18,6 +18,8 @@ use redis::{Client, RedisError};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::network_failure::NetworkFailure;
+
 pub use job_queue::SharedQueue;
 pub use rate_limiter::SharedLimiter;
 pub use session_cache::{CacheSettings, CachedSessions, SharedDatabase};
@@ -87,10 +89,17 @@ impl Redis {
     }
 
     /// Whether it answers now.
-    pub async fn healthy(&self) -> bool {
+    ///
+    /// # Errors
+    /// Why not, without an address or a password.
+    pub async fn health(&self) -> Result<(), String> {
         let mut connection = self.connection.clone();
         let ping = async move { redis::cmd("PING").query_async::<String>(&mut connection).await };
-        matches!(tokio::time::timeout(TIMEOUT, ping).await, Ok(Ok(_)))
+        match tokio::time::timeout(TIMEOUT, ping).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(probe::diagnosis(&error).cause),
+            Err(_) => Err(NetworkFailure::NoAnswer.to_string()),
+        }
     }
 
     /// Wakes the workers of every instance. Without Redis they find the jobs by polling, within a second.
@@ -115,8 +124,8 @@ impl Redis {
                 }
                 return Some(answer);
             }
-            Ok(Err(error)) => probe::reason(&error),
-            Err(_) => "no answer in time".to_owned(),
+            Ok(Err(error)) => probe::diagnosis(&error).cause,
+            Err(_) => NetworkFailure::NoAnswer.to_string(),
         };
         let pause = i64::try_from(CIRCUIT_OPEN_FOR.as_millis()).unwrap_or(i64::MAX);
         self.open_until.store(now.saturating_add(pause), Ordering::Relaxed);

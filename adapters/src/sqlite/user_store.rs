@@ -223,6 +223,7 @@ impl UserStore for Sqlite {
     async fn ping(&self) -> Result<(), PortError> {
         // both sides: a disk that takes nothing any more still answers from memory
         self.writer.flush(PORT).await?;
+        self.writer.check_disk(PORT).await?;
         self.readers.read(PORT, |db| db.query_row("SELECT count(*) FROM checks", [], |_| Ok(())))
     }
 }

@@ -5,11 +5,13 @@
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::sqlite::db::Db;
 use portcullis_core::ports::error::PortError;
+use rusqlite::ErrorCode;
 use tokio::sync::oneshot;
 
 /// How long a caller waits for the disk. After that the write may still commit.
@@ -27,6 +29,9 @@ type Work = Box<dyn FnOnce(Result<&Db, String>) -> Completion + Send>;
 /// Answers the caller, with the outcome of the commit.
 type Completion = Box<dyn FnOnce(Result<(), String>) + Send>;
 
+/// Why the disk took no write; `None` while it does.
+type DiskFailure = Arc<Mutex<Option<&'static str>>>;
+
 struct WriteRequest {
     work: Work,
     /// Whether the log is checkpointed before the request completes, so that no file has the erased bytes any more.
@@ -37,15 +42,37 @@ struct WriteRequest {
 pub struct Writer {
     requests: Option<SyncSender<WriteRequest>>,
     thread: Option<JoinHandle<()>>,
+    disk_failure: DiskFailure,
 }
 
 impl Writer {
     /// Starts the thread.
     pub fn start(connection: Db) -> std::io::Result<Self> {
         let (requests, received) = mpsc::sync_channel(QUEUE_CAPACITY);
-        let work = move || run(&connection, &received);
+        let disk_failure = DiskFailure::default();
+        let noted = disk_failure.clone();
+        let work = move || run(&connection, &received, &noted);
         let thread = thread::Builder::new().name("store-writer".to_owned()).spawn(work)?;
-        Ok(Self { requests: Some(requests), thread: Some(thread) })
+        Ok(Self { requests: Some(requests), thread: Some(thread), disk_failure })
+    }
+
+    /// Whether the disk takes writes. After one that failed it is tried again by a small one.
+    ///
+    /// # Errors
+    /// Why it does not, as in "the disk is full".
+    pub async fn check_disk(&self, port: &'static str) -> Result<(), PortError> {
+        let failure = || *self.disk_failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if failure().is_none() {
+            return Ok(());
+        }
+        let small = self.write(port, |db| db.execute_batch("CREATE TABLE disk_check (x); DROP TABLE disk_check")).await;
+        match small {
+            Ok(()) => {
+                *self.disk_failure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Ok(())
+            }
+            Err(error) => Err(failure().map_or(error, |cause| PortError::new(port, cause))),
+        }
     }
 
     /// Runs `write` in a transaction. Returns once it is on the disk; an error leaves nothing behind.
@@ -124,9 +151,13 @@ impl Writer {
         write: impl FnOnce(&Db) -> rusqlite::Result<T> + Send + 'static,
         complete: impl FnOnce(Result<T, PortError>) + Send + 'static,
     ) -> Result<(), PortError> {
+        let disk_failure = self.disk_failure.clone();
         let work: Work = Box::new(move |connection| {
             let outcome =
                 connection.map_err(Failure::from).and_then(|connection| in_savepoint(connection, keeps, write));
+            if let Some(error) = outcome.as_ref().err().and_then(|error| error.downcast_ref()) {
+                note_disk_failure(&disk_failure, error);
+            }
             Box::new(move |committed: Result<(), String>| {
                 let outcome = outcome.and_then(|value| committed.map(|()| value).map_err(Failure::from));
                 complete(outcome.map_err(|error| PortError::new(port, error)));
@@ -175,7 +206,18 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn run(connection: &Db, requests: &Receiver<WriteRequest>) {
+/// Remembers an error that says that the disk takes no writes.
+fn note_disk_failure(noted: &DiskFailure, error: &rusqlite::Error) {
+    let cause = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "the disk is full",
+        Some(ErrorCode::ReadOnly) => "the database is read-only",
+        Some(ErrorCode::SystemIoFailure) => "the disk fails (I/O error)",
+        _ => return,
+    };
+    *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
+}
+
+fn run(connection: &Db, requests: &Receiver<WriteRequest>, disk_failure: &DiskFailure) {
     connection.set_prepared_statement_cache_capacity(128);
     // whether the log still has erased bytes, because a reader prevented the checkpoint
     let mut checkpoint_pending = false;
@@ -183,7 +225,7 @@ fn run(connection: &Db, requests: &Receiver<WriteRequest>) {
         let mut batch = vec![first];
         batch.extend(requests.try_iter().take(MAX_BATCH - 1));
         checkpoint_pending |= batch.iter().any(|request| request.erases);
-        let (completions, committed) = commit(connection, batch);
+        let (completions, committed) = commit(connection, batch, disk_failure);
         if checkpoint_pending {
             checkpoint_pending = !checkpoint(connection);
         }
@@ -195,8 +237,18 @@ fn run(connection: &Db, requests: &Receiver<WriteRequest>) {
 }
 
 /// Commits a batch in one transaction. Nothing is completed before the outcome of the commit is known.
-fn commit(connection: &Db, batch: Vec<WriteRequest>) -> (Vec<Completion>, Result<(), String>) {
-    let mut state = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| error.to_string());
+fn commit(
+    connection: &Db,
+    batch: Vec<WriteRequest>,
+    disk_failure: &DiskFailure,
+) -> (Vec<Completion>, Result<(), String>) {
+    let execute = |statement| {
+        connection.execute_batch(statement).map_err(|error| {
+            note_disk_failure(disk_failure, &error);
+            error.to_string()
+        })
+    };
+    let mut state = execute("BEGIN IMMEDIATE");
     let mut completions = Vec::with_capacity(batch.len());
     for request in batch {
         completions.push((request.work)(state.clone().map(|()| connection)));
@@ -204,7 +256,7 @@ fn commit(connection: &Db, batch: Vec<WriteRequest>) -> (Vec<Completion>, Result
             state = Err("the transaction was rolled back".to_owned());
         }
     }
-    let committed = state.and_then(|()| connection.execute_batch("COMMIT").map_err(|error| error.to_string()));
+    let committed = state.and_then(|()| execute("COMMIT"));
     if let Err(error) = &committed {
         tracing::error!(error, "a commit failed");
         if !connection.is_autocommit() {
@@ -288,6 +340,24 @@ mod tests {
         assert!(lost.is_err());
         assert_eq!(rows(&path), told);
         assert!(writer.write("t", insert(3)).await.is_ok(), "it goes on");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_until_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder.path().join("t.db"));
+        let allow = async |pages: &'static str| {
+            let limit = move |db: &Db| db.query_row(pages, [], |row| row.get::<_, i64>(0));
+            writer.write("t", limit).await.unwrap();
+        };
+        assert!(writer.check_disk("t").await.is_ok());
+        allow("PRAGMA max_page_count = 3").await;
+        let large = |db: &Db| db.execute_batch("CREATE TABLE large AS SELECT randomblob(100000)");
+        let refused = writer.write("t", large).await.unwrap_err();
+        assert_eq!(refused.source.to_string(), "database or disk is full");
+        assert_eq!(writer.check_disk("t").await.unwrap_err().source.to_string(), "the disk is full");
+        allow("PRAGMA max_page_count = 1000").await;
+        assert!(writer.check_disk("t").await.is_ok());
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::network_failure::{Diagnosis, NetworkFailure};
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
@@ -99,10 +100,14 @@ impl WatchmanAuditLog {
 ///
 /// # Errors
 /// If none does.
-pub async fn check_reachable(url: Option<&str>) -> Result<(), String> {
+pub async fn check_reachable(url: Option<&str>) -> Result<(), Diagnosis> {
     let client = Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build();
-    let asked = client.map_err(|_| "no TLS connection can be made".to_owned())?.get(url.unwrap_or(DEFAULT_URL));
-    asked.send().await.map(|_| ()).map_err(|_| "nothing answers there".to_owned())
+    let failed = |error: reqwest::Error| {
+        let failure = if error.is_timeout() { Some(NetworkFailure::NoAnswer) } else { NetworkFailure::of(&error) };
+        Diagnosis::from(failure.unwrap_or(NetworkFailure::Closed))
+    };
+    client.map_err(failed)?.get(url.unwrap_or(DEFAULT_URL)).send().await.map_err(failed)?;
+    Ok(())
 }
 
 struct WatchmanClient {

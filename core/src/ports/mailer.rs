@@ -49,6 +49,6 @@ pub trait Mailer: Send + Sync {
     /// Erasure: removes the stored copies of messages about a subject.
     async fn forget(&self, realm: &Realm, subject: &UserId);
 
-    /// Whether its server answers; `None` where there is none to ask.
-    async fn healthy(&self) -> Option<bool>;
+    /// Whether its server can be used, or why not, without an address or a password; `None` where there is none to ask.
+    async fn health(&self) -> Option<Result<(), String>>;
 }

@@ -24,6 +24,6 @@ pub trait SmsSender: Send + Sync {
     /// Erasure: removes the stored copies of messages about a subject.
     async fn forget(&self, realm: &Realm, subject: &UserId);
 
-    /// Whether its service answers; `None` where there is none to ask.
-    async fn healthy(&self) -> Option<bool>;
+    /// Whether its service can be used, or why not, without an address or a password; `None` where there is none to ask.
+    async fn health(&self) -> Option<Result<(), String>>;
 }

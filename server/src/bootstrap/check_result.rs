@@ -1,5 +1,7 @@
 //! The result of a check of `portcullis doctor`.
 
+use portcullis_adapters::network_failure::Diagnosis;
+
 use crate::config::ConfigProblem;
 
 /// The result of one check.
@@ -30,6 +32,11 @@ impl CheckResult {
     pub fn failed(what: &'static str, saw: impl Into<String>, expected: &str, fix: impl Into<String>) -> Self {
         let wrong = Wrong { expected: expected.to_owned(), fix: fix.into() };
         Self { what, saw: saw.into(), wrong: Some(wrong) }
+    }
+
+    /// The cause and the fix that an adapter found, by the name of a setting.
+    pub fn diagnosed(what: &'static str, setting: &str, found: Diagnosis, expected: &str) -> Self {
+        Self::failed(what, format!("{setting}: {}", found.cause), expected, found.fix)
     }
 
     /// A setting that can't be used.

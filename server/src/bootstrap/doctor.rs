@@ -7,6 +7,7 @@ use std::sync::Arc;
 use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
+use portcullis_adapters::messaging::twilio;
 use portcullis_adapters::mongodb::MongoDb;
 use portcullis_adapters::redis::probe;
 use portcullis_adapters::sqlite::{OpenError, Sqlite};
@@ -69,7 +70,7 @@ async fn database(settings: &Settings, randomness: Arc<dyn Randomness>) -> Check
         Database::MongoDb { url, name } => {
             match MongoDb::connect_as_is(&stores::mongo(settings, url.expose(), name), &secrets.macs).await {
                 Ok(store) => check_store(&store, &check("MONGO_URL"), store.schema_version()).await,
-                Err(error) => Err(format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error))),
+                Err(error) => Err(format!("MONGO_URL: {error}. Fix: {}", error.fix())),
             }
         }
     };
@@ -104,51 +105,31 @@ async fn redis(settings: &Settings) -> CheckResult {
     };
     match probe::check_reachable(&redis).await {
         Ok(version) => CheckResult::ok("redis", format!("Redis {version}")),
-        Err(reason) => {
-            let fix = if reason.contains("certificate") {
-                "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that is in it"
-            } else if reason.contains("Authentication") {
-                "correct the user name and password in REDIS_URL: rediss://user:password@host:6379"
-            } else {
-                "start it, or correct host and port in REDIS_URL; without it everything works, with stricter limits"
-            };
-            CheckResult::failed("redis", format!("REDIS_URL: {reason}"), "a Redis that answers", fix)
-        }
+        Err(found) => CheckResult::diagnosed("redis", "REDIS_URL", found, "a Redis that answers"),
     }
 }
+
+const MAIL: &str = "a mail server that accepts the connection and the login";
 
 async fn mail(settings: &Settings, renderer: &Arc<Renderer>) -> CheckResult {
     let Some(mail) = &settings.mail else {
         return CheckResult::ok("mail", "not set: e-mails stay in the development mailbox");
     };
-    let looked = match messaging::connectable(settings, mail, renderer) {
-        Ok(mailer) => mailer.offers_smtputf8().await,
-        Err(message) => Err(message),
+    let mailer = match messaging::connectable(settings, mail, renderer) {
+        Ok(mailer) => mailer,
+        Err(message) => return CheckResult::from_message("mail", &message, MAIL),
     };
-    match looked {
+    match mailer.offers_smtputf8().await {
         Ok(false) if settings.input.smtputf8 => {
             let saw = format!("MAIL_SMTPUTF8: {}", messaging::NO_SMTPUTF8);
             CheckResult::failed("mail", saw, "a mail server with SMTPUTF8", messaging::NO_SMTPUTF8_FIX)
         }
         Ok(_) => CheckResult::ok("mail", format!("{}:{} accepts the connection and the login", mail.host, mail.port)),
-        Err(reason) => {
-            let fix = if reason.contains("certificate") {
-                "set TLS_CA_FILE to the certificate of the authority that signs it, and MAIL_SERVER to a name that \
-                 is in it"
-            } else if reason.contains("(535") || reason.contains("(534") {
-                "correct MAIL_USERNAME and MAIL_PASSWORD"
-            } else {
-                "start it, or correct MAIL_SERVER, MAIL_PORT, MAIL_STARTTLS and MAIL_SSL_TLS"
-            };
-            CheckResult::failed(
-                "mail",
-                format!("MAIL_SERVER: {reason}"),
-                "a mail server that accepts the connection and the login",
-                fix,
-            )
-        }
+        Err(found) => CheckResult::diagnosed("mail", "MAIL_SERVER", found, MAIL),
     }
 }
+
+const SMS: &str = "an account that Twilio accepts";
 
 async fn texts(settings: &Settings, renderer: &Arc<Renderer>) -> CheckResult {
     let Some(texts) = &settings.texts else {
@@ -159,16 +140,13 @@ async fn texts(settings: &Settings, renderer: &Arc<Renderer>) -> CheckResult {
         return CheckResult::ok("sms", saw);
     };
     let links = LinkBuilder::new(String::new(), settings.app.name.clone(), None);
-    let looked = match messaging::twilio(texts, &links, renderer) {
-        Ok(sms_sender) => sms_sender.look().await,
-        Err(message) => Err(message),
+    let sms_sender = match messaging::twilio(texts, &links, renderer) {
+        Ok(sms_sender) => sms_sender,
+        Err(message) => return CheckResult::from_message("sms", &message, SMS),
     };
-    match looked {
+    match sms_sender.check_account(twilio::TIMEOUT).await {
         Ok(()) => CheckResult::ok("sms", "Twilio accepts the account and its token"),
-        Err(reason) => {
-            let fix = "correct TWILIO_SID and TWILIO_AUTH_TOKEN, and TWILIO_BASE_URL where it is set";
-            CheckResult::failed("sms", format!("TWILIO_SID: {reason}"), "an account that Twilio accepts", fix)
-        }
+        Err(found) => CheckResult::diagnosed("sms", "TWILIO_SID", found, SMS),
     }
 }
 
@@ -178,9 +156,7 @@ async fn watching(settings: &Settings) -> CheckResult {
     };
     match watchman::check_reachable(set.url.as_deref()).await {
         Ok(()) => CheckResult::ok("watchman", "a server answers at WATCHMAN_URL"),
-        Err(reason) => {
-            let fix = "start it, or correct WATCHMAN_URL; until then audit events are in the database only";
-            CheckResult::failed("watchman", format!("WATCHMAN_URL: {reason}"), "a server that answers", fix)
-        }
+        // until then audit events are in the database only
+        Err(found) => CheckResult::diagnosed("watchman", "WATCHMAN_URL", found, "a server that answers"),
     }
 }

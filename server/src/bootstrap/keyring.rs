@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::key_rotation::{KeyRotation, Step};
-use portcullis_adapters::mongodb::MongoDb;
+use portcullis_adapters::mongodb::{ConnectError, MongoDb};
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 use portcullis_core::ports::randomness::Randomness;
@@ -34,7 +34,7 @@ impl Keyring {
             }
             Database::MongoDb { url, name } => {
                 let mongo = stores::mongo(settings, url.expose(), name);
-                let failed = |error| format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error));
+                let failed = |error: ConnectError| format!("MONGO_URL: {error}. Fix: {}", error.fix());
                 ("MONGO_URL", Box::new(MongoDb::connect_for_long(&mongo, &secrets.macs).await.map_err(failed)?))
             }
         };

@@ -89,7 +89,7 @@ pub async fn check_smtputf8(settings: &Settings) -> Result<(), String> {
         Ok(true) => Ok(()),
         Ok(false) => Err(format!("MAIL_SMTPUTF8: {NO_SMTPUTF8}. Fix: {NO_SMTPUTF8_FIX}")),
         Err(reason) => {
-            tracing::warn!("MAIL_SMTPUTF8: the mail server could not be asked: {reason}");
+            tracing::warn!("MAIL_SMTPUTF8: the mail server could not be asked: {}", reason.cause);
             Ok(())
         }
     }
@@ -121,6 +121,7 @@ fn smtp(settings: &Settings, mail: &Mail, renderer: &Arc<Renderer>, links: &Link
         credentials: mail.credentials.clone(),
         from: mail.from.clone(),
         from_name: mail.from_name.clone(),
+        hello: mail.hello.clone(),
     };
     SmtpMailer::new(settings, renderer.clone(), links.clone())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_adapters::mongodb::MongoDb;
+use portcullis_adapters::mongodb::{ConnectError, MongoDb};
 use portcullis_adapters::sign_existing::RecordCounts;
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_adapters::system::clock::SystemClock;
@@ -40,7 +40,7 @@ pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn R
             Ok(message)
         }
         Database::MongoDb { url, name } => {
-            let failed = |error| format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error));
+            let failed = |error: ConnectError| format!("MONGO_URL: {error}. Fix: {}", error.fix());
             let store_failed = |error: PortError| format!("MONGO_URL: {}", error.with_cause());
             let mongo = stores::mongo(settings, url.expose(), name);
             let store = MongoDb::connect_for_long(&mongo, &secrets.macs).await.map_err(failed)?;

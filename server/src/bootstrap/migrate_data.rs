@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::data_migration::error::Side;
-use portcullis_adapters::mongodb::MongoDb;
+use portcullis_adapters::mongodb::{ConnectError, MongoDb};
 use portcullis_adapters::sqlite::{OpenError, Sqlite};
 use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_core::ports::randomness::Randomness;
@@ -55,7 +55,7 @@ async fn source(settings: &Settings, macs: &Arc<RecordMacs>) -> Result<Box<dyn M
         Database::Sqlite { path } => sqlite(Side::Source, path, macs),
         Database::MongoDb { url, name } => {
             let store = MongoDb::connect_for_long(&stores::mongo(settings, url.expose(), name), macs).await;
-            let store = store.map_err(|error| format!("--from: {error}. Fix: {}", stores::fix(&error)))?;
+            let store = store.map_err(|error| format!("--from: {error}. Fix: {}", error.fix()))?;
             Ok(Box::new(store))
         }
     }
@@ -72,7 +72,7 @@ async fn target(
         Database::Sqlite { path } => sqlite(Side::Target, path, macs).map(Some),
         Database::MongoDb { url, name } => {
             let target = stores::mongo(settings, url.expose(), name);
-            let failed = |error| format!("--to: {error}. Fix: {}", stores::fix(&error));
+            let failed = |error: ConnectError| format!("--to: {error}. Fix: {}", error.fix());
             let store = MongoDb::connect_for_long(&target, macs).await.map_err(failed)?;
             if !dry_run {
                 store.prepare().await.map_err(failed)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_adapters::mongodb::MongoDb;
+use portcullis_adapters::mongodb::{ConnectError, MongoDb};
 use portcullis_adapters::reindexing::{IndexStep, Reindexing};
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_core::ports::data_migration_store::MigratableStore;
@@ -37,7 +37,7 @@ impl IndexedStore {
             }
             Database::MongoDb { url, name } => {
                 let mongo = stores::mongo(settings, url.expose(), name);
-                let failed = |error| format!("MONGO_URL: {error}. Fix: {}", stores::fix(&error));
+                let failed = |error: ConnectError| format!("MONGO_URL: {error}. Fix: {}", error.fix());
                 ("MONGO_URL", Box::new(MongoDb::connect_for_long(&mongo, &secrets.macs).await.map_err(failed)?))
             }
         };

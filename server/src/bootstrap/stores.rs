@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis_adapters::crypto::record_macs::RecordMacs;
-use portcullis_adapters::mongodb::{ConnectError, MongoDb, MongoDbSettings};
+use portcullis_adapters::mongodb::{MongoDb, MongoDbSettings};
 use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
@@ -240,33 +240,13 @@ async fn connect_when_there(
         ticks.tick().await;
         match MongoDb::connect(settings, macs).await {
             Ok(store) => return Ok(store),
-            Err(error @ ConnectError::Away(_)) if began.elapsed() < timeout => {
+            Err(error) if error.may_pass() && began.elapsed() < timeout => {
                 if !warned {
                     tracing::warn!("MONGO_URL: {error}; trying for {} s", timeout.as_secs());
                     warned = true;
                 }
             }
-            Err(error) => return Err(format!("MONGO_URL: {error}. Fix: {}", fix(&error))),
+            Err(error) => return Err(format!("MONGO_URL: {error}. Fix: {}", error.fix())),
         }
-    }
-}
-
-/// The fix for a server that cannot be used.
-pub const fn fix(error: &ConnectError) -> &'static str {
-    match error {
-        ConnectError::Address(_) => "write it as mongodb://user:password@host:27017/?tls=true.",
-        ConnectError::Away(_) => {
-            "start the server, or correct host and port; a replica set's members must be reachable by their own names."
-        }
-        ConnectError::Refused => "correct the user name and password in it, and authSource if they live elsewhere.",
-        ConnectError::Certificate(_) => {
-            "set TLS_CA_FILE to the certificate of the authority that signs it, and use a name that is in it."
-        }
-        ConnectError::Standalone => {
-            "make it a replica set of one node: start mongod with --replSet rs0, then run once: mongosh --eval 'rs.initiate()'."
-        }
-        ConnectError::TooOld => "upgrade the server.",
-        ConnectError::Newer { .. } => "run the version of Portcullis that last used it, or a later one.",
-        ConnectError::Other(_) => "see that this user may read, write and make indexes in MONGO_DB.",
     }
 }

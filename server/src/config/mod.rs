@@ -18,7 +18,7 @@ mod strength;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -94,11 +94,20 @@ pub fn listen(sources: Sources) -> Result<Listen, ConfigProblems> {
 #[derive(Debug, Clone)]
 pub struct PublicUrl(Option<String>);
 
+fn bracketed(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    }
+}
+
 impl PublicUrl {
     /// The base; in development, where nothing is set, the address the server listens on.
     #[must_use]
     pub fn for_listener(&self, address: SocketAddr) -> String {
-        self.0.clone().unwrap_or_else(|| format!("http://{address}"))
+        // a browser can't open 0.0.0.0, which a container listens on
+        let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { bracketed(address.ip()) };
+        self.0.clone().unwrap_or_else(|| format!("http://{host}:{}", address.port()))
     }
 
     /// Its path, below which a proxy publishes the server; without a slash at its end, and mostly empty.

@@ -68,7 +68,7 @@ pub const GROUPS: &[SettingGroup] = &[
     group("Databases", &[
     open("DATABASE_URL", "sqlite://data/portcullis.db", "SQLite file"),
     secret("MONGO_URL", "none", "MongoDB replica set to use instead of SQLite"),
-    open("MONGO_DB", "portcullis", "database in MongoDB"),
+    open("MONGO_DB", "database in MONGO_URL, else portcullis", "database in MongoDB"),
     secret("REDIS_URL", "none", "Redis, for limits and the session cache of several instances; `rediss://` is encrypted"),
     open("REDIS_HOST", "none", "host of Redis, instead of REDIS_URL"),
     open("REDIS_PORT", "6379", "port of Redis, with REDIS_HOST"),
@@ -121,6 +121,7 @@ pub const GROUPS: &[SettingGroup] = &[
     secret("MAIL_PASSWORD", "none", "password there"),
     open("MAIL_FROM", "MAIL_USERNAME", "address of the sender"),
     open("MAIL_FROM_NAME", "APP_NAME", "name of the sender"),
+    open("MAIL_HELO", "host of PUBLIC_URL", "name of this machine that mail servers are told in EHLO"),
     open("MAIL_SMTPUTF8", "off", "`on` allows addresses with more than ASCII before the @, if the SMTP server takes them (RFC 6531)"),
     ]),
     group("SMS and calls", &[

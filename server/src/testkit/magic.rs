@@ -140,8 +140,8 @@ impl Mailer for Scripted<dyn Mailer> {
         self.inner.forget(realm, subject).await;
     }
 
-    async fn healthy(&self) -> Option<bool> {
-        self.inner.healthy().await
+    async fn health(&self) -> Option<Result<(), String>> {
+        self.inner.health().await
     }
 }
 
@@ -162,8 +162,8 @@ impl SmsSender for Scripted<dyn SmsSender> {
         self.inner.forget(realm, subject).await;
     }
 
-    async fn healthy(&self) -> Option<bool> {
-        self.inner.healthy().await
+    async fn health(&self) -> Option<Result<(), String>> {
+        self.inner.health().await
     }
 }
 

@@ -85,7 +85,7 @@ impl Mailer for MailOutbox {
         self.drop_about(realm, subject);
     }
 
-    async fn healthy(&self) -> Option<bool> {
+    async fn health(&self) -> Option<Result<(), String>> {
         self.health()
     }
 }

@@ -113,8 +113,8 @@ impl<M: Clone> Outbox<M> {
         self.inside.lock().healthy = healthy;
     }
 
-    pub(super) fn health(&self) -> Option<bool> {
-        self.inside.lock().healthy
+    pub(super) fn health(&self) -> Option<Result<(), String>> {
+        self.inside.lock().healthy.map(|healthy| if healthy { Ok(()) } else { Err("told so".to_owned()) })
     }
 
     pub(super) fn put(&self, envelope: &Envelope, to: &str, message: M) -> Result<(), SendError> {

@@ -60,7 +60,7 @@ impl SmsSender for SmsOutbox {
         self.drop_about(realm, subject);
     }
 
-    async fn healthy(&self) -> Option<bool> {
+    async fn health(&self) -> Option<Result<(), String>> {
         self.health()
     }
 }

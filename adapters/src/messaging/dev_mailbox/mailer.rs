@@ -39,10 +39,10 @@ impl Mailer for DevMailbox {
         }
     }
 
-    async fn healthy(&self) -> Option<bool> {
+    async fn health(&self) -> Option<Result<(), String>> {
         match &self.parts.forward {
-            Some(forward) => forward.healthy().await,
-            None => Some(true),
+            Some(forward) => forward.health().await,
+            None => Some(Ok(())),
         }
     }
 }

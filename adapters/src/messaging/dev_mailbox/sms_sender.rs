@@ -47,10 +47,10 @@ impl SmsSender for DevMailbox {
         Mailer::forget(self, realm, subject).await;
     }
 
-    async fn healthy(&self) -> Option<bool> {
+    async fn health(&self) -> Option<Result<(), String>> {
         match &self.parts.forward_texts {
-            Some(forward) => forward.healthy().await,
-            None => self.parts.shown.then_some(true),
+            Some(forward) => forward.health().await,
+            None => self.parts.shown.then_some(Ok(())),
         }
     }
 }

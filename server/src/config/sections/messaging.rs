@@ -5,7 +5,7 @@ use portcullis_core::model::email::Email;
 use super::InputRules;
 use super::web::base_url;
 use crate::config::settings_reader::SettingsReader;
-use crate::config::{App, SecretText, strength};
+use crate::config::{App, PublicUrl, SecretText, strength};
 
 /// The SMTP server.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Mail {
     pub from: String,
     /// `MAIL_FROM_NAME`.
     pub from_name: String,
+    /// `MAIL_HELO`.
+    pub hello: String,
 }
 
 /// The Twilio account.
@@ -52,7 +54,13 @@ pub struct Watchman {
     pub url: Option<String>,
 }
 
-pub fn mail(reader: &mut SettingsReader, app: &App, production: bool, rules: InputRules) -> Option<Mail> {
+pub fn mail(
+    reader: &mut SettingsReader,
+    app: &App,
+    public_url: &PublicUrl,
+    production: bool,
+    rules: InputRules,
+) -> Option<Mail> {
     let user = reader.text("MAIL_USERNAME").map(|found| found.text);
     let password = third_party_secret(reader, "MAIL_PASSWORD");
     let Some(host) = reader.text("MAIL_SERVER").map(|found| found.text) else {
@@ -101,7 +109,25 @@ pub fn mail(reader: &mut SettingsReader, app: &App, production: bool, rules: Inp
         credentials,
         from: from.unwrap_or_default(),
         from_name: reader.text_or("MAIL_FROM_NAME", &app.name),
+        hello: hello(reader, public_url, app),
     })
+}
+
+/// The name in EHLO: a domain or an address; the host of `PUBLIC_URL` where none is set.
+fn hello(reader: &mut SettingsReader, public_url: &PublicUrl, app: &App) -> String {
+    let name = |text: &str| {
+        let bare = text.trim_matches(['[', ']']);
+        let is_domain =
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+        if is_domain || bare.parse::<std::net::IpAddr>().is_ok() {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("\"{text}\" is no host name"))
+        }
+    };
+    let given = reader.parsed("MAIL_HELO", "write it as auth.example.com", name);
+    let host = || public_url.0.as_deref()?.parse::<http::Uri>().ok()?.host().map(str::to_owned);
+    given.or_else(host).unwrap_or_else(|| app.domain.clone())
 }
 
 pub fn twilio(reader: &mut SettingsReader, production: bool) -> Option<Twilio> {

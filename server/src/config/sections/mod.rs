@@ -49,7 +49,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let public_url = web::public_url(reader, &app, production);
     let secrets = secrets::read(reader, environment, secrets_file.as_deref(), fill_random);
     let input = input_rules(reader);
-    let mail = messaging::mail(reader, &app, production, input);
+    let mail = messaging::mail(reader, &app, &public_url, production, input);
     let texts = messaging::twilio(reader, production);
     let watchman = messaging::watchman(reader);
     let realms = realms(reader);

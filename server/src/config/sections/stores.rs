@@ -17,7 +17,9 @@ pub fn database(reader: &mut SettingsReader, production: bool) -> Option<Databas
         if production && !encrypted {
             reader.warnings.push("MONGO_URL: the connection is not encrypted; tls=true would change that".to_owned());
         }
-        return Some(Database::MongoDb { url, name: reader.text_or("MONGO_DB", "portcullis") });
+        let name = reader.text("MONGO_DB").map(|found| found.text);
+        let name = name.or_else(|| database_of_url(url.expose())).unwrap_or_else(|| "portcullis".to_owned());
+        return Some(Database::MongoDb { url, name });
     }
     let fix = "write it as sqlite://data/portcullis.db";
     let path = match reader.text("DATABASE_URL") {
@@ -25,6 +27,15 @@ pub fn database(reader: &mut SettingsReader, production: bool) -> Option<Databas
         None => PathBuf::from("data/portcullis.db"),
     };
     Some(Database::Sqlite { path: reader.working_dir.join(path) })
+}
+
+/// The database in the path of `mongodb://host/accounts`. `admin` is where users live, and no database of ours.
+fn database_of_url(url: &str) -> Option<String> {
+    // a password has no plain slash, a list of hosts has no other one
+    let (_, rest) = url.split_once("://")?;
+    let (_, path) = rest.split_once('/')?;
+    let name = path.split('?').next().filter(|name| !name.is_empty() && *name != "admin")?;
+    Some(name.to_owned())
 }
 
 /// The file of `sqlite://data/portcullis.db`.

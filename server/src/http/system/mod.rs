@@ -20,42 +20,32 @@ use crate::http::openapi::operation::{Operation, ok, text};
 use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
 use crate::http::response::{json, with_type};
-use crate::http::system::services::Services;
+use crate::http::system::services::{Health, Services};
 
 const DAY: u64 = 86_400;
 /// How long a health check waits for a service.
 const TIMEOUT: Duration = Duration::from_millis(800);
+/// The one cause that anybody may be told: it names nothing.
+const DISK_FULL: &str = "the disk is full";
 
 /// Asks every service.
 async fn probe(app: &App) -> Services {
     let ports = &app.service.ports;
     let began = Instant::now();
-    let redis = async {
-        let redis = app.redis.as_ref()?;
-        Some(tokio::time::timeout(TIMEOUT, redis.healthy()).await.unwrap_or(false))
-    };
-    let (redis, database, email, sms) = tokio::join!(
-        redis,
-        tokio::time::timeout(TIMEOUT, ports.users.ping()),
-        tokio::time::timeout(TIMEOUT, ports.mailer.healthy()),
-        tokio::time::timeout(TIMEOUT, ports.sms_sender.healthy()),
+    let redis = async { Some(app.redis.as_ref()?.health().await) };
+    let database = async { Some(ports.users.ping().await.map_err(|error| error.source.to_string())) };
+    let (database, redis, email, sms) = tokio::join!(
+        in_time(database),
+        in_time(redis),
+        in_time(ports.mailer.health()),
+        in_time(ports.sms_sender.health()),
     );
-    let state = |answer: Result<Option<bool>, _>| match answer {
-        Ok(None) => "disabled",
-        Ok(Some(true)) => "healthy",
-        Ok(Some(false)) | Err(_) => "unhealthy",
-    };
-    Services {
-        database: if matches!(database, Ok(Ok(()))) { "healthy" } else { "unhealthy" },
-        redis: match &redis {
-            None => "disabled",
-            Some(true) => "healthy",
-            Some(false) => "unhealthy",
-        },
-        email: state(email),
-        sms: state(sms),
-        database_ms: milliseconds(began),
-    }
+    Services { database, redis, email, sms, database_ms: milliseconds(began) }
+}
+
+async fn in_time(answer: impl Future<Output = Option<Result<(), String>>>) -> Health {
+    let answer = tokio::time::timeout(TIMEOUT, answer).await;
+    Health::of(answer.unwrap_or_else(|_| Some(Err("no answer in time".to_owned()))))
 }
 
 fn milliseconds(since: Instant) -> f64 {
@@ -134,6 +124,7 @@ pub(super) async fn detailed(State(app): State<Arc<App>>, _: Operator) -> Handle
         "uptime_seconds": app.started.elapsed().as_secs(),
         "realms": app.realms.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "latencies_ms": {"database": services.database_ms},
+        "causes": services.causes(),
         "allowed_unsafe": app.about.allowed_unsafe,
         "unlisted_proxies": app.unlisted_proxies.first().map(|first| {
             let requests = app.unlisted_proxies.requests();
@@ -179,10 +170,13 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> HandlerResult {
     if app.draining.load(Ordering::Relaxed) {
         return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop\n"));
     }
-    if app.health.services(probe(&app)).await.database_answers() {
-        return Ok(plain(StatusCode::OK, "ok\n"));
+    match app.health.services(probe(&app)).await.database.cause() {
+        None => Ok(plain(StatusCode::OK, "ok\n")),
+        Some(DISK_FULL) => {
+            Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable: the disk is full\n"))
+        }
+        Some(_) => Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable\n")),
     }
-    Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "the database is unavailable\n"))
 }
 
 pub(super) static METRICS: Operation =

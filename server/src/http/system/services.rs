@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
 /// How long the answers of a probe are used, from its begin.
@@ -17,44 +17,103 @@ impl SharedHealth {
     /// How the services are, or were less than a second ago. Callers that come during a probe wait for its answers.
     pub(super) async fn services(&self, probe: impl Future<Output = Services>) -> Services {
         let mut newest = self.0.lock().await;
-        if let Some((began, services)) = *newest
+        if let Some((began, services)) = &*newest
             && began.elapsed() < SHARED_FOR
         {
-            return services;
+            return services.clone();
         }
         let began = Instant::now();
         let services = probe.await;
-        *newest = Some((began, services));
+        log_changes(newest.as_ref().map(|(_, before)| before), &services);
+        *newest = Some((began, services.clone()));
         services
     }
 }
 
+/// Logs a service that has failed or recovered since the probe before, once.
+fn log_changes(before: Option<&Services>, now: &Services) {
+    for (name, health) in now.named() {
+        let was_wrong =
+            before.is_some_and(|before| before.named().iter().any(|(n, h)| *n == name && h.cause().is_some()));
+        match health.cause() {
+            Some(cause) if !was_wrong => tracing::warn!(service = name, cause, "a service is unhealthy"),
+            None if was_wrong => tracing::info!(service = name, "a service is healthy again"),
+            _ => {}
+        }
+    }
+}
+
+/// The health of one service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It is not set.
+    Disabled,
+    /// It can be used.
+    Healthy,
+    /// It can't be used, for this cause.
+    Unhealthy(String),
+}
+
+impl Health {
+    /// From the answer of a port, `None` for no service.
+    pub(super) fn of(answer: Option<Result<(), String>>) -> Self {
+        match answer {
+            None => Self::Disabled,
+            Some(Ok(())) => Self::Healthy,
+            Some(Err(cause)) => Self::Unhealthy(cause),
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Healthy => "healthy",
+            Self::Unhealthy(_) => "unhealthy",
+        }
+    }
+
+    pub(super) fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Unhealthy(cause) => Some(cause),
+            Self::Disabled | Self::Healthy => None,
+        }
+    }
+}
+
 /// How each service is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Services {
-    pub(super) database: &'static str,
-    pub(super) redis: &'static str,
-    pub(super) email: &'static str,
-    pub(super) sms: &'static str,
+    pub(super) database: Health,
+    pub(super) redis: Health,
+    pub(super) email: Health,
+    pub(super) sms: Health,
     pub(super) database_ms: f64,
 }
 
 impl Services {
-    pub(super) fn database_answers(self) -> bool {
-        self.database == "healthy"
+    const fn named(&self) -> [(&'static str, &Health); 4] {
+        [("database", &self.database), ("redis", &self.redis), ("email", &self.email), ("sms", &self.sms)]
     }
 
-    pub(super) fn status(self) -> (&'static str, StatusCode) {
-        if self.database == "unhealthy" {
+    pub(super) fn status(&self) -> (&'static str, StatusCode) {
+        if self.database.cause().is_some() {
             ("unhealthy", StatusCode::SERVICE_UNAVAILABLE)
-        } else if [self.redis, self.email, self.sms].contains(&"unhealthy") {
+        } else if self.named().iter().any(|(_, health)| health.cause().is_some()) {
             ("degraded", StatusCode::OK)
         } else {
             ("healthy", StatusCode::OK)
         }
     }
 
-    pub(super) fn to_json(self) -> Value {
-        json!({"database": self.database, "redis": self.redis, "email": self.email, "sms": self.sms})
+    pub(super) fn to_json(&self) -> Value {
+        let words = self.named().map(|(name, health)| (name.to_owned(), json!(health.word())));
+        Value::Object(Map::from_iter(words))
+    }
+
+    /// The causes by service, for operators.
+    pub(super) fn causes(&self) -> Value {
+        let causes =
+            self.named().into_iter().filter_map(|(name, health)| Some((name.to_owned(), json!(health.cause()?))));
+        Value::Object(causes.collect())
     }
 }
