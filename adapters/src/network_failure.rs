@@ -28,7 +28,7 @@ pub enum NetworkFailure {
     Certificate(CertificateFault),
 }
 
-/// What is wrong with a certificate.
+/// The fault of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CertificateFault {
     /// No trusted authority signed it.
@@ -126,7 +126,7 @@ impl NetworkFailure {
         }
     }
 
-    /// What helps against it. The message names the setting before the cause.
+    /// The fix. The message names the setting before the cause.
     #[must_use]
     pub const fn fix(self) -> &'static str {
         match self {

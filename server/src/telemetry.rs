@@ -19,7 +19,7 @@ pub fn start(log: &Log) -> Result<WorkerGuard, String> {
     let (writer, guard) = tracing_appender::non_blocking(BufWriter::new(std::io::stderr()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_ansi(false);
     let started = match log.format {
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.compact().try_init(),
     };
     started.map_err(|error| error.to_string())?;

@@ -15,8 +15,8 @@ mod killed;
 mod languages;
 mod limits;
 mod oauth_clients;
+mod observability;
 mod operators;
-
 mod password_year;
 mod passwords;
 mod path_prefix;

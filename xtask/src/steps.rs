@@ -51,6 +51,7 @@ const STEPS: &[Step] = &[
     ("examples", Tier::EveryChange, examples::node_and_python),
     ("openapi", Tier::EveryChange, openapi),
     ("openapi linters", Tier::EveryChange, clients::lint),
+    ("promtool", Tier::EveryChange, deploy::observability::check_metrics),
     ("clients", Tier::EveryChange, clients::run),
     ("coverage", Tier::EveryChange, coverage),
     ("sbom", Tier::Full, supply_chain::sbom),

@@ -2,8 +2,9 @@
 //! threads that answer, each with its memory kept. A full queue refuses a hash at once; a client that disconnects
 //! before its turn costs nothing.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use async_trait::async_trait;
@@ -40,6 +41,7 @@ struct Job {
     parameters: Parameters,
     algorithm: Algorithm,
     length: usize,
+    queued: Instant,
     answer: oneshot::Sender<Result<Vec<u8>, HashError>>,
 }
 
@@ -48,9 +50,13 @@ struct State {
     stopping: bool,
 }
 
+/// Receives the time that a hash waited.
+type WaitObserver = Box<dyn Fn(Duration) + Send + Sync>;
+
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
+    wait_observer: OnceLock<WaitObserver>,
 }
 
 impl Shared {
@@ -73,13 +79,19 @@ impl Argon2Pool {
     pub fn start(parameters: Parameters, threads: usize, queue: usize) -> Result<Self, PortError> {
         params(&parameters, OUTPUT)?;
         let state = State { queue: HashQueue::new(queue.max(1)), stopping: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() });
+        let shared =
+            Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), wait_observer: OnceLock::new() });
         for number in 0..threads.max(1) {
             let shared = shared.clone();
             let started = thread::Builder::new().name(format!("hash-{number}")).spawn(move || run(&shared));
             started.map_err(|error| PortError::new(PORT, error))?;
         }
         Ok(Self { shared, parameters })
+    }
+
+    /// Sets the function that receives the waiting time of each hash. Only the first call has an effect.
+    pub fn observe_waits(&self, observer: impl Fn(Duration) + Send + Sync + 'static) {
+        let _ = self.shared.wait_observer.set(Box::new(observer));
     }
 
     /// The number of queued hashes.
@@ -96,6 +108,7 @@ impl Argon2Pool {
             parameters: stored.parameters,
             algorithm: stored.algorithm,
             length: stored.length,
+            queued: Instant::now(),
             answer,
         };
         {
@@ -141,6 +154,9 @@ fn run(shared: &Shared) {
         };
         drop(state);
         if !job.answer.is_closed() {
+            if let Some(observe) = shared.wait_observer.get() {
+                observe(job.queued.elapsed());
+            }
             let computed = hash(&job, &mut memory);
             let _ = job.answer.send(computed.map_err(HashError::from));
         }

@@ -17,7 +17,7 @@ pub enum ConnectError {
     /// No server answers; it may come yet.
     #[error("no MongoDB server that takes writes answers: {0}")]
     Away(String),
-    /// The connection fails for a cause that waiting does not mend.
+    /// The connection fails for a cause that does not pass by itself.
     #[error("the server: {0}")]
     Network(NetworkFailure),
     /// The server refuses the user name or the password.
@@ -110,7 +110,7 @@ impl ConnectError {
         matches!(self, Self::Away(_) | Self::Srv(_))
     }
 
-    /// What helps.
+    /// The fix.
     #[must_use]
     pub const fn fix(&self) -> &'static str {
         match self {

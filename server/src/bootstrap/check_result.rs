@@ -35,6 +35,7 @@ impl CheckResult {
     }
 
     /// The cause and the fix that an adapter found, by the name of a setting.
+    #[must_use]
     pub fn diagnosed(what: &'static str, setting: &str, found: Diagnosis, expected: &str) -> Self {
         Self::failed(what, format!("{setting}: {}", found.cause), expected, found.fix)
     }

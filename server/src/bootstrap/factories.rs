@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use metrics_exporter_prometheus::PrometheusRecorder;
 use portcullis_adapters::crypto::breached_passwords::BreachedList;
 use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::crypto::keyed_digest::HmacDigest;
@@ -20,6 +21,7 @@ use portcullis_core::ports::randomness::Randomness;
 
 use crate::config::{Hashing, Settings, Signing};
 use crate::http::app::HashesWaiting;
+use crate::http::metric_names::HASH_WAIT;
 
 pub fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
     settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}"))).collect()
@@ -81,11 +83,18 @@ impl ConfiguredFiles {
 }
 
 /// The hashing threads, and the length of their queue.
-pub fn hasher(hashing: &Hashing) -> Result<(Arc<Argon2Pool>, HashesWaiting), String> {
+pub fn hasher(
+    hashing: &Hashing,
+    recorder: &Arc<PrometheusRecorder>,
+) -> Result<(Arc<Argon2Pool>, HashesWaiting), String> {
     let Hashing { memory_kib, iterations, parallelism, threads, queue } = *hashing;
     let parameters = Parameters { memory_kib, iterations, parallelism };
     let pool = Argon2Pool::start(parameters, threads, queue)
         .map_err(|error| format!("ARGON2_MEMORY_KIB: {}", error.with_cause()))?;
+    let recorder = recorder.clone();
+    pool.observe_waits(move |wait| {
+        metrics::with_local_recorder(&*recorder, || metrics::histogram!(HASH_WAIT).record(wait.as_secs_f64()));
+    });
     let pool = Arc::new(pool);
     Ok((pool.clone(), Box::new(move || pool.waiting())))
 }

@@ -1,6 +1,7 @@
 //! Builds a server from the settings. The only code that names concrete adapters.
 
 pub mod check_result;
+mod counted;
 pub mod doctor;
 mod factories;
 pub mod keyring;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_exporter_prometheus::PrometheusRecorder;
 use portcullis_adapters::messaging::dev_mailbox::{DevMailbox, MailboxParts};
 use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
@@ -36,6 +37,7 @@ use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
+use self::counted::Counted;
 use self::factories::{ConfiguredFiles, cipher, digests, hasher, policy, realms, record_macs, signer};
 use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
@@ -43,6 +45,7 @@ use crate::config::{Database, Environment, Settings};
 use crate::http::app::{About, App, Count, HashesWaiting, origin_of};
 use crate::http::client_disconnect::CancellableHasher;
 use crate::http::known_addresses::KnownAddresses;
+use crate::http::metric_names;
 use crate::http::system::services::SharedHealth;
 use crate::http::unlisted_proxies::UnlistedProxies;
 
@@ -112,6 +115,7 @@ impl Server {
         adjust: impl FnOnce(&mut Ports),
     ) -> Result<Self, String> {
         let started = Instant::now();
+        let recorder = Arc::new(metric_names::recorder().map_err(|error| error.to_string())?);
         let Infrastructure { world, files, cipher, digests, stores } = infrastructure;
         let ClockAndRandomness { clock, randomness } = world;
         let ConfiguredFiles { renderer, breached } = files;
@@ -131,8 +135,9 @@ impl Server {
             shown: settings.environment == Environment::Development,
         };
         let Messaging { mailer, sms_sender, outbox } = Messaging::new(settings, parts)?;
+        let (mailer, sms_sender) = (Counted::new(mailer, &recorder), Counted::new(sms_sender, &recorder));
         let about = about(settings, &stores);
-        let (hasher, hashes_waiting) = hasher(&settings.hashing)?;
+        let (hasher, hashes_waiting) = hasher(&settings.hashing, &recorder)?;
         let mut counts = stores.counts;
         let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
         let mut ports = Ports {
@@ -165,7 +170,7 @@ impl Server {
             service.clone(),
             realms,
             renderer,
-            AppParts { mailbox, about, started, redis: stores.redis, counts, public_url, hashes_waiting },
+            AppParts { mailbox, about, started, redis: stores.redis, counts, public_url, hashes_waiting, recorder },
         )?;
         Ok(Self { service, app: Arc::new(app) })
     }
@@ -244,6 +249,7 @@ struct AppParts {
     counts: Vec<Count>,
     public_url: String,
     hashes_waiting: HashesWaiting,
+    recorder: Arc<PrometheusRecorder>,
 }
 
 fn app(
@@ -263,7 +269,7 @@ fn app(
     let unlisted_proxies = UnlistedProxies::default();
     let mut counts = parts.counts;
     counts.push(("portcullis_unlisted_proxy_requests_total", unlisted_proxies.counter()));
-    let recorder = PrometheusBuilder::new().build_recorder();
+    let recorder = parts.recorder;
     Ok(App {
         realms,
         renderer,

@@ -121,7 +121,7 @@ pub const GROUPS: &[SettingGroup] = &[
     secret("MAIL_PASSWORD", "none", "password there"),
     open("MAIL_FROM", "MAIL_USERNAME", "address of the sender"),
     open("MAIL_FROM_NAME", "APP_NAME", "name of the sender"),
-    open("MAIL_HELO", "host of PUBLIC_URL", "name of this machine that mail servers are told in EHLO"),
+    open("MAIL_HELO", "host of PUBLIC_URL", "name of this machine in EHLO, the greeting to mail servers"),
     open("MAIL_SMTPUTF8", "off", "`on` allows addresses with more than ASCII before the @, if the SMTP server takes them (RFC 6531)"),
     ]),
     group("SMS and calls", &[

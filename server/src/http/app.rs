@@ -79,7 +79,7 @@ pub struct App {
     /// The newest answers of the stores about their health.
     pub health: SharedHealth,
     /// Counts and times.
-    pub recorder: PrometheusRecorder,
+    pub recorder: Arc<PrometheusRecorder>,
     /// Counts that adapters keep, by their metric's name.
     pub counts: Vec<Count>,
     /// Renders them.
@@ -140,7 +140,7 @@ impl App {
 
     /// Runs something that counts.
     pub fn measured<T>(&self, work: impl FnOnce() -> T) -> T {
-        metrics::with_local_recorder(&self.recorder, work)
+        metrics::with_local_recorder(&*self.recorder, work)
     }
 }
 

@@ -24,9 +24,11 @@ use crate::http::client_disconnect::run_to_completion;
 use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::error::too_many;
 use crate::http::extract::{RequestScope, refuse_unread_query};
+use crate::http::metric_names::HTTP_DURATION;
 use crate::http::negotiation::only_json;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{RateLimit, is_daily_quota};
+use crate::http::request_log::Answered;
 
 /// An endpoint as the middleware sees it.
 pub struct Guard {
@@ -41,66 +43,70 @@ pub struct Guard {
 pub async fn guard(
     State(guard): State<Arc<Guard>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let method = request.method().clone();
-    let clock = &guard.app.service.ports.clock;
-    guard.app.unlisted_proxies.observe(peer.ip(), request.headers(), &guard.app.trusted_proxies, || clock.now());
-    let ip = client_address(peer.ip(), request.headers(), &guard.app.trusted_proxies);
-    let address = ClientAddress::new(ip);
-    let sent_token = credentials(request.headers(), "bearer").is_some();
-    if guard.is_foreign_change(&request) {
-        let problem = Problem::new(StatusCode::FORBIDDEN, Code::Forbidden);
-        return problem
-            .detail("another site may not do this by GET")
-            .format(guard.endpoint.error_format)
-            .into_response();
-    }
-    let mut client = None;
-    if let (Access::ServiceClient, Some(realm)) = (guard.endpoint.access, &guard.realm) {
-        match identify_client(&guard.app, realm, request).await {
-            Ok(identified) => (request, client) = identified,
-            Err(problem) => {
-                let response = problem.format(guard.endpoint.error_format).into_response();
-                guard.record(&method, response.status(), started.elapsed());
-                return response;
-            }
-        }
-    }
-    let (mut response, limit) = match guard.take_limit(&address, request.headers(), client.as_ref()).await {
-        Err(problem) => (problem.into_response(), None),
-        Ok(Some(limit)) if !limit.decision.allowed => {
-            (too_many(limit.decision.retry_after).into_response(), Some(limit))
-        }
-        Ok(limit) => {
-            let reads_query = guard.endpoint.reads_query;
-            request.extensions_mut().insert(RequestScope { realm: guard.realm.clone(), address: ip, reads_query });
-            let is_public = guard.endpoint.access == Access::Public;
-            match refuse_unread_query(request.uri(), reads_query || !is_public) {
-                Ok(()) => (guard.run(&address, request, next).await, limit),
-                Err(problem) => (problem.into_response(), limit),
-            }
-        }
-    };
-    let allowed = limit.as_ref().is_some_and(|limit| limit.decision.allowed);
-    if let Some(problem) = response.extensions_mut().get_mut::<Problem>() {
-        problem.format = guard.endpoint.error_format;
-        if allowed && let Some(limit) = &limit {
-            limit.refund_on_error(&guard.app).await;
-        }
-        guard.audit_refusal(&address, sent_token, response.status()).await;
-        guard.add_challenge(&mut response);
-    }
-    if let Some(limit) = &limit {
-        limit.write_headers(response.headers_mut());
-    }
-    guard.record(&method, response.status(), started.elapsed());
+    let mut response = guard.respond(peer, request, next).await;
+    guard.record(&response, started.elapsed());
+    let answered = Answered { operation: guard.endpoint.id, realm: guard.realm.clone() };
+    response.extensions_mut().insert(answered);
     response
 }
 
 impl Guard {
+    async fn respond(&self, peer: SocketAddr, mut request: Request, next: Next) -> Response {
+        let clock = &self.app.service.ports.clock;
+        self.app.unlisted_proxies.observe(peer.ip(), request.headers(), &self.app.trusted_proxies, || clock.now());
+        let ip = client_address(peer.ip(), request.headers(), &self.app.trusted_proxies);
+        let address = ClientAddress::new(ip);
+        let sent_token = credentials(request.headers(), "bearer").is_some();
+        if self.is_foreign_change(&request) {
+            let problem = Problem::new(StatusCode::FORBIDDEN, Code::Forbidden);
+            return problem
+                .detail("another site may not do this by GET")
+                .format(self.endpoint.error_format)
+                .into_response();
+        }
+        let mut client = None;
+        if let (Access::ServiceClient, Some(realm)) = (self.endpoint.access, &self.realm) {
+            match identify_client(&self.app, realm, request).await {
+                Ok(identified) => (request, client) = identified,
+                Err(problem) => {
+                    return problem.format(self.endpoint.error_format).into_response();
+                }
+            }
+        }
+        let (mut response, limit) = match self.take_limit(&address, request.headers(), client.as_ref()).await {
+            Err(problem) => (problem.into_response(), None),
+            Ok(Some(limit)) if !limit.decision.allowed => {
+                (too_many(limit.decision.retry_after).into_response(), Some(limit))
+            }
+            Ok(limit) => {
+                let reads_query = self.endpoint.reads_query;
+                request.extensions_mut().insert(RequestScope { realm: self.realm.clone(), address: ip, reads_query });
+                let is_public = self.endpoint.access == Access::Public;
+                match refuse_unread_query(request.uri(), reads_query || !is_public) {
+                    Ok(()) => (self.run(&address, request, next).await, limit),
+                    Err(problem) => (problem.into_response(), limit),
+                }
+            }
+        };
+        let allowed = limit.as_ref().is_some_and(|limit| limit.decision.allowed);
+        if let Some(problem) = response.extensions_mut().get_mut::<Problem>() {
+            problem.format = self.endpoint.error_format;
+            if allowed && let Some(limit) = &limit {
+                limit.refund_on_error(&self.app).await;
+            }
+            self.audit_refusal(&address, sent_token, response.status()).await;
+            self.add_challenge(&mut response);
+        }
+        if let Some(limit) = &limit {
+            limit.write_headers(response.headers_mut());
+        }
+        response
+    }
+
     /// The guard of an endpoint.
     #[must_use]
     pub fn new(app: Arc<App>, realm: Option<Realm>, endpoint: Endpoint) -> Self {
@@ -194,27 +200,54 @@ impl Guard {
         }
     }
 
-    /// Counts and logs a response. The path and query are not logged: links carry tokens there.
-    fn record(&self, method: &Method, status: StatusCode, elapsed: Duration) {
-        let (requests, seconds) = self.metrics(status);
+    /// Counts a response.
+    fn record(&self, response: &Response, elapsed: Duration) {
+        let (requests, seconds) = self.metrics(response.status());
         requests.increment(1);
         seconds.record(elapsed.as_secs_f64());
-        let ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(operation = self.endpoint.id, %method, status = status.as_u16(), ms, "request");
+        let problem = response.extensions().get::<Problem>();
+        if let Some(name) = outcome_metric(self.endpoint.id) {
+            let outcome = match problem {
+                Some(problem) => problem.code.as_str(),
+                None if response.status().is_client_error() => "refused",
+                None => "success",
+            };
+            let labels = [
+                ("realm", self.realm_label()),
+                ("operation", self.endpoint.id.to_owned()),
+                ("outcome", outcome.to_owned()),
+            ];
+            self.app.measured(|| metrics::counter!(name, &labels).increment(1));
+        }
+    }
+
+    fn realm_label(&self) -> String {
+        self.realm.as_ref().map_or_else(String::new, ToString::to_string)
     }
 
     fn metrics(&self, status: StatusCode) -> (Counter, Histogram) {
         if let Some(metrics) = self.metrics.read().unwrap_or_else(PoisonError::into_inner).get(&status) {
             return metrics.clone();
         }
-        let id = self.endpoint.id;
-        let realm = self.realm.as_ref().map_or_else(String::new, ToString::to_string);
+        let (operation, status_text) = (self.endpoint.id.to_owned(), status.as_u16().to_string());
+        let labels = [("operation", operation), ("realm", self.realm_label()), ("status", status_text)];
         let metrics = self.app.measured(|| {
-            let labels = [("operation", id.to_owned()), ("realm", realm), ("status", status.as_u16().to_string())];
             let requests = metrics::counter!("portcullis_http_requests_total", &labels);
-            (requests, metrics::histogram!("portcullis_http_request_seconds", "operation" => id))
+            (requests, metrics::histogram!(HTTP_DURATION, &labels))
         });
         self.metrics.write().unwrap_or_else(PoisonError::into_inner).insert(status, metrics.clone());
         metrics
     }
+}
+
+/// The counter by outcome of an endpoint.
+fn outcome_metric(endpoint: &str) -> Option<&'static str> {
+    Some(match endpoint {
+        "login" | "token" | "login_mfa" => "portcullis_logins_total",
+        "create" => "portcullis_registrations_total",
+        "verify" => "portcullis_verifications_total",
+        "forget_password" => "portcullis_password_reset_requests_total",
+        "reset_password" => "portcullis_password_resets_total",
+        _ => return None,
+    })
 }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -26,6 +26,7 @@ use crate::http::error_page::write_error_page;
 use crate::http::negotiation::prefers_error_page;
 use crate::http::problem::{ErrorFormat, Problem};
 use crate::http::refused_origins::RefusedOrigins;
+use crate::http::request_log::{self, Answered, RequestIds};
 
 /// The policy of every response that does not bring its own: nothing may be loaded, framed or submitted.
 const CSP: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -93,13 +94,20 @@ pub async fn check_head(mut request: Request, next: Next) -> Response {
 
 /// The outermost layer: gives the request an id, completes an error with it and sets the headers of every response.
 ///
-/// The id is never taken from the client (`tower_http::request_id` would do that): it is written to the log.
+/// The id is never taken from a client (`tower_http::request_id` would do that), only from a trusted proxy: it is written to the
+/// log.
 pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let id = request_id(&app);
+    let began = Instant::now();
+    let (ids, method) = (RequestIds::of(&app, &request), request.method().clone());
+    let id = ids.request.clone();
     let by_link = matches!(*request.method(), Method::GET | Method::HEAD);
     let (as_page, version) = (prefers_error_page(request.headers()), request.version());
     let locale = app.locale(request.headers());
-    let mut response = next.run(request).instrument(tracing::info_span!("request", %id)).await;
+    let mut response =
+        next.run(request).instrument(tracing::info_span!("request", request_id = id, trace_id = ids.trace)).await;
+    let code = response.extensions().get::<Problem>().map(|problem| problem.code);
+    let answered = response.extensions_mut().remove::<Answered>();
+    request_log::log(&ids, answered.as_ref(), &method, response.status(), code, began.elapsed());
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
         // an OAuth client reads JSON, whatever its library says in `Accept`
         let as_page = as_page && (by_link || problem.format == ErrorFormat::Problem);
@@ -130,13 +138,6 @@ pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
     response
-}
-
-/// 32 hexadecimal digits.
-fn request_id(app: &App) -> String {
-    let mut bytes = [0; 16];
-    app.request_ids.fill(&mut bytes);
-    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 /// The response to a request whose handler panicked. The panic's message may hold a personal value and is not logged.

@@ -3,7 +3,7 @@
 
 mod compose;
 pub mod kubernetes;
-mod observability;
+pub mod observability;
 mod systemd;
 
 use std::path::{Path, PathBuf};

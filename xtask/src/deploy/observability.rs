@@ -1,10 +1,11 @@
 //! `deploy/observability`: the alert rules by Prometheus' own tool, with their unit tests. `tests/production` compares the names of
 //! metrics with a scrape.
 
+use std::fs::File;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::commands::step;
 
@@ -24,6 +25,20 @@ pub fn check() -> Result<()> {
             command
         })?;
     }
+    Ok(())
+}
+
+/// Promtool has nothing to say of the metrics that the tests left.
+///
+/// # Errors
+/// If it has.
+pub fn check_metrics() -> Result<()> {
+    let mut command = Command::new(promtool()?);
+    command.args(["check", "metrics"]).stdin(File::open("target/metrics.txt").context("target/metrics.txt")?);
+    let found = command.output().context("promtool could not be started")?;
+    let said = [found.stdout, found.stderr].concat();
+    ensure!(found.status.success() && said.is_empty(), "promtool: {}", String::from_utf8_lossy(&said));
+    println!("==> promtool has nothing to say of the metrics");
     Ok(())
 }
 

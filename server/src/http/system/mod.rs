@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::http::app::App;
 use crate::http::auth::Operator;
 use crate::http::endpoint::HandlerResult;
+use crate::http::metric_names::{BUILD_INFO, HASH_QUEUE};
 use crate::http::openapi::operation::{Operation, ok, text};
 use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
@@ -25,7 +26,7 @@ use crate::http::system::services::{Health, Services};
 const DAY: u64 = 86_400;
 /// How long a health check waits for a service.
 const TIMEOUT: Duration = Duration::from_millis(800);
-/// The one cause that anybody may be told: it names nothing.
+/// The one cause in a public answer: it names no server.
 const DISK_FULL: &str = "the disk is full";
 
 /// Asks every service.
@@ -195,6 +196,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, _: Operator) -> Handler
         for (name, count) in &app.counts {
             ::metrics::counter!(*name).absolute(count.load(Ordering::Relaxed));
         }
+        ::metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION"), "database" => app.about.database)
+            .set(1.0);
         for setting in &app.about.allowed_unsafe {
             ::metrics::gauge!("portcullis_unsafe_setting", "setting" => *setting).set(1.0);
         }
@@ -203,7 +206,7 @@ pub(super) async fn metrics(State(app): State<Arc<App>>, _: Operator) -> Handler
         }
     });
     let waiting = u32::try_from((app.hashes_waiting)()).unwrap_or(u32::MAX);
-    app.measured(|| ::metrics::gauge!("portcullis_hash_queue_length").set(waiting));
+    app.measured(|| ::metrics::gauge!(HASH_QUEUE).set(waiting));
     let (memory, _) = app.process.read();
     app.measured(|| ::metrics::gauge!("process_resident_memory_bytes").set(memory * 1_048_576.0));
     Ok(with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics.render()))
