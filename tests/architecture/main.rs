@@ -10,7 +10,9 @@ use std::process::Command;
 use portcullis_core::model::country::Country;
 use portcullis_server::http::assets::Asset;
 use portcullis_server::http::endpoint::{Access, Endpoint};
-use portcullis_server::http::routes::{development_endpoints, realm_endpoints, system_endpoints, testkit_endpoints};
+use portcullis_server::http::routes::{
+    admin_endpoints, development_endpoints, realm_endpoints, system_endpoints, testkit_endpoints,
+};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -62,7 +64,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 
 /// The endpoints of a build with default features.
 fn default_endpoints() -> Vec<Endpoint> {
-    [realm_endpoints(), system_endpoints(), development_endpoints()].concat()
+    [realm_endpoints(), admin_endpoints(), system_endpoints(), development_endpoints()].concat()
 }
 
 /// A source without the tests at its end.

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use portcullis_core::model::code::Code;
 use portcullis_server::config::DEFAULT_LIMITS;
 use portcullis_server::http::endpoint::Endpoint;
-use portcullis_server::http::routes::{development_endpoints, realm_endpoints, system_endpoints};
+use portcullis_server::http::routes::{
+    ADMIN_PATH, admin_endpoints, development_endpoints, realm_endpoints, system_endpoints,
+};
 use portcullis_tests::TestServer;
 use serde_json::Value;
 
@@ -45,11 +47,12 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 fn documented() -> Rows {
     let mut documented = Rows::new();
     for (heading, cells) in table_rows() {
-        let in_realm = heading.contains("{realm}");
+        let below = quoted(heading).find(|path| path.ends_with("/{realm}"));
+        let in_realm = below.is_some();
         let limit = if in_realm { cells[1].split(',').next().unwrap().replace('`', "") } else { String::new() };
         let codes = in_realm.then(|| quoted(cells.last().unwrap()).map(str::to_owned).collect::<BTreeSet<_>>());
         for (method, path) in quoted(cells[0]).filter_map(|text| text.split_once(" /")) {
-            let path = if in_realm { format!("{{realm}}/{path}") } else { format!("/{path}") };
+            let path = format!("{}/{path}", below.unwrap_or_default());
             let row = Row { limit: limit.clone(), codes: codes.clone() };
             assert!(
                 documented.insert((method.to_owned(), path.clone()), row).is_none(),
@@ -69,11 +72,14 @@ fn limit_of(endpoint: &Endpoint) -> String {
 /// The endpoints of the server's table.
 fn built() -> Rows {
     let of_realm =
-        realm_endpoints().into_iter().map(|endpoint| (format!("{{realm}}{}", endpoint.path), true, endpoint));
+        realm_endpoints().into_iter().map(|endpoint| (format!("/{{realm}}{}", endpoint.path), true, endpoint));
+    let of_admin = admin_endpoints()
+        .into_iter()
+        .map(|endpoint| (format!("{ADMIN_PATH}/{{realm}}{}", endpoint.path), true, endpoint));
     let others = [system_endpoints(), development_endpoints()].concat();
     let others = others.into_iter().map(|endpoint| (endpoint.openapi_path(), false, endpoint));
     let mut built = Rows::new();
-    for (path, in_realm, endpoint) in of_realm.chain(others) {
+    for (path, in_realm, endpoint) in of_realm.chain(of_admin).chain(others) {
         for method in endpoint.methods {
             let codes = endpoint.operation.errors.iter().map(|code| code.as_str().to_owned());
             let row = Row { limit: limit_of(&endpoint), codes: in_realm.then(|| codes.collect()) };
@@ -98,7 +104,6 @@ async fn the_tables_of_the_page_are_those_of_openapi() {
     let document = TestServer::start().await.realm("User1").get("//openapi.json").await.expect(200).json();
     let mut described = BTreeMap::new();
     for (path, item) in document["paths"].as_object().unwrap() {
-        let path = path.strip_prefix("/{realm}").map_or_else(|| path.clone(), |rest| format!("{{realm}}{rest}"));
         for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
             described.insert((method.to_uppercase(), path.clone()), limit_in(operation));
         }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use portcullis_server::http::endpoint::Access;
-use portcullis_server::http::routes::{development_endpoints, realm_endpoints, system_endpoints};
+use portcullis_server::http::routes::{
+    ADMIN_PATH, admin_endpoints, development_endpoints, realm_endpoints, system_endpoints,
+};
 use portcullis_tests::TestServer;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -21,7 +23,8 @@ async fn every_endpoint_is_described_with_its_credentials_and_limits() {
     let rows = realm_endpoints().into_iter().map(|row| (of_realm(row.path), row));
     let is_file = |id: &str| ["problem", "asset"].contains(&id) || id.starts_with("demo");
     let system = [system_endpoints(), development_endpoints()].into_iter().flatten().filter(|row| !is_file(row.id));
-    let rows = rows.chain(system.map(|row| (row.openapi_path(), row)));
+    let admin = admin_endpoints().into_iter().map(|row| (format!("{ADMIN_PATH}/{{realm}}{}", row.path), row));
+    let rows = rows.chain(admin).chain(system.map(|row| (row.openapi_path(), row)));
     for (path, row) in rows {
         for method in row.methods {
             let operation = &document["paths"][&path][method.as_str().to_ascii_lowercase()];

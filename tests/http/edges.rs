@@ -1,7 +1,7 @@
 //! Malformed requests, and the headers of every answer.
 
 use portcullis_server::http::endpoint::Access;
-use portcullis_server::http::routes::{realm_endpoints, system_endpoints};
+use portcullis_server::http::routes::{ADMIN_PATH, admin_endpoints, realm_endpoints, system_endpoints};
 use portcullis_tests::{Person, TestServer};
 use reqwest::Method;
 use serde_json::json;
@@ -131,8 +131,12 @@ async fn protected_endpoints_refuse_requests_without_credentials() {
     let server = TestServer::start().await;
     let api = server.realm("User1");
     let in_realm = realm_endpoints().into_iter().map(|endpoint| (endpoint.path.to_owned(), endpoint));
+    let of_admin = admin_endpoints();
+    let of_admin = of_admin.into_iter().map(|endpoint| (format!("/{ADMIN_PATH}/User1{}", endpoint.path), endpoint));
     let of_system = system_endpoints().into_iter().map(|endpoint| (format!("/{}", endpoint.path), endpoint));
-    for (path, endpoint) in in_realm.chain(of_system).filter(|(_, endpoint)| endpoint.access != Access::Public) {
+    for (path, endpoint) in
+        in_realm.chain(of_admin).chain(of_system).filter(|(_, endpoint)| endpoint.access != Access::Public)
+    {
         for method in endpoint.methods {
             let challenge = api.send(api.request(method.clone(), &path)).await.expect(401).header("www-authenticate");
             let scheme = if endpoint.access == Access::ServiceClient { "Basic realm=" } else { "Bearer realm=" };

@@ -1,5 +1,6 @@
 //! Use cases over HTTP: the real server on a real socket.
 
+mod admin_api;
 mod answers;
 mod api_page;
 mod connections;

@@ -56,7 +56,7 @@ async fn story(paths: Paths, start: Start) {
     let metadata = http.get(&metadata).send().await.unwrap().json::<serde_json::Value>().await.unwrap();
     assert_eq!(metadata["issuer"], format!("{url}/User1"));
     // what only operators ask
-    for path in ["//metrics", "//health/detailed"] {
+    for path in ["//metrics", "//health/detailed", "//admin/v1/User1/audit"] {
         let _ = api.get(path).await.expect(404);
     }
     // another's mailbox is no affair of who comes through a proxy

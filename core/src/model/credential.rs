@@ -60,11 +60,32 @@ pub enum Scope {
     Observe,
     /// Token introspection in the credential's realm.
     Introspect,
+    /// Admin API: to find accounts, and to read their state.
+    UsersRead,
+    /// Admin API: to read the fields of an account's owner.
+    ProfilesRead,
+    /// Admin API: to disable and enable accounts, and to end sessions.
+    UsersWrite,
+    /// Admin API: to set the roles of accounts.
+    RolesWrite,
+    /// Admin API: to read the audit log.
+    AuditRead,
+    /// Admin API: to list dead letters, and to send them again.
+    DeadLetters,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Observe, Self::Introspect];
+    pub const ALL: [Self; 8] = [
+        Self::Observe,
+        Self::Introspect,
+        Self::UsersRead,
+        Self::ProfilesRead,
+        Self::UsersWrite,
+        Self::RolesWrite,
+        Self::AuditRead,
+        Self::DeadLetters,
+    ];
 
     /// Its name.
     #[must_use]
@@ -72,6 +93,12 @@ impl Scope {
         match self {
             Self::Observe => "observe",
             Self::Introspect => "introspect",
+            Self::UsersRead => "users:read",
+            Self::ProfilesRead => "profiles:read",
+            Self::UsersWrite => "users:write",
+            Self::RolesWrite => "roles:write",
+            Self::AuditRead => "audit:read",
+            Self::DeadLetters => "dead-letters",
         }
     }
 
@@ -85,6 +112,12 @@ impl Scope {
         match self {
             Self::Observe => 1,
             Self::Introspect => 2,
+            Self::UsersRead => 4,
+            Self::ProfilesRead => 8,
+            Self::UsersWrite => 16,
+            Self::RolesWrite => 32,
+            Self::AuditRead => 64,
+            Self::DeadLetters => 128,
         }
     }
 }
@@ -235,6 +268,7 @@ mod tests {
             assert_eq!(Scope::ALL.into_iter().filter(|other| one.contains(*other)).collect::<Vec<_>>(), [scope]);
             assert_eq!(Scopes::from_bits(one.bits()), one);
         }
-        assert_eq!(Scopes::of(&Scope::ALL).names(), ["observe", "introspect"]);
+        assert_eq!(Scopes::of(&Scope::ALL).names(), Scope::ALL.map(Scope::as_str));
+        assert_eq!(Scopes::of(&[Scope::AuditRead, Scope::Observe]).names(), ["observe", "audit:read"]);
     }
 }

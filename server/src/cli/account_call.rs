@@ -1,12 +1,10 @@
 //! A command about one account: what it works with, and how accounts and errors are shown.
 
-use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::role::Roles;
 use portcullis_core::service::AuthService;
 use portcullis_core::use_cases::operator::accounts::AccountState;
 use portcullis_core::use_cases::shared::errors::AuthError;
-use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::operator::Command as OperatorCommand;
@@ -37,23 +35,7 @@ impl Call<'_> {
     }
 }
 
-/// An account in JSON, without a field of its owner.
-pub fn account_json(realm: &Realm, state: &AccountState) -> Value {
-    let has = |method| state.factors.contains(&method);
-    json!({
-        "id": state.id.to_string(),
-        "realm": realm.as_str(),
-        "disabled": state.disabled,
-        "is_phone_verified": state.phone_verified,
-        "mfa": {"sms": has(FactorMethod::Sms), "totp": has(FactorMethod::Totp)},
-        "roles": state.roles.names(),
-        "sessions": state.sessions,
-        "created_at": rfc3339(state.created_at),
-        "updated_at": rfc3339(state.updated_at),
-    })
-}
-
-/// The same as a line of text.
+/// An account as a line of text, without a field of its owner.
 pub fn line(realm: &Realm, state: &AccountState) -> String {
     let status = if state.disabled { "disabled" } else { "enabled" };
     let phone = if state.phone_verified { "phone verified" } else { "phone not verified" };

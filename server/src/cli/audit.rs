@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
 use portcullis_core::model::event::EventKind;
-use portcullis_core::model::operator_note::OperatorNote;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::audit_log::AuditLog;
 use serde_json::{Value, json};
@@ -14,7 +13,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::operator::{Command as OperatorCommand, json as json_flag, realm_argument};
 use super::{print, runtime};
-use crate::http::rfc3339;
+use crate::http::{event_json, rfc3339};
 use crate::serve;
 
 /// How often `tail` reads the log.
@@ -159,22 +158,6 @@ impl Recent {
             }
         }
     }
-}
-
-/// An event in JSON.
-pub fn event_json(logged: &LoggedEvent) -> Value {
-    let LoggedEvent { position, event } = logged;
-    let note = event.operator.as_ref();
-    json!({
-        "position": position.to_string(),
-        "at": rfc3339(event.at),
-        "realm": event.realm.as_str(),
-        "event": event.kind.as_str(),
-        "user": event.user.map(|user| user.to_string()),
-        "session": event.session.map(|session| session.to_string()),
-        "operator": note.map(|note| &note.operator),
-        "reason": note.and_then(OperatorNote::reason),
-    })
 }
 
 fn line(logged: &LoggedEvent) -> String {

@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use portcullis_adapters::messaging::email::rfc3339;
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::ids::JobId;
-use portcullis_core::model::job::{DeadLetter, JobSubject};
+use portcullis_core::model::job::DeadLetter;
 use portcullis_core::use_cases::operator::dead_letters::requeue;
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::operator::{Command as OperatorCommand, dry_run, json as json_flag, reason};
 use super::{print, runtime};
 use crate::bootstrap::{self, Queue};
+use crate::http::dead_letter_json;
 
 /// Dead letters that are read at once.
 const MAX_READ: u32 = 10_000;
@@ -65,12 +66,12 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
             "show" => {
                 let id = matches.get_one::<JobId>("id");
                 let letter = dead.iter().find(|letter| Some(&letter.job.id) == id).ok_or_else(none)?;
-                print(&serde_json::to_string_pretty(&shown(letter)).map_err(|error| error.to_string())?);
+                print(&serde_json::to_string_pretty(&dead_letter_json(letter)).map_err(|error| error.to_string())?);
                 Ok(())
             }
             "retry" => retry(&command, &queue, matches.get_one::<JobId>("id"), &dead).await,
             _ => {
-                let all: Vec<Value> = dead.iter().map(shown).collect();
+                let all: Vec<Value> = dead.iter().map(dead_letter_json).collect();
                 let text = || if dead.is_empty() { "no dead letters".to_owned() } else { table(&dead) };
                 command.show(&json!(all), text)
             }
@@ -111,23 +112,4 @@ fn table(dead: &[DeadLetter]) -> String {
         format!("{}  {since}  {}  {kind}  {} attempts  {}", job.id, job.realm, job.attempts, letter.reason)
     };
     dead.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn shown(letter: &DeadLetter) -> Value {
-    let job = &letter.job;
-    let user = match job.task.about() {
-        JobSubject::Subject(user) => Some(user.to_string()),
-        // the index of an address is not shown
-        JobSubject::Address(_) => None,
-    };
-    json!({
-        "id": job.id.to_string(),
-        "realm": job.realm.as_str(),
-        "kind": job.task.kind(),
-        "user": user,
-        "attempts": job.attempts,
-        "created_at": rfc3339(job.created_at),
-        "dead_since": rfc3339(letter.at),
-        "reason": letter.reason,
-    })
 }

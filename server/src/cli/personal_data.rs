@@ -3,10 +3,10 @@
 use portcullis_core::use_cases::operator::personal_data::AccountDetails;
 use serde_json::json;
 
-use super::account_call::{Call, account_json, factors_text, roles_text, sessions_text};
+use super::account_call::{Call, factors_text, roles_text, sessions_text};
 use super::failure::Failure;
 use super::print;
-use crate::http::{ProfileResponse, export_json, rfc3339, session_json};
+use crate::http::{ProfileResponse, account_json, export_json, rfc3339, session_json};
 
 /// Shows an account with the fields of its owner.
 pub async fn show(call: &Call<'_>) -> Result<(), Failure> {

@@ -6,13 +6,14 @@ use portcullis_core::use_cases::operator::disable::StatusChange;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::{Value, json};
 
-use super::account_call::{Call, account_json, line, sessions_text};
+use super::account_call::{Call, line, sessions_text};
 use super::failure::Failure;
 use super::operator::{
     Command as OperatorCommand, account, dry_run, json as json_flag, realm_argument, reason, text_or_stdin,
 };
 use super::progress::Progress;
 use super::{fake_users, new_account, personal_data, roles, runtime};
+use crate::http::account_json;
 
 /// Its arguments.
 pub fn command() -> Command {

@@ -188,6 +188,7 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
     ("delete", 1, "day"),
     ("introspect", 6000, "min"),
     ("revoke", 100, "h"),
+    ("admin", 600, "min"),
     ("default", 100, "h"),
 ];
 

@@ -495,6 +495,7 @@ fn other_services_are_read_or_refused() {
 
 #[test]
 fn no_realm_takes_the_place_of_a_path_of_the_system() {
+    assert!(problems(&[("REALMS", "User1,Admin")], None).contains("REALMS"));
     let endpoints = [routes::system_endpoints(), routes::development_endpoints()].concat();
     for endpoint in endpoints.iter().filter(|endpoint| endpoint.path != "/") {
         let first = endpoint.path.trim_start_matches('/').split('/').next().unwrap();

@@ -114,6 +114,38 @@ async fn introspecting_token(app: &App, realm: &Realm, headers: &HeaderMap) -> R
 #[derive(Clone)]
 pub struct ClientId(pub String);
 
+/// The id of the operator token of a request to the admin API. It is in the request's extensions.
+#[derive(Clone)]
+pub struct OperatorName(pub String);
+
+/// Finds the operator token of a request to the admin API of a realm.
+///
+/// # Errors
+/// `not_authenticated` for anything but a valid operator token of that realm, `forbidden` for one without the scope
+/// (RFC 6750, section 3.1), `unavailable`.
+pub async fn identify_operator(
+    app: &App,
+    realm: &Realm,
+    headers: &HeaderMap,
+    scope: Scope,
+) -> Result<OperatorName, Problem> {
+    let refuse = |error: &str| {
+        Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated)
+            .detail("a valid operator token of the realm is needed")
+            .challenge(&format!("Bearer realm=\"{realm}\"{error}"))
+    };
+    let token = credentials(headers, "bearer").ok_or_else(|| refuse(""))?;
+    let found = app.service.find_operator_token(token).await?.filter(|found| found.realm == *realm);
+    let found = found.ok_or_else(|| refuse(", error=\"invalid_token\""))?;
+    if found.scopes.contains(scope) {
+        return Ok(OperatorName(found.name.to_string()));
+    }
+    let scope = scope.as_str();
+    Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
+        .detail(format!("the operator token lacks the scope {scope}"))
+        .challenge(&format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\"")))
+}
+
 fn invalid_client(realm: &Realm) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)
         .oauth("invalid_client")

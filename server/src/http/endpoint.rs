@@ -6,6 +6,7 @@ use axum::handler::Handler;
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use http::Method;
+use portcullis_core::model::credential::Scope;
 
 use crate::http::app::App;
 use crate::http::openapi::operation::Operation;
@@ -25,6 +26,8 @@ pub enum Access {
     Operator,
     /// A service client (HTTP Basic) or an operator.
     ServiceClient,
+    /// An operator, with an operator token of the realm that has this scope.
+    Admin(Scope),
 }
 
 /// Whether a GET changes something. Such a GET is refused when a page of another site caused it.
@@ -45,7 +48,7 @@ pub struct Endpoint {
     pub id: &'static str,
     /// The methods that the handler answers.
     pub methods: &'static [Method],
-    /// The path; that of a realm's endpoint is below `/{realm}`.
+    /// The path; that of a realm's endpoint is below `/{realm}`, that of the admin API below `/admin/v1/{realm}`.
     pub path: &'static str,
     /// The handler, for each of the methods.
     pub handler: MethodRouter<Arc<App>>,

@@ -150,6 +150,18 @@ impl FormFields {
         self.secret(name).unwrap_or_else(|| SecretString::new(""))
     }
 
+    /// A required list of strings; empty if it is missing, which `finish` reports.
+    pub fn required_texts(&mut self, name: &'static str) -> Vec<String> {
+        let Some(value) = self.take(name) else {
+            self.violations.push(Violation::new(name, Code::Required));
+            return Vec::new();
+        };
+        serde_json::from_value(value).unwrap_or_else(|_| {
+            self.violations.push(Violation::with_message(name, Code::WrongType, "must be a list of strings"));
+            Vec::new()
+        })
+    }
+
     /// A required boolean; in a form the string `true` or `false`.
     pub fn required_flag(&mut self, name: &'static str) -> bool {
         match self.take(name) {

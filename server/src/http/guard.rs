@@ -19,7 +19,7 @@ use portcullis_core::model::realm::Realm;
 
 use crate::http::address::client_address;
 use crate::http::app::App;
-use crate::http::auth::{ClientId, authenticate, credentials, identify_client};
+use crate::http::auth::{ClientId, authenticate, credentials, identify_client, identify_operator};
 use crate::http::client_disconnect::run_to_completion;
 use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::error::too_many;
@@ -39,6 +39,14 @@ pub struct Guard {
     metrics: RwLock<HashMap<StatusCode, (Counter, Histogram)>>,
 }
 
+/// A request, and the service client or operator token that it authenticates.
+struct Identified {
+    request: Request,
+    client: Option<ClientId>,
+    /// Why the admin API refuses it, once it has taken one from the limit of guesses.
+    refused: Option<Problem>,
+}
+
 /// Passes a request to the handler if the rate limit allows it.
 pub async fn guard(
     State(guard): State<Arc<Guard>>,
@@ -55,7 +63,7 @@ pub async fn guard(
 }
 
 impl Guard {
-    async fn respond(&self, peer: SocketAddr, mut request: Request, next: Next) -> Response {
+    async fn respond(&self, peer: SocketAddr, request: Request, next: Next) -> Response {
         let clock = &self.app.service.ports.clock;
         self.app.unlisted_proxies.observe(peer.ip(), request.headers(), &self.app.trusted_proxies, || clock.now());
         let ip = client_address(peer.ip(), request.headers(), &self.app.trusted_proxies);
@@ -68,15 +76,10 @@ impl Guard {
                 .format(self.endpoint.error_format)
                 .into_response();
         }
-        let mut client = None;
-        if let (Access::ServiceClient, Some(realm)) = (self.endpoint.access, &self.realm) {
-            match identify_client(&self.app, realm, request).await {
-                Ok(identified) => (request, client) = identified,
-                Err(problem) => {
-                    return problem.format(self.endpoint.error_format).into_response();
-                }
-            }
-        }
+        let Identified { mut request, client, refused } = match self.identify(request).await {
+            Ok(identified) => identified,
+            Err(problem) => return problem.format(self.endpoint.error_format).into_response(),
+        };
         let (mut response, limit) = match self.take_limit(&address, request.headers(), client.as_ref()).await {
             Err(problem) => (problem.into_response(), None),
             Ok(Some(limit)) if !limit.decision.allowed => {
@@ -86,7 +89,8 @@ impl Guard {
                 let reads_query = self.endpoint.reads_query;
                 request.extensions_mut().insert(RequestScope { realm: self.realm.clone(), address: ip, reads_query });
                 let is_public = self.endpoint.access == Access::Public;
-                match refuse_unread_query(request.uri(), reads_query || !is_public) {
+                let check = || refuse_unread_query(request.uri(), reads_query || !is_public);
+                match refused.map_or_else(check, Err) {
                     Ok(()) => (self.run(&address, request, next).await, limit),
                     Err(problem) => (problem.into_response(), limit),
                 }
@@ -111,6 +115,27 @@ impl Guard {
     #[must_use]
     pub fn new(app: Arc<App>, realm: Option<Realm>, endpoint: Endpoint) -> Self {
         Self { app, realm, endpoint, metrics: RwLock::default() }
+    }
+
+    /// Finds the service client or the operator token of the request, where the endpoint is for one of them.
+    async fn identify(&self, mut request: Request) -> Result<Identified, Problem> {
+        let (mut client, mut refused) = (None, None);
+        match (self.endpoint.access, &self.realm) {
+            (Access::ServiceClient, Some(realm)) => {
+                (request, client) = identify_client(&self.app, realm, request).await?;
+            }
+            (Access::Admin(scope), Some(realm)) => {
+                match identify_operator(&self.app, realm, request.headers(), scope).await {
+                    Ok(operator) => {
+                        client = Some(ClientId(operator.0.clone()));
+                        request.extensions_mut().insert(operator);
+                    }
+                    Err(problem) => refused = Some(problem),
+                }
+            }
+            _ => {}
+        }
+        Ok(Identified { request, client, refused })
     }
 
     /// Whether a page of another site caused a GET that changes something: a link or an image must not log anybody out.
@@ -141,7 +166,7 @@ impl Guard {
             Access::User if is_daily_quota(name) => {
                 (name, service.account_digest(&authenticate(&self.app, realm, headers).await?.user))
             }
-            Access::ServiceClient => match client {
+            Access::ServiceClient | Access::Admin(_) => match client {
                 Some(ClientId(id)) => (name, service.service_client_digest(realm, id)),
                 // a guess at credentials: slow, and by address
                 None => ("default", service.address_digest(realm, address)),
@@ -170,9 +195,10 @@ impl Guard {
     /// Records refusals that an operator wants to see: too many requests, and access tokens that are not valid.
     async fn audit_refusal(&self, address: &ClientAddress, sent_token: bool, status: StatusCode) {
         let Some(realm) = &self.realm else { return };
+        let takes_tokens = matches!(self.endpoint.access, Access::User | Access::Admin(_));
         let kind = match status {
             StatusCode::TOO_MANY_REQUESTS => EventKind::RateLimitExceeded,
-            StatusCode::UNAUTHORIZED if self.endpoint.access == Access::User && sent_token => EventKind::TokenRefused,
+            StatusCode::UNAUTHORIZED if takes_tokens && sent_token => EventKind::TokenRefused,
             _ => return,
         };
         let who = self.app.service.address_digest(realm, address);

@@ -31,6 +31,7 @@ pub mod routes;
 pub mod unlisted_proxies;
 
 pub use account::export_json;
+pub use admin::{account_json, dead_letter_json, event_json};
 pub use error::no_place;
 pub use pages::rfc3339;
 pub use profile::ProfileResponse;
@@ -38,6 +39,7 @@ pub use sessions::session_json;
 
 // endpoint groups
 mod account;
+mod admin;
 mod clients;
 pub mod demo;
 mod docs;

@@ -17,11 +17,11 @@ use crate::http::openapi::operation::{Body, JSON, Operation, QueryParameter};
 use crate::http::openapi::schemas::{form, object, parameter_example, text};
 use crate::http::openapi::tags::{TAGS, tag_of};
 use crate::http::openapi_responses::responses;
-use crate::http::routes::{realm_endpoints, served_endpoints};
+use crate::http::routes::{ADMIN_PATH, admin_endpoints, realm_endpoints, served_endpoints};
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, clients, factors, logins, mailbox, passwords, phones, profile, recovery, registration, sessions,
+    account, admin, clients, factors, logins, mailbox, passwords, phones, profile, recovery, registration, sessions,
     start_page, system, well_known,
 };
 
@@ -72,6 +72,9 @@ pub fn document(app: &App) -> String {
     for endpoint in &realm_endpoints() {
         // `/{realm}` and `/{realm}/` are one endpoint
         paths.add(format!("/{{realm}}{}", endpoint.path).trim_end_matches('/'), endpoint, &app.realms, true);
+    }
+    for endpoint in &admin_endpoints() {
+        paths.add(&format!("{ADMIN_PATH}/{{realm}}{}", endpoint.path), endpoint, &app.realms, true);
     }
     for endpoint in served_endpoints(app).iter().filter(|endpoint| !FILES.contains(&endpoint.id)) {
         paths.add(&endpoint.openapi_path(), endpoint, &app.realms, false);
@@ -175,14 +178,20 @@ fn description(endpoint: &Endpoint, described: &Operation) -> String {
     let limit = endpoint.limit.map_or_else(String::new, |row| format!("\n\nCounts in the limit `{row}`."));
     let is_choice = described.body.is_some_and(|body| body.media.len() > 1);
     let form = if is_choice { "\n\nA form with the same fields is accepted too." } else { "" };
-    format!("{}{form}{limit}", described.description)
+    let scope = match endpoint.access {
+        Access::Admin(scope) => {
+            format!("\n\nNeeds an operator token of the realm with the scope `{}`.", scope.as_str())
+        }
+        _ => String::new(),
+    };
+    format!("{}{form}{scope}{limit}", described.description)
 }
 
 fn security(access: Access, realms: &[Realm]) -> Value {
     match access {
         Access::Public => json!([]),
         Access::User => user_security(realms),
-        Access::Operator => json!([{"operatorToken": []}]),
+        Access::Operator | Access::Admin(_) => json!([{"operatorToken": []}]),
         Access::ServiceClient => json!([{"serviceClient": []}, {"operatorToken": []}]),
     }
 }
@@ -201,6 +210,7 @@ fn all_schemas(realms: &[Realm]) -> Value {
         factors::schemas(),
         account::schemas(),
         clients::schemas(),
+        admin::schemas(),
         system::schemas(),
         start_page::schemas(),
         well_known::schemas(),

@@ -115,7 +115,10 @@ pub async fn update(context: RealmContext, Authenticated(caller): Authenticated,
 }
 
 /// The version that `If-Match` demands: one of its list must be the current one; `*` matches every version.
-fn expected_version(headers: &HeaderMap, tag: &str, current: u64) -> Result<Option<u64>, Problem> {
+///
+/// # Errors
+/// `precondition_failed`.
+pub fn expected_version(headers: &HeaderMap, tag: &str, current: u64) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let listed: Vec<&str> = value.to_str().unwrap_or_default().split(',').map(str::trim).collect();
     if listed == ["*"] {
@@ -127,7 +130,8 @@ fn expected_version(headers: &HeaderMap, tag: &str, current: u64) -> Result<Opti
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed))
 }
 
-fn with_etag(mut response: Response, etag: &str) -> Response {
+/// A response with the version of its account.
+pub fn with_etag(mut response: Response, etag: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(etag) {
         response.headers_mut().insert(ETAG, value);
     }

@@ -9,6 +9,7 @@ use axum::response::IntoResponse as _;
 use axum::routing::{MethodFilter, MethodRouter};
 use http::header::ALLOW;
 use http::{Method, StatusCode};
+use portcullis_core::model::credential::Scope;
 use portcullis_core::model::realm::Realm;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -23,7 +24,7 @@ use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, clients, demo, docs, factors, logins, mailbox, passwords, phones, profile, recovery, registration,
+    account, admin, clients, demo, docs, factors, logins, mailbox, passwords, phones, profile, recovery, registration,
     sessions, start_page, system, well_known,
 };
 
@@ -32,7 +33,11 @@ const POST: &[Method] = &[Method::POST];
 const PUT: &[Method] = &[Method::PUT];
 const DELETE: &[Method] = &[Method::DELETE];
 const GET_POST: &[Method] = &[Method::GET, Method::POST];
+const PATCH: &[Method] = &[Method::PATCH];
 const PUT_PATCH: &[Method] = &[Method::PUT, Method::PATCH];
+
+/// The path of the admin API; its realms are below it.
+pub const ADMIN_PATH: &str = "/admin/v1";
 
 /// The endpoints that `API_DOCS=off` removes.
 const DOCUMENTATION: [&str; 4] = ["openapi", "docs", "redoc", "scalar"];
@@ -80,6 +85,23 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
 
         Endpoint::new("introspect", POST, "/introspect", clients::introspect, &clients::INTROSPECT).limit("introspect").access(Access::ServiceClient).oauth(),
         Endpoint::new("revoke", POST, "/revoke", clients::revoke, &clients::REVOKE).limit("revoke").oauth(),
+    ]
+}
+
+/// The endpoints of the admin API of a realm, below `/admin/v1/{realm}`.
+#[rustfmt::skip]
+#[must_use]
+pub fn admin_endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("admin_search", POST, "/users/search", admin::search, &admin::SEARCH).limit("admin").access(Access::Admin(Scope::UsersRead)),
+        Endpoint::new("admin_user", GET, "/users/{id}", admin::show, &admin::SHOW).limit("admin").access(Access::Admin(Scope::UsersRead)).cancel_on_disconnect(),
+        Endpoint::new("admin_change", PATCH, "/users/{id}", admin::change, &admin::CHANGE).limit("admin").access(Access::Admin(Scope::UsersWrite)),
+        Endpoint::new("admin_profile", POST, "/users/{id}/profile", admin::profile, &admin::PROFILE).limit("admin").access(Access::Admin(Scope::ProfilesRead)),
+        Endpoint::new("admin_roles", PUT, "/users/{id}/roles", admin::set_roles, &admin::SET_ROLES).limit("admin").access(Access::Admin(Scope::RolesWrite)),
+        Endpoint::new("admin_end_sessions", DELETE, "/users/{id}/sessions", admin::end_sessions, &admin::END_SESSIONS).limit("admin").access(Access::Admin(Scope::UsersWrite)),
+        Endpoint::new("admin_audit", GET, "/audit", admin::audit, &admin::AUDIT).limit("admin").access(Access::Admin(Scope::AuditRead)).cancel_on_disconnect().reads_query(),
+        Endpoint::new("admin_dead_letters", GET, "/dead-letters", admin::dead_letters, &admin::DEAD_LETTERS).limit("admin").access(Access::Admin(Scope::DeadLetters)).cancel_on_disconnect().reads_query(),
+        Endpoint::new("admin_retry", POST, "/dead-letters/{id}/retry", admin::retry_dead_letter, &admin::RETRY_DEAD_LETTER).limit("admin").access(Access::Admin(Scope::DeadLetters)),
     ]
 }
 
@@ -167,6 +189,9 @@ pub fn router(app: Arc<App>) -> Router {
                 router = router.route(&format!("/{realm}"), methods.clone());
             }
             router = router.route(&format!("/{realm}{path}"), methods);
+        }
+        for (path, endpoints) in by_path(admin_endpoints()) {
+            router = router.route(&format!("{ADMIN_PATH}/{realm}{path}"), method_router(&app, Some(realm), endpoints));
         }
     }
     for (path, endpoints) in by_path(served_endpoints(&app)) {

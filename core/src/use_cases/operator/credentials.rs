@@ -138,7 +138,7 @@ impl AuthService {
     pub async fn verify_client(&self, realm: &Realm, name: &str, secret: &str) -> Result<bool, AuthError> {
         let (Ok(name), Some(secret)) = (client_name(name), OpaqueToken::parse(secret)) else { return Ok(false) };
         let found = self.ports.credentials.find(realm, &name).await?;
-        Ok(found.is_some_and(|found| self.is_good(&found, &secret, Scope::Introspect)))
+        Ok(found.is_some_and(|found| found.scopes.contains(Scope::Introspect) && self.is_good(&found, &secret)))
     }
 
     /// The operator token of this text, if it has the scope.
@@ -146,14 +146,20 @@ impl AuthService {
     /// # Errors
     /// When a port fails.
     pub async fn verify_operator_token(&self, text: &str, scope: Scope) -> Result<Option<Credential>, AuthError> {
-        let Some((realm, name, secret)) = parse_token(text) else { return Ok(None) };
-        let found = self.ports.credentials.find(&realm, &name).await?;
-        Ok(found.filter(|found| self.is_good(found, &secret, scope)))
+        Ok(self.find_operator_token(text).await?.filter(|found| found.scopes.contains(scope)))
     }
 
-    fn is_good(&self, credential: &Credential, secret: &OpaqueToken, scope: Scope) -> bool {
-        credential.has_secret(secret)
-            && credential.scopes.contains(scope)
-            && !credential.expired(self.ports.clock.now())
+    /// The operator token of this text, whatever its scopes; `None` for an expired one.
+    ///
+    /// # Errors
+    /// When a port fails.
+    pub async fn find_operator_token(&self, text: &str) -> Result<Option<Credential>, AuthError> {
+        let Some((realm, name, secret)) = parse_token(text) else { return Ok(None) };
+        let found = self.ports.credentials.find(&realm, &name).await?;
+        Ok(found.filter(|found| self.is_good(found, &secret)))
+    }
+
+    fn is_good(&self, credential: &Credential, secret: &OpaqueToken) -> bool {
+        credential.has_secret(secret) && !credential.expired(self.ports.clock.now())
     }
 }

@@ -29,7 +29,7 @@ pub use web::{Browsers, MailboxAccess};
 /// Paths of the system, which no realm may have.
 const SYSTEM_PATHS: &[&str] = &[
     "health", "livez", "readyz", "metrics", "docs", "redoc", "scalar", "openapi", "problems", "assets", "dev", "demo",
-    "static", "__test__",
+    "admin", "static", "__test__",
 ];
 
 /// Parses every section. A problem of one section never hides a problem of another.

@@ -1,0 +1,83 @@
+//! The admin API, below `/admin/v1/{realm}`: the use cases of the operators' commands, by operator token.
+
+mod audit;
+mod dead_letters;
+mod users;
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::operator_note::{OperatorNote, Reason};
+use portcullis_core::model::realm::Realm;
+use serde_json::{Map, Value};
+
+pub use self::audit::{LIST as AUDIT, event_json, list as audit};
+pub use self::dead_letters::{
+    LIST as DEAD_LETTERS, RETRY as RETRY_DEAD_LETTER, dead_letter_json, list as dead_letters,
+    retry as retry_dead_letter,
+};
+pub use self::users::{
+    CHANGE, END_SESSIONS, PROFILE, SEARCH, SET_ROLES, SHOW, account_json, change, end_sessions, profile, search,
+    set_roles, show,
+};
+use crate::http::app::App;
+use crate::http::auth::OperatorName;
+use crate::http::extract::{check_query, realm_of};
+use crate::http::form_fields::FormFields;
+use crate::http::problem::Problem;
+
+/// The schemas of the group.
+pub fn schemas() -> Value {
+    let groups = [users::schemas(), audit::schemas(), dead_letters::schemas()];
+    let members = groups.iter().filter_map(Value::as_object).flatten();
+    Value::Object(members.map(|(name, schema)| (name.clone(), schema.clone())).collect::<Map<_, _>>())
+}
+
+/// A request of an operator to a realm. The guard has checked the operator token and its scope.
+pub struct AdminContext {
+    app: Arc<App>,
+    realm: Realm,
+    operator: String,
+}
+
+impl FromRequestParts<Arc<App>> for AdminContext {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
+        let realm = realm_of(parts)?.clone();
+        let OperatorName(operator) = parts.extensions.get().cloned().ok_or_else(Problem::not_found)?;
+        check_query(parts)?;
+        Ok(Self { app: app.clone(), realm, operator })
+    }
+}
+
+impl AdminContext {
+    /// The operator in the audit log.
+    fn note(&self, reason: Option<Reason>) -> OperatorNote {
+        OperatorNote { operator: format!("operator token {}", self.operator), reason }
+    }
+}
+
+/// The member `reason` of a body. A text that is no reason is reported by `finish`.
+fn reason_of(fields: &mut FormFields) -> Option<Reason> {
+    let text = fields.text("reason")?;
+    let reason = Reason::parse(&text);
+    if reason.is_none() {
+        let message = "must be one line of 1 to 200 characters";
+        fields.refuse(Violation::with_message("reason", Code::ValueInvalid, message));
+    }
+    reason
+}
+
+/// A number of the query between 1 and `most`.
+fn limit_of(fields: &mut FormFields, default: u32, most: u32) -> u32 {
+    let Some(text) = fields.text("limit") else { return default };
+    let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
+    limit.unwrap_or_else(|| {
+        let message = format!("must be a number between 1 and {most}");
+        fields.refuse(Violation::with_message("limit", Code::ValueInvalid, message));
+        default
+    })
+}
