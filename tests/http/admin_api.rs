@@ -11,6 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::step_up::claims;
+use crate::totp::{answer, challenge, enrol, next_code};
 
 const NOBODY: &str = "usr_00112233445566778899aabbccddeeff";
 
@@ -55,10 +56,9 @@ async fn every_row_refuses_all_but_an_operator_token_of_the_realm_with_its_scope
     let server = TestServer::start_with(&[("OPERATOR_TOKEN", FIXED), ("SERVICE_CLIENTS", &clients)]).await;
     let (api, person) = (server.realm("User1"), Person::john());
     let id = api.verified(&person).await;
-    let (john, refresh) = api.session(&person).await;
+    let (john, _) = api.session(&person).await;
     let user = john.token.clone().unwrap();
-    let _ = json_of(&server, &["users", "roles", &id, "--realm", "User1", "--add", "admin"]);
-    let admin_by_role = api.refresh(&refresh).await.expect(200).member("access_token");
+    let users_elsewhere = server.realm("User2").logged_in(&person).await.0.token.unwrap();
     let (elsewhere, revoked) = (issue(&server, "User2", &Scope::ALL).1, issue(&server, "User1", &Scope::ALL));
     let _ = json_of(&server, &["operator-tokens", "revoke", &revoked.0, "--realm", "User1"]);
     let unknown = format!("User1.opt_{:032x}.{}", 7, "A".repeat(43));
@@ -71,13 +71,14 @@ async fn every_row_refuses_all_but_an_operator_token_of_the_realm_with_its_scope
         assert_eq!(nobody.header("www-authenticate"), "Bearer realm=\"User1\"", "{method} {path}");
         let basic = api.request(method.clone(), &path).basic_auth("reports", Some(CLIENT));
         let _ = api.send(basic).await.expect(401);
-        let wrong =
-            [&user, &admin_by_role, &elsewhere, &another_realms_name, &revoked.1, &unknown, FIXED, CLIENT, "x", &id];
+        let wrong = [&users_elsewhere, &elsewhere, &another_realms_name, &revoked.1, &unknown, FIXED, CLIENT, "x", &id];
         for token in wrong {
             let refused = api.with_token(token).json(method.clone(), &path, &json!({})).await.expect(401);
             assert_eq!(refused.code(), "not_authenticated", "{method} {path}");
             assert!(refused.header("www-authenticate").ends_with("error=\"invalid_token\""), "{method} {path}");
         }
+        let refused = api.with_token(&user).json(method.clone(), &path, &json!({})).await.expect(403);
+        assert_eq!(refused.code(), "forbidden", "{method} {path}");
         let others: Vec<Scope> = Scope::ALL.into_iter().filter(|other| *other != scope).collect();
         let too_small = issue(&server, "User1", &others).1;
         let refused = api.with_token(&too_small).json(method.clone(), &path, &json!({})).await.expect(403);
@@ -101,6 +102,60 @@ async fn every_row_refuses_all_but_an_operator_token_of_the_realm_with_its_scope
         let expired = api.with_token(&good).json(endpoint.methods[0].clone(), &path, &json!({})).await.expect(401);
         assert!(expired.header("www-authenticate").ends_with("error=\"invalid_token\""), "{path}");
     }
+}
+
+#[tokio::test]
+async fn an_account_with_the_role_admin_and_a_recent_second_factor_has_every_scope() {
+    let server = TestServer::start().await;
+    let (api, person) = (server.realm("User1"), Person::john());
+    let id = api.verified(&person).await;
+    let jane = api.verified(&Person::named("jane@example.com")).await;
+    let (john, _) = api.session(&person).await;
+    let (secret, _) = enrol(&server, &john).await;
+    let role = |change: &str, name: &str| json_of(&server, &["users", "roles", &id, "--realm", "User1", change, name]);
+    let log_in = async || {
+        let token = challenge(&api, &person, json!(["totp", "backup_code"])).await;
+        let pair = answer(&api, &token, &next_code(&server, &secret)).await.expect(200);
+        api.with_token(&pair.member("access_token"))
+    };
+    let rows = admin_endpoints().into_iter().map(|endpoint| (endpoint.methods[0].clone(), row(&endpoint, NOBODY).1));
+    let rows: Vec<(Method, String)> = rows.collect();
+    let refused_everywhere = async |client: &Api, code: &str| {
+        for (method, path) in &rows {
+            let refused = client.json(method.clone(), path, &json!({})).await.expect(403);
+            assert_eq!(refused.code(), code, "{method} {path}");
+            if code == "reauthentication_required" {
+                let challenge = refused.header("www-authenticate");
+                assert!(challenge.contains("insufficient_user_authentication\", acr_values=\"aal2\""), "{challenge}");
+            }
+        }
+    };
+    let admin = log_in().await;
+    refused_everywhere(&admin, "forbidden").await;
+    let _ = role("--add", "administrator");
+    refused_everywhere(&admin, "forbidden").await;
+    let _ = role("--add", "admin");
+    refused_everywhere(&john, "reauthentication_required").await;
+    for (method, path) in &rows {
+        let answer = admin.send(admin.request(method.clone(), path)).await;
+        assert!(
+            [200, 400, 404].contains(&answer.status.as_u16()),
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.text
+        );
+        let _ = admin.json(method.clone(), &path.replace("User1", "User2"), &json!({})).await.expect(401);
+    }
+    let changed = admin.json(Method::PATCH, &at(&format!("/users/{jane}")), &json!({"disabled": true})).await;
+    assert_eq!(changed.expect(200).json()["disabled"], true);
+    let events = admin.get(&at("/audit?kind=account_disabled")).await.expect(200).json();
+    assert_eq!(events["events"][0]["operator"], json!(format!("account {id}")));
+    server.advance(Duration::from_secs(15 * 60 + 1));
+    refused_everywhere(&admin, "reauthentication_required").await;
+    let admin = log_in().await;
+    let _ = admin.get(&at("/audit")).await.expect(200);
+    let _ = role("--remove", "admin");
+    refused_everywhere(&admin, "forbidden").await;
 }
 
 #[tokio::test]

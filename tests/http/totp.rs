@@ -11,19 +11,19 @@ use crate::phones::{code, prove_phone, text};
 use crate::step_up::claims;
 
 /// The code of an app at the server's time.
-fn app_code(server: &TestServer, secret: &str) -> String {
+pub fn app_code(server: &TestServer, secret: &str) -> String {
     let step = step_at(server.service().ports.clock.now());
     TotpSecret::parse(secret).unwrap().code_of(step).unwrap().expose().to_owned()
 }
 
 /// The code of the next step: one that was not used.
-fn next_code(server: &TestServer, secret: &str) -> String {
+pub fn next_code(server: &TestServer, secret: &str) -> String {
     server.advance(Duration::from_secs(60));
     app_code(server, secret)
 }
 
 /// Adds an app; its key and the backup codes.
-async fn enrol(server: &TestServer, session: &Api) -> (String, Vec<String>) {
+pub async fn enrol(server: &TestServer, session: &Api) -> (String, Vec<String>) {
     let begun = session.send(session.request(Method::POST, "/mfa/totp")).await.expect(201);
     let secret = begun.member("secret");
     let confirmed =
@@ -32,13 +32,13 @@ async fn enrol(server: &TestServer, session: &Api) -> (String, Vec<String>) {
     (secret, codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect())
 }
 
-async fn challenge(api: &Api, person: &Person, methods: Value) -> String {
+pub async fn challenge(api: &Api, person: &Person, methods: Value) -> String {
     let asked = api.login(&person.email, &person.password).await.expect(403);
     assert_eq!((asked.code().as_str(), &asked.json()["methods"]), ("mfa_required", &methods));
     asked.member("mfa_token")
 }
 
-async fn answer(api: &Api, token: &str, otp: &str) -> Answer {
+pub async fn answer(api: &Api, token: &str, otp: &str) -> Answer {
     api.post("/login/mfa", &json!({"mfa_token": token, "otp": otp})).await
 }
 

@@ -15,6 +15,7 @@ use portcullis_core::model::credential::Scope;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::shared::caller::Caller;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
@@ -114,15 +115,16 @@ async fn introspecting_token(app: &App, realm: &Realm, headers: &HeaderMap) -> R
 #[derive(Clone)]
 pub struct ClientId(pub String);
 
-/// The id of the operator token of a request to the admin API. It is in the request's extensions.
+/// The operator token or the account behind a request to the admin API. It is in the request's extensions.
 #[derive(Clone)]
 pub struct OperatorName(pub String);
 
-/// Finds the operator token of a request to the admin API of a realm.
+/// Finds the operator of a request to the admin API of a realm: an operator token with the scope, or an account with the
+/// role `admin` that has shown a second factor recently.
 ///
 /// # Errors
-/// `not_authenticated` for anything but a valid operator token of that realm, `forbidden` for one without the scope
-/// (RFC 6750, section 3.1), `unavailable`.
+/// `not_authenticated` for another token, `forbidden` without the scope (RFC 6750, section 3.1) or the role,
+/// `reauthentication_required` (RFC 9470), `unavailable`.
 pub async fn identify_operator(
     app: &App,
     realm: &Realm,
@@ -131,14 +133,32 @@ pub async fn identify_operator(
 ) -> Result<OperatorName, Problem> {
     let refuse = |error: &str| {
         Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated)
-            .detail("a valid operator token of the realm is needed")
+            .detail(
+                "a valid operator token of the realm is needed, or an access token of an account with the role admin",
+            )
             .challenge(&format!("Bearer realm=\"{realm}\"{error}"))
     };
     let token = credentials(headers, "bearer").ok_or_else(|| refuse(""))?;
-    let found = app.service.find_operator_token(token).await?.filter(|found| found.realm == *realm);
-    let found = found.ok_or_else(|| refuse(", error=\"invalid_token\""))?;
+    let invalid = || refuse(", error=\"invalid_token\"");
+    let Some(found) = app.service.find_operator_token(token).await? else {
+        return match app.service.sessions().authenticate_admin(realm, token).await {
+            Ok(Some(caller)) => Ok(OperatorName(format!("account {}", caller.user.id))),
+            Ok(None) => {
+                Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden).detail("the account lacks the role admin"))
+            }
+            Err(AuthError::NotAuthenticated) => Err(invalid()),
+            Err(error @ AuthError::ReauthenticationRequired) => Err(Problem::from(error).challenge(&format!(
+                "Bearer error=\"insufficient_user_authentication\", acr_values=\"aal2\", max_age={}",
+                app.service.policy.fresh_login.as_secs()
+            ))),
+            Err(error) => Err(error.into()),
+        };
+    };
+    if found.realm != *realm {
+        return Err(invalid());
+    }
     if found.scopes.contains(scope) {
-        return Ok(OperatorName(found.name.to_string()));
+        return Ok(OperatorName(format!("operator token {}", found.name)));
     }
     let scope = scope.as_str();
     Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)

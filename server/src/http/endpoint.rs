@@ -26,7 +26,7 @@ pub enum Access {
     Operator,
     /// A service client (HTTP Basic) or an operator.
     ServiceClient,
-    /// An operator, with an operator token of the realm that has this scope.
+    /// An operator, with an operator token of the realm that has this scope, or an account with the role `admin`.
     Admin(Scope),
 }
 

@@ -180,7 +180,10 @@ fn description(endpoint: &Endpoint, described: &Operation) -> String {
     let form = if is_choice { "\n\nA form with the same fields is accepted too." } else { "" };
     let scope = match endpoint.access {
         Access::Admin(scope) => {
-            format!("\n\nNeeds an operator token of the realm with the scope `{}`.", scope.as_str())
+            format!(
+                "\n\nNeeds an operator token of the realm with the scope `{}`, or an account with the role `admin`.",
+                scope.as_str()
+            )
         }
         _ => String::new(),
     };
@@ -191,7 +194,8 @@ fn security(access: Access, realms: &[Realm]) -> Value {
     match access {
         Access::Public => json!([]),
         Access::User => user_security(realms),
-        Access::Operator | Access::Admin(_) => json!([{"operatorToken": []}]),
+        Access::Operator => json!([{"operatorToken": []}]),
+        Access::Admin(_) => json!([{"operatorToken": []}, {"accessToken": []}]),
         Access::ServiceClient => json!([{"serviceClient": []}, {"operatorToken": []}]),
     }
 }

@@ -81,7 +81,9 @@ fn failures(endpoint: &Endpoint, described: &Operation) -> BTreeMap<u16, Vec<Cod
         Access::Public => {}
         Access::User | Access::Operator => codes.push(Code::NotAuthenticated),
         Access::ServiceClient => codes.push(Code::InvalidClient),
-        Access::Admin(_) => codes.extend([Code::NotAuthenticated, Code::Forbidden]),
+        Access::Admin(_) => {
+            codes.extend([Code::NotAuthenticated, Code::Forbidden, Code::ReauthenticationRequired]);
+        }
     }
     codes.extend([Code::HeadersTooLarge, Code::UriTooLong]);
     if endpoint.limit.is_some() {

@@ -6,6 +6,9 @@ use crate::use_cases::session::Sessions;
 use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::errors::AuthError;
 
+/// The role whose accounts may use the admin API.
+const ADMIN: &str = "admin";
+
 impl Sessions<'_> {
     /// The caller of an access token: its session must exist, and have the account's credentials version.
     ///
@@ -22,5 +25,20 @@ impl Sessions<'_> {
             && !session.expired(now)
             && !user.disabled;
         if alive { Ok(Caller { user, session, claims }) } else { Err(AuthError::NotAuthenticated) }
+    }
+
+    /// The caller of an access token for the admin API: an account with the role `admin`, `None` for another one. The
+    /// token must come from a recent authentication with a second factor.
+    ///
+    /// # Errors
+    /// `NotAuthenticated`, `ReauthenticationRequired`.
+    pub async fn authenticate_admin(self, realm: &Realm, access_token: &str) -> Result<Option<Caller>, AuthError> {
+        let caller = self.authenticate(realm, access_token).await?;
+        if !caller.user.roles.names().contains(&ADMIN) {
+            return Ok(None);
+        }
+        self.service.ensure_recent_authentication(&caller, false)?;
+        let shown = caller.claims.methods.has_second_factor();
+        if shown { Ok(Some(caller)) } else { Err(AuthError::ReauthenticationRequired) }
     }
 }

@@ -1,4 +1,5 @@
-//! The admin API, below `/admin/v1/{realm}`: the use cases of the operators' commands, by operator token.
+//! The admin API, below `/admin/v1/{realm}`: the use cases of the operators' commands, by operator token or by an account with the role
+//! `admin`.
 
 mod audit;
 mod dead_letters;
@@ -35,7 +36,7 @@ pub fn schemas() -> Value {
     Value::Object(members.map(|(name, schema)| (name.clone(), schema.clone())).collect::<Map<_, _>>())
 }
 
-/// A request of an operator to a realm. The guard has checked the operator token and its scope.
+/// A request of an operator to a realm. The guard has checked the token.
 pub struct AdminContext {
     app: Arc<App>,
     realm: Realm,
@@ -56,7 +57,7 @@ impl FromRequestParts<Arc<App>> for AdminContext {
 impl AdminContext {
     /// The operator in the audit log.
     fn note(&self, reason: Option<Reason>) -> OperatorNote {
-        OperatorNote { operator: format!("operator token {}", self.operator), reason }
+        OperatorNote { operator: self.operator.clone(), reason }
     }
 }
 
