@@ -35,6 +35,14 @@ pub struct ConnectionLimits {
     pub trusted_proxies: Vec<IpNet>,
 }
 
+impl ConnectionLimits {
+    /// Whether an address is that of a listed proxy.
+    #[must_use]
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&address.to_canonical()))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Between two requests.
@@ -50,6 +58,11 @@ struct Activity {
     phase: Phase,
     since: Instant,
     blocked_since: Option<Instant>,
+    /// Requests that are executed.
+    executing: usize,
+    /// Whether several requests may be executed at once (HTTP/2). Then bytes are no sign of a head: they may be of
+    /// another stream, or of none.
+    multiplexed: bool,
 }
 
 /// A connection that has a place.
@@ -68,24 +81,29 @@ impl Connection {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, phase: Phase) {
+    /// The TLS handshake is over: the time for the first head begins. In HTTP/2 several requests may be executed at once.
+    pub fn handshake_completed(&self, multiplexed: bool) {
         let mut activity = self.activity();
-        (activity.phase, activity.since) = (phase, Instant::now());
+        (activity.phase, activity.since, activity.multiplexed) = (Phase::Head, Instant::now(), multiplexed);
     }
 
-    /// A request has arrived and is executed from now on.
-    pub fn execute(&self) {
-        self.enter(Phase::Executing);
+    fn execute(&self) {
+        let mut activity = self.activity();
+        activity.executing += 1;
+        (activity.phase, activity.since) = (Phase::Executing, Instant::now());
     }
 
-    /// The answer is known: its bytes are still to be written.
-    pub fn answered(&self) {
-        self.enter(Phase::Idle);
+    fn answered(&self) {
+        let mut activity = self.activity();
+        activity.executing = activity.executing.saturating_sub(1);
+        if activity.executing == 0 {
+            (activity.phase, activity.since) = (Phase::Idle, Instant::now());
+        }
     }
 
     fn received(&self) {
         let mut activity = self.activity();
-        if activity.phase == Phase::Idle {
+        if activity.phase == Phase::Idle && !activity.multiplexed {
             (activity.phase, activity.since) = (Phase::Head, Instant::now());
         }
     }
@@ -126,6 +144,25 @@ impl Connection {
             () = deadline => {}
             () = self.evicted.notified() => {}
         }
+    }
+}
+
+/// A request that is executed. It ends when the answer is known, whose bytes are still to be written, or when the client has
+/// gone away.
+pub struct Execution(Arc<Connection>);
+
+impl Execution {
+    /// A request has arrived.
+    #[must_use]
+    pub fn begin(connection: &Arc<Connection>) -> Self {
+        connection.execute();
+        Self(connection.clone())
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        self.0.answered();
     }
 }
 
@@ -252,9 +289,15 @@ impl Connections {
         let connection = Arc::new(Connection {
             address: prefix(ip, 32, 64),
             network: prefix(ip, 24, 48),
-            is_proxy: self.limits.trusted_proxies.iter().any(|net| net.contains(&ip)),
+            is_proxy: self.limits.is_proxy(ip),
             opened: Instant::now(),
-            activity: Mutex::new(Activity { phase: Phase::Head, since: Instant::now(), blocked_since: None }),
+            activity: Mutex::new(Activity {
+                phase: Phase::Head,
+                since: Instant::now(),
+                blocked_since: None,
+                executing: 0,
+                multiplexed: false,
+            }),
             evicted: Notify::new(),
         });
         let mut open = self.lock();

@@ -10,4 +10,5 @@ pub mod serve;
 pub mod telemetry;
 #[cfg(feature = "testkit")]
 pub mod testkit;
+pub mod tls;
 pub mod worker;

@@ -1,12 +1,15 @@
-//! The files of `deploy/` with the real programs: secrets of `deploy/init`, reverse proxies, installed packages and images. A
+//! The files of `deploy/` with the real programs: secrets of `deploy/init`, reverse proxies, databases of released schemas. A
 //! test whose program is not there is reported as ignored, and as failed if `REQUIRE_PRODUCTION` names its need.
 
 mod command_line;
 mod first_start;
+mod own_tls;
 mod proxies;
+mod proxy_header;
 mod proxy_programs;
 mod replaced_instances;
 mod scrape;
+mod upgrade;
 
 use std::future::Future;
 use std::io;
@@ -49,6 +52,24 @@ fn cases() -> Vec<Case> {
             command_line: healthcheck_says_whether_the_server_of_this_machine_is_ready,
             shells_and_manuals_know_every_command
         ),
+        cases!(
+            "",
+            None,
+            own_tls: a_person_logs_in_without_a_proxy,
+            a_host_of_http2_is_read_like_that_of_http1,
+            the_key_exchange_is_hybrid_if_the_client_can,
+            a_new_certificate_is_read_at_sighup_and_a_broken_one_is_not_used,
+            handshakes_that_never_end_keep_nobody_out
+        ),
+        cases!(
+            "",
+            None,
+            proxy_header: a_listed_proxy_must_send_one_and_others_must_not,
+            either_version_names_the_client,
+            a_header_that_does_not_come_ends_the_connection,
+            a_header_comes_before_tls
+        ),
+        cases!("", None, upgrade: a_database_of_each_released_schema_is_opened_and_used),
         cases!("", None, scrape: dashboard_and_alerts_name_metrics_that_exist),
         cases!(
             "mongo",
@@ -56,7 +77,7 @@ fn cases() -> Vec<Case> {
             replaced_instances: no_request_fails_while_instances_are_replaced
         ),
         cases!("proxies", program("nginx"), proxies: nginx, nginx_with_a_path, nginx_that_removes_the_path),
-        cases!("proxies", program("haproxy"), proxies: haproxy, haproxy_with_a_path, haproxy_that_removes_the_path),
+        cases!("proxies", program("haproxy"), proxies: haproxy, haproxy_with_proxy_protocol, haproxy_with_a_path, haproxy_that_removes_the_path),
         cases!("proxies", program("caddy"), proxies: caddy, caddy_with_a_path, caddy_that_removes_the_path),
         cases!("proxies", program("traefik"), proxies: traefik, traefik_with_a_path, traefik_that_removes_the_path),
     ]

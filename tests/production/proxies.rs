@@ -11,7 +11,7 @@ use portcullis_tests::{Api, Person};
 use reqwest::{Certificate, Client, Method};
 use serde_json::json;
 
-use crate::proxy_programs::{self, Paths, Proxy, public_url, write_authority};
+use crate::proxy_programs::{self, PROXY_ADDRESS, Paths, Proxy, public_url, write_authority};
 
 /// Starts a proxy in front of a server.
 type Start = fn(Paths, u16, SocketAddr) -> Proxy;
@@ -34,14 +34,14 @@ async fn ready(api: &Api) {
 }
 
 async fn story(paths: Paths, start: Start) {
+    story_with(paths, start, &[("TRUSTED_PROXIES", "127.0.0.1/32")]).await;
+}
+
+async fn story_with(paths: Paths, start: Start, own: &[(&str, &str)]) {
     let (folder, (port, url)) = (tempfile::tempdir().unwrap(), public_url(paths));
-    let settings = [
-        ("PUBLIC_URL", url.as_str()),
-        ("TRUSTED_PROXIES", "127.0.0.1/32"),
-        ("RATE_LIMITS", "on"),
-        ("ENVIRONMENT", "development"),
-    ];
-    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let usual = [("PUBLIC_URL", url.as_str()), ("RATE_LIMITS", "on"), ("ENVIRONMENT", "development")];
+    let settings = usual.iter().chain(own).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let settings: Vec<(String, String)> = settings.collect();
     let server = Process::start(folder.path(), &settings);
     let proxy = start(paths, port, server.address);
     let http = client(&proxy, paths, [127, 0, 0, 9]);
@@ -170,6 +170,11 @@ pub async fn haproxy_with_a_path() {
 
 pub async fn haproxy_that_removes_the_path() {
     story(Paths::Removed, haproxy_alone).await;
+}
+
+pub async fn haproxy_with_proxy_protocol() {
+    let own = [("TRUSTED_PROXIES", PROXY_ADDRESS), ("PROXY_PROTOCOL", "on")];
+    story_with(Paths::Root, proxy_programs::haproxy_with_proxy_protocol, &own).await;
 }
 
 pub async fn caddy() {

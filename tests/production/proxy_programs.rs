@@ -12,6 +12,8 @@ use crate::first_start::root;
 
 /// The folder of certificates in the configurations.
 const CERTIFICATES: &str = "/etc/ssl/portcullis";
+/// The address of a proxy that sends PROXY headers.
+pub const PROXY_ADDRESS: &str = "127.0.0.8";
 /// The server's address in them.
 const SERVER: &str = "127.0.0.1:8000";
 
@@ -136,6 +138,20 @@ pub fn nginx(paths: Paths, port: u16, server: SocketAddr) -> Proxy {
 
 /// `HAProxy`, with further servers behind the first.
 pub fn haproxy_before(paths: Paths, port: u16, servers: &[SocketAddr]) -> Proxy {
+    let lines: Vec<String> = servers.iter().enumerate().map(|(n, at)| format!("    server s{n} {at}\n")).collect();
+    haproxy_with(paths, port, &lines.concat())
+}
+
+/// `HAProxy` that sends PROXY headers, from an address of its own.
+pub fn haproxy_with_proxy_protocol(paths: Paths, port: u16, server: SocketAddr) -> Proxy {
+    let text = read("haproxy.cfg");
+    let comment = text.lines().find(|line| line.contains("send-proxy-v2")).unwrap();
+    let line = comment.split("(PROXY_PROTOCOL=on): ").nth(1).unwrap();
+    let line = replaced(line, &[(SERVER, &server.to_string())]);
+    haproxy_with(paths, port, &format!("    source {PROXY_ADDRESS}\n    {line}\n"))
+}
+
+fn haproxy_with(paths: Paths, port: u16, servers: &str) -> Proxy {
     let prepared = prepare(paths, "haproxy", port);
     let mut text = read("haproxy.cfg");
     if paths != Paths::Root {
@@ -149,7 +165,6 @@ pub fn haproxy_before(paths: Paths, port: u16, servers: &[SocketAddr]) -> Proxy 
             &[("backend portcullis\n    balance", &format!("backend portcullis\n{line}\n    balance"))],
         );
     }
-    let lines: Vec<String> = servers.iter().enumerate().map(|(n, at)| format!("    server s{n} {at}\n")).collect();
     let (http, https) = (format!("127.0.0.1:{}", free_port().unwrap()), format!("127.0.0.1:{port}"));
     let text = replaced(
         &text,
@@ -157,7 +172,7 @@ pub fn haproxy_before(paths: Paths, port: u16, servers: &[SocketAddr]) -> Proxy 
             ("bind :80\n", &format!("bind {http}\n")),
             ("bind :443 ", &format!("bind {https} ")),
             (CERTIFICATES, &prepared.folder.display().to_string()),
-            (&format!("    server one {SERVER}\n"), &lines.concat()),
+            (&format!("    server one {SERVER}\n"), servers),
         ],
     );
     std::fs::write(prepared.folder.join("haproxy.cfg"), text).unwrap();

@@ -1,9 +1,9 @@
 //! The real binary: a server that does not outlive its test, and calls of its command line.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use crate::Api;
 
@@ -38,6 +38,9 @@ pub fn call(folder: &Path, settings: &[(String, String)], arguments: &[&str]) ->
     (output.status.code().expect("an exit code"), text(&output.stdout), text(&output.stderr))
 }
 
+/// The lines of a server's log.
+pub type Log = Lines<BufReader<ChildStderr>>;
+
 /// A server process that does not outlive its test.
 pub struct Process {
     child: Child,
@@ -54,6 +57,21 @@ impl Process {
     /// When it does not start.
     #[must_use]
     pub fn start(folder: &Path, settings: &[(String, String)]) -> Self {
+        Self::spawn(Self::usual(folder, settings))
+    }
+
+    /// The same, with the lines of its log.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_with_log(folder: &Path, settings: &[(String, String)]) -> (Self, Log) {
+        let mut process = Self::spawn_with(Self::usual(folder, settings), Stdio::piped());
+        let log = process.child.stderr.take().expect("a pipe");
+        (process, BufReader::new(log).lines())
+    }
+
+    fn usual(folder: &Path, settings: &[(String, String)]) -> Command {
         let usual = [
             ("PORT", "0"),
             ("ARGON2_MEMORY_KIB", "64"),
@@ -62,7 +80,7 @@ impl Process {
             ("PUBLIC_URL", "http://auth.example.com"),
         ];
         let usual = usual.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self::spawn(command(folder, &[&usual, settings].concat()))
+        command(folder, &[&usual, settings].concat())
     }
 
     /// Starts a command that runs the server, and waits for its banner.
@@ -70,11 +88,15 @@ impl Process {
     /// # Panics
     /// When it does not start.
     #[must_use]
-    pub fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    pub fn spawn(command: Command) -> Self {
+        Self::spawn_with(command, Stdio::null())
+    }
+
+    fn spawn_with(mut command: Command, log: Stdio) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("it starts");
         let mut banner = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let line = banner.find_map(|line| line.ok().filter(|line| line.contains("listens on"))).expect("a banner");
-        let address = line.split("http://").nth(1).expect("an address").trim().parse().expect("an address");
+        let address = line.split("://").nth(1).expect("an address").trim().parse().expect("an address");
         Self { child, address, api: Api::new(address, "User1") }
     }
 
@@ -94,10 +116,19 @@ impl Process {
     ///
     /// # Panics
     /// When the signal cannot be sent.
-    pub fn stop(mut self) {
+    pub fn stop(self) {
+        let _ = self.exit_code();
+    }
+
+    /// The same; returns the exit code.
+    ///
+    /// # Panics
+    /// When the signal cannot be sent.
+    #[must_use]
+    pub fn exit_code(mut self) -> Option<i32> {
         let told = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
         assert!(told.success());
-        let _ = self.child.wait();
+        self.child.wait().ok().and_then(|status| status.code())
     }
 }
 

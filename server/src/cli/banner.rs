@@ -8,7 +8,8 @@ use crate::config::{Database, Environment, Settings};
 
 /// The text of the banner: the addresses of everything.
 pub fn text(settings: &Settings, server: &Server, address: SocketAddr) -> String {
-    let at = format!("http://{address}");
+    let scheme = if settings.connections.tls.is_some() { "https" } else { "http" };
+    let at = format!("{scheme}://{address}");
     let realms: Vec<String> = settings.realms.iter().map(|realm| format!("/{realm}")).collect();
     let store = match &settings.database {
         Database::Sqlite { path } => path.display().to_string(),

@@ -2,16 +2,18 @@
 //! image and for scripts. It needs no settings but those of the listener.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::config::{self, Sources};
+use super::runtime;
+use crate::config::{self, LocalListener, Sources};
+use crate::tls;
 
-/// How long connecting, and each read and write, may take.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the whole check may take.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Its arguments.
 pub fn command() -> Command {
@@ -29,27 +31,36 @@ pub fn command() -> Command {
 /// # Errors
 /// When it does not answer with 200.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
-    let listen = config::listen(Sources::from_process(BTreeMap::new())).map_err(|problems| problems.to_string())?;
+    let listener = config::local_listener(Sources::from_process(BTreeMap::new()));
+    let listener = listener.map_err(|problems| problems.to_string())?;
     let path = if matches.get_flag("live") { "/livez" } else { "/readyz" };
-    let address = listen.local_address();
-    let status = ask(&address, path).map_err(|error| format!("http://{address}{path}: {error}"))?;
-    if status == "200" { Ok(()) } else { Err(format!("http://{address}{path} answers {status}")) }
+    let asked = runtime()?.block_on(async { tokio::time::timeout(TIMEOUT, ask(&listener, path)).await });
+    let url = format!("{}://{}{path}", if listener.tls { "https" } else { "http" }, listener.address);
+    match asked {
+        Err(_) => Err(format!("{url} does not answer within {TIMEOUT:?}")),
+        Ok(Err(error)) => Err(format!("{url}: {error}")),
+        Ok(Ok(status)) if status == "200" => Ok(()),
+        Ok(Ok(status)) => Err(format!("{url} answers {status}")),
+    }
 }
 
 /// The status code of the answer.
-fn ask(address: &str, path: &str) -> std::io::Result<String> {
-    let mut connected = Err(std::io::Error::from(std::io::ErrorKind::AddrNotAvailable));
-    for address in address.to_socket_addrs()? {
-        connected = TcpStream::connect_timeout(&address, TIMEOUT);
-        if connected.is_ok() {
-            break;
-        }
+async fn ask(listener: &LocalListener, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(&listener.address).await?;
+    if listener.proxy_header {
+        stream.write_all(b"PROXY UNKNOWN\r\n").await?;
     }
-    let mut stream = connected?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(4096).read_to_string(&mut answer)?;
-    Ok(answer.split(' ').nth(1).unwrap_or("nothing").to_owned())
+    if listener.tls {
+        return status(tls::connect_to_self(stream).await?, path).await;
+    }
+    status(stream, path).await
+}
+
+async fn status(mut stream: impl AsyncRead + AsyncWrite + Unpin, path: &str) -> std::io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut head = [0; 64];
+    let length = stream.read(&mut head).await?;
+    let text = String::from_utf8_lossy(head.get(..length).unwrap_or_default()).into_owned();
+    Ok(text.split(' ').nth(1).unwrap_or("nothing").to_owned())
 }

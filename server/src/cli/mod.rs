@@ -43,6 +43,8 @@ pub use self::testkit::run_alone as run_testkit;
 use crate::bootstrap::Server;
 use crate::config::{self, ConfigProblems, Database, Settings, Sources};
 use crate::http::routes;
+use crate::serve::ServeOptions;
+use crate::tls::Certificate;
 use crate::{serve, telemetry, worker};
 
 /// Below the help of the server.
@@ -173,6 +175,14 @@ async fn serve_until_stopped(settings: Settings, randomness: Arc<dyn Randomness>
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    let tls = match &settings.connections.tls {
+        Some(files) => {
+            let certificate = Certificate::open(files.clone())?;
+            certificate.clone().reload_at_hangup()?;
+            Some(certificate.server_config()?)
+        }
+        None => None,
+    };
     let listener = serve::bind(&settings.listen).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let server = Server::compose(&settings, address, randomness).await?;
@@ -189,7 +199,7 @@ async fn serve_until_stopped(settings: Settings, randomness: Arc<dyn Randomness>
         }
     });
     let (stop_sender, stopping) = tokio::sync::watch::channel(false);
-    let (app, delay) = (server.app.clone(), settings.shutdown_delay);
+    let (app, delay) = (server.app.clone(), settings.connections.shutdown_delay);
     let stop = async move {
         stop.await;
         if !delay.is_zero() {
@@ -199,7 +209,9 @@ async fn serve_until_stopped(settings: Settings, randomness: Arc<dyn Randomness>
         }
         let _ = stop_sender.send(true);
     };
-    let drained = serve::run(listener, router, settings.connection_limits(), stop);
+    let options =
+        ServeOptions { limits: settings.connection_limits(), proxy_protocol: settings.connections.proxy_protocol, tls };
+    let drained = serve::run(listener, router, options, stop);
     tokio::join!(drained, workers.stop_when(stopping));
     tracing::info!("stopped");
     Ok(())

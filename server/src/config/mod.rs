@@ -4,6 +4,7 @@
 mod dev_secrets;
 mod dotenv;
 pub mod keys;
+mod listen;
 pub mod migration_databases;
 mod problems;
 mod published_secrets;
@@ -29,10 +30,11 @@ use portcullis_core::policy::SmsQuotas;
 
 use crate::connections::ConnectionLimits;
 
+pub use listen::{Listen, LocalListener};
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use secrets::{KeyRing, Secrets};
-pub use sections::{Browsers, InputRules, Mail, MailboxAccess, RateQuota, Twilio, Watchman};
+pub use sections::{Browsers, ConnectionSettings, InputRules, Mail, MailboxAccess, RateQuota, Twilio, Watchman};
 pub use settings_reference::{ENV_MARK, flags, markdown, text};
 pub use settings_registry::DEFAULT_LIMITS;
 pub use sources::Sources;
@@ -57,37 +59,14 @@ impl Environment {
     }
 }
 
-/// The address to listen on.
-#[derive(Debug, Clone)]
-pub struct Listen {
-    /// A name or address of this machine.
-    pub host: String,
-    /// The port; 0 takes a free one.
-    pub port: u16,
-}
-
-impl Listen {
-    /// Where a process of this machine reaches the listener, as `host:port`.
-    #[must_use]
-    pub fn local_address(&self) -> String {
-        let host = match self.host.as_str() {
-            "0.0.0.0" => "127.0.0.1".to_owned(),
-            "::" | "[::]" => "[::1]".to_owned(),
-            host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
-            host => host.to_owned(),
-        };
-        format!("{host}:{}", self.port)
-    }
-}
-
 /// The settings of the listener alone, for a command that must work without the secrets.
 ///
 /// # Errors
 /// The settings that can't be used.
-pub fn listen(sources: Sources) -> Result<Listen, ConfigProblems> {
+pub fn local_listener(sources: Sources) -> Result<LocalListener, ConfigProblems> {
     let mut reader = settings_reader::SettingsReader::new(sources);
-    let listen = sections::listen(&mut reader);
-    if reader.problems.is_empty() { Ok(listen) } else { Err(ConfigProblems(reader.problems)) }
+    let listener = sections::local_listener(&mut reader);
+    if reader.problems.is_empty() { Ok(listener) } else { Err(ConfigProblems(reader.problems)) }
 }
 
 /// The base of the links in e-mails.
@@ -308,14 +287,8 @@ pub struct Settings {
     pub sms_quotas: SmsQuotas,
     /// Proxies whose `X-Forwarded-For` or `Forwarded` counts.
     pub trusted_proxies: Vec<IpNet>,
-    /// `KEEP_ALIVE`.
-    pub keep_alive: Duration,
-    /// `SHUTDOWN_DELAY`.
-    pub shutdown_delay: Duration,
-    /// `MAX_CONNECTIONS`.
-    pub max_connections: usize,
-    /// `MAX_CONNECTIONS_PER_ADDRESS`.
-    pub max_connections_per_address: usize,
+    /// Connections.
+    pub connections: ConnectionSettings,
     /// Password hashes.
     pub hashing: Hashing,
     /// Lifetimes of tokens, links and codes.
@@ -382,9 +355,9 @@ impl Settings {
     #[must_use]
     pub fn connection_limits(&self) -> ConnectionLimits {
         ConnectionLimits {
-            keep_alive: self.keep_alive,
-            total: self.max_connections,
-            per_address: self.max_connections_per_address,
+            keep_alive: self.connections.keep_alive,
+            total: self.connections.total,
+            per_address: self.connections.per_address,
             trusted_proxies: self.trusted_proxies.clone(),
         }
     }

@@ -519,6 +519,34 @@ fn the_path_of_the_public_url_is_no_path_of_the_server() {
 }
 
 #[test]
+fn tls_and_proxy_headers_have_all_that_they_need() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["certificate.pem", "key.pem"] {
+        std::fs::write(folder.path().join(file), "PEM").unwrap();
+    }
+    let refused = |environment: &[(&str, &str)]| {
+        let loaded = Settings::load(sources(folder.path(), environment, None), &fill);
+        loaded.map_or_else(|problems| problems.to_string(), |_| String::new())
+    };
+    let (certificate, key) = (("TLS_CERT_FILE", "certificate.pem"), ("TLS_KEY_FILE", "key.pem"));
+    let https = ("PUBLIC_URL", "https://localhost");
+    assert_eq!(refused(&[certificate, key, https]), "");
+    for (environment, reason) in [
+        (&[certificate, https][..], "goes with TLS_KEY_FILE"),
+        (&[key, https], "goes with TLS_CERT_FILE"),
+        (&[certificate, key, ("PUBLIC_URL", "http://localhost")], "is not https"),
+        (&[certificate, ("TLS_KEY_FILE", "nowhere.pem"), https], "is no file that can be read"),
+        (&[("PROXY_PROTOCOL", "on")], "TRUSTED_PROXIES lists no proxy"),
+        (&[("PROXY_PROTOCOL", "on"), ("TRUSTED_PROXIES", "none")], "TRUSTED_PROXIES lists no proxy"),
+        (&[("PROXY_PROTOCOL", "v2"), ("TRUSTED_PROXIES", "10.0.0.1")], "PROXY_PROTOCOL"),
+    ] {
+        let refused = refused(environment);
+        assert!(refused.contains(reason), "{environment:?}: {refused:?}");
+    }
+    assert_eq!(refused(&[("PROXY_PROTOCOL", "on"), ("TRUSTED_PROXIES", "10.0.0.1")]), "");
+}
+
+#[test]
 fn the_secret_of_tokens_may_be_a_ring() {
     let new = super::keys::text(&fill);
     let other = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";

@@ -84,7 +84,7 @@ pub async fn check_head(mut request: Request, next: Next) -> Response {
     }
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
-    if request.version() == Version::HTTP_11
+    if request.version() >= Version::HTTP_11
         && (host.is_none_or(|host| host.as_str().contains('@')) || hosts.next().is_some())
     {
         return Problem::malformed("a request has one Host header (RFC 9112, section 3.2)").into_response();

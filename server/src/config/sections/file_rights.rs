@@ -20,9 +20,10 @@ pub fn require_private_files(reader: &mut SettingsReader, environment: Environme
         return;
     }
     let secrets = reader.secret_files();
+    let key = reader.text("TLS_KEY_FILE").map(|found| ("TLS_KEY_FILE".to_owned(), reader.working_dir.join(found.text)));
     let dotenv = reader.dotenv.clone().map(|path| (".env".to_owned(), path));
     let keys = signing::key_files(reader).into_iter().map(|(_, path)| ("SIGNING_KEY_FILE".to_owned(), path));
-    for (name, path) in secrets.into_iter().chain(dotenv).chain(keys) {
+    for (name, path) in secrets.into_iter().chain(dotenv).chain(keys).chain(key) {
         require_private(reader, &name, &path, "600");
     }
     let Some(Database::Sqlite { path }) = database else { return };

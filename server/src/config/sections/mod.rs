@@ -1,5 +1,6 @@
 //! Parses the settings, one function for each section.
 
+mod connections;
 mod file_rights;
 mod limits;
 mod messaging;
@@ -9,7 +10,6 @@ mod stores;
 mod web;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ipnet::IpNet;
 use portcullis_core::model::realm::Realm;
@@ -17,10 +17,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::settings_reader::{SettingsReader, duration};
 use crate::config::{
-    Database, Environment, Hashing, Lifetimes, Listen, Log, LogFormat, Passwords, PublicUrl, RateLimits, SecretText,
-    ServiceClientSettings, Settings, secrets, strength,
+    Database, Environment, Hashing, Lifetimes, Listen, LocalListener, Log, LogFormat, Passwords, PublicUrl, RateLimits,
+    SecretText, ServiceClientSettings, Settings, secrets, strength,
 };
 
+pub use connections::ConnectionSettings;
 pub use limits::{RateQuota, default_quota};
 pub use messaging::{Mail, Twilio, Watchman};
 pub use stores::sqlite_path;
@@ -55,6 +56,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let realms = realms(reader);
     require_unambiguous_path(reader, &public_url, &realms);
     let guarded = guarded(reader, environment, &public_url);
+    let connections = connections::connections(reader, &public_url, !guarded.trusted_proxies.is_empty());
     Some(Settings {
         environment,
         allowed_unsafe: guarded.allowed_unsafe,
@@ -69,10 +71,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         watchman,
         limits: guarded.limits,
         sms_quotas: limits::texts(reader),
-        keep_alive: reader.duration("KEEP_ALIVE", Duration::from_secs(75)),
-        shutdown_delay: reader.duration_or_zero("SHUTDOWN_DELAY", Duration::ZERO),
-        max_connections: reader.number("MAX_CONNECTIONS", 8192, 1, 1_000_000),
-        max_connections_per_address: reader.number("MAX_CONNECTIONS_PER_ADDRESS", 256, 1, 1_000_000),
+        connections,
         trusted_proxies: guarded.trusted_proxies,
         hashing: guarded.hashing,
         lifetimes: guarded.lifetimes,
@@ -99,6 +98,17 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
 /// Where to listen.
 pub fn listen(reader: &mut SettingsReader) -> Listen {
     Listen { host: reader.text_or("HOST", "127.0.0.1"), port: reader.number("PORT", 8000, 0, u16::MAX) }
+}
+
+/// How a process of this machine asks the server.
+pub fn local_listener(reader: &mut SettingsReader) -> LocalListener {
+    let listen = listen(reader);
+    let is_proxy = web::trusted_proxies(reader).iter().any(|net| net.contains(&listen.local_peer()));
+    LocalListener {
+        address: listen.local_address(),
+        tls: reader.is_set("TLS_CERT_FILE"),
+        proxy_header: reader.flag("PROXY_PROTOCOL", false) && is_proxy,
+    }
 }
 
 /// The settings that have floors in production.
