@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use portcullis_core::model::credential::Scope;
 use portcullis_server::http::endpoint::{Access, Endpoint};
 use portcullis_server::http::routes::admin_endpoints;
+use portcullis_tests::api::token_of;
 use portcullis_tests::smtp_server::{FailureMode, SmtpServer};
 use portcullis_tests::{Api, Person, TestServer};
 use reqwest::Method;
@@ -303,6 +304,47 @@ async fn ended_sessions_are_told_to_their_owner() {
     let with_reason = admin.json(Method::DELETE, &path, &json!({"reason": "ticket 8"})).await.expect(200);
     assert_eq!(with_reason.json(), json!({"sessions_ended": 0}));
     let _ = admin.delete(&at(&format!("/users/{NOBODY}/sessions"))).await.expect(404);
+}
+
+#[tokio::test]
+async fn lost_factors_a_lost_password_and_an_unwanted_account_are_told_to_their_owner() {
+    let server = TestServer::start().await;
+    let (api, admin) = (server.realm("User1"), admin(&server, "User1"));
+    let person = Person::john();
+    let id = api.verified(&person).await;
+    let (john, _) = api.session(&person).await;
+    let path = at(&format!("/users/{id}"));
+    let reason = json!({"reason": "ticket 10"});
+    let none = admin.post(&format!("{path}/reset-factors"), &reason).await.expect(409);
+    assert_eq!(none.code(), "mfa_off");
+    let _ = enrol(&server, &john).await;
+    let reset = admin.post(&format!("{path}/reset-factors"), &reason).await.expect(200);
+    assert_eq!(reset.json(), json!({"sessions_ended": 1}));
+    let _ = api.mail("factors_reset", &person.email).await;
+    let (john, _) = api.session(&person).await;
+
+    let required = admin.post(&format!("{path}/require-reset"), &reason).await.expect(200);
+    assert_eq!(required.json(), json!({"sessions_ended": 1}));
+    let _ = john.get("/").await.expect(401);
+    let _ = api.login(&person.email, &person.password).await.expect(401);
+    let link = token_of(&api.mail("reset_required", &person.email).await);
+    let new = "harbour-tulip-42-Window";
+    let _ = api.post("/reset_password", &json!({"token": link, "password": new})).await.expect(200);
+    let (john, _) = api.session(&Person { password: new.to_owned(), ..person.clone() }).await;
+
+    for wrong in [json!({"reason": ""}), json!({"force": true})] {
+        let _ = admin.json(Method::DELETE, &path, &wrong).await.expect(422);
+    }
+    let _ = john.get("/").await.expect(200);
+    let _ = admin.json(Method::DELETE, &path, &reason).await.expect(200);
+    let _ = john.get("/").await.expect(401);
+    let _ = api.mail("account_deleted", &person.email).await;
+    let _ = admin.delete(&path).await.expect(404);
+    let _ = admin.get(&path).await.expect(404);
+    let kinds = "factors_reset,reset_required,account_deleted";
+    let events = admin.get(&at(&format!("/audit?user={id}&kind={kinds}"))).await.expect(200).json();
+    let events = events["events"].as_array().unwrap();
+    assert!(events.len() == 3 && events.iter().all(|event| event["reason"] == "ticket 10"), "{events:?}");
 }
 
 #[tokio::test]

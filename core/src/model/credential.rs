@@ -64,8 +64,12 @@ pub enum Scope {
     UsersRead,
     /// Admin API: to read the fields of an account's owner.
     ProfilesRead,
-    /// Admin API: to disable and enable accounts, and to end sessions.
+    /// Admin API: to disable and enable accounts, to end sessions, and to require new passwords.
     UsersWrite,
+    /// Admin API: to delete accounts.
+    UsersDelete,
+    /// Admin API: to remove the second factors of accounts.
+    FactorsWrite,
     /// Admin API: to set the roles of accounts.
     RolesWrite,
     /// Admin API: to read the audit log.
@@ -76,12 +80,14 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Observe,
         Self::Introspect,
         Self::UsersRead,
         Self::ProfilesRead,
         Self::UsersWrite,
+        Self::UsersDelete,
+        Self::FactorsWrite,
         Self::RolesWrite,
         Self::AuditRead,
         Self::DeadLetters,
@@ -96,6 +102,8 @@ impl Scope {
             Self::UsersRead => "users:read",
             Self::ProfilesRead => "profiles:read",
             Self::UsersWrite => "users:write",
+            Self::UsersDelete => "users:delete",
+            Self::FactorsWrite => "factors:write",
             Self::RolesWrite => "roles:write",
             Self::AuditRead => "audit:read",
             Self::DeadLetters => "dead-letters",
@@ -118,6 +126,8 @@ impl Scope {
             Self::RolesWrite => 32,
             Self::AuditRead => 64,
             Self::DeadLetters => 128,
+            Self::UsersDelete => 256,
+            Self::FactorsWrite => 512,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod dead_letters;
+mod interventions;
 mod users;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ pub use self::dead_letters::{
     LIST as DEAD_LETTERS, RETRY as RETRY_DEAD_LETTER, dead_letter_json, list as dead_letters,
     retry as retry_dead_letter,
 };
+pub use self::interventions::{DELETE, REQUIRE_RESET, RESET_FACTORS, delete, require_reset, reset_factors};
 pub use self::users::{
     CHANGE, END_SESSIONS, PROFILE, SEARCH, SET_ROLES, SHOW, account_json, change, end_sessions, profile, search,
     set_roles, show,

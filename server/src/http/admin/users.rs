@@ -210,7 +210,11 @@ pub fn account_json(realm: &Realm, state: &AccountState) -> Value {
     })
 }
 
-fn parse_id(text: &str) -> Result<UserId, Problem> {
+/// The id of a path.
+///
+/// # Errors
+/// `not_found` for a text that is none.
+pub fn parse_id(text: &str) -> Result<UserId, Problem> {
     UserId::parse(text).ok_or_else(Problem::not_found)
 }
 
