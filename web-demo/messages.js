@@ -22,6 +22,7 @@ const SENTENCES = {
   phone_not_verified: "Verify the phone first.",
   totp_on: "An app is on already.",
   mfa_off: "Switch a second factor on first.",
+  too_many_changes: "The account was changed too often. Use the link of a notice to undo what you did not do, or wait.",
   mfa_in_use: "This phone is your second factor. Switch that off before changing it.",
   precondition_failed: "Your profile was changed elsewhere in the meantime. Check it, then try again.",
   not_authenticated: "You are not logged in any more.",

@@ -67,6 +67,9 @@ pub fn print(task: &Task) -> String {
         Task::SendOtp { user, purpose, challenge, channel } => json!({
             "user": user.to_string(), "purpose": purpose.as_str(), "challenge": hex(challenge), "channel": channel.as_str(),
         }),
+        Task::SendUndoCode { user, record, challenge } => {
+            json!({"user": user.to_string(), "record": record.to_string(), "challenge": hex(challenge)})
+        }
     };
     if let Some(members) = text.as_object_mut() {
         members.insert("kind".to_owned(), json!(task.kind()));
@@ -82,9 +85,10 @@ pub fn parse(text: &str) -> Option<Task> {
     let user = || UserId::parse(word("user")?);
     let at = || value.get("at")?.as_i64().map(Timestamp::from_millis);
     let flag = |name: &str| value.get(name)?.as_bool();
-    // absent in a job of an earlier version
+    // absent in a job of an earlier version, and so is `factor`
     let undo = || word("undo").and_then(UndoId::parse);
     let network = || word("network").and_then(unhex);
+    let challenge = || unhex(word("challenge")?);
     let email = || RingDigest::from_bytes(&hex::decode(word("email")?).ok()?);
     Some(match word("kind")? {
         "verify_registration" => Task::VerifyRegistration(user()?),
@@ -118,7 +122,6 @@ pub fn parse(text: &str) -> Option<Task> {
         "mfa_changed" => Task::MfaChanged {
             user: user()?,
             at: at()?,
-            // absent in a job of an earlier version
             factor: word("factor").map_or(Some(FactorMethod::Sms), FactorMethod::parse)?,
             enabled: flag("enabled")?,
             undo: undo(),
@@ -130,9 +133,12 @@ pub fn parse(text: &str) -> Option<Task> {
         "send_otp" => Task::SendOtp {
             user: user()?,
             purpose: Purpose::parse(word("purpose")?)?,
-            challenge: unhex(word("challenge")?)?,
+            challenge: challenge()?,
             channel: Channel::parse(word("channel")?)?,
         },
+        "send_undo_code" => {
+            Task::SendUndoCode { user: user()?, record: UndoId::parse(word("record")?)?, challenge: challenge()? }
+        }
         _ => return None,
     })
 }
@@ -220,6 +226,7 @@ mod tests {
             Task::FactorsReset { user, at, undo },
             Task::BackupCodeUsed { user, at, left: 2 },
             Task::SendOtp { user, purpose: Purpose::LoginMfa, challenge: digest, channel: Channel::Voice },
+            Task::SendUndoCode { user, record: UndoId::from_bytes([3; 16]), challenge: digest },
         ] {
             assert_eq!(parse(&print(&task)), Some(task));
         }

@@ -84,6 +84,9 @@ pub struct Policy {
     pub email_changes: Quota,
     /// The quotas of SMS and calls, and the countries that are served.
     pub texts: SmsQuotas,
+    /// How many changes of an account, made in its sessions, may be undone at one time: the next one is refused. An older
+    /// record must not give way to it: a thief would push out the link that undoes the theft.
+    pub undo_links: u32,
     /// A deletion without a password needs a login no older than this.
     pub fresh_login: Duration,
 }
@@ -127,6 +130,7 @@ impl Default for Policy {
                 per_realm: Quota::new(1000, Duration::from_secs(DAY)),
                 of_logins: Quota::new(20_000, Duration::from_secs(DAY)),
             },
+            undo_links: 20,
             fresh_login: Duration::from_secs(15 * 60),
         }
     }

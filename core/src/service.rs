@@ -1,8 +1,11 @@
 //! The service: the ports and the policy in one place. Every use case is one `impl AuthService` in a file of its own
 //! under `use_cases`, whose first line names the ports it uses.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
 
+use crate::model::realm::Realm;
+use crate::model::user::PasswordHash;
 use crate::policy::Policy;
 use crate::ports::audit_log::AuditLog;
 use crate::ports::breached_passwords::BreachedPasswords;
@@ -24,6 +27,13 @@ use crate::ports::sms_sender::SmsSender;
 use crate::ports::token_signer::TokenSigner;
 use crate::ports::undo_store::UndoStore;
 use crate::ports::user_store::UserStore;
+
+/// How many accounts of a realm have each kind of hash: a dummy hash with its parameters, and a number.
+type Counts = Vec<(PasswordHash, u64)>;
+
+/// The counts of every realm, shared by all copies of a service.
+#[derive(Clone, Default)]
+pub(crate) struct HashParameters(pub(crate) Arc<RwLock<BTreeMap<Realm, Counts>>>);
 
 /// Every port that the use cases need.
 #[derive(Clone)]
@@ -77,12 +87,14 @@ pub struct AuthService {
     pub ports: Ports,
     /// The operator's settings.
     pub policy: Policy,
+    /// Which parameters the accounts' hashes have.
+    pub(crate) hash_parameters: HashParameters,
 }
 
 impl AuthService {
     /// A service over these ports under this policy.
     #[must_use]
-    pub const fn new(ports: Ports, policy: Policy) -> Self {
-        Self { ports, policy }
+    pub fn new(ports: Ports, policy: Policy) -> Self {
+        Self { ports, policy, hash_parameters: HashParameters::default() }
     }
 }

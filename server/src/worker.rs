@@ -19,6 +19,8 @@ const WORKERS: usize = 4;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often expired records are purged.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
+/// How often the parameters of the accounts' hashes are counted, beginning with the start.
+const COUNT_INTERVAL: Duration = Duration::from_hours(1);
 /// How often the age of the keys is checked, and from which age on a warning is logged.
 const DAY: Duration = Duration::from_hours(24);
 const OLD: Duration = Duration::from_hours(24 * 90);
@@ -112,6 +114,7 @@ fn report(app: &App, delivered: Result<Delivery, AuthError>) -> bool {
 
 async fn run_housekeeping_until(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(PURGE_INTERVAL);
+    let mut hours = tokio::time::interval(COUNT_INTERVAL);
     let mut days = tokio::time::interval(DAY);
     while !*stopping.borrow() {
         tokio::select! {
@@ -119,8 +122,18 @@ async fn run_housekeeping_until(app: Arc<App>, mut stopping: watch::Receiver<boo
                 Ok(purged) => count_purged(&app, &purged),
                 Err(error) => tracing::error!("housekeeping failed: {error}"),
             },
+            _ = hours.tick() => count_hash_parameters(&app).await,
             _ = days.tick() => warn_of_old_keys(&app),
             _ = stopping.changed() => {}
+        }
+    }
+}
+
+/// For the decoys of logins; what fails is counted an hour later.
+async fn count_hash_parameters(app: &App) {
+    for realm in &app.realms {
+        if let Err(error) = app.service.count_hash_parameters(realm).await {
+            tracing::warn!(%realm, "the parameters of the hashes could not be counted: {error}");
         }
     }
 }

@@ -117,3 +117,82 @@ async fn both_methods_share_one_bucket_of_ten_a_minute() {
     let limited = api.get(&format!("/undo?token={unknown}")).await.expect(429);
     assert!(!limited.header("retry-after").is_empty());
 }
+
+/// Over the API, and over the forms of the page.
+#[tokio::test]
+async fn a_code_to_the_phone_from_before_the_change_is_a_proof() {
+    let server = TestServer::start().await;
+    let api = server.realm("User1");
+    let person = Person::john();
+    let (session, _) = api.logged_in(&person).await;
+    let phone = "+1234567890";
+    let id = session.get("/").await.expect(200).member("id");
+    let asked = api.post("/otp_phone", &json!({"id": id, "phone": phone})).await.expect(202).member("token");
+    let code = |message: serde_json::Value| message["code"].as_str().unwrap().to_owned();
+    let otp = code(api.mail("otp", phone).await);
+    let _ = api.post("/verify_otp_phone", &json!({"token": asked, "otp": otp})).await.expect(200);
+    let _ = session.json(Method::PUT, "/mfa", &json!({"sms": true, "password": person.password})).await.expect(200);
+    let undo = token_of(&api.mail("mfa_changed", &person.email).await);
+    let refused = api.post("/undo", &json!({"token": undo, "factor": "sms"})).await.expect(409);
+    assert_eq!(refused.code(), "phone_not_verified", "the factor was off before this change");
+
+    let login = api.login(&person.email, &person.password).await.expect(403);
+    let otp = code(api.mail("mfa_otp", phone).await);
+    let answer = json!({"mfa_token": login.member("mfa_token"), "otp": otp});
+    let pair = api.post("/login/mfa", &answer).await.expect(200);
+    let thief = api.with_token(&pair.member("access_token"));
+    let change = json!({"current_password": person.password, "password": "a-Thief-chose-this-99"});
+    let thief = api.with_token(&thief.post("/change_password", &change).await.expect(200).member("access_token"));
+    let undo = token_of(&api.mail("password_changed", &person.email).await);
+    let preview = api.get(&format!("/undo?token={undo}")).await.expect(200);
+    assert_eq!(preview.json()["proofs"], json!(["password", "sms"]));
+    for (body, field) in [
+        (json!({"token": undo, "factor": "voice"}), "factor"),
+        (json!({"token": undo, "otp": "123456"}), "mfa_token"),
+        (json!({"token": undo, "mfa_token": "A"}), "otp"),
+        (json!({"token": undo, "factor": "sms", "password": person.password}), "token"),
+    ] {
+        assert_eq!(api.post("/undo", &body).await.expect(422).json()["errors"][0]["field"], field, "{body}");
+    }
+    let form = async |fields: Vec<(&'static str, String)>| {
+        api.send(api.request(Method::POST, "/undo").header("accept", "text/html").form(&fields)).await
+    };
+    let page = form(vec![("token", undo.clone()), ("factor", "sms".to_owned())]).await.expect(200);
+    assert!(page.text.contains("name=\"otp\"") && page.text.contains("name=\"mfa_token\""), "{}", page.text);
+    // the next challenge replaces this one, also before its code is sent
+    let _ = api.mails("mfa_otp", phone, 2).await;
+    let challenge = api.post("/undo", &json!({"token": undo, "factor": "sms"})).await.expect(403);
+    assert_eq!((challenge.code().as_str(), &challenge.json()["methods"]), ("mfa_required", &json!(["sms"])));
+    let mfa_token = challenge.member("mfa_token");
+    let otp = code(api.mails("mfa_otp", phone, 3).await.swap_remove(0));
+    let wrong = if otp == "000000" { "000001" } else { "000000" };
+    let proof = |otp: &str| json!({"token": undo, "mfa_token": mfa_token, "otp": otp});
+    assert_eq!(api.post("/undo", &proof(wrong)).await.expect(400).code(), "invalid_token");
+    let wrong = form(vec![("token", undo.clone()), ("mfa_token", mfa_token.clone()), ("otp", wrong.to_owned())]).await;
+    assert!(wrong.expect(400).text.contains("role=\"alert\""));
+    assert_eq!(api.post("/undo", &proof(&otp)).await.expect(200).member("result"), "restored");
+    let _ = thief.get("/").await.expect(401);
+    let _ = api.login(&person.email, &person.password).await.expect(403);
+    let _ = api.login(&person.email, "a-Thief-chose-this-99").await.expect(401);
+}
+
+#[tokio::test]
+async fn a_change_beyond_the_limit_is_a_clear_429() {
+    let server = TestServer::start().await;
+    let api = server.realm("User1");
+    let person = Person::john();
+    let (session, _) = api.logged_in(&person).await;
+    for n in 0..20 {
+        let phone = json!({"phone": format!("+120255501{n:02}")});
+        let _ = session.json(Method::PATCH, "/update", &phone).await.expect(200);
+    }
+    let phone = json!({"phone": "+12025550199"});
+    let refused = session.json(Method::PATCH, "/update", &phone).await.expect(429);
+    assert_eq!(refused.code(), "too_many_changes");
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((604_000..=604_800).contains(&wait), "{wait}");
+    let undo = token_of(&api.mails("phone_changed", &person.email, 20).await.swap_remove(19));
+    let _ = api.post("/undo", &json!({"token": undo, "password": person.password})).await.expect(200);
+    let (session, _) = api.session(&person).await;
+    let _ = session.json(Method::PATCH, "/update", &phone).await.expect(200);
+}

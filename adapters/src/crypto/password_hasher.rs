@@ -242,6 +242,11 @@ impl PasswordHasher for Argon2Pool {
         Ok(wanted.print(&output))
     }
 
+    fn decoy_like(&self, stored: &PasswordHash, salt: [u8; 16]) -> Option<PasswordHash> {
+        let wanted = Stored { salt: salt.to_vec(), ..Stored::parse(stored)? };
+        Some(wanted.print(&vec![0; wanted.length]))
+    }
+
     fn is_outdated(&self, stored: &PasswordHash) -> bool {
         let stored = Stored::parse(stored);
         stored.is_none_or(|stored| {

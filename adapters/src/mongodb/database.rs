@@ -131,6 +131,7 @@ impl Transaction<'_> {
             | Change::ForgetLogins { .. } => self.apply_to_tokens(change).await,
             Change::CheckReservation { .. }
             | Change::InsertUndo(_)
+            | Change::LimitUndos { .. }
             | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
@@ -188,6 +189,7 @@ impl Transaction<'_> {
             | Change::EndSessions { .. }
             | Change::CheckReservation { .. }
             | Change::InsertUndo(_)
+            | Change::LimitUndos { .. }
             | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }

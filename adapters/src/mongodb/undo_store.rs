@@ -85,6 +85,14 @@ impl Transaction<'_> {
                 let taken = self.find(COLLECTION, which).await?.is_some();
                 if taken { Err(Refusal::EmailTaken.into()) } else { Ok(()) }
             }
+            Change::LimitUndos { realm, user, limit, now } => {
+                let unexpired = doc! {"$gt": now.as_millis()};
+                let which = doc! {"user": key(realm, user), "used": false, "expires_at": unexpired};
+                let stored =
+                    self.mongo.collection(COLLECTION).count_documents(which).session(&mut *self.session).await?;
+                // a racing change of the account meets this one at the account's document
+                if stored >= u64::from(*limit) { Err(Refusal::UndoLimit.into()) } else { Ok(()) }
+            }
             Change::InsertUndo(undo) => self.put_undo(undo).await,
             Change::ReindexUndo { realm, id, reserved } => {
                 let which = doc! {"_id": key(realm, id), "reserved": {"$exists": true}};

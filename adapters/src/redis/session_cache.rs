@@ -229,6 +229,7 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         | Change::ForgetLogins { .. }
         | Change::CheckReservation { .. }
         | Change::InsertUndo(_)
+        | Change::LimitUndos { .. }
         | Change::ReindexUndo { .. }
         | Change::SetUndoToken { .. }
         | Change::UseUndo { .. }

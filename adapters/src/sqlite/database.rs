@@ -49,6 +49,7 @@ fn apply(db: &Db, change: Change, committed: &mut Committed) -> rusqlite::Result
         Change::ForgetLogins { realm, email } => login_guard::forget(db, &realm, &email).map(Ok),
         Change::CheckReservation { .. }
         | Change::InsertUndo(_)
+        | Change::LimitUndos { .. }
         | Change::ReindexUndo { .. }
         | Change::SetUndoToken { .. }
         | Change::UseUndo { .. }

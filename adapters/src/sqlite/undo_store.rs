@@ -98,6 +98,13 @@ pub fn apply(db: &Db, change: &Change) -> rusqlite::Result<Result<(), Refusal>> 
             Some(undo) if undo.user != *user => Ok(Err(Refusal::EmailTaken)),
             _ => Ok(Ok(())),
         },
+        Change::LimitUndos { realm, user, limit, now } => {
+            let sql = "SELECT count(*) FROM undo_records \
+                       WHERE realm = ?1 AND user_id = ?2 AND used = 0 AND expires_at > ?3";
+            let which = params![realm.as_str(), user.as_bytes(), now.as_millis()];
+            let stored: i64 = db.prepare_cached(sql)?.query_row(which, |row| row.get(0))?;
+            Ok(if stored >= i64::from(*limit) { Err(Refusal::UndoLimit) } else { Ok(()) })
+        }
         Change::InsertUndo(undo) => put(db, undo).map(Ok),
         // an expired one too: no time is before the epoch
         Change::ReindexUndo { realm, id, reserved } => match by_id(db, realm, id, Timestamp::from_millis(0))? {

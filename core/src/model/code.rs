@@ -72,6 +72,7 @@ codes! {
         ReauthenticationRequired = "reauthentication_required", "A recent login or the password is needed";
         Forbidden = "forbidden", "This is not yours to see or do";
         PhoneNotVerified = "phone_not_verified", "The phone number is not verified yet";
+        TooManyChanges = "too_many_changes", "The account was changed too often within a week";
         MfaInUse = "mfa_in_use", "The phone number is the second factor: switch that off before changing it";
         TotpOn = "totp_on", "An authenticator app is on already: remove it first";
         MfaOff = "mfa_off", "No second factor is on";

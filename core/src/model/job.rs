@@ -169,6 +169,15 @@ pub enum Task {
         /// By text or by call.
         channel: Channel,
     },
+    /// Send the code of an undo link's challenge to the phone that was on record before the change.
+    SendUndoCode {
+        /// The account.
+        user: UserId,
+        /// The undo record.
+        record: UndoId,
+        /// The digest of the challenge's token.
+        challenge: Digest,
+    },
 }
 
 /// Whom a job is about, so that an erasure finds it.
@@ -218,7 +227,8 @@ impl Task {
             | Self::FactorsThrottled { user, .. }
             | Self::FactorsReset { user, .. }
             | Self::BackupCodeUsed { user, .. }
-            | Self::SendOtp { user, .. } => JobSubject::Subject(*user),
+            | Self::SendOtp { user, .. }
+            | Self::SendUndoCode { user, .. } => JobSubject::Subject(*user),
         }
     }
 
@@ -262,6 +272,7 @@ impl Task {
             Self::FactorsReset { .. } => "factors_reset",
             Self::BackupCodeUsed { .. } => "backup_code_used",
             Self::SendOtp { .. } => "send_otp",
+            Self::SendUndoCode { .. } => "send_undo_code",
         }
     }
 }

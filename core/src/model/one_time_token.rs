@@ -24,12 +24,21 @@ pub enum Purpose {
     LoginMfa,
     /// Show the second factor in a session that is open.
     StepUp,
+    /// Show, with an undo link, the second factor from before its change. The subject is the undo record.
+    Undo,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 6] =
-        [Self::VerifyEmail, Self::ChangeEmail, Self::ResetPassword, Self::VerifyPhone, Self::LoginMfa, Self::StepUp];
+    pub const ALL: [Self; 7] = [
+        Self::VerifyEmail,
+        Self::ChangeEmail,
+        Self::ResetPassword,
+        Self::VerifyPhone,
+        Self::LoginMfa,
+        Self::StepUp,
+        Self::Undo,
+    ];
 
     /// Its stable name.
     #[must_use]
@@ -41,6 +50,7 @@ impl Purpose {
             Self::VerifyPhone => "verify_phone",
             Self::LoginMfa => "login_mfa",
             Self::StepUp => "step_up",
+            Self::Undo => "undo",
         }
     }
 

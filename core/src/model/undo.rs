@@ -99,6 +99,12 @@ pub struct FormerState {
 }
 
 impl FormerState {
+    /// Whether a code to the phone proves the owner: SMS was a second factor then.
+    #[must_use]
+    pub const fn has_second_factor(&self) -> bool {
+        self.mfa_sms
+    }
+
     /// As text for sealing, a line for each field. No field can contain a line break.
     #[must_use]
     pub fn to_text(&self) -> String {

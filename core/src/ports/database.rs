@@ -170,6 +170,17 @@ pub enum Change {
         /// Records that expire at or before this time are expired.
         now: Timestamp,
     },
+    /// Refuses the commit (`UndoLimit`) if the account has that many unexpired and unused undo records.
+    LimitUndos {
+        /// The realm.
+        realm: Realm,
+        /// The account.
+        user: UserId,
+        /// How many are too many.
+        limit: u32,
+        /// Records that expire at or before this time are expired.
+        now: Timestamp,
+    },
     /// Stores a new undo record.
     InsertUndo(Box<UndoRecord>),
     /// Replaces the blind index that an undo record reserves, if the record exists and reserves one.
@@ -288,6 +299,9 @@ pub enum Refusal {
     /// The credential does not exist, or has another secret.
     #[error("the credential is gone")]
     CredentialGone,
+    /// The account has as many undo records as it may have.
+    #[error("the account has too many undo records")]
+    UndoLimit,
 }
 
 /// The effects of a commit that its changes do not name.

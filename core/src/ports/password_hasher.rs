@@ -31,6 +31,10 @@ pub trait PasswordHasher: Send + Sync {
     /// Hashes with the operator's parameters and the salt of a stored hash.
     async fn hash_with_salt_of(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError>;
 
+    /// A dummy hash, of no account, with the algorithm and the parameters of a stored hash and that salt; `None` if the stored one can't
+    /// be read. Costs nothing.
+    fn decoy_like(&self, stored: &PasswordHash, salt: [u8; 16]) -> Option<PasswordHash>;
+
     /// Whether a stored hash was made with another algorithm or other parameters than the operator's.
     fn is_outdated(&self, stored: &PasswordHash) -> bool;
 }

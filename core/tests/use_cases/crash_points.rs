@@ -13,6 +13,7 @@ use portcullis_core::model::totp::{TotpSecret, step_at};
 use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
+use portcullis_core::use_cases::recovery::undo::UndoProof;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
@@ -510,7 +511,7 @@ fn with_a_thief() -> (Play, TokenPair) {
 fn undoing_with_the_former_password() {
     let story = |play: &Play, _: &TokenPair| {
         let link = play.undo_link(EMAIL);
-        block_on(play.service.recovery().undo(&play.realm, &link, Some(PASSWORD), &play.client)).is_ok()
+        block_on(play.service.recovery().undo(&play.realm, &link, UndoProof::Password(PASSWORD), &play.client)).is_ok()
     };
     at_every_step(with_a_thief, story, |play, thief, acknowledged| {
         let link = play.undo_link(EMAIL);
@@ -519,7 +520,8 @@ fn undoing_with_the_former_password() {
         assert!(owner || !acknowledged);
         assert_eq!((recorded(play, EventKind::ChangeUndone), queued(play, "reset_after_undo")), (owner, owner));
         assert_eq!(play.caller(thief).is_err(), owner);
-        let again = block_on(play.service.recovery().undo(&play.realm, &link, Some(PASSWORD), &play.client));
+        let again =
+            block_on(play.service.recovery().undo(&play.realm, &link, UndoProof::Password(PASSWORD), &play.client));
         assert_eq!(again.is_ok(), !owner, "the link is used up exactly if the change is undone");
         play.log_in(EMAIL, PASSWORD).unwrap();
     });
@@ -529,7 +531,7 @@ fn undoing_with_the_former_password() {
 fn undoing_without_a_password() {
     let story = |play: &Play, _: &TokenPair| {
         let link = play.undo_link(EMAIL);
-        block_on(play.service.recovery().undo(&play.realm, &link, None, &play.client)).is_ok()
+        block_on(play.service.recovery().undo(&play.realm, &link, UndoProof::None, &play.client)).is_ok()
     };
     at_every_step(with_a_thief, story, |play, thief, acknowledged| {
         let disabled = play.log_in("thief@example.net", PASSWORD).is_err();
@@ -537,7 +539,7 @@ fn undoing_without_a_password() {
         assert_eq!(recorded(play, EventKind::DisabledByUndo), disabled);
         assert_eq!(play.caller(thief).is_err(), disabled);
         let link = play.undo_link(EMAIL);
-        let again = block_on(play.service.recovery().undo(&play.realm, &link, None, &play.client));
+        let again = block_on(play.service.recovery().undo(&play.realm, &link, UndoProof::None, &play.client));
         assert_eq!(again.is_ok(), !disabled, "the link is used up exactly if the account is disabled");
         assert!(play.log_in("thief@example.net", PASSWORD).is_err());
     });
@@ -562,7 +564,8 @@ fn telling_of_a_change() {
         play.world.clock.advance(Duration::from_secs(180));
         play.deliver();
         let link = play.undo_link(EMAIL);
-        block_on(play.service.recovery().undo(&play.realm, &link, Some(PASSWORD), &play.client)).unwrap();
+        block_on(play.service.recovery().undo(&play.realm, &link, UndoProof::Password(PASSWORD), &play.client))
+            .unwrap();
         play.log_in(EMAIL, PASSWORD).unwrap();
     });
 }

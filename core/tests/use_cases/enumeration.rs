@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::{EMAIL, OTHER, PASSWORD, Play};
 use portcullis_core::model::registration_form::RegistrationForm;
+use portcullis_core::model::user::PasswordHash;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_testkit::race::block_on;
+use portcullis_testkit::samples;
 
 /// The password that the stranger chooses.
 const STRANGERS: &str = "Vw6%tRz1!mK8-orchard";
@@ -166,4 +168,54 @@ fn a_registration_of_a_taken_address_is_worth_nothing() {
     let given = Reauthentication::None;
     block_on(play.service.accounts().delete_account(&play.caller(&pair).unwrap(), given)).unwrap();
     assert!(play.world.registrations.all().is_empty());
+}
+
+/// The parameters in a hash of the fake.
+fn parameters(hash: &PasswordHash) -> String {
+    hash.as_str().split('$').nth(3).unwrap().to_owned()
+}
+
+/// As many unknown addresses cost the old parameters as known ones do.
+#[test]
+fn unknown_addresses_draw_their_parameters_in_the_proportion_of_the_realm() {
+    let play = Play::new();
+    let emails: Vec<&'static str> = (0..8).map(|n| &*format!("owner{n}@example.com").leak()).collect();
+    let index = |email: &str| play.service.login_index(&play.realm, email);
+    assert_eq!(play.service.decoy_hash(&play.realm, &index("free@example.com")), None, "nothing is counted yet");
+    for email in &emails[..6] {
+        let _ = play.user_at(email);
+    }
+    play.world.hasher.set_parameters("dearer");
+    for email in &emails[6..] {
+        let _ = play.user_at(email);
+    }
+    let count = |realm| block_on(play.service.count_hash_parameters(realm)).unwrap();
+    count(&play.realm);
+    let drawn = |email: &str| parameters(&play.service.decoy_hash(&play.realm, &index(email)).unwrap());
+    let unknown: Vec<String> = (0..400).map(|n| format!("nobody{n}@example.com")).collect();
+    let old = unknown.iter().filter(|email| drawn(email) == "m=8,t=1,p=1").count();
+    assert!((260..340).contains(&old), "three quarters of 400, and it is {old}");
+    assert!(unknown.iter().all(|email| ["m=8,t=1,p=1", "dearer"].contains(&drawn(email).as_str())));
+    // always the same for one address, with a salt of its own
+    let decoy = |email: &str| play.service.decoy_hash(&play.realm, &index(email)).unwrap();
+    assert_eq!(decoy("free@example.com"), decoy("FREE@example.com"));
+    assert_ne!(decoy(&unknown[0]).as_str().split('$').nth(4), decoy(&unknown[1]).as_str().split('$').nth(4));
+    let elsewhere = samples::realm("User2");
+    count(&elsewhere);
+    assert_eq!(play.service.decoy_hash(&elsewhere, &index("free@example.com")), None, "realms share nothing");
+
+    // the login computes that hash, and a registration is stored with it
+    let hashed = |name| play.world.hasher.faults().calls(name);
+    let (fresh, like) = (hashed("hash"), hashed("hash_like"));
+    assert!(play.log_in(&unknown[0], "wrong").is_err());
+    play.register("free@example.com").unwrap();
+    assert_eq!((hashed("hash"), hashed("hash_like")), (fresh, like + 2));
+    assert!(matches!(play.log_in("free@example.com", PASSWORD), Err(AuthError::EmailNotVerified)));
+
+    // once the owners have logged in, no old parameters are left to draw
+    for email in &emails {
+        let _ = play.log_in(email, PASSWORD).unwrap();
+    }
+    count(&play.realm);
+    assert!(unknown.iter().all(|email| drawn(email) == "dearer"));
 }

@@ -11,6 +11,7 @@ use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::use_cases::operator::credentials::Issued;
 use portcullis_core::use_cases::operator::roles::RolesEdit;
+use portcullis_core::use_cases::recovery::undo::UndoProof;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::faults::{Script, When};
@@ -90,7 +91,7 @@ fn an_account_that_an_operator_disabled_stays_disabled() {
     block_on(play.service.operators_as(&note).end_sessions(&play.realm, EMAIL)).unwrap();
     play.deliver();
     assert!(play.world.mailer.link_token("reset_required").is_none(), "a disabled account gets no link");
-    block_on(play.service.recovery().undo(&play.realm, &undo, Some(PASSWORD), &play.client)).unwrap();
+    block_on(play.service.recovery().undo(&play.realm, &undo, UndoProof::Password(PASSWORD), &play.client)).unwrap();
     assert!(play.world.users.all()[0].disabled);
     assert!(play.log_in(EMAIL, PASSWORD).is_err() && play.log_in(EMAIL, OTHER).is_err());
 }

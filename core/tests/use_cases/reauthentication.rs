@@ -275,8 +275,11 @@ fn the_fifth_wrong_password_in_a_session_ends_it() {
     assert!(matches!(play.caller(&pair), Err(AuthError::NotAuthenticated)));
     assert!(block_on(play.service.sessions().refresh(&play.realm, pair.refresh.expose())).is_err());
     assert!(play.caller(&other).is_ok(), "another session of the account stays");
-    let ended = play.world.audit.all().iter().filter(|event| event.kind == EventKind::SessionEndedByFailures).count();
-    assert_eq!(ended, 1);
+    let of_session = |kind| {
+        let events = play.world.audit.all().into_iter();
+        events.filter(|event| event.kind == kind && event.session == Some(pair.session)).count()
+    };
+    assert_eq!((of_session(EventKind::LoginFailed), of_session(EventKind::SessionEndedByFailures)), (5, 1));
 }
 
 #[test]

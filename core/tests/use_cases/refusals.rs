@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
+use portcullis_core::model::client::Client;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::message::Channel;
@@ -337,4 +338,29 @@ fn a_used_reset_link_makes_its_client_address_known() {
     }
     assert!(matches!(log_in_from(&play, 99, OTHER), Err(AuthError::TooMany(_))), "strangers are slowed down");
     log_in_from(&play, 7, OTHER).unwrap();
+}
+
+#[test]
+fn the_first_throttled_login_of_an_hour_and_address_is_recorded() {
+    let play = Play::new();
+    let _ = play.user();
+    let throttled = || play.world.audit.kinds().into_iter().filter(|kind| *kind == EventKind::LoginThrottled).count();
+    let guess = |client: &Client| {
+        block_on(play.service.logins().log_in(&play.realm, "nobody@example.com", "wrong", client)).map(|_| ())
+    };
+    let guesses = |client: &Client| {
+        for _ in 0..20 {
+            assert!(guess(client).is_err());
+        }
+        assert!(matches!(guess(client), Err(AuthError::TooMany(_))));
+    };
+    guesses(&Play::from(1));
+    assert_eq!(throttled(), 1);
+    guesses(&Play::from(1));
+    assert_eq!(throttled(), 1, "one an hour");
+    guesses(&Client::new([198, 51, 100, 99].into(), "Elsewhere/1.0"));
+    assert_eq!(throttled(), 2, "for each address");
+    play.world.clock.advance(Duration::from_secs(3600));
+    guesses(&Play::from(1));
+    assert_eq!(throttled(), 3);
 }

@@ -6,9 +6,12 @@ use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::undo::UndoableChange;
+use portcullis_core::policy::Policy;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
-use portcullis_core::use_cases::recovery::undo::{UndoPreview, Undone};
+use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::recovery::undo::{UndoPreview, UndoProof, Undone};
 use portcullis_core::use_cases::shared::errors::AuthError;
+use portcullis_core::use_cases::shared::factors::FactorAnswer;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
 use portcullis_testkit::faults::{Script, When};
@@ -46,7 +49,11 @@ impl Play {
     }
 
     pub fn undo(&self, link: &str, password: Option<&str>) -> Result<Undone, AuthError> {
-        let undone = block_on(self.service.recovery().undo(&self.realm, link, password, &self.client));
+        self.undo_by(link, password.map_or(UndoProof::None, UndoProof::Password))
+    }
+
+    fn undo_by(&self, link: &str, proof: UndoProof<'_>) -> Result<Undone, AuthError> {
+        let undone = block_on(self.service.recovery().undo(&self.realm, link, proof, &self.client));
         self.deliver();
         undone
     }
@@ -255,7 +262,12 @@ fn a_link_is_good_for_seven_days_to_the_second_in_its_realm_only() {
     let link = play.undo_link(EMAIL);
     let elsewhere = samples::realm("User2");
     assert!(block_on(play.service.recovery().preview_undo(&elsewhere, &link)).is_err());
-    assert!(refused(&block_on(play.service.recovery().undo(&elsewhere, &link, Some(PASSWORD), &play.client))));
+    assert!(refused(&block_on(play.service.recovery().undo(
+        &elsewhere,
+        &link,
+        UndoProof::Password(PASSWORD),
+        &play.client
+    ))));
     let look = || block_on(play.service.recovery().preview_undo(&play.realm, &link));
     let UndoPreview { at, .. } = look().unwrap();
     play.world.clock.advance_to(at + WEEK - Duration::from_millis(1));
@@ -355,12 +367,12 @@ fn a_deleted_account_leaves_no_link_and_no_reservation() {
 
 #[test]
 fn of_two_uses_at_the_same_instant_one_wins() {
-    for password in [Some(PASSWORD), None] {
+    for proof in [UndoProof::Password(PASSWORD), UndoProof::None] {
         let play = Play::new();
         let pair = play.user();
         play.move_to(&pair, "thief@example.net");
         let link = play.undo_link(EMAIL);
-        let use_it = || block_on(play.service.recovery().undo(&play.realm, &link, password, &play.client)).is_ok();
+        let use_it = || block_on(play.service.recovery().undo(&play.realm, &link, proof, &play.client)).is_ok();
         let won = std::thread::scope(|scope| {
             let both = [scope.spawn(use_it), scope.spawn(use_it)];
             both.map(|one| one.join().unwrap()).into_iter().filter(|won| *won).count()
@@ -412,4 +424,193 @@ fn a_late_notice_goes_to_the_address_before_the_change() {
     assert!(mails.iter().all(|mail| mail.message.undo_link().is_none()), "the new address gets no link");
     let changes = play.world.mailer.sent_to(EMAIL);
     assert_eq!(changes.iter().filter(|mail| mail.message.undo_link().is_some()).count(), 2);
+}
+
+/// An account whose second factor is SMS to `PHONE`, and a session that showed it.
+fn with_sms(play: &Play) -> TokenPair {
+    let pair = play.user();
+    play.proves_phone(&pair, PHONE);
+    play.switches_mfa(&pair, true);
+    log_in_by_sms(play, PASSWORD)
+}
+
+fn log_in_by_sms(play: &Play, password: &str) -> TokenPair {
+    let asked = block_on(play.service.logins().log_in(&play.realm, EMAIL, password, &play.client)).unwrap();
+    let LoggedIn::MfaRequired(challenge) = asked else { panic!("a second factor was expected") };
+    play.deliver();
+    let (challenge, otp) = (challenge.token.expose(), last_code(play));
+    block_on(play.service.logins().log_in_second_factor(&play.realm, &challenge, None, &otp, &play.client)).unwrap()
+}
+
+fn last_code(play: &Play) -> String {
+    play.world.sms_sender.last().unwrap().message.content.code.expose().to_owned()
+}
+
+/// Asks for the code of an undo link. The challenge, the code, and the number it was sent to.
+fn undo_code(play: &Play, link: &str) -> (String, String, String) {
+    let challenge = block_on(play.service.recovery().send_undo_code(&play.realm, link)).unwrap().token.expose();
+    play.deliver();
+    let to = play.world.sms_sender.last().unwrap().to.as_str().to_owned();
+    (challenge, last_code(play), to)
+}
+
+#[test]
+fn a_code_to_the_phone_from_before_the_change_restores_the_account() {
+    let play = Play::new();
+    let pair = with_sms(&play);
+    let _ = play.change_password(&pair, PASSWORD, OTHER);
+    let link = play.undo_link(EMAIL);
+    assert!(block_on(play.service.recovery().preview_undo(&play.realm, &link)).unwrap().by_sms);
+    let (challenge, otp, to) = undo_code(&play, &link);
+    assert_eq!(to, PHONE);
+    let answer = FactorAnswer { method: None, challenge: Some(&challenge), otp: &otp };
+    assert_eq!(play.undo_by(&link, UndoProof::Code(answer)).unwrap(), Undone::Restored);
+    assert!(refused(&play.undo_by(&link, UndoProof::Code(answer))), "both are good for one use");
+    let _ = log_in_by_sms(&play, PASSWORD);
+}
+
+#[test]
+fn the_code_goes_to_the_owner_when_a_thief_has_another_phone() {
+    let play = Play::new();
+    let pair = with_sms(&play);
+    // the thief switches the factor off, takes another phone, and makes it the factor
+    play.switches_mfa(&pair, false);
+    let link = play.undo_link(EMAIL);
+    play.change_phone(&pair, "+12025550199");
+    play.proves_phone(&pair, "+12025550199");
+    play.switches_mfa(&pair, true);
+    let (challenge, otp, to) = undo_code(&play, &link);
+    assert_eq!(to, PHONE);
+    // nothing that the thief does in the account ends the challenge
+    play.switches_mfa(&pair, false);
+    let answer = FactorAnswer { method: None, challenge: Some(&challenge), otp: &otp };
+    assert_eq!(play.undo_by(&link, UndoProof::Code(answer)).unwrap(), Undone::Restored);
+    assert!(play.caller(&pair).is_err());
+    let _ = log_in_by_sms(&play, PASSWORD);
+    assert_eq!(play.world.sms_sender.last().unwrap().to.as_str(), PHONE);
+}
+
+#[test]
+fn a_factor_that_came_with_or_after_the_change_is_no_proof() {
+    let play = Play::new();
+    let pair = play.user();
+    play.proves_phone(&pair, PHONE);
+    play.switches_mfa(&pair, true);
+    let link = play.undo_link(EMAIL);
+    assert!(!block_on(play.service.recovery().preview_undo(&play.realm, &link)).unwrap().by_sms);
+    let asked = block_on(play.service.recovery().send_undo_code(&play.realm, &link));
+    assert!(matches!(asked, Err(AuthError::PhoneNotVerified)));
+    let before = play.world.sms_sender.sent().len();
+    play.deliver();
+    assert_eq!(play.world.sms_sender.sent().len(), before);
+}
+
+#[test]
+fn a_code_of_another_link_or_purpose_is_no_proof() {
+    let play = Play::new();
+    let pair = with_sms(&play);
+    let pair = play.change_password(&pair, PASSWORD, OTHER);
+    let first = play.undo_link(EMAIL);
+    let _ = play.change_password(&pair, OTHER, PASSWORD);
+    let second = play.undo_link(EMAIL);
+    let (challenge, otp, _) = undo_code(&play, &second);
+    let of_second = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&challenge), otp: &otp });
+    assert!(refused(&play.undo_by(&first, of_second)));
+    let asked = block_on(play.service.logins().log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
+    let LoggedIn::MfaRequired(login) = asked else { panic!("a second factor was expected") };
+    play.deliver();
+    let (login, otp_of_login) = (login.token.expose(), last_code(&play));
+    let of_login = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&login), otp: &otp_of_login });
+    assert!(refused(&play.undo_by(&first, of_login)));
+    let of_undo =
+        block_on(play.service.logins().log_in_second_factor(&play.realm, &challenge, None, &otp, &play.client));
+    assert!(matches!(of_undo, Err(AuthError::InvalidToken)), "and the code of an undo opens no session");
+    assert_eq!(play.undo_by(&second, of_second).unwrap(), Undone::Restored);
+}
+
+/// More challenges give no more guesses.
+#[test]
+fn five_wrong_codes_over_all_challenges_leave_only_the_disabling() {
+    let play = Play::new();
+    let pair = with_sms(&play);
+    let _ = play.change_password(&pair, PASSWORD, OTHER);
+    let link = play.undo_link(EMAIL);
+    for turn in 0..5 {
+        let (challenge, otp, _) = undo_code(&play, &link);
+        let wrong = if otp == "000000" { "000001" } else { "000000" };
+        // neither can be the code of a challenge of the link
+        for (challenge, otp) in [(challenge.as_str(), "12345"), (&"A".repeat(43), "123456")] {
+            assert!(refused(
+                &play.undo_by(&link, UndoProof::Code(FactorAnswer { method: None, challenge: Some(challenge), otp }))
+            ));
+        }
+        let wrong = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&challenge), otp: wrong });
+        assert!(refused(&play.undo_by(&link, wrong)), "{turn}");
+        play.world.clock.advance(Duration::from_secs(600));
+    }
+    let asked = block_on(play.service.recovery().send_undo_code(&play.realm, &link));
+    assert!(matches!(asked, Err(AuthError::InvalidToken)));
+    assert!(matches!(play.undo(&link, Some(PASSWORD)), Err(AuthError::WrongPassword)));
+    assert_eq!(play.undo(&link, None).unwrap(), Undone::Disabled);
+}
+
+/// A thief who has spent the texts of the account does not keep its owner from the link.
+#[test]
+fn the_texts_of_an_undo_link_are_counted_by_the_link() {
+    let play = Play::new();
+    let pair = with_sms(&play);
+    let _ = play.change_password(&pair, PASSWORD, OTHER);
+    let link = play.undo_link(EMAIL);
+    let sent = || play.world.sms_sender.sent().len();
+    let before = sent();
+    for _ in 0..10 {
+        let _ = block_on(play.service.logins().log_in(&play.realm, EMAIL, OTHER, &play.client)).unwrap();
+        play.deliver();
+    }
+    assert!(sent() < before + 10, "the texts of the account are spent");
+    let now = sent();
+    let _ = undo_code(&play, &link);
+    assert_eq!(sent(), now + 1);
+}
+
+/// A thief who fills the records pushes no older one out, and the owner's link frees the places.
+#[test]
+fn changes_beyond_the_limit_are_refused_and_no_link_gives_way() {
+    let play = Play::with(Policy { undo_links: 3, limits_on: false, ..Policy::default() });
+    let pair = play.user();
+    let mut pair = play.change_password(&pair, PASSWORD, OTHER);
+    let link = play.undo_link(EMAIL);
+    for (from, to) in [(OTHER, PASSWORD), (PASSWORD, OTHER)] {
+        pair = play.change_password(&pair, from, to);
+    }
+    play.proves_phone(&pair, PHONE);
+    let caller = play.caller(&pair).unwrap();
+    let refused = |answer: Result<(), AuthError>| match answer {
+        Err(AuthError::TooManyChanges(wait)) => assert_eq!(wait, WEEK),
+        answer => panic!("{answer:?}"),
+    };
+    let passwords = play.service.passwords();
+    refused(block_on(passwords.change_password(&caller, OTHER, PASSWORD, &play.client)).map(|_| ()));
+    refused(block_on(play.service.factors().set_mfa_sms(&caller, true, Reauthentication::None)).map(|_| ()));
+    let to = ProfileChanges { phone: Some("+12025550199"), ..ProfileChanges::default() };
+    let accounts = play.service.accounts();
+    refused(block_on(accounts.update_profile(&caller, to, None, Vec::new(), Reauthentication::None)).map(|_| ()));
+    assert_eq!(play.world.undos.all().len(), 3);
+    // a reset is never refused
+    block_on(passwords.request_reset(&play.realm, EMAIL, &play.client)).unwrap();
+    play.deliver();
+    block_on(passwords.reset_password(&play.realm, &play.link("mail_password_reset"), PASSWORD, &play.client)).unwrap();
+    assert_eq!(play.undo(&link, Some(PASSWORD)).unwrap(), Undone::Restored);
+    let pair = play.log_in(EMAIL, PASSWORD).unwrap();
+    let pair = play.change_password(&pair, PASSWORD, OTHER);
+    // and with the expiry of the oldest there is a place again
+    for (from, to) in [(OTHER, PASSWORD), (PASSWORD, OTHER)] {
+        let _ = play.change_password(&play.log_in(EMAIL, from).unwrap(), from, to);
+    }
+    assert!(play.caller(&pair).is_err());
+    let caller = play.caller(&play.log_in(EMAIL, OTHER).unwrap()).unwrap();
+    refused(block_on(passwords.change_password(&caller, OTHER, PASSWORD, &play.client)).map(|_| ()));
+    play.world.clock.advance(WEEK);
+    let pair = play.log_in(EMAIL, OTHER).unwrap();
+    let _ = play.change_password(&pair, OTHER, PASSWORD);
 }

@@ -56,6 +56,10 @@ impl PasswordHasher for CancellableHasher {
         cancel_on_disconnect(self.0.hash_with_salt_of(password, stored)).await
     }
 
+    fn decoy_like(&self, stored: &PasswordHash, salt: [u8; 16]) -> Option<PasswordHash> {
+        self.0.decoy_like(stored, salt)
+    }
+
     fn is_outdated(&self, stored: &PasswordHash) -> bool {
         self.0.is_outdated(stored)
     }

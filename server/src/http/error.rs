@@ -33,6 +33,11 @@ impl From<AuthError> for Problem {
             AuthError::PreconditionFailed => Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
             AuthError::NotFound => Self::not_found(),
             AuthError::PhoneNotVerified => Self::new(StatusCode::CONFLICT, Code::PhoneNotVerified),
+            AuthError::TooManyChanges(wait) => Self::new(StatusCode::TOO_MANY_REQUESTS, Code::TooManyChanges)
+                .retry_after(seconds_up(wait).max(1))
+                .detail(
+                    "Use the link of an older notice to undo what you did not do, or wait until the oldest expires",
+                ),
             AuthError::MfaInUse => Self::new(StatusCode::CONFLICT, Code::MfaInUse),
             AuthError::TotpOn => Self::new(StatusCode::CONFLICT, Code::TotpOn),
             AuthError::MfaOff => Self::new(StatusCode::CONFLICT, Code::MfaOff),

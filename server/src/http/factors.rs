@@ -51,7 +51,13 @@ pub static SET_SMS: Operation = Operation::new(
     &[ok(200, "The factors.", "Factors")],
 )
 .body(&[JSON], "FactorChange")
-.errors(&[Code::PhoneNotVerified, Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
+.errors(&[
+    Code::PhoneNotVerified,
+    Code::TooManyChanges,
+    Code::ReauthenticationRequired,
+    Code::WrongPassword,
+    Code::Overloaded,
+]);
 
 pub async fn set_sms(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
@@ -90,7 +96,7 @@ pub static CONFIRM_TOTP: Operation = Operation::new(
     &[ok(200, "It is on.", "BackupCodes")],
 )
 .body(&[JSON], "TotpConfirmation")
-.errors(&[Code::InvalidToken, Code::TotpOn]);
+.errors(&[Code::InvalidToken, Code::TotpOn, Code::TooManyChanges]);
 
 pub async fn confirm_totp(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let mut fields = input.body(Accepts::Json)?;
@@ -106,7 +112,7 @@ pub static REMOVE_TOTP: Operation = Operation::new(
     &[empty(204, "It is off.")],
 )
 .optional_body(&[JSON], "FactorProof")
-.errors(&[Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
+.errors(&[Code::TooManyChanges, Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
 
 pub async fn remove_totp(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let password = password(&input)?;
@@ -122,7 +128,7 @@ pub static NEW_BACKUP_CODES: Operation = Operation::new(
     &[ok(200, "The codes.", "BackupCodes")],
 )
 .optional_body(&[JSON], "FactorProof")
-.errors(&[Code::MfaOff, Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
+.errors(&[Code::MfaOff, Code::TooManyChanges, Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
 
 pub async fn new_backup_codes(
     context: RealmContext,

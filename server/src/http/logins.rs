@@ -239,7 +239,8 @@ pub async fn step_up(context: RealmContext, Authenticated(caller): Authenticated
     }
 }
 
-fn mfa_required(context: &RealmContext, challenge: &FactorChallenge) -> Problem {
+/// A challenge of a second factor.
+pub fn mfa_required(context: &RealmContext, challenge: &FactorChallenge) -> Problem {
     let methods: Vec<&str> = challenge.methods.iter().map(|method| method.as_str()).collect();
     Problem::new(StatusCode::FORBIDDEN, Code::MfaRequired)
         .oauth("mfa_required")

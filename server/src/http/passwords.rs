@@ -105,7 +105,7 @@ pub static CHANGE: Operation = Operation::new(
     &[ok(200, "Changed.", "TokenPair")],
 )
 .body(&[JSON], "PasswordChange")
-.errors(&[Code::WrongPassword, Code::ReauthenticationRequired, Code::Overloaded]);
+.errors(&[Code::WrongPassword, Code::TooManyChanges, Code::ReauthenticationRequired, Code::Overloaded]);
 
 pub async fn change(
     context: RealmContext,

@@ -87,6 +87,7 @@ pub static UPDATE: Operation = Operation::new(
 .errors(&[
     Code::PreconditionFailed,
     Code::MfaInUse,
+    Code::TooManyChanges,
     Code::ReauthenticationRequired,
     Code::WrongPassword,
     Code::Overloaded,

@@ -25,6 +25,7 @@ use portcullis_core::service::{AuthService, Ports};
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::recovery::undo::UndoProof;
 use portcullis_core::use_cases::registration::verify_email::{LinkEffect, LinkPreview, Verified};
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
@@ -122,7 +123,8 @@ impl ServiceDriver {
                 service.passwords().reset_password(realm, token, password, &self.client).await.map(done)
             }
             Request::Undo { token, password } => {
-                service.recovery().undo(realm, token, *password, &self.client).await.map(|_| Answer::Done)
+                let proof = password.map_or(UndoProof::None, UndoProof::Password);
+                service.recovery().undo(realm, token, proof, &self.client).await.map(|_| Answer::Done)
             }
             Request::SendOtp { id, phone } => {
                 Ok(Answer::Challenge(service.factors().send_otp(realm, id, phone, Channel::Sms).await?.expose()))

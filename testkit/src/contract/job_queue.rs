@@ -102,6 +102,7 @@ fn every_task() -> Vec<Task> {
         tasks.push(Task::SendOtp { user, purpose, challenge, channel: Channel::Sms });
         tasks.push(Task::SendOtp { user, purpose, challenge, channel: Channel::Voice });
     }
+    tasks.push(Task::SendUndoCode { user, record: undo_id(9), challenge });
     tasks
 }
 

@@ -22,12 +22,23 @@ pub fn cases() -> Vec<Case<dyn PasswordHasher>> {
         a_hash_is_a_phc_string_that_shows_nothing,
         what_is_no_hash_is_never_right,
         hashes_for_many_at_once,
+        a_decoy_has_the_parameters_of_another_hash,
     ]
 }
 
 /// Whether that is the password of a stored hash.
 async fn is_right(hasher: &Hasher, text: &str, stored: &PasswordHash) -> Result<bool, HashError> {
     Ok(hasher.hash_like(password(text), stored.clone()).await?.matches(stored))
+}
+
+async fn a_decoy_has_the_parameters_of_another_hash(hasher: &Hasher) -> Outcome {
+    let stored = hasher.hash(password("correct horse"), [1; 16]).await?;
+    let decoy = hasher.decoy_like(&stored, SALT).ok_or("a hash of ours can be read")?;
+    let hash = hasher.hash_like(password("correct horse"), decoy.clone()).await?;
+    assert!(!hash.matches(&decoy) && hash.matches(&hasher.hash(password("correct horse"), SALT).await?));
+    assert_eq!(hasher.is_outdated(&decoy), hasher.is_outdated(&stored));
+    assert_eq!(hasher.decoy_like(&PasswordHash::new("no hash"), SALT), None);
+    Ok(())
 }
 
 async fn a_new_password_may_keep_the_salt(hasher: &Hasher) -> Outcome {

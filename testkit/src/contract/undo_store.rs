@@ -34,6 +34,7 @@ pub fn cases() -> Vec<Case<Records<dyn UndoStore>>> {
         no_race_takes_more_tries_than_there_are,
         an_address_stays_reserved_until_the_expiry,
         an_address_is_reserved_by_each_digest,
+        unused_records_are_limited,
         a_used_record_still_reserves,
         removes_all_of_an_account,
         purges_what_has_expired_and_nothing_else,
@@ -264,6 +265,23 @@ async fn an_address_is_reserved_by_each_digest(undos: &Undos) -> Outcome {
         assert_eq!(change(undos, check(&realm, index, 2, NOW)).await?, Err(Refusal::EmailTaken));
     }
     assert_eq!(undos.list(&realm, &user_id(1)).await?.iter().filter(|undo| undo.reserved.is_some()).count(), 1);
+    Ok(())
+}
+
+async fn unused_records_are_limited(undos: &Undos) -> Outcome {
+    let realm = realm("User1");
+    let (token, end) = (digest("undo token", 1), undo_record(&realm, 1, 1).expires_at);
+    let limit = |now, limit| Change::LimitUndos { realm: realm.clone(), user: user_id(1), limit, now };
+    assert_eq!(change(undos, limit(NOW, 1)).await?, Ok(()));
+    let used = UndoRecord { token: Some(token), ..undo_record(&realm, 1, 1) };
+    for undo in [&used, &undo_record(&realm, 1, 2), &undo_record(&realm, 2, 3)] {
+        insert(undos, undo).await?;
+    }
+    assert_eq!(change(undos, limit(NOW, 2)).await?, Err(Refusal::UndoLimit));
+    assert_eq!(change(undos, limit(NOW, 3)).await?, Ok(()), "another account's do not count");
+    assert_eq!(change(undos, limit(end, 1)).await?, Ok(()), "an expired one does not count");
+    assert_eq!(change(undos, use_link(&used, token, NOW)).await?, Ok(()));
+    assert_eq!(change(undos, limit(NOW, 1)).await?, Ok(()), "a used one does not count, nor do the younger ones");
     Ok(())
 }
 

@@ -115,12 +115,12 @@ impl Draft {
             }
             Change::SetCode { owner, token, code, tries, now } => {
                 let stored = one_time_token_store::owned(&mut self.tokens, &owner, &token, now)?;
-                stored.code = Some(code);
-                stored.tries_left = tries;
+                (stored.code, stored.tries_left) = (Some(code), tries);
                 Ok(())
             }
             Change::CheckReservation { .. }
             | Change::InsertUndo(_)
+            | Change::LimitUndos { .. }
             | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }
@@ -196,6 +196,7 @@ impl Draft {
             | Change::SetCode { .. }
             | Change::CheckReservation { .. }
             | Change::InsertUndo(_)
+            | Change::LimitUndos { .. }
             | Change::ReindexUndo { .. }
             | Change::SetUndoToken { .. }
             | Change::UseUndo { .. }

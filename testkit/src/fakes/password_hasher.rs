@@ -92,6 +92,11 @@ impl PasswordHasher for FakePasswordHasher {
         Ok(self.faults.call("hash_with_salt_of", hash)?.map(PasswordHash::new)?)
     }
 
+    fn decoy_like(&self, stored: &PasswordHash, salt: [u8; 16]) -> Option<PasswordHash> {
+        let (parameters, _) = parse(stored).ok()?;
+        Some(PasswordHash::new(format!("$fake$v=1${parameters}${}${}", hex(&salt), hex(&[0; 32]))))
+    }
+
     fn is_outdated(&self, stored: &PasswordHash) -> bool {
         parse(stored).is_ok_and(|(parameters, _)| parameters != *self.parameters.lock())
     }

@@ -71,6 +71,12 @@ pub(super) fn apply(undos: &mut Undos, change: &Change) -> Result<(), Refusal> {
             Some(undo) if undo.user != *user => Err(Refusal::EmailTaken),
             _ => Ok(()),
         },
+        Change::LimitUndos { realm, user, limit, now } => {
+            let counts =
+                |undo: &&UndoRecord| undo.realm == *realm && undo.user == *user && !undo.used && is_live(undo, *now);
+            let stored = undos.values().filter(counts).count();
+            if stored >= usize::try_from(*limit).unwrap_or(usize::MAX) { Err(Refusal::UndoLimit) } else { Ok(()) }
+        }
         Change::InsertUndo(undo) => {
             undos.insert((undo.realm.clone(), undo.id), (**undo).clone());
             Ok(())

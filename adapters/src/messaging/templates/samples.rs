@@ -112,8 +112,12 @@ fn pages() -> Vec<(&'static str, Value)> {
     };
     let undo = |change: &str, wrong: bool| {
         let (action, at) = ("/User1/undo", "2026-11-24 03:00 UTC");
-        json!({"action": action, "token": "Zm9vYmFy", "change": change, "at": at, "wrong": wrong})
+        json!({"action": action, "token": "Zm9vYmFy", "change": change, "at": at, "wrong": wrong, "by_sms": wrong})
     };
+    let mut code = undo("phone", true);
+    if let Some(members) = code.as_object_mut() {
+        members.insert("challenge".to_owned(), json!("Zm9v"));
+    }
     vec![
         ("verify_button.html", button.clone()),
         ("email_change_button.html", button),
@@ -125,6 +129,7 @@ fn pages() -> Vec<(&'static str, Value)> {
         ("reset_success.html", json!({})),
         ("undo.html", undo("email", false)),
         ("undo.html", undo("factors", true)),
+        ("undo.html", code),
         ("undo_restored.html", json!({})),
         ("undo_disabled.html", json!({})),
         ("undo_failed.html", json!({})),

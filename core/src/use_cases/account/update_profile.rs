@@ -101,6 +101,7 @@ impl Accounts<'_> {
                     let same = |newest: &User| newest.credentials_version == caller.user.credentials_version;
                     user = newest.filter(same).ok_or(AuthError::NotAuthenticated)?;
                 }
+                Err(Refusal::UndoLimit) => return Err(self.service.too_many_changes(&user).await),
                 Err(_) => return Err(AuthError::NotAuthenticated),
             }
         }
@@ -216,6 +217,7 @@ impl Accounts<'_> {
             let at = self.service.ports.clock.now();
             work.changes.push(Change::RemoveToken(AuthService::holder(realm, Purpose::VerifyPhone, id)));
             let undo = self.service.new_undo_id();
+            work.changes.push(self.service.limit_undos(before));
             work.changes.push(self.service.undo_record(undo, UndoableChange::Phone, (before, after))?);
             work.jobs.push(self.service.job(realm, Task::PhoneChanged { user: id, at, undo: Some(undo) }));
         }

@@ -157,6 +157,9 @@ impl Deliveries<'_> {
             Task::SendOtp { user, purpose, challenge, channel } => {
                 self.deliver_otp(job, user, *purpose, challenge, *channel).await
             }
+            Task::SendUndoCode { user, record, challenge } => {
+                self.deliver_undo_code(job, user, record, challenge).await
+            }
             Task::PasswordChanged { user, undo, .. }
             | Task::PhoneChanged { user, undo, .. }
             | Task::MfaChanged { user, undo, .. }

@@ -1,12 +1,15 @@
 //! The texts and calls with a code.
 
 use super::{Failure, envelope};
+use crate::model::country::Country;
 use crate::model::event::EventKind;
-use crate::model::ids::UserId;
+use crate::model::ids::{UndoId, UserId};
 use crate::model::job::Job;
+use crate::model::locale::Locale;
 use crate::model::message::{Channel, SmsMessage};
-use crate::model::one_time_token::{CODE_TRIES, Purpose};
+use crate::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
+use crate::model::phone::Phone;
 use crate::model::sealed::Digest;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
@@ -22,7 +25,7 @@ impl Deliveries<'_> {
         challenge: &Digest,
         channel: Channel,
     ) -> Result<(), Failure> {
-        let Ports { database, users, one_time_tokens, sms_sender, clock, randomness, .. } = &self.service.ports;
+        let Ports { users, one_time_tokens, clock, .. } = &self.service.ports;
         let (realm, now) = (&job.realm, clock.now());
         let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
         let holder = AuthService::holder(realm, purpose, *id);
@@ -38,17 +41,56 @@ impl Deliveries<'_> {
         if let Some(refusal) = self.service.check_sms_quota(&user, purpose, &phone, waiting.code.is_some()).await? {
             return Err(Failure::Held(refusal));
         }
+        self.text_code(job, (*id, locale), &waiting, &phone, channel).await
+    }
+
+    /// The code of an undo link's challenge: to the phone that was on record before the change.
+    pub(super) async fn deliver_undo_code(
+        self,
+        job: &Job,
+        id: &UserId,
+        record: &UndoId,
+        challenge: &Digest,
+    ) -> Result<(), Failure> {
+        let Ports { users, undos, one_time_tokens, clock, .. } = &self.service.ports;
+        let (realm, now) = (&job.realm, clock.now());
+        let Some(user) = users.find(realm, id).await? else { return Ok(()) };
+        let record = undos.find(realm, record, now).await?.filter(|record| !record.used && record.user == user.id);
+        let Some(record) = record else { return Ok(()) };
+        let waiting = one_time_tokens.find(&AuthService::undo_challenge_owner(&record), now).await?;
+        let Some(waiting) = waiting.filter(|token| token.token.matches(challenge)) else { return Ok(()) };
+        let former = self.service.former_state(&user, &record)?;
+        let locale = self.service.record_cipher(&user)?.locale(&user.person)?;
+        let Ok(country) = Country::parse(&former.country) else { return Ok(()) };
+        let phone = Phone::from_stored(former.phone, country);
+        if let Some(refusal) = self.service.check_undo_sms_quota(&record, &phone, waiting.code.is_some()).await? {
+            return Err(Failure::Held(refusal));
+        }
+        self.text_code(job, (user.id, locale), &waiting, &phone, Channel::Sms).await
+    }
+
+    /// Makes the code of a challenge, stores it and sends it.
+    async fn text_code(
+        self,
+        job: &Job,
+        (user, locale): (UserId, Locale),
+        waiting: &OneTimeToken,
+        phone: &Phone,
+        channel: Channel,
+    ) -> Result<(), Failure> {
+        let Ports { database, sms_sender, clock, randomness, .. } = &self.service.ports;
+        let (realm, now, owner) = (&job.realm, clock.now(), waiting.holder.clone());
+        let purpose = owner.purpose;
         let code = TypedCode::digits(|bytes| randomness.fill(bytes));
-        let digest = *self.service.code_digest(realm, purpose, id, &code).newest();
-        let owner = holder;
-        let set_code = Change::SetCode { owner, token: *challenge, code: digest, tries: CODE_TRIES, now };
+        let digest = *self.service.code_digest(realm, purpose, &owner.subject, &code).newest();
+        let set_code = Change::SetCode { owner, token: waiting.token, code: digest, tries: CODE_TRIES, now };
         if database.commit(UnitOfWork::of(set_code)).await?.is_err() {
             return Ok(());
         }
         let expires_in = waiting.expires_at.since(now);
         let message = SmsMessage { for_login: purpose != Purpose::VerifyPhone, code, expires_in };
-        sms_sender.send(&envelope(job, user.id, locale), &phone, channel, &message).await?;
-        self.service.record(realm, EventKind::OtpRequested, Some(user.id), None);
+        sms_sender.send(&envelope(job, user, locale), phone, channel, &message).await?;
+        self.service.record(realm, EventKind::OtpRequested, Some(user), None);
         Ok(())
     }
 }

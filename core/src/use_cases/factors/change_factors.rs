@@ -25,7 +25,7 @@ impl Factors<'_> {
     /// there is anything to do. Returns the account as it is then.
     ///
     /// # Errors
-    /// `NotAuthenticated`; those of `change`.
+    /// `NotAuthenticated`, `TooManyChanges`; those of `change`.
     pub(super) async fn change_factors(
         self,
         caller: &Caller,
@@ -52,12 +52,14 @@ impl Factors<'_> {
             next.end_rights();
             let record = self.service.undo_record(undo, UndoableChange::Factors, (&user, &next))?;
             let mut work = Self::ending_other_sessions(&next, &session);
+            work.changes.push(self.service.limit_undos(&user));
             work.changes.push(record);
             work.jobs.push(self.service.job(realm, task.clone()));
             work.events.push(self.service.event(realm, event_of(what), Some(*id), Some(session.id)));
             match database.commit(work).await? {
                 Ok(_) => return Ok(next),
                 Err(Refusal::UserStale | Refusal::SessionStale) => {}
+                Err(Refusal::UndoLimit) => return Err(self.service.too_many_changes(&user).await),
                 Err(_) => return Err(AuthError::NotAuthenticated),
             }
         }

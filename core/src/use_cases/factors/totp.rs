@@ -82,7 +82,7 @@ impl Factors<'_> {
         match self.change_factors(caller, what, switch).await {
             Ok(_) => Ok(codes),
             Err(AuthError::InvalidToken) => {
-                self.service.count_session_failure(caller).await?;
+                self.service.count_session_failure(caller, None).await?;
                 Err(AuthError::InvalidToken)
             }
             Err(error) => Err(error),

@@ -85,8 +85,9 @@ impl Logins<'_> {
         let owned = owned.transpose()?;
         let waiting = pending.iter().map(|one| self.service.registration_cipher(one)?.open_password(&one.password));
         let waiting = waiting.collect::<Result<Vec<PasswordHash>, PortError>>()?;
-        let hash = match owned.as_ref().or(waiting.last()) {
-            Some(stored) => hasher.hash_like(presented, stored.clone()).await?,
+        let known = owned.as_ref().or(waiting.last()).cloned();
+        let hash = match known.or_else(|| self.service.decoy_hash(realm, email)) {
+            Some(stored) => hasher.hash_like(presented, stored).await?,
             None => hasher.hash(presented, self.service.registration_salt(realm, email)).await?,
         };
         let id = user.as_ref().map(|user| user.id);

@@ -65,7 +65,7 @@ impl Logins<'_> {
             StepUpFactor::Answer(answer) => match self.answer_step_up(user, answer, work).await {
                 Ok(method) => methods = methods.and(method.auth_method()),
                 Err(AuthError::InvalidToken) => {
-                    self.service.count_session_failure(caller).await?;
+                    self.service.count_session_failure(caller, None).await?;
                     return Err(AuthError::InvalidToken);
                 }
                 Err(error) => return Err(error),

@@ -45,6 +45,7 @@ impl Passwords<'_> {
             let opened = Session { credentials_version: user.credentials_version, ..session.clone() };
             let mut changes = AuthService::changes_that_end_rights(user);
             changes.push(Change::InsertSession(Box::new(opened)));
+            changes.push(self.service.limit_undos(before));
             changes.push(self.service.undo_record(undo, UndoableChange::Password, (before, user))?);
             Ok(UnitOfWork {
                 changes,

@@ -1,6 +1,7 @@
 //! Recovery: the owner undoes a change that an attacker made.
 
 pub mod undo;
+mod undo_code;
 
 use crate::service::AuthService;
 

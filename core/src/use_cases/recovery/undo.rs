@@ -1,5 +1,6 @@
-//! Undo: the reader of a notice takes a change back. With the password from before the change the account gets its
-//! former state and a password reset; without it the account is disabled. Ports: undos, users, database, hasher.
+//! Undo: the reader of a notice takes a change back. With the password from before the change, or a code to the phone that
+//! was a second factor before it, the account gets its former state and a password reset; without proof the account is
+//! disabled. Ports: undos, users, database, hasher.
 
 use crate::model::client::Client;
 use crate::model::email::Email;
@@ -7,6 +8,7 @@ use crate::model::event::EventKind;
 use crate::model::factor::{BackupCodes, Totp};
 use crate::model::job::Task;
 use crate::model::locale::Locale;
+use crate::model::one_time_token::OneTimeToken;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, Field, RingDigest};
@@ -21,6 +23,7 @@ use crate::service::{AuthService, Ports};
 use crate::use_cases::recovery::Recovery;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::factors::FactorAnswer;
 
 /// The change that an undo link would undo, for its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,19 @@ pub struct UndoPreview {
     pub at: Timestamp,
     /// The language of its reader.
     pub locale: Locale,
+    /// Whether a code to the phone from before the change is a proof.
+    pub by_sms: bool,
+}
+
+/// The proof that the reader of an undo link is the account's owner.
+#[derive(Clone, Copy)]
+pub enum UndoProof<'a> {
+    /// None: the account is disabled.
+    None,
+    /// The password from before the change.
+    Password(&'a str),
+    /// The code of a challenge.
+    Code(FactorAnswer<'a>),
 }
 
 /// The effect of an undo link.
@@ -49,33 +65,39 @@ impl Recovery<'_> {
     /// `InvalidToken`.
     pub async fn preview_undo(self, realm: &Realm, token: &str) -> Result<UndoPreview, AuthError> {
         let (record, _, user) = self.find_undo(realm, token).await?;
-        let locale = self.service.record_cipher(&user)?.locale(&user.person)?;
-        Ok(UndoPreview { change: record.change, at: record.created_at, locale })
+        let cipher = self.service.record_cipher(&user)?;
+        let by_sms = self.service.former_state(&user, &record)?.has_second_factor();
+        Ok(UndoPreview { change: record.change, at: record.created_at, by_sms, locale: cipher.locale(&user.person)? })
     }
 
-    /// Uses an undo link. With the password from before the change it restores the former state; without a password it
-    /// disables the account.
+    /// Uses an undo link. With a proof it restores the former state; without one it disables the account.
     ///
     /// # Errors
-    /// `InvalidToken`: also for all but one of many who use the link at once. `WrongPassword`, which leaves the link
-    /// good; `Overloaded`.
+    /// `InvalidToken`: also for all but one of many who use the link at once, and for a wrong code, which leaves the link
+    /// good. `WrongPassword`, which leaves it good too; `Overloaded`.
     pub async fn undo(
         self,
         realm: &Realm,
         token: &str,
-        password: Option<&str>,
+        proof: UndoProof<'_>,
         client: &Client,
     ) -> Result<Undone, AuthError> {
         let (record, token, user) = self.find_undo(realm, token).await?;
-        let Some(password) = password else {
-            return self.disable_account(&record, token, user).await.map(|()| Undone::Disabled);
-        };
         let former = self.service.former_state(&user, &record)?;
-        self.confirm_former_password(&record, &user, &former, password, client).await?;
-        self.restore(&record, token, user, &former).await.map(|()| Undone::Restored)
+        let used = match proof {
+            UndoProof::None => {
+                return self.disable_account(&record, token, user).await.map(|()| Undone::Disabled);
+            }
+            UndoProof::Password(password) => {
+                self.confirm_former_password(&record, &user, &former, password, client).await?;
+                None
+            }
+            UndoProof::Code(answer) => Some(self.confirm_undo_code(&record, &former, answer).await?),
+        };
+        self.restore(&record, token, user, &former, used.as_ref()).await.map(|()| Undone::Restored)
     }
 
-    async fn find_undo(self, realm: &Realm, token: &str) -> Result<(UndoRecord, Digest, User), AuthError> {
+    pub(super) async fn find_undo(self, realm: &Realm, token: &str) -> Result<(UndoRecord, Digest, User), AuthError> {
         let Ports { undos, users, clock, .. } = &self.service.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
         for digest in self.service.undo_digest(realm, &token).all() {
@@ -129,6 +151,7 @@ impl Recovery<'_> {
         token: Digest,
         user: User,
         former: &FormerState,
+        code: Option<&OneTimeToken>,
     ) -> Result<(), AuthError> {
         let (realm, id) = (&record.realm, user.id);
         let index = self.service.email_index(realm, &Email::from_stored(former.email.clone()));
@@ -139,6 +162,7 @@ impl Recovery<'_> {
         };
         let effects = |before: &User, after: &User| {
             let mut changes = vec![self.use_link(record, token), self.service.check_reservation(realm, index, id)];
+            changes.extend(code.map(|code| self.service.use_up(code)));
             changes.extend(AuthService::changes_that_end_rights(after));
             if !before.person.email_index.same_input(&index) {
                 // as with any change of the address: registrations of the new one and failed logins of the old one go

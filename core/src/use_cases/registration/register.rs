@@ -44,7 +44,7 @@ impl Registrations<'_> {
         let stored = match (&owner, waiting.last()) {
             (Some(owner), _) => Some(self.service.record_cipher(owner)?.open_password(&owner.password)?),
             (None, Some(one)) => Some(self.service.registration_cipher(one)?.open_password(&one.password)?),
-            (None, None) => None,
+            (None, None) => self.service.decoy_hash(realm, &email_index),
         };
         let password = match stored {
             Some(stored) => hasher.hash_like(password, stored).await?,

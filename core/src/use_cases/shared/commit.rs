@@ -80,6 +80,7 @@ impl AuthService {
                     current = newest.filter(same).ok_or(AuthError::NotAuthenticated)?;
                 }
                 Err(Refusal::EmailTaken) => return Err(AuthError::NotAuthenticated),
+                Err(Refusal::UndoLimit) => return Err(self.too_many_changes(&current).await),
                 Err(refusal) => return Err(refusal.into()),
             }
         }

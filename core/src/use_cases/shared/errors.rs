@@ -46,6 +46,9 @@ pub enum AuthError {
     /// A second factor needs a phone that is proven.
     #[error("the phone is not verified")]
     PhoneNotVerified,
+    /// The account has as many changes that can be undone as it may have; the oldest one expires after that time.
+    #[error("the account was changed too often")]
+    TooManyChanges(Duration),
     /// The phone cannot change while it is the second factor.
     #[error("the phone is in use as the second factor")]
     MfaInUse,
@@ -77,6 +80,8 @@ impl From<Refusal> for AuthError {
             | Refusal::IdTaken => Self::InvalidToken,
             Refusal::UserGone => Self::NotAuthenticated,
             Refusal::SessionGone | Refusal::CredentialGone => Self::NotFound,
+            // the use cases that limit undo records say how long to wait
+            Refusal::UndoLimit => Self::TooManyChanges(Duration::from_hours(1)),
             Refusal::UserStale | Refusal::SessionStale => Self::Port(PortError::new("database", refusal)),
         }
     }

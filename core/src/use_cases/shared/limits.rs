@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::event::EventKind;
 use crate::model::login_throttle::{Admission, LoginSource};
 use crate::model::quota::{Bucket, Decision, Quota};
 use crate::model::realm::Realm;
@@ -33,7 +34,8 @@ impl AuthService {
         self.ports.limiter.give_back(bucket, quota, self.ports.clock.now()).await
     }
 
-    /// Spends a login try for an e-mail before any password is looked at.
+    /// Spends a login try for an e-mail before any password is looked at. The first refusal of an hour and client address
+    /// is recorded.
     pub(crate) async fn check_login_throttle(
         &self,
         realm: &Realm,
@@ -45,7 +47,10 @@ impl AuthService {
         }
         match self.ports.guard.admit(realm, email, from, self.ports.clock.now()).await? {
             Admission::Admitted => Ok(()),
-            Admission::Throttled(wait) => Err(AuthError::TooMany(wait.max(Duration::from_secs(1)))),
+            Admission::Throttled(wait) => {
+                self.audit_refusal(realm, EventKind::LoginThrottled, from.address).await;
+                Err(AuthError::TooMany(wait.max(Duration::from_secs(1))))
+            }
         }
     }
 

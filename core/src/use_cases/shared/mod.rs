@@ -2,6 +2,7 @@
 
 pub mod caller;
 pub mod commit;
+pub(crate) mod decoys;
 pub mod digests;
 pub mod errors;
 pub mod factors;

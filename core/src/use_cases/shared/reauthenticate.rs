@@ -105,32 +105,41 @@ impl AuthService {
                 }
             }
         }
-        self.count_session_failure(caller).await?;
+        self.count_session_failure(caller, Some(EventKind::LoginFailed)).await?;
         Err(AuthError::WrongPassword)
     }
 
-    /// Counts a wrong password or code in the caller's session, and ends the session with the last one allowed.
-    pub(crate) async fn count_session_failure(&self, caller: &Caller) -> Result<(), AuthError> {
+    /// Counts a wrong password or code in the caller's session, in one commit with the event of that kind, and ends the
+    /// session with the last one allowed.
+    pub(crate) async fn count_session_failure(
+        &self,
+        caller: &Caller,
+        kind: Option<EventKind>,
+    ) -> Result<(), AuthError> {
         let Ports { database, sessions, .. } = &self.ports;
-        let (realm, id) = (&caller.user.realm, caller.session.id);
+        let (realm, user, id) = (&caller.user.realm, caller.user.id, caller.session.id);
+        let event = |kind| self.event(realm, kind, Some(user), Some(id));
         // each turn loses only to another change of the session
         loop {
-            let Some(session) = sessions.find(realm, &id).await? else { return Ok(()) };
+            let Some(session) = sessions.find(realm, &id).await? else { break };
             let failures = session.failures.saturating_add(1);
-            let work = if failures < SESSION_FAILURES {
+            let (change, ended) = if failures < SESSION_FAILURES {
                 let counted = Session { failures, version: session.version + 1, ..session.clone() };
-                UnitOfWork::of(Change::ReplaceSession { session: Box::new(counted), expected: session.version })
+                (Change::ReplaceSession { session: Box::new(counted), expected: session.version }, None)
             } else {
-                let kind = EventKind::SessionEndedByFailures;
-                let event = self.event(realm, kind, Some(caller.user.id), Some(id));
-                let end = Change::EndSession { realm: realm.clone(), id, user: caller.user.id };
-                UnitOfWork { events: vec![event], ..UnitOfWork::of(end) }
+                (Change::EndSession { realm: realm.clone(), id, user }, Some(event(EventKind::SessionEndedByFailures)))
             };
-            match database.commit(work).await? {
+            let events = kind.map(event).into_iter().chain(ended).collect();
+            match database.commit(UnitOfWork { events, ..UnitOfWork::of(change) }).await? {
                 Err(Refusal::SessionStale) => {}
-                // gone: another wrong one has ended it
-                Ok(_) | Err(_) => return Ok(()),
+                Err(_) => break,
+                Ok(_) => return Ok(()),
             }
         }
+        // the session is gone: another wrong one has ended it
+        if let Some(kind) = kind {
+            self.record(realm, kind, Some(user), Some(id));
+        }
+        Ok(())
     }
 }

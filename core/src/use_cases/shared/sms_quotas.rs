@@ -9,8 +9,10 @@ use crate::model::phone::Phone;
 use crate::model::quota::{Bucket, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
+use crate::model::undo::UndoRecord;
 use crate::model::user::User;
 use crate::ports::error::PortError;
+use crate::ports::keyed_digest::Domain;
 use crate::service::AuthService;
 use crate::use_cases::shared::errors::AuthError;
 
@@ -88,8 +90,32 @@ impl AuthService {
         if counted {
             return Ok(None);
         }
-        let buckets =
-            if unproven { self.buckets_of_a_proof(user, phone) } else { self.buckets_of_a_login(user, phone) };
+        let account = self.account_digest(user);
+        self.take_texts(if unproven {
+            self.buckets_of_a_proof(user, phone)
+        } else {
+            self.buckets_of_a_factor(&user.realm, account, phone)
+        })
+        .await
+    }
+
+    /// The same for a text that an undo link asks for. It is counted by the undo record and not by the account: a thief
+    /// who has spent the account's texts does not keep its owner from the link.
+    pub(crate) async fn check_undo_sms_quota(
+        &self,
+        record: &UndoRecord,
+        phone: &Phone,
+        counted: bool,
+    ) -> Result<Option<SmsDenied>, PortError> {
+        if counted {
+            return Ok(None);
+        }
+        let who = self.ports.digests.digest(Domain::Phone, &record.realm, &[b"undo", record.id.as_bytes()]);
+        self.take_texts(self.buckets_of_a_factor(&record.realm, who, phone)).await
+    }
+
+    /// Takes one from each bucket, or none.
+    async fn take_texts(&self, buckets: Vec<(SmsDenied, Bucket, Quota)>) -> Result<Option<SmsDenied>, PortError> {
         let mut taken = Vec::new();
         for (refusal, bucket, quota) in buckets {
             let decision = self.take(&bucket, &quota).await;
@@ -132,10 +158,10 @@ impl AuthService {
     }
 
     /// By account, and by number: only accounts with a proven number fill that, so that strangers lock no owner out.
-    fn buckets_of_a_login(&self, user: &User, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
-        let (guard, realm) = (&self.policy.texts, &user.realm);
+    fn buckets_of_a_factor(&self, realm: &Realm, account: Digest, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
+        let guard = &self.policy.texts;
         let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
-        let (account, number) = (self.account_digest(user), self.phone_digest(realm, phone.as_str()));
+        let number = self.phone_digest(realm, phone.as_str());
         vec![
             (SmsDenied::CoolDown, bucket("text_login_at_once", account), guard.cool_down),
             (SmsDenied::Account, bucket("text_login_a_day", account), guard.per_number),

@@ -1,5 +1,7 @@
 //! Undo records: a change stores one, so that the owner can undo it.
 
+use std::time::Duration;
+
 use crate::model::ids::{UndoId, UserId};
 use crate::model::realm::Realm;
 use crate::model::sealed::{Field, RingDigest};
@@ -10,6 +12,7 @@ use crate::ports::database::Change;
 use crate::ports::error::PortError;
 use crate::ports::keyed_digest::Domain;
 use crate::service::{AuthService, Ports};
+use crate::use_cases::shared::errors::AuthError;
 
 impl AuthService {
     /// A new id of an undo record.
@@ -52,6 +55,24 @@ impl AuthService {
             created_at: now,
             expires_at: now + self.policy.lifetimes.undo,
         })))
+    }
+
+    /// Refuses a commit of a change that is made in a session if the account has too many undo records. A reset is never
+    /// refused: its owner reads the mailbox, and the budget of mails bounds it.
+    pub(crate) fn limit_undos(&self, user: &User) -> Change {
+        let (limit, now) = (self.policy.undo_links, self.ports.clock.now());
+        Change::LimitUndos { realm: user.realm.clone(), user: user.id, limit, now }
+    }
+
+    /// The refusal of such a commit: says when the oldest record expires.
+    pub(crate) async fn too_many_changes(&self, user: &User) -> AuthError {
+        let now = self.ports.clock.now();
+        let all = match self.ports.undos.list(&user.realm, &user.id).await {
+            Ok(all) => all,
+            Err(error) => return error.into(),
+        };
+        let ends = all.iter().filter(|undo| !undo.used && undo.expires_at > now).map(|undo| undo.expires_at);
+        AuthError::TooManyChanges(ends.min().map_or(Duration::ZERO, |end| end.since(now)))
     }
 
     /// Opens the state of a record of `user`.
