@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
+use portcullis_test_services::has;
 
-use crate::commands::{npm_packages, step};
+use crate::commands::{install, npm_packages, step};
 use crate::testkit::{self, python_environment};
 
 const FOLDER: &str = "tests/clients";
@@ -62,6 +63,19 @@ pub fn run() -> Result<()> {
         step(client, command)?;
     }
     Ok(())
+}
+
+/// A client in Go logs in.
+///
+/// # Errors
+/// When it can't.
+pub fn go() -> Result<()> {
+    if !has("go") {
+        install(&["golang-go"])?;
+    }
+    let mut command = with_account(&testkit::binary()?);
+    command.args(["go", "run", "-C"]).arg(format!("{FOLDER}/go")).arg(".");
+    step("golang.org/x/oauth2", command)
 }
 
 fn node_program(name: &str) -> Result<Command> {

@@ -59,6 +59,7 @@ const STEPS: &[Step] = &[
     ("helm", Tier::Full, deploy::kubernetes::helm),
     ("fuzz", Tier::Full, fuzz::run),
     ("examples in Go and Java", Tier::Full, examples::go_and_java),
+    ("clients in Go", Tier::Full, clients::go),
     ("generated secrets", Tier::Full, test_generated_secrets),
     ("one node", Tier::Full, test_on_one_node),
     ("apps", Tier::Full, wasm::apps),
