@@ -142,7 +142,7 @@ static SHARED: LazyLock<Vec<SharedCode>> = LazyLock::new(|| {
 });
 
 proptest! {
-    // tables and library are fixed: the same numbers each time, so that a change elsewhere is not judged by chance
+    // tables and library are fixed: the same numbers each time, so that a change elsewhere does not make the test fail
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
         rng_seed: RngSeed::Fixed(28_112_026),

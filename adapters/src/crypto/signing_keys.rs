@@ -96,7 +96,7 @@ impl PrivateKey {
     /// A key from PEM: PKCS#8, or SEC 1 for P-256.
     ///
     /// # Errors
-    /// What is wrong with it, without its content.
+    /// A text that describes the problem and does not contain the key.
     pub fn from_pem(kind: KeyKind, text: &str) -> Result<Self, &'static str> {
         if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
             return Err("is encrypted with a passphrase");

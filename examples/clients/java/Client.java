@@ -25,7 +25,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
  * Logs a user in, verifies the access token in both ways, refreshes the tokens and logs out. Java 17, no dependencies.
  *
  * <p>A real service takes a JSON and a JWT library instead of {@link #member} and {@link #verifyByKeys}; the library must know
- * EdDSA (Nimbus JOSE+JWT does, with Tink beside it).
+ * EdDSA (Nimbus JOSE+JWT does, together with Tink).
  */
 public class Client {
     private static final HttpClient HTTP = HttpClient.newHttpClient();

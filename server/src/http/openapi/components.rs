@@ -29,7 +29,7 @@ pub fn realm_schema(realms: &[Realm]) -> Value {
     json!({"Realm": {"type": "string", "enum": names, "description": "A separate set of users."}})
 }
 
-/// What an operation of a user asks for: an access token, as a viewer is given it or gets it by a password.
+/// The security of an operation of a user: an access token, which a viewer of the document has already or gets by a password.
 #[must_use]
 pub fn user_security(realms: &[Realm]) -> Value {
     let by_password = realms.iter().map(|realm| json!({password_scheme(realm): []}));
