@@ -18,6 +18,7 @@ use crate::ports::keyed_digest::KeyedDigest;
 use crate::ports::login_guard::LoginGuard;
 use crate::ports::mailer::Mailer;
 use crate::ports::one_time_token_store::OneTimeTokenStore;
+use crate::ports::passkey_verifier::PasskeyVerifier;
 use crate::ports::password_hasher::PasswordHasher;
 use crate::ports::randomness::Randomness;
 use crate::ports::rate_limiter::RateLimiter;
@@ -60,6 +61,8 @@ pub struct Ports {
     pub cipher: Arc<dyn FieldCipher>,
     /// Blind indexes and the stored digests of tokens.
     pub digests: Arc<dyn KeyedDigest>,
+    /// Passkeys.
+    pub passkeys: Arc<dyn PasskeyVerifier>,
     /// Password hashes.
     pub hasher: Arc<dyn PasswordHasher>,
     /// Work outside requests.

@@ -15,6 +15,7 @@ use crate::fakes::keyed_digest::FakeKeyedDigest;
 use crate::fakes::login_guard::FakeLoginGuard;
 use crate::fakes::mailer::MailOutbox;
 use crate::fakes::one_time_token_store::FakeOneTimeTokenStore;
+use crate::fakes::passkey_verifier::FakePasskeyVerifier;
 use crate::fakes::password_hasher::FakePasswordHasher;
 use crate::fakes::randomness::SeededRandomness;
 use crate::fakes::rate_limiter::FakeRateLimiter;
@@ -171,6 +172,7 @@ impl TestWorld {
             breached: world.breached,
             cipher: world.cipher,
             digests: world.digests,
+            passkeys: Arc::new(FakePasskeyVerifier),
             hasher: world.hasher,
             jobs: world.jobs,
             mailer: world.mailer,

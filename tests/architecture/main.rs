@@ -298,6 +298,8 @@ fn no_get_without_credentials_changes_anything() {
         "authorization_server",
         "security_contact",
         "change_password_page",
+        "passkey_pages",
+        "related_origins",
         "start",
         "openapi",
         "docs",

@@ -1,6 +1,6 @@
 //! The demo in a real Chromium, driven by Playwright (`demo.mjs`): the whole story, by keyboard alone, every view in both
 //! themes and two widths under axe, and the same files on another host; and attacks on cookie mode (`cookies.mjs`), and tabs that share their
-//! tokens (`tabs.mjs`).
+//! tokens (`tabs.mjs`). Passkeys of the browser (`passkeys.mjs`).
 
 use std::path::Path;
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use axum::Router;
 use axum::response::IntoResponse as _;
 use http::{HeaderMap, StatusCode, Uri};
 use portcullis_server::http::demo;
-use portcullis_tests::TestServer;
+use portcullis_tests::{Person, TestServer};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -76,4 +76,13 @@ async fn cookie_mode_withstands_other_sites_and_curious_scripts() {
 async fn tabs_share_one_refresh_in_both_modes() {
     let server = TestServer::start().await;
     drive(&server, "tabs.mjs", &[format!("http://{}/", server.address())]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_of_the_browser_is_added_and_logs_in() {
+    let server = TestServer::start().await;
+    let (john, _) = server.realm("User1").logged_in(&Person::john()).await;
+    let token = john.token.expect("an access token");
+    let base = format!("http://localhost:{}/", server.address().port());
+    drive(&server, "passkeys.mjs", &[base, token]).await;
 }

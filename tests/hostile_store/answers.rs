@@ -85,6 +85,7 @@ fn user(realm: &Realm, n: u64) -> User {
         totp: Some(sealed("totp", n)),
         pending_totp: Some(sealed("pending totp", n)),
         backup_codes: Some(sealed("backup codes", n)),
+        passkeys: Some(sealed("passkeys", n)),
     };
     let previous_email = Some(sealed("previous", n));
     let roles = samples::roles(&["admin", "billing"]);

@@ -37,7 +37,7 @@ async fn every_endpoint_is_described_with_its_credentials_and_limits() {
             assert_eq!(secured, row.access != Access::Public, "{method} {path}");
             assert_eq!(
                 responses.contains_key("401"),
-                secured || ["login", "token"].contains(&row.id),
+                secured || ["login", "token", "login_passkey"].contains(&row.id),
                 "{method} {path}"
             );
         }

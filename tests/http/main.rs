@@ -18,6 +18,7 @@ mod limits;
 mod oauth_clients;
 mod observability;
 mod operators;
+mod passkeys;
 mod password_year;
 mod passwords;
 mod path_prefix;

@@ -3,6 +3,7 @@
 
 pub mod account_model_over_http;
 pub mod api;
+pub mod authenticator;
 pub mod fault_proxy;
 pub mod index_rotation;
 pub mod process;

@@ -95,6 +95,7 @@ fn factors(n: u64) -> SealedFactors {
         totp: Some(sealed("totp", n)),
         pending_totp: Some(sealed("pending totp", n)),
         backup_codes: Some(sealed("backup codes", n)),
+        passkeys: Some(sealed("passkeys", n)),
     }
 }
 

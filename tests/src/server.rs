@@ -133,12 +133,20 @@ impl TestServer {
 
     /// Starts the server on the data that are there.
     pub async fn boot(&mut self) {
+        self.try_boot().await.unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// The same where the start may be refused.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn try_boot(&mut self) -> Result<(), String> {
         let wanted: Vec<(&str, &str)> = self.wanted.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let settings = settings(self.folder.path(), &wanted);
         let listener = serve::bind(&settings.listen).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let world = ClockAndRandomness { clock: self.clock.clone(), randomness: Arc::new(OsRandomness) };
-        let server = Server::compose_in(&settings, address, world).await.unwrap_or_else(|error| panic!("{error}"));
+        let server = Server::compose_in(&settings, address, world).await?;
         let (stop, stopped) = oneshot::channel();
         let router = routes::router(server.app.clone());
         let serving = tokio::spawn(serve::run(listener, router, settings.connection_limits(), async move {
@@ -146,6 +154,7 @@ impl TestServer {
         }));
         let workers = worker::start(&server.app);
         self.running = Some(Running { address, server, stop, serving, workers });
+        Ok(())
     }
 
     /// Stops the server in good order.

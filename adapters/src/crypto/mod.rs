@@ -5,6 +5,7 @@ pub mod check_values;
 pub mod field_cipher;
 pub mod hash_queue;
 pub mod keyed_digest;
+pub mod passkey_verifier;
 pub mod password_hasher;
 pub mod record_macs;
 pub mod signing_keys;

@@ -17,8 +17,8 @@ use crate::mongodb::documents::{Fields, binary, has_digest, key, person, ring_di
 
 const PORT: &str = "user_store";
 /// The fields that a document may lack.
-const OPTIONAL: [&str; 7] =
-    ["pending_index", "pending_email", "previous_email", "totp", "pending_totp", "backup_codes", "roles"];
+const OPTIONAL: [&str; 8] =
+    ["pending_index", "pending_email", "previous_email", "totp", "pending_totp", "backup_codes", "passkeys", "roles"];
 
 pub fn print(user: &User) -> Document {
     let mut document = doc! {
@@ -42,8 +42,10 @@ pub fn print(user: &User) -> Document {
     if let Some(previous) = &user.previous_email {
         document.insert("previous_email", sealed(previous));
     }
-    let SealedFactors { totp, pending_totp, backup_codes } = &user.factors;
-    for (name, factor) in [("totp", totp), ("pending_totp", pending_totp), ("backup_codes", backup_codes)] {
+    let SealedFactors { totp, pending_totp, backup_codes, passkeys } = &user.factors;
+    let factors =
+        [("totp", totp), ("pending_totp", pending_totp), ("backup_codes", backup_codes), ("passkeys", passkeys)];
+    for (name, factor) in factors {
         document.extend(factor.as_ref().map(|factor| (name.to_owned(), sealed(factor))));
     }
     document.extend(user.roles.to_text().map(|roles| ("roles".to_owned(), Bson::String(roles))));
@@ -70,6 +72,7 @@ pub fn parse(document: &Document) -> Result<Stored<User>, PortError> {
             totp: fields.any("totp", Fields::sealed)?,
             pending_totp: fields.any("pending_totp", Fields::sealed)?,
             backup_codes: fields.any("backup_codes", Fields::sealed)?,
+            passkeys: fields.any("passkeys", Fields::sealed)?,
         },
         disabled: fields.flag("disabled")?,
         roles: fields.any("roles", Fields::roles)?.unwrap_or_default(),
@@ -124,6 +127,11 @@ impl UserStore for MongoDb {
         let mut users = self.verify_all(documents.iter().map(parse).collect::<Result<Vec<_>, _>>()?);
         users.retain(|user| user.realm == *realm);
         Ok(AccountPage { users, next })
+    }
+
+    async fn has_passkeys(&self) -> Result<bool, PortError> {
+        let which = doc! {"passkeys": {"$exists": true}};
+        Ok(self.run(PORT, self.collection("users").find_one(which)).await?.is_some())
     }
 
     async fn ping(&self) -> Result<(), PortError> {

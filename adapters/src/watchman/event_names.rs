@@ -43,6 +43,8 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::OtpFailed
         | K::MfaEnabled
         | K::MfaDisabled
+        | K::PasskeyAdded
+        | K::PasskeyRemoved
         | K::BackupCodesCreated
         | K::FactorsReset
         | K::BackupCodeUsed

@@ -76,6 +76,9 @@ codes! {
         MfaInUse = "mfa_in_use", "The phone number is the second factor: switch that off before changing it";
         TotpOn = "totp_on", "An authenticator app is on already: remove it first";
         MfaOff = "mfa_off", "No second factor is on";
+        PasskeyKnown = "passkey_known", "The account has this passkey already";
+        PasskeyLimit = "passkey_limit", "The account has as many passkeys as it may have";
+        InvalidPasskey = "invalid_passkey", "The passkey is not valid here, or its challenge was used or has expired";
         EmailTaken = "email_taken", "The e-mail address already has an account";
         InvalidToken = "invalid_token", "The link or code is not valid, was used, or has expired";
         InvalidGrant = "invalid_grant", "The grant is not valid, was used, or has expired";

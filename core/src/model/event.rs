@@ -58,6 +58,10 @@ pub enum EventKind {
     MfaEnabled,
     /// A second factor was switched off.
     MfaDisabled,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed.
+    PasskeyRemoved,
     /// New backup codes were made; the older ones are dead.
     BackupCodesCreated,
     /// An operator has removed every second factor of an account.
@@ -112,7 +116,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 52] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -138,6 +142,8 @@ impl EventKind {
         Self::OtpFailed,
         Self::MfaEnabled,
         Self::MfaDisabled,
+        Self::PasskeyAdded,
+        Self::PasskeyRemoved,
         Self::BackupCodesCreated,
         Self::FactorsReset,
         Self::BackupCodeUsed,
@@ -194,6 +200,8 @@ impl EventKind {
             Self::OtpFailed => "otp_failed",
             Self::MfaEnabled => "mfa_enabled",
             Self::MfaDisabled => "mfa_disabled",
+            Self::PasskeyAdded => "passkey_added",
+            Self::PasskeyRemoved => "passkey_removed",
             Self::BackupCodesCreated => "backup_codes_created",
             Self::FactorsReset => "factors_reset",
             Self::BackupCodeUsed => "backup_code_used",

@@ -10,7 +10,6 @@ use sha2::Sha256;
 use crate::model::ids::SessionId;
 use crate::model::otp::TypedCode;
 use crate::model::sealed::{Digest, Sealed};
-use crate::model::session::AuthMethods;
 use crate::model::time::Timestamp;
 use crate::model::totp::TotpSecret;
 
@@ -20,6 +19,8 @@ pub const BACKUP_CODES: usize = 10;
 /// A way to show a second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FactorMethod {
+    /// A passkey, with its authenticator's check of its user.
+    Passkey,
     /// The code of an authenticator app (RFC 6238).
     Totp,
     /// One of the codes that were made for the day on which everything else is lost.
@@ -30,12 +31,13 @@ pub enum FactorMethod {
 
 impl FactorMethod {
     /// All methods, the strongest first. SMS is the weakest: a phone company can give a number to someone else.
-    pub const ALL: [Self; 3] = [Self::Totp, Self::BackupCode, Self::Sms];
+    pub const ALL: [Self; 4] = [Self::Passkey, Self::Totp, Self::BackupCode, Self::Sms];
 
     /// Its stable name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Passkey => "passkey",
             Self::Totp => "totp",
             Self::BackupCode => "backup_code",
             Self::Sms => "sms",
@@ -46,15 +48,6 @@ impl FactorMethod {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == text)
-    }
-
-    /// How a session or token is marked that it opened.
-    #[must_use]
-    pub const fn auth_method(self) -> AuthMethods {
-        match self {
-            Self::Totp | Self::BackupCode => AuthMethods::OTP,
-            Self::Sms => AuthMethods::SMS,
-        }
     }
 }
 
@@ -67,6 +60,8 @@ pub struct SealedFactors {
     pub pending_totp: Option<Sealed>,
     /// The unused [`BackupCodes`]. Absent when none is left.
     pub backup_codes: Option<Sealed>,
+    /// The [`Passkeys`](crate::model::passkey::Passkeys). Absent when there is none.
+    pub passkeys: Option<Sealed>,
 }
 
 /// An authenticator app that is on.

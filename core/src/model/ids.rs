@@ -56,6 +56,8 @@ ids! {
     AccessTokenId = "jti_";
     /// A job of the queue.
     JobId = "job_";
+    /// A passkey.
+    PasskeyId = "pky_";
     /// An undo record.
     UndoId = "und_";
 }

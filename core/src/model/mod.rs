@@ -20,6 +20,7 @@ mod numbering_plan_tables;
 pub mod one_time_token;
 pub mod operator_note;
 pub mod otp;
+pub mod passkey;
 pub mod password;
 mod pasted_number;
 pub mod pending_registrations;

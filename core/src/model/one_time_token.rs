@@ -26,11 +26,15 @@ pub enum Purpose {
     StepUp,
     /// Show, with an undo link, the second factor from before its change. The subject is the undo record.
     Undo,
+    /// Log in with a passkey: the challenge that it signs. Its subject is no account.
+    PasskeyLogin,
+    /// Add a passkey.
+    PasskeyNew,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::VerifyEmail,
         Self::ChangeEmail,
         Self::ResetPassword,
@@ -38,6 +42,8 @@ impl Purpose {
         Self::LoginMfa,
         Self::StepUp,
         Self::Undo,
+        Self::PasskeyLogin,
+        Self::PasskeyNew,
     ];
 
     /// Its stable name.
@@ -51,6 +57,8 @@ impl Purpose {
             Self::LoginMfa => "login_mfa",
             Self::StepUp => "step_up",
             Self::Undo => "undo",
+            Self::PasskeyLogin => "passkey_login",
+            Self::PasskeyNew => "passkey_new",
         }
     }
 

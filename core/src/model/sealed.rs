@@ -201,6 +201,8 @@ pub enum Field {
     PendingTotp,
     /// The digests of the unused backup codes.
     BackupCodes,
+    /// The passkeys.
+    Passkeys,
     /// A session's user agent.
     UserAgent,
     /// A session's coarse address.
@@ -233,6 +235,7 @@ impl Field {
             Self::Totp => "totp",
             Self::PendingTotp => "pending_totp",
             Self::BackupCodes => "backup_codes",
+            Self::Passkeys => "passkeys",
             Self::UserAgent => "user_agent",
             Self::Address => "address",
             Self::CachedSession => "cached_session",

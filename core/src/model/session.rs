@@ -25,7 +25,12 @@ impl AuthMethods {
     pub const SMS: Self = Self(2);
     /// A code of an authenticator app, or a backup code.
     pub const OTP: Self = Self(4);
-    const ALL: u8 = 7;
+    /// A passkey whose private key is on one device.
+    pub const DEVICE_PASSKEY: Self = Self(8);
+    /// A passkey whose private key may be on several devices.
+    pub const SYNCED_PASSKEY: Self = Self(16);
+    const PASSKEYS: u8 = Self::DEVICE_PASSKEY.0 | Self::SYNCED_PASSKEY.0;
+    const ALL: u8 = 31;
 
     /// These and those.
     #[must_use]
@@ -33,31 +38,48 @@ impl AuthMethods {
         Self(self.0 | other.0)
     }
 
-    /// Whether a second factor was used in addition to the password.
+    /// Whether more than a password was shown: a second factor, or a passkey, which is two factors by itself.
     #[must_use]
     pub const fn has_second_factor(self) -> bool {
-        self.0 & (Self::SMS.0 | Self::OTP.0) != 0
+        self.0 & (Self::SMS.0 | Self::OTP.0 | Self::PASSKEYS) != 0
     }
 
     /// Whether that second factor was another one than SMS.
     #[must_use]
     pub const fn has_factor_beyond_sms(self) -> bool {
-        self.0 & Self::OTP.0 != 0
+        self.0 & (Self::OTP.0 | Self::PASSKEYS) != 0
     }
 
-    /// The values of the claim `amr` (RFC 8176).
+    /// Whether a passkey was used.
+    #[must_use]
+    pub const fn has_passkey(self) -> bool {
+        self.0 & Self::PASSKEYS != 0
+    }
+
+    /// The values of the claim `amr` (RFC 8176). A passkey counts as two factors: each use verifies its user.
     #[must_use]
     pub fn amr(self) -> Vec<&'static str> {
-        let several = self.0.count_ones() > 1;
-        let names = [(Self::PASSWORD, "pwd"), (Self::OTP, "otp"), (Self::SMS, "sms")];
+        let several = self.0.count_ones() > 1 || self.has_passkey();
+        let names = [
+            (Self::PASSWORD, "pwd"),
+            (Self::OTP, "otp"),
+            (Self::SMS, "sms"),
+            (Self::DEVICE_PASSKEY, "hwk"),
+            (Self::SYNCED_PASSKEY, "swk"),
+        ];
         let shown = names.into_iter().filter(|(method, _)| self.0 & method.0 != 0).map(|(_, name)| name);
-        shown.chain(several.then_some("mfa")).collect()
+        shown.chain(self.has_passkey().then_some("user")).chain(several.then_some("mfa")).collect()
     }
 
-    /// The claim `acr`: the authenticator assurance level of NIST SP 800-63B.
+    /// The claim `acr`: `aal1` and `aal2` are the authenticator assurance levels of NIST SP 800-63B; `phr` is `aal2` by a
+    /// phishing-resistant method.
     #[must_use]
     pub const fn acr(self) -> &'static str {
-        if self.has_second_factor() { "aal2" } else { "aal1" }
+        match self {
+            _ if self.has_passkey() => "phr",
+            _ if self.has_second_factor() => "aal2",
+            _ => "aal1",
+        }
     }
 
     /// From the values of `amr`; `None` where one is unknown or `mfa` contradicts the others.

@@ -96,6 +96,8 @@ pub struct FormerState {
     pub totp: Option<String>,
     /// The backup codes, as the text of [`BackupCodes`](crate::model::factor::BackupCodes).
     pub backup_codes: Option<String>,
+    /// The passkeys, as the text of [`Passkeys`](crate::model::passkey::Passkeys).
+    pub passkeys: Option<String>,
 }
 
 impl FormerState {
@@ -108,10 +110,11 @@ impl FormerState {
     /// As text for sealing, a line for each field. No field can contain a line break.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let Self { email, phone, country_code, country, phone_verified, mfa_sms, password, totp, backup_codes } = self;
+        let Self { email, phone, country_code, country, phone_verified, mfa_sms, password, .. } = self;
+        let Self { totp, backup_codes, passkeys, .. } = self;
         let person = format!("{email}\n{phone}\n{country_code}\n{country}\n{phone_verified}");
-        let (totp, codes) = (totp.as_deref().unwrap_or_default(), backup_codes.as_deref().unwrap_or_default());
-        format!("{person}\n{mfa_sms}\n{password}\n{totp}\n{codes}")
+        let [totp, codes, passkeys] = [totp, backup_codes, passkeys].map(|text| text.as_deref().unwrap_or_default());
+        format!("{person}\n{mfa_sms}\n{password}\n{totp}\n{codes}\n{passkeys}")
     }
 
     /// Reads that text.
@@ -127,9 +130,10 @@ impl FormerState {
             phone_verified: line()?.parse().ok()?,
             mfa_sms: line()?.parse().ok()?,
             password: line()?,
-            // an earlier version ends here
+            // earlier versions end here or after the backup codes
             totp: line().filter(|text| !text.is_empty()),
             backup_codes: line().filter(|text| !text.is_empty()),
+            passkeys: line().filter(|text| !text.is_empty()),
         };
         lines.next().is_none().then_some(former)
     }
@@ -157,10 +161,13 @@ mod tests {
             password: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
             totp: Some("ABC 1 2".to_owned()),
             backup_codes: None,
+            passkeys: Some("pky 1 - true".to_owned()),
         };
         assert_eq!(FormerState::parse(&former.to_text()), Some(former.clone()));
-        let earlier = former.to_text().lines().take(7).collect::<Vec<_>>().join("\n");
-        assert_eq!(FormerState::parse(&earlier), Some(FormerState { totp: None, ..former.clone() }));
+        let earlier = |lines| former.to_text().lines().take(lines).collect::<Vec<_>>().join("\n");
+        let without_passkeys = FormerState { passkeys: None, ..former.clone() };
+        assert_eq!(FormerState::parse(&earlier(9)), Some(without_passkeys.clone()));
+        assert_eq!(FormerState::parse(&earlier(7)), Some(FormerState { totp: None, ..without_passkeys }));
         assert_eq!(FormerState::parse(&format!("{}\n", former.to_text())), None);
         assert_eq!(FormerState::parse("one line"), None);
         assert_eq!(format!("{former:?}"), "FormerState(redacted)");

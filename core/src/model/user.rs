@@ -137,13 +137,20 @@ impl User {
     /// Whether a login asks for a second factor.
     #[must_use]
     pub const fn has_second_factor(&self) -> bool {
-        self.mfa_sms || self.factors.totp.is_some()
+        self.mfa_sms || self.has_factor_beyond_sms()
+    }
+
+    /// Whether a second factor stronger than SMS is on.
+    #[must_use]
+    pub const fn has_factor_beyond_sms(&self) -> bool {
+        self.factors.totp.is_some() || self.factors.passkeys.is_some()
     }
 
     /// The methods by which a login can show a second factor, the strongest first.
     #[must_use]
     pub fn factor_methods(&self) -> Vec<FactorMethod> {
         let is_on = |method: &FactorMethod| match method {
+            FactorMethod::Passkey => self.factors.passkeys.is_some(),
             FactorMethod::Totp => self.factors.totp.is_some(),
             FactorMethod::BackupCode => self.has_second_factor() && self.factors.backup_codes.is_some(),
             FactorMethod::Sms => self.mfa_sms,
@@ -169,6 +176,8 @@ pub struct FactorOverview {
     pub totp: bool,
     /// How many backup codes are unused.
     pub backup_codes: usize,
+    /// How many passkeys there are.
+    pub passkeys: usize,
 }
 
 /// A user's own data, open. It is sent only to the user.

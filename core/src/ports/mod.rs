@@ -17,6 +17,7 @@ pub mod token_signer;
 pub mod breached_passwords;
 pub mod field_cipher;
 pub mod keyed_digest;
+pub mod passkey_verifier;
 pub mod password_hasher;
 // notifications
 pub mod job_queue;

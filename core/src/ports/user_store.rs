@@ -34,6 +34,9 @@ pub trait UserStore: Send + Sync {
     /// returned once.
     async fn list(&self, realm: &Realm, after: Option<UserId>, limit: u32) -> Result<AccountPage, PortError>;
 
+    /// Whether an account of any realm has passkeys.
+    async fn has_passkeys(&self) -> Result<bool, PortError>;
+
     /// Whether the store answers at all. For health checks: quick, changes nothing.
     async fn ping(&self) -> Result<(), PortError>;
 }

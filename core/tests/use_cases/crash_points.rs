@@ -374,6 +374,59 @@ fn removing_an_authenticator_app() {
 }
 
 #[test]
+fn adding_a_passkey() {
+    let story = |play: &Play, pair: &TokenPair| play.adds_passkey(pair, "one").is_ok();
+    at_every_step(user, story, |play, _, acknowledged| {
+        let user = play.world.users.all()[0].clone();
+        let on = user.factors.passkeys.is_some();
+        assert!(on || !acknowledged);
+        assert_eq!(user.factors.backup_codes.is_some(), on);
+        assert_eq!((recorded(play, EventKind::PasskeyAdded), queued(play, "mfa_changed")), (on, on));
+        assert_eq!(undo_records(play), usize::from(on));
+    });
+}
+
+#[test]
+fn logging_in_with_a_passkey() {
+    let prepare = || {
+        let (play, pair) = user();
+        let _ = play.adds_passkey(&pair, "one").unwrap();
+        play.deliver();
+        (play, pair)
+    };
+    let story = |play: &Play, pair: &TokenPair| play.logs_in_by_passkey("one", pair.user, 1).is_ok();
+    at_every_step(prepare, story, |play, pair, acknowledged| {
+        let opened = play.world.sessions.all().len() > 1;
+        assert!(opened || !acknowledged);
+        let passkeys = play.service.factors().list_passkeys(&play.caller(pair).unwrap()).unwrap();
+        assert_eq!(passkeys[0].credential.data == b"1", opened, "the counter moves exactly if a session was opened");
+    });
+}
+
+#[test]
+fn removing_a_passkey() {
+    let prepare = || {
+        let (play, pair) = user();
+        let _ = play.adds_passkey(&pair, "one").unwrap();
+        play.deliver();
+        let session = play.logs_in_by_passkey("one", pair.user, 1).unwrap();
+        (play, session)
+    };
+    let story = |play: &Play, pair: &TokenPair| {
+        let Ok(caller) = play.caller(pair) else { return false };
+        let factors = play.service.factors();
+        let Ok(passkeys) = factors.list_passkeys(&caller) else { return false };
+        block_on(factors.remove_passkey(&caller, passkeys[0].id, Reauthentication::None)).is_ok()
+    };
+    at_every_step(prepare, story, |play, _, acknowledged| {
+        let off = play.world.users.all()[0].factors.passkeys.is_none();
+        assert!(off || !acknowledged);
+        assert_eq!((recorded(play, EventKind::PasskeyRemoved), queued(play, "mfa_changed")), (off, off));
+        assert_eq!(undo_records(play), 1 + usize::from(off));
+    });
+}
+
+#[test]
 fn resetting_the_factors() {
     let prepare = || {
         let app = WithApp::new();

@@ -16,6 +16,7 @@ mod enumeration;
 mod fake_users;
 mod histories;
 mod operators;
+mod passkeys;
 mod reauthentication;
 mod refresh_model;
 mod refusals;

@@ -173,7 +173,7 @@ fn stepped_up_with_code(play: &Play, pair: &TokenPair) -> TokenPair {
         StepUpFactor::Answer(FactorAnswer {
             method: None,
             challenge: Some(&challenge.token.expose()),
-            otp: code.expose(),
+            response: code.expose(),
         }),
     )
 }
@@ -236,7 +236,7 @@ fn a_challenge_of_a_step_up_opens_no_session() {
     let answer = StepUpFactor::Answer(FactorAnswer {
         method: None,
         challenge: Some(&challenge.token.expose()),
-        otp: code.expose(),
+        response: code.expose(),
     });
     let _ = stepped_up(&play, &pair, answer);
     assert!(matches!(step_up(&play, &pair, answer), Err(AuthError::InvalidToken)), "a code is good once");

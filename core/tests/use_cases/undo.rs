@@ -463,7 +463,7 @@ fn a_code_to_the_phone_from_before_the_change_restores_the_account() {
     assert!(block_on(play.service.recovery().preview_undo(&play.realm, &link)).unwrap().by_sms);
     let (challenge, otp, to) = undo_code(&play, &link);
     assert_eq!(to, PHONE);
-    let answer = FactorAnswer { method: None, challenge: Some(&challenge), otp: &otp };
+    let answer = FactorAnswer { method: None, challenge: Some(&challenge), response: &otp };
     assert_eq!(play.undo_by(&link, UndoProof::Code(answer)).unwrap(), Undone::Restored);
     assert!(refused(&play.undo_by(&link, UndoProof::Code(answer))), "both are good for one use");
     let _ = log_in_by_sms(&play, PASSWORD);
@@ -483,7 +483,7 @@ fn the_code_goes_to_the_owner_when_a_thief_has_another_phone() {
     assert_eq!(to, PHONE);
     // nothing that the thief does in the account ends the challenge
     play.switches_mfa(&pair, false);
-    let answer = FactorAnswer { method: None, challenge: Some(&challenge), otp: &otp };
+    let answer = FactorAnswer { method: None, challenge: Some(&challenge), response: &otp };
     assert_eq!(play.undo_by(&link, UndoProof::Code(answer)).unwrap(), Undone::Restored);
     assert!(play.caller(&pair).is_err());
     let _ = log_in_by_sms(&play, PASSWORD);
@@ -514,13 +514,13 @@ fn a_code_of_another_link_or_purpose_is_no_proof() {
     let _ = play.change_password(&pair, OTHER, PASSWORD);
     let second = play.undo_link(EMAIL);
     let (challenge, otp, _) = undo_code(&play, &second);
-    let of_second = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&challenge), otp: &otp });
+    let of_second = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&challenge), response: &otp });
     assert!(refused(&play.undo_by(&first, of_second)));
     let asked = block_on(play.service.logins().log_in(&play.realm, EMAIL, PASSWORD, &play.client)).unwrap();
     let LoggedIn::MfaRequired(login) = asked else { panic!("a second factor was expected") };
     play.deliver();
     let (login, otp_of_login) = (login.token.expose(), last_code(&play));
-    let of_login = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&login), otp: &otp_of_login });
+    let of_login = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&login), response: &otp_of_login });
     assert!(refused(&play.undo_by(&first, of_login)));
     let of_undo =
         block_on(play.service.logins().log_in_second_factor(&play.realm, &challenge, None, &otp, &play.client));
@@ -540,11 +540,12 @@ fn five_wrong_codes_over_all_challenges_leave_only_the_disabling() {
         let wrong = if otp == "000000" { "000001" } else { "000000" };
         // neither can be the code of a challenge of the link
         for (challenge, otp) in [(challenge.as_str(), "12345"), (&"A".repeat(43), "123456")] {
-            assert!(refused(
-                &play.undo_by(&link, UndoProof::Code(FactorAnswer { method: None, challenge: Some(challenge), otp }))
-            ));
+            assert!(refused(&play.undo_by(
+                &link,
+                UndoProof::Code(FactorAnswer { method: None, challenge: Some(challenge), response: otp })
+            )));
         }
-        let wrong = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&challenge), otp: wrong });
+        let wrong = UndoProof::Code(FactorAnswer { method: None, challenge: Some(&challenge), response: wrong });
         assert!(refused(&play.undo_by(&link, wrong)), "{turn}");
         play.world.clock.advance(Duration::from_secs(600));
     }

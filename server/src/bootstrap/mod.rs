@@ -8,6 +8,7 @@ pub mod keyring;
 mod messaging;
 pub mod migrate;
 pub mod migrate_data;
+mod passkeys;
 pub mod reindexing;
 mod running_server;
 mod secret_check;
@@ -152,6 +153,7 @@ impl Server {
             breached: Arc::new(breached),
             cipher,
             digests,
+            passkeys: Arc::new(passkeys::verifier(settings, &public_url)?),
             hasher: Arc::new(CancellableHasher(hasher)),
             jobs: stores.jobs,
             mailer,
@@ -283,6 +285,7 @@ fn app(
         https: settings.public_url.is_https(),
         public_origin: origin_of(&parts.public_url),
         path_prefix: settings.public_url.path(),
+        passkey_origins: passkeys::web_origins(settings, &parts.public_url),
         public_url: parts.public_url,
         app_url: settings.browsers.app_url.clone(),
         api_docs: settings.browsers.api_docs,

@@ -27,6 +27,7 @@ use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
 
 use super::factories::record_macs;
+use super::passkeys;
 use super::secret_check::{KeysInUse, SecretCheck};
 use crate::config::{self, Settings};
 use crate::http::app::{Count, KeyAge};
@@ -119,6 +120,7 @@ impl Stores {
                 let database = path.display().to_string();
                 let check = SecretCheck { setting: "DATABASE_URL", database, cipher, digests, index_ids };
                 let ages = check.verify_or_insert(&store, &keys).await?;
+                passkeys::check_rp_id(&store, settings).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
                 Self {
                     counts: vec![(LOST_EVENTS, lost), (REFUSED_RECORDS, macs.refused())],
@@ -131,6 +133,7 @@ impl Stores {
                 let database = format!("the database {name}");
                 let check = SecretCheck { setting: "MONGO_URL", database, cipher, digests, index_ids };
                 let ages = check.verify_or_insert(&store, &keys).await?;
+                passkeys::check_rp_id(&store, settings).await?;
                 let (version, lost) = (store.schema_version(), store.lost_events());
                 let of_store = Self::of(Arc::new(store), "mongodb", version, ages);
                 Self { counts: vec![(LOST_EVENTS, lost), (REFUSED_RECORDS, macs.refused())], ..of_store }

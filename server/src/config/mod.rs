@@ -34,7 +34,10 @@ pub use listen::{Listen, LocalListener};
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use secrets::{KeyRing, Secrets};
-pub use sections::{Browsers, ConnectionSettings, InputRules, Mail, MailboxAccess, RateQuota, Twilio, Watchman};
+pub use sections::{
+    Browsers, ConnectionSettings, InputRules, Mail, MailboxAccess, PasskeySettings, RateQuota, Twilio, Watchman,
+    is_below,
+};
 pub use settings_reference::{ENV_MARK, flags, markdown, text};
 pub use settings_registry::DEFAULT_LIMITS;
 pub use sources::Sources;
@@ -309,6 +312,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Settings of pages and CORS.
     pub browsers: Browsers,
+    /// Passkeys.
+    pub passkeys: PasskeySettings,
     /// `DEV_MAILBOX`.
     pub dev_mailbox: MailboxAccess,
     /// Logs.

@@ -107,6 +107,10 @@ pub const GROUPS: &[SettingGroup] = &[
     open("HASH_THREADS", "number of cores", "password hashes that run at once; each has ARGON2_MEMORY_KIB"),
     open("HASH_QUEUE", "64", "password hashes that wait; further ones are answered with 503"),
     ]),
+    group("Passkeys", &[
+    open("PASSKEY_RP_ID", "host of PUBLIC_URL; localhost where that is an address", "domain that passkeys belong to: the host of your pages or a parent of it; with another one, every passkey is lost"),
+    open("PASSKEY_ORIGINS", "that of PUBLIC_URL", "origins of the pages and apps that use passkeys, as in `https://app.example.com,android:apk-key-hash:…`"),
+    ]),
     group("Input and answers", &[
     open("PHONE_VALIDATION", "e164", "`strict` accepts only numbers that the numbering plan has; `lenient` is another word for `e164`"),
     open("ACCOUNT_ENUMERATION", "deny", "`allow` answers the registration of a taken e-mail address with 409"),
@@ -170,6 +174,8 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
     ("login", 5, "min"),
     ("token", 60, "min"),
     ("login_mfa", 5, "min"),
+    ("login_passkey_options", 60, "min"),
+    ("login_passkey", 5, "min"),
     ("verify_page", 10, "min"),
     ("verify", 10, "min"),
     ("resend_verification", 3, "min"),
@@ -187,6 +193,7 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
     ("logout_all", 10, "min"),
     ("sessions", 60, "min"),
     ("mfa", 10, "min"),
+    ("passkeys", 10, "min"),
     ("export", 1, "day"),
     ("delete", 1, "day"),
     ("introspect", 6000, "min"),

@@ -5,7 +5,9 @@ use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
 use portcullis_core::model::operator_note::OperatorNote;
+use portcullis_core::model::passkey::Passkeys;
 use portcullis_core::model::secret::SecretString;
+use portcullis_core::model::undo::FormerState;
 use portcullis_core::use_cases::account::export::Export;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use serde_json::{Value, json};
@@ -16,6 +18,7 @@ use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
 use crate::http::openapi::schemas;
 use crate::http::pages::rfc3339;
+use crate::http::passkeys::passkey_json;
 use crate::http::profile::ProfileResponse;
 use crate::http::response::json;
 use crate::http::sessions::session_json;
@@ -24,11 +27,12 @@ use crate::http::sessions::session_json;
 pub fn schemas() -> Value {
     json!({
         "Deletion": schemas::object(&[], json!({"password": schemas::known_password("Instead of a recent login.")})),
-        "Export": schemas::object(&["profile", "roles", "former_states", "sessions", "events"], json!({
+        "Export": schemas::object(&["profile", "roles", "passkeys", "former_states", "sessions", "events"], json!({
             "profile": {"$ref": "#/components/schemas/Profile"}, "roles": schemas::roles(), "previous_email": {"type": ["string", "null"]},
+            "passkeys": {"type": "array", "items": {"$ref": "#/components/schemas/Passkey"}},
             "former_states": {"type": "array", "items": schemas::object(&["change", "changed_at", "expires_at", "undone", "email", "phone", "country_code", "is_phone_verified", "mfa"], json!({
                 "change": {"type": "string", "enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(), "expires_at": schemas::time(), "undone": {"type": "boolean"},
-                "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": schemas::object(&["sms", "totp"], json!({"sms": {"type": "boolean"}, "totp": {"type": "boolean"}})),
+                "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": schemas::object(&["sms", "totp", "passkeys"], json!({"sms": {"type": "boolean"}, "totp": {"type": "boolean"}, "passkeys": {"type": "integer"}})),
             }))},
             "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
             "events": {"type": "array", "items": schemas::object(&["at", "event"], json!({"at": schemas::time(), "event": schemas::text("What happened."), "session": {"type": ["string", "null"]}, "reason": {"type": ["string", "null"]}}))},
@@ -62,6 +66,7 @@ pub fn export_json(export: &Export) -> Value {
             "reason": event.operator.as_ref().and_then(OperatorNote::reason),
         })
     });
+    let passkeys = |former: &FormerState| former.passkeys.as_deref().and_then(Passkeys::parse).unwrap_or_default();
     let former_states = export.former_states.iter().map(|(record, former)| {
         json!({
             "change": record.change.as_str(),
@@ -72,13 +77,14 @@ pub fn export_json(export: &Export) -> Value {
             "phone": former.phone,
             "country_code": former.country_code,
             "is_phone_verified": former.phone_verified,
-            "mfa": {"sms": former.mfa_sms, "totp": former.totp.is_some()},
+            "mfa": {"sms": former.mfa_sms, "totp": former.totp.is_some(), "passkeys": passkeys(former).0.len()},
         })
     });
     json!({
         "profile": ProfileResponse::of(&export.profile),
         "roles": export.roles.names(),
         "previous_email": export.previous_email.as_ref().map(Email::as_str),
+        "passkeys": export.passkeys.iter().map(passkey_json).collect::<Vec<Value>>(),
         "former_states": former_states.collect::<Vec<Value>>(),
         "sessions": export.sessions.iter().map(session_json).collect::<Vec<Value>>(),
         "events": events.collect::<Vec<Value>>(),

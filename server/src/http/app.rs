@@ -68,6 +68,8 @@ pub struct App {
     pub path_prefix: String,
     /// The application that people log in to, where it is set.
     pub app_url: Option<String>,
+    /// Web origins whose passkeys are accepted.
+    pub passkey_origins: Vec<String>,
     /// Whether the documentation is served.
     pub api_docs: bool,
     /// Origins that may call from a browser.

@@ -41,6 +41,11 @@ impl From<AuthError> for Problem {
             AuthError::MfaInUse => Self::new(StatusCode::CONFLICT, Code::MfaInUse),
             AuthError::TotpOn => Self::new(StatusCode::CONFLICT, Code::TotpOn),
             AuthError::MfaOff => Self::new(StatusCode::CONFLICT, Code::MfaOff),
+            AuthError::PasskeyKnown => Self::new(StatusCode::CONFLICT, Code::PasskeyKnown),
+            AuthError::PasskeyLimit => Self::new(StatusCode::CONFLICT, Code::PasskeyLimit),
+            AuthError::InvalidPasskey => {
+                Self::new(StatusCode::UNAUTHORIZED, Code::InvalidPasskey).oauth("invalid_grant")
+            }
             AuthError::EmailTaken => Self::new(StatusCode::CONFLICT, Code::EmailTaken),
             AuthError::Overloaded => Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded)
                 .oauth("temporarily_unavailable")

@@ -23,8 +23,9 @@ use crate::http::response::json;
 pub fn schemas() -> Value {
     let codes = json!({"type": "array", "items": {"type": "string", "pattern": "^[0-9A-Z]{5}-[0-9A-Z]{5}$"}, "description": "Ten, shown this once. Each works once."});
     json!({
-        "Factors": schemas::object(&["sms", "totp", "backup_codes"], json!({
+        "Factors": schemas::object(&["sms", "totp", "backup_codes", "passkeys"], json!({
             "sms": {"type": "boolean"}, "totp": {"type": "boolean"}, "backup_codes": {"type": "integer", "description": "How many are unused."},
+            "passkeys": {"type": "integer", "description": "How many there are."},
         })),
         "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::known_password("Instead of a recent login.")})),
         "FactorProof": schemas::object(&[], json!({"password": schemas::known_password("Instead of a recent login.")})),
@@ -143,11 +144,11 @@ pub async fn new_backup_codes(
 /// The second factors in JSON.
 #[must_use]
 pub fn factors_json(factors: FactorOverview) -> Value {
-    json!({"sms": factors.sms, "totp": factors.totp, "backup_codes": factors.backup_codes})
+    json!({"sms": factors.sms, "totp": factors.totp, "backup_codes": factors.backup_codes, "passkeys": factors.passkeys})
 }
 
 /// The optional body `{"password"}`.
-fn password(input: &Input) -> Result<Option<SecretString>, Problem> {
+pub fn password(input: &Input) -> Result<Option<SecretString>, Problem> {
     let mut fields = input.optional_body(Accepts::Json)?;
     let password = fields.secret("password");
     fields.finish()?;

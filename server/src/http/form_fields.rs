@@ -126,6 +126,16 @@ impl FormFields {
         value.as_str().map(SecretString::new)
     }
 
+    /// An optional object, as JSON; in a form a text with that JSON.
+    pub fn object(&mut self, name: &'static str) -> Option<String> {
+        match self.take(name)? {
+            object @ Value::Object(_) => return Some(object.to_string()),
+            Value::String(text) if text.starts_with('{') => return Some(text),
+            _ => self.violations.push(Violation::with_message(name, Code::WrongType, "must be an object")),
+        }
+        None
+    }
+
     fn string(&mut self, name: &'static str) -> Option<String> {
         if let Value::String(text) = self.take(name)? {
             return Some(text);

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use portcullis_core::model::code::Code;
+use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::realm::Realm;
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -21,8 +22,8 @@ use crate::http::routes::{ADMIN_PATH, admin_endpoints, realm_endpoints, served_e
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, admin, clients, factors, logins, mailbox, passwords, phones, profile, recovery, registration, sessions,
-    start_page, system, well_known,
+    account, admin, clients, factors, logins, mailbox, passkeys, passwords, phones, profile, recovery, registration,
+    second_factors, sessions, start_page, system, well_known,
 };
 
 /// Endpoints that serve files of pages or pages about an error. Their paths would be ambiguous beside `/{realm}/…`.
@@ -212,6 +213,8 @@ fn all_schemas(realms: &[Realm]) -> Value {
         profile::schemas(),
         sessions::schemas(),
         factors::schemas(),
+        second_factors::schemas(),
+        passkeys::schemas(),
         account::schemas(),
         clients::schemas(),
         admin::schemas(),
@@ -250,7 +253,8 @@ fn problems() -> Value {
         "Problem": form(&required, members),
         "OAuthProblem": json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, form(&["error", "error_description"], json!({
             "error": text("RFC 6749's word."), "error_description": text("For people."),
-            "mfa_token": text("With `mfa_required`: the challenge."), "methods": {"type": "array", "items": {"type": "string", "const": "sms"}}, "expires_in": {"type": "integer"},
+            "mfa_token": text("With `mfa_required`: the challenge."), "methods": {"type": "array", "items": {"type": "string", "enum": FactorMethod::ALL.map(FactorMethod::as_str)}}, "expires_in": {"type": "integer"},
+            "passkey_options": {"type": "object", "description": "With `mfa_required`, where the account has passkeys: for `navigator.credentials.get()`."},
         }))]}),
     })
 }

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::form_fields::FormFields;
-use crate::http::logins::mfa_required;
 use crate::http::negotiation::prefers_page;
 use crate::http::openapi::operation::{FORM, JSON, Operation, page_or, required};
 use crate::http::openapi::schemas;
 use crate::http::pages::{human_time, page, rfc3339};
 use crate::http::response::json;
+use crate::http::second_factors::mfa_required;
 
 const PASSWORD: &str = "The password that was valid before the change. Without a proof the account is disabled.";
 const FACTOR: &str = "`sms` sends a code to the phone that was on record before the change, where SMS was a factor then: the answer \
@@ -147,9 +147,11 @@ impl Given {
     fn proof(&self) -> UndoProof<'_> {
         match (&self.password, self.challenge.as_ref().zip(self.otp.as_ref())) {
             (Some(password), _) => UndoProof::Password(password.expose()),
-            (None, Some((challenge, otp))) => {
-                UndoProof::Code(FactorAnswer { method: None, challenge: Some(challenge.expose()), otp: otp.expose() })
-            }
+            (None, Some((challenge, otp))) => UndoProof::Code(FactorAnswer {
+                method: None,
+                challenge: Some(challenge.expose()),
+                response: otp.expose(),
+            }),
             (None, None) => UndoProof::None,
         }
     }

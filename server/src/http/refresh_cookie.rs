@@ -14,6 +14,7 @@ use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
 use serde::Serialize;
+use serde_json::{Value, json as value};
 
 use crate::http::app::App;
 use crate::http::extract::realm_of;
@@ -34,6 +35,11 @@ pub enum TokenDelivery {
     Body,
     /// In the cookie, and nowhere else.
     Cookie,
+}
+
+/// The field `token_delivery`.
+pub fn delivery_schema() -> Value {
+    value!({"type": "string", "enum": ["body", "cookie"], "description": "`body` where it is missing. `cookie`: the refresh token comes in the cookie `__Host-refresh-{realm}`. For pages of `PUBLIC_URL` and `CORS_ORIGINS` that send `X-Requested-With`."})
 }
 
 /// The body of such an answer (RFC 6749, section 5.1).

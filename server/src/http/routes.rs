@@ -24,8 +24,8 @@ use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, admin, clients, demo, docs, factors, logins, mailbox, passwords, phones, profile, recovery, registration,
-    sessions, start_page, system, well_known,
+    account, admin, clients, demo, docs, factors, logins, mailbox, passkeys, passwords, phones, profile, recovery,
+    registration, second_factors, sessions, start_page, system, well_known,
 };
 
 const GET: &[Method] = &[Method::GET];
@@ -54,7 +54,9 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
 
         Endpoint::new("login", POST, "/login", logins::login, &logins::LOGIN).limit("login").oauth().opens_session(),
         Endpoint::new("token", POST, "/token", logins::token, &logins::TOKEN).limit("token").oauth().opens_session(),
-        Endpoint::new("login_mfa", POST, "/login/mfa", logins::login_mfa, &logins::LOGIN_MFA).limit("login_mfa").oauth().opens_session(),
+        Endpoint::new("login_mfa", POST, "/login/mfa", second_factors::login_mfa, &second_factors::LOGIN_MFA).limit("login_mfa").oauth().opens_session(),
+        Endpoint::new("login_passkey_options", POST, "/login/passkey/options", passkeys::login_options, &passkeys::LOGIN_OPTIONS).limit("login_passkey_options"),
+        Endpoint::new("login_passkey", POST, "/login/passkey", passkeys::login, &passkeys::LOGIN).limit("login_passkey").oauth().opens_session(),
 
         Endpoint::new("otp_phone", POST, "/otp_phone", phones::send_otp, &phones::SEND_OTP).limit("otp_phone").reads_query(),
         Endpoint::new("verify_otp_phone", GET_POST, "/verify_otp_phone", phones::verify_otp, &phones::VERIFY_OTP).limit("verify_otp_phone").changes_by_get(ChangesByGet::Always).reads_query(),
@@ -69,7 +71,7 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("profile", GET, "/", profile::show, &profile::SHOW).limit("profile").access(Access::User).cancel_on_disconnect().reads_query(),
         Endpoint::new("update", PUT_PATCH, "/update", profile::update, &profile::UPDATE).limit("update").access(Access::User),
         Endpoint::new("change_password", POST, "/change_password", passwords::change, &passwords::CHANGE).limit("change_password").access(Access::User),
-        Endpoint::new("step_up", POST, "/step_up", logins::step_up, &logins::STEP_UP).limit("step_up").access(Access::User),
+        Endpoint::new("step_up", POST, "/step_up", second_factors::step_up, &second_factors::STEP_UP).limit("step_up").access(Access::User),
         Endpoint::new("logout", GET_POST, "/logout", sessions::logout, &sessions::LOGOUT).limit("logout").access(Access::User).changes_by_get(ChangesByGet::Always),
         Endpoint::new("logout_all", POST, "/logout_all", sessions::logout_all, &sessions::LOGOUT_ALL).limit("logout_all").access(Access::User),
         Endpoint::new("sessions", GET, "/sessions", sessions::list, &sessions::LIST).limit("sessions").access(Access::User).cancel_on_disconnect(),
@@ -80,6 +82,11 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("confirm_totp", PUT, "/mfa/totp", factors::confirm_totp, &factors::CONFIRM_TOTP).limit("mfa").access(Access::User),
         Endpoint::new("remove_totp", DELETE, "/mfa/totp", factors::remove_totp, &factors::REMOVE_TOTP).limit("mfa").access(Access::User),
         Endpoint::new("backup_codes", POST, "/mfa/backup_codes", factors::new_backup_codes, &factors::NEW_BACKUP_CODES).limit("mfa").access(Access::User),
+        Endpoint::new("passkey_options", POST, "/passkeys/options", passkeys::options, &passkeys::OPTIONS).limit("passkeys").access(Access::User),
+        Endpoint::new("add_passkey", POST, "/passkeys", passkeys::add, &passkeys::ADD).limit("passkeys").access(Access::User),
+        Endpoint::new("passkeys", GET, "/passkeys", passkeys::list, &passkeys::LIST).limit("passkeys").access(Access::User).cancel_on_disconnect(),
+        Endpoint::new("rename_passkey", PATCH, "/passkeys/{id}", passkeys::rename, &passkeys::RENAME).limit("passkeys").access(Access::User),
+        Endpoint::new("remove_passkey", DELETE, "/passkeys/{id}", passkeys::remove, &passkeys::REMOVE).limit("passkeys").access(Access::User),
         Endpoint::new("export", GET, "/export", account::export, &account::EXPORT).limit("export").access(Access::User),
         Endpoint::new("delete", DELETE, "/delete", account::delete, &account::DELETE).limit("delete").access(Access::User),
 
@@ -122,6 +129,8 @@ pub fn system_endpoints() -> Vec<Endpoint> {
         Endpoint::new("authorization_server", GET, "/.well-known/oauth-authorization-server/{*issuer}", well_known::metadata, &well_known::METADATA),
         Endpoint::new("security_contact", GET, "/.well-known/security.txt", well_known::security, &well_known::SECURITY),
         Endpoint::new("change_password_page", GET, "/.well-known/change-password", well_known::change_password, &well_known::CHANGE_PASSWORD),
+        Endpoint::new("passkey_pages", GET, "/.well-known/passkey-endpoints", well_known::passkey_pages, &well_known::PASSKEY_PAGES),
+        Endpoint::new("related_origins", GET, "/.well-known/webauthn", well_known::related_origins, &well_known::RELATED_ORIGINS),
         Endpoint::new("start", GET, "/", start_page::start, &start_page::START),
         Endpoint::new("openapi", GET, "/openapi.json", docs::openapi, &docs::OPENAPI),
         Endpoint::new("docs", GET, "/docs", docs::docs, &docs::DOCS),

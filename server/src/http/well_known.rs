@@ -37,7 +37,11 @@ pub fn schemas() -> Value {
         "introspection_endpoint_auth_methods_supported": words(), "revocation_endpoint_auth_methods_supported": words(),
     });
     let required = ["issuer", "token_endpoint", "response_types_supported", "grant_types_supported"];
-    json!({"AuthorizationServer": schemas::object(&required, members)})
+    json!({
+        "AuthorizationServer": schemas::object(&required, members),
+        "PasskeyPages": schemas::object(&[], json!({"enroll": schemas::text("An address."), "manage": schemas::text("An address.")})),
+        "RelatedOrigins": schemas::object(&["origins"], json!({"origins": words()})),
+    })
 }
 
 pub static SECURITY: Operation = Operation::new(
@@ -69,6 +73,33 @@ pub async fn change_password(State(app): State<Arc<App>>, headers: HeaderMap) ->
     }
     let values = json!({"app_name": app.service.policy.app_name});
     page(&app, StatusCode::OK, "change_password.html", &app.locale(&headers), values)
+}
+
+pub static PASSKEY_PAGES: Operation = Operation::new(
+    "Pages for passkeys",
+    "W3C's well-known address, by which password managers offer passkeys: where one is added and managed. Without \
+     `APP_URL` no page is named.",
+    &[ok(200, "The pages.", "PasskeyPages")],
+);
+
+/// `GET /.well-known/passkey-endpoints`.
+pub async fn passkey_pages(State(app): State<Arc<App>>) -> HandlerResult {
+    let pages = match &app.app_url {
+        Some(url) => json!({"enroll": url, "manage": url}),
+        None => json!({}),
+    };
+    Ok(json(StatusCode::OK, &pages))
+}
+
+pub static RELATED_ORIGINS: Operation = Operation::new(
+    "Origins that share passkeys",
+    "WebAuthn Level 3, section 5.11: the origins of `PASSKEY_ORIGINS`. Browsers read it at `https://PASSKEY_RP_ID`.",
+    &[ok(200, "The origins.", "RelatedOrigins")],
+);
+
+/// `GET /.well-known/webauthn`.
+pub async fn related_origins(State(app): State<Arc<App>>) -> HandlerResult {
+    Ok(json(StatusCode::OK, &json!({"origins": app.passkey_origins})))
 }
 
 pub static METADATA: Operation = Operation::new(

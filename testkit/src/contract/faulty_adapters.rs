@@ -135,6 +135,10 @@ impl UserStore for LosesTheSecondIndex {
         self.ports.users.list(realm, after, limit).await
     }
 
+    async fn has_passkeys(&self) -> Result<bool, PortError> {
+        self.ports.users.has_passkeys().await
+    }
+
     async fn ping(&self) -> Result<(), PortError> {
         self.ports.users.ping().await
     }

@@ -29,6 +29,7 @@ pub struct RecordsWithKeys {
 
 /// A record of any kind.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a test has a handful of them")]
 enum AnyRecord {
     User(User),
     Registration(Registration),

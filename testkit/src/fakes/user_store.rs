@@ -119,6 +119,10 @@ impl UserStore for FakeUserStore {
         })
     }
 
+    async fn has_passkeys(&self) -> Result<bool, PortError> {
+        self.faults.call("has_passkeys", || self.users.lock().values().any(|user| user.factors.passkeys.is_some()))
+    }
+
     async fn ping(&self) -> Result<(), PortError> {
         self.faults.call("ping", || ())
     }

@@ -77,6 +77,8 @@ fn emails() -> Vec<(&'static str, Value)> {
         ("mfa_changed", undoable(json!({"first_name": name, "at": at, "factor": "totp", "enabled": true}))),
         ("mfa_changed", json!({"first_name": name, "at": at, "factor": "backup_code", "enabled": true, "undo": null})),
         ("mfa_changed", json!({"first_name": name, "at": at, "factor": "totp", "enabled": false, "undo": null})),
+        ("mfa_changed", undoable(json!({"first_name": name, "at": at, "factor": "passkey", "enabled": true}))),
+        ("mfa_changed", json!({"first_name": name, "at": at, "factor": "passkey", "enabled": false, "undo": null})),
         ("factors_reset", undoable(json!({"first_name": name, "at": at}))),
         ("factors_reset", json!({"first_name": name, "at": at, "undo": null})),
         ("backup_code_used", json!({"first_name": name, "at": at, "left": 9})),

@@ -4,6 +4,7 @@ use crate::model::email::Email;
 use crate::model::event::{Event, EventKind};
 use crate::model::ids::SessionId;
 use crate::model::job::Task;
+use crate::model::passkey::Passkey;
 use crate::model::role::Roles;
 use crate::model::sealed::Field;
 use crate::model::undo::{FormerState, UndoRecord};
@@ -26,6 +27,8 @@ pub struct Export {
     pub profile: Profile,
     /// The names that operators gave to the account.
     pub roles: Roles,
+    /// Their passkeys.
+    pub passkeys: Vec<Passkey>,
     /// Their address before the last change, if it has yet to be notified.
     pub previous_email: Option<Email>,
     /// Their changes that can be undone, each with the state before it, the oldest first.
@@ -68,6 +71,7 @@ impl Accounts<'_> {
         });
         let export = Export {
             former_states: opened.collect::<Result<_, _>>()?,
+            passkeys: opener.passkeys(user)?.0,
             profile: self.service.decrypt_profile(user)?,
             roles: user.roles.clone(),
             previous_email: previous,

@@ -88,7 +88,7 @@ impl AuthService {
     /// # Errors
     /// `ReauthenticationRequired`.
     pub(super) fn ensure_strong_factor(caller: &Caller) -> Result<(), AuthError> {
-        if caller.user.factors.totp.is_none() || caller.claims.methods.has_factor_beyond_sms() {
+        if !caller.user.has_factor_beyond_sms() || caller.claims.methods.has_factor_beyond_sms() {
             Ok(())
         } else {
             Err(AuthError::ReauthenticationRequired)
@@ -99,6 +99,8 @@ impl AuthService {
 const fn event_of(change: FactorChange) -> EventKind {
     match change {
         FactorChange { factor: FactorMethod::BackupCode, .. } => EventKind::BackupCodesCreated,
+        FactorChange { factor: FactorMethod::Passkey, enabled: true } => EventKind::PasskeyAdded,
+        FactorChange { factor: FactorMethod::Passkey, enabled: false } => EventKind::PasskeyRemoved,
         FactorChange { enabled: true, .. } => EventKind::MfaEnabled,
         FactorChange { enabled: false, .. } => EventKind::MfaDisabled,
     }

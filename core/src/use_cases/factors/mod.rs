@@ -1,7 +1,9 @@
 //! Second factors and the proof of a phone number.
 
+pub mod add_passkey;
 pub mod backup_codes;
 mod change_factors;
+pub mod manage_passkeys;
 pub mod mfa;
 pub mod send_otp;
 pub mod totp;

@@ -56,8 +56,8 @@ impl Logins<'_> {
         };
         self.service.flag_suspicious_login(&user, &from.address).await;
         if user.has_second_factor() {
-            // an SMS is sent at once only where no authenticator app is on
-            let send_sms = user.mfa_sms && user.factors.totp.is_none();
+            // an SMS is sent at once only where no stronger factor is on
+            let send_sms = user.mfa_sms && !user.has_factor_beyond_sms();
             let challenge = self.service.factor_challenge(&user, Purpose::LoginMfa, send_sms).await?;
             return Ok(LoggedIn::MfaRequired(challenge));
         }

@@ -1,6 +1,7 @@
-//! Logging in with a password, and with a second factor.
+//! Logging in with a password, with a second factor, and with a passkey.
 
 pub mod log_in;
+pub mod passkey;
 pub mod second_factor;
 pub mod step_up;
 

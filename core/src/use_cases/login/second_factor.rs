@@ -13,7 +13,7 @@ use crate::use_cases::shared::factors::FactorAnswer;
 use crate::use_cases::shared::tokens::TokenPair;
 
 impl Logins<'_> {
-    /// Answers a challenge.
+    /// Answers a challenge by a code or a passkey.
     ///
     /// # Errors
     /// `InvalidToken` for whatever is not a right code for a living challenge; `TooMany`.
@@ -22,15 +22,15 @@ impl Logins<'_> {
         realm: &Realm,
         mfa_token: &str,
         method: Option<FactorMethod>,
-        otp: &str,
+        response: &str,
         client: &Client,
     ) -> Result<TokenPair, AuthError> {
         let (challenge, user) = self.service.find_challenge(realm, Purpose::LoginMfa, mfa_token).await?;
-        let answer = FactorAnswer { method, challenge: Some(mfa_token), otp };
+        let answer = FactorAnswer { method, challenge: Some(mfa_token), response };
         let shown = self.service.check_factor(&user, answer, Some(challenge)).await?;
         let from = self.service.login_source(realm, &client.address);
         self.service.record_login_success(realm, &self.service.throttle_key_of(&user)?, &from).await?;
-        let methods = AuthMethods::PASSWORD.and(shown.method.auth_method());
+        let methods = AuthMethods::PASSWORD.and(shown.auth_methods);
         let opened = self.service.new_session(&user, client, methods)?;
         self.service.open_session_with_factor(opened, &user, &shown).await
     }

@@ -3,7 +3,6 @@
 
 use crate::model::client::Client;
 use crate::model::event::EventKind;
-use crate::model::factor::FactorMethod;
 use crate::model::one_time_token::Purpose;
 use crate::model::secret::SecretString;
 use crate::model::session::AuthMethods;
@@ -58,12 +57,12 @@ impl Logins<'_> {
         match factor {
             _ if !user.has_second_factor() => self.service.commit(work).await.map(|_| ())?,
             StepUpFactor::Ask { sms } => {
-                let send_sms = user.mfa_sms && (sms || user.factors.totp.is_none());
+                let send_sms = user.mfa_sms && (sms || !user.has_factor_beyond_sms());
                 let challenge = self.service.factor_challenge(user, Purpose::StepUp, send_sms).await?;
                 return Ok(SteppedUp::MfaRequired(challenge));
             }
             StepUpFactor::Answer(answer) => match self.answer_step_up(user, answer, work).await {
-                Ok(method) => methods = methods.and(method.auth_method()),
+                Ok(shown) => methods = methods.and(shown),
                 Err(AuthError::InvalidToken) => {
                     self.service.count_session_failure(caller, None).await?;
                     return Err(AuthError::InvalidToken);
@@ -81,7 +80,7 @@ impl Logins<'_> {
         user: &User,
         answer: FactorAnswer<'_>,
         work: UnitOfWork,
-    ) -> Result<FactorMethod, AuthError> {
+    ) -> Result<AuthMethods, AuthError> {
         let mut challenge = None;
         if let Some(token) = answer.challenge {
             let (found, owner) = self.service.find_challenge(&user.realm, Purpose::StepUp, token).await?;
@@ -92,6 +91,6 @@ impl Logins<'_> {
         }
         let shown = self.service.check_factor(user, answer, challenge).await?;
         self.service.commit_with_factor(user, &shown, work).await?;
-        Ok(shown.method)
+        Ok(shown.auth_methods)
     }
 }

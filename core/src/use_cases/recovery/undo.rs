@@ -9,6 +9,7 @@ use crate::model::factor::{BackupCodes, Totp};
 use crate::model::job::Task;
 use crate::model::locale::Locale;
 use crate::model::one_time_token::OneTimeToken;
+use crate::model::passkey::Passkeys;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, Field, RingDigest};
@@ -201,7 +202,7 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// The authenticator app and backup codes from before the change. Codes that are good at this moment are not good
+    /// The authenticator app, passkeys and backup codes from before the change. Codes that are good at this moment are not good
     /// again.
     fn put_former_factors(
         self,
@@ -213,11 +214,16 @@ impl Recovery<'_> {
         let totp = former.totp.as_deref().map(|text| Totp::parse(text).ok_or_else(unreadable)).transpose()?;
         let used = last_accepted_step(self.service.ports.clock.now());
         let totp = totp.map(|totp| Totp { last_step: totp.last_step.max(used), ..totp });
+        let passkeys = Passkeys::parse(former.passkeys.as_deref().unwrap_or_default()).ok_or_else(unreadable)?;
+        let passkeys = passkeys.in_state_of(&cipher.passkeys(user)?);
         let codes = match (codes.cloned(), cipher.backup_codes(user)?) {
             (Some(codes), Some(current)) => Some(codes.without_used_in(&current)),
             (codes, _) => codes,
         };
-        user.factors.totp = totp.map(|totp| cipher.seal(Field::Totp, &totp.to_text())).transpose()?;
+        let totp = totp.map(|totp| cipher.seal(Field::Totp, &totp.to_text())).transpose()?;
+        let passkeys = cipher.seal_passkeys(&passkeys)?;
+        user.factors.totp = totp;
+        user.factors.passkeys = passkeys;
         let codes = codes.filter(|_| user.has_second_factor());
         user.factors.backup_codes = match codes {
             Some(codes) => self.service.seal_backup_codes(user, &codes)?,

@@ -61,7 +61,7 @@ impl Recovery<'_> {
             ..UnitOfWork::of(Change::PutToken(Box::new(stored)))
         };
         self.service.commit(work).await?;
-        Ok(FactorChallenge { token, methods: vec![FactorMethod::Sms] })
+        Ok(FactorChallenge { token, methods: vec![FactorMethod::Sms], passkey_options: None })
     }
 
     /// Compares a code. A wrong one takes one of the tries of the link, like a wrong password: more challenges give no
@@ -75,7 +75,7 @@ impl Recovery<'_> {
         let Ports { undos, one_time_tokens, clock, .. } = &self.service.ports;
         let (realm, purpose, now) = (&record.realm, Purpose::Undo, clock.now());
         let token = answer.challenge.and_then(OpaqueToken::parse).ok_or(AuthError::InvalidToken)?;
-        let code = TypedCode::parse_digits(answer.otp).ok_or(AuthError::InvalidToken)?;
+        let code = TypedCode::parse_digits(answer.response).ok_or(AuthError::InvalidToken)?;
         let waiting = self.service.find_token(realm, purpose, &token, now).await?;
         let binding = self.service.token_binding(realm, purpose, former.phone.as_bytes(), record.version);
         let waiting = waiting.filter(|waiting| {

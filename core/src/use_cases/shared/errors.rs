@@ -58,6 +58,16 @@ pub enum AuthError {
     /// Backup codes need a second factor that is on.
     #[error("no second factor is on")]
     MfaOff,
+    /// The account has this passkey already.
+    #[error("the account has this passkey already")]
+    PasskeyKnown,
+    /// The account has as many passkeys as it may have.
+    #[error("the account has too many passkeys")]
+    PasskeyLimit,
+    /// A passkey that is unknown, of another realm or refused, or a challenge that is wrong, used or expired:
+    /// indistinguishable on purpose.
+    #[error("the passkey is not valid")]
+    InvalidPasskey,
     /// The address has an account (disclosed only where the operator allows it).
     #[error("the e-mail has an account")]
     EmailTaken,

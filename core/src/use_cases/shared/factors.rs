@@ -13,6 +13,7 @@ use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
 use crate::model::sealed::{Field, Sealed};
 use crate::model::secret::OpaqueToken;
+use crate::model::session::AuthMethods;
 use crate::model::user::User;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
@@ -23,10 +24,10 @@ use crate::use_cases::shared::errors::AuthError;
 pub struct FactorAnswer<'a> {
     /// The method; by default the form of the code and the factors of the account decide.
     pub method: Option<FactorMethod>,
-    /// The challenge. An SMS code needs one.
+    /// The challenge. An SMS code and a passkey need one.
     pub challenge: Option<&'a str>,
-    /// The code.
-    pub otp: &'a str,
+    /// The code, or the browser's response as JSON where the method is a passkey.
+    pub response: &'a str,
 }
 
 /// The result of comparing a second factor.
@@ -40,17 +41,29 @@ pub(crate) enum FactorOutcome {
 
 /// A right second factor that is not used up yet.
 pub(crate) struct ShownFactor {
-    /// The method.
-    pub method: FactorMethod,
+    /// How a session or token is marked that it opened.
+    pub auth_methods: AuthMethods,
     /// The challenge that it answers.
     challenge: Option<OneTimeToken>,
-    /// The code, where the account itself keeps what it is compared with.
-    code: Option<TypedCode>,
+    /// The proof, where the account itself keeps what it is compared with.
+    proof: Option<FactorProof>,
 }
 
-/// An account after one of its codes was used.
+/// A proof that changes the account when it is used.
+enum FactorProof {
+    Totp(TypedCode),
+    BackupCode(TypedCode),
+    /// The browser's response that has signed the challenge.
+    Passkey {
+        challenge: OpaqueToken,
+        response: String,
+    },
+}
+
+/// An account after one of its codes or passkeys was used.
 struct Spent {
     user: User,
+    auth_methods: AuthMethods,
     codes_left: Option<u8>,
 }
 
@@ -84,32 +97,68 @@ impl AuthService {
         challenge: Option<OneTimeToken>,
     ) -> Result<ShownFactor, AuthError> {
         let (realm, methods) = (&user.realm, user.factor_methods());
-        let method = answer.method.or_else(|| method_of(answer.otp, &methods));
+        let method = answer.method.or_else(|| method_of(answer.response, &methods));
         let method = method.filter(|method| methods.contains(method)).ok_or(AuthError::InvalidToken)?;
         if method == FactorMethod::Sms {
             let purpose = challenge.as_ref().map(|token| token.holder.purpose).ok_or(AuthError::InvalidToken)?;
             let token = answer.challenge.ok_or(AuthError::InvalidToken)?;
-            let token = self.try_otp(realm, purpose, token, answer.otp).await?;
-            return Ok(ShownFactor { method, challenge: Some(token), code: None });
+            let token = self.try_otp(realm, purpose, token, answer.response).await?;
+            return Ok(ShownFactor { auth_methods: AuthMethods::SMS, challenge: Some(token), proof: None });
         }
-        let code = match method {
-            FactorMethod::BackupCode => TypedCode::parse_backup(answer.otp),
-            _ => TypedCode::parse_digits(answer.otp),
+        let proof = match method {
+            FactorMethod::Passkey if challenge.is_none() => None,
+            FactorMethod::Passkey => answer
+                .challenge
+                .and_then(OpaqueToken::parse)
+                .map(|challenge| FactorProof::Passkey { challenge, response: answer.response.to_owned() }),
+            FactorMethod::BackupCode => TypedCode::parse_backup(answer.response).map(FactorProof::BackupCode),
+            _ => TypedCode::parse_digits(answer.response).map(FactorProof::Totp),
         };
-        let code = code.ok_or(AuthError::InvalidToken)?;
+        let proof = proof.ok_or(AuthError::InvalidToken)?;
+        if let FactorProof::Passkey { .. } = proof {
+            // not counted: a signature can't be guessed, and wrong codes must not keep its owner out
+            return self.check_passkey(user, proof, challenge);
+        }
         let counted = self.admit_factor(realm, &user.id).await?;
-        let spent = self.spend_code(user, method, &code);
+        let spent = self.spend(user, &proof);
         let outcome = match &spent {
             Ok(Some(_)) => FactorOutcome::Right,
             Ok(None) => FactorOutcome::Wrong,
             Err(_) => FactorOutcome::NotCompared,
         };
         self.settle_factor(realm, &user.id, counted, outcome).await?;
-        if spent?.is_none() {
+        let Some(Spent { auth_methods, .. }) = spent? else {
             self.record(realm, EventKind::OtpFailed, Some(user.id), None);
             return Err(AuthError::InvalidToken);
-        }
-        Ok(ShownFactor { method, challenge, code: Some(code) })
+        };
+        Ok(ShownFactor { auth_methods, challenge, proof: Some(proof) })
+    }
+
+    /// Verifies the signature of a passkey of `user` over a challenge.
+    ///
+    /// # Errors
+    /// `InvalidToken`.
+    pub(crate) fn check_passkey_response(
+        &self,
+        user: &User,
+        (token, challenge): (OpaqueToken, OneTimeToken),
+        response: &str,
+    ) -> Result<ShownFactor, AuthError> {
+        let proof = FactorProof::Passkey { challenge: token, response: response.to_owned() };
+        self.check_passkey(user, proof, Some(challenge))
+    }
+
+    fn check_passkey(
+        &self,
+        user: &User,
+        proof: FactorProof,
+        challenge: Option<OneTimeToken>,
+    ) -> Result<ShownFactor, AuthError> {
+        let Some(Spent { auth_methods, .. }) = self.spend(user, &proof)? else {
+            self.record(&user.realm, EventKind::OtpFailed, Some(user.id), None);
+            return Err(AuthError::InvalidToken);
+        };
+        Ok(ShownFactor { auth_methods, challenge, proof: Some(proof) })
     }
 
     /// Commits `work`, and that the factor and its challenge are used up. Of many racing commits with one code, one
@@ -128,8 +177,8 @@ impl AuthService {
         loop {
             let mut unit = work.clone();
             unit.changes.extend(shown.challenge.as_ref().map(|challenge| self.use_up(challenge)));
-            if let Some(code) = &shown.code {
-                let spent = self.spend_code(&current, shown.method, code)?.ok_or(AuthError::InvalidToken)?;
+            if let Some(proof) = &shown.proof {
+                let spent = self.spend(&current, proof)?.ok_or(AuthError::InvalidToken)?;
                 if let Some(left) = spent.codes_left {
                     let task = Task::BackupCodeUsed { user: user.id, at: clock.now(), left };
                     unit.jobs.push(self.job(&user.realm, task));
@@ -150,27 +199,32 @@ impl AuthService {
         }
     }
 
-    /// The account without that code; `None` for a wrong or used one. The time of its last change stays: a login is none.
-    fn spend_code(&self, user: &User, method: FactorMethod, code: &TypedCode) -> Result<Option<Spent>, AuthError> {
+    /// The account after the use of a proof; `None` for a wrong or used one. The time of its last change stays: a login is
+    /// none.
+    fn spend(&self, user: &User, proof: &FactorProof) -> Result<Option<Spent>, AuthError> {
         let cipher = self.record_cipher(user)?;
         let mut next = User { version: user.version + 1, ..user.clone() };
-        let mut codes_left = None;
-        match method {
-            FactorMethod::Totp => {
+        let (mut codes_left, mut auth_methods) = (None, AuthMethods::OTP);
+        match proof {
+            FactorProof::Totp(code) => {
                 let Some(totp) = cipher.totp(user)? else { return Ok(None) };
                 let step = totp.secret.matching_step(code, self.ports.clock.now(), totp.last_step);
                 let Some(last_step) = step else { return Ok(None) };
                 next.factors.totp = Some(cipher.seal(Field::Totp, &Totp { last_step, ..totp }.to_text())?);
             }
-            FactorMethod::BackupCode => {
+            FactorProof::BackupCode(code) => {
                 let rest = cipher.backup_codes(user)?.and_then(|codes| codes.without(code));
                 let Some(rest) = rest else { return Ok(None) };
                 codes_left = Some(u8::try_from(rest.count()).unwrap_or(u8::MAX));
                 next.factors.backup_codes = self.seal_backup_codes(user, &rest)?;
             }
-            FactorMethod::Sms => return Ok(None),
+            FactorProof::Passkey { challenge, response } => {
+                let Some(used) = self.use_passkey(user, challenge, response)? else { return Ok(None) };
+                auth_methods = if used.synced { AuthMethods::SYNCED_PASSKEY } else { AuthMethods::DEVICE_PASSKEY };
+                next.factors.passkeys = cipher.seal_passkeys(&used.passkeys)?;
+            }
         }
-        Ok(Some(Spent { user: next, codes_left }))
+        Ok(Some(Spent { user: next, auth_methods, codes_left }))
     }
 
     /// Unused backup codes for a store; `None` if there is none.
@@ -230,5 +284,5 @@ fn method_of(otp: &str, methods: &[FactorMethod]) -> Option<FactorMethod> {
     if TypedCode::parse_backup(otp).is_some() {
         return Some(FactorMethod::BackupCode);
     }
-    methods.iter().copied().find(|method| *method != FactorMethod::BackupCode)
+    methods.iter().copied().find(|method| matches!(method, FactorMethod::Totp | FactorMethod::Sms))
 }

@@ -9,6 +9,7 @@ pub mod factors;
 pub mod limits;
 pub mod new_session;
 pub mod otp;
+pub mod passkeys;
 pub mod passwords;
 pub mod person;
 pub mod reauthenticate;

@@ -23,6 +23,9 @@ pub struct FactorChallenge {
     pub token: OpaqueToken,
     /// The methods that answer it, the strongest first.
     pub methods: Vec<FactorMethod>,
+    /// The options with which a browser asks for a passkey of the account, as JSON; `None` where it has none. Their challenge
+    /// is the token.
+    pub passkey_options: Option<String>,
 }
 
 impl AuthService {
@@ -105,6 +108,7 @@ impl AuthService {
             ..UnitOfWork::of(Change::PutToken(Box::new(stored)))
         };
         self.commit(work).await?;
-        Ok(FactorChallenge { token, methods: user.factor_methods() })
+        let passkey_options = self.passkey_options(user, &token)?;
+        Ok(FactorChallenge { token, methods: user.factor_methods(), passkey_options })
     }
 }

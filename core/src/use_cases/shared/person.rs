@@ -6,6 +6,7 @@ use crate::model::factor::{BackupCodes, PendingTotp, Totp};
 use crate::model::ids::UserId;
 use crate::model::locale::Locale;
 use crate::model::name::PersonName;
+use crate::model::passkey::Passkeys;
 use crate::model::phone::Phone;
 use crate::model::realm::Realm;
 use crate::model::sealed::{AadContext, DataKey, Field, RingDigest, Sealed, WrappedKey};
@@ -98,6 +99,21 @@ impl RecordCipher<'_> {
         codes.map(|sealed| self.open_as(Field::BackupCodes, sealed, BackupCodes::parse)).transpose()
     }
 
+    /// The passkeys; empty where there is none.
+    pub(crate) fn passkeys(&self, user: &User) -> Result<Passkeys, PortError> {
+        let passkeys = user.factors.passkeys.as_ref();
+        let opened = passkeys.map(|sealed| self.open_as(Field::Passkeys, sealed, Passkeys::parse)).transpose()?;
+        Ok(opened.unwrap_or_default())
+    }
+
+    /// Passkeys for a store; `None` if there is none.
+    pub(crate) fn seal_passkeys(&self, passkeys: &Passkeys) -> Result<Option<Sealed>, PortError> {
+        if passkeys.0.is_empty() {
+            return Ok(None);
+        }
+        self.seal(Field::Passkeys, &passkeys.to_text()).map(Some)
+    }
+
     /// The authenticator app whose first code is awaited.
     pub(crate) fn pending_totp(&self, user: &User) -> Result<Option<PendingTotp>, PortError> {
         let pending = user.factors.pending_totp.as_ref();
@@ -111,6 +127,7 @@ impl RecordCipher<'_> {
             sms: user.mfa_sms,
             totp: user.factors.totp.is_some(),
             backup_codes: codes.map_or(0, |codes| codes.count()),
+            passkeys: self.passkeys(user)?.0.len(),
         })
     }
 

@@ -40,6 +40,12 @@ impl AuthService {
             password: cipher.open_password(&before.password)?.as_str().to_owned(),
             totp: cipher.totp(before)?.map(|totp| totp.to_text()),
             backup_codes: cipher.backup_codes(before)?.map(|codes| codes.to_text()),
+            passkeys: before
+                .factors
+                .passkeys
+                .as_ref()
+                .map(|sealed| cipher.open(Field::Passkeys, sealed))
+                .transpose()?,
         };
         Ok(Change::InsertUndo(Box::new(UndoRecord {
             realm: before.realm.clone(),

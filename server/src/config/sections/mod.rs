@@ -4,6 +4,7 @@ mod connections;
 mod file_rights;
 mod limits;
 mod messaging;
+mod passkeys;
 mod safety;
 mod signing;
 mod stores;
@@ -24,6 +25,7 @@ use crate::config::{
 pub use connections::ConnectionSettings;
 pub use limits::{RateQuota, default_quota};
 pub use messaging::{Mail, Twilio, Watchman};
+pub use passkeys::{PasskeySettings, is_below};
 pub use stores::sqlite_path;
 pub use web::{Browsers, MailboxAccess};
 
@@ -84,6 +86,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         breached_passwords_file: path(reader, "BREACHED_PASSWORDS_FILE", "is no file that can be read", Path::is_file),
         cors_origins: web::cors_origins(reader),
         browsers: web::browsers(reader),
+        passkeys: passkeys::passkeys(reader),
         dev_mailbox: web::dev_mailbox(reader),
         log: log(reader),
         ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),

@@ -125,7 +125,7 @@ fn cors_headers(reader: &mut SettingsReader) -> Vec<HeaderName> {
 }
 
 /// An origin as browsers send it: lower case, the scheme's own port left out.
-fn origin(text: &str) -> Option<String> {
+pub fn origin(text: &str) -> Option<String> {
     let uri: http::Uri = text.parse().ok()?;
     let (scheme, host) = (uri.scheme_str()?.to_ascii_lowercase(), uri.host()?.to_ascii_lowercase());
     let authority = text.split_once("://")?.1;

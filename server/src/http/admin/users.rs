@@ -36,7 +36,7 @@ pub fn schemas() -> Value {
     json!({
         "Account": schemas::object(&["id", "realm", "disabled", "is_phone_verified", "mfa", "roles", "sessions", "created_at", "updated_at"], json!({
             "id": schemas::id("usr"), "realm": {"$ref": "#/components/schemas/Realm"}, "disabled": {"type": "boolean"}, "is_phone_verified": {"type": "boolean"},
-            "mfa": schemas::object(&["sms", "totp"], json!({"sms": {"type": "boolean"}, "totp": {"type": "boolean"}})), "roles": schemas::roles(),
+            "mfa": schemas::object(&["sms", "totp", "passkey"], json!({"sms": {"type": "boolean"}, "totp": {"type": "boolean"}, "passkey": {"type": "boolean"}})), "roles": schemas::roles(),
             "sessions": {"type": "integer", "minimum": 0}, "created_at": schemas::time(), "updated_at": schemas::time(),
         })),
         "AccountSearch": schemas::object(&[], json!({"email": schemas::email(), "id": schemas::id("usr")})),
@@ -202,7 +202,7 @@ pub fn account_json(realm: &Realm, state: &AccountState) -> Value {
         "realm": realm.as_str(),
         "disabled": state.disabled,
         "is_phone_verified": state.phone_verified,
-        "mfa": {"sms": has(FactorMethod::Sms), "totp": has(FactorMethod::Totp)},
+        "mfa": {"sms": has(FactorMethod::Sms), "totp": has(FactorMethod::Totp), "passkey": has(FactorMethod::Passkey)},
         "roles": state.roles.names(),
         "sessions": state.sessions,
         "created_at": rfc3339(state.created_at),

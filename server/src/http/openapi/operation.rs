@@ -168,7 +168,9 @@ pub const fn usual_status(code: Code) -> StatusCode {
         Code::MalformedRequest | Code::InvalidToken | Code::InvalidGrant | Code::UnsupportedGrantType => {
             StatusCode::BAD_REQUEST
         }
-        Code::NotAuthenticated | Code::InvalidCredentials | Code::InvalidClient => StatusCode::UNAUTHORIZED,
+        Code::NotAuthenticated | Code::InvalidCredentials | Code::InvalidClient | Code::InvalidPasskey => {
+            StatusCode::UNAUTHORIZED
+        }
         Code::EmailNotVerified
         | Code::MfaRequired
         | Code::WrongPassword
@@ -177,9 +179,13 @@ pub const fn usual_status(code: Code) -> StatusCode {
         Code::NotFound => StatusCode::NOT_FOUND,
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::PhoneNotVerified | Code::MfaInUse | Code::TotpOn | Code::MfaOff | Code::EmailTaken => {
-            StatusCode::CONFLICT
-        }
+        Code::PhoneNotVerified
+        | Code::MfaInUse
+        | Code::TotpOn
+        | Code::MfaOff
+        | Code::PasskeyKnown
+        | Code::PasskeyLimit
+        | Code::EmailTaken => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -19,8 +19,8 @@ pub static TAGS: &[Tag] = &[
     },
     Tag {
         name: "Login",
-        about: "By password and second factor; the token endpoint of OAuth 2.0.",
-        endpoints: &["login", "token", "login_mfa", "step_up"],
+        about: "By password and second factor, or by passkey; the token endpoint of OAuth 2.0.",
+        endpoints: &["login", "token", "login_mfa", "login_passkey_options", "login_passkey", "step_up"],
     },
     Tag { name: "Profile", about: "The caller's own data.", endpoints: &["profile", "update", "export", "delete"] },
     Tag { name: "Phone", about: "Verification of the phone on record.", endpoints: &["otp_phone", "verify_otp_phone"] },
@@ -28,6 +28,11 @@ pub static TAGS: &[Tag] = &[
         name: "Second factor",
         about: "SMS, an authenticator app, backup codes.",
         endpoints: &["mfa", "set_mfa", "begin_totp", "confirm_totp", "remove_totp", "backup_codes"],
+    },
+    Tag {
+        name: "Passkeys",
+        about: "Added, listed, renamed, removed.",
+        endpoints: &["passkey_options", "add_passkey", "passkeys", "rename_passkey", "remove_passkey"],
     },
     Tag {
         name: "Password",

@@ -48,6 +48,7 @@ pub fn cases() -> Vec<Case<Records<dyn UserStore>>> {
         one_of_many_racing_deletions_answers_true,
         a_racing_replacement_undoes_no_deletion,
         lists_a_realm_page_by_page,
+        says_whether_an_account_has_passkeys,
         answers_a_ping,
         agrees_with_the_fake,
     ]
@@ -125,6 +126,7 @@ fn in_every_shape() -> Vec<User> {
         factors(&plain, |factors| factors.totp = Some(sealed("totp", 1))),
         factors(&plain, |factors| factors.pending_totp = Some(sealed("pending totp", 1))),
         factors(&plain, |factors| factors.backup_codes = Some(sealed("backup codes", 1))),
+        factors(&plain, |factors| factors.passkeys = Some(sealed("passkeys", 1))),
         User { disabled: true, ..plain.clone() },
         User { roles: roles(&["admin"]), ..plain.clone() },
         User { roles: roles(&["billing:read", "admin"]), ..plain.clone() },
@@ -135,6 +137,20 @@ fn in_every_shape() -> Vec<User> {
         User { person: person(2), ..plain.clone() },
         plain,
     ]
+}
+
+async fn says_whether_an_account_has_passkeys(users: &Users) -> Outcome {
+    let plain = user(&realm("User1"), 1);
+    assert!(!users.has_passkeys().await?);
+    assert_eq!(users.insert(plain.clone()).await?, Ok(()));
+    assert!(!users.has_passkeys().await?);
+    let other = factors(&user(&realm("User2"), 2), |factors| factors.passkeys = Some(sealed("passkeys", 2)));
+    assert_eq!(users.insert(other.clone()).await?, Ok(()));
+    assert!(users.has_passkeys().await?);
+    let without = User { version: other.version + 1, ..factors(&other, |factors| factors.passkeys = None) };
+    assert_eq!(users.replace(without, other.version).await?, Ok(()));
+    assert!(!users.has_passkeys().await?);
+    Ok(())
 }
 
 async fn keeps_every_field(users: &Users) -> Outcome {

@@ -1,0 +1,2 @@
+-- The passkeys of an account, sealed.
+ALTER TABLE users ADD COLUMN passkeys BLOB;
