@@ -10,6 +10,8 @@ use portcullis_tests::smtp_server::{FailureMode, SmtpServer};
 use portcullis_tests::{Api, Person, TestServer};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::step_up::claims;
 use crate::totp::{answer, challenge, enrol, next_code};
@@ -160,6 +162,62 @@ async fn an_account_with_the_role_admin_and_a_recent_second_factor_has_every_sco
 }
 
 #[tokio::test]
+async fn a_token_that_may_not_give_roles_changes_no_administrator() {
+    let server = TestServer::start().await;
+    let (api, person) = (server.realm("User1"), Person::john());
+    let id = api.verified(&person).await;
+    let (john, _) = api.session(&person).await;
+    let _ = enrol(&server, &john).await;
+    let _ = json_of(&server, &["users", "roles", &id, "--realm", "User1", "--add", "admin"]);
+    let others: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| *scope != Scope::RolesWrite).collect();
+    let narrow = api.with_token(&issue(&server, "User1", &others).1);
+    let account = at(&format!("/users/{id}"));
+    let rows = [
+        (Method::PATCH, ""),
+        (Method::DELETE, ""),
+        (Method::DELETE, "/sessions"),
+        (Method::POST, "/require-reset"),
+        (Method::POST, "/reset-factors"),
+    ];
+    for (method, path) in rows {
+        let body = if method == Method::PATCH { json!({"disabled": true}) } else { json!({}) };
+        let refused = narrow.json(method.clone(), &format!("{account}{path}"), &body).await.expect(403);
+        assert!(refused.text.contains("roles:write"), "{method} {path}: {}", refused.text);
+    }
+    let _ = narrow.get(&account).await.expect(200);
+    let every = admin(&server, "User1");
+    let _ = every.post(&format!("{account}/reset-factors"), &json!({})).await.expect(200);
+    assert_eq!(every.get(&account).await.expect(200).json()["roles"], json!([]), "the role goes with the last factor");
+    let _ = narrow.json(Method::DELETE, &format!("{account}/sessions"), &json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_while_the_body_arrives_changes_nothing() {
+    let server = TestServer::start().await;
+    let api = server.realm("User1");
+    let id = api.verified(&Person::john()).await;
+    let (token, secret) = issue(&server, "User1", &Scope::ALL);
+    let body = r#"{"disabled":true}"#;
+    let mut slow = TcpStream::connect(server.address()).await.unwrap();
+    let head = format!(
+        "PATCH /admin/v1/User1/users/{id} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+        body.len(),
+        &body[..body.len() - 1]
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    // the server has the head by then: it has answered a later request
+    let _ = admin(&server, "User1").get(&at(&format!("/users/{id}"))).await.expect(200);
+    let _ = json_of(&server, &["operator-tokens", "revoke", &token, "--realm", "User1"]);
+    slow.write_all(&body.as_bytes()[body.len() - 1..]).await.unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    let account = admin(&server, "User1").get(&at(&format!("/users/{id}"))).await.expect(200);
+    assert_eq!(account.json()["disabled"], false);
+}
+
+#[tokio::test]
 async fn an_account_is_found_by_address_or_id_without_a_field_of_its_owner() {
     let server = TestServer::start().await;
     let (api, admin) = (server.realm("User1"), admin(&server, "User1"));
@@ -242,11 +300,16 @@ async fn roles_are_set_as_a_whole_and_are_in_the_next_token() {
     let (john, refresh) = api.session(&Person::john()).await;
     let path = at(&format!("/users/{id}/roles"));
     let set = async |roles: Value| admin.json(Method::PUT, &path, &json!({"roles": roles})).await;
-    let first = set(json!(["support", "admin", "admin"])).await.expect(200);
-    assert_eq!(first.json()["roles"], json!(["admin", "support"]));
+    let first = set(json!(["support", "auditor", "auditor"])).await.expect(200);
+    assert_eq!(first.json()["roles"], json!(["auditor", "support"]));
     let _ = john.get("/").await.expect(200);
     let refreshed = api.refresh(&refresh).await.expect(200).member("access_token");
-    assert_eq!(claims(&refreshed)["roles"], json!(["admin", "support"]));
+    assert_eq!(claims(&refreshed)["roles"], json!(["auditor", "support"]));
+    assert_eq!(
+        set(json!(["admin"])).await.expect(409).code(),
+        "mfa_off",
+        "the password alone would open the admin API"
+    );
     let many: Vec<String> = (0..33).map(|n| format!("role-{n}")).collect();
     for wrong in [json!(null), json!("admin"), json!([1]), json!(["two words"]), json!([""]), json!(many)] {
         let refused = set(wrong).await.expect(422);
@@ -254,7 +317,7 @@ async fn roles_are_set_as_a_whole_and_are_in_the_next_token() {
     }
     let request = admin.request(Method::PUT, &path).header("if-match", "\"another\"").json(&json!({"roles": []}));
     let _ = admin.send(request).await.expect(412);
-    assert_eq!(admin.get(&at(&format!("/users/{id}"))).await.json()["roles"], json!(["admin", "support"]));
+    assert_eq!(admin.get(&at(&format!("/users/{id}"))).await.json()["roles"], json!(["auditor", "support"]));
     let request = admin.request(Method::PUT, &path).header("if-match", first.header("etag"));
     let emptied = admin.send(request.json(&json!({"roles": [], "reason": "left the team"}))).await.expect(200);
     assert_eq!(emptied.json()["roles"], json!([]));

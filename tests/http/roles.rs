@@ -68,7 +68,7 @@ async fn roles_are_of_one_account_in_one_realm() {
     let (john, jane) = (Person::john(), Person::named("jane@example.com"));
     let (id, _) = (here.verified(&john).await, here.verified(&jane).await);
     let _ = there.verified(&john).await;
-    assert_eq!(change(&server, &id, &["--add", "admin"]), json!(["admin"]));
+    assert_eq!(change(&server, &id, &["--add", "auditor"]), json!(["auditor"]));
     for (api, person) in [(&here, &jane), (&there, &john)] {
         let (other, _) = api.session(person).await;
         assert_eq!(claims(other.token.as_deref().unwrap()).get("roles"), None);

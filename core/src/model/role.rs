@@ -8,6 +8,9 @@ const MAX_ROLES: usize = 32;
 /// Characters of a name.
 const MAX_LENGTH: usize = 32;
 
+/// The role whose accounts may use the admin API.
+const ADMIN: &str = "admin";
+
 /// The name of a role, e.g. `billing:read`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoleName(String);
@@ -51,6 +54,17 @@ impl Roles {
     pub fn with(&self, added: &[RoleName], removed: &[RoleName]) -> Option<Self> {
         let all = self.0.iter().chain(added).filter(|name| !removed.contains(name));
         Self::new(all.cloned())
+    }
+
+    /// Whether the account may use the admin API.
+    #[must_use]
+    pub fn has_admin(&self) -> bool {
+        self.0.iter().any(|name| name.as_str() == ADMIN)
+    }
+
+    /// Takes the role of the admin API away.
+    pub fn remove_admin(&mut self) {
+        self.0.retain(|name| name.as_str() != ADMIN);
     }
 
     /// Whether there is none.

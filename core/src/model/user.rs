@@ -158,6 +158,15 @@ impl User {
         FactorMethod::ALL.into_iter().filter(is_on).collect()
     }
 
+    /// Removes what an account without a second factor may not have: backup codes and the role `admin`. With that role
+    /// a stolen password would open the admin API, because the thief could switch a factor on.
+    pub fn drop_what_needs_a_factor(&mut self) {
+        if !self.has_second_factor() {
+            self.factors.backup_codes = None;
+            self.roles.remove_admin();
+        }
+    }
+
     /// Ends every right that was given before: sessions, tokens, links, codes, a pending e-mail change and a pending
     /// authenticator app are valid for one credentials version only.
     pub fn end_rights(&mut self) {

@@ -244,7 +244,7 @@ fn a_credential_is_one_commit_with_its_event() {
 #[test]
 fn a_change_of_roles_is_one_commit_with_its_event_and_leaves_sessions() {
     let note = note();
-    let given = samples::roles(&["admin", "billing:read"]);
+    let given = samples::roles(&["auditor", "billing:read"]);
     let story = |play: &Play, _: &TokenPair| {
         let edit = RolesEdit::Set(&given);
         block_on(play.service.operators_as(&note).change_roles(&play.realm, EMAIL, edit)).is_ok()

@@ -357,3 +357,19 @@ fn an_operator_resets_the_factors_of_somebody_who_lost_them() {
     app.play.undo(&app.play.undo_link(EMAIL), Some(PASSWORD)).unwrap();
     app.logs_in(app.codes[0].expose()).unwrap();
 }
+
+/// The password was shown again, the code was not.
+#[test]
+fn a_new_password_makes_no_older_second_factor_recent() {
+    let with_app = WithApp::new();
+    let pair = with_app.logs_in(&with_app.next_code()).unwrap();
+    let plain = Play::new();
+    let of_plain = plain.user();
+    for (play, pair, keeps) in [(&with_app.play, pair, true), (&plain, of_plain, false)] {
+        let authenticated_at = |pair| play.caller(pair).unwrap().claims.authenticated_at;
+        let at_login = authenticated_at(&pair);
+        play.world.clock.advance(Duration::from_secs(600));
+        let renewed = play.change_password(&pair, PASSWORD, OTHER);
+        assert_eq!(authenticated_at(&renewed) == at_login, keeps);
+    }
+}

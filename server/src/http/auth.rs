@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use http_body::Body as _;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::credential::Scope;
 use portcullis_core::model::realm::Realm;
@@ -117,7 +118,12 @@ pub struct ClientId(pub String);
 
 /// The operator token or the account behind a request to the admin API. It is in the request's extensions.
 #[derive(Clone)]
-pub struct OperatorName(pub String);
+pub struct AdminCaller {
+    /// Its name in the audit log.
+    pub name: String,
+    /// Whether it may change accounts with the role `admin`: it must be able to give that role.
+    pub changes_admins: bool,
+}
 
 /// Finds the operator of a request to the admin API of a realm: an operator token with the scope, or an account with the
 /// role `admin` that has shown a second factor recently.
@@ -125,12 +131,7 @@ pub struct OperatorName(pub String);
 /// # Errors
 /// `not_authenticated` for another token, `forbidden` without the scope (RFC 6750, section 3.1) or the role,
 /// `reauthentication_required` (RFC 9470), `unavailable`.
-pub async fn identify_operator(
-    app: &App,
-    realm: &Realm,
-    headers: &HeaderMap,
-    scope: Scope,
-) -> Result<OperatorName, Problem> {
+async fn find_operator(app: &App, realm: &Realm, headers: &HeaderMap, scope: Scope) -> Result<AdminCaller, Problem> {
     let refuse = |error: &str| {
         Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated)
             .detail(
@@ -142,7 +143,7 @@ pub async fn identify_operator(
     let invalid = || refuse(", error=\"invalid_token\"");
     let Some(found) = app.service.find_operator_token(token).await? else {
         return match app.service.sessions().authenticate_admin(realm, token).await {
-            Ok(Some(caller)) => Ok(OperatorName(format!("account {}", caller.user.id))),
+            Ok(Some(caller)) => Ok(AdminCaller { name: format!("account {}", caller.user.id), changes_admins: true }),
             Ok(None) => {
                 Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden).detail("the account lacks the role admin"))
             }
@@ -158,7 +159,8 @@ pub async fn identify_operator(
         return Err(invalid());
     }
     if found.scopes.contains(scope) {
-        return Ok(OperatorName(format!("operator token {}", found.name)));
+        let changes_admins = found.scopes.contains(Scope::RolesWrite);
+        return Ok(AdminCaller { name: format!("operator token {}", found.name), changes_admins });
     }
     let scope = scope.as_str();
     Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
@@ -170,6 +172,33 @@ fn invalid_client(realm: &Realm) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)
         .oauth("invalid_client")
         .challenge(&format!("Basic realm=\"{realm}\", charset=\"UTF-8\""))
+}
+
+/// Reads the whole body. The request is given back, its body as it was.
+async fn read_whole(request: Request) -> Result<(Request, Bytes), Problem> {
+    let (parts, body) = request.into_parts();
+    let body = Bytes::from_owner(read(body).await?);
+    Ok((Request::from_parts(parts, Body::from(body.clone())), body))
+}
+
+/// Finds the operator of a request as [`find_operator`] does, and again once its body is there: a right that ends while a
+/// slow body arrives has ended. The request is given back.
+///
+/// # Errors
+/// When the body can't be read. The operator's own problem is in the answer.
+pub async fn identify_operator(
+    app: &App,
+    realm: &Realm,
+    request: Request,
+    scope: Scope,
+) -> Result<(Request, Result<AdminCaller, Problem>), Problem> {
+    let found = find_operator(app, realm, request.headers(), scope).await;
+    if found.is_err() || request.body().is_end_stream() {
+        return Ok((request, found));
+    }
+    let (request, _) = read_whole(request).await?;
+    let found = find_operator(app, realm, request.headers(), scope).await;
+    Ok((request, found))
 }
 
 /// Finds the service client of a request: by `Authorization`, or without it by `client_id` and `client_secret` of the
@@ -188,12 +217,11 @@ pub async fn identify_client(
         id = basic_client(app, realm, headers).await?;
     }
     if id.is_none() && !headers.contains_key(AUTHORIZATION) {
-        let (parts, body) = request.into_parts();
-        let body = Bytes::from_owner(read(body).await?);
+        let body;
+        (request, body) = read_whole(request).await?;
         if let Ok(mut form) = FormFields::from_form(&body) {
             id = posted_client(app, realm, &mut form).await?;
         }
-        request = Request::from_parts(parts, Body::from(body));
     }
     let id = id.map(ClientId);
     if let Some(id) = &id {

@@ -125,9 +125,11 @@ impl Guard {
                 (request, client) = identify_client(&self.app, realm, request).await?;
             }
             (Access::Admin(scope), Some(realm)) => {
-                match identify_operator(&self.app, realm, request.headers(), scope).await {
+                let found;
+                (request, found) = identify_operator(&self.app, realm, request, scope).await?;
+                match found {
                     Ok(operator) => {
-                        client = Some(ClientId(operator.0.clone()));
+                        client = Some(ClientId(operator.name.clone()));
                         request.extensions_mut().insert(operator);
                     }
                     Err(problem) => refused = Some(problem),

@@ -46,9 +46,7 @@ impl Factors<'_> {
             if !change(&mut next)? {
                 return Ok(user);
             }
-            if !next.has_second_factor() {
-                next.factors.backup_codes = None;
-            }
+            next.drop_what_needs_a_factor();
             next.end_rights();
             let record = self.service.undo_record(undo, UndoableChange::Factors, (&user, &next))?;
             let mut work = Self::ending_other_sessions(&next, &session);

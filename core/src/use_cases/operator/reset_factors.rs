@@ -24,7 +24,7 @@ pub struct FactorsReset {
 }
 
 impl Operators<'_> {
-    /// Switches every second factor of an account off and removes its backup codes. Every session, link and code ends. The
+    /// Switches every second factor of an account off and removes its backup codes and the role `admin`. Every session, link and code ends. The
     /// owner gets a notice with an undo link.
     ///
     /// # Errors
@@ -38,6 +38,7 @@ impl Operators<'_> {
             }
             user.mfa_sms = false;
             user.factors = SealedFactors::default();
+            user.drop_what_needs_a_factor();
             user.end_rights();
             Ok(())
         };

@@ -56,12 +56,16 @@ impl Operators<'_> {
     /// Changes the roles of the account of an id or an address. Its sessions stay.
     ///
     /// # Errors
-    /// `NotFound`; `Invalid` for more roles than an account may have; `PreconditionFailed`; when a port fails.
+    /// `NotFound`; `MfaOff` for the role `admin` without a second factor; `Invalid` for more roles than an account may have; `PreconditionFailed`; when a port fails.
     pub async fn change_roles(self, realm: &Realm, who: &str, edit: RolesEdit<'_>) -> Result<RolesChange, AuthError> {
         let user = self.named(realm, who).await?;
         let change = |user: &mut User| {
             self.check_version(user)?;
-            user.roles = edit.apply(&user.roles)?;
+            let roles = edit.apply(&user.roles)?;
+            if roles.has_admin() && !user.has_second_factor() {
+                return Err(AuthError::MfaOff);
+            }
+            user.roles = roles;
             Ok(())
         };
         let effects = |user: &User| UnitOfWork {

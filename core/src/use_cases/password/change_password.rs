@@ -33,7 +33,10 @@ impl Passwords<'_> {
         self.service.reauthenticate(caller, Reauthentication::Password { password: current, client }).await?;
         let hash = self.service.hash_new_password(user, password).await?;
 
-        let (session, pair) = self.service.new_session(user, client, caller.claims.methods)?;
+        // the password was shown now, a second factor at the login
+        let claims = &caller.claims;
+        let shown_at = if user.has_second_factor() { claims.authenticated_at } else { clock.now() };
+        let (session, pair) = self.service.new_session_of((user, client), claims.methods, shown_at)?;
         let change = |user: &mut User| {
             user.password = hash.clone();
             user.end_rights();

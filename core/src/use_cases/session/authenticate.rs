@@ -6,9 +6,6 @@ use crate::use_cases::session::Sessions;
 use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::errors::AuthError;
 
-/// The role whose accounts may use the admin API.
-const ADMIN: &str = "admin";
-
 impl Sessions<'_> {
     /// The caller of an access token: its session must exist, and have the account's credentials version.
     ///
@@ -34,7 +31,7 @@ impl Sessions<'_> {
     /// `NotAuthenticated`, `ReauthenticationRequired`.
     pub async fn authenticate_admin(self, realm: &Realm, access_token: &str) -> Result<Option<Caller>, AuthError> {
         let caller = self.authenticate(realm, access_token).await?;
-        if !caller.user.roles.names().contains(&ADMIN) {
+        if !caller.user.roles.has_admin() {
             return Ok(None);
         }
         self.service.ensure_recent_authentication(&caller, false)?;

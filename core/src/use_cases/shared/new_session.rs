@@ -5,6 +5,7 @@ use crate::model::event::EventKind;
 use crate::model::ids::SessionId;
 use crate::model::sealed::Field;
 use crate::model::session::{AuthMethods, Session};
+use crate::model::time::Timestamp;
 use crate::model::user::User;
 use crate::ports::database::{Change, UnitOfWork};
 use crate::service::{AuthService, Ports};
@@ -16,12 +17,22 @@ use crate::use_cases::shared::tokens::TokenPair;
 const SESSIONS: usize = 100;
 
 impl AuthService {
-    /// A new session of a user, and its tokens. Nothing is stored yet.
+    /// A new session of a user who has just shown all of `methods`, and its tokens. Nothing is stored yet.
     pub(crate) fn new_session(
         &self,
         user: &User,
         client: &Client,
         methods: AuthMethods,
+    ) -> Result<(Session, TokenPair), AuthError> {
+        self.new_session_of((user, client), methods, self.ports.clock.now())
+    }
+
+    /// The same for a user who showed them at another time.
+    pub(crate) fn new_session_of(
+        &self,
+        (user, client): (&User, &Client),
+        methods: AuthMethods,
+        authenticated_at: Timestamp,
     ) -> Result<(Session, TokenPair), AuthError> {
         let Ports { clock, randomness, .. } = &self.ports;
         let now = clock.now();
@@ -37,7 +48,7 @@ impl AuthService {
             credentials_version: user.credentials_version,
             user_agent: fields.seal(Field::UserAgent, &client.user_agent)?,
             address: fields.seal(Field::Address, &client.address.coarse())?,
-            authenticated_at: now,
+            authenticated_at,
             methods,
             failures: 0,
             created_at: now,

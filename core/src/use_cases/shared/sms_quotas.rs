@@ -94,13 +94,18 @@ impl AuthService {
         self.take_texts(if unproven {
             self.buckets_of_a_proof(user, phone)
         } else {
-            self.buckets_of_a_factor(&user.realm, account, phone)
+            self.buckets_of_a_factor(
+                &user.realm,
+                ["text_login_at_once", "text_login_a_day", "text_login_number"],
+                account,
+                phone,
+            )
         })
         .await
     }
 
-    /// The same for a text that an undo link asks for. It is counted by the undo record and not by the account: a thief
-    /// who has spent the account's texts does not keep its owner from the link.
+    /// The same for a text that an undo link asks for. It is counted by the undo record and not by the account, and in a
+    /// count of the number of its own: a thief who has spent the texts of the account does not keep its owner from the link.
     pub(crate) async fn check_undo_sms_quota(
         &self,
         record: &UndoRecord,
@@ -111,7 +116,8 @@ impl AuthService {
             return Ok(None);
         }
         let who = self.ports.digests.digest(Domain::Phone, &record.realm, &[b"undo", record.id.as_bytes()]);
-        self.take_texts(self.buckets_of_a_factor(&record.realm, who, phone)).await
+        let operations = ["text_undo_at_once", "text_undo_a_day", "text_undo_number"];
+        self.take_texts(self.buckets_of_a_factor(&record.realm, operations, who, phone)).await
     }
 
     /// Takes one from each bucket, or none.
@@ -158,14 +164,20 @@ impl AuthService {
     }
 
     /// By account, and by number: only accounts with a proven number fill that, so that strangers lock no owner out.
-    fn buckets_of_a_factor(&self, realm: &Realm, account: Digest, phone: &Phone) -> Vec<(SmsDenied, Bucket, Quota)> {
+    fn buckets_of_a_factor(
+        &self,
+        realm: &Realm,
+        [at_once, a_day, of_number]: [&'static str; 3],
+        account: Digest,
+        phone: &Phone,
+    ) -> Vec<(SmsDenied, Bucket, Quota)> {
         let guard = &self.policy.texts;
         let bucket = |operation: &'static str, who: Digest| Bucket { realm: realm.clone(), operation, who };
         let number = self.phone_digest(realm, phone.as_str());
         vec![
-            (SmsDenied::CoolDown, bucket("text_login_at_once", account), guard.cool_down),
-            (SmsDenied::Account, bucket("text_login_a_day", account), guard.per_number),
-            (SmsDenied::Number, bucket("text_login_number", number), guard.per_number),
+            (SmsDenied::CoolDown, bucket(at_once, account), guard.cool_down),
+            (SmsDenied::Account, bucket(a_day, account), guard.per_number),
+            (SmsDenied::Number, bucket(of_number, number), guard.per_number),
             (SmsDenied::Altogether, bucket("text_login_altogether", self.phone_digest(realm, "")), guard.of_logins),
         ]
     }

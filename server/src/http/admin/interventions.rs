@@ -28,6 +28,7 @@ pub async fn require_reset(context: AdminContext, PathParameter(id): PathParamet
     let mut fields = input.optional_body(Accepts::Json)?;
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
+    context.check_target(id).await?;
     let done = context.app.service.operators_as(&note).require_reset(&context.realm, &id.to_string()).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
@@ -47,6 +48,7 @@ pub async fn reset_factors(context: AdminContext, PathParameter(id): PathParamet
     let mut fields = input.optional_body(Accepts::Json)?;
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
+    context.check_target(id).await?;
     let done = context.app.service.operators_as(&note).reset_factors(&context.realm, &id.to_string()).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
@@ -65,6 +67,7 @@ pub async fn delete(context: AdminContext, PathParameter(id): PathParameter, inp
     let mut fields = input.optional_body(Accepts::Json)?;
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
+    context.check_target(id).await?;
     context.app.service.operators_as(&note).delete_account(&context.realm, &id.to_string()).await?;
     Ok(json(StatusCode::OK, &json!({"message": "User deleted successfully"})))
 }

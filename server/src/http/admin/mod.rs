@@ -9,8 +9,11 @@ mod users;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use http::StatusCode;
 use http::request::Parts;
 use portcullis_core::model::code::{Code, Violation};
+use portcullis_core::model::credential::Scope;
+use portcullis_core::model::ids::UserId;
 use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::realm::Realm;
 use serde_json::{Map, Value};
@@ -26,7 +29,7 @@ pub use self::users::{
     set_roles, show,
 };
 use crate::http::app::App;
-use crate::http::auth::OperatorName;
+use crate::http::auth::AdminCaller;
 use crate::http::extract::{check_query, realm_of};
 use crate::http::form_fields::FormFields;
 use crate::http::problem::Problem;
@@ -42,7 +45,7 @@ pub fn schemas() -> Value {
 pub struct AdminContext {
     app: Arc<App>,
     realm: Realm,
-    operator: String,
+    caller: AdminCaller,
 }
 
 impl FromRequestParts<Arc<App>> for AdminContext {
@@ -50,16 +53,31 @@ impl FromRequestParts<Arc<App>> for AdminContext {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Problem> {
         let realm = realm_of(parts)?.clone();
-        let OperatorName(operator) = parts.extensions.get().cloned().ok_or_else(Problem::not_found)?;
+        let caller = parts.extensions.get::<AdminCaller>().cloned().ok_or_else(Problem::not_found)?;
         check_query(parts)?;
-        Ok(Self { app: app.clone(), realm, operator })
+        Ok(Self { app: app.clone(), realm, caller })
     }
 }
 
 impl AdminContext {
+    /// Refuses a change of an account with the role `admin` by a token that may not give roles: a token of one scope could
+    /// otherwise open the way to all of them, or lock the administrators out.
+    async fn check_target(&self, id: UserId) -> Result<(), Problem> {
+        if self.caller.changes_admins {
+            return Ok(());
+        }
+        let state = self.app.service.operators().find_account(&self.realm, &id.to_string()).await?;
+        if !state.roles.has_admin() {
+            return Ok(());
+        }
+        let scope = Scope::RolesWrite.as_str();
+        Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
+            .detail(format!("the account has the role admin: its changes need the scope {scope} too")))
+    }
+
     /// The operator in the audit log.
     fn note(&self, reason: Option<Reason>) -> OperatorNote {
-        OperatorNote { operator: self.operator.clone(), reason }
+        OperatorNote { operator: self.caller.name.clone(), reason }
     }
 }
 

@@ -143,6 +143,7 @@ pub async fn change(context: AdminContext, PathParameter(id): PathParameter, inp
     let disabled = fields.required_flag("disabled");
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
+    context.check_target(id).await?;
     let operators = if_match(&context, context.app.service.operators_as(&note), id, &input).await?;
     let who = id.to_string();
     if disabled {
@@ -162,7 +163,7 @@ pub static SET_ROLES: Operation = Operation::new(
 .headers(IF_MATCH)
 .body(&[JSON], "RolesChange")
 .example(r#"{"roles":["billing:read"],"reason":"ticket 4711"}"#)
-.errors(&[Code::NotFound, Code::PreconditionFailed]);
+.errors(&[Code::NotFound, Code::PreconditionFailed, Code::MfaOff]);
 
 pub async fn set_roles(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
     let id = parse_id(&id)?;
@@ -189,6 +190,7 @@ pub async fn end_sessions(context: AdminContext, PathParameter(id): PathParamete
     let mut fields = input.optional_body(Accepts::Json)?;
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
+    context.check_target(id).await?;
     let done = context.app.service.operators_as(&note).end_sessions(&context.realm, &id.to_string()).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
