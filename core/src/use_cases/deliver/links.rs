@@ -8,7 +8,7 @@ use crate::model::event::EventKind;
 use crate::model::ids::UserId;
 use crate::model::job::{Job, Task};
 use crate::model::message::EmailMessage;
-use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::one_time_token::Purpose;
 use crate::model::sealed::{Digest, Field, RingDigest};
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
@@ -92,18 +92,8 @@ impl Deliveries<'_> {
         binding: Digest,
         lifetime: Duration,
     ) -> Result<OpaqueToken, AuthError> {
-        let Ports { clock, randomness, .. } = &self.service.ports;
-        let (realm, now) = (&user.realm, clock.now());
-        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
-        let stored = OneTimeToken {
-            holder: AuthService::holder(realm, purpose, user.id),
-            token: *self.service.token_digest(realm, purpose, &token).newest(),
-            code: None,
-            tries_left: 0,
-            binding: Some(binding),
-            created_at: now,
-            expires_at: now + lifetime,
-        };
+        let holder = AuthService::holder(&user.realm, purpose, user.id);
+        let (token, stored) = self.service.new_one_time_token(holder, Some(binding), lifetime);
         self.service.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
         Ok(token)
     }

@@ -38,7 +38,7 @@ impl Factors<'_> {
         caller: &Caller,
         reauthentication: Reauthentication<'_>,
     ) -> Result<PasskeyCeremony, AuthError> {
-        let Ports { clock, randomness, passkeys: verifier, .. } = &self.service.ports;
+        let Ports { passkeys: verifier, .. } = &self.service.ports;
         self.service.reauthenticate(caller, reauthentication).await?;
         AuthService::ensure_strong_factor(caller)?;
         let user = &caller.user;
@@ -47,7 +47,10 @@ impl Factors<'_> {
         if passkeys.0.len() >= MAX_PASSKEYS {
             return Err(AuthError::PasskeyLimit);
         }
-        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
+        let (holder, binding) =
+            (AuthService::holder(&user.realm, Purpose::PasskeyNew, user.id), *self.binding(caller).newest());
+        let expires_in = self.service.policy.lifetimes.otp;
+        let (token, stored) = self.service.new_one_time_token(holder, Some(binding), expires_in);
         let email = cipher.email(Field::Email, &user.person.email)?;
         let first_name = cipher.first_name(&user.person)?;
         let last_name = cipher.open(Field::LastName, &user.person.last_name)?;
@@ -55,16 +58,6 @@ impl Factors<'_> {
         let owner = PasskeyOwner { user: user.id, name: email.as_str(), display_name: display_name.trim() };
         let known: Vec<&PasskeyCredential> = passkeys.0.iter().map(|passkey| &passkey.credential).collect();
         let options = verifier.creation_options(owner, token.as_bytes(), &known)?;
-        let (now, expires_in) = (clock.now(), self.service.policy.lifetimes.otp);
-        let stored = OneTimeToken {
-            holder: AuthService::holder(&user.realm, Purpose::PasskeyNew, user.id),
-            token: *self.service.token_digest(&user.realm, Purpose::PasskeyNew, &token).newest(),
-            code: None,
-            tries_left: 0,
-            binding: Some(*self.binding(caller).newest()),
-            created_at: now,
-            expires_at: now + expires_in,
-        };
         self.service.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
         Ok(PasskeyCeremony { token, options, expires_in })
     }

@@ -5,7 +5,7 @@ use crate::model::code::Violation;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
 use crate::model::message::Channel;
-use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::one_time_token::Purpose;
 use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
 use crate::model::secret::OpaqueToken;
@@ -28,7 +28,7 @@ impl Factors<'_> {
         phone: &str,
         channel: Channel,
     ) -> Result<OpaqueToken, AuthError> {
-        let Ports { clock, randomness, .. } = &self.service.ports;
+        let Ports { randomness, .. } = &self.service.ports;
         let decoy = UserId::random(|bytes| randomness.fill(bytes));
         let parsed = Phone::parse_international(phone, PhoneValidation::E164);
         let asked = parsed.map_err(|error| AuthError::Invalid(vec![Violation::new("phone", error.code())]))?;
@@ -38,19 +38,12 @@ impl Factors<'_> {
         let owner = self.owner_of(realm, id, asked).await?;
         let (subject, version) = owner.map_or((decoy, 0), |owner| (owner.id, owner.credentials_version));
 
-        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
-        let (purpose, now) = (Purpose::VerifyPhone, clock.now());
-        let challenge = *self.service.token_digest(realm, purpose, &token).newest();
-        let stored = OneTimeToken {
-            holder: AuthService::holder(realm, purpose, subject),
-            token: challenge,
-            code: None,
-            tries_left: 0,
-            binding: Some(*self.service.token_binding(realm, purpose, asked.as_bytes(), version).newest()),
-            created_at: now,
-            expires_at: now + self.service.policy.lifetimes.otp,
-        };
-        let task = Task::SendOtp { user: subject, purpose, challenge, channel };
+        let purpose = Purpose::VerifyPhone;
+        let binding = *self.service.token_binding(realm, purpose, asked.as_bytes(), version).newest();
+        let holder = AuthService::holder(realm, purpose, subject);
+        let lifetime = self.service.policy.lifetimes.otp;
+        let (token, stored) = self.service.new_one_time_token(holder, Some(binding), lifetime);
+        let task = Task::SendOtp { user: subject, purpose, challenge: stored.token, channel };
         let jobs = vec![self.service.job(realm, task)];
         self.service.commit(UnitOfWork { jobs, ..UnitOfWork::of(Change::PutToken(Box::new(stored))) }).await?;
         Ok(token)

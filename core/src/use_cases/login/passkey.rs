@@ -3,7 +3,7 @@
 use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::ids::UserId;
-use crate::model::one_time_token::{OneTimeToken, Purpose};
+use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
 use crate::model::secret::OpaqueToken;
 use crate::ports::database::{Change, UnitOfWork};
@@ -19,21 +19,13 @@ impl Logins<'_> {
     /// # Errors
     /// When a port fails.
     pub async fn begin_passkey_login(self, realm: &Realm) -> Result<PasskeyCeremony, AuthError> {
-        let Ports { clock, randomness, passkeys: verifier, .. } = &self.service.ports;
-        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
-        let options = verifier.request_options(token.as_bytes(), &[])?;
-        let (now, expires_in) = (clock.now(), self.service.policy.lifetimes.otp);
+        let Ports { randomness, passkeys: verifier, .. } = &self.service.ports;
         // no account is known yet: each challenge has a subject of its own, so that none replaces another
         let subject = UserId::random(|bytes| randomness.fill(bytes));
-        let stored = OneTimeToken {
-            holder: AuthService::holder(realm, Purpose::PasskeyLogin, subject),
-            token: *self.service.token_digest(realm, Purpose::PasskeyLogin, &token).newest(),
-            code: None,
-            tries_left: 0,
-            binding: None,
-            created_at: now,
-            expires_at: now + expires_in,
-        };
+        let holder = AuthService::holder(realm, Purpose::PasskeyLogin, subject);
+        let expires_in = self.service.policy.lifetimes.otp;
+        let (token, stored) = self.service.new_one_time_token(holder, None, expires_in);
+        let options = verifier.request_options(token.as_bytes(), &[])?;
         self.service.commit(UnitOfWork::of(Change::PutToken(Box::new(stored)))).await?;
         Ok(PasskeyCeremony { token, options, expires_in })
     }

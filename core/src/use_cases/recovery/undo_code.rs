@@ -33,7 +33,6 @@ impl Recovery<'_> {
     /// `InvalidToken` for a link that is not good, or that has no tries left; `PhoneNotVerified` where SMS was no second
     /// factor.
     pub async fn send_undo_code(self, realm: &Realm, token: &str) -> Result<FactorChallenge, AuthError> {
-        let Ports { clock, randomness, .. } = &self.service.ports;
         let (record, _, user) = self.find_undo(realm, token).await?;
         let former = self.service.former_state(&user, &record)?;
         if !former.has_second_factor() {
@@ -42,19 +41,10 @@ impl Recovery<'_> {
         if record.tries_left == 0 {
             return Err(AuthError::InvalidToken);
         }
-        let (token, now) = (OpaqueToken::random(|bytes| randomness.fill(bytes)), clock.now());
-        let challenge = *self.service.token_digest(realm, Purpose::Undo, &token).newest();
         let binding = self.service.token_binding(realm, Purpose::Undo, former.phone.as_bytes(), record.version);
-        let stored = OneTimeToken {
-            holder: AuthService::undo_challenge_owner(&record),
-            token: challenge,
-            code: None,
-            tries_left: 0,
-            binding: Some(*binding.newest()),
-            created_at: now,
-            expires_at: now + self.service.policy.lifetimes.otp,
-        };
-        let task = Task::SendUndoCode { user: user.id, record: record.id, challenge };
+        let (holder, lifetime) = (AuthService::undo_challenge_owner(&record), self.service.policy.lifetimes.otp);
+        let (token, stored) = self.service.new_one_time_token(holder, Some(*binding.newest()), lifetime);
+        let task = Task::SendUndoCode { user: user.id, record: record.id, challenge: stored.token };
         let work = UnitOfWork {
             jobs: vec![self.service.job(realm, task)],
             events: vec![self.service.event(realm, EventKind::MfaChallenged, Some(user.id), None)],

@@ -87,21 +87,12 @@ impl AuthService {
         purpose: Purpose,
         send_sms: bool,
     ) -> Result<FactorChallenge, AuthError> {
-        let Ports { clock, randomness, .. } = &self.ports;
-        let (realm, now) = (&user.realm, clock.now());
-        let token = OpaqueToken::random(|bytes| randomness.fill(bytes));
-        let challenge = *self.token_digest(realm, purpose, &token).newest();
+        let realm = &user.realm;
         let phone = self.record_cipher(user)?.phone(&user.person)?;
-        let stored = OneTimeToken {
-            holder: Self::holder(realm, purpose, user.id),
-            token: challenge,
-            code: None,
-            tries_left: 0,
-            binding: Some(*self.otp_binding(user, purpose, phone.as_str()).newest()),
-            created_at: now,
-            expires_at: now + self.policy.lifetimes.otp,
-        };
-        let task = Task::SendOtp { user: user.id, purpose, challenge, channel: Channel::Sms };
+        let binding = *self.otp_binding(user, purpose, phone.as_str()).newest();
+        let holder = Self::holder(realm, purpose, user.id);
+        let (token, stored) = self.new_one_time_token(holder, Some(binding), self.policy.lifetimes.otp);
+        let task = Task::SendOtp { user: user.id, purpose, challenge: stored.token, channel: Channel::Sms };
         let work = UnitOfWork {
             jobs: if send_sms { vec![self.job(realm, task)] } else { Vec::new() },
             events: vec![self.event(realm, EventKind::MfaChallenged, Some(user.id), None)],

@@ -1,21 +1,23 @@
 //! Making and recognising tokens: one-time rights, refresh tokens, and the pair a login answers with.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::model::ids::{AccessTokenId, SessionId, UserId};
-use crate::model::one_time_token::{Purpose, TokenOwner};
+use crate::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use crate::model::realm::Realm;
 use crate::model::role::Roles;
 use crate::model::sealed::{Digest, RingDigest};
-use crate::model::secret::SecretString;
+use crate::model::secret::{OpaqueToken, SecretString};
 use crate::model::session::{AuthMethods, Session};
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
 use crate::ports::keyed_digest::Domain;
 use crate::ports::token_signer::AccessClaims;
-use crate::service::AuthService;
+use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::digests::first_half;
 
@@ -155,5 +157,26 @@ impl AuthService {
     /// The owner of one-time tokens of a purpose.
     pub(crate) fn holder(realm: &Realm, purpose: Purpose, subject: UserId) -> TokenOwner {
         TokenOwner { realm: realm.clone(), purpose, subject }
+    }
+
+    /// A new one-time token, and its record without a code. Nothing is stored yet.
+    pub(crate) fn new_one_time_token(
+        &self,
+        holder: TokenOwner,
+        binding: Option<Digest>,
+        lifetime: Duration,
+    ) -> (OpaqueToken, OneTimeToken) {
+        let Ports { clock, randomness, .. } = &self.ports;
+        let (token, now) = (OpaqueToken::random(|bytes| randomness.fill(bytes)), clock.now());
+        let stored = OneTimeToken {
+            token: *self.token_digest(&holder.realm, holder.purpose, &token).newest(),
+            holder,
+            code: None,
+            tries_left: 0,
+            binding,
+            created_at: now,
+            expires_at: now + lifetime,
+        };
+        (token, stored)
     }
 }
