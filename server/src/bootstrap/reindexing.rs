@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use portcullis_adapters::mongodb::{ConnectError, MongoDb};
 use portcullis_adapters::reindexing::{IndexStep, Reindexing};
-use portcullis_adapters::sqlite::Sqlite;
-use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::AuthService;
 
+use super::keyring::{KeyedStore, open_used};
 use super::secret_check::StoreSecrets;
-use super::stores;
-use crate::config::{Database, Settings};
+use crate::config::Settings;
 
 /// A store, the use cases over it, and the ring of index keys.
 pub struct IndexedStore {
     service: AuthService,
-    store: Box<dyn MigratableStore>,
+    store: Box<dyn KeyedStore>,
     secrets: StoreSecrets,
     setting: &'static str,
     database: String,
@@ -29,24 +26,9 @@ impl IndexedStore {
     /// The problem, by the setting's name, with the fix.
     pub async fn open(settings: &Settings, randomness: Arc<dyn Randomness>) -> Result<Self, String> {
         let secrets = StoreSecrets::of(settings, randomness.clone())?;
-        let (setting, store): (_, Box<dyn MigratableStore>) = match &settings.database {
-            Database::Sqlite { path } => {
-                let store =
-                    Sqlite::open_beside(path, &secrets.macs).map_err(|error| format!("DATABASE_URL: {error}"))?;
-                ("DATABASE_URL", Box::new(store))
-            }
-            Database::MongoDb { url, name } => {
-                let mongo = stores::mongo(settings, url.expose(), name);
-                let failed = |error: ConnectError| format!("MONGO_URL: {error}. Fix: {}", error.fix());
-                ("MONGO_URL", Box::new(MongoDb::connect_for_long(&mongo, &secrets.macs).await.map_err(failed)?))
-            }
-        };
-        let database = settings.database.shown();
-        let check = secrets.check(setting, database.clone());
-        check.verify_complete(&*store).await?;
-        check.verify_used(&*store).await?;
+        let (setting, store) = open_used(settings, &secrets).await?;
         let service = super::open_service_beside(settings, randomness).await?;
-        Ok(Self { service, store, secrets, setting, database })
+        Ok(Self { service, store, secrets, setting, database: settings.database.shown() })
     }
 
     /// A re-index of the store.

@@ -5,10 +5,10 @@ use http::StatusCode;
 use portcullis_core::model::code::Code;
 use serde_json::json;
 
-use crate::http::admin::users::parse_id;
-use crate::http::admin::{AdminContext, reason_of};
+use crate::http::admin::AdminContext;
+use crate::http::admin::users::intervention;
 use crate::http::endpoint::HandlerResult;
-use crate::http::extract::{Accepts, Input, PathParameter};
+use crate::http::extract::{Input, PathParameter};
 use crate::http::openapi::operation::{JSON, Operation, ok};
 use crate::http::response::json;
 
@@ -24,12 +24,8 @@ pub static REQUIRE_RESET: Operation = Operation::new(
 .errors(&[Code::NotFound, Code::Overloaded]);
 
 pub async fn require_reset(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
-    let id = parse_id(&id)?;
-    let mut fields = input.optional_body(Accepts::Json)?;
-    let note = context.note(reason_of(&mut fields));
-    fields.finish()?;
-    context.check_target(id).await?;
-    let done = context.app.service.operators_as(&note).require_reset(&context.realm, &id.to_string()).await?;
+    let (who, note) = intervention(&context, &id, &input).await?;
+    let done = context.app.service.operators_as(&note).require_reset(&context.realm, &who).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
 
@@ -44,12 +40,8 @@ pub static RESET_FACTORS: Operation = Operation::new(
 .errors(&[Code::NotFound, Code::MfaOff]);
 
 pub async fn reset_factors(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
-    let id = parse_id(&id)?;
-    let mut fields = input.optional_body(Accepts::Json)?;
-    let note = context.note(reason_of(&mut fields));
-    fields.finish()?;
-    context.check_target(id).await?;
-    let done = context.app.service.operators_as(&note).reset_factors(&context.realm, &id.to_string()).await?;
+    let (who, note) = intervention(&context, &id, &input).await?;
+    let done = context.app.service.operators_as(&note).reset_factors(&context.realm, &who).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
 
@@ -63,11 +55,7 @@ pub static DELETE: Operation = Operation::new(
 .errors(&[Code::NotFound]);
 
 pub async fn delete(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
-    let id = parse_id(&id)?;
-    let mut fields = input.optional_body(Accepts::Json)?;
-    let note = context.note(reason_of(&mut fields));
-    fields.finish()?;
-    context.check_target(id).await?;
-    context.app.service.operators_as(&note).delete_account(&context.realm, &id.to_string()).await?;
+    let (who, note) = intervention(&context, &id, &input).await?;
+    context.app.service.operators_as(&note).delete_account(&context.realm, &who).await?;
     Ok(json(StatusCode::OK, &json!({"message": "User deleted successfully"})))
 }

@@ -5,6 +5,7 @@ use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::ids::UserId;
+use portcullis_core::model::operator_note::OperatorNote;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::role::Roles;
 use portcullis_core::use_cases::operator::Operators;
@@ -186,12 +187,8 @@ pub static END_SESSIONS: Operation = Operation::new(
 .errors(&[Code::NotFound]);
 
 pub async fn end_sessions(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
-    let id = parse_id(&id)?;
-    let mut fields = input.optional_body(Accepts::Json)?;
-    let note = context.note(reason_of(&mut fields));
-    fields.finish()?;
-    context.check_target(id).await?;
-    let done = context.app.service.operators_as(&note).end_sessions(&context.realm, &id.to_string()).await?;
+    let (who, note) = intervention(&context, &id, &input).await?;
+    let done = context.app.service.operators_as(&note).end_sessions(&context.realm, &who).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
 
@@ -218,6 +215,19 @@ pub fn account_json(realm: &Realm, state: &AccountState) -> Value {
 /// `not_found` for a text that is none.
 pub fn parse_id(text: &str) -> Result<UserId, Problem> {
     UserId::parse(text).ok_or_else(Problem::not_found)
+}
+
+/// The account that a request intervenes in, and the operator with the reason in the body.
+///
+/// # Errors
+/// For an id that is none, a body that is not a reason, and an account that this operator may not change.
+pub async fn intervention(context: &AdminContext, id: &str, input: &Input) -> Result<(String, OperatorNote), Problem> {
+    let id = parse_id(id)?;
+    let mut fields = input.optional_body(Accepts::Json)?;
+    let note = context.note(reason_of(&mut fields));
+    fields.finish()?;
+    context.check_target(id).await?;
+    Ok((id.to_string(), note))
 }
 
 /// The account as it is now, with its `ETag`.
