@@ -173,7 +173,7 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("breached_passwords", &["contains"]),
     ("field_cipher", &["new_key", "wrap", "unwrap", "seal", "open"]),
     ("password_hasher", &["hash", "hash_like", "hash_with_salt_of"]),
-    ("job_queue", &["claim", "complete", "retry_at", "dead_letter", "list_dead_letters", "requeue", "depth"]),
+    ("job_queue", &["claim", "complete", "retry_at", "dead_letter", "list_dead_letters", "find_dead_letter", "depth"]),
     ("audit_log", &["of_user", "list"]),
     ("login_guard", &["admit", "withdraw", "succeeded", "admit_factor", "withdraw_factor", "factor_succeeded"]),
     ("rate_limiter", &["take", "is_exhausted", "give_back"]),

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use portcullis_core::model::job::DeadLetter;
+use portcullis_core::model::operator_note::OperatorNote;
+use portcullis_core::use_cases::operator::dead_letters::requeue;
 use portcullis_tests::api::token_of;
 use portcullis_tests::smtp_server::{FailureMode, Mail, PASSWORD, SmtpServer, USER};
 use portcullis_tests::{Person, TestServer};
@@ -139,14 +141,15 @@ async fn a_permanent_refusal_is_a_dead_letter_without_an_address() {
     let server = sending(&smtp, &[]).await;
     smtp.be(FailureMode::Refusing);
     register(&server, "john.doe@example.com").await;
-    let dead = async || server.service().ports.jobs.list_dead_letters(10).await.unwrap();
+    let dead = async || server.service().ports.jobs.list_dead_letters(None, 10).await.unwrap();
     until("a dead letter", async || !dead().await.is_empty()).await;
     let letters: Vec<DeadLetter> = dead().await;
     assert_eq!(letters[0].reason, "the mail server refused (550)");
     // requeued, it goes
     smtp.be(FailureMode::Well);
     let service = server.service();
-    assert!(service.ports.jobs.requeue(&letters[0].job.id, service.ports.clock.now()).await.unwrap());
+    let (note, now) = (OperatorNote { operator: "support".to_owned(), reason: None }, service.ports.clock.now());
+    assert!(requeue(&letters[0], &*service.ports.database, &note, now).await.unwrap());
     let _ = arrived(&smtp, 1).await;
 }
 

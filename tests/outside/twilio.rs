@@ -88,7 +88,7 @@ async fn a_number_that_wants_no_texts_is_final() {
     }
     let dead = async {
         loop {
-            let letters = server.service().ports.jobs.list_dead_letters(10).await.unwrap();
+            let letters = server.service().ports.jobs.list_dead_letters(None, 10).await.unwrap();
             if letters.len() == 3 {
                 return letters;
             }
@@ -106,7 +106,7 @@ async fn wrong_credentials_wait_for_the_operator() {
     let _ = ask(&api, &id, "sms").await;
     asked(&stub, 1).await;
     let service = server.service();
-    assert!(service.ports.jobs.list_dead_letters(10).await.unwrap().is_empty());
+    assert!(service.ports.jobs.list_dead_letters(None, 10).await.unwrap().is_empty());
     assert_eq!(service.ports.jobs.depth().await.unwrap().waiting, 1);
     let health = api.get("//health").await.expect(200).json();
     assert_eq!((&health["services"]["sms"], &health["status"]), (&json!("unhealthy"), &json!("degraded")));

@@ -128,6 +128,7 @@ impl Transaction<'_> {
             | Change::RemoveToken(_)
             | Change::RemoveTokens { .. }
             | Change::ForgetJobs { .. }
+            | Change::RequeueJob { .. }
             | Change::ForgetLogins { .. } => self.apply_to_tokens(change).await,
             Change::CheckReservation { .. }
             | Change::InsertUndo(_)
@@ -142,7 +143,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Changes of one-time tokens, and erasures.
+    /// Changes of one-time tokens and jobs, and erasures.
     async fn apply_to_tokens(&mut self, change: &Change) -> Result<(), Abort> {
         match change {
             Change::PutToken(token) => {
@@ -172,31 +173,18 @@ impl Transaction<'_> {
             Change::ForgetJobs { realm, subject } => {
                 self.delete_many("jobs", doc! {"about": {"$in": job_queue::all_about(realm, subject)}}).await?;
             }
+            Change::RequeueJob { realm, id, now } => {
+                let mut dead = job_queue::dead(id);
+                dead.insert("realm", realm.as_str());
+                let jobs = self.mongo.collection("jobs");
+                let requeue = jobs.update_one(dead, job_queue::queued_again(*now));
+                let queued = requeue.session(&mut *self.session).await?.matched_count;
+                return if queued == 1 { Ok(()) } else { Err(Refusal::JobGone.into()) };
+            }
             Change::ForgetLogins { realm, email } => {
                 self.delete_many(login_guard::COLLECTION, doc! {"_id": key(realm, hex(email))}).await?;
             }
-            Change::InsertRegistration { .. }
-            | Change::CountRegistrationFailure { .. }
-            | Change::RemoveRegistration { .. }
-            | Change::RemoveRegistrations { .. }
-            | Change::ReindexRegistration { .. }
-            | Change::InsertUser(_)
-            | Change::ReplaceUser { .. }
-            | Change::DeleteUser { .. }
-            | Change::InsertSession(_)
-            | Change::ReplaceSession { .. }
-            | Change::EndSession { .. }
-            | Change::EndSessions { .. }
-            | Change::CheckReservation { .. }
-            | Change::InsertUndo(_)
-            | Change::LimitUndos { .. }
-            | Change::ReindexUndo { .. }
-            | Change::SetUndoToken { .. }
-            | Change::UseUndo { .. }
-            | Change::RemoveUndos { .. }
-            | Change::InsertCredential(_)
-            | Change::ReplaceCredential { .. }
-            | Change::RemoveCredential { .. } => {} // applied by `apply`
+            _ => {} // the others are applied by `apply`, which names each
         }
         Ok(())
     }

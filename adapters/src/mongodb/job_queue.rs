@@ -56,6 +56,19 @@ fn which(id: &JobId) -> Document {
     doc! {"_id": id.to_string()}
 }
 
+/// The dead letter of an id.
+pub fn dead(id: &JobId) -> Document {
+    let mut dead = which(id);
+    dead.insert("dead_at", doc! {"$ne": Bson::Null});
+    dead
+}
+
+/// A job that is due for the first time again.
+pub fn queued_again(now: Timestamp) -> Document {
+    let again = doc! {"dead_at": Bson::Null, "reason": Bson::Null, "attempts": 0_i64, "due_at": now.as_millis()};
+    doc! {"$set": again}
+}
+
 fn about_of(job: &StoredJob) -> String {
     match (&job.subject, &job.address) {
         (Some(user), _) => key(&job.realm, user),
@@ -87,6 +100,19 @@ impl MongoDb {
     /// Tells this process's workers that there is work: another process has some for them.
     pub fn wake(&self) {
         self.enqueued.notify_one();
+    }
+
+    /// The dead letters that a query finds. Those that do not verify are among them: nothing is decided by them, and a
+    /// worker refuses them again.
+    async fn dead_letters(&self, which: Document, limit: i64) -> Result<Vec<DeadLetter>, PortError> {
+        let jobs = self.collection("jobs");
+        let all = async {
+            let newest = doc! {"dead_at": -1, "created_at": -1};
+            jobs.find(which).sort(newest).limit(limit).await?.try_collect::<Vec<Document>>().await
+        };
+        let found = self.run(PORT, Box::pin(all)).await?;
+        let letter = |document: &Document| parse(document).map(|stored| job_text::dead_letter(stored.unverified()));
+        found.iter().filter_map(|document| letter(document).transpose()).collect()
     }
 
     async fn count(&self, dead: Bson) -> Result<u64, PortError> {
@@ -137,29 +163,14 @@ impl JobQueue for MongoDb {
         Ok(())
     }
 
-    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let jobs = self.collection("jobs");
-        let all = async {
-            let newest = doc! {"dead_at": -1, "created_at": -1};
-            let found = jobs.find(doc! {"dead_at": {"$ne": Bson::Null}}).sort(newest).limit(i64::from(limit)).await?;
-            found.try_collect::<Vec<Document>>().await
-        };
-        let found = self.run(PORT, Box::pin(all)).await?;
-        // those that were refused are listed too: nothing is decided by the list
-        let letter = |document: &Document| parse(document).map(|stored| job_text::dead_letter(stored.unverified()));
-        found.iter().filter_map(|document| letter(document).transpose()).collect()
+    async fn list_dead_letters(&self, realm: Option<Realm>, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        let mut dead = doc! {"dead_at": {"$ne": Bson::Null}};
+        dead.extend(realm.map(|realm| ("realm".to_owned(), realm.as_str().into())));
+        if limit == 0 { Ok(Vec::new()) } else { self.dead_letters(dead, i64::from(limit)).await }
     }
 
-    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
-        let mut dead = which(id);
-        dead.insert("dead_at", doc! {"$ne": Bson::Null});
-        let fresh = doc! {"dead_at": Bson::Null, "reason": Bson::Null, "attempts": 0_i64, "due_at": now.as_millis()};
-        let done = self.run(PORT, self.collection("jobs").update_one(dead, doc! {"$set": fresh})).await?;
-        self.enqueued.notify_one();
-        Ok(done.matched_count == 1)
+    async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
+        Ok(self.dead_letters(dead(id), 1).await?.pop())
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

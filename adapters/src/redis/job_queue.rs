@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::{DeadLetter, Job};
+use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
@@ -44,14 +45,12 @@ impl JobQueue for SharedQueue {
         self.store.dead_letter(id, reason, now).await
     }
 
-    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
-        self.store.list_dead_letters(limit).await
+    async fn list_dead_letters(&self, realm: Option<Realm>, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        self.store.list_dead_letters(realm, limit).await
     }
 
-    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
-        let requeued = self.store.requeue(id, now).await?;
-        self.redis.wake_workers().await;
-        Ok(requeued)
+    async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
+        self.store.find_dead_letter(id).await
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

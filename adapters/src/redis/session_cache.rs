@@ -226,6 +226,7 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         | Change::RemoveToken(_)
         | Change::RemoveTokens { .. }
         | Change::ForgetJobs { .. }
+        | Change::RequeueJob { .. }
         | Change::ForgetLogins { .. }
         | Change::CheckReservation { .. }
         | Change::InsertUndo(_)
@@ -247,7 +248,7 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
 #[async_trait]
 impl Database for SharedDatabase {
     async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
-        let (users, enqueues) = (invalidated(&work), !work.jobs.is_empty());
+        let (users, enqueues) = (invalidated(&work), work.queues_jobs());
         let outcome = self.database.commit(work).await;
         // a failed commit may be stored all the same
         if !matches!(outcome, Ok(Err(_))) {

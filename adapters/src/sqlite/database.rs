@@ -46,6 +46,7 @@ fn apply(db: &Db, change: Change, committed: &mut Committed) -> rusqlite::Result
         Change::RemoveToken(owner) => one_time_token_store::remove(db, &owner).map(Ok),
         Change::RemoveTokens { realm, subject } => one_time_token_store::remove_all(db, &realm, &subject).map(Ok),
         Change::ForgetJobs { realm, subject } => job_queue::forget(db, &realm, &subject).map(Ok),
+        Change::RequeueJob { realm, id, now } => job_queue::requeue(db, &realm, &id, now),
         Change::ForgetLogins { realm, email } => login_guard::forget(db, &realm, &email).map(Ok),
         Change::CheckReservation { .. }
         | Change::InsertUndo(_)
@@ -80,7 +81,7 @@ fn apply_all(db: &Db, work: UnitOfWork) -> rusqlite::Result<Result<Committed, Re
 impl Database for Sqlite {
     async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
         let erases = work.changes.iter().any(|change| matches!(change, Change::DeleteUser { .. }));
-        let enqueues = !work.jobs.is_empty();
+        let enqueues = work.queues_jobs();
         let outcome = self.writer.write_unless_refused(PORT, erases, move |db| apply_all(db, work)).await?;
         if enqueues && outcome.is_ok() {
             self.enqueued.notify_one();

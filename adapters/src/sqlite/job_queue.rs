@@ -8,9 +8,10 @@ use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use crate::crypto::record_macs::Stored;
 use crate::job_text::{self, POSTPONE_UNKNOWN, REFUSED};
@@ -92,6 +93,22 @@ fn bury(db: &Db, id: &JobId, reason: &str, now: Timestamp) -> rusqlite::Result<(
     statement.execute(params![id.as_bytes(), now.as_millis(), reason]).map(|_| ())
 }
 
+/// The dead letters that a query finds. Those that do not verify are among them: nothing is decided by them, and a worker
+/// refuses them again.
+fn dead_letters(db: &Connection, sql: &str, parameters: impl Params) -> rusqlite::Result<Vec<DeadLetter>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let found = statement.query_map(parameters, read)?;
+    found.filter_map(|stored| stored.map(|stored| job_text::dead_letter(stored.unverified())).transpose()).collect()
+}
+
+/// Queues a dead letter again.
+pub fn requeue(db: &Db, realm: &Realm, id: &JobId, now: Timestamp) -> rusqlite::Result<Result<(), Refusal>> {
+    let sql = "UPDATE jobs SET dead_at = NULL, reason = NULL, attempts = 0, due_at = ?3 \
+               WHERE realm = ?1 AND id = ?2 AND dead_at IS NOT NULL";
+    let queued = db.prepare_cached(sql)?.execute(params![realm.as_str(), id.as_bytes(), now.as_millis()])?;
+    Ok(if queued == 1 { Ok(()) } else { Err(Refusal::JobGone) })
+}
+
 /// Jobs that were claimed when the process died are due again. SQLite has one process, so none is still being worked on.
 pub fn release_leases(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("UPDATE jobs SET due_at = created_at, leased = 0 WHERE leased = 1", [])
@@ -147,30 +164,18 @@ impl JobQueue for Sqlite {
         self.writer.write(PORT, move |db| bury(db, &id, &reason, now)).await
     }
 
-    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
-        self.readers.read(PORT, |db| {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM jobs WHERE dead_at IS NOT NULL ORDER BY dead_at DESC, created_at DESC LIMIT ?1"
-            );
-            let mut statement = db.prepare_cached(&sql)?;
-            // those that were refused are listed too: nothing is decided by the list
-            let letters = statement.query_map([limit], read)?;
-            letters
-                .filter_map(|stored| stored.map(|stored| job_text::dead_letter(stored.unverified())).transpose())
-                .collect()
-        })
+    async fn list_dead_letters(&self, realm: Option<Realm>, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM jobs WHERE dead_at IS NOT NULL AND (?1 IS NULL OR realm = ?1) \
+             ORDER BY dead_at DESC, created_at DESC LIMIT ?2"
+        );
+        self.readers.read(PORT, |db| dead_letters(db, &sql, params![realm.as_ref().map(Realm::as_str), limit]))
     }
 
-    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
-        let id = *id;
-        let write = move |db: &Db| {
-            let sql = "UPDATE jobs SET dead_at = NULL, reason = NULL, attempts = 0, due_at = ?2 \
-                       WHERE id = ?1 AND dead_at IS NOT NULL";
-            Ok(db.prepare_cached(sql)?.execute(params![id.as_bytes(), now.as_millis()])? > 0)
-        };
-        let requeued = self.writer.write(PORT, write).await?;
-        self.enqueued.notify_one();
-        Ok(requeued)
+    async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
+        let sql = format!("SELECT {COLUMNS} FROM jobs WHERE dead_at IS NOT NULL AND id = ?1");
+        let found = self.readers.read(PORT, |db| dead_letters(db, &sql, params![id.as_bytes()]))?;
+        Ok(found.into_iter().next())
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

@@ -236,7 +236,7 @@ async fn jobs_of_a_later_version_do_not_block_others() {
     assert_eq!(claimed.map(|job| job.id), Some(job_id(2)), "the one behind it is claimed");
     assert_eq!(store.jobs().claim(NOW + LEASE, LEASE).await.unwrap(), None);
     let dead: Vec<_> =
-        store.jobs().list_dead_letters(10).await.unwrap().into_iter().map(|letter| letter.job.id).collect();
+        store.jobs().list_dead_letters(None, 10).await.unwrap().into_iter().map(|letter| letter.job.id).collect();
     assert_eq!(dead, [job_id(3)]);
     let store = reopen(&folder, store);
     let depth = store.jobs().depth().await.unwrap();

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::model::credential::{Credential, CredentialName};
 use crate::model::event::Event;
-use crate::model::ids::{SessionId, UndoId, UserId};
+use crate::model::ids::{JobId, SessionId, UndoId, UserId};
 use crate::model::job::{Job, JobSubject};
 use crate::model::one_time_token::{OneTimeToken, TokenOwner};
 use crate::model::realm::Realm;
@@ -151,6 +151,15 @@ pub enum Change {
         /// The subject of the jobs.
         subject: JobSubject,
     },
+    /// Queues a dead letter again: due at `now`, attempts from zero (`JobGone`).
+    RequeueJob {
+        /// The realm.
+        realm: Realm,
+        /// The job.
+        id: JobId,
+        /// When it is due.
+        now: Timestamp,
+    },
     /// Erasure: removes the counts of failed logins with an address.
     ForgetLogins {
         /// The realm.
@@ -264,6 +273,12 @@ impl UnitOfWork {
         self.changes.push(change);
         self
     }
+
+    /// Whether there is a job for a worker once it is stored.
+    #[must_use]
+    pub fn queues_jobs(&self) -> bool {
+        !self.jobs.is_empty() || self.changes.iter().any(|change| matches!(change, Change::RequeueJob { .. }))
+    }
 }
 
 /// Why a commit was refused. Nothing of it is stored.
@@ -299,6 +314,9 @@ pub enum Refusal {
     /// The credential does not exist, or has another secret.
     #[error("the credential is gone")]
     CredentialGone,
+    /// There is no such dead letter.
+    #[error("there is no such dead letter")]
+    JobGone,
     /// The account has as many undo records as it may have.
     #[error("the account has too many undo records")]
     UndoLimit,

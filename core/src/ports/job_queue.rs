@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::model::ids::JobId;
 use crate::model::job::{DeadLetter, Job};
+use crate::model::realm::Realm;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
 
@@ -36,11 +37,11 @@ pub trait JobQueue: Send + Sync {
     /// Makes a job that failed permanently a dead letter.
     async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError>;
 
-    /// The dead letters, newest first, `limit` at most.
-    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError>;
+    /// The dead letters of a realm or of all, newest first, `limit` at most.
+    async fn list_dead_letters(&self, realm: Option<Realm>, limit: u32) -> Result<Vec<DeadLetter>, PortError>;
 
-    /// A dead letter's second life: due at `now`, attempts from zero. Whether there was one.
-    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError>;
+    /// The dead letter of an id.
+    async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError>;
 
     /// How many jobs are where.
     async fn depth(&self) -> Result<QueueDepth, PortError>;

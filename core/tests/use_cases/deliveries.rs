@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::{EMAIL, PASSWORD, Play};
 use portcullis_core::model::client::Client;
 use portcullis_core::model::job::MAX_ATTEMPTS;
+use portcullis_core::model::operator_note::OperatorNote;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::{Delivery, LEASE};
+use portcullis_core::use_cases::operator::dead_letters::requeue;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_testkit::fakes::outbox::Refusal;
@@ -27,9 +29,10 @@ fn an_unreachable_server_is_retried_and_a_refusal_is_a_dead_letter() {
     play.world.mailer.refuse_next(1, Refusal::Never);
     assert!(matches!(block_on(play.service.deliveries().deliver_next()).unwrap(), Delivery::Dead(..)));
     let jobs = &play.service.ports.jobs;
-    let dead = block_on(jobs.list_dead_letters(10)).unwrap();
+    let dead = block_on(jobs.list_dead_letters(None, 10)).unwrap();
     assert_eq!(dead.len(), 1);
-    assert!(block_on(jobs.requeue(&dead[0].job.id, play.service.ports.clock.now())).unwrap());
+    let (note, now) = (OperatorNote { operator: "support".to_owned(), reason: None }, play.service.ports.clock.now());
+    assert!(block_on(requeue(&dead[0], &*play.service.ports.database, &note, now)).unwrap());
     play.deliver();
     assert!(play.world.mailer.templates().contains(&"registration"));
 }
@@ -238,7 +241,7 @@ fn a_notice_of_a_deletion_is_tried_for_a_day_and_is_no_dead_letter() {
             waited += Duration::from_secs(3600);
             assert!(waited <= Duration::from_secs(25 * 3600), "it goes after a day");
         }
-        assert!(block_on(play.service.ports.jobs.list_dead_letters(9)).unwrap().is_empty());
+        assert!(block_on(play.service.ports.jobs.list_dead_letters(None, 9)).unwrap().is_empty());
         assert!(play.world.mailer.sent_to(EMAIL).iter().all(|mail| mail.message.template() != "account_deleted"));
     }
     // a worker that was away for a day finds it too old

@@ -10,10 +10,12 @@ use portcullis_core::model::event::EventKind;
 use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::use_cases::operator::credentials::Issued;
+use portcullis_core::use_cases::operator::dead_letters::requeue;
 use portcullis_core::use_cases::operator::roles::RolesEdit;
 use portcullis_core::use_cases::recovery::undo::UndoProof;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
+use portcullis_testkit::fakes::outbox::Refusal;
 use portcullis_testkit::faults::{Script, When};
 use portcullis_testkit::race::block_on;
 use portcullis_testkit::samples;
@@ -298,4 +300,29 @@ fn of_many_secrets_only_the_newest_is_good_and_an_expired_token_is_purged() {
     assert!(!may(Scope::Observe));
     assert_eq!(block_on(operators.run_housekeeping()).unwrap().credentials, 1);
     assert!(good("User1", &second), "a client has no end");
+}
+
+#[test]
+fn a_dead_letter_is_queued_again_exactly_if_that_is_recorded() {
+    let prepare = || {
+        let (play, pair) = user();
+        block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
+        play.world.mailer.refuse_next(1, Refusal::Never);
+        play.deliver();
+        (play, pair)
+    };
+    let note = note();
+    let story = |play: &Play, _: &TokenPair| {
+        let jobs = &play.service.ports.jobs;
+        let Ok(letters) = block_on(jobs.list_dead_letters(Some(play.realm.clone()), 10)) else { return false };
+        let now = play.service.ports.clock.now();
+        block_on(requeue(&letters[0], &*play.service.ports.database, &note, now)).is_ok_and(|queued| queued)
+    };
+    at_every_step(prepare, story, |play, _, acknowledged| {
+        let is_queued = queued(play, "reset_password");
+        assert!(is_queued || !acknowledged);
+        assert_eq!(recorded(play, EventKind::MessageRequeued), is_queued);
+        let left = block_on(play.service.ports.jobs.list_dead_letters(None, 10)).unwrap();
+        assert_eq!(left.is_empty(), is_queued);
+    });
 }

@@ -61,18 +61,20 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let command = OperatorCommand::read(matches)?;
     runtime()?.block_on(async {
         let queue = bootstrap::open_jobs(&command.settings, Arc::new(OsRandomness)).await?;
-        let dead = queue.jobs.list_dead_letters(MAX_READ).await?;
-        match name {
-            "show" => {
-                let id = matches.get_one::<JobId>("id");
-                let letter = dead.iter().find(|letter| Some(&letter.job.id) == id).ok_or_else(none)?;
+        let id = matches.try_get_one::<JobId>("id").ok().flatten();
+        let chosen = match id {
+            Some(id) => vec![queue.jobs.find_dead_letter(id).await?.ok_or_else(none)?],
+            None => queue.jobs.list_dead_letters(None, MAX_READ).await?,
+        };
+        match (name, chosen.as_slice()) {
+            ("show", [letter]) => {
                 print(&serde_json::to_string_pretty(&dead_letter_json(letter)).map_err(|error| error.to_string())?);
                 Ok(())
             }
-            "retry" => retry(&command, &queue, matches.get_one::<JobId>("id"), &dead).await,
+            ("retry", _) => retry(&command, &queue, &chosen).await,
             _ => {
-                let all: Vec<Value> = dead.iter().map(dead_letter_json).collect();
-                let text = || if dead.is_empty() { "no dead letters".to_owned() } else { table(&dead) };
+                let all: Vec<Value> = chosen.iter().map(dead_letter_json).collect();
+                let text = || if chosen.is_empty() { "no dead letters".to_owned() } else { table(&chosen) };
                 command.show(&json!(all), text)
             }
         }
@@ -83,21 +85,12 @@ fn none() -> Failure {
     Failure::NotFound(NO_SUCH_LETTER.to_owned())
 }
 
-/// Queues one again, or all.
-async fn retry(
-    command: &OperatorCommand,
-    queue: &Queue,
-    id: Option<&JobId>,
-    dead: &[DeadLetter],
-) -> Result<(), Failure> {
-    let chosen: Vec<_> = dead.iter().filter(|letter| id.is_none_or(|id| *id == letter.job.id)).collect();
-    if id.is_some() && chosen.is_empty() {
-        return Err(none());
-    }
-    let (ports, now) = ((&*queue.jobs, &*queue.database), queue.clock.now());
+/// Queues some again.
+async fn retry(command: &OperatorCommand, queue: &Queue, chosen: &[DeadLetter]) -> Result<(), Failure> {
     let mut requeued = 0;
     for letter in chosen {
-        requeued += u32::from(command.dry_run || requeue(letter, ports, command.note(), now).await?);
+        let again = requeue(letter, &*queue.database, command.note(), queue.clock.now());
+        requeued += u32::from(command.dry_run || again.await?);
     }
     let result = json!({"requeued": requeued, "dry_run": command.dry_run});
     let would =

@@ -3,6 +3,7 @@
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use portcullis_core::model::role::{RoleName, Roles};
 use portcullis_core::use_cases::operator::roles::RolesEdit;
+use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::json;
 
 use super::account_call::{Call, roles_text};
@@ -40,7 +41,13 @@ pub async fn run(call: &Call<'_>, matches: &ArgMatches) -> Result<(), Failure> {
     let (add, remove) = (names("add"), names("remove"));
     let edit = RolesEdit::Change { add: &add, remove: &remove };
     let operators = call.service.operators_as(call.command.note());
-    let failed = |error| call.explain(error);
+    let failed = |error| match error {
+        AuthError::MfaOff => Failure::Failed(
+            "the role admin needs a second factor, and this account has none. Fix: its owner switches one on first"
+                .to_owned(),
+        ),
+        error => call.explain(error),
+    };
     let only_shows = add.is_empty() && remove.is_empty();
     let (user, roles) = if only_shows || call.command.dry_run {
         let state = operators.find_account(call.realm, call.who).await.map_err(failed)?;

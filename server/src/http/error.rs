@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
+use portcullis_core::model::credential::Scope;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::use_cases::shared::errors::AuthError;
 
@@ -30,6 +31,10 @@ impl From<AuthError> for Problem {
             }
             AuthError::WrongPassword => Self::new(StatusCode::FORBIDDEN, Code::WrongPassword),
             AuthError::ReauthenticationRequired => Self::new(StatusCode::FORBIDDEN, Code::ReauthenticationRequired),
+            AuthError::AdminProtected => Self::new(StatusCode::FORBIDDEN, Code::Forbidden).detail(format!(
+                "the account has the role admin: its changes need the scope {} too",
+                Scope::RolesWrite.as_str()
+            )),
             AuthError::PreconditionFailed => Self::new(StatusCode::PRECONDITION_FAILED, Code::PreconditionFailed),
             AuthError::NotFound => Self::not_found(),
             AuthError::PhoneNotVerified => Self::new(StatusCode::CONFLICT, Code::PhoneNotVerified),

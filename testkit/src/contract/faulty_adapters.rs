@@ -195,12 +195,12 @@ impl JobQueue for HandsOutTwice {
         self.0.dead_letter(id, reason, now).await
     }
 
-    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
-        self.0.list_dead_letters(limit).await
+    async fn list_dead_letters(&self, realm: Option<Realm>, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+        self.0.list_dead_letters(realm, limit).await
     }
 
-    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
-        self.0.requeue(id, now).await
+    async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
+        self.0.find_dead_letter(id).await
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

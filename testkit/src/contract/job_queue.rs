@@ -31,6 +31,8 @@ pub fn cases() -> Vec<Case<Records<dyn JobQueue>>> {
         racing_claims_share_the_work,
         a_buried_job_is_a_dead_letter,
         dead_letters_come_newest_first,
+        dead_letters_of_another_realm_hide_none,
+        a_dead_letter_is_found_by_its_id,
         a_dead_letter_can_be_revived_once,
         forgets_what_is_about_a_subject,
         forgets_what_is_about_an_address,
@@ -56,8 +58,8 @@ fn begun(job: &Job, attempts: u32) -> Job {
 
 async fn an_empty_queue_has_nothing_to_do(jobs: &Jobs) -> Outcome {
     assert_eq!(jobs.claim(NOW, LEASE).await?, None);
-    assert_eq!(jobs.list_dead_letters(10).await?, Vec::new());
-    assert!(!jobs.requeue(&job_id(1), NOW).await?);
+    assert_eq!(jobs.list_dead_letters(None, 10).await?, Vec::new());
+    assert!(!jobs.requeue(&realm("User1"), &job_id(1), NOW).await?);
     assert_eq!(jobs.depth().await?, QueueDepth::default());
     jobs.complete(&job_id(1)).await?;
     jobs.retry_at(&job_id(1), NOW).await?;
@@ -113,7 +115,7 @@ async fn keeps_every_task(jobs: &Jobs) -> Outcome {
         assert_eq!(claim_at(jobs, 1000).await?, Some(begun(&one, 1)));
         jobs.dead_letter(&one.id, "no reason", NOW).await?;
         let letter = DeadLetter { job: begun(&one, 1), reason: "no reason".to_owned(), at: NOW };
-        assert_eq!(jobs.list_dead_letters(1).await?, vec![letter]);
+        assert_eq!(jobs.list_dead_letters(None, 1).await?, vec![letter]);
         jobs.forget(&one.realm, &one.task.about()).await?;
     }
     Ok(())
@@ -204,7 +206,7 @@ async fn a_buried_job_is_a_dead_letter(jobs: &Jobs) -> Outcome {
     jobs.dead_letter(&one.id, "the server refuses", NOW + LEASE).await?;
     assert_eq!(jobs.claim(NOW + LIFE, LEASE).await?, None);
     let letter = DeadLetter { job: begun(&one, 1), reason: "the server refuses".to_owned(), at: NOW + LEASE };
-    assert_eq!(jobs.list_dead_letters(10).await?, vec![letter]);
+    assert_eq!(jobs.list_dead_letters(None, 10).await?, vec![letter]);
     Ok(())
 }
 
@@ -215,9 +217,36 @@ async fn dead_letters_come_newest_first(jobs: &Jobs) -> Outcome {
         jobs.dead_letter(&job_id(n), "dead", NOW + Duration::from_secs(n)).await?;
     }
     let ids = |letters: Vec<DeadLetter>| letters.into_iter().map(|letter| letter.job.id).collect::<Vec<_>>();
-    assert_eq!(ids(jobs.list_dead_letters(10).await?), [4, 3, 2, 1].map(job_id));
-    assert_eq!(ids(jobs.list_dead_letters(2).await?), [4, 3].map(job_id));
-    assert_eq!(ids(jobs.list_dead_letters(0).await?), []);
+    assert_eq!(ids(jobs.list_dead_letters(None, 10).await?), [4, 3, 2, 1].map(job_id));
+    assert_eq!(ids(jobs.list_dead_letters(None, 2).await?), [4, 3].map(job_id));
+    assert_eq!(ids(jobs.list_dead_letters(None, 0).await?), []);
+    Ok(())
+}
+
+async fn dead_letters_of_another_realm_hide_none(jobs: &Jobs) -> Outcome {
+    let (here, there) = (realm("User1"), realm("User2"));
+    for n in 1..=4 {
+        let of = if n == 1 { &here } else { &there };
+        jobs.enqueue(job(of, n, Task::Welcome(user_id(n)))).await?;
+        jobs.dead_letter(&job_id(n), "dead", NOW + Duration::from_secs(n)).await?;
+    }
+    let ids = |letters: Vec<DeadLetter>| letters.into_iter().map(|letter| letter.job.id).collect::<Vec<_>>();
+    assert_eq!(ids(jobs.list_dead_letters(Some(here.clone()), 3).await?), [job_id(1)]);
+    assert_eq!(ids(jobs.list_dead_letters(Some(there), 2).await?), [4, 3].map(job_id));
+    assert!(!jobs.requeue(&here, &job_id(2), NOW).await?, "it is of another realm");
+    assert!(jobs.requeue(&here, &job_id(1), NOW).await?);
+    Ok(())
+}
+
+async fn a_dead_letter_is_found_by_its_id(jobs: &Jobs) -> Outcome {
+    for n in 1..=2 {
+        jobs.enqueue(welcome(n)).await?;
+        assert_eq!(jobs.find_dead_letter(&job_id(n)).await?, None, "it is not dead");
+        jobs.dead_letter(&job_id(n), "dead", NOW).await?;
+    }
+    let letter = DeadLetter { job: welcome(1), reason: "dead".to_owned(), at: NOW };
+    assert_eq!(jobs.find_dead_letter(&job_id(1)).await?, Some(letter));
+    assert_eq!(jobs.find_dead_letter(&job_id(3)).await?, None);
     Ok(())
 }
 
@@ -225,12 +254,12 @@ async fn a_dead_letter_can_be_revived_once(jobs: &Jobs) -> Outcome {
     let one = welcome(1);
     jobs.enqueue(one.clone()).await?;
     claim_at(jobs, 10).await?;
-    assert!(!jobs.requeue(&one.id, NOW).await?, "it is not dead");
+    assert!(!jobs.requeue(&realm("User1"), &one.id, NOW).await?, "it is not dead");
     jobs.dead_letter(&one.id, "dead", NOW).await?;
     let second_life = NOW + LIFE;
-    assert!(jobs.requeue(&one.id, second_life).await?);
-    assert!(!jobs.requeue(&one.id, second_life).await?);
-    assert_eq!(jobs.list_dead_letters(10).await?, Vec::new());
+    assert!(jobs.requeue(&realm("User1"), &one.id, second_life).await?);
+    assert!(!jobs.requeue(&realm("User1"), &one.id, second_life).await?);
+    assert_eq!(jobs.list_dead_letters(None, 10).await?, Vec::new());
     assert_eq!(jobs.claim(second_life - MILLI, LEASE).await?, None);
     assert_eq!(jobs.claim(second_life, LEASE).await?, Some(begun(&one, 1)));
     Ok(())
@@ -251,7 +280,7 @@ async fn left_after_forgetting(
         }
     }
     jobs.forget(&realm("User1"), &about).await?;
-    let mut left: Vec<Job> = jobs.list_dead_letters(100).await?.into_iter().map(|letter| letter.job).collect();
+    let mut left: Vec<Job> = jobs.list_dead_letters(None, 100).await?.into_iter().map(|letter| letter.job).collect();
     while let Some(job) = jobs.claim(NOW + LEASE, LIFE).await? {
         left.push(job);
         assert!(left.len() <= 16, "more jobs than there ever were");
@@ -295,8 +324,8 @@ async fn a_forgotten_job_does_not_come_back(jobs: &Jobs) -> Outcome {
     jobs.retry_at(&one.id, NOW).await?;
     jobs.dead_letter(&one.id, "too late", NOW).await?;
     assert_eq!(jobs.claim(NOW + LIFE, LEASE).await?, None);
-    assert_eq!(jobs.list_dead_letters(10).await?, Vec::new());
-    assert!(!jobs.requeue(&one.id, NOW).await?);
+    assert_eq!(jobs.list_dead_letters(None, 10).await?, Vec::new());
+    assert!(!jobs.requeue(&realm("User1"), &one.id, NOW).await?);
     Ok(())
 }
 
@@ -308,7 +337,7 @@ async fn tells_how_many_are_where(jobs: &Jobs) -> Outcome {
     assert_eq!(jobs.depth().await?, QueueDepth { waiting: 3, dead: 0 });
     jobs.dead_letter(&job_id(1), "dead", NOW).await?;
     assert_eq!(jobs.depth().await?, QueueDepth { waiting: 2, dead: 1 });
-    jobs.requeue(&job_id(1), NOW).await?;
+    jobs.requeue(&realm("User1"), &job_id(1), NOW).await?;
     assert_eq!(jobs.depth().await?, QueueDepth { waiting: 3, dead: 0 });
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::world::TestWorld;
-use portcullis_core::model::ids::{SessionId, UserId};
+use portcullis_core::model::ids::{JobId, SessionId, UserId};
 use portcullis_core::model::job::{Job, JobSubject};
 use portcullis_core::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use portcullis_core::model::realm::Realm;
@@ -208,6 +208,11 @@ impl Records<dyn JobQueue> {
 
     pub(super) async fn forget(&self, realm: &Realm, subject: &JobSubject) -> Result<(), PortError> {
         self.must(Change::ForgetJobs { realm: realm.clone(), subject: *subject }).await.map(|_| ())
+    }
+
+    /// Whether there was such a dead letter.
+    pub(super) async fn requeue(&self, realm: &Realm, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
+        Ok(self.change(Change::RequeueJob { realm: realm.clone(), id: *id, now }).await?.is_ok())
     }
 }
 

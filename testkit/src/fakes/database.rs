@@ -108,16 +108,7 @@ impl Draft {
             Change::EndSession { realm, id, .. } => {
                 self.sessions.remove(&(realm, id)).map(|_| ()).ok_or(Refusal::SessionGone)
             }
-            Change::UseToken { owner, token, now } => {
-                one_time_token_store::owned(&mut self.tokens, &owner, &token, now)?;
-                self.tokens.remove(&owner);
-                Ok(())
-            }
-            Change::SetCode { owner, token, code, tries, now } => {
-                let stored = one_time_token_store::owned(&mut self.tokens, &owner, &token, now)?;
-                (stored.code, stored.tries_left) = (Some(code), tries);
-                Ok(())
-            }
+            Change::UseToken { .. } | Change::SetCode { .. } => one_time_token_store::apply(&mut self.tokens, &change),
             Change::CheckReservation { .. }
             | Change::InsertUndo(_)
             | Change::LimitUndos { .. }
@@ -128,6 +119,7 @@ impl Draft {
             Change::InsertCredential(_) | Change::ReplaceCredential { .. } | Change::RemoveCredential { .. } => {
                 credential_store::apply(&mut self.credentials, &change)
             }
+            Change::RequeueJob { realm, id, now } => self.jobs.requeue(&realm, &id, now),
             Change::RemoveRegistration { .. }
             | Change::RemoveRegistrations { .. }
             | Change::ReindexRegistration { .. }
@@ -185,25 +177,7 @@ impl Draft {
             Change::ForgetLogins { realm, email } => {
                 self.logins.remove(&(realm, email));
             }
-            Change::InsertRegistration { .. }
-            | Change::CountRegistrationFailure { .. }
-            | Change::InsertUser(_)
-            | Change::ReplaceUser { .. }
-            | Change::DeleteUser { .. }
-            | Change::ReplaceSession { .. }
-            | Change::EndSession { .. }
-            | Change::UseToken { .. }
-            | Change::SetCode { .. }
-            | Change::CheckReservation { .. }
-            | Change::InsertUndo(_)
-            | Change::LimitUndos { .. }
-            | Change::ReindexUndo { .. }
-            | Change::SetUndoToken { .. }
-            | Change::UseUndo { .. }
-            | Change::RemoveUndos { .. }
-            | Change::InsertCredential(_)
-            | Change::ReplaceCredential { .. }
-            | Change::RemoveCredential { .. } => {} // applied by `apply`
+            _ => {} // the others are applied by `apply`, which names each
         }
     }
 

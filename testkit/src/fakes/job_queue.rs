@@ -11,6 +11,7 @@ use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::ports::database::Refusal;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 
@@ -40,6 +41,15 @@ impl Queue {
         let stays = |job: &Job| job.realm != *realm || !subject.covers(&job.task.about());
         self.waiting.retain(|_, waiting| stays(&waiting.job));
         self.dead.retain(|letter| stays(&letter.job));
+    }
+
+    /// Queues a dead letter again.
+    pub(super) fn requeue(&mut self, realm: &Realm, id: &JobId, now: Timestamp) -> Result<(), Refusal> {
+        let is_it = |letter: &DeadLetter| letter.job.realm == *realm && letter.job.id == *id;
+        let place = self.dead.iter().position(is_it).ok_or(Refusal::JobGone)?;
+        let job = Job { attempts: 0, ..self.dead.remove(place).job };
+        self.put(job, now);
+        Ok(())
     }
 
     fn oldest_due(&mut self, now: Timestamp) -> Option<&mut Waiting> {
@@ -125,23 +135,19 @@ impl JobQueue for FakeJobQueue {
         })
     }
 
-    async fn list_dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
+    async fn list_dead_letters(&self, realm: Option<Realm>, limit: u32) -> Result<Vec<DeadLetter>, PortError> {
         self.faults.call("list_dead_letters", || {
             let mut dead: Vec<DeadLetter> = self.queue.lock().dead.iter().rev().cloned().collect();
+            dead.retain(|letter| realm.as_ref().is_none_or(|realm| *realm == letter.job.realm));
             dead.sort_by_key(|letter| std::cmp::Reverse(letter.at));
             dead.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
             dead
         })
     }
 
-    async fn requeue(&self, id: &JobId, now: Timestamp) -> Result<bool, PortError> {
-        self.faults.call("requeue", || {
-            let mut queue = self.queue.lock();
-            let Some(place) = queue.dead.iter().position(|letter| letter.job.id == *id) else { return false };
-            let job = Job { attempts: 0, ..queue.dead.remove(place).job };
-            queue.put(job, now);
-            true
-        })
+    async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
+        self.faults
+            .call("find_dead_letter", || self.queue.lock().dead.iter().find(|letter| letter.job.id == *id).cloned())
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

@@ -10,7 +10,7 @@ use portcullis_core::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
 use portcullis_core::model::time::Timestamp;
-use portcullis_core::ports::database::Refusal;
+use portcullis_core::ports::database::{Change, Refusal};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneTimeTokenStore};
 
@@ -71,7 +71,7 @@ fn by_digest<'a>(
 }
 
 /// The unexpired token of an owner, if it is the one of that digest.
-pub(super) fn owned<'a>(
+fn owned<'a>(
     tokens: &'a mut Tokens,
     owner: &TokenOwner,
     digest: &Digest,
@@ -79,6 +79,22 @@ pub(super) fn owned<'a>(
 ) -> Result<&'a mut OneTimeToken, Refusal> {
     let found = tokens.get_mut(owner).filter(|token| is_live(token, now) && token.token.matches(digest));
     found.ok_or(Refusal::TokenGone)
+}
+
+/// Applies a change that needs a token to exist.
+pub(super) fn apply(tokens: &mut Tokens, change: &Change) -> Result<(), Refusal> {
+    match change {
+        Change::UseToken { owner, token, now } => {
+            owned(tokens, owner, token, *now)?;
+            tokens.remove(owner);
+        }
+        Change::SetCode { owner, token, code, tries, now } => {
+            let stored = owned(tokens, owner, token, *now)?;
+            (stored.code, stored.tries_left) = (Some(*code), *tries);
+        }
+        _ => {} // no change of a token
+    }
+    Ok(())
 }
 
 #[async_trait]

@@ -11,7 +11,6 @@ use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::account::Accounts;
 use crate::use_cases::shared::caller::Caller;
-use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 use crate::use_cases::shared::reauthenticate::Reauthentication;
 
@@ -28,18 +27,25 @@ impl Accounts<'_> {
         self.service.reauthenticate(caller, reauthentication).await?;
         let (realm, id) = (&caller.user.realm, caller.user.id);
         let event = self.service.event(realm, EventKind::AccountDeleted, Some(id), None);
-        self.erase(&caller.user, VersionCheck::MustMatch, &event).await
+        let same = |newest: &User| {
+            let is_same = newest.credentials_version == caller.user.credentials_version;
+            if is_same { Ok(()) } else { Err(AuthError::NotAuthenticated) }
+        };
+        self.erase((realm, &id), same, &event).await
     }
 
-    /// One commit removes the account and everything about it; the messages that were kept for development go too.
-    pub(crate) async fn erase(self, user: &User, check: VersionCheck, event: &Event) -> Result<(), AuthError> {
+    /// One commit removes the account and everything about it, if `check` allows it for the account as it is then; the
+    /// messages that were kept for development go too.
+    pub(crate) async fn erase(
+        self,
+        (realm, id): (&Realm, &UserId),
+        check: impl Fn(&User) -> Result<(), AuthError> + Send + Sync,
+        event: &Event,
+    ) -> Result<(), AuthError> {
         let Ports { users, database, .. } = &self.service.ports;
-        let (realm, id) = (&user.realm, &user.id);
         loop {
-            let newest = users.find(realm, id).await?;
-            let same = |newest: &User| newest.credentials_version == user.credentials_version;
-            let newest = newest.filter(|newest| check == VersionCheck::Ignore || same(newest));
-            let newest = newest.ok_or(AuthError::NotAuthenticated)?;
+            let newest = users.find(realm, id).await?.ok_or(AuthError::NotAuthenticated)?;
+            check(&newest)?;
             self.forget_messages(realm, id).await;
             match database.commit(self.erasure(&newest, event)?).await? {
                 Ok(committed) => {

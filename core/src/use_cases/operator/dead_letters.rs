@@ -4,31 +4,30 @@ use crate::model::event::{Event, EventKind};
 use crate::model::job::{DeadLetter, JobSubject};
 use crate::model::operator_note::OperatorNote;
 use crate::model::time::Timestamp;
-use crate::ports::database::{Database, UnitOfWork};
+use crate::ports::database::{Change, Database, Refusal, UnitOfWork};
 use crate::ports::error::PortError;
-use crate::ports::job_queue::JobQueue;
 
-/// Queues a dead letter again; whether it was still one. The audit event follows in a commit of its own.
+/// Queues a dead letter again, with its audit event; whether it was still one.
 ///
 /// # Errors
-/// When a port fails.
+/// When the database fails.
 pub async fn requeue(
     letter: &DeadLetter,
-    (jobs, database): (&dyn JobQueue, &dyn Database),
+    database: &dyn Database,
     note: &OperatorNote,
     now: Timestamp,
 ) -> Result<bool, PortError> {
     let job = &letter.job;
-    if !jobs.requeue(&job.id, now).await? {
-        return Ok(false);
-    }
     let user = match job.task.about() {
         JobSubject::Subject(user) => Some(user),
         JobSubject::Address(_) => None,
     };
+    let mut work = UnitOfWork::of(Change::RequeueJob { realm: job.realm.clone(), id: job.id, now });
     let (realm, kind, operator) = (job.realm.clone(), EventKind::MessageRequeued, Some(note.clone()));
-    let events = vec![Event { at: now, realm, kind, user, session: None, operator }];
-    let work = UnitOfWork { events, ..UnitOfWork::default() };
-    database.commit(work).await?.map_err(|refusal| PortError::new("database", refusal))?;
-    Ok(true)
+    work.events = vec![Event { at: now, realm, kind, user, session: None, operator }];
+    match database.commit(work).await? {
+        Ok(_) => Ok(true),
+        Err(Refusal::JobGone) => Ok(false),
+        Err(refusal) => Err(PortError::new("database", refusal)),
+    }
 }

@@ -31,7 +31,7 @@ impl Operators<'_> {
     /// `NotFound`; `PreconditionFailed`; when a port fails.
     pub async fn disable(self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
         let user = self.named(realm, who).await?;
-        self.check_version(&user)?;
+        self.check(&user)?;
         let event = |user: &User| self.event(realm, EventKind::AccountDisabled, Some(user.id));
         if user.disabled {
             // a call that repeats one whose answer was lost is recorded too
@@ -39,7 +39,7 @@ impl Operators<'_> {
             return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
         }
         let change = |user: &mut User| {
-            self.check_version(user)?;
+            self.check(user)?;
             user.disabled = true;
             user.end_rights();
             Ok(())
@@ -60,14 +60,14 @@ impl Operators<'_> {
     /// `NotFound`; `PreconditionFailed`; when a port fails.
     pub async fn enable(self, realm: &Realm, who: &str) -> Result<StatusChange, AuthError> {
         let user = self.named(realm, who).await?;
-        self.check_version(&user)?;
+        self.check(&user)?;
         let event = |user: &User| self.event(realm, EventKind::AccountEnabled, Some(user.id));
         if !user.disabled {
             self.service.commit(UnitOfWork { events: vec![event(&user)], ..UnitOfWork::default() }).await?;
             return Ok(StatusChange { user: user.id, changed: false, sessions: 0 });
         }
         let change = |user: &mut User| {
-            self.check_version(user)?;
+            self.check(user)?;
             user.disabled = false;
             Ok(())
         };

@@ -28,19 +28,21 @@ pub struct Operators<'a> {
     note: Option<&'a OperatorNote>,
     /// The version that the account must have.
     expected: Option<u64>,
+    /// Whether accounts with the role `admin` may be changed.
+    changes_admins: bool,
 }
 
 impl AuthService {
     /// Housekeeping, and the operator's commands without a name in the audit log.
     #[must_use]
     pub const fn operators(&self) -> Operators<'_> {
-        Operators { service: self, note: None, expected: None }
+        Operators { service: self, note: None, expected: None, changes_admins: true }
     }
 
     /// The operator's commands. Their audit events keep the note.
     #[must_use]
     pub const fn operators_as<'a>(&'a self, note: &'a OperatorNote) -> Operators<'a> {
-        Operators { service: self, note: Some(note), expected: None }
+        Operators { service: self, note: Some(note), expected: None, changes_admins: true }
     }
 }
 
@@ -51,10 +53,19 @@ impl Operators<'_> {
         Self { expected, ..self }
     }
 
-    /// Refuses an account of another version than the expected one.
-    fn check_version(self, user: &User) -> Result<(), AuthError> {
-        let is_another = self.expected.is_some_and(|expected| expected != user.version);
-        if is_another { Err(AuthError::PreconditionFailed) } else { Ok(()) }
+    /// With `false`, changes of an account with the role `admin` are refused with `AdminProtected`.
+    #[must_use]
+    pub const fn may_change_admins(self, changes_admins: bool) -> Self {
+        Self { changes_admins, ..self }
+    }
+
+    /// Refuses an account of another version than the expected one, and an administrator's where it may not be changed. It
+    /// is called with the account that the commit replaces, so that a right given meanwhile counts.
+    fn check(self, user: &User) -> Result<(), AuthError> {
+        if self.expected.is_some_and(|expected| expected != user.version) {
+            return Err(AuthError::PreconditionFailed);
+        }
+        if user.roles.has_admin() && !self.changes_admins { Err(AuthError::AdminProtected) } else { Ok(()) }
     }
 
     /// An audit event of the operator.

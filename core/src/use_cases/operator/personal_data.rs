@@ -12,7 +12,6 @@ use crate::use_cases::account::export::Export;
 use crate::use_cases::operator::Operators;
 use crate::use_cases::operator::accounts::{AccountState, to_not_found};
 use crate::use_cases::session::sessions::SessionView;
-use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
 /// An account with the fields of its owner.
@@ -61,7 +60,7 @@ impl Operators<'_> {
     pub async fn delete_account(self, realm: &Realm, who: &str) -> Result<UserId, AuthError> {
         let user = self.named(realm, who).await?;
         let event = self.event(realm, EventKind::AccountDeleted, Some(user.id));
-        let done = self.service.accounts().erase(&user, VersionCheck::Ignore, &event).await;
+        let done = self.service.accounts().erase((realm, &user.id), |user| self.check(user), &event).await;
         done.map_err(to_not_found).map(|()| user.id)
     }
 }

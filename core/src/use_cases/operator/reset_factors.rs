@@ -33,6 +33,7 @@ impl Operators<'_> {
         let Ports { clock, .. } = &self.service.ports;
         let user = self.named(realm, who).await?;
         let change = |user: &mut User| {
+            self.check(user)?;
             if !user.has_second_factor() {
                 return Err(AuthError::MfaOff);
             }

@@ -60,7 +60,7 @@ impl Operators<'_> {
     pub async fn change_roles(self, realm: &Realm, who: &str, edit: RolesEdit<'_>) -> Result<RolesChange, AuthError> {
         let user = self.named(realm, who).await?;
         let change = |user: &mut User| {
-            self.check_version(user)?;
+            self.check(user)?;
             let roles = edit.apply(&user.roles)?;
             if roles.has_admin() && !user.has_second_factor() {
                 return Err(AuthError::MfaOff);

@@ -42,6 +42,7 @@ impl Operators<'_> {
     pub async fn end_sessions_of(self, user: User, notify: bool) -> Result<SessionsEnded, AuthError> {
         let now = self.service.ports.clock.now();
         let change = |user: &mut User| {
+            self.check(user)?;
             user.end_rights();
             Ok(())
         };
@@ -66,8 +67,10 @@ impl Operators<'_> {
     /// `NotFound`; `Overloaded`; when a port fails.
     pub async fn require_reset(self, realm: &Realm, who: &str) -> Result<SessionsEnded, AuthError> {
         let user = self.named(realm, who).await?;
+        self.check(&user)?;
         let void = self.service.hash_new_password(&user, self.unknown_password()?).await?;
         let change = |user: &mut User| {
+            self.check(user)?;
             user.password = void.clone();
             user.end_rights();
             Ok(())

@@ -40,6 +40,9 @@ pub enum AuthError {
     /// The record has another version than the caller said.
     #[error("the record has changed")]
     PreconditionFailed,
+    /// An account with the role `admin`, which this operator may not change.
+    #[error("the account has the role admin")]
+    AdminProtected,
     /// There is no such thing of the caller's.
     #[error("there is nothing here")]
     NotFound,
@@ -89,7 +92,7 @@ impl From<Refusal> for AuthError {
             | Refusal::EmailTaken
             | Refusal::IdTaken => Self::InvalidToken,
             Refusal::UserGone => Self::NotAuthenticated,
-            Refusal::SessionGone | Refusal::CredentialGone => Self::NotFound,
+            Refusal::SessionGone | Refusal::CredentialGone | Refusal::JobGone => Self::NotFound,
             // the use cases that limit undo records say how long to wait
             Refusal::UndoLimit => Self::TooManyChanges(Duration::from_hours(1)),
             Refusal::UserStale | Refusal::SessionStale => Self::Port(PortError::new("database", refusal)),

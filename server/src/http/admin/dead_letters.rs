@@ -4,7 +4,6 @@ use http::StatusCode;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::ids::JobId;
 use portcullis_core::model::job::{DeadLetter, JobSubject};
-use portcullis_core::ports::error::PortError;
 use portcullis_core::use_cases::operator::dead_letters::requeue;
 use serde_json::{Value, json};
 
@@ -17,8 +16,6 @@ use crate::http::pages::rfc3339;
 use crate::http::problem::Problem;
 use crate::http::response::json;
 
-/// Dead letters that are read at once, of all realms.
-const MAX_READ: u32 = 10_000;
 /// Dead letters of an answer.
 const LIMIT: u32 = 100;
 /// The most that an answer may have.
@@ -46,8 +43,7 @@ pub async fn list(context: AdminContext, input: Input) -> HandlerResult {
     let mut fields = input.query()?;
     let limit = limit_of(&mut fields, LIMIT, MAX_LIMIT);
     fields.finish()?;
-    let mut found = of_realm(&context).await?;
-    found.truncate(limit as usize);
+    let found = context.app.service.ports.jobs.list_dead_letters(Some(context.realm.clone()), limit).await?;
     let shown: Vec<Value> = found.iter().map(dead_letter_json).collect();
     Ok(json(StatusCode::OK, &json!({"dead_letters": shown})))
 }
@@ -66,19 +62,13 @@ pub async fn retry(context: AdminContext, PathParameter(id): PathParameter, inpu
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
     let id = JobId::parse(&id).ok_or_else(Problem::not_found)?;
-    let found = of_realm(&context).await?;
-    let letter = found.iter().find(|letter| letter.job.id == id).ok_or_else(Problem::not_found)?;
     let ports = &context.app.service.ports;
-    if !requeue(letter, (&*ports.jobs, &*ports.database), &note, ports.clock.now()).await? {
+    let found = ports.jobs.find_dead_letter(&id).await?;
+    let letter = found.filter(|letter| letter.job.realm == context.realm).ok_or_else(Problem::not_found)?;
+    if !requeue(&letter, &*ports.database, &note, ports.clock.now()).await? {
         return Err(Problem::not_found());
     }
     Ok(json(StatusCode::ACCEPTED, &json!({"message": "The message will be sent again"})))
-}
-
-async fn of_realm(context: &AdminContext) -> Result<Vec<DeadLetter>, PortError> {
-    let mut all = context.app.service.ports.jobs.list_dead_letters(MAX_READ).await?;
-    all.retain(|letter| letter.job.realm == context.realm);
-    Ok(all)
 }
 
 /// A dead letter in JSON.

@@ -25,7 +25,7 @@ pub static REQUIRE_RESET: Operation = Operation::new(
 
 pub async fn require_reset(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
     let (who, note) = intervention(&context, &id, &input).await?;
-    let done = context.app.service.operators_as(&note).require_reset(&context.realm, &who).await?;
+    let done = context.operators(&note).require_reset(&context.realm, &who).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
 
@@ -41,7 +41,7 @@ pub static RESET_FACTORS: Operation = Operation::new(
 
 pub async fn reset_factors(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
     let (who, note) = intervention(&context, &id, &input).await?;
-    let done = context.app.service.operators_as(&note).reset_factors(&context.realm, &who).await?;
+    let done = context.operators(&note).reset_factors(&context.realm, &who).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
 
@@ -56,6 +56,6 @@ pub static DELETE: Operation = Operation::new(
 
 pub async fn delete(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
     let (who, note) = intervention(&context, &id, &input).await?;
-    context.app.service.operators_as(&note).delete_account(&context.realm, &who).await?;
+    context.operators(&note).delete_account(&context.realm, &who).await?;
     Ok(json(StatusCode::OK, &json!({"message": "User deleted successfully"})))
 }

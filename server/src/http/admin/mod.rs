@@ -9,13 +9,11 @@ mod users;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use http::StatusCode;
 use http::request::Parts;
 use portcullis_core::model::code::{Code, Violation};
-use portcullis_core::model::credential::Scope;
-use portcullis_core::model::ids::UserId;
 use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::realm::Realm;
+use portcullis_core::use_cases::operator::Operators;
 use serde_json::{Map, Value};
 
 pub use self::audit::{LIST as AUDIT, event_json, list as audit};
@@ -60,19 +58,10 @@ impl FromRequestParts<Arc<App>> for AdminContext {
 }
 
 impl AdminContext {
-    /// Refuses a change of an account with the role `admin` by a token that may not give roles: a token of one scope could
-    /// otherwise open the way to all of them, or lock the administrators out.
-    async fn check_target(&self, id: UserId) -> Result<(), Problem> {
-        if self.caller.changes_admins {
-            return Ok(());
-        }
-        let state = self.app.service.operators().find_account(&self.realm, &id.to_string()).await?;
-        if !state.roles.has_admin() {
-            return Ok(());
-        }
-        let scope = Scope::RolesWrite.as_str();
-        Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
-            .detail(format!("the account has the role admin: its changes need the scope {scope} too")))
+    /// The use cases of this operator. A token that may not give roles may not change an account with the role `admin`: with
+    /// one scope it could otherwise open the way to all of them, or lock the administrators out.
+    fn operators<'a>(&'a self, note: &'a OperatorNote) -> Operators<'a> {
+        self.app.service.operators_as(note).may_change_admins(self.caller.changes_admins)
     }
 
     /// The operator in the audit log.

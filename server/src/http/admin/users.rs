@@ -116,7 +116,7 @@ pub async fn profile(context: AdminContext, PathParameter(id): PathParameter, in
     }
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
-    let operators = context.app.service.operators_as(&note);
+    let operators = context.operators(&note);
     let details = operators.show_account(&context.realm, &id.to_string()).await?;
     let sessions: Vec<Value> = details.sessions.iter().map(session_json).collect();
     let shown = json!({
@@ -144,8 +144,7 @@ pub async fn change(context: AdminContext, PathParameter(id): PathParameter, inp
     let disabled = fields.required_flag("disabled");
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
-    context.check_target(id).await?;
-    let operators = if_match(&context, context.app.service.operators_as(&note), id, &input).await?;
+    let operators = if_match(&context, context.operators(&note), id, &input).await?;
     let who = id.to_string();
     if disabled {
         operators.disable(&context.realm, &who).await?;
@@ -172,7 +171,7 @@ pub async fn set_roles(context: AdminContext, PathParameter(id): PathParameter, 
     let roles = roles_of(&mut fields);
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
-    let operators = if_match(&context, context.app.service.operators_as(&note), id, &input).await?;
+    let operators = if_match(&context, context.operators(&note), id, &input).await?;
     operators.change_roles(&context.realm, &id.to_string(), RolesEdit::Set(&roles)).await?;
     account(&context, id).await
 }
@@ -188,7 +187,7 @@ pub static END_SESSIONS: Operation = Operation::new(
 
 pub async fn end_sessions(context: AdminContext, PathParameter(id): PathParameter, input: Input) -> HandlerResult {
     let (who, note) = intervention(&context, &id, &input).await?;
-    let done = context.app.service.operators_as(&note).end_sessions(&context.realm, &who).await?;
+    let done = context.operators(&note).end_sessions(&context.realm, &who).await?;
     Ok(json(StatusCode::OK, &json!({"sessions_ended": done.sessions})))
 }
 
@@ -226,7 +225,6 @@ pub async fn intervention(context: &AdminContext, id: &str, input: &Input) -> Re
     let mut fields = input.optional_body(Accepts::Json)?;
     let note = context.note(reason_of(&mut fields));
     fields.finish()?;
-    context.check_target(id).await?;
     Ok((id.to_string(), note))
 }
 
