@@ -86,3 +86,9 @@ async fn a_passkey_of_the_browser_is_added_and_logs_in() {
     let base = format!("http://localhost:{}/", server.address().port());
     drive(&server, "passkeys.mjs", &[base, token]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_fits_is_accessible_and_works_without_script() {
+    let server = TestServer::start_with(&[("APP_URL", "https://app.example.com/")]).await;
+    drive(&server, "pages.mjs", &[format!("http://{}/", server.address())]).await;
+}

@@ -3,6 +3,7 @@
 mod admin_api;
 mod answers;
 mod api_page;
+mod appearance;
 mod connections;
 mod cookie_mode;
 mod credentials;

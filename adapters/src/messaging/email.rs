@@ -47,6 +47,7 @@ pub fn render(
     let mut values = values(message, &|duration| renderer.duration(locale, duration));
     if let Some(members) = values.as_object_mut() {
         members.insert("app_name".to_owned(), json!(links.app_name));
+        members.insert("public_url".to_owned(), json!(links.public_url));
         members.extend(link.iter().map(|link| ("link".to_owned(), json!(link))));
         members.extend(code.iter().map(|code| ("code".to_owned(), json!(code))));
     }

@@ -10,7 +10,7 @@ use portcullis_adapters::crypto::password_hasher::{Argon2Pool, Parameters};
 use portcullis_adapters::crypto::record_macs::RecordMacs;
 use portcullis_adapters::crypto::signing_keys::KeyKind;
 use portcullis_adapters::crypto::token_signer::JwtSigner;
-use portcullis_adapters::messaging::templates::Renderer;
+use portcullis_adapters::messaging::templates::{Brand, Renderer};
 use portcullis_core::model::password::PasswordRules;
 use portcullis_core::model::phone::PhoneValidation;
 use portcullis_core::model::realm::Realm;
@@ -19,7 +19,7 @@ use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
 
-use crate::config::{Hashing, Settings, Signing};
+use crate::config::{Browsers, Hashing, Logo, Settings, Signing};
 use crate::http::app::HashesWaiting;
 use crate::http::metric_names::HASH_WAIT;
 
@@ -71,7 +71,8 @@ impl ConfiguredFiles {
         });
         match (renderer, breached) {
             (Ok(renderer), Ok(breached)) => {
-                let renderer = Arc::new(renderer.with_path_prefix(settings.public_url.path()));
+                let renderer =
+                    Arc::new(renderer.with_path_prefix(settings.public_url.path()).with_brand(brand(settings)));
                 Ok(Self { renderer, breached })
             }
             (renderer, breached) => {
@@ -80,6 +81,21 @@ impl ConfiguredFiles {
             }
         }
     }
+}
+
+fn brand(settings: &Settings) -> Brand {
+    let Browsers { app_url, appearance, .. } = &settings.browsers;
+    let mut brand = Brand {
+        app_url: app_url.clone(),
+        has_logo: appearance.logo.is_some(),
+        logo_in_mails: appearance.logo.as_ref().is_some_and(Logo::is_for_mails),
+        ..Brand::default()
+    };
+    if let Some(accent) = &appearance.accent {
+        brand.accent.clone_from(&accent.light);
+        brand.accent_dark.clone_from(&accent.dark);
+    }
+    brand
 }
 
 /// The hashing threads, and the length of their queue.

@@ -288,6 +288,7 @@ fn app(
         passkey_origins: passkeys::web_origins(settings, &parts.public_url),
         public_url: parts.public_url,
         app_url: settings.browsers.app_url.clone(),
+        appearance: settings.browsers.appearance.clone(),
         api_docs: settings.browsers.api_docs,
         cors_origins: origins.collect::<Result<_, _>>()?,
         known_addresses: KnownAddresses::default(),

@@ -1,6 +1,7 @@
 //! Configuration: the one place that reads the environment. Flags over environment over `.env` over defaults, parsed
 //! once into typed sections. A refusal lists every problem at once, each with its setting, its origin and the fix.
 
+mod accent;
 mod dev_secrets;
 mod dotenv;
 pub mod keys;
@@ -35,8 +36,8 @@ pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use secrets::{KeyRing, Secrets};
 pub use sections::{
-    Browsers, ConnectionSettings, InputRules, Mail, MailboxAccess, PasskeySettings, RateQuota, Twilio, Watchman,
-    is_below,
+    Appearance, Browsers, ConnectionSettings, InputRules, Logo, Mail, MailboxAccess, PasskeySettings, RateQuota,
+    Twilio, Watchman, is_below,
 };
 pub use settings_reference::{ENV_MARK, flags, markdown, text};
 pub use settings_registry::DEFAULT_LIMITS;

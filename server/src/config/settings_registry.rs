@@ -63,7 +63,9 @@ pub const GROUPS: &[SettingGroup] = &[
     ]),
     group("Application", &[
     open("APP_NAME", "Portcullis", "name of the application in pages, e-mails and SMS"),
-    open("APP_URL", "none", "address of the application; `/.well-known/change-password` leads to it"),
+    open("APP_URL", "none", "address of the application, to which pages, mails and `/.well-known/change-password` lead"),
+    open("APP_LOGO", "none", "picture at the head of pages and mails: a PNG, JPEG, WebP or SVG file of at most 256 KiB; mails show PNG and JPEG"),
+    open("APP_COLOR", "`#1b625b`", "accent colour of pages and mails; its contrast with a light page must be 4.5:1, and dark pages have a lighter shade of it"),
     open("APP_DOMAIN", "localhost", "domain of the application; production needs it or PUBLIC_URL"),
     open("REALMS", "User1,User2", "separate sets of users, each with its own URL prefix"),
     open("TEMPLATES_DIR", "built in", "folder whose files replace the built-in templates of the same name"),

@@ -487,6 +487,14 @@ fn other_services_are_read_or_refused() {
     assert!(problems(&[("CORS_HEADERS", "x-tenant,*")], None).contains("CORS_HEADERS"));
     assert!(problems(&[("CORS_HEADERS", "a b")], None).contains("CORS_HEADERS"));
     assert!(problems(&[("APP_URL", "app.example.com")], None).contains("APP_URL"));
+    assert!(
+        problems(&[("APP_COLOR", "#ffcc00")], None)
+            .contains("APP_COLOR (from the environment): #ffcc00 has a contrast")
+    );
+    assert!(problems(&[("APP_LOGO", "/nowhere.png")], None).contains("/nowhere.png cannot be read"));
+    assert!(
+        problems(&[("APP_LOGO", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))], None).contains("no such picture")
+    );
     let mail = [("MAIL_SERVER", "smtp.example.com"), ("USE_CREDENTIALS", "false"), ("MAIL_FROM", "é@example.com")];
     assert!(problems(&mail, None).contains("MAIL_FROM"));
     let _ = load(&[mail.as_slice(), &[("MAIL_SMTPUTF8", "on")]].concat(), None);

@@ -17,7 +17,7 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::AuthService;
 
-use crate::config::{MailboxAccess, SecretText, ServiceClientSettings};
+use crate::config::{Appearance, MailboxAccess, SecretText, ServiceClientSettings};
 use crate::http::known_addresses::KnownAddresses;
 use crate::http::negotiation::language;
 use crate::http::system::services::SharedHealth;
@@ -68,6 +68,8 @@ pub struct App {
     pub path_prefix: String,
     /// The application that people log in to, where it is set.
     pub app_url: Option<String>,
+    /// The operator's logo and colour.
+    pub appearance: Appearance,
     /// Web origins whose passkeys are accepted.
     pub passkey_origins: Vec<String>,
     /// Whether the documentation is served.

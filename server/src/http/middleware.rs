@@ -124,7 +124,7 @@ pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next
     }
     headers.reserve(SECURITY_HEADERS.len() + 4);
     for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, value);
+        headers.entry(name).or_insert(value);
     }
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(const { HeaderValue::from_static(CSP) });
     headers.entry(CACHE_CONTROL).or_insert(const { HeaderValue::from_static("no-store") });

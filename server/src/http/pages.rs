@@ -1,4 +1,4 @@
-//! Pages rendered from templates. Their content security policy allows the server's own stylesheet, pictures and forms.
+//! Pages rendered from templates. Their content security policy allows the server's own files and forms.
 
 use axum::response::Response;
 use http::header::CONTENT_SECURITY_POLICY;
@@ -11,9 +11,26 @@ use crate::http::app::App;
 use crate::http::problem::Problem;
 use crate::http::response::with_type;
 
-/// The content security policy of a page: only the server's own files and forms.
-pub const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                       frame-ancestors 'none'; base-uri 'none'";
+macro_rules! policy {
+    ($more:literal) => {
+        concat!(
+            "default-src 'none'; style-src 'self'; img-src 'self'; font-src 'self'; form-action 'self'; ",
+            $more,
+            "frame-ancestors 'none'; base-uri 'none'"
+        )
+    };
+}
+
+/// The content security policy of a page: only the server's own files and forms, and no script.
+pub const CSP: &str = policy!("");
+
+/// That of a page with a password field, which shows the password on demand: the server's own scripts too.
+const PASSWORD_CSP: &str = policy!("script-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; ");
+
+/// That of a page for a new password: the meter is WebAssembly.
+const METER_CSP: &str = policy!(
+    "script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; "
+);
 
 /// Renders a page.
 ///
@@ -30,8 +47,13 @@ pub fn page(
         tracing::error!(template, "a page could not be rendered: {error}");
         Problem::unavailable()
     })?;
+    let csp = match template {
+        "reset.html" => METER_CSP,
+        "undo.html" | "verify_button.html" => PASSWORD_CSP,
+        _ => CSP,
+    };
     let mut response = with_type(status, "text/html; charset=utf-8", html);
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(csp));
     Ok(response)
 }
 

@@ -137,6 +137,7 @@ fn form(
         "action": format!("{}/{}/reset_password", context.app.path_prefix, context.realm),
         "token": token,
         "min_length": policy.passwords.min_length,
+        "min_score": policy.passwords.min_score,
         "errors": errors,
     });
     page(&context.app, status, "reset.html", locale, values)

@@ -138,7 +138,7 @@ pub fn system_endpoints() -> Vec<Endpoint> {
         Endpoint::new("scalar", GET, "/scalar", docs::scalar, &docs::SCALAR),
         Endpoint::new("problems", GET, "/problems", docs::problems, &docs::PROBLEMS),
         Endpoint::new("problem", GET, "/problems/{code}", docs::problem, &docs::PROBLEM),
-        Endpoint::new("asset", GET, "/assets/{file}", docs::asset, &docs::ASSET),
+        Endpoint::new("asset", GET, "/assets/{*file}", docs::asset, &docs::ASSET),
     ]
 }
 

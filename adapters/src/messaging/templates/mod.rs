@@ -50,6 +50,28 @@ pub struct RenderedEmail {
     pub html: String,
 }
 
+/// The look of pages and mails that an operator chooses.
+#[derive(Debug, Clone)]
+pub struct Brand {
+    /// The application that they lead back to.
+    pub app_url: Option<String>,
+    /// Whether the server has a logo at `/assets/logo`.
+    pub has_logo: bool,
+    /// Whether mail programs can show it: most show no SVG.
+    pub logo_in_mails: bool,
+    /// The accent colour of mails, on a light ground.
+    pub accent: String,
+    /// The same on a dark ground.
+    pub accent_dark: String,
+}
+
+impl Default for Brand {
+    fn default() -> Self {
+        let [accent, accent_dark] = ["#1b625b", "#7fd1c4"].map(str::to_owned);
+        Self { app_url: None, has_logo: false, logo_in_mails: false, accent, accent_dark }
+    }
+}
+
 /// Every template, parsed and ready.
 #[derive(Debug)]
 pub struct Renderer {
@@ -86,6 +108,13 @@ impl Renderer {
     #[must_use]
     pub fn with_path_prefix(mut self, prefix: String) -> Self {
         self.environment.add_global("path_prefix", prefix);
+        self
+    }
+
+    /// Sets the variables of an operator's own look. Without it pages and mails have the built-in one.
+    #[must_use]
+    pub fn with_brand(mut self, brand: Brand) -> Self {
+        set_brand(&mut self.environment, brand);
         self
     }
 
@@ -220,6 +249,14 @@ impl Renderer {
     }
 }
 
+fn set_brand(environment: &mut Environment<'static>, brand: Brand) {
+    environment.add_global("app_url", brand.app_url);
+    environment.add_global("app_logo", brand.has_logo);
+    environment.add_global("mail_logo", brand.logo_in_mails);
+    environment.add_global("accent", brand.accent);
+    environment.add_global("accent_dark", brand.accent_dark);
+}
+
 fn environment() -> Result<Environment<'static>, TemplateError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -229,6 +266,8 @@ fn environment() -> Result<Environment<'static>, TemplateError> {
     environment.set_debug(false);
     environment.set_formatter(template_values::write_value);
     environment.add_global("path_prefix", "");
+    environment.add_global("public_url", "");
+    set_brand(&mut environment, Brand::default());
     environment.add_filter("defang_links", template_values::defang_links);
     // its first name, in templates of operators
     environment.add_filter("unlinked", template_values::defang_links);

@@ -110,7 +110,7 @@ fn pages() -> Vec<(&'static str, Value)> {
     });
     let form = |errors: Value| {
         let action = "/User1/reset_password";
-        json!({"action": action, "token": "Zm9vYmFy", "min_length": 8, "errors": errors})
+        json!({"action": action, "token": "Zm9vYmFy", "min_length": 8, "min_score": 3, "errors": errors})
     };
     let undo = |change: &str, wrong: bool| {
         let (action, at) = ("/User1/undo", "2026-11-24 03:00 UTC");

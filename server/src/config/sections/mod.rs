@@ -1,5 +1,6 @@
 //! Parses the settings, one function for each section.
 
+mod appearance;
 mod connections;
 mod file_rights;
 mod limits;
@@ -22,6 +23,7 @@ use crate::config::{
     SecretText, ServiceClientSettings, Settings, secrets, strength,
 };
 
+pub use appearance::{Appearance, Logo};
 pub use connections::ConnectionSettings;
 pub use limits::{RateQuota, default_quota};
 pub use messaging::{Mail, Twilio, Watchman};

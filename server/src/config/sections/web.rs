@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::HeaderName;
 use ipnet::IpNet;
 
+use super::appearance::{self, Appearance};
 use super::list;
 use crate::config::settings_reader::SettingsReader;
 use crate::config::{App, PublicUrl};
@@ -96,6 +97,8 @@ pub fn cors_origins(reader: &mut SettingsReader) -> Vec<String> {
 pub struct Browsers {
     /// `APP_URL`, without a slash at its end.
     pub app_url: Option<String>,
+    /// Logo and colour.
+    pub appearance: Appearance,
     /// `API_DOCS`.
     pub api_docs: bool,
     /// `CORS_HEADERS`.
@@ -105,6 +108,7 @@ pub struct Browsers {
 pub fn browsers(reader: &mut SettingsReader) -> Browsers {
     Browsers {
         app_url: reader.parsed("APP_URL", "write it as in https://app.example.com", base_url),
+        appearance: appearance::appearance(reader),
         api_docs: reader.flag("API_DOCS", true),
         cors_headers: cors_headers(reader),
     }

@@ -1,7 +1,7 @@
 //! Static files in the binary; large ones gzipped. `server/assets/viewers/README.md` describes each and its update.
 
 use crate::http::assets::Asset;
-use crate::http::assets::media::{CSS, JS, SVG};
+use crate::http::assets::media::{CSS, JS, SVG, WOFF2};
 
 /// A page that shows the API.
 pub struct Viewer {
@@ -33,9 +33,15 @@ macro_rules! gzipped {
     };
 }
 
+/// The stylesheet of pages.
+pub const PAGES_CSS: &str = include_str!("../../../assets/pages.css");
+
 /// Those under `/assets/`.
 pub static ALL: &[Asset] = &[
     plain!("pages.css", CSS, "pages.css"),
+    plain!("pages.js", JS, "pages.js"),
+    plain!("inter.woff2", WOFF2, "../../web-demo/fonts/inter.woff2"),
+    plain!("fraunces.woff2", WOFF2, "../../web-demo/fonts/fraunces.woff2"),
     plain!("icon.svg", SVG, "icon.svg"),
     plain!("viewers.css", CSS, "viewers/viewers.css"),
     plain!("docs-init.js", JS, "viewers/docs-init.js"),

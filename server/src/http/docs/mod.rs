@@ -10,8 +10,10 @@ use portcullis_core::model::code::Code;
 use portcullis_core::model::locale::Locale;
 use serde_json::{Value, json};
 
+use crate::config::Appearance;
 use crate::http::app::App;
 use crate::http::assets::{find, media, with_policy};
+use crate::http::demo;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::PathParameter;
 use crate::http::openapi::operation::{Operation, ok, text, usual_status};
@@ -86,8 +88,27 @@ pub static ASSET: Operation =
         .path(&[("file", "Its name.")])
         .errors(&[Code::NotFound]);
 
-pub async fn asset(PathParameter(name): PathParameter, headers: HeaderMap) -> HandlerResult {
-    let mut response = find(assets::ALL, &name)?.response(&headers)?;
+pub async fn asset(
+    State(app): State<Arc<App>>,
+    PathParameter(name): PathParameter,
+    headers: HeaderMap,
+) -> HandlerResult {
+    let Appearance { logo, accent } = &app.appearance;
+    let mut response = match (name.as_str(), logo, accent) {
+        ("logo", Some(logo), _) => shared(with_type(StatusCode::OK, logo.media_type, logo.bytes.clone())),
+        ("pages.css", _, Some(accent)) => {
+            with_type(StatusCode::OK, media::CSS, format!("{}{}", assets::PAGES_CSS, accent.css()))
+        }
+        // the npm package, for the meter of pages: the demo's copy
+        (name, ..) if name.starts_with("pkg/") => find(demo::ALL, name)?.response(&headers)?,
+        (name, ..) => find(assets::ALL, name)?.response(&headers)?,
+    };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
     Ok(response)
+}
+
+/// Lets other sites embed a response: mails are read on them.
+fn shared(mut response: Response) -> Response {
+    response.headers_mut().insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+    response
 }
