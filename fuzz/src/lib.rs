@@ -23,4 +23,5 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("template", settings::template),
     ("json_body", over_http::json_body),
     ("form_body", over_http::form_body),
+    ("headers", over_http::headers),
 ];

@@ -1,7 +1,8 @@
-//! Bodies of requests, sent to a running server.
+//! Bodies and headers of requests, sent to a running server.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use http::{HeaderName, HeaderValue};
 use portcullis_tests::{Answer, Api, Person, TestServer};
 use reqwest::Method;
 use tokio::runtime::Runtime;
@@ -63,6 +64,12 @@ pub fn json_body(data: &[u8]) {
         (Method::POST, "/login/mfa", false),
         (Method::PATCH, "/update", true),
         (Method::PUT, "/mfa", true),
+        (Method::POST, "/undo", false),
+        (Method::POST, "/login/passkey", false),
+        (Method::POST, "/step_up", true),
+        (Method::PUT, "/mfa/totp", true),
+        (Method::POST, "/passkeys", true),
+        (Method::POST, "/change_password", true),
     ];
     let (path, body) = chosen(&paths, data);
     send("application/json", path, body);
@@ -80,4 +87,38 @@ pub fn form_body(data: &[u8]) {
     ];
     let (path, body) = chosen(&paths, data);
     send("application/x-www-form-urlencoded", path, body);
+}
+
+/// Lines of `name: value`, as headers of a request for a page, a profile or a refresh.
+pub fn headers(data: &[u8]) {
+    let paths = [
+        (Method::GET, "/verify?token=x", false),
+        (Method::GET, "/", true),
+        (Method::PUT, "/update", true),
+        (Method::POST, "/token", false),
+        (Method::GET, "/nowhere", false),
+    ];
+    let (path, lines) = chosen(&paths, data);
+    let [(method, path, as_person)] = path else { return };
+    let world = fuzz_server().lock().unwrap_or_else(PoisonError::into_inner);
+    let api = if *as_person { &world.person } else { &world.stranger };
+    let mut request = api.request(method.clone(), path);
+    for line in String::from_utf8_lossy(lines).lines().take(16) {
+        let (name, value) = line.split_once(": ").unwrap_or(("accept-language", line));
+        // the client itself writes these
+        let is_framing = ["content-length", "transfer-encoding", "connection", "upgrade", "te", "expect", "host"];
+        let (name, value) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()));
+        if let (Ok(name), Ok(value)) = (name, value)
+            && !is_framing.contains(&name.as_str())
+        {
+            request = request.header(name, value);
+        }
+    }
+    let Answer { status, text, headers, .. } = world.runtime.block_on(api.send(request));
+    assert!(!status.is_server_error(), "{method} {path}: {status} {text}");
+    assert!(headers.contains_key("x-request-id"), "{method} {path}: {headers:?}");
+    let media_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_page = media_type.starts_with("text/html");
+    let is_json = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+    assert!(is_page || text.is_empty() || is_json, "{method} {path}: {media_type} {text}");
 }

@@ -36,7 +36,7 @@ macro_rules! targets {
 }
 
 targets! {
-    email phone password_strength access_token refresh_token phc_string forwarded dotenv template json_body form_body
+    email phone password_strength access_token refresh_token phc_string forwarded dotenv template json_body form_body headers
 }
 
 #[test]
