@@ -1,10 +1,11 @@
 //! Upper bounds of this machine (`hash`, `writes`, `mongo-writes`, `serve`), and probes that a load generator
-//! lacks (`paced`, `timing`, `overload`, `accounts`). Each prints one line of JSON; `cargo xtask bench` calls them and
+//! lacks (`paced`, `timing`, `overload`, `accounts`, `hostile`). Each prints one line of JSON; `cargo xtask bench` calls them and
 //! puts them in a table.
 
 mod accounts;
 mod client;
 mod hash;
+mod hostile;
 mod overload;
 mod paced;
 mod serve;
@@ -35,8 +36,12 @@ fn main() -> Result<()> {
         }
         ["overload", address, password, count] => runtime.block_on(overload::run(address, password, number(count)?))?,
         ["accounts", address, password, count] => runtime.block_on(accounts::run(address, password, number(count)?))?,
+        ["hostile", address, kind, connections, addresses, seconds] => {
+            let (connections, addresses) = (number(connections)?, number(addresses)?);
+            runtime.block_on(hostile::run(address, kind, connections, addresses, number(seconds)?))?
+        }
         _ => bail!(
-            "usage: portcullis-bench hash | writes | mongo-writes | serve | paced | timing | overload | accounts …"
+            "usage: portcullis-bench hash | writes | mongo-writes | serve | paced | timing | overload | accounts | hostile …"
         ),
     };
     println!("{told}");

@@ -1,17 +1,21 @@
 //! Measures whether the latency of an answer discloses if an account exists: interleaved pairs in a random order, and
-//! the area under the ROC curve of an attacker who guesses by latency. One half means that nothing is disclosed.
+//! the area under the ROC curve of an attacker who guesses by latency. One half means that nothing is disclosed. An
+//! operation is one request, or several joined by `+`, of which the last is measured: `create+login`.
 
 use std::time::Instant;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::client::{Connection, address, login, post_json};
+use crate::client::{Answer, Connection, address, login, post_json};
 
-/// Two requests that must be indistinguishable: the known one, the unknown one.
+/// The password that a stranger registers with.
+const STRANGERS: &str = "walnut-Harbor-31-violin";
+
+/// Two sequences of requests that must be indistinguishable: about the known address, about the unknown one.
 struct Pair {
-    known: String,
-    unknown: String,
+    known: Vec<String>,
+    unknown: Vec<String>,
 }
 
 /// Asks so many pairs.
@@ -25,9 +29,10 @@ pub async fn run(server: &str, password: &str, operation: &str, pairs: usize) ->
         let pair = pair(&mut connection, password, operation, number + 1).await?;
         let known_first = coin.toss();
         let order = if known_first { [&pair.known, &pair.unknown] } else { [&pair.unknown, &pair.known] };
-        let (first, second) = (connection.ask(order[0]).await?, connection.ask(order[1]).await?);
+        let first = last_answer(&mut connection, order[0]).await?;
+        let second = last_answer(&mut connection, order[1]).await?;
         ensure!(first.status == second.status, "{operation}: {} and {}", first.status, second.status);
-        ensure!(first.status < 500 && first.status != 429, "{operation}: {}", first.body);
+        ensure!(first.body.len() == second.body.len(), "{operation}: {} and {}", first.body, second.body);
         if number >= 10 {
             let (a, b) = if known_first { (first, second) } else { (second, first) };
             known.push(a.ms);
@@ -41,32 +46,52 @@ pub async fn run(server: &str, password: &str, operation: &str, pairs: usize) ->
     )
 }
 
+/// Sends requests one after another; the answer to the last.
+async fn last_answer(connection: &mut Connection, requests: &[String]) -> Result<Answer> {
+    let mut last = None;
+    for request in requests {
+        let answer = connection.ask(request).await?;
+        ensure!(answer.status < 500 && answer.status != 429, "{}: {}", answer.status, answer.body);
+        last = Some(answer);
+    }
+    last.context("no request")
+}
+
 /// Addresses and bodies of one length, so that only what the server knows differs.
 async fn pair(connection: &mut Connection, password: &str, operation: &str, number: usize) -> Result<Pair> {
     let (known, unknown) = (address(number), address(number).replace("fake", "none"));
-    let both = |request: &dyn Fn(&str) -> String| Pair { known: request(&known), unknown: request(&unknown) };
-    Ok(match operation {
-        "login" => both(&|email| login(email, "not-the-password-of-anyone")),
-        "create" => both(&|email| {
+    if operation == "otp_phone" {
+        return otp_phone(connection, password, &known).await;
+    }
+    let requests = |email: &str| operation.split('+').map(|step| request(step, email)).collect::<Result<Vec<_>>>();
+    Ok(Pair { known: requests(&known)?, unknown: requests(&unknown)? })
+}
+
+/// A request about an address.
+fn request(step: &str, email: &str) -> Result<String> {
+    Ok(match step {
+        "login" => login(email, "not-the-password-of-anyone"),
+        "login_as_registered" => login(email, STRANGERS),
+        "create" => {
             let person = json!({
                 "first_name": "Fake", "last_name": "Person", "email": email, "phone": "+12025550100",
-                "country_code": "US", "password": "walnut-Harbor-31-violin",
+                "country_code": "US", "password": STRANGERS,
             });
             post_json("/User1/create", &person)
-        }),
-        "forget_password" => both(&|email| post_json("/User1/forget_password", &json!({"email": email}))),
-        "resend_verification" => both(&|email| post_json("/User1/resend_verification", &json!({"email": email}))),
-        "otp_phone" => {
-            let token = connection.ask(&login(&known, password)).await?.text("access_token")?;
-            let profile = connection.ask(&crate::client::with_token("GET", "/User1/", &token)).await?;
-            let (id, phone) = (profile.text("id")?, profile.text("phone")?);
-            // another id of the same shape, of no account
-            let nobody = format!("{}{}", &id[..id.len() - 6], if id.ends_with("abcdef") { "fedcba" } else { "abcdef" });
-            let request = |id: &str| post_json("/User1/otp_phone", &json!({"id": id, "phone": phone}));
-            Pair { known: request(&id), unknown: request(&nobody) }
         }
-        _ => bail!("{operation} is no operation"),
+        "forget_password" | "resend_verification" => post_json(&format!("/User1/{step}"), &json!({"email": email})),
+        _ => bail!("{step} is no operation"),
     })
+}
+
+/// Logs the user in to learn an id and a number; the unknown id has the same shape and is of no account.
+async fn otp_phone(connection: &mut Connection, password: &str, known: &str) -> Result<Pair> {
+    let token = connection.ask(&login(known, password)).await?.text("access_token")?;
+    let profile = connection.ask(&crate::client::with_token("GET", "/User1/", &token)).await?;
+    let (id, phone) = (profile.text("id")?, profile.text("phone")?);
+    let nobody = format!("{}{}", &id[..id.len() - 6], if id.ends_with("abcdef") { "fedcba" } else { "abcdef" });
+    let request = |id: &str| vec![post_json("/User1/otp_phone", &json!({"id": id, "phone": phone}))];
+    Ok(Pair { known: request(&id), unknown: request(&nobody) })
 }
 
 /// How often a known one took longer than an unknown one, of all there are.

@@ -13,7 +13,20 @@ use super::tools::number;
 
 /// Interleaved pairs of each round.
 const PAIRS: &str = "400";
-const OPERATIONS: [&str; 5] = ["login", "create", "forget_password", "resend_verification", "otp_phone"];
+/// Requests, and sequences of which the last request is measured.
+const OPERATIONS: [&str; 11] = [
+    "login",
+    "create",
+    "forget_password",
+    "resend_verification",
+    "otp_phone",
+    "create+login",
+    "create+login_as_registered",
+    "login+create",
+    "create+resend_verification+login",
+    "login+forget_password",
+    "forget_password+login",
+];
 
 /// The area under the ROC curve of an attacker who guesses by latency.
 pub fn timing(bench: &mut Bench) -> Result<()> {

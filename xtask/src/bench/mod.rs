@@ -3,6 +3,7 @@
 
 mod answers;
 mod growth;
+mod hostile;
 mod memory;
 mod rates;
 mod report;
@@ -34,6 +35,7 @@ const SECTIONS: &[(&str, Section, &str)] = &[
     ("accounts", memory::accounts, "exports, deletions and keys rewrapped a second"),
     ("timing", answers::timing, "whether the time of an answer tells known from unknown"),
     ("overload", answers::overload, "500 logins at once"),
+    ("hostile", hostile::section, "10,000 hostile connections of each kind, while somebody logs in"),
 ];
 
 /// Measures, and reports.

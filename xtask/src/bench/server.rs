@@ -64,7 +64,7 @@ impl Drop for Stopped {
 /// A running server.
 pub struct Server {
     process: Stopped,
-    port: u16,
+    pub port: u16,
     folder: PathBuf,
     settings: Vec<(String, String)>,
 }

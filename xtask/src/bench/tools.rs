@@ -58,6 +58,14 @@ impl Tools {
         Ok(serde_json::from_slice(&output.stdout)?)
     }
 
+    /// Starts the bench binary, whose output is one value.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start(&self, arguments: &[&str]) -> Result<Child> {
+        Ok(Command::new(&self.bench).args(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?)
+    }
+
     /// Bare hashes a second on all cores.
     ///
     /// # Errors
