@@ -410,7 +410,7 @@ fn operators_see_lifted_floors_and_missing_proxies() {
     let token = secrets.lines().find_map(|line| line.strip_prefix("OPERATOR_TOKEN=")).unwrap().to_owned();
     let of =
         |name: &'static str| (name, secrets.lines().find_map(|line| line.strip_prefix(name)).unwrap()[1..].to_owned());
-    let own = ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN"].map(of);
+    let own = ["JWT_SECRET", "ENCRYPTION_KEY", "INDEX_KEY", "OPERATOR_TOKEN"].map(of);
     let mut environment: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
     environment.extend([
         ("ENVIRONMENT", "production"),

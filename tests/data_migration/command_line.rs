@@ -96,13 +96,13 @@ async fn an_impossible_migration_is_refused_with_its_fix() {
     assert!(away.contains("--to: ") && away.contains("user of this machine") && !away.contains("s3cret"), "{away}");
     // another deployment's secrets
     let salt = [setting("EMAIL_SALT", "hQ3zWm8Tv5YnR2kX7cJ4pL9fD6sB1tG0")];
-    assert!(told(&salt, "DATABASE_URL", "sqlite://new/p.db").contains("EMAIL_SALT: "));
+    assert!(told(&salt, "DATABASE_URL", "sqlite://new/p.db").contains("INDEX_KEY (or EMAIL_SALT): "));
     let elsewhere = tempfile::tempdir().unwrap();
     let _ = used(elsewhere.path()).await;
     std::fs::create_dir_all(folder.path().join("theirs")).unwrap();
     let (theirs, here) = (elsewhere.path().join("data/portcullis.db"), folder.path().join("theirs/p.db"));
     std::fs::copy(theirs, here).unwrap();
-    assert!(told(&[], "DATABASE_URL", "sqlite://theirs/p.db").contains("EMAIL_SALT: "));
+    assert!(told(&[], "DATABASE_URL", "sqlite://theirs/p.db").contains("INDEX_KEY (or EMAIL_SALT): "));
     assert_eq!(call(folder.path(), &[], &["migrate-data", "--from", "DATABASE_URL"]).0, 2);
     // the first name of the command
     assert!(call(folder.path(), &[], &["move", "--help"]).1.contains("migrate-data"));

@@ -265,13 +265,13 @@ impl SecretCheck<'_> {
                 stored.iter().filter(is_missing).map(|key| key.id.unwrap_or(1).to_string()).collect();
             if missing.len() == stored.len() {
                 problems.push(format!(
-                    "EMAIL_SALT: {database} was written with another one, so that no e-mail in it could be found. Fix: set \
-                     EMAIL_SALT (INDEX_KEY) to the value this database was written with, or add it to the ring, as in \
+                    "INDEX_KEY (or EMAIL_SALT): {database} was written with another one, so that no e-mail in it could be found. Fix: set \
+                     INDEX_KEY to the value this database was written with, or add it to the ring, as in \
                      INDEX_KEY=2:NEW,1:OLD."
                 ));
             } else if !missing.is_empty() {
                 problems.push(format!(
-                    "EMAIL_SALT: {database} has records under the index key {}, which is not in the ring. Fix: put it back, \
+                    "INDEX_KEY (or EMAIL_SALT): {database} has records under the index key {}, which is not in the ring. Fix: put it back, \
                      as in INDEX_KEY=2:NEW,1:OLD, until `portcullis keys reindex` has said that it may leave.",
                     missing.join(" and ")
                 ));

@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 
 use super::keys;
 use super::settings_reader::SettingsReader;
+use super::settings_registry::current_name;
 use super::sources::Found;
 
-const NAMES: &[&str] = &["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN"];
+const NAMES: &[&str] = &["JWT_SECRET", "ENCRYPTION_KEY", "INDEX_KEY", "OPERATOR_TOKEN"];
 
 /// Adds the missing secrets to the settings. The file is made only if one is missing.
 pub fn add_missing(reader: &mut SettingsReader, file: &Path, fill_random: &dyn Fn(&mut [u8])) {
@@ -23,6 +24,7 @@ pub fn add_missing(reader: &mut SettingsReader, file: &Path, fill_random: &dyn F
     match read(file).or_else(|problem| if problem.absent { make(file, fill_random) } else { Err(problem) }) {
         Ok(text) => {
             for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+                let name = current_name(name);
                 if missing.contains(&name) {
                     let found = Found { text: value.to_owned(), origin: format!("the file {origin}") };
                     reader.set(name.to_owned(), found);

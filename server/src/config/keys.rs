@@ -26,7 +26,7 @@ pub fn encryption_key(fill_random: &dyn Fn(&mut [u8])) -> String {
 #[must_use]
 pub fn generate(fill_random: &dyn Fn(&mut [u8])) -> String {
     format!(
-        "JWT_SECRET={}\nENCRYPTION_KEY={}\nEMAIL_SALT={}\nOPERATOR_TOKEN={}\n",
+        "JWT_SECRET={}\nENCRYPTION_KEY={}\nINDEX_KEY={}\nOPERATOR_TOKEN={}\n",
         text(fill_random),
         encryption_key(fill_random),
         text(fill_random),

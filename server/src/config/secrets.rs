@@ -79,10 +79,10 @@ pub fn read(
     let jwt_secrets = strong_ring(reader, "JWT_SECRET", SHORTEST);
     let ring = reader.text("ENCRYPTION_KEY");
     let encryption_ring = ring.as_ref().and_then(|found| parse_ring(reader, &found.text));
-    let index_keys = strong_ring(reader, "EMAIL_SALT", SHORTEST_INDEX_KEY);
+    let index_keys = strong_ring(reader, "INDEX_KEY", SHORTEST_INDEX_KEY);
     if index_keys.as_ref().is_some_and(|ring| ring.0.len() > MOST_INDEX_KEYS) {
         reader.refuse(
-            "EMAIL_SALT",
+            "INDEX_KEY",
             "is a ring of more than two keys",
             "keep the new key and the old one, as in INDEX_KEY=2:NEW,1:OLD; `portcullis keys reindex` lets the old one go",
         );
@@ -91,11 +91,12 @@ pub fn read(
     let there = [
         ("JWT_SECRET", jwt_secrets.is_some()),
         ("ENCRYPTION_KEY", ring.is_some()),
-        ("EMAIL_SALT", index_keys.is_some()),
+        ("INDEX_KEY", index_keys.is_some()),
     ];
     for (name, there) in there {
         if needed && !there && !reader.has_problem(name) {
-            reader.refuse(name, "is not set", GENERATE);
+            let older = if name == "INDEX_KEY" { ", nor is its older name EMAIL_SALT" } else { "" };
+            reader.refuse(name, &format!("is not set{older}"), GENERATE);
         }
     }
     Some(Secrets {

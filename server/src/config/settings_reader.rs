@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::problems::ConfigProblem;
-use super::settings_registry::{BETTER_NAMES, find, is_known, is_misspelt, suggestion};
+use super::settings_registry::{OLDER_NAMES, find, is_known, is_misspelt, suggestion};
 use super::sources::{Found, Sources};
 use super::{SecretText, dotenv};
 
@@ -44,24 +44,24 @@ impl SettingsReader {
         for (name, text, origin) in environment.chain(flags) {
             reader.values.insert(name, Found { text, origin: origin.to_owned() });
         }
-        for (better, older) in BETTER_NAMES {
-            reader.take_better_name(better, older);
+        for (older, current) in OLDER_NAMES {
+            reader.rename(older, current);
         }
         reader
     }
 
-    /// Reads a setting under its better name as if it had the older one. Both at once are refused.
-    fn take_better_name(&mut self, better: &str, older: &str) {
-        if self.is_missing(better) {
+    /// Reads a setting under an older name as if it had the current one. Both at once are refused.
+    fn rename(&mut self, older: &str, current: &str) {
+        if self.is_missing(older) {
             return;
         }
-        if !self.is_missing(older) {
-            self.refuse(better, &format!("{older}, an older name of it, is set too"), "keep one of the two");
+        if !self.is_missing(current) {
+            self.refuse(current, &format!("{older}, an older name of it, is set too"), "keep one of the two");
         }
         for ending in ["", "_FILE"] {
-            if let Some(found) = self.values.remove(&format!("{better}{ending}")) {
-                let origin = format!("{}, as {better}{ending}", found.origin);
-                self.values.insert(format!("{older}{ending}"), Found { origin, ..found });
+            if let Some(found) = self.values.remove(&format!("{older}{ending}")) {
+                let origin = format!("{}, as {older}{ending}", found.origin);
+                self.values.insert(format!("{current}{ending}"), Found { origin, ..found });
             }
         }
     }

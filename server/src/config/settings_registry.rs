@@ -6,9 +6,14 @@ const OWN_PREFIXES: &[&str] = &["RATE_LIMIT_", "ARGON2_", "REFRESH_TOKEN_", "VER
 /// Settings whose names other programs may use too, in another case.
 const AMBIGUOUS_NAMES: &[&str] = &["Access_token", "Account_id"];
 
-/// Better names of settings, each with the older one.
-pub const BETTER_NAMES: &[(&str, &str)] =
-    &[("INDEX_KEY", "EMAIL_SALT"), ("WATCHMAN_ACCOUNT_ID", "Account_id"), ("WATCHMAN_TOKEN", "Access_token")];
+/// Older names of settings, each with the name that replaced it.
+pub const OLDER_NAMES: &[(&str, &str)] =
+    &[("EMAIL_SALT", "INDEX_KEY"), ("Account_id", "WATCHMAN_ACCOUNT_ID"), ("Access_token", "WATCHMAN_TOKEN")];
+
+/// The name of a setting that replaced an older one; any other name as it is.
+pub fn current_name(name: &str) -> &str {
+    OLDER_NAMES.iter().find(|(older, _)| *older == name).map_or(name, |(_, current)| current)
+}
 
 /// One setting.
 pub struct Setting {
@@ -81,8 +86,8 @@ pub const GROUPS: &[SettingGroup] = &[
     ]),
     group("Secrets and signing", &[
     secret("ENCRYPTION_KEY", "generated in development", "encrypts the keys of personal data: URL-safe base64 of 32 bytes, or a ring `2:KEY,1:KEY` whose first entry encrypts"),
-    secret("EMAIL_SALT", "generated in development", "key of the digests by which e-mail addresses are found; at least 22 characters, or a ring of two as in 2:NEW,1:OLD whose first entry is the newest"),
-    secret("INDEX_KEY", "EMAIL_SALT", "a better name of EMAIL_SALT"),
+    secret("INDEX_KEY", "generated in development", "key of the digests by which e-mail addresses are found; at least 22 characters, or a ring of two as in 2:NEW,1:OLD whose first entry is the newest"),
+    secret("EMAIL_SALT", "INDEX_KEY", "an older name of INDEX_KEY"),
     secret("JWT_SECRET", "generated in development", "signs tokens: at least 32 characters, or a ring `2:NEW,1:OLD` whose first entry signs"),
     open("SIGNING", "HS256", "algorithm of access tokens: `HS256`, or `ES256` or `EdDSA` with public keys at `/.well-known/jwks.json`"),
     open("SIGNING_KEY_FILE", "derived from JWT_SECRET", "private key in PEM for ES256 and EdDSA, or a ring of files `2:new.pem,1:old.pem` whose first key signs"),
@@ -154,10 +159,10 @@ pub const GROUPS: &[SettingGroup] = &[
     group("Logs and audit export", &[
     open("LOG_FORMAT", "text", "`text` or `json`"),
     open("LOG_LEVEL", "info", "filter of the log, as in `warn,portcullis_server=debug`"),
-    open("Account_id", "none", "Watchman account that audit events are exported to"),
-    secret("Access_token", "none", "token of the Watchman account"),
-    open("WATCHMAN_ACCOUNT_ID", "Account_id", "a better name of Account_id"),
-    secret("WATCHMAN_TOKEN", "Access_token", "a better name of Access_token"),
+    open("WATCHMAN_ACCOUNT_ID", "none", "Watchman account that audit events are exported to"),
+    secret("WATCHMAN_TOKEN", "none", "token of the Watchman account"),
+    open("Account_id", "WATCHMAN_ACCOUNT_ID", "an older name of WATCHMAN_ACCOUNT_ID"),
+    secret("Access_token", "WATCHMAN_TOKEN", "an older name of WATCHMAN_TOKEN"),
     open("WATCHMAN_URL", "Watchman's own", "another address of Watchman"),
     ]),
     group("Development", &[

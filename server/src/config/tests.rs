@@ -128,7 +128,7 @@ fn production_has_floors_that_only_their_names_lift() {
 #[test]
 fn production_names_every_problem_at_once() {
     let message = problems(&[("ENVIRONMENT", "production")], None);
-    for name in ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER", "APP_DOMAIN", "TRUSTED_PROXIES"] {
+    for name in ["JWT_SECRET", "ENCRYPTION_KEY", "INDEX_KEY", "MAIL_SERVER", "APP_DOMAIN", "TRUSTED_PROXIES"] {
         assert!(message.contains(name), "{name} in {message}");
     }
     assert!(message.contains("Fix:"));
@@ -387,7 +387,7 @@ fn a_problem_of_a_secret_file_names_the_file() {
     let files = [("JWT_SECRET_FILE", "jwt"), ("EMAIL_SALT_FILE", "salt")];
     let message = Settings::load(sources(folder.path(), &files, None), &fill).unwrap_err().to_string();
     assert!(message.contains("JWT_SECRET (from the file jwt): is 5 characters"), "{message}");
-    assert!(message.contains("EMAIL_SALT_FILE (from the environment): salt is empty"), "{message}");
+    assert!(message.contains("INDEX_KEY_FILE (from the environment, as EMAIL_SALT_FILE): salt is empty"), "{message}");
     assert!(!message.contains("is not set"), "{message}");
 }
 
@@ -460,7 +460,7 @@ fn other_services_are_read_or_refused() {
     let watchman = [("Account_id", "a"), ("Access_token", "hush"), ("WATCHMAN_URL", "http://127.0.0.1:9/")];
     let watchman = load(&watchman, None).watchman.unwrap();
     assert_eq!((watchman.account.as_str(), watchman.url.as_deref()), ("a", Some("http://127.0.0.1:9")));
-    assert!(problems(&[("Account_id", "a")], None).contains("goes with Access_token"));
+    assert!(problems(&[("Account_id", "a")], None).contains("goes with WATCHMAN_TOKEN"));
     let twilio = [
         ("TWILIO_SID", "AC1"),
         ("TWILIO_AUTH_TOKEN", "hush"),
@@ -574,7 +574,7 @@ fn the_secret_of_tokens_may_be_a_ring() {
 }
 
 #[test]
-fn a_setting_may_have_its_better_name() {
+fn a_setting_may_have_its_older_name() {
     let salt = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";
     let by = |name: &str| load(&[("ENVIRONMENT", "development"), (name, salt)], None).secrets.index_keys;
     assert_eq!(by("INDEX_KEY"), by("EMAIL_SALT"));
@@ -583,8 +583,11 @@ fn a_setting_may_have_its_better_name() {
     assert!(
         refused(&both, Some(&format!("EMAIL_SALT={salt}\n"))).contains("INDEX_KEY (from the environment): EMAIL_SALT")
     );
-    let short = refused(&[("ENVIRONMENT", "development"), ("INDEX_KEY", "short")], None);
-    assert!(short.contains("as INDEX_KEY") && short.contains("needs at least 22"), "{short}");
+    let short = refused(&[("ENVIRONMENT", "development"), ("EMAIL_SALT", "short")], None);
+    assert!(
+        short.contains("INDEX_KEY (from the environment, as EMAIL_SALT)") && short.contains("needs at least 22"),
+        "{short}"
+    );
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("key"), salt).unwrap();
     let from_file = [("ENVIRONMENT", "development"), ("INDEX_KEY_FILE", "key")];
@@ -592,7 +595,7 @@ fn a_setting_may_have_its_better_name() {
     assert_eq!(settings.secrets.index_keys.newest(), salt);
     let watchman = [("WATCHMAN_ACCOUNT_ID", "a"), ("WATCHMAN_TOKEN", "hush"), ("WATCHMAN_URL", "http://127.0.0.1:9/")];
     assert!(load(&watchman, None).watchman.is_some());
-    assert!(refused(&[("WATCHMAN_ACCOUNT_ID", "a")], None).contains("goes with Access_token"));
+    assert!(refused(&[("WATCHMAN_ACCOUNT_ID", "a")], None).contains("goes with WATCHMAN_TOKEN"));
 }
 
 #[test]
@@ -612,7 +615,7 @@ fn every_flag_has_a_heading_and_names_its_environment_variable() {
 #[test]
 fn a_start_that_looks_like_production_lists_everything_that_production_needs() {
     let message = without_environment("APP_DOMAIN", "auth.example.com");
-    for name in ["ENVIRONMENT", "JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "MAIL_SERVER", "TRUSTED_PROXIES"] {
+    for name in ["ENVIRONMENT", "JWT_SECRET", "ENCRYPTION_KEY", "INDEX_KEY", "MAIL_SERVER", "TRUSTED_PROXIES"] {
         assert!(message.contains(&format!("{name} (from")), "{name} in {message}");
     }
     let misspelt = problems(&[("ENVIRONMENT", "prod")], None);

@@ -153,14 +153,14 @@ pub fn twilio(reader: &mut SettingsReader, production: bool) -> Option<Twilio> {
 }
 
 pub fn watchman(reader: &mut SettingsReader) -> Option<Watchman> {
-    let account = reader.text("Account_id").map(|found| found.text);
-    let token = third_party_secret(reader, "Access_token");
+    let account = reader.text("WATCHMAN_ACCOUNT_ID").map(|found| found.text);
+    let token = third_party_secret(reader, "WATCHMAN_TOKEN");
     let url = reader.parsed("WATCHMAN_URL", "write it as in https://watchman.example.com", base_url);
     match (account, token) {
         (Some(account), Some(token)) => Some(Watchman { account, token, url }),
         (None, None) => None,
         _ => {
-            reader.refuse("Account_id", "goes with Access_token", "set both, or none");
+            reader.refuse("WATCHMAN_ACCOUNT_ID", "goes with WATCHMAN_TOKEN", "set both, or none");
             None
         }
     }

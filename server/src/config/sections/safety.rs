@@ -10,7 +10,7 @@ use crate::config::{Environment, PublicUrl};
 const DAY: Duration = Duration::from_secs(86_400);
 /// The weakest Argon2 parameters of OWASP's password storage cheat sheet: memory in KiB, passes.
 const ARGON2_FLOORS: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
-const SECRETS: [&str; 5] = ["JWT_SECRET", "ENCRYPTION_KEY", "EMAIL_SALT", "OPERATOR_TOKEN", "SERVICE_CLIENTS"];
+const SECRETS: [&str; 5] = ["JWT_SECRET", "ENCRYPTION_KEY", "INDEX_KEY", "OPERATOR_TOKEN", "SERVICE_CLIENTS"];
 
 /// Refuses a start without `ENVIRONMENT` if something looks like production: development shows everyone's links in its
 /// mailbox. Returns whether it refused.
