@@ -67,6 +67,9 @@ pub fn print(task: &Task) -> String {
         Task::SendOtp { user, purpose, challenge, channel } => json!({
             "user": user.to_string(), "purpose": purpose.as_str(), "challenge": hex(challenge), "channel": channel.as_str(),
         }),
+        Task::SendEnrolmentCode { user, challenge } => {
+            json!({"user": user.to_string(), "challenge": hex(challenge)})
+        }
         Task::SendUndoCode { user, record, challenge } => {
             json!({"user": user.to_string(), "record": record.to_string(), "challenge": hex(challenge)})
         }
@@ -89,6 +92,7 @@ pub fn parse(text: &str) -> Option<Task> {
     let undo = || word("undo").and_then(UndoId::parse);
     let network = || word("network").and_then(unhex);
     let challenge = || unhex(word("challenge")?);
+    let action = || OperatorAction::parse(word("action")?);
     let email = || RingDigest::from_bytes(&hex::decode(word("email")?).ok()?);
     Some(match word("kind")? {
         "verify_registration" => Task::VerifyRegistration(user()?),
@@ -107,9 +111,7 @@ pub fn parse(text: &str) -> Option<Task> {
         "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
         "data_exported" => Task::DataExported { user: user()?, at: at()? },
         "session_ended" => Task::SessionEnded { user: user()?, at: at()? },
-        "operator_acted" => {
-            Task::OperatorActed { user: user()?, at: at()?, action: OperatorAction::parse(word("action")?)? }
-        }
+        "operator_acted" => Task::OperatorActed { user: user()?, at: at()?, action: action()? },
         "account_deleted" => Task::AccountDeleted {
             user: user()?,
             at: at()?,
@@ -136,6 +138,7 @@ pub fn parse(text: &str) -> Option<Task> {
             challenge: challenge()?,
             channel: Channel::parse(word("channel")?)?,
         },
+        "send_enrolment_code" => Task::SendEnrolmentCode { user: user()?, challenge: challenge()? },
         "send_undo_code" => {
             Task::SendUndoCode { user: user()?, record: UndoId::parse(word("record")?)?, challenge: challenge()? }
         }
@@ -227,6 +230,7 @@ mod tests {
             Task::BackupCodeUsed { user, at, left: 2 },
             Task::SendOtp { user, purpose: Purpose::LoginMfa, challenge: digest, channel: Channel::Voice },
             Task::SendUndoCode { user, record: UndoId::from_bytes([3; 16]), challenge: digest },
+            Task::SendEnrolmentCode { user, challenge: digest },
         ] {
             assert_eq!(parse(&print(&task)), Some(task));
         }

@@ -1,11 +1,13 @@
 //! The operator's numbers, as plain data.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::country::Country;
 use crate::model::password::PasswordRules;
 use crate::model::phone::PhoneValidation;
 use crate::model::quota::Quota;
+use crate::model::realm::Realm;
 
 /// The lifetimes of tokens, links and sessions.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,9 @@ pub struct MailQuotas {
     pub to_an_address: Quota,
     /// To one address, caused from one network (/24, /48).
     pub from_a_network: Quota,
+    /// Codes for the first factor to one account, each after the right password. They have a count of their own, so that
+    /// strangers can't use it up.
+    pub enrolment_codes: Quota,
 }
 
 /// The quotas of SMS and calls: each costs money, fraudsters earn from inflated traffic, and none may be used to
@@ -89,6 +94,8 @@ pub struct Policy {
     pub undo_links: u32,
     /// A deletion without a password needs a login no older than this.
     pub fresh_login: Duration,
+    /// The realms whose accounts must have a second factor.
+    pub mfa_required: BTreeSet<Realm>,
 }
 
 const HOUR: u64 = 3600;
@@ -118,6 +125,7 @@ impl Default for Policy {
                 // twenty, and five of them from one network; then one an hour
                 to_an_address: Quota::new(20, Duration::from_secs(20 * HOUR)),
                 from_a_network: Quota::new(5, Duration::from_secs(5 * HOUR)),
+                enrolment_codes: Quota::new(20, Duration::from_secs(DAY)),
             },
             email_changes: Quota::new(3, Duration::from_secs(DAY)),
             texts: SmsQuotas {
@@ -132,6 +140,7 @@ impl Default for Policy {
             },
             undo_links: 20,
             fresh_login: Duration::from_secs(15 * 60),
+            mfa_required: BTreeSet::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod dev_mailbox;
 mod disabled;
 mod documents;
 mod edges;
+mod enrolment;
 mod existing_clients;
 mod input;
 mod killed;

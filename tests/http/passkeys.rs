@@ -72,7 +72,7 @@ async fn a_passkey_is_added_used_instead_of_a_password_renamed_and_removed() {
     let _ = other.get("/").await.expect(401);
     let told = api.mail("mfa_changed", &person.email).await;
     assert!(told["subject"].as_str().unwrap().contains("passkey added"), "{told}");
-    let overview = json!({"sms": false, "totp": false, "backup_codes": 10, "passkeys": 1});
+    let overview = json!({"sms": false, "totp": false, "backup_codes": 10, "passkeys": 1, "required": false});
     assert_eq!(john.get("/mfa").await.expect(200).json(), overview);
 
     // without a password and without a name
@@ -101,7 +101,7 @@ async fn a_passkey_is_added_used_instead_of_a_password_renamed_and_removed() {
     let _ = session.send(session.request(Method::DELETE, &path)).await.expect(204);
     let _ = session.send(session.request(Method::DELETE, &path)).await.expect(404);
     assert_eq!(log_in(&api, &authenticator).await.expect(401).code(), "invalid_passkey");
-    let none = json!({"sms": false, "totp": false, "backup_codes": 0, "passkeys": 0});
+    let none = json!({"sms": false, "totp": false, "backup_codes": 0, "passkeys": 0, "required": false});
     assert_eq!(session.get("/mfa").await.expect(200).json(), none);
     let _ = api.login(&person.email, &person.password).await.expect(200);
 }

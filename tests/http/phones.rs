@@ -99,7 +99,7 @@ async fn the_phone_is_a_second_factor_at_login() {
     let (john, _) = api.session(&person).await;
     assert_eq!(
         john.get("/mfa").await.expect(200).json(),
-        json!({"sms": false, "totp": false, "backup_codes": 0, "passkeys": 0})
+        json!({"sms": false, "totp": false, "backup_codes": 0, "passkeys": 0, "required": false})
     );
     let early = john.json(Method::PUT, "/mfa", &json!({"sms": true})).await.expect(409);
     assert_eq!(early.code(), "phone_not_verified");

@@ -68,7 +68,7 @@ async fn an_app_is_added_by_its_first_code_and_asked_for_at_every_login() {
     assert_eq!(confirmed.json()["backup_codes"].as_array().map(Vec::len), Some(10));
     assert_eq!(
         john.get("/mfa").await.expect(200).json(),
-        json!({"sms": false, "totp": true, "backup_codes": 10, "passkeys": 0})
+        json!({"sms": false, "totp": true, "backup_codes": 10, "passkeys": 0, "required": false})
     );
     assert_eq!(john.get("/").await.expect(200).json()["mfa"]["totp"], true);
     let _ = other.get("/").await.expect(401);
@@ -177,7 +177,7 @@ async fn an_app_is_removed_with_a_factor_that_is_no_sms() {
     let by_code = json!({"password": person.password, "otp": codes[3]});
     let shown = weak.post("/step_up", &by_code).await.expect(200).member("access_token");
     let _ = api.with_token(&shown).delete("/mfa/totp").await.expect(204);
-    let left = json!({"sms": true, "totp": false, "backup_codes": 9, "passkeys": 0});
+    let left = json!({"sms": true, "totp": false, "backup_codes": 9, "passkeys": 0, "required": false});
     assert_eq!(weak.get("/mfa").await.expect(200).json(), left);
     let _ = challenge(&api, &person, json!(["backup_code", "sms"])).await;
     let _ = text(&api, "mfa_otp", 2).await;

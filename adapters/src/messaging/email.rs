@@ -41,7 +41,9 @@ pub fn render(
         message => message.undo_link().map(|undo| links.undo(realm, &undo.token)),
     };
     let code = match message {
-        EmailMessage::VerifyEmail { code, .. } => Some(code.expose().to_owned()),
+        EmailMessage::VerifyEmail { code, .. } | EmailMessage::EnrolmentCode { code, .. } => {
+            Some(code.expose().to_owned())
+        }
         _ => None,
     };
     let mut values = values(message, &|duration| renderer.duration(locale, duration));
@@ -63,6 +65,7 @@ fn values(message: &EmailMessage, human_duration: &dyn Fn(Duration) -> String) -
         }
         EmailMessage::ResetPassword { first_name, expires_in, .. }
         | EmailMessage::ResetRequired { first_name, expires_in, .. }
+        | EmailMessage::EnrolmentCode { first_name, expires_in, .. }
         | EmailMessage::Invitation { first_name, expires_in, .. } => {
             json!({"first_name": first_name.as_str(), "expires_in": human_duration(*expires_in)})
         }

@@ -68,6 +68,7 @@ codes! {
         InvalidClient = "invalid_client", "The client's credentials are wrong";
         EmailNotVerified = "email_not_verified", "The e-mail address is not verified yet";
         MfaRequired = "mfa_required", "A second factor is needed";
+        MfaEnrolmentRequired = "mfa_enrolment_required", "The account must add a second factor first";
         WrongPassword = "wrong_password", "The current password is wrong";
         ReauthenticationRequired = "reauthentication_required", "A recent login or the password is needed";
         Forbidden = "forbidden", "This is not yours to see or do";
@@ -76,6 +77,7 @@ codes! {
         MfaInUse = "mfa_in_use", "The phone number is the second factor: switch that off before changing it";
         TotpOn = "totp_on", "An authenticator app is on already: remove it first";
         MfaOff = "mfa_off", "No second factor is on";
+        LastFactor = "last_factor", "It is the last second factor of an account that must have one";
         PasskeyKnown = "passkey_known", "The account has this passkey already";
         PasskeyLimit = "passkey_limit", "The account has as many passkeys as it may have";
         InvalidPasskey = "invalid_passkey", "The passkey is not valid here, or its challenge was used or has expired";

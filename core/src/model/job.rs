@@ -169,6 +169,13 @@ pub enum Task {
         /// By text or by call.
         channel: Channel,
     },
+    /// Mail the code of an account's enrolment challenge, if that is still the account's newest.
+    SendEnrolmentCode {
+        /// The account.
+        user: UserId,
+        /// The digest of the challenge's token.
+        challenge: Digest,
+    },
     /// Send the code of an undo link's challenge to the phone that was on record before the change.
     SendUndoCode {
         /// The account.
@@ -228,6 +235,7 @@ impl Task {
             | Self::FactorsReset { user, .. }
             | Self::BackupCodeUsed { user, .. }
             | Self::SendOtp { user, .. }
+            | Self::SendEnrolmentCode { user, .. }
             | Self::SendUndoCode { user, .. } => JobSubject::Subject(*user),
         }
     }
@@ -272,6 +280,7 @@ impl Task {
             Self::FactorsReset { .. } => "factors_reset",
             Self::BackupCodeUsed { .. } => "backup_code_used",
             Self::SendOtp { .. } => "send_otp",
+            Self::SendEnrolmentCode { .. } => "send_enrolment_code",
             Self::SendUndoCode { .. } => "send_undo_code",
         }
     }

@@ -193,6 +193,15 @@ pub enum EmailMessage {
         /// The link that undoes the change.
         undo: Option<UndoLink>,
     },
+    /// The code that proves the mailbox of an account that must add its first factor.
+    EnrolmentCode {
+        /// The first name of the account's owner.
+        first_name: PersonName,
+        /// The code.
+        code: TypedCode,
+        /// Its lifetime.
+        expires_in: Duration,
+    },
     /// A backup code stood in for a second factor.
     BackupCodeUsed {
         /// The first name of the account's owner.
@@ -227,6 +236,7 @@ impl EmailMessage {
             | Self::OperatorActed { .. }
             | Self::AccountDeleted { .. }
             | Self::FactorsThrottled { .. }
+            | Self::EnrolmentCode { .. }
             | Self::BackupCodeUsed { .. } => None,
         }
     }
@@ -253,6 +263,7 @@ impl EmailMessage {
             Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",
             Self::FactorsReset { .. } => "factors_reset",
+            Self::EnrolmentCode { .. } => "enrolment_code",
             Self::BackupCodeUsed { .. } => "backup_code_used",
         }
     }

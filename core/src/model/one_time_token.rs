@@ -30,11 +30,15 @@ pub enum Purpose {
     PasskeyLogin,
     /// Add a passkey.
     PasskeyNew,
+    /// Prove the mailbox of an account that must add its first factor: the code is mailed.
+    EnrolmentCode,
+    /// Add that factor.
+    Enrolment,
 }
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::VerifyEmail,
         Self::ChangeEmail,
         Self::ResetPassword,
@@ -44,6 +48,8 @@ impl Purpose {
         Self::Undo,
         Self::PasskeyLogin,
         Self::PasskeyNew,
+        Self::EnrolmentCode,
+        Self::Enrolment,
     ];
 
     /// Its stable name.
@@ -59,6 +65,8 @@ impl Purpose {
             Self::Undo => "undo",
             Self::PasskeyLogin => "passkey_login",
             Self::PasskeyNew => "passkey_new",
+            Self::EnrolmentCode => "enrolment_code",
+            Self::Enrolment => "enrolment",
         }
     }
 

@@ -12,6 +12,7 @@
 mod crash_points;
 mod deliveries;
 mod edge_cases;
+mod enrolment;
 mod enumeration;
 mod fake_users;
 mod histories;
@@ -102,7 +103,7 @@ impl Play {
     fn log_in(&self, email: &str, password: &str) -> Result<TokenPair, AuthError> {
         match block_on(self.service.logins().log_in(&self.realm, email, password, &self.client))? {
             LoggedIn::Session(pair) => Ok(pair),
-            LoggedIn::MfaRequired(_) => panic!("no second factor was expected"),
+            LoggedIn::MfaRequired(_) | LoggedIn::EnrolmentRequired(_) => panic!("no second factor was expected"),
         }
     }
 

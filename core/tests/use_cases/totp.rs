@@ -76,7 +76,7 @@ impl Play {
         self.world.forget_rate_limits();
         match block_on(self.service.logins().log_in(&self.realm, EMAIL, PASSWORD, &self.client)).unwrap() {
             LoggedIn::MfaRequired(challenge) => challenge,
-            LoggedIn::Session(_) => panic!("a second factor is on"),
+            LoggedIn::Session(_) | LoggedIn::EnrolmentRequired(_) => panic!("a second factor is on"),
         }
     }
 

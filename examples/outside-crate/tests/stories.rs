@@ -45,7 +45,7 @@ fn client() -> Client {
 async fn log_in(service: &AuthService) -> Result<TokenPair, AuthError> {
     match service.logins().log_in(&realm("User1"), EMAIL, PASSWORD, &client()).await? {
         LoggedIn::Session(pair) => Ok(pair),
-        LoggedIn::MfaRequired(_) => panic!("nobody asked for a second factor"),
+        LoggedIn::MfaRequired(_) | LoggedIn::EnrolmentRequired(_) => panic!("nobody asked for a second factor"),
     }
 }
 

@@ -150,6 +150,7 @@ pub fn policy(settings: &Settings) -> Policy {
         enumeration_allowed: settings.account_enumeration_allowed,
         limits_on: settings.limits.enabled,
         texts: settings.sms_quotas.clone(),
+        mfa_required: settings.mfa_required.clone(),
         ..Policy::default()
     }
 }

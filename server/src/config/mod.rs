@@ -20,6 +20,7 @@ mod strength;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -315,6 +316,8 @@ pub struct Settings {
     pub browsers: Browsers,
     /// Passkeys.
     pub passkeys: PasskeySettings,
+    /// The realms of `MFA_POLICY` whose accounts must have a second factor.
+    pub mfa_required: BTreeSet<Realm>,
     /// `DEV_MAILBOX`.
     pub dev_mailbox: MailboxAccess,
     /// Logs.

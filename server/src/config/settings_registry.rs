@@ -114,7 +114,8 @@ pub const GROUPS: &[SettingGroup] = &[
     open("HASH_THREADS", "number of cores", "password hashes that run at once; each has ARGON2_MEMORY_KIB"),
     open("HASH_QUEUE", "64", "password hashes that wait; further ones are answered with 503"),
     ]),
-    group("Passkeys", &[
+    group("Second factors", &[
+    open("MFA_POLICY", "optional in every realm", "realms whose accounts must have a second factor, as in `User1:optional,User2:required`"),
     open("PASSKEY_RP_ID", "host of PUBLIC_URL; localhost where that is an address", "domain that passkeys belong to: the host of your pages or a parent of it; with another one, every passkey is lost"),
     open("PASSKEY_ORIGINS", "that of PUBLIC_URL", "origins of the pages and apps that use passkeys, as in `https://app.example.com,android:apk-key-hash:…`"),
     ]),
@@ -181,6 +182,7 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
     ("login", 5, "min"),
     ("token", 60, "min"),
     ("login_mfa", 5, "min"),
+    ("login_enrolment", 10, "min"),
     ("login_passkey_options", 60, "min"),
     ("login_passkey", 5, "min"),
     ("verify_page", 10, "min"),

@@ -46,6 +46,7 @@ impl From<AuthError> for Problem {
             AuthError::MfaInUse => Self::new(StatusCode::CONFLICT, Code::MfaInUse),
             AuthError::TotpOn => Self::new(StatusCode::CONFLICT, Code::TotpOn),
             AuthError::MfaOff => Self::new(StatusCode::CONFLICT, Code::MfaOff),
+            AuthError::LastFactor => Self::new(StatusCode::CONFLICT, Code::LastFactor),
             AuthError::PasskeyKnown => Self::new(StatusCode::CONFLICT, Code::PasskeyKnown),
             AuthError::PasskeyLimit => Self::new(StatusCode::CONFLICT, Code::PasskeyLimit),
             AuthError::InvalidPasskey => {

@@ -8,6 +8,7 @@ use portcullis_core::model::code::Code;
 use portcullis_core::model::otp::TypedCode;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::model::user::FactorOverview;
+use portcullis_core::use_cases::shared::caller::Caller;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use serde_json::{Value, json};
 
@@ -27,6 +28,11 @@ pub fn schemas() -> Value {
             "sms": {"type": "boolean"}, "totp": {"type": "boolean"}, "backup_codes": {"type": "integer", "description": "How many are unused."},
             "passkeys": {"type": "integer", "description": "How many there are."},
         })),
+        "OwnFactors": schemas::object(&["sms", "totp", "backup_codes", "passkeys", "required"], json!({
+            "sms": {"type": "boolean"}, "totp": {"type": "boolean"}, "backup_codes": {"type": "integer", "description": "How many are unused."},
+            "passkeys": {"type": "integer", "description": "How many there are."},
+            "required": {"type": "boolean", "description": "Whether the account must have a second factor, so that the last one can't be removed."},
+        })),
         "FactorChange": schemas::object(&["sms"], json!({"sms": {"type": "boolean"}, "password": schemas::known_password("Instead of a recent login.")})),
         "FactorProof": schemas::object(&[], json!({"password": schemas::known_password("Instead of a recent login.")})),
         "TotpEnrolment": schemas::object(&["secret", "uri", "qr", "expires_in"], json!({
@@ -39,21 +45,22 @@ pub fn schemas() -> Value {
 }
 
 pub static SHOW: Operation =
-    Operation::new("Your second factors", "Which are on.", &[ok(200, "The factors.", "Factors")]);
+    Operation::new("Your second factors", "Which are on.", &[ok(200, "The factors.", "OwnFactors")]);
 
 pub async fn show(context: RealmContext, Authenticated(caller): Authenticated) -> HandlerResult {
-    Ok(json(StatusCode::OK, &factors_json(context.service().factors().factor_overview(&caller)?)))
+    Ok(json(StatusCode::OK, &own_factors(&context, &caller, context.service().factors().factor_overview(&caller)?)))
 }
 
 pub static SET_SMS: Operation = Operation::new(
     "Switch codes by SMS",
     "Needs recent authentication, or the password. On needs a verified phone. Ends every other session, link and code \
      of the account.",
-    &[ok(200, "The factors.", "Factors")],
+    &[ok(200, "The factors.", "OwnFactors")],
 )
 .body(&[JSON], "FactorChange")
 .errors(&[
     Code::PhoneNotVerified,
+    Code::LastFactor,
     Code::TooManyChanges,
     Code::ReauthenticationRequired,
     Code::WrongPassword,
@@ -67,7 +74,7 @@ pub async fn set_sms(context: RealmContext, Authenticated(caller): Authenticated
     fields.finish()?;
     let reauthentication = Reauthentication::by_password(password.as_ref().map(SecretString::expose), &context.client);
     let factors = context.service().factors().set_mfa_sms(&caller, sms, reauthentication).await?;
-    Ok(json(StatusCode::OK, &factors_json(factors)))
+    Ok(json(StatusCode::OK, &own_factors(&context, &caller, factors)))
 }
 
 pub static BEGIN_TOTP: Operation = Operation::new(
@@ -113,7 +120,13 @@ pub static REMOVE_TOTP: Operation = Operation::new(
     &[empty(204, "It is off.")],
 )
 .optional_body(&[JSON], "FactorProof")
-.errors(&[Code::TooManyChanges, Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
+.errors(&[
+    Code::LastFactor,
+    Code::TooManyChanges,
+    Code::ReauthenticationRequired,
+    Code::WrongPassword,
+    Code::Overloaded,
+]);
 
 pub async fn remove_totp(context: RealmContext, Authenticated(caller): Authenticated, input: Input) -> HandlerResult {
     let password = password(&input)?;
@@ -141,6 +154,15 @@ pub async fn new_backup_codes(
     Ok(backup_codes(&context.service().factors().create_backup_codes(&caller, given).await?))
 }
 
+/// The factors, and whether the account must have one.
+fn own_factors(context: &RealmContext, caller: &Caller, factors: FactorOverview) -> Value {
+    let mut body = factors_json(factors);
+    if let Some(members) = body.as_object_mut() {
+        members.insert("required".to_owned(), json!(context.service().needs_factor(&caller.user)));
+    }
+    body
+}
+
 /// The second factors in JSON.
 #[must_use]
 pub fn factors_json(factors: FactorOverview) -> Value {
@@ -162,7 +184,7 @@ fn backup_codes(codes: &[TypedCode]) -> Response {
 
 /// A text as a QR code, an SVG document. A text too long for one is an address of more than a thousand characters, which
 /// can't be.
-fn qr_code(text: &SecretString) -> Result<String, Problem> {
+pub fn qr_code(text: &SecretString) -> Result<String, Problem> {
     let code = QRBuilder::new(text.expose()).build().map_err(|_| Problem::internal())?;
     Ok(SvgBuilder::default().to_str(&code))
 }

@@ -16,8 +16,17 @@ use crate::http::problem::Problem;
 const MAX_FIELDS: usize = 64;
 
 /// Fields that hold a secret of a person or a client: a handler takes them with `secret` only.
-const SECRETS: [&str; 8] =
-    ["password", "current_password", "token", "mfa_token", "refresh_token", "otp", "code", "client_secret"];
+const SECRETS: [&str; 9] = [
+    "password",
+    "current_password",
+    "token",
+    "mfa_token",
+    "enrolment_token",
+    "refresh_token",
+    "otp",
+    "code",
+    "client_secret",
+];
 
 /// Fields by name. A handler takes those it knows; the rest is reported as unknown. `Debug` shows the names only, and
 /// values that no handler took are wiped when dropped.

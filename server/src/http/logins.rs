@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::http::auth::token_client;
 use crate::http::endpoint::HandlerResult;
+use crate::http::enrolment::enrolment_required;
 use crate::http::error::too_many;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::form_fields::FormFields;
@@ -54,6 +55,7 @@ pub static LOGIN: Operation =
             Code::InvalidCredentials,
             Code::EmailNotVerified,
             Code::MfaRequired,
+            Code::MfaEnrolmentRequired,
             Code::Overloaded,
             Code::UnsupportedGrantType,
             Code::Forbidden,
@@ -89,6 +91,7 @@ pub static TOKEN: Operation = Operation::new(
     Code::InvalidCredentials,
     Code::EmailNotVerified,
     Code::MfaRequired,
+    Code::MfaEnrolmentRequired,
     Code::Overloaded,
     Code::InvalidGrant,
     Code::InvalidClient,
@@ -122,7 +125,7 @@ pub async fn token(context: RealmContext, cookie: RefreshCookie, input: Input) -
         None => Err(Problem::malformed("grant_type is missing")),
     };
     outcome.map_err(|problem| match problem.code {
-        Code::InvalidCredentials | Code::EmailNotVerified | Code::MfaRequired => {
+        Code::InvalidCredentials | Code::EmailNotVerified | Code::MfaRequired | Code::MfaEnrolmentRequired => {
             Problem { status: StatusCode::BAD_REQUEST, ..problem }
         }
         _ => problem,
@@ -138,6 +141,7 @@ async fn password_grant(
     match context.service().logins().log_in(&context.realm, username, password, &context.client).await? {
         LoggedIn::Session(pair) => Ok(cookie.respond(delivery, &pair)),
         LoggedIn::MfaRequired(challenge) => Err(mfa_required(context, &challenge)),
+        LoggedIn::EnrolmentRequired(challenge) => Err(enrolment_required(&challenge)),
     }
 }
 

@@ -43,6 +43,7 @@ mod admin;
 mod clients;
 pub mod demo;
 mod docs;
+mod enrolment;
 mod factors;
 mod logins;
 mod mailbox;

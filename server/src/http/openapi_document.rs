@@ -22,8 +22,8 @@ use crate::http::routes::{ADMIN_PATH, admin_endpoints, realm_endpoints, served_e
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, admin, clients, factors, logins, mailbox, passkeys, passwords, phones, profile, recovery, registration,
-    second_factors, sessions, start_page, system, well_known,
+    account, admin, clients, enrolment, factors, logins, mailbox, passkeys, passwords, phones, profile, recovery,
+    registration, second_factors, sessions, start_page, system, well_known,
 };
 
 /// Endpoints that serve files of pages or pages about an error. Their paths would be ambiguous beside `/{realm}/…`.
@@ -215,6 +215,7 @@ fn all_schemas(realms: &[Realm]) -> Value {
         factors::schemas(),
         second_factors::schemas(),
         passkeys::schemas(),
+        enrolment::schemas(),
         account::schemas(),
         clients::schemas(),
         admin::schemas(),
@@ -254,6 +255,7 @@ fn problems() -> Value {
         "OAuthProblem": json!({"allOf": [{"$ref": "#/components/schemas/Problem"}, form(&["error", "error_description"], json!({
             "error": text("RFC 6749's word."), "error_description": text("For people."),
             "mfa_token": text("With `mfa_required`: the challenge."), "methods": {"type": "array", "items": {"type": "string", "enum": FactorMethod::ALL.map(FactorMethod::as_str)}}, "expires_in": {"type": "integer"},
+            "enrolment_token": text("With `mfa_enrolment_required`: the challenge that the mailed code answers."),
             "passkey_options": {"type": "object", "description": "With `mfa_required`, where the account has passkeys: for `navigator.credentials.get()`."},
         }))]}),
     })

@@ -142,7 +142,14 @@ pub static REMOVE: Operation = Operation::new(
 )
 .path(&[("id", "The passkey.")])
 .optional_body(&[JSON], "FactorProof")
-.errors(&[Code::NotFound, Code::TooManyChanges, Code::ReauthenticationRequired, Code::WrongPassword, Code::Overloaded]);
+.errors(&[
+    Code::NotFound,
+    Code::LastFactor,
+    Code::TooManyChanges,
+    Code::ReauthenticationRequired,
+    Code::WrongPassword,
+    Code::Overloaded,
+]);
 
 pub async fn remove(
     context: RealmContext,
@@ -230,7 +237,7 @@ fn credential(fields: &mut FormFields) -> String {
 }
 
 /// The required field `name`; `None` if it is no name, which `finish` reports.
-fn name(fields: &mut FormFields) -> Option<PasskeyName> {
+pub fn name(fields: &mut FormFields) -> Option<PasskeyName> {
     let required = fields.has("name");
     let text = fields.required_text("name");
     match PasskeyName::parse(&text) {

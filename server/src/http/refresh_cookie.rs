@@ -2,6 +2,7 @@
 //! The cookie is set, read and cleared only for a POST of an allowed page: with the `Origin` of `PUBLIC_URL` or of
 //! `CORS_ORIGINS`, and with `X-Requested-With`, which a page of another site can't send.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
@@ -50,6 +51,8 @@ struct TokenResponse<'a> {
     expires_in: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
+    #[serde(flatten)]
+    members: BTreeMap<&'static str, &'a Value>,
 }
 
 /// The cookie of a request, and whether it counts.
@@ -111,12 +114,24 @@ impl RefreshCookie {
     /// The answer to a login, a refresh or a changed password.
     #[must_use]
     pub fn respond(&self, delivery: TokenDelivery, pair: &TokenPair) -> Response {
+        self.respond_with(delivery, pair, &[])
+    }
+
+    /// The same with more members.
+    #[must_use]
+    pub fn respond_with(
+        &self,
+        delivery: TokenDelivery,
+        pair: &TokenPair,
+        members: &[(&'static str, Value)],
+    ) -> Response {
         let refresh_token = pair.refresh.expose();
         let body = TokenResponse {
             access_token: pair.access.expose(),
             token_type: "bearer",
             expires_in: pair.expires_in,
             refresh_token: (delivery == TokenDelivery::Body).then_some(refresh_token),
+            members: members.iter().map(|(name, value)| (*name, value)).collect(),
         };
         let mut response = json(StatusCode::OK, &body);
         if delivery == TokenDelivery::Cookie {

@@ -24,8 +24,8 @@ use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, admin, clients, demo, docs, factors, logins, mailbox, passkeys, passwords, phones, profile, recovery,
-    registration, second_factors, sessions, start_page, system, well_known,
+    account, admin, clients, demo, docs, enrolment, factors, logins, mailbox, passkeys, passwords, phones, profile,
+    recovery, registration, second_factors, sessions, start_page, system, well_known,
 };
 
 const GET: &[Method] = &[Method::GET];
@@ -55,6 +55,8 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("login", POST, "/login", logins::login, &logins::LOGIN).limit("login").oauth().opens_session(),
         Endpoint::new("token", POST, "/token", logins::token, &logins::TOKEN).limit("token").oauth().opens_session(),
         Endpoint::new("login_mfa", POST, "/login/mfa", second_factors::login_mfa, &second_factors::LOGIN_MFA).limit("login_mfa").oauth().opens_session(),
+        Endpoint::new("login_enrolment", POST, "/login/enrolment", enrolment::confirm, &enrolment::CONFIRM).limit("login_enrolment").oauth(),
+        Endpoint::new("login_enrolment_factor", POST, "/login/enrolment/factor", enrolment::enrol, &enrolment::ENROL).limit("login_enrolment").oauth().opens_session(),
         Endpoint::new("login_passkey_options", POST, "/login/passkey/options", passkeys::login_options, &passkeys::LOGIN_OPTIONS).limit("login_passkey_options"),
         Endpoint::new("login_passkey", POST, "/login/passkey", passkeys::login, &passkeys::LOGIN).limit("login_passkey").oauth().opens_session(),
 

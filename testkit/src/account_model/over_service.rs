@@ -155,6 +155,8 @@ impl ServiceDriver {
                 match service.logins().log_in(realm, email, password, &self.client).await? {
                     LoggedIn::Session(tokens) => Ok(pair(&tokens)),
                     LoggedIn::MfaRequired(challenge) => Ok(Answer::MfaRequired(challenge.token.expose())),
+                    // no realm of the model requires a factor
+                    LoggedIn::EnrolmentRequired(_) => Ok(Answer::Refused(Refusal::Other)),
                 }
             }
             Request::SecondFactor { challenge, otp } => {
@@ -264,6 +266,7 @@ fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
         | EmailMessage::DataExported { first_name, .. }
         | EmailMessage::SessionEnded { first_name, .. }
         | EmailMessage::FactorsThrottled { first_name, .. }
+        | EmailMessage::EnrolmentCode { first_name, .. }
         | EmailMessage::FactorsReset { first_name, .. }
         | EmailMessage::BackupCodeUsed { first_name, .. }
         | EmailMessage::MfaChanged { first_name, .. } => Some(first_name.as_str().to_owned()),

@@ -90,6 +90,7 @@ fn every_task() -> Vec<Task> {
         Task::FactorsThrottled { user, at },
         Task::FactorsReset { user, at, undo: Some(undo_id(5)) },
         Task::BackupCodeUsed { user, at, left: 2 },
+        Task::SendEnrolmentCode { user, challenge },
         Task::DataExported { user, at },
         Task::SessionEnded { user, at },
         Task::AccountDeleted { user, at, key: person(1).key, address: sealed("address", 1) },

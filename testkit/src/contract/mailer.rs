@@ -31,7 +31,7 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
     let expires_in = Duration::from_mins(30);
     let code = TypedCode::letters(|bytes| randomness.fill(bytes));
     let mut messages = vec![
-        EmailMessage::VerifyEmail { token: token(), code, expires_in },
+        EmailMessage::VerifyEmail { token: token(), code: code.clone(), expires_in },
         EmailMessage::Welcome { first_name: first_name() },
         EmailMessage::AlreadyRegistered { first_name: first_name() },
         EmailMessage::ResetPassword { first_name: first_name(), token: token(), expires_in },
@@ -42,6 +42,7 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::DataExported { first_name: first_name(), at: NOW },
         EmailMessage::SessionEnded { first_name: first_name(), at: NOW },
         EmailMessage::FactorsThrottled { first_name: first_name(), at: NOW },
+        EmailMessage::EnrolmentCode { first_name: first_name(), code, expires_in },
         EmailMessage::BackupCodeUsed { first_name: first_name(), at: NOW, left: 2 },
         EmailMessage::EmailChangeRequested { first_name: first_name(), at: NOW },
     ];

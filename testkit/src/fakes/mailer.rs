@@ -36,7 +36,7 @@ impl Sent<EmailMessage> {
     #[must_use]
     pub const fn code(&self) -> Option<&TypedCode> {
         match &self.message {
-            EmailMessage::VerifyEmail { code, .. } => Some(code),
+            EmailMessage::VerifyEmail { code, .. } | EmailMessage::EnrolmentCode { code, .. } => Some(code),
             _ => None,
         }
     }

@@ -81,6 +81,7 @@ fn emails() -> Vec<(&'static str, Value)> {
         ("mfa_changed", json!({"first_name": name, "at": at, "factor": "passkey", "enabled": false, "undo": null})),
         ("factors_reset", undoable(json!({"first_name": name, "at": at}))),
         ("factors_reset", json!({"first_name": name, "at": at, "undo": null})),
+        ("enrolment_code", json!({"first_name": name, "code": "ACD3FG", "expires_in": "10 minutes"})),
         ("backup_code_used", json!({"first_name": name, "at": at, "left": 9})),
         ("backup_code_used", json!({"first_name": name, "at": at, "left": 1})),
     ]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Failure;
+use crate::model::ids::UserId;
 use crate::model::job::{Job, Task};
 use crate::model::quota::{Bucket, Quota};
 use crate::model::realm::Realm;
@@ -57,6 +58,15 @@ impl Deliveries<'_> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Whether an account may get another code for its first factor. A retry has been counted already.
+    pub(super) async fn may_mail_enrolment_code(self, job: &Job, user: UserId) -> Result<bool, Failure> {
+        if job.attempts > 1 {
+            return Ok(true);
+        }
+        let bucket = self.mail_bucket(&job.realm, "mail_enrolment_code", &[user.as_bytes()]);
+        Ok(self.denied(&bucket, &self.service.policy.mail.enrolment_codes).await?.is_none())
     }
 
     /// The pause after which the bucket has one again, if it has none now.

@@ -157,6 +157,7 @@ impl Deliveries<'_> {
             Task::SendOtp { user, purpose, challenge, channel } => {
                 self.deliver_otp(job, user, *purpose, challenge, *channel).await
             }
+            Task::SendEnrolmentCode { user, challenge } => self.deliver_enrolment_code(job, user, challenge).await,
             Task::SendUndoCode { user, record, challenge } => {
                 self.deliver_undo_code(job, user, record, challenge).await
             }
@@ -181,6 +182,7 @@ impl Deliveries<'_> {
         let envelope = match &message {
             EmailMessage::ResetPassword { .. }
             | EmailMessage::ResetRequired { .. }
+            | EmailMessage::EnrolmentCode { .. }
             | EmailMessage::Invitation { .. } => envelope_of_try(job, user.id, locale),
             _ => envelope(job, user.id, locale),
         };

@@ -1,4 +1,4 @@
-//! The texts and calls with a code.
+//! The texts, calls and mails with the code of a challenge.
 
 use super::{Failure, envelope};
 use crate::model::country::Country;
@@ -6,7 +6,7 @@ use crate::model::event::EventKind;
 use crate::model::ids::{UndoId, UserId};
 use crate::model::job::Job;
 use crate::model::locale::Locale;
-use crate::model::message::{Channel, SmsMessage};
+use crate::model::message::{Channel, EmailMessage, SmsMessage};
 use crate::model::one_time_token::{CODE_TRIES, OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
 use crate::model::phone::Phone;
@@ -42,6 +42,35 @@ impl Deliveries<'_> {
             return Err(Failure::Held(refusal));
         }
         self.text_code(job, (*id, locale), &waiting, &phone, channel).await
+    }
+
+    /// Makes the code that proves the mailbox of an account, stores its digest, and mails it to the address on record.
+    pub(super) async fn deliver_enrolment_code(
+        self,
+        job: &Job,
+        id: &UserId,
+        challenge: &Digest,
+    ) -> Result<(), Failure> {
+        let Ports { users, one_time_tokens, database, clock, randomness, .. } = &self.service.ports;
+        let (realm, now, owner) =
+            (&job.realm, clock.now(), AuthService::holder(&job.realm, Purpose::EnrolmentCode, *id));
+        let Some(user) = users.find(realm, id).await?.filter(|user| !user.disabled) else { return Ok(()) };
+        let waiting = one_time_tokens.find(&owner, now).await?.filter(|token| token.token.matches(challenge));
+        let is_bound =
+            |token: &OneTimeToken| self.service.is_bound_to(token, &user.person.email_index, user.credentials_version);
+        let Some(waiting) = waiting.filter(is_bound) else { return Ok(()) };
+        if !self.may_mail_enrolment_code(job, user.id).await? {
+            return Ok(());
+        }
+        let code = TypedCode::letters(|bytes| randomness.fill(bytes));
+        let digest = *self.service.code_digest(realm, owner.purpose, id, &code).newest();
+        let set_code = Change::SetCode { owner, token: waiting.token, code: digest, tries: CODE_TRIES, now };
+        if database.commit(UnitOfWork::of(set_code)).await?.is_err() {
+            return Ok(());
+        }
+        let first_name = self.service.record_cipher(&user)?.first_name(&user.person)?;
+        let message = EmailMessage::EnrolmentCode { first_name, code, expires_in: waiting.expires_at.since(now) };
+        self.mail_now(job, &user, message).await
     }
 
     /// The code of an undo link's challenge: to the phone that was on record before the change.

@@ -25,7 +25,7 @@ impl Factors<'_> {
     /// there is anything to do. Returns the account as it is then.
     ///
     /// # Errors
-    /// `NotAuthenticated`, `TooManyChanges`; those of `change`.
+    /// `NotAuthenticated`, `TooManyChanges`, `LastFactor`; those of `change`.
     pub(super) async fn change_factors(
         self,
         caller: &Caller,
@@ -45,6 +45,9 @@ impl Factors<'_> {
             let mut next = User { version: user.version + 1, updated_at: clock.now(), ..user.clone() };
             if !change(&mut next)? {
                 return Ok(user);
+            }
+            if self.service.needs_factor(&next) && user.has_second_factor() && !next.has_second_factor() {
+                return Err(AuthError::LastFactor);
             }
             next.drop_what_needs_a_factor();
             next.end_rights();

@@ -51,7 +51,7 @@ impl Factors<'_> {
     /// codes go too.
     ///
     /// # Errors
-    /// `NotFound`; `ReauthenticationRequired`, also where SMS was the only factor shown; `WrongPassword`,
+    /// `NotFound`; `LastFactor`, `ReauthenticationRequired`, also where SMS was the only factor shown; `WrongPassword`,
     /// `NotAuthenticated`, `TooManyChanges`.
     pub async fn remove_passkey(
         self,

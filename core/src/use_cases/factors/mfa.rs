@@ -21,7 +21,7 @@ impl Factors<'_> {
     /// Switches SMS as the second factor. Returns the factors that are on then.
     ///
     /// # Errors
-    /// `PhoneNotVerified`, `ReauthenticationRequired`, `WrongPassword`, `NotAuthenticated`, `TooManyChanges`.
+    /// `PhoneNotVerified`, `LastFactor`, `ReauthenticationRequired`, `WrongPassword`, `NotAuthenticated`, `TooManyChanges`.
     pub async fn set_mfa_sms(
         self,
         caller: &Caller,

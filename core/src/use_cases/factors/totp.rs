@@ -92,7 +92,7 @@ impl Factors<'_> {
     /// Switches the authenticator app off. Where no other factor is on, the backup codes go too.
     ///
     /// # Errors
-    /// `ReauthenticationRequired`, also where SMS was the only factor shown; `WrongPassword`, `NotAuthenticated`.
+    /// `LastFactor`, `ReauthenticationRequired`, also where SMS was the only factor shown; `WrongPassword`, `NotAuthenticated`.
     pub async fn remove_totp(self, caller: &Caller, reauthentication: Reauthentication<'_>) -> Result<(), AuthError> {
         if caller.user.factors.totp.is_none() {
             return self.service.confirm_given(caller, reauthentication).await.map(|_| ());

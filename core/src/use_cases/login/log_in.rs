@@ -13,6 +13,7 @@ use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::error::PortError;
 use crate::service::Ports;
 use crate::use_cases::login::Logins;
+use crate::use_cases::login::enrol::EnrolmentChallenge;
 use crate::use_cases::shared::errors::AuthError;
 use crate::use_cases::shared::otp::FactorChallenge;
 use crate::use_cases::shared::tokens::TokenPair;
@@ -24,6 +25,8 @@ pub enum LoggedIn {
     Session(TokenPair),
     /// A challenge: a second factor is needed too.
     MfaRequired(FactorChallenge),
+    /// A challenge: the account must add its first factor, and before that prove its mailbox.
+    EnrolmentRequired(EnrolmentChallenge),
 }
 
 impl Logins<'_> {
@@ -60,6 +63,9 @@ impl Logins<'_> {
             let send_sms = user.mfa_sms && !user.has_factor_beyond_sms();
             let challenge = self.service.factor_challenge(&user, Purpose::LoginMfa, send_sms).await?;
             return Ok(LoggedIn::MfaRequired(challenge));
+        }
+        if self.service.must_enrol(&user) {
+            return self.begin_enrolment(&user).await.map(LoggedIn::EnrolmentRequired);
         }
         self.service.record_login_success(realm, &throttled, &from).await?;
         let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD)?;

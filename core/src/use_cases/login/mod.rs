@@ -1,5 +1,7 @@
-//! Logging in with a password, with a second factor, and with a passkey.
+//! Logging in with a password, with a second factor, and with a passkey; and the first factor of an account that must
+//! have one.
 
+pub mod enrol;
 pub mod log_in;
 pub mod passkey;
 pub mod second_factor;

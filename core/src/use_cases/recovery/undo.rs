@@ -229,6 +229,7 @@ impl Recovery<'_> {
             Some(codes) => self.service.seal_backup_codes(user, &codes)?,
             None => None,
         };
+        user.drop_what_needs_a_factor();
         Ok(())
     }
 

@@ -7,7 +7,8 @@ use crate::use_cases::shared::caller::Caller;
 use crate::use_cases::shared::errors::AuthError;
 
 impl Sessions<'_> {
-    /// The caller of an access token: its session must exist, and have the account's credentials version.
+    /// The caller of an access token: its session must exist, and have the account's credentials version. An account that
+    /// must have a second factor and has none has no sessions.
     ///
     /// # Errors
     /// `NotAuthenticated`.
@@ -20,7 +21,8 @@ impl Sessions<'_> {
         let alive = session.user == claims.user
             && session.credentials_version == user.credentials_version
             && !session.expired(now)
-            && !user.disabled;
+            && !user.disabled
+            && !self.service.must_enrol(&user);
         if alive { Ok(Caller { user, session, claims }) } else { Err(AuthError::NotAuthenticated) }
     }
 

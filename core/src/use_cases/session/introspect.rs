@@ -48,7 +48,10 @@ impl Sessions<'_> {
         let now = clock.now();
         let Some(session) = sessions.find(realm, &refresh.session).await? else { return Ok(None) };
         let Some(user) = users.find(realm, &session.user).await? else { return Ok(None) };
-        let alive = !session.expired(now) && session.credentials_version == user.credentials_version && !user.disabled;
+        let alive = !session.expired(now)
+            && session.credentials_version == user.credentials_version
+            && !user.disabled
+            && !self.service.must_enrol(&user);
         if !alive
             || session.evaluate_refresh_token(&self.service.refresh_digest(realm, &refresh), now)
                 != RefreshDecision::Rotate

@@ -40,7 +40,11 @@ impl Sessions<'_> {
             let now = clock.now();
             let session = sessions.find(realm, &token.session).await?.ok_or(AuthError::InvalidGrant)?;
             let user = users.find(realm, &session.user).await?.ok_or(AuthError::InvalidGrant)?;
-            if session.expired(now) || user.disabled || session.credentials_version != user.credentials_version {
+            let ended = session.expired(now)
+                || user.disabled
+                || session.credentials_version != user.credentials_version
+                || self.service.must_enrol(&user);
+            if ended {
                 return Err(AuthError::InvalidGrant);
             }
             match session.evaluate_refresh_token(&digest, now) {

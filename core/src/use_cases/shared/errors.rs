@@ -61,6 +61,9 @@ pub enum AuthError {
     /// Backup codes need a second factor that is on.
     #[error("no second factor is on")]
     MfaOff,
+    /// The last second factor of an account that must have one can't be removed.
+    #[error("it is the last second factor of an account that must have one")]
+    LastFactor,
     /// The account has this passkey already.
     #[error("the account has this passkey already")]
     PasskeyKnown,

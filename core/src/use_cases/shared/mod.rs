@@ -5,6 +5,7 @@ pub mod commit;
 pub(crate) mod decoys;
 pub mod digests;
 pub mod errors;
+pub mod factor_policy;
 pub mod factors;
 pub mod limits;
 pub mod new_session;

@@ -39,14 +39,16 @@ impl AuthService {
     ) -> Result<OneTimeToken, AuthError> {
         let Ports { one_time_tokens, clock, .. } = &self.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
-        let code = TypedCode::parse_digits(otp).ok_or(AuthError::InvalidToken)?;
+        let is_mailed = purpose == Purpose::EnrolmentCode;
+        let code = if is_mailed { TypedCode::parse_letters(otp) } else { TypedCode::parse_digits(otp) };
+        let code = code.ok_or(AuthError::InvalidToken)?;
         let now = clock.now();
         let waiting = self.find_token(realm, purpose, &token, now).await?.ok_or(AuthError::InvalidToken)?;
         let subject = waiting.holder.subject;
         let digests = self.code_digest(realm, purpose, &subject, &code);
         let digest = waiting.code.as_ref().map_or(digests.newest(), |stored| digests.like(stored));
         let of = CodeLookup::Token(realm.clone(), purpose, waiting.token);
-        let is_factor = matches!(purpose, Purpose::LoginMfa | Purpose::StepUp);
+        let is_factor = is_mailed || matches!(purpose, Purpose::LoginMfa | Purpose::StepUp);
         let counted = if is_factor { self.admit_factor(realm, &subject).await? } else { 0 };
         let attempt = one_time_tokens.try_code(&of, digest, now).await;
         if is_factor {

@@ -7,6 +7,7 @@ mod limits;
 mod messaging;
 mod passkeys;
 mod safety;
+mod second_factors;
 mod signing;
 mod stores;
 mod web;
@@ -83,6 +84,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         input,
         account_enumeration_allowed: reader.choice("ACCOUNT_ENUMERATION", false, &[("deny", false), ("allow", true)]),
         service_clients: service_clients(reader, &realms),
+        mfa_required: second_factors::required_realms(reader, &realms),
         realms,
         templates_dir: path(reader, "TEMPLATES_DIR", "is no folder that can be read", Path::is_dir),
         breached_passwords_file: path(reader, "BREACHED_PASSWORDS_FILE", "is no file that can be read", Path::is_file),

@@ -173,6 +173,7 @@ pub const fn usual_status(code: Code) -> StatusCode {
         }
         Code::EmailNotVerified
         | Code::MfaRequired
+        | Code::MfaEnrolmentRequired
         | Code::WrongPassword
         | Code::ReauthenticationRequired
         | Code::Forbidden => StatusCode::FORBIDDEN,
@@ -183,6 +184,7 @@ pub const fn usual_status(code: Code) -> StatusCode {
         | Code::MfaInUse
         | Code::TotpOn
         | Code::MfaOff
+        | Code::LastFactor
         | Code::PasskeyKnown
         | Code::PasskeyLimit
         | Code::EmailTaken => StatusCode::CONFLICT,

@@ -20,7 +20,16 @@ pub static TAGS: &[Tag] = &[
     Tag {
         name: "Login",
         about: "By password and second factor, or by passkey; the token endpoint of OAuth 2.0.",
-        endpoints: &["login", "token", "login_mfa", "login_passkey_options", "login_passkey", "step_up"],
+        endpoints: &[
+            "login",
+            "token",
+            "login_mfa",
+            "login_enrolment",
+            "login_enrolment_factor",
+            "login_passkey_options",
+            "login_passkey",
+            "step_up",
+        ],
     },
     Tag { name: "Profile", about: "The caller's own data.", endpoints: &["profile", "update", "export", "delete"] },
     Tag { name: "Phone", about: "Verification of the phone on record.", endpoints: &["otp_phone", "verify_otp_phone"] },
