@@ -134,6 +134,28 @@ pub struct User {
 }
 
 impl User {
+    /// A new account without a second factor or a role.
+    #[must_use]
+    pub fn new((realm, id): (Realm, UserId), person: SealedPerson, password: Sealed, now: Timestamp) -> Self {
+        Self {
+            realm,
+            id,
+            person,
+            pending_email: None,
+            previous_email: None,
+            password,
+            phone_verified: false,
+            mfa_sms: false,
+            factors: SealedFactors::default(),
+            disabled: false,
+            roles: Roles::default(),
+            credentials_version: 1,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// Whether a login asks for a second factor.
     #[must_use]
     pub const fn has_second_factor(&self) -> bool {

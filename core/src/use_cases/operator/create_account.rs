@@ -1,13 +1,11 @@
 //! An operator makes an account. The operator vouches for the address: it counts as proven.
 
 use crate::model::event::EventKind;
-use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
 use crate::model::locale::Locale;
 use crate::model::realm::Realm;
 use crate::model::registration_form::{ParsedRegistration, RegistrationForm};
-use crate::model::role::Roles;
 use crate::model::user::User;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::Ports;
@@ -40,24 +38,8 @@ impl Operators<'_> {
         let (id, now) = (UserId::random(|bytes| randomness.fill(bytes)), clock.now());
         let locale = Locale::default();
         let person = Person { first_name, last_name, email, phone, country_code, locale };
-        let sealed = self.service.seal_person(realm, &id, &person, email_index)?;
-        let user = User {
-            realm: realm.clone(),
-            id,
-            password: self.service.opener(realm, id.as_bytes(), &sealed.key)?.seal_password(&hash)?,
-            person: sealed,
-            pending_email: None,
-            previous_email: None,
-            phone_verified: false,
-            mfa_sms: false,
-            factors: SealedFactors::default(),
-            disabled: false,
-            roles: Roles::default(),
-            credentials_version: 1,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
+        let (person, password) = self.service.seal_person((realm, &id), &person, email_index, &hash)?;
+        let user = User::new((realm.clone(), id), person, password, now);
         let task = if form.password.is_some() { Task::Welcome(id) } else { Task::Invitation(id) };
         let work = UnitOfWork {
             jobs: vec![self.service.job(realm, task)],

@@ -3,13 +3,11 @@
 
 use crate::model::country::CountryCode;
 use crate::model::email::Email;
-use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
 use crate::model::locale::Locale;
 use crate::model::name::PersonName;
 use crate::model::phone::{Phone, PhoneValidation};
 use crate::model::realm::Realm;
-use crate::model::role::Roles;
 use crate::model::user::{PasswordHash, User};
 use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::error::PortError;
@@ -34,24 +32,8 @@ impl Operators<'_> {
         let person = fake_person(number).ok_or_else(|| PortError::new("fake_user", "a made-up person is not valid"))?;
         let (id, now) = (UserId::random(|bytes| randomness.fill(bytes)), clock.now());
         let email_index = self.service.email_index(realm, &person.email);
-        let sealed = self.service.seal_person(realm, &id, &person, email_index)?;
-        let user = User {
-            realm: realm.clone(),
-            id,
-            password: self.service.opener(realm, id.as_bytes(), &sealed.key)?.seal_password(password)?,
-            person: sealed,
-            pending_email: None,
-            previous_email: None,
-            phone_verified: false,
-            mfa_sms: false,
-            factors: SealedFactors::default(),
-            disabled: false,
-            roles: Roles::default(),
-            credentials_version: 1,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
+        let (person, password) = self.service.seal_person((realm, &id), &person, email_index, password)?;
+        let user = User::new((realm.clone(), id), person, password, now);
         Ok(database.commit(UnitOfWork::of(Change::InsertUser(Box::new(user)))).await?.is_ok())
     }
 }

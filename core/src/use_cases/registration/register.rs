@@ -55,12 +55,12 @@ impl Registrations<'_> {
         let id = UserId::random(|bytes| randomness.fill(bytes));
         let locale = client.locale.clone();
         let person = Person { first_name, last_name, email, phone, country_code, locale };
-        let sealed = self.service.seal_person(realm, &id, &person, email_index)?;
+        let (person, password) = self.service.seal_person((realm, &id), &person, email_index, &password)?;
         let registration = Registration {
             realm: realm.clone(),
             id,
-            password: self.service.opener(realm, id.as_bytes(), &sealed.key)?.seal_password(&password)?,
-            person: sealed,
+            password,
+            person,
             created_at: now,
             expires_at: now + self.service.policy.lifetimes.verify,
             network: self.service.network_digest(realm, &client.address),

@@ -3,7 +3,6 @@
 
 use crate::model::code::{Code, Violation};
 use crate::model::event::EventKind;
-use crate::model::factor::SealedFactors;
 use crate::model::ids::UserId;
 use crate::model::job::Task;
 use crate::model::locale::Locale;
@@ -13,7 +12,6 @@ use crate::model::otp::TypedCode;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::registration_form::parse_email;
-use crate::model::role::Roles;
 use crate::model::sealed::{AadContext, Field};
 use crate::model::secret::OpaqueToken;
 use crate::model::time::Timestamp;
@@ -238,23 +236,8 @@ impl Registrations<'_> {
         let (cipher, key) = (&self.service.ports.cipher, &registration.person.key);
         let place = AadContext { realm, record: registration.id.as_bytes(), field: Field::Key };
         let key = if cipher.is_newest(key) { key.clone() } else { cipher.rewrap(key, place)? };
-        let user = User {
-            realm: realm.clone(),
-            id: registration.id,
-            person: SealedPerson { key, ..registration.person.clone() },
-            pending_email: None,
-            previous_email: None,
-            password: registration.password.clone(),
-            phone_verified: false,
-            mfa_sms: false,
-            factors: SealedFactors::default(),
-            disabled: false,
-            roles: Roles::default(),
-            credentials_version: 1,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
+        let person = SealedPerson { key, ..registration.person.clone() };
+        let user = User::new((realm.clone(), registration.id), person, registration.password.clone(), now);
         let id = registration.id;
         let work = UnitOfWork {
             jobs: vec![self.service.job(realm, Task::Welcome(id))],

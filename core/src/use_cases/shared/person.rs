@@ -161,18 +161,18 @@ impl AuthService {
         self.opener(&registration.realm, registration.id.as_bytes(), &registration.person.key)
     }
 
-    /// Seals a person under a fresh key of their own.
+    /// Seals a person and the hash of their password under a fresh key of their own.
     pub(crate) fn seal_person(
         &self,
-        realm: &Realm,
-        id: &UserId,
+        (realm, id): (&Realm, &UserId),
         person: &Person,
         email_index: RingDigest,
-    ) -> Result<SealedPerson, PortError> {
+        password: &PasswordHash,
+    ) -> Result<(SealedPerson, Sealed), PortError> {
         let record = id.as_bytes();
         let (key, wrapped) = self.ports.cipher.new_key(AadContext { realm, record, field: Field::Key })?;
         let opener = RecordCipher { service: self, realm, record, key };
-        Ok(SealedPerson {
+        let sealed = SealedPerson {
             email_index,
             first_name: opener.seal(Field::FirstName, person.first_name.as_str())?,
             last_name: opener.seal(Field::LastName, person.last_name.as_str())?,
@@ -182,7 +182,8 @@ impl AuthService {
             country: opener.seal(Field::Country, person.phone.country().as_str())?,
             locale: Some(opener.seal(Field::Locale, person.locale.as_str())?),
             key: wrapped,
-        })
+        };
+        Ok((sealed, opener.seal_password(password)?))
     }
 
     /// Opens everything of a user, for the user.
