@@ -1,7 +1,7 @@
 //! The body of a request, which the server can read to its end after the handler has answered.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
+use crate::connections::{Connection, Receiving};
+
 /// Bytes that are read and dropped after an answer that did not wait for them.
 const DRAIN_LIMIT: usize = 1 << 20;
 /// How long that may take.
@@ -19,13 +21,25 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A body that its handler and the server share.
 #[derive(Debug, Clone)]
-pub struct RequestBody(Arc<Mutex<Incoming>>);
+pub struct RequestBody(Arc<Mutex<Arriving>>);
+
+#[derive(Debug)]
+struct Arriving {
+    body: Incoming,
+    /// Until its end is there.
+    receiving: Option<Receiving>,
+}
 
 impl RequestBody {
-    /// Shares a body.
+    /// Shares a body that arrives on a connection.
     #[must_use]
-    pub fn new(body: Incoming) -> Self {
-        Self(Arc::new(Mutex::new(body)))
+    pub fn new(body: Incoming, connection: &Arc<Connection>) -> Self {
+        let receiving = (!body.is_end_stream()).then(|| Receiving::begin(connection));
+        Self(Arc::new(Mutex::new(Arriving { body, receiving })))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arriving> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads what the handler has left. A client that is still sending would otherwise meet a reset connection instead of
@@ -55,15 +69,19 @@ impl Body for RequestBody {
     type Error = hyper::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *body).poll_frame(cx)
+        let mut arriving = self.lock();
+        let frame = Pin::new(&mut arriving.body).poll_frame(cx);
+        if arriving.body.is_end_stream() || matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+            arriving.receiving = None;
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+        self.lock().body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+        self.lock().body.size_hint()
     }
 }

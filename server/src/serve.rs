@@ -212,7 +212,7 @@ fn answer(
 ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
     let execution = Execution::begin(connection);
     let refused = for_probes && !PROBES.contains(&request.uri().path());
-    let mut request = request.map(RequestBody::new);
+    let mut request = request.map(|body| RequestBody::new(body, connection));
     name_host(&mut request);
     let body = request.body().clone();
     request.extensions_mut().insert(ConnectInfo(peer));

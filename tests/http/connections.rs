@@ -93,6 +93,27 @@ async fn an_address_beyond_its_limit_loses_its_longest_idle_connection() {
 }
 
 #[tokio::test]
+async fn requests_whose_bodies_never_end_keep_nobody_out() {
+    let server = TestServer::start_with(&[("MAX_CONNECTIONS", "4")]).await;
+    let head = "POST /User1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                Content-Length: 100\r\n\r\nusername=";
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let mut stream = connect(&server).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let body = "username=nobody%40example.org&password=wrong";
+    let login = format!(
+        "POST /User1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = answer(&server, &login).await;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+}
+
+#[tokio::test]
 async fn a_body_may_be_slow_and_must_not_stand_still() {
     let server = TestServer::start().await;
     let mut stream = connect(&server).await;
