@@ -3,6 +3,7 @@
 
 mod command_line;
 mod first_start;
+mod installed;
 mod own_tls;
 mod proxies;
 mod proxy_header;
@@ -76,6 +77,7 @@ fn cases() -> Vec<Case> {
             on_servers().err().or(program("haproxy")),
             replaced_instances: no_request_fails_while_instances_are_replaced
         ),
+        cases!("installed", installed::root().err(), installed: a_person_registers_and_logs_in),
         cases!("proxies", program("nginx"), proxies: nginx, nginx_with_a_path, nginx_that_removes_the_path),
         cases!("proxies", program("haproxy"), proxies: haproxy, haproxy_with_proxy_protocol, haproxy_with_a_path, haproxy_that_removes_the_path),
         cases!("proxies", program("caddy"), proxies: caddy, caddy_with_a_path, caddy_that_removes_the_path),

@@ -1,4 +1,4 @@
-//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | openapi lint | promtool | clients | clients full | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | deploy | deploy helm | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
+//! The steps of CI, one command each: `cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | openapi lint | promtool | clients | clients full | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | deploy | deploy helm | dist | dist check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]`.
 
 mod bench;
 mod breached;
@@ -21,7 +21,7 @@ mod wasm;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | openapi lint | promtool | clients | clients full | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | deploy | deploy helm | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
+const USAGE: &str = "usage: cargo xtask ci | ci-full | setup | fmt | clippy | docs | portable | test | testkit | testkit build | examples | examples full | services | openapi | openapi lint | promtool | clients | clients full | configuration | pack-dictionary | breached | published-secrets | unicode | unicode check | wasm | wasm apps | wasm check | wasm workspace | demo | demo check | deploy | deploy helm | dist | dist check | fuzz [--seconds N] | deny | advisories | sbom | viewers | viewers check | reproducible | coverage | bench [section…] [--quick]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,7 +34,6 @@ fn main() -> ExitCode {
         ["openapi", "lint"] => clients::lint(),
         ["clients"] => clients::run(),
         ["clients", "full"] => clients::go(),
-        ["promtool"] => deploy::observability::check_metrics(),
         ["fmt"] => steps::fmt(),
         ["clippy"] => steps::clippy(),
         ["portable"] => steps::portable(),
@@ -54,8 +53,7 @@ fn main() -> ExitCode {
         ["demo"] => wasm::build().and_then(|()| demo::pack()),
         ["demo", "check"] => demo::check(),
         ["configuration"] => configuration::write(),
-        ["deploy"] => deploy::check(),
-        ["deploy", "helm"] => deploy::kubernetes::helm(),
+        ["deploy" | "promtool" | "dist", ..] => deploy::run(&words),
         ["pack-dictionary"] => pack_dictionary::pack(),
         ["breached"] => breached::pack(),
         ["published-secrets"] => published_secrets::pack(),

@@ -57,6 +57,7 @@ const STEPS: &[Step] = &[
     ("sbom", Tier::Full, supply_chain::sbom),
     ("published viewers", Tier::Full, viewers::compare),
     ("helm", Tier::Full, deploy::kubernetes::helm),
+    ("dist", Tier::Full, deploy::dist::check),
     ("fuzz", Tier::Full, fuzz::run),
     ("examples in Go and Java", Tier::Full, examples::go_and_java),
     ("clients in Go", Tier::Full, clients::go),

