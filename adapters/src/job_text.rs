@@ -1,11 +1,12 @@
-//! Tasks as the text that a store has: the kind and the ids in it. Digests as hexadecimal text.
+//! Tasks as the text that a store has: the kind and the ids in it, and the trace of the request that ordered the job. Digests as
+//! hexadecimal text.
 
 use std::sync::Once;
 use std::time::Duration;
 
 use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::ids::{UndoId, UserId};
-use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task, TraceContext};
 use portcullis_core::model::message::{Channel, OperatorAction};
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
@@ -25,8 +26,8 @@ pub fn warn_of_unknown() {
 /// Why a job that does not verify is a dead letter.
 pub const REFUSED: &str = "the record was changed by somebody without the keys";
 
-/// A task as text.
-pub fn print(task: &Task) -> String {
+/// A task and its trace as text.
+pub fn print(task: &Task, trace: Option<&TraceContext>) -> String {
     let mut text = match task {
         Task::VerifyRegistration(user)
         | Task::ResetAfterUndo(user)
@@ -77,8 +78,24 @@ pub fn print(task: &Task) -> String {
     if let Some(members) = text.as_object_mut() {
         members.insert("kind".to_owned(), json!(task.kind()));
         members.extend(task.undo().map(|undo| ("undo".to_owned(), json!(undo.to_string()))));
+        members.extend(trace.map(|trace| ("trace".to_owned(), json!(print_trace(trace)))));
     }
     text.to_string()
+}
+
+/// As in `traceparent`, without version and flags.
+fn print_trace(trace: &TraceContext) -> String {
+    format!("{}-{}", hex::encode(trace.trace), hex::encode(trace.span))
+}
+
+/// The trace of a task's text; `None` where there is none, as in jobs of an earlier version.
+fn parse_trace(text: &str) -> Option<TraceContext> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let (first, second) = value.get("trace")?.as_str()?.split_once('-')?;
+    let (mut trace, mut span) = ([0; 16], [0; 8]);
+    hex::decode_to_slice(first, &mut trace).ok()?;
+    hex::decode_to_slice(second, &mut span).ok()?;
+    Some(TraceContext { trace, span })
 }
 
 /// A task of this text; `None` for one that a later version wrote.
@@ -157,7 +174,7 @@ pub fn stored(job: &Job) -> StoredJob {
         realm: job.realm.clone(),
         subject,
         address,
-        task: print(&job.task),
+        task: print(&job.task, job.trace.as_ref()),
         attempts: job.attempts,
         created_at: job.created_at,
         due_at: job.created_at,
@@ -169,7 +186,8 @@ pub fn stored(job: &Job) -> StoredJob {
 /// The job; `None` where a later version wrote its task.
 pub fn job(stored: StoredJob) -> Option<Job> {
     let StoredJob { id, realm, task, attempts, created_at, .. } = stored;
-    parse(&task).map(|task| Job { id, realm, task, attempts, created_at })
+    let trace = parse_trace(&task);
+    parse(&task).map(|task| Job { id, realm, task, attempts, created_at, trace })
 }
 
 /// The dead letter; `None` where a later version wrote its task.
@@ -232,8 +250,13 @@ mod tests {
             Task::SendUndoCode { user, record: UndoId::from_bytes([3; 16]), challenge: digest },
             Task::SendEnrolmentCode { user, challenge: digest },
         ] {
-            assert_eq!(parse(&print(&task)), Some(task));
+            assert_eq!(parse(&print(&task, None)), Some(task.clone()));
+            let trace = TraceContext { trace: [0xab; 16], span: [1; 8] };
+            let text = print(&task, Some(&trace));
+            assert_eq!((parse(&text), parse_trace(&text)), (Some(task), Some(trace)));
         }
+        assert_eq!(parse_trace(&print(&Task::Welcome(user), None)), None);
+        assert_eq!(parse_trace("{\"trace\":\"00-00\"}"), None);
         assert_eq!(parse("{\"kind\":\"of_the_future\"}"), None);
         assert_eq!(parse("no json"), None);
     }

@@ -15,4 +15,5 @@ pub mod reindexing;
 pub mod sign_existing;
 pub mod sqlite;
 pub mod system;
+pub mod trace_spans;
 pub mod watchman;

@@ -11,4 +11,5 @@ pub mod telemetry;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod tls;
+mod traces;
 pub mod worker;

@@ -9,9 +9,11 @@ use portcullis_core::use_cases::operator::housekeeping::PurgeReport;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::http::app::App;
 use crate::http::system::key_ages;
+use crate::traces::job_span;
 
 /// Several, so that one slow server does not delay every message.
 const WORKERS: usize = 4;
@@ -68,12 +70,23 @@ impl Workers {
 
 async fn deliver(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        let delivered = app.service.deliveries().deliver_next().await;
-        if !report(&app, delivered) {
+        if !report(&app, deliver_next(&app).await) {
             tokio::select! {
                 () = app.service.ports.jobs.wait(POLL_INTERVAL) => {}
                 _ = stopping.changed() => {}
             }
+        }
+    }
+}
+
+/// Takes one job that is due and does it, in a span of the trace that it belongs to.
+async fn deliver_next(app: &App) -> Result<Delivery, AuthError> {
+    let deliveries = app.service.deliveries();
+    match deliveries.claim_next().await? {
+        None => Ok(Delivery::Idle),
+        Some(job) => {
+            let span = job_span(&job);
+            deliveries.deliver(job).instrument(span).await
         }
     }
 }

@@ -31,7 +31,7 @@ async fn with_dead_letter(folder: &Path) -> JobId {
     let realm = Realm::parse("User1").unwrap();
     let now = Timestamp::from_millis(1_798_804_800_000);
     let task = Task::Welcome(UserId::from_bytes([9; 16]));
-    let jobs = vec![Job { id, realm, task, attempts: 12, created_at: now }];
+    let jobs = vec![Job { id, realm, task, attempts: 12, created_at: now, trace: None }];
     store.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await.unwrap().unwrap();
     store.dead_letter(&id, "the mail server refused (550)", now).await.unwrap();
     id

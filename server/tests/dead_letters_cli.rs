@@ -30,7 +30,8 @@ fn open(folder: &Path) -> Arc<Sqlite> {
 async fn dead_letter(store: &Arc<Sqlite>, number: u8) -> JobId {
     let (id, now) = (JobId::from_bytes([number; 16]), Timestamp::from_millis(1_798_804_800_000 + i64::from(number)));
     let task = Task::Welcome(UserId::from_bytes([number; 16]));
-    let jobs = vec![Job { id, realm: Realm::parse("User1").unwrap(), task, attempts: 12, created_at: now }];
+    let jobs =
+        vec![Job { id, realm: Realm::parse("User1").unwrap(), task, attempts: 12, created_at: now, trace: None }];
     store.commit(UnitOfWork { jobs, ..UnitOfWork::default() }).await.unwrap().unwrap();
     store.dead_letter(&id, "the mail server refused (550)", now).await.unwrap();
     id

@@ -229,7 +229,14 @@ pub fn token(realm: &Realm, purpose: Purpose, n: u64) -> OneTimeToken {
 /// The n-th job of a realm, asked for `n` milliseconds after [`NOW`].
 #[must_use]
 pub fn job(realm: &Realm, n: u64, task: Task) -> Job {
-    Job { id: job_id(n), realm: realm.clone(), task, attempts: 0, created_at: NOW + Duration::from_millis(n) }
+    Job {
+        id: job_id(n),
+        realm: realm.clone(),
+        task,
+        attempts: 0,
+        created_at: NOW + Duration::from_millis(n),
+        trace: None,
+    }
 }
 
 /// The n-th access token's claims: issued at [`NOW`] for half an hour.

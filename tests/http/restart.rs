@@ -38,6 +38,7 @@ async fn a_restart_keeps_everything() {
         task: asked,
         attempts: 0,
         created_at: service.ports.clock.now(),
+        trace: None,
     };
     let work = UnitOfWork { jobs: vec![job], ..UnitOfWork::default() };
     service.ports.database.commit(work).await.unwrap().unwrap();

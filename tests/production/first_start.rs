@@ -40,15 +40,18 @@ pub fn operator_token(folder: &Path) -> String {
 
 /// Starts a server in production on a folder of `deploy/init`, with mail to this server.
 pub fn start(folder: &Path, smtp: &SmtpServer, more: &[(&str, &str)]) -> Process {
+    Process::spawn(server_command(folder, smtp, more))
+}
+
+/// A call of the binary with the settings of that server.
+pub fn server_command(folder: &Path, smtp: &SmtpServer, more: &[(&str, &str)]) -> Command {
     let mut command = Command::new(binary());
     command.current_dir(folder.join("data/portcullis")).env_clear().env("PORT", "0");
     command.envs(settings(folder, "profiles.env")).envs(settings(folder, "portcullis.env"));
     command.env("DATABASE_URL", format!("sqlite://{}", folder.join("data/portcullis/portcullis.db").display()));
     command.env("MAIL_SERVER", "127.0.0.1").env("MAIL_PORT", smtp.address.port().to_string());
-    Process::spawn({
-        command.envs(more.iter().copied());
-        command
-    })
+    command.envs(more.iter().copied());
+    command
 }
 
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {

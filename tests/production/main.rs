@@ -1,6 +1,7 @@
 //! The files of `deploy/` with the real programs: secrets of `deploy/init`, reverse proxies, databases of released schemas. A
 //! test whose program is not there is reported as ignored, and as failed if `REQUIRE_PRODUCTION` names its need.
 
+mod checklist;
 mod command_line;
 mod first_start;
 mod installed;
@@ -10,6 +11,7 @@ mod proxy_header;
 mod proxy_programs;
 mod replaced_instances;
 mod scrape;
+mod traces;
 mod upgrade;
 
 use std::future::Future;
@@ -71,6 +73,19 @@ fn cases() -> Vec<Case> {
             a_header_comes_before_tls
         ),
         cases!("", None, upgrade: a_database_of_each_released_schema_is_opened_and_used),
+        cases!(
+            "",
+            None,
+            traces: a_trace_spans_request_use_case_store_hash_job_and_message,
+            a_caller_decides_whether_its_trace_is_recorded_if_it_is_trusted,
+            without_a_collector_requests_are_answered_and_the_log_says_so
+        ),
+        cases!(
+            "",
+            None,
+            checklist: a_server_that_is_ready_for_production_passes,
+            what_is_missing_is_named_with_its_fix
+        ),
         cases!("", None, scrape: dashboard_and_alerts_name_metrics_that_exist),
         cases!(
             "mongo",

@@ -15,8 +15,10 @@ use portcullis_core::model::user::PasswordHash;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::password_hasher::{HashError, PasswordHasher};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use crate::crypto::hash_queue::{Full, HashQueue, REQUESTER};
+use crate::trace_spans;
 
 const PORT: &str = "password_hasher";
 const OUTPUT: usize = 32;
@@ -125,7 +127,10 @@ impl Argon2Pool {
             }
         }
         self.shared.work.notify_one();
-        computed.await.map_err(|_| PortError::new(PORT, "the hashing threads are gone"))?
+        computed
+            .instrument(trace_spans::hash())
+            .await
+            .map_err(|_| PortError::new(PORT, "the hashing threads are gone"))?
     }
 }
 

@@ -17,8 +17,10 @@ use mongodb::{Client, Database};
 use portcullis_core::ports::error::PortError;
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
+use tracing::Instrument as _;
 
 use crate::mongodb::failure::{Failure, is_duplicate};
+use crate::trace_spans;
 
 /// Connections, unless the connection string says otherwise.
 const DEFAULT_CONNECTIONS: u32 = 10;
@@ -88,6 +90,13 @@ impl Pool {
     /// Runs an operation within `timeout`. If no permit is free within half of it, the operation fails: it could not
     /// finish in time.
     pub async fn run_within<T, F>(&self, timeout: Duration, port: &'static str, operation: F) -> Result<T, Failure>
+    where
+        F: IntoFuture<Output = Result<T, Error>>,
+    {
+        self.run_unseen(timeout, port, operation).instrument(trace_spans::store(port, "call")).await
+    }
+
+    async fn run_unseen<T, F>(&self, timeout: Duration, port: &'static str, operation: F) -> Result<T, Failure>
     where
         F: IntoFuture<Output = Result<T, Error>>,
     {

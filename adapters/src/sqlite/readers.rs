@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::crypto::record_macs::RecordMacs;
 use crate::sqlite::db::Db;
 use crate::sqlite::open::disable_replanning;
+use crate::trace_spans;
 
 const READERS: usize = 4;
 
@@ -38,6 +39,7 @@ impl Readers {
 
     /// Runs a query on a free connection, or waits for one.
     pub fn read<T>(&self, port: &'static str, query: impl FnOnce(&Db) -> rusqlite::Result<T>) -> Result<T, PortError> {
+        let _span = trace_spans::store(port, "read").entered();
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let mut free = None;
         for offset in 0..self.connections.len() {

@@ -10,9 +10,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::sqlite::db::Db;
+use crate::trace_spans;
 use portcullis_core::ports::error::PortError;
 use rusqlite::ErrorCode;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 /// How long a caller waits for the disk. After that the write may still commit.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -139,7 +141,7 @@ impl Writer {
             // the caller may be gone
             let _ = complete.send(outcome);
         })?;
-        let outcome = tokio::time::timeout(TIMEOUT, outcome).await;
+        let outcome = tokio::time::timeout(TIMEOUT, outcome).instrument(trace_spans::store(port, "write")).await;
         outcome.map_err(|_| PortError::new(port, "the disk did not answer in time"))?.map_err(|_| closed(port))?
     }
 

@@ -299,6 +299,17 @@ pub struct Job {
     pub attempts: u32,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// The trace of the request that ordered it, where requests are traced.
+    pub trace: Option<TraceContext>,
+}
+
+/// A span of a distributed trace (W3C Trace Context): what is caused by it joins its trace. Both ids are random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TraceContext {
+    /// The trace.
+    pub trace: [u8; 16],
+    /// The span in it.
+    pub span: [u8; 8],
 }
 
 /// Tries after which a job is a dead letter.

@@ -1,4 +1,4 @@
-//! Counts the messages that a sender takes, by channel and outcome.
+//! Counts and traces the messages that a sender takes, by channel and outcome.
 
 use std::sync::Arc;
 
@@ -11,8 +11,10 @@ use portcullis_core::model::phone::Phone;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 use portcullis_core::ports::sms_sender::SmsSender;
+use tracing::Instrument as _;
 
 use crate::http::metric_names::MESSAGES;
+use crate::traces::message_span;
 
 /// A sender whose attempts are counted.
 pub struct Counted<S: ?Sized> {
@@ -41,7 +43,7 @@ impl<S: ?Sized> Counted<S> {
 #[async_trait]
 impl Mailer for Counted<dyn Mailer> {
     async fn send(&self, envelope: &Envelope, to: &Email, message: &EmailMessage) -> Result<(), SendError> {
-        let sent = self.sender.send(envelope, to, message).await;
+        let sent = self.sender.send(envelope, to, message).instrument(message_span("email")).await;
         self.count("email", &sent);
         sent
     }
@@ -64,7 +66,7 @@ impl SmsSender for Counted<dyn SmsSender> {
         channel: Channel,
         message: &SmsMessage,
     ) -> Result<(), SendError> {
-        let sent = self.sender.send(envelope, to, channel, message).await;
+        let sent = self.sender.send(envelope, to, channel, message).instrument(message_span(channel.as_str())).await;
         self.count(channel.as_str(), &sent);
         sent
     }

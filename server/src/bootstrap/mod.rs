@@ -9,6 +9,7 @@ mod messaging;
 pub mod migrate;
 pub mod migrate_data;
 mod passkeys;
+pub mod production;
 pub mod reindexing;
 mod running_server;
 mod secret_check;
@@ -49,6 +50,7 @@ use crate::http::known_addresses::KnownAddresses;
 use crate::http::metric_names;
 use crate::http::system::services::SharedHealth;
 use crate::http::unlisted_proxies::UnlistedProxies;
+use crate::traces::TracedDatabase;
 
 /// How long a start waits for its database.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -142,7 +144,7 @@ impl Server {
         let mut counts = stores.counts;
         let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
         let mut ports = Ports {
-            database,
+            database: traced(settings, database),
             users: stores.users,
             registrations: stores.registrations,
             sessions: stores.sessions,
@@ -175,6 +177,14 @@ impl Server {
             AppParts { mailbox, about, started, redis: stores.redis, counts, public_url, hashes_waiting, recorder },
         )?;
         Ok(Self { service, app: Arc::new(app) })
+    }
+}
+
+/// The database, with spans where traces are exported.
+fn traced(settings: &Settings, database: Arc<dyn Commits>) -> Arc<dyn Commits> {
+    match &settings.log.collector {
+        Some(_) => Arc::new(TracedDatabase(database)),
+        None => database,
     }
 }
 

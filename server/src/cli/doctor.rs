@@ -9,13 +9,19 @@ use serde_json::{Value, json};
 use super::{print, runtime, settings};
 use crate::bootstrap::check_result::CheckResult;
 use crate::bootstrap::doctor::run_checks;
+use crate::bootstrap::production::check_production;
 
 /// Its arguments.
 pub fn command() -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Prints JSON, for programs");
+    let production = Arg::new("production")
+        .long("production")
+        .action(ArgAction::SetTrue)
+        .help("Goes through the checklist of docs/deployment.md too");
     Command::new("doctor")
         .about("Checks the settings, tries every connection, and says how to fix what is wrong")
         .arg(json)
+        .arg(production)
 }
 
 /// Runs every check and prints the results. Settings that can't be used are results too.
@@ -24,7 +30,13 @@ pub fn command() -> Command {
 /// When something is wrong.
 pub fn run(matches: &ArgMatches) -> Result<(), String> {
     let results = match settings(std::collections::BTreeMap::new()) {
-        Ok(settings) => runtime()?.block_on(run_checks(&settings, Arc::new(OsRandomness))),
+        Ok(settings) => runtime()?.block_on(async {
+            let mut results = run_checks(&settings, Arc::new(OsRandomness)).await;
+            if matches.get_flag("production") {
+                results.extend(check_production(&settings).await);
+            }
+            results
+        }),
         Err(problems) => problems.0.iter().map(CheckResult::from_config_problem).collect(),
     };
     if matches.get_flag("json") {

@@ -104,7 +104,13 @@ impl PublicUrl {
     /// Whether it is https.
     #[must_use]
     pub fn is_https(&self) -> bool {
-        self.0.as_ref().is_some_and(|url| url.starts_with("https://"))
+        self.https().is_some()
+    }
+
+    /// The base, if it is https.
+    #[must_use]
+    pub fn https(&self) -> Option<&str> {
+        self.0.as_deref().filter(|url| url.starts_with("https://"))
     }
 }
 
@@ -236,6 +242,8 @@ pub struct Log {
     pub format: LogFormat,
     /// `LOG_LEVEL`: a filter as `tracing` reads it.
     pub level: String,
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector of traces.
+    pub collector: Option<String>,
 }
 
 /// A service client: it may introspect the tokens of a realm.

@@ -157,9 +157,10 @@ pub const GROUPS: &[SettingGroup] = &[
     open("TLS_CA_FILE", "none", "certificates (PEM) of a private authority that signs theirs"),
     open("VALIDATE_CERTS", "true", "`false` accepts any certificate"),
     ]),
-    group("Logs and audit export", &[
+    group("Logs, traces and audit export", &[
     open("LOG_FORMAT", "text", "`text` or `json`"),
     open("LOG_LEVEL", "info", "filter of the log, as in `warn,portcullis_server=debug`"),
+    open("OTEL_EXPORTER_OTLP_ENDPOINT", "none", "collector that traces are exported to by OTLP over HTTP, as in `http://127.0.0.1:4318`"),
     open("WATCHMAN_ACCOUNT_ID", "none", "Watchman account that audit events are exported to"),
     secret("WATCHMAN_TOKEN", "none", "token of the Watchman account"),
     open("Account_id", "WATCHMAN_ACCOUNT_ID", "an older name of WATCHMAN_ACCOUNT_ID"),

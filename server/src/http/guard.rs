@@ -16,6 +16,7 @@ use portcullis_core::model::client::ClientAddress;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::realm::Realm;
+use tracing::Instrument as _;
 
 use crate::http::address::client_address;
 use crate::http::app::App;
@@ -29,6 +30,7 @@ use crate::http::negotiation::only_json;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{RateLimit, is_daily_quota};
 use crate::http::request_log::Answered;
+use crate::traces::use_case_span;
 
 /// An endpoint as the middleware sees it.
 pub struct Guard {
@@ -179,12 +181,13 @@ impl Guard {
     }
 
     async fn run(&self, address: &ClientAddress, request: Request, next: Next) -> Response {
+        let handler = next.run(request).instrument(use_case_span(self.endpoint.id));
         if self.endpoint.cancel_on_disconnect {
-            return next.run(request).await;
+            return handler.await;
         }
         let known = self.app.known_addresses.contains(address);
         let requester = Requester { networks: address.networks(), known };
-        let response = run_to_completion(requester, next.run(request)).await.unwrap_or_else(|error| {
+        let response = run_to_completion(requester, handler).await.unwrap_or_else(|error| {
             tracing::error!(operation = self.endpoint.id, "a request panicked: {error}");
             Problem::internal().into_response()
         });

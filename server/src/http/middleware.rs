@@ -98,16 +98,18 @@ pub async fn check_head(mut request: Request, next: Next) -> Response {
 /// log.
 pub async fn finish_response(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let began = Instant::now();
-    let (ids, method) = (RequestIds::of(&app, &request), request.method().clone());
+    let (mut ids, method) = (RequestIds::of(&app, &request), request.method().clone());
+    let span = ids.begin_span(&request);
     let id = ids.request.clone();
     let by_link = matches!(*request.method(), Method::GET | Method::HEAD);
     let (as_page, version) = (prefers_error_page(request.headers()), request.version());
     let locale = app.locale(request.headers());
-    let mut response =
-        next.run(request).instrument(tracing::info_span!("request", request_id = id, trace_id = ids.trace)).await;
+    // within the span, so that spans below it are found
+    let of_log = span.in_scope(|| tracing::info_span!("request", request_id = id, trace_id = ids.trace));
+    let mut response = next.run(request).instrument(of_log).instrument(span.clone()).await;
     let code = response.extensions().get::<Problem>().map(|problem| problem.code);
     let answered = response.extensions_mut().remove::<Answered>();
-    request_log::log(&ids, answered.as_ref(), &method, response.status(), code, began.elapsed());
+    request_log::log((&ids, &span), answered.as_ref(), &method, response.status(), code, began.elapsed());
     if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
         // an OAuth client reads JSON, whatever its library says in `Accept`
         let as_page = as_page && (by_link || problem.format == ErrorFormat::Problem);

@@ -1,4 +1,4 @@
-//! One line of the log for each request, and the ids that tie it to the lines of a proxy and of a tracing system.
+//! One line of the log and one span for each request, and the ids that tie them to the lines of a proxy and of a tracing system.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -6,9 +6,12 @@ use std::time::Duration;
 use axum::extract::{ConnectInfo, Request};
 use http::{Method, StatusCode};
 use portcullis_core::model::code::Code;
+use portcullis_core::model::job::TraceContext;
 use portcullis_core::model::realm::Realm;
+use tracing::Span;
 
 use crate::http::app::App;
+use crate::traces::{Parent, context_of, record_response, request_span};
 
 /// Operations that orchestrators and monitoring call all the time: their lines are at the level DEBUG.
 const PROBES: [&str; 5] = ["health", "health_detailed", "livez", "readyz", "metrics"];
@@ -26,6 +29,8 @@ pub struct RequestIds {
     pub request: String,
     /// The trace of `traceparent` (W3C Trace Context), if a trusted proxy sent one; else a new one.
     pub trace: String,
+    /// The span of `traceparent`.
+    pub parent: Option<Parent>,
 }
 
 impl RequestIds {
@@ -35,9 +40,23 @@ impl RequestIds {
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
         let trusted = peer.is_some_and(|peer| app.trusted_proxies.iter().any(|net| net.contains(&peer)));
         let header = |name: &str| request.headers().get(name).filter(|_| trusted)?.to_str().ok();
-        let trace = header("traceparent").and_then(trace_id).unwrap_or(&own).to_owned();
+        let parent = header("traceparent").and_then(parse_traceparent);
+        let trace = parent.map_or_else(|| own.clone(), |parent| hex(parent.context.trace));
         let sent = header("x-request-id").filter(|id| is_request_id(id)).map(str::to_owned);
-        Self { request: sent.unwrap_or(own), trace }
+        Self { request: sent.unwrap_or(own), trace, parent }
+    }
+
+    /// The span of the request. Its trace becomes that of the log.
+    pub fn begin_span(&mut self, request: &Request) -> Span {
+        let path = request.uri().path().trim_start_matches('/');
+        if PROBES.contains(&path.replace('/', "_").as_str()) {
+            return Span::none();
+        }
+        let span = request_span(request.method(), self.parent);
+        if let Some((context, _)) = context_of(&span) {
+            self.trace = hex(context.trace);
+        }
+        span
     }
 }
 
@@ -45,6 +64,10 @@ impl RequestIds {
 fn new_id(app: &App) -> String {
     let mut bytes = [0; 16];
     app.request_ids.fill(&mut bytes);
+    hex(bytes)
+}
+
+fn hex(bytes: [u8; 16]) -> String {
     format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
@@ -52,20 +75,25 @@ fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
-/// The trace id of `version-trace-parent-flags`; none if it is all zeros.
-fn trace_id(traceparent: &str) -> Option<&str> {
+/// The ids of `version-trace-parent-flags`; none if one is all zeros.
+fn parse_traceparent(traceparent: &str) -> Option<Parent> {
     let mut parts = traceparent.split('-');
-    let (_, trace, parent, _) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let (_, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_hex = |text: &str, length| {
         text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };
-    let named = trace.bytes().any(|byte| byte != b'0');
-    (is_hex(trace, 32) && is_hex(parent, 16) && named).then_some(trace)
+    if !is_hex(trace, 32) || !is_hex(span, 16) {
+        return None;
+    }
+    let (trace, span) = (u128::from_str_radix(trace, 16).ok()?, u64::from_str_radix(span, 16).ok()?);
+    let sampled = u8::from_str_radix(flags, 16).is_ok_and(|flags| flags & 1 == 1);
+    let context = TraceContext { trace: trace.to_be_bytes(), span: span.to_be_bytes() };
+    (trace != 0 && span != 0).then_some(Parent { context, sampled })
 }
 
-/// Writes the line. The path and the query are not in it: links carry tokens there.
+/// Writes the line and completes the span. The path and the query are not in it: links carry tokens there.
 pub fn log(
-    ids: &RequestIds,
+    (ids, span): (&RequestIds, &Span),
     answered: Option<&Answered>,
     method: &Method,
     status: StatusCode,
@@ -75,7 +103,9 @@ pub fn log(
     let operation = answered.map_or("unknown", |answered| answered.operation);
     let realm = answered.and_then(|answered| answered.realm.as_ref()).map(Realm::as_str);
     let (request_id, trace_id) = (ids.request.as_str(), ids.trace.as_str());
-    let (status, code) = (status.as_u16(), code.map(Code::as_str));
+    let code = code.map(Code::as_str);
+    record_response(span, operation, realm, status, code);
+    let status = status.as_u16();
     let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     if PROBES.contains(&operation) {
         tracing::debug!(request_id, trace_id, realm, operation, %method, status, code, duration_ms, "request");
@@ -91,9 +121,19 @@ mod tests {
     #[test]
     fn a_trace_is_that_of_a_valid_traceparent() {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(trace_id(&format!("00-{id}-00f067aa0ba902b7-01")), Some(id));
-        for bad in ["", "00", "00-1-2-3", &format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))] {
-            assert_eq!(trace_id(bad), None, "{bad}");
+        let parsed = |flags| parse_traceparent(&format!("00-{id}-00f067aa0ba902b7-{flags}")).unwrap();
+        assert_eq!(hex(parsed("01").context.trace), id);
+        assert_eq!(parsed("01").context.span, [0, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7]);
+        assert!(parsed("01").sampled && parsed("03").sampled && !parsed("00").sampled && !parsed("x").sampled);
+        let zeros = "0".repeat(32);
+        for bad in [
+            "",
+            "00",
+            "00-1-2-3",
+            &format!("00-{zeros}-00f067aa0ba902b7-01"),
+            &format!("00-{id}-{}-01", "0".repeat(16)),
+        ] {
+            assert_eq!(parse_traceparent(bad), None, "{bad}");
         }
         assert!(is_request_id("7f3e-1_a.b:c") && !is_request_id("") && !is_request_id("a b") && !is_request_id("a\nb"));
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::{Case, Outcome, Records, Setup};
 use crate::samples::{LIFE, NOW, digest, email_index, job, job_id, person, realm, sealed, undo_id, user_id};
 use portcullis_core::model::factor::FactorMethod;
-use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task, TraceContext};
 use portcullis_core::model::message::{Channel, OperatorAction};
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
@@ -42,9 +42,10 @@ pub fn cases() -> Vec<Case<Records<dyn JobQueue>>> {
     ]
 }
 
-/// The n-th welcome, about the n-th user.
+/// The n-th welcome, about the n-th user. Every second one belongs to a trace.
 fn welcome(n: u64) -> Job {
-    job(&realm("User1"), n, Task::Welcome(user_id(n)))
+    let trace = (n % 2 == 1).then_some(TraceContext { trace: [0xa1; 16], span: n.to_be_bytes() });
+    Job { trace, ..job(&realm("User1"), n, Task::Welcome(user_id(n))) }
 }
 
 async fn claim_at(jobs: &Jobs, millis: u64) -> Result<Option<Job>, portcullis_core::ports::error::PortError> {

@@ -14,7 +14,7 @@ const SERVICES: [(&str, &[&str]); 4] = [
     ("mongo", &["mongo1", "mongo2", "mongo3", "mongo-init"]),
     ("redis", &["redis"]),
     ("mail", &["mail"]),
-    ("observability", &["prometheus", "grafana"]),
+    ("observability", &["prometheus", "grafana", "traces"]),
 ];
 
 /// Checks all combinations, and that nothing is accepted before `deploy/init` has run.

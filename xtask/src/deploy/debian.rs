@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use super::new_folder;
 use crate::commands::{cargo, install, step};
 
-/// What the package depends on, and the programs that read its completions and manual pages.
+/// The dependencies of the package, and the programs that read its completions and manual pages.
 const PACKAGES: &str = "ca-certificates,libgcc-s1,zsh,fish,mandoc";
 
 /// A root folder with the essential packages and those that the release needs.

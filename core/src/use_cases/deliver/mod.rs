@@ -94,8 +94,27 @@ impl Deliveries<'_> {
     /// # Errors
     /// When the queue itself fails.
     pub async fn deliver_next(self) -> Result<Delivery, AuthError> {
+        match self.claim_next().await? {
+            Some(job) => self.deliver(job).await,
+            None => Ok(Delivery::Idle),
+        }
+    }
+
+    /// Takes one job that is due, for [`Self::deliver`].
+    ///
+    /// # Errors
+    /// When the queue itself fails.
+    pub async fn claim_next(self) -> Result<Option<Job>, AuthError> {
         let Ports { jobs, clock, .. } = &self.service.ports;
-        let Some(job) = jobs.claim(clock.now(), LEASE).await? else { return Ok(Delivery::Idle) };
+        Ok(jobs.claim(clock.now(), LEASE).await?)
+    }
+
+    /// Does a job that was claimed.
+    ///
+    /// # Errors
+    /// When the queue itself fails.
+    pub async fn deliver(self, job: Job) -> Result<Delivery, AuthError> {
+        let Ports { jobs, clock, .. } = &self.service.ports;
         match self.perform(&job).await {
             Ok(()) => {
                 jobs.complete(&job.id).await?;

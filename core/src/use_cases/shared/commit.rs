@@ -99,7 +99,7 @@ impl AuthService {
     /// A job that is due now.
     pub(crate) fn job(&self, realm: &Realm, task: Task) -> Job {
         let id = JobId::random(|bytes| self.ports.randomness.fill(bytes));
-        Job { id, realm: realm.clone(), task, attempts: 0, created_at: self.ports.clock.now() }
+        Job { id, realm: realm.clone(), task, attempts: 0, created_at: self.ports.clock.now(), trace: None }
     }
 
     /// An audit event of now.

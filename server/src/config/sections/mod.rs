@@ -200,6 +200,7 @@ fn log(reader: &mut SettingsReader) -> Log {
     Log {
         format: reader.choice("LOG_FORMAT", LogFormat::Text, &words),
         level: level.unwrap_or_else(|| "info".to_owned()),
+        collector: reader.parsed("OTEL_EXPORTER_OTLP_ENDPOINT", "write it as in http://127.0.0.1:4318", web::base_url),
     }
 }
 
