@@ -1,8 +1,10 @@
 //! The ports of Portcullis on real technology: one folder per technology, one file per port.
 
 mod authenticated_records;
+pub mod backup;
 pub mod crypto;
 pub mod data_migration;
+pub mod erasure_ledger;
 mod failed_logins_text;
 mod job_text;
 pub mod key_rotation;

@@ -1,6 +1,7 @@
 //! Moving between two embedded stores: everything arrives, a stop anywhere loses nothing, the comparison sees what differs, and
 //! what must not be moved is refused. `tests/deployment` moves to MongoDB and back.
 
+mod backup;
 mod command_line;
 mod crash_points;
 

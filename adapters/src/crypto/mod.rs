@@ -1,5 +1,6 @@
 //! Cryptography: the ports, implemented with maintained libraries.
 
+pub mod age_file;
 pub mod breached_passwords;
 pub mod check_values;
 pub mod field_cipher;

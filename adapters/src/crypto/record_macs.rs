@@ -160,6 +160,22 @@ impl RecordMacs {
         id.to_be_bytes().iter().chain(tag.iter()).copied().collect()
     }
 
+    /// The MACs of a record under each entry of the ring.
+    #[must_use]
+    pub fn sign_by_each<R: Authenticated>(&self, record: &R) -> Vec<Vec<u8>> {
+        let sign = |(id, key): &(u32, HmacSha256)| {
+            id.to_be_bytes().into_iter().chain(input(key, record).finalize().into_bytes()).collect()
+        };
+        self.ring.iter().map(sign).collect()
+    }
+
+    /// Whether the ring has the entry that a MAC is under.
+    #[must_use]
+    pub fn knows(&self, mac: &[u8]) -> bool {
+        let id = mac.first_chunk::<ID_LENGTH>().map(|id| u32::from_be_bytes(*id));
+        self.ring.iter().any(|(known, _)| Some(*known) == id)
+    }
+
     /// Compares a record with the MAC that was stored with it, in constant time.
     ///
     /// # Errors

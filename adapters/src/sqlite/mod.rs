@@ -2,6 +2,7 @@
 //! are on the disk; other connections read concurrently. One file per port, all of them on [`Sqlite`].
 
 mod audit_log;
+pub mod backup;
 mod check_value_store;
 mod credential_store;
 mod data_migration_store;

@@ -126,15 +126,20 @@ pub struct Opened {
     pub lock: Option<File>,
 }
 
-/// Opens the file for writing.
-pub fn open(path: &Path) -> Result<Opened, OpenError> {
+/// Locks the file against servers, whether it exists or not. Makes its folder.
+pub fn lock_file(path: &Path) -> Result<File, OpenError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
     if path.is_dir() {
         return Err(OpenError::IsFolder { path: path.to_owned() });
     }
-    let lock = lock(path, folder)?;
+    lock(path, folder)
+}
+
+/// Opens the file for writing.
+pub fn open(path: &Path) -> Result<Opened, OpenError> {
+    let lock = lock_file(path)?;
     // created here, so that only this user can read it; SQLite gives the log files the same mode
     OpenOptions::new()
         .read(true)
@@ -205,7 +210,8 @@ fn lock(path: &Path, folder: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn explain_io(path: &Path, source: io::Error) -> OpenError {
+/// An error of a file, for the operator.
+pub fn explain_io(path: &Path, source: io::Error) -> OpenError {
     let path = path.to_owned();
     match source.kind() {
         io::ErrorKind::ReadOnlyFilesystem => OpenError::ReadOnly { path },

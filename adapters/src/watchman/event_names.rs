@@ -29,7 +29,9 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::EmailChangeRequested
         | K::EmailChanged
         | K::AccountRead
-        | K::RecordsSigned => "data",
+        | K::RecordsSigned
+        | K::BackupMade
+        | K::BackupRestored => "data",
         K::MessageDead => "error",
         K::Registered
         | K::EmailVerified
@@ -77,6 +79,8 @@ pub const fn level(kind: EventKind) -> &'static str {
         | K::OtpFailed
         | K::FactorsReset
         | K::BackupCodeUsed
+        | K::BackupMade
+        | K::BackupRestored
         | K::TextHeldBack
         | K::RateLimitExceeded
         | K::TokenRefused => "warning",

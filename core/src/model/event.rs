@@ -110,13 +110,17 @@ pub enum EventKind {
     SuspiciousLogin,
     /// An operator has signed the records of an older version.
     RecordsSigned,
+    /// An operator has begun to copy the database.
+    BackupMade,
+    /// The database was restored from a backup.
+    BackupRestored,
     /// A token that is forged, of another realm, or no longer valid was refused. Once an hour for each address.
     TokenRefused,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 54] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -168,6 +172,8 @@ impl EventKind {
         Self::RateLimitExceeded,
         Self::SuspiciousLogin,
         Self::RecordsSigned,
+        Self::BackupMade,
+        Self::BackupRestored,
         Self::TokenRefused,
     ];
 
@@ -226,6 +232,8 @@ impl EventKind {
             Self::RateLimitExceeded => "rate_limit_exceeded",
             Self::SuspiciousLogin => "suspicious_login",
             Self::RecordsSigned => "records_signed",
+            Self::BackupMade => "backup_made",
+            Self::BackupRestored => "backup_restored",
             Self::TokenRefused => "token_refused",
         }
     }

@@ -1,8 +1,10 @@
 //! Builds a server from the settings. The only code that names concrete adapters.
 
+pub mod backup;
 pub mod check_result;
 mod counted;
 pub mod doctor;
+pub mod erasures;
 mod factories;
 pub mod keyring;
 mod messaging;
@@ -11,6 +13,7 @@ pub mod migrate_data;
 mod passkeys;
 pub mod production;
 pub mod reindexing;
+pub mod restore;
 mod running_server;
 mod secret_check;
 mod stores;
@@ -107,6 +110,7 @@ impl Server {
         messaging::check_smtputf8(settings).await?;
         let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
         let stores = Stores::open(settings, &cipher, &digests, timeout, &world.clock).await?;
+        let stores = stores.with_erasure_ledger(settings, true).await?;
         Self::compose_on(settings, address, Infrastructure { world, files, cipher, digests, stores }, |_| {})
     }
 
@@ -222,6 +226,7 @@ pub async fn open_service_beside(settings: &Settings, randomness: Arc<dyn Random
     let Database::Sqlite { path } = &settings.database else { return open_service(settings, randomness).await };
     let (cipher, digests) = (cipher(settings, randomness.clone())?, digests(settings));
     let stores = Stores::beside(settings, path, &*cipher, &*digests).await?;
+    let stores = stores.with_erasure_ledger(settings, false).await?;
     let infrastructure = Infrastructure {
         files: ConfiguredFiles::load(settings)?,
         world: ClockAndRandomness { clock: Arc::new(SystemClock::new()), randomness },

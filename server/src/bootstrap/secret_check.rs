@@ -221,7 +221,7 @@ impl SecretCheck<'_> {
             None => Ok(()),
             Some(from) => Err(format!(
                 "{setting}: {database} is the target of an unfinished migration from {from}, so that something is missing \
-                 in it. Fix: finish it with the same `portcullis migrate-data` as before."
+                 in it. Fix: finish it with the same `portcullis migrate-data` or `portcullis restore` as before."
             )),
         }
     }

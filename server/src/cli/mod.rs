@@ -4,6 +4,7 @@
 
 mod account_call;
 mod audit;
+mod backup;
 mod banner;
 mod credentials;
 mod dead_letters;
@@ -66,6 +67,9 @@ fn command() -> Command {
         .subcommand(keys::command())
         .subcommand(dead_letters::command())
         .subcommand(migrate_data::command())
+        .subcommand(backup::backup_command())
+        .subcommand(backup::restore_command())
+        .subcommand(backup::ledger_command())
         .subcommand(doctor::command())
         .subcommand(migrate::command())
         .subcommand(users::command())
@@ -97,6 +101,9 @@ pub fn run() -> ExitCode {
         }
         Some(("dead-letters", wanted)) => dead_letters::run(wanted),
         Some(("migrate-data", wanted)) => migrate_data::run(wanted).map_err(Failure::from),
+        Some(("backup", wanted)) => backup::backup(wanted),
+        Some(("restore", wanted)) => backup::restore(wanted),
+        Some(("erasure-ledger", wanted)) => backup::ledger(wanted),
         Some(("users", users)) => users::run(users),
         Some(("sessions", sessions)) => sessions::run(sessions),
         Some(("audit", audit)) => audit::run(audit),

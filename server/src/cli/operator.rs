@@ -52,8 +52,14 @@ pub struct Command {
 impl Command {
     /// Reads the settings and the arguments that commands share.
     pub fn read(matches: &ArgMatches) -> Result<Self, Failure> {
+        let command = Self::read_for_new_database(matches)?;
+        require_database(&command.settings)?;
+        Ok(command)
+    }
+
+    /// The same for a command that makes the database.
+    pub fn read_for_new_database(matches: &ArgMatches) -> Result<Self, Failure> {
         let settings = settings(std::collections::BTreeMap::new()).map_err(String::from)?;
-        require_database(&settings)?;
         let flag = |name: &str| matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or_default();
         let reason = matches.try_get_one::<Reason>("reason").ok().flatten().cloned();
         let note = OperatorNote { operator: operator_name(), reason };

@@ -274,6 +274,8 @@ pub struct Settings {
     pub realms: Vec<String>,
     /// The database.
     pub database: Database,
+    /// `ERASURE_LEDGER`: the file with a keyed digest of each deleted account.
+    pub erasure_ledger: Option<PathBuf>,
     /// `SESSION_CACHE_TTL`.
     pub session_cache_ttl: Duration,
     /// `REDIS_URL` or `REDIS_HOST` and `REDIS_PORT`.

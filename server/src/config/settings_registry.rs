@@ -82,6 +82,7 @@ pub const GROUPS: &[SettingGroup] = &[
     secret("REDIS_URL", "none", "Redis, for limits and the session cache of several instances; `rediss://` is encrypted"),
     open("REDIS_HOST", "none", "host of Redis, instead of REDIS_URL"),
     open("REDIS_PORT", "6379", "port of Redis, with REDIS_HOST"),
+    open("ERASURE_LEDGER", "none", "file with a keyed digest of each deleted account, which a restore reads; keep it apart from the database"),
     open("SESSION_CACHE_TTL", "5s", "how long Redis may answer for MongoDB about a session; `0s` switches the cache off, `30s` is the most"),
     ]),
     group("Secrets and signing", &[

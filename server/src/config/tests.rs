@@ -625,3 +625,13 @@ fn a_start_that_looks_like_production_lists_everything_that_production_needs() {
     let misspelt = problems(&[("ENVIRONMENT", "prod")], None);
     assert!(misspelt.contains("use one of") && misspelt.contains("MAIL_SERVER"), "{misspelt}");
 }
+
+#[test]
+fn an_erasure_ledger_beside_the_database_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |ledger| Settings::load(sources(folder.path(), &[("ERASURE_LEDGER", ledger)], None), &fill).unwrap();
+    let apart = load("apart/ledger");
+    assert_eq!(apart.erasure_ledger, Some(folder.path().join("apart/ledger")));
+    let warned = |settings: &Settings| settings.warnings.iter().any(|warning| warning.starts_with("ERASURE_LEDGER"));
+    assert!(!warned(&apart) && warned(&load("data/ledger")));
+}

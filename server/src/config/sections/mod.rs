@@ -69,6 +69,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         public_url,
         app,
         redis: stores::redis(reader, production),
+        erasure_ledger: stores::erasure_ledger(reader, database.as_ref()),
         session_cache_ttl: stores::session_cache_ttl(reader),
         signing: signing::signing(reader),
         mail,

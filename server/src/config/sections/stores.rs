@@ -47,6 +47,20 @@ pub fn sqlite_path(url: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(path))
 }
 
+/// The file of the erasure ledger. It helps only where it survives the database.
+pub fn erasure_ledger(reader: &mut SettingsReader, database: Option<&Database>) -> Option<PathBuf> {
+    let found = reader.text("ERASURE_LEDGER")?;
+    let path = reader.working_dir.join(found.text);
+    if let Some(Database::Sqlite { path: database }) = database
+        && database.parent() == path.parent()
+    {
+        let warning =
+            "ERASURE_LEDGER: the file is beside the database, and is lost with it; another disk would change that";
+        reader.warnings.push(warning.to_owned());
+    }
+    Some(path)
+}
+
 /// The most that `SESSION_CACHE_TTL` may be.
 const LONGEST_CACHE_TTL: Duration = Duration::from_secs(30);
 
