@@ -1,6 +1,9 @@
 """Authlib and requests-oauthlib log in, refresh, introspect and revoke; PyJWT verifies by the published keys."""
 
 import os
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from unittest import mock
 
 os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
 
@@ -17,12 +20,28 @@ ID, SECRET = os.environ["PORTCULLIS_CLIENT_ID"], os.environ["PORTCULLIS_CLIENT_S
 METADATA = requests.get(f"{URL}/.well-known/oauth-authorization-server/{REALM}").json()
 
 
+@contextmanager
+def a_second_behind():
+    """The clock of PyJWT is a second behind that of the server, which has just issued the token."""
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(seconds=1)
+
+    with mock.patch("jwt.api_jwt.datetime", Behind):
+        yield
+
+
 def verified(token, client_id):
     """The claims, as a resource server reads them: by key set, algorithm, issuer and audience, without leeway."""
     keys = jwt.PyJWKClient(METADATA["jwks_uri"])
     key = keys.get_signing_key_from_jwt(token)
     assert jwt.get_unverified_header(token)["typ"] == "at+jwt"
-    claims = jwt.decode(token, key, algorithms=["ES256"], audience=REALM, issuer=METADATA["issuer"])
+    expected = {"algorithms": ["ES256"], "audience": REALM, "issuer": METADATA["issuer"]}
+    claims = jwt.decode(token, key, **expected)
+    with a_second_behind():
+        jwt.decode(token, key, **expected)
     assert claims["client_id"] == client_id, claims
     return claims
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use portcullis_test_services::has;
 
-use crate::commands::{install, npm_packages, step};
+use crate::commands::{cargo, install, npm_packages, step};
 use crate::testkit::{self, python_environment};
 
 const FOLDER: &str = "tests/clients";
@@ -65,17 +65,53 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// A client in Go logs in.
+/// Clients in Go and Rust log in, and a fuzzer finds no fault.
 ///
 /// # Errors
-/// When it can't.
-pub fn go() -> Result<()> {
+/// When one can't, or there is a fault.
+pub fn full() -> Result<()> {
+    go()?;
+    rust()?;
+    schemathesis()
+}
+
+/// Clients in Go log in: one by hand, and the one that oapi-codegen makes of the document.
+fn go() -> Result<()> {
     if !has("go") {
         install(&["golang-go"])?;
     }
-    let mut command = with_account(&testkit::binary()?);
+    let binary = testkit::binary()?;
+    let mut command = with_account(&binary);
     command.args(["go", "run", "-C"]).arg(format!("{FOLDER}/go")).arg(".");
-    step("golang.org/x/oauth2", command)
+    step("golang.org/x/oauth2 and golang-jwt", command)?;
+
+    let folder = format!("{FOLDER}/oapi-codegen");
+    std::fs::create_dir_all(format!("{folder}/portcullis"))?;
+    let mut generate = Command::new("go");
+    generate.args(["tool", "oapi-codegen", "--config", "config.yaml"]).current_dir(&folder);
+    generate.arg(Path::new("../../..").join(DOCUMENTS[0]));
+    step("oapi-codegen", generate)?;
+    let mut command = with_account(&binary);
+    command.args(["go", "run", "-C", &folder, "."]);
+    step("the client of oapi-codegen logs in", command)
+}
+
+/// The `oauth2` crate logs in.
+fn rust() -> Result<()> {
+    let manifest = format!("{FOLDER}/rust-oauth2/Cargo.toml");
+    let build = cargo(&["build", "--quiet", "--manifest-path", &manifest, "--target-dir", "target/clients/rust"]);
+    step("the oauth2 crate", build)?;
+    let mut command = with_account(&testkit::binary()?);
+    command.arg("target/clients/rust/debug/portcullis-rust-oauth2");
+    step("the oauth2 crate logs in", command)
+}
+
+/// Requests that the document allows and forbids, for two minutes.
+fn schemathesis() -> Result<()> {
+    let python = python_environment("target/venv-schemathesis", &["schemathesis==4.32.5", "requests==2.34.2"])?;
+    let mut command = with_account(&testkit::binary()?);
+    command.arg(&python).arg(format!("{FOLDER}/schemathesis_run.py")).arg(python.with_file_name("schemathesis"));
+    step("schemathesis", command)
 }
 
 fn node_program(name: &str) -> Result<Command> {

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
         ["openapi"] => steps::openapi(),
         ["openapi", "lint"] => clients::lint(),
         ["clients"] => clients::run(),
-        ["clients", "full"] => clients::go(),
+        ["clients", "full"] => clients::full(),
         ["fmt"] => steps::fmt(),
         ["clippy"] => steps::clippy(),
         ["portable"] => steps::portable(),

@@ -60,7 +60,7 @@ const STEPS: &[Step] = &[
     ("dist", Tier::Full, deploy::dist::check),
     ("fuzz", Tier::Full, fuzz::run),
     ("examples in Go and Java", Tier::Full, examples::go_and_java),
-    ("clients in Go", Tier::Full, clients::go),
+    ("clients in Go and Rust", Tier::Full, clients::full),
     ("generated secrets", Tier::Full, test_generated_secrets),
     ("one node", Tier::Full, test_on_one_node),
     ("apps", Tier::Full, wasm::apps),

@@ -13,7 +13,7 @@ use portcullis_core::model::secret::SecretString;
 use portcullis_core::model::session::AuthMethods;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
-use portcullis_core::ports::token_signer::{AccessClaims, BACKDATED_SECONDS, TokenSigner};
+use portcullis_core::ports::token_signer::{AccessClaims, BACKDATED_SECONDS, EARLY_SECONDS, TokenSigner};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -177,9 +177,9 @@ impl JwtSigner {
     fn accepts(&self, claims: &Claims, realm: &Realm, now: i64) -> bool {
         claims.iss == self.issuer(realm)
             && claims.aud.has(realm)
-            && now < claims.exp
+            && now < claims.exp.saturating_add(EARLY_SECONDS)
             && claims.nbf <= now + LEEWAY
-            && claims.iat <= now + LEEWAY
+            && claims.iat.saturating_add(EARLY_SECONDS) <= now + LEEWAY
     }
 }
 
@@ -220,9 +220,9 @@ impl TokenSigner for JwtSigner {
             sub: claims.user.to_string(),
             jti: claims.id.to_string(),
             sid: claims.session.to_string(),
-            iat: claims.issued_at.as_secs(),
-            nbf: claims.issued_at.as_secs() - BACKDATED_SECONDS,
-            exp: claims.expires_at.as_secs(),
+            iat: claims.issued_at.as_secs() - EARLY_SECONDS,
+            nbf: claims.issued_at.as_secs() - EARLY_SECONDS - BACKDATED_SECONDS,
+            exp: claims.expires_at.as_secs() - EARLY_SECONDS,
             auth_time: claims.authenticated_at.as_secs(),
             amr: claims.methods.amr().into_iter().map(str::to_owned).collect(),
             acr: claims.methods.acr().to_owned(),
@@ -250,8 +250,8 @@ impl TokenSigner for JwtSigner {
             user: UserId::parse(&token.claims.sub)?,
             session: SessionId::parse(&token.claims.sid)?,
             id: AccessTokenId::parse(&token.claims.jti)?,
-            issued_at: seconds(token.claims.iat),
-            expires_at: seconds(token.claims.exp),
+            issued_at: seconds(token.claims.iat.saturating_add(EARLY_SECONDS)),
+            expires_at: seconds(token.claims.exp.saturating_add(EARLY_SECONDS)),
             authenticated_at: seconds(token.claims.auth_time),
             methods: AuthMethods::from_amr(token.claims.amr.iter().map(String::as_str))?,
             client_id: token.claims.client_id,
@@ -301,7 +301,7 @@ mod tests {
             "iss": format!("{ISSUER}/User1"), "aud": "User1", "sub": UserId::from_bytes([1; 16]).to_string(),
             "amr": ["pwd"], "acr": "aal1", "client_id": "User1",
             "jti": AccessTokenId::from_bytes([2; 16]).to_string(), "sid": SessionId::from_bytes([3; 16]).to_string(),
-            "iat": NOW, "nbf": NOW, "exp": NOW + 1800, "auth_time": NOW,
+            "iat": NOW - EARLY_SECONDS, "nbf": NOW, "exp": NOW + 1800 - EARLY_SECONDS, "auth_time": NOW,
         })
     }
 

@@ -11,6 +11,8 @@ use crate::ports::error::PortError;
 
 /// `nbf` is this many seconds before `iat`, because the clock of a resource server may be behind.
 pub const BACKDATED_SECONDS: i64 = 5;
+/// `iat` and `exp` are this many seconds early: libraries without leeway refuse an `iat` that is ahead of their clock.
+pub const EARLY_SECONDS: i64 = 2;
 
 /// The claims of an access token. They contain no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]

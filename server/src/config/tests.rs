@@ -506,6 +506,25 @@ fn other_services_are_read_or_refused() {
 }
 
 #[test]
+fn a_log_level_of_another_system_is_read_or_refused() {
+    for (given, read) in [
+        ("WARNING", "warn"),
+        ("Warn", "Warn"),
+        ("info,x=Warning", "info,x=warn"),
+        ("warn,portcullis_server=debug", "warn,portcullis_server=debug"),
+    ] {
+        assert_eq!(load(&[("LOG_LEVEL", given)], None).log.level, read);
+    }
+    for unknown in ["verbose", "fatal", "notice", "CRITICAL", "warning,", "info,verbose", "x=verbose", "10"] {
+        let refused = problems(&[("LOG_LEVEL", unknown)], None);
+        assert!(
+            refused.contains("LOG_LEVEL (from the environment): \"") && refused.contains("use error, warn, info"),
+            "{unknown}: {refused}"
+        );
+    }
+}
+
+#[test]
 fn no_realm_takes_the_place_of_a_path_of_the_system() {
     assert!(problems(&[("REALMS", "User1,Admin")], None).contains("REALMS"));
     let endpoints = [routes::system_endpoints(), routes::development_endpoints()].concat();

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::SecretString;
-use portcullis_core::ports::token_signer::BACKDATED_SECONDS;
+use portcullis_core::ports::token_signer::{BACKDATED_SECONDS, EARLY_SECONDS};
 use portcullis_core::use_cases::session::introspect::ActiveToken;
 use serde_json::{Value, json};
 
@@ -104,9 +104,9 @@ fn describe(realm: &Realm, issuer: &str, token: &ActiveToken) -> Value {
                 "sub": claims.user.to_string(),
                 "sid": claims.session.to_string(),
                 "jti": claims.id.to_string(),
-                "iat": claims.issued_at.as_secs(),
-                "nbf": claims.issued_at.as_secs() - BACKDATED_SECONDS,
-                "exp": claims.expires_at.as_secs(),
+                "iat": claims.issued_at.as_secs() - EARLY_SECONDS,
+                "nbf": claims.issued_at.as_secs() - EARLY_SECONDS - BACKDATED_SECONDS,
+                "exp": claims.expires_at.as_secs() - EARLY_SECONDS,
                 "auth_time": claims.authenticated_at.as_secs(),
                 "amr": claims.methods.amr(),
                 "acr": claims.methods.acr(),

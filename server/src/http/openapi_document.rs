@@ -17,7 +17,7 @@ use crate::http::openapi::components::{
 use crate::http::openapi::operation::{Body, JSON, Operation, QueryParameter};
 use crate::http::openapi::schemas::{form, object, parameter_example, text};
 use crate::http::openapi::tags::{TAGS, tag_of};
-use crate::http::openapi_responses::responses;
+use crate::http::openapi_responses::{responses, unknown_realm};
 use crate::http::routes::{ADMIN_PATH, admin_endpoints, realm_endpoints, served_endpoints};
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
@@ -43,7 +43,12 @@ impl Paths {
         });
         let Some((_, item)) = self.0.get_mut(at) else { return };
         for method in endpoint.methods {
-            item.insert(method.as_str().to_ascii_lowercase(), operation(endpoint, method, realms));
+            let mut operation = operation(endpoint, method, realms);
+            let responses = operation.pointer_mut("/responses").and_then(Value::as_object_mut);
+            if let (true, Some(responses)) = (in_realm, responses) {
+                responses.entry("404").or_insert_with(unknown_realm);
+            }
+            item.insert(method.as_str().to_ascii_lowercase(), operation);
         }
     }
 }

@@ -55,6 +55,17 @@ pub fn responses(endpoint: &Endpoint, described: &Operation) -> Value {
     Value::Object(responses)
 }
 
+/// The response of every endpoint of a realm if the realm of the path is none of this deployment.
+#[must_use]
+pub fn unknown_realm() -> Value {
+    let schema = json!({"allOf": [
+        {"$ref": "#/components/schemas/Problem"},
+        {"properties": {"code": {"enum": [Code::NotFound.as_str()]}}},
+    ]});
+    let content = json!({"application/problem+json": {"schema": schema}});
+    json!({"description": "There is no such realm", "content": content})
+}
+
 fn headers_of(limited: bool, etag: bool, failure: Option<u16>) -> Value {
     let mut names = Vec::new();
     if limited {

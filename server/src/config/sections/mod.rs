@@ -4,6 +4,7 @@ mod appearance;
 mod connections;
 mod file_rights;
 mod limits;
+mod log;
 mod messaging;
 mod passkeys;
 mod safety;
@@ -16,12 +17,11 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use portcullis_core::model::realm::Realm;
-use tracing_subscriber::EnvFilter;
 
 use crate::config::settings_reader::{SettingsReader, duration};
 use crate::config::{
-    Database, Environment, Hashing, Lifetimes, Listen, LocalListener, Log, LogFormat, Passwords, PublicUrl, RateLimits,
-    SecretText, ServiceClientSettings, Settings, secrets, strength,
+    Database, Environment, Hashing, Lifetimes, Listen, LocalListener, Passwords, PublicUrl, RateLimits, SecretText,
+    ServiceClientSettings, Settings, secrets, strength,
 };
 
 pub use appearance::{Appearance, Logo};
@@ -93,7 +93,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         browsers: web::browsers(reader),
         passkeys: passkeys::passkeys(reader),
         dev_mailbox: web::dev_mailbox(reader),
-        log: log(reader),
+        log: log::log(reader),
         ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),
         validate_certificates: guarded.validate_certificates,
         warnings: std::mem::take(&mut reader.warnings),
@@ -189,20 +189,6 @@ fn holds_certificate(path: &Path) -> bool {
 fn list(reader: &mut SettingsReader, name: &str) -> Option<Vec<String>> {
     let found = reader.text(name)?;
     Some(found.text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
-}
-
-fn log(reader: &mut SettingsReader) -> Log {
-    let words = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-    let filter = |text: &str| match EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("\"{text}\" is no filter: {error}")),
-    };
-    let level = reader.parsed("LOG_LEVEL", "write it as info, or as warn,portcullis_server=debug", filter);
-    Log {
-        format: reader.choice("LOG_FORMAT", LogFormat::Text, &words),
-        level: level.unwrap_or_else(|| "info".to_owned()),
-        collector: reader.parsed("OTEL_EXPORTER_OTLP_ENDPOINT", "write it as in http://127.0.0.1:4318", web::base_url),
-    }
 }
 
 fn realms(reader: &mut SettingsReader) -> Vec<String> {
