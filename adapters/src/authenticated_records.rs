@@ -2,6 +2,7 @@
 //! key, which is bound to its record by its own seal, and what only finds, schedules or removes records.
 
 use portcullis_core::model::credential::Credential;
+use portcullis_core::model::event::Event;
 use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::one_time_token::{OneTimeToken, TokenOwner};
 use portcullis_core::model::sealed::Sealed;
@@ -195,6 +196,11 @@ impl Authenticated for StoredJob {
     }
 }
 
+/// A new event with an id of its own: a copy that somebody puts into the log has the same one.
+pub fn new_event(event: &Event) -> StoredEvent {
+    StoredEvent { id: Some(rand::random()), ..StoredEvent::of(event) }
+}
+
 impl Authenticated for StoredEvent {
     fn table(&self) -> &'static str {
         "audit"
@@ -202,8 +208,9 @@ impl Authenticated for StoredEvent {
 
     /// Without its place in the log.
     fn add_to(&self, input: &mut MacInput) {
-        let Self { order: _, at, realm, kind, user, session, operator, reason } = self;
+        let Self { order: _, id, at, realm, kind, user, session, operator, reason } = self;
         input
+            .optional("event_id", id.as_ref())
             .integer("at", at.as_millis())
             .bytes("realm", realm.as_str())
             .bytes("kind", kind)

@@ -1,5 +1,6 @@
 //! The ports of Portcullis on real technology: one folder per technology, one file per port.
 
+pub mod audit_chain;
 mod authenticated_records;
 pub mod backup;
 pub mod crypto;

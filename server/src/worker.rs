@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use portcullis_adapters::audit_chain::writer::ChainWriter;
+use portcullis_core::ports::error::PortError;
 use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::operator::housekeeping::PurgeReport;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
 use tracing::Instrument as _;
 
 use crate::http::app::App;
@@ -26,6 +29,9 @@ const COUNT_INTERVAL: Duration = Duration::from_hours(1);
 /// How often the age of the keys is checked, and from which age on a warning is logged.
 const DAY: Duration = Duration::from_hours(24);
 const OLD: Duration = Duration::from_hours(24 * 90);
+/// How often new events of the audit log are numbered, and how often a checkpoint is signed.
+const NUMBERING_INTERVAL: Duration = Duration::from_secs(1);
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(300);
 /// How long a stop waits for jobs that have begun.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(25);
 
@@ -174,4 +180,59 @@ fn warn_of_old_keys(app: &App) {
             "{setting}: this key has been in use for {days} days. Fix: rotate it; a new key every 90 days limits the damage of a leak"
         );
     }
+}
+
+/// The task that numbers the events of the audit log.
+pub struct Numbering {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Starts the task.
+#[must_use]
+pub fn number_events(writer: ChainWriter) -> Numbering {
+    let (stop, stopping) = watch::channel(false);
+    Numbering { stop, task: tokio::spawn(number_until(writer, stopping)) }
+}
+
+impl Numbering {
+    /// Numbers what is left, signs a checkpoint, and stops.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.task).await.is_err() {
+            tracing::warn!("the last events of the audit log are not numbered yet; the next start does it");
+        }
+    }
+}
+
+async fn number_until(mut writer: ChainWriter, mut stopping: watch::Receiver<bool>) {
+    let (mut ticks, mut checkpoints) =
+        (tokio::time::interval(NUMBERING_INTERVAL), tokio::time::interval(CHECKPOINT_INTERVAL));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut away = false;
+    while !*stopping.borrow() {
+        let done = tokio::select! {
+            _ = ticks.tick() => writer.link_pending().await.map(|_| ()),
+            _ = checkpoints.tick() => writer.checkpoint().await,
+            _ = stopping.changed() => Ok(()),
+        };
+        report_numbering(&done, &mut away);
+    }
+    let last = async {
+        writer.link_pending().await?;
+        writer.checkpoint().await
+    };
+    report_numbering(&last.await, &mut away);
+}
+
+/// Logs a failure once, not at every attempt.
+fn report_numbering(done: &Result<(), PortError>, away: &mut bool) {
+    match done {
+        Ok(()) if *away => tracing::info!("the events of the audit log are numbered again"),
+        Err(error) if !*away => {
+            tracing::error!("the events of the audit log are not numbered: {}", error.with_cause());
+        }
+        _ => {}
+    }
+    *away = done.is_err();
 }

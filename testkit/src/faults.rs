@@ -181,6 +181,10 @@ pub const PORTS: &[(&str, &[&str])] = &[
     ("sms_sender", &["send"]),
     ("check_value_store", &["check_value", "check_value_or_insert", "replace_check_value"]),
     ("key_rotation_store", &["count_keys", "keys", "replace_keys", "purge_replaced_keys"]),
+    (
+        "audit_chain_store",
+        &["unlinked", "link", "linked", "newest_link", "linked_chains", "count_damaged", "notes", "put_note"],
+    ),
 ];
 
 #[derive(Debug, Default)]

@@ -15,6 +15,7 @@ use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 use portcullis_core::ports::keyed_digest::{Domain, KeyedDigest};
 use zeroize::Zeroizing;
 
+pub use portcullis_core::ports::audit_chain_store::MockAuditChainStore;
 pub use portcullis_core::ports::audit_log::MockAuditLog;
 pub use portcullis_core::ports::breached_passwords::MockBreachedPasswords;
 pub use portcullis_core::ports::check_value_store::MockCheckValueStore;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::fakes::audit_chain_store::FakeAuditChainStore;
 use crate::fakes::audit_log::FakeAuditLog;
 use crate::fakes::breached_passwords::FakeBreachedPasswords;
 use crate::fakes::check_value_store::FakeCheckValueStore;
@@ -66,6 +67,8 @@ pub struct TestWorld {
     pub sms_sender: Arc<SmsOutbox>,
     /// Evidence.
     pub audit: Arc<FakeAuditLog>,
+    /// The links of its events.
+    pub audit_chains: Arc<FakeAuditChainStore>,
     /// Slows guessing down.
     pub guard: Arc<FakeLoginGuard>,
     /// Rate limits.
@@ -133,6 +136,7 @@ impl TestWorld {
             jobs: records.jobs,
             mailer: Arc::new(MailOutbox::new(&faults)),
             sms_sender: Arc::new(SmsOutbox::new(&faults)),
+            audit_chains: Arc::new(FakeAuditChainStore::new(records.audit.clone(), &faults)),
             audit: records.audit,
             guard: records.guard,
             limiter: Arc::new(FakeRateLimiter::new(&faults)),

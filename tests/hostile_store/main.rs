@@ -2,6 +2,8 @@
 //! other records and realms, older values of the same record. Nothing of it is believed; only a whole older record is.
 
 mod answers;
+mod audit_chain;
+mod audit_chain_on_mongodb;
 mod mongodb;
 mod sign_existing;
 mod sqlite;

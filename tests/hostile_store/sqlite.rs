@@ -23,6 +23,9 @@ const NOT_DECIDING: &[(&str, &str)] = &[
     ("outbox", "key_slot"),
     ("outbox", "number"),
     ("audit", "number"),
+    ("audit", "chain"),
+    ("audit", "link"),
+    ("audit", "tag"),
     ("jobs", "attempts"),
     ("jobs", "due_at"),
     ("jobs", "leased"),
@@ -30,8 +33,8 @@ const NOT_DECIDING: &[(&str, &str)] = &[
     ("jobs", "reason"),
     ("login_counts", "forgotten_at"),
 ];
-/// Tables without MACs: wrapped keys and check values prove themselves.
-const WITHOUT_MACS: &[&str] = &["keys", "checks", "sqlite_sequence"];
+/// Tables without MACs: wrapped keys, check values and signed notes prove themselves.
+const WITHOUT_MACS: &[&str] = &["keys", "checks", "audit_notes", "sqlite_sequence"];
 
 struct Stores {
     folder: TempDir,

@@ -4,6 +4,7 @@ mod admin_api;
 mod answers;
 mod api_page;
 mod appearance;
+mod audit_chain;
 mod connections;
 mod cookie_mode;
 mod credentials;

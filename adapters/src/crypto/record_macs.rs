@@ -29,6 +29,16 @@ pub trait Authenticated {
 pub struct MacInput(HmacSha256);
 
 impl MacInput {
+    /// An empty input under a key.
+    pub(crate) fn under(key: &[u8; 32]) -> Option<Self> {
+        HmacSha256::new_from_slice(key).ok().map(Self)
+    }
+
+    /// The MAC of what was added.
+    pub(crate) fn tag(self) -> [u8; 32] {
+        self.0.finalize().into_bytes().into()
+    }
+
     /// Adds bytes.
     pub fn bytes(&mut self, name: &str, value: impl AsRef<[u8]>) -> &mut Self {
         for part in [name.as_bytes(), value.as_ref()] {
@@ -108,6 +118,12 @@ impl<R: Authenticated> Stored<R> {
         macs.verify(&self.record, self.mac.as_deref()).map(|()| self.record)
     }
 
+    /// The record as it is, and whether its MAC is right; one that is wrong is neither logged nor counted.
+    pub fn examined(self, macs: &RecordMacs) -> (R, bool) {
+        let genuine = macs.compare(&self.record, self.mac.as_deref()).is_ok();
+        (self.record, genuine)
+    }
+
     /// The record as it is: where something else has authenticated it, or nothing is decided by it.
     pub fn unverified(self) -> R {
         self.record
@@ -181,15 +197,16 @@ impl RecordMacs {
     /// # Errors
     /// Why the record is refused; it is logged and counted.
     pub fn verify<R: Authenticated>(&self, record: &R, mac: Option<&[u8]>) -> Result<(), Refused> {
-        let verdict = (|| {
-            let mac = mac.ok_or(Refused::Unsigned(record.table()))?;
-            let (id, tag) = mac.split_first_chunk::<ID_LENGTH>().ok_or(Refused::Changed(record.table()))?;
-            let id = u32::from_be_bytes(*id);
-            let key = self.ring.iter().find(|(known, _)| *known == id).map(|(_, key)| key);
-            let key = key.ok_or(Refused::UnknownKey(record.table()))?;
-            input(key, record).verify_slice(tag).map_err(|_| Refused::Changed(record.table()))
-        })();
-        verdict.inspect_err(|refused| self.report(*refused))
+        self.compare(record, mac).inspect_err(|refused| self.report(*refused))
+    }
+
+    fn compare<R: Authenticated>(&self, record: &R, mac: Option<&[u8]>) -> Result<(), Refused> {
+        let mac = mac.ok_or(Refused::Unsigned(record.table()))?;
+        let (id, tag) = mac.split_first_chunk::<ID_LENGTH>().ok_or(Refused::Changed(record.table()))?;
+        let id = u32::from_be_bytes(*id);
+        let key = self.ring.iter().find(|(known, _)| *known == id).map(|(_, key)| key);
+        let key = key.ok_or(Refused::UnknownKey(record.table()))?;
+        input(key, record).verify_slice(tag).map_err(|_| Refused::Changed(record.table()))
     }
 
     /// A record that was looked up by name is the one of that name.

@@ -15,6 +15,7 @@ use portcullis_core::model::stored_record::StoredEvent;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::error::PortError;
 
+use crate::authenticated_records::new_event;
 use crate::crypto::record_macs::{RecordMacs, Stored};
 use crate::mongodb::MongoDb;
 use crate::mongodb::documents::{Fields, binary, key, signed_document};
@@ -26,7 +27,7 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// An event's document.
 pub fn print(macs: &RecordMacs, event: &Event) -> Document {
-    print_stored(macs, &StoredEvent { order: ObjectId::new().bytes(), ..StoredEvent::of(event) })
+    print_stored(macs, &StoredEvent { order: ObjectId::new().bytes(), ..new_event(event) })
 }
 
 /// The document of an event that has its place in the log.
@@ -40,6 +41,9 @@ pub fn print_stored(macs: &RecordMacs, event: &StoredEvent) -> Document {
         "user_id": event.user.map(|user| binary(user.as_bytes())),
         "session_id": event.session.map(|session| binary(session.as_bytes())),
     };
+    if let Some(id) = &event.id {
+        document.insert("event_id", binary(id));
+    }
     for (name, text) in [("operator", &event.operator), ("reason", &event.reason)] {
         if let Some(text) = text {
             document.insert(name, text);
@@ -53,6 +57,7 @@ pub fn parse(document: &Document) -> Result<Stored<StoredEvent>, PortError> {
     let order = document.get_object_id("_id").map_err(|_| fields.unreadable("_id"))?;
     let event = StoredEvent {
         order: order.bytes(),
+        id: fields.any("event_id", Fields::id)?,
         at: fields.time("at")?,
         realm: fields.realm()?,
         kind: fields.text("kind")?.to_owned(),
@@ -103,7 +108,7 @@ impl MongoDb {
     }
 
     /// Returns once everything that was recorded before is written.
-    async fn flush_events(&self) -> Result<(), PortError> {
+    pub(super) async fn flush_events(&self) -> Result<(), PortError> {
         let flushed = tokio::time::timeout(OPERATION_TIMEOUT, self.recorder.flush()).await;
         flushed.map_err(|_| PortError::new(PORT, "MongoDB did not answer in time"))
     }

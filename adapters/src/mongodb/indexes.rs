@@ -27,6 +27,7 @@ pub async fn create(database: &Database) -> Result<(), mongodb::error::Error> {
         ("jobs", doc! {"dead_at": 1, "due_at": 1, "created_at": 1}),
         ("jobs", doc! {"about": 1}),
         ("audit", doc! {"user": 1, "at": -1, "_id": -1}),
+        ("audit", doc! {"chain": 1, "link": 1, "_id": 1}),
         ("login_counts", doc! {"forgotten_at": 1}),
         ("buckets", doc! {"full_at": 1}),
         ("outbox", doc! {"about": 1}),

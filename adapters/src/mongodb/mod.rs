@@ -13,6 +13,7 @@
 //! | `undo_records` | `{_id: "hashed"}` | by account, by digest, by reserved address: indexes |
 //! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
 
+mod audit_chain_store;
 mod audit_log;
 mod check_value_store;
 mod compare_and_swap;

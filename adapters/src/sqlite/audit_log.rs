@@ -1,5 +1,6 @@
 //! [`AuditLog`] on SQLite. Events are written in the next commit; no caller waits for it.
 
+use crate::authenticated_records::new_event;
 use crate::crypto::record_macs::Stored;
 use crate::sqlite::rows::order_of;
 use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
@@ -22,13 +23,14 @@ use crate::sqlite::rows::Columns;
 
 const PORT: &str = "audit_log";
 
-pub const COLUMNS: &str = "number, at, realm, kind, user_id, session_id, operator, reason, mac";
+pub const COLUMNS: &str = "number, event_id, at, realm, kind, user_id, session_id, operator, reason, mac";
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<StoredEvent>> {
     let mut columns = Columns::of(row);
-    let (number, at) = (columns.number()?, columns.time()?);
+    let (number, id, at) = (columns.number()?, columns.value::<Option<[u8; 16]>>()?, columns.time()?);
     let event = StoredEvent {
         order: order_of(at, number),
+        id,
         at,
         realm: columns.realm()?,
         kind: columns.value()?,
@@ -42,9 +44,10 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<StoredEvent>> {
 
 /// Appends an event.
 pub fn append(db: &Db, event: &StoredEvent) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO audit (at, realm, kind, user_id, session_id, operator, reason, mac) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let sql = "INSERT INTO audit (event_id, at, realm, kind, user_id, session_id, operator, reason, mac) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let all = params![
+        event.id,
         event.at.as_millis(),
         event.realm.as_str(),
         event.kind,
@@ -58,7 +61,7 @@ pub fn append(db: &Db, event: &StoredEvent) -> rusqlite::Result<()> {
 }
 
 pub fn insert(db: &Db, event: &Event) -> rusqlite::Result<()> {
-    append(db, &StoredEvent::of(event))
+    append(db, &new_event(event))
 }
 
 /// The newest events of a query before a position. Rows that do not verify, and events of a later version, are left out.
@@ -87,7 +90,7 @@ fn list(db: &Db, query: &AuditQuery, before: Option<AuditPosition>, limit: u32) 
 }
 
 /// The row number in a position.
-fn number_of(position: AuditPosition) -> i64 {
+pub fn number_of(position: AuditPosition) -> i64 {
     let [_, _, _, _, number @ ..] = *position.as_bytes();
     i64::from_be_bytes(number)
 }

@@ -1,6 +1,7 @@
 //! The ports on SQLite, in one file. One thread writes, several units of work per commit, and completes them once they
 //! are on the disk; other connections read concurrently. One file per port, all of them on [`Sqlite`].
 
+mod audit_chain_store;
 mod audit_log;
 pub mod backup;
 mod check_value_store;

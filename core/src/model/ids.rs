@@ -60,6 +60,8 @@ ids! {
     PasskeyId = "pky_";
     /// An undo record.
     UndoId = "und_";
+    /// A chain of the audit log: the events that one run of an instance has numbered.
+    ChainId = "chn_";
 }
 
 /// Sixteen bytes from 32 lower-case hexadecimal digits. One spelling only, so that ids compare as text too.

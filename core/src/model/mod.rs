@@ -1,6 +1,7 @@
 //! Values and entities. Values are parsed once, at the edge, and carry their proof in their type.
 
 pub mod audit;
+pub mod audit_chain;
 pub mod client;
 pub mod code;
 pub mod country;

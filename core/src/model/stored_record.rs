@@ -187,6 +187,8 @@ pub struct StoredJob {
 pub struct StoredEvent {
     /// Twelve bytes that sort as the log does. Not part of the event.
     pub order: [u8; 12],
+    /// Random bytes by which a copy of it is recognised; events of older versions have none.
+    pub id: Option<[u8; 16]>,
     /// When it happened.
     pub at: Timestamp,
     /// The realm.
@@ -204,7 +206,7 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
-    /// An event that has no place in a log yet.
+    /// An event that has no place in a log and no id yet.
     #[must_use]
     pub fn of(event: &Event) -> Self {
         let Event { at, realm, kind, user, session, operator } = event;
@@ -212,13 +214,13 @@ impl StoredEvent {
         let reason = operator.as_ref().and_then(OperatorNote::reason).map(str::to_owned);
         let operator = operator.as_ref().map(|note| note.operator.clone());
         let (realm, user, session) = (realm.clone(), *user, *session);
-        Self { order: [0; 12], at: *at, realm, kind, user, session, operator, reason }
+        Self { order: [0; 12], id: None, at: *at, realm, kind, user, session, operator, reason }
     }
 
     /// The event; `None` for one of a kind that a later version wrote.
     #[must_use]
     pub fn event(self) -> Option<Event> {
-        let Self { order: _, at, realm, kind, user, session, operator, reason } = self;
+        let Self { order: _, id: _, at, realm, kind, user, session, operator, reason } = self;
         let reason = reason.map(Reason::from_stored);
         let operator = operator.map(|operator| OperatorNote { operator, reason });
         EventKind::parse(&kind).map(|kind| Event { at, realm, kind, user, session, operator })

@@ -6,6 +6,7 @@ use portcullis_adapters::crypto::field_cipher::AesGcmCipher;
 use portcullis_adapters::key_rotation::{KeyRotation, Step};
 use portcullis_adapters::mongodb::{ConnectError, MongoDb};
 use portcullis_adapters::sqlite::Sqlite;
+use portcullis_core::ports::audit_chain_store::AuditChainStore;
 use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 use portcullis_core::ports::randomness::Randomness;
@@ -15,9 +16,9 @@ use super::stores;
 use crate::config::{Database, Settings};
 
 /// A store that the commands of keys work on.
-pub trait KeyedStore: KeyRotationStore + MigratableStore {}
+pub trait KeyedStore: KeyRotationStore + MigratableStore + AuditChainStore {}
 
-impl<T: KeyRotationStore + MigratableStore> KeyedStore for T {}
+impl<T: KeyRotationStore + MigratableStore + AuditChainStore> KeyedStore for T {}
 
 /// Opens an existing database that these secrets have written. With the name of its setting.
 ///

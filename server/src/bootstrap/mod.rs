@@ -1,6 +1,7 @@
 //! Builds a server from the settings. The only code that names concrete adapters.
 
 pub mod backup;
+pub mod audit_chain;
 pub mod check_result;
 mod counted;
 pub mod doctor;
@@ -26,6 +27,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusRecorder;
+use portcullis_adapters::audit_chain::writer::ChainWriter;
 use portcullis_adapters::messaging::dev_mailbox::{DevMailbox, MailboxParts};
 use portcullis_adapters::messaging::links::LinkBuilder;
 use portcullis_adapters::messaging::templates::Renderer;
@@ -64,6 +66,8 @@ pub struct Server {
     pub service: AuthService,
     /// The state of the HTTP handlers.
     pub app: Arc<App>,
+    /// Numbers the events of the audit log, where that is on.
+    pub audit_writer: Option<ChainWriter>,
 }
 
 /// The clock and the randomness, which tests replace.
@@ -142,6 +146,7 @@ impl Server {
             shown: settings.environment == Environment::Development,
         };
         let Messaging { mailer, sms_sender, outbox } = Messaging::new(settings, parts)?;
+        let audit_writer = audit_chain::writer(settings, stores.audit_chain.clone(), &clock)?;
         let (mailer, sms_sender) = (Counted::new(mailer, &recorder), Counted::new(sms_sender, &recorder));
         let about = about(settings, &stores);
         let (hasher, hashes_waiting) = hasher(&settings.hashing, &recorder)?;
@@ -180,7 +185,7 @@ impl Server {
             renderer,
             AppParts { mailbox, about, started, redis: stores.redis, counts, public_url, hashes_waiting, recorder },
         )?;
-        Ok(Self { service, app: Arc::new(app) })
+        Ok(Self { service, app: Arc::new(app), audit_writer })
     }
 }
 

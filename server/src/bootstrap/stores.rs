@@ -10,6 +10,7 @@ use portcullis_adapters::redis::{
     CacheSettings, CachedSessions, Redis, RedisSettings, SharedDatabase, SharedLimiter, SharedQueue,
 };
 use portcullis_adapters::sqlite::{OpenError, Sqlite};
+use portcullis_core::ports::audit_chain_store::AuditChainStore;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::credential_store::CredentialStore;
@@ -48,6 +49,7 @@ pub struct Stores {
     pub credentials: Arc<dyn CredentialStore>,
     pub jobs: Arc<dyn JobQueue>,
     pub audit: Arc<dyn AuditLog>,
+    pub audit_chain: Arc<dyn AuditChainStore>,
     pub guard: Arc<dyn LoginGuard>,
     pub limiter: Arc<dyn RateLimiter>,
     pub sent_messages: Arc<dyn SentMessageStore>,
@@ -71,6 +73,7 @@ impl Stores {
             + CredentialStore
             + JobQueue
             + AuditLog
+            + AuditChainStore
             + LoginGuard
             + RateLimiter
             + SentMessageStore
@@ -86,6 +89,7 @@ impl Stores {
             credentials: store.clone(),
             jobs: store.clone(),
             audit: store.clone(),
+            audit_chain: store.clone(),
             guard: store.clone(),
             limiter: store.clone(),
             sent_messages: store,

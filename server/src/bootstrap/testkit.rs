@@ -43,6 +43,7 @@ impl Server {
             credentials: ports.credentials,
             jobs: ports.jobs,
             audit: ports.audit,
+            audit_chain: fakes.audit_chains.clone(),
             guard: ports.guard,
             limiter: ports.limiter,
             sent_messages: fakes.sent_messages.clone(),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::operator::{Command as OperatorCommand, json as json_flag, realm_argument};
-use super::{print, runtime};
+use super::{audit_chain, print, runtime};
 use crate::http::{event_json, rfc3339};
 use crate::serve;
 
@@ -51,6 +51,8 @@ pub fn command() -> Command {
         .arg_required_else_help(true)
         .subcommand(list)
         .subcommand(tail)
+        .subcommand(audit_chain::verify_command())
+        .subcommand(audit_chain::export_command())
 }
 
 fn parse_kind(text: &str) -> Result<EventKind, String> {
@@ -75,6 +77,9 @@ fn parse_position(text: &str) -> Result<AuditPosition, String> {
 /// The problem.
 pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let Some((name, matches)) = matches.subcommand() else { return Err("there is no such command".into()) };
+    if name == "verify" || name == "export" {
+        return audit_chain::run(name, matches);
+    }
     let command = OperatorCommand::read(matches)?;
     let realm = command.realm(matches)?;
     runtime()?.block_on(async {

@@ -1,9 +1,13 @@
 //! `portcullis keys`: fresh secrets, what each key of the ring still holds, and wrapping and signing it all under the newest.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use portcullis_adapters::key_rotation::{CHECKS, KeyUsage, MACS, Report, Step};
 use portcullis_adapters::system::randomness::OsRandomness;
 use portcullis_core::model::stored_key::RecordKind;
@@ -39,11 +43,15 @@ pub fn command() -> Command {
             "Run it with the settings of the servers, after all of them were restarted with the new key in front and the old \
              one behind it. After an interruption the same command continues. Its exit code is 0 once the old key may leave.",
         );
+    let audit = Arg::new("audit").long("audit").value_name("FILE").value_parser(value_parser!(PathBuf)).help(
+        "Prints the keys of the audit log instead, and writes the private half of AUDIT_VERIFY_KEY into a new file: take \
+         it away from the server",
+    );
     Command::new("keys")
         .about("Generates secrets; rewraps and re-indexes records after a change of ENCRYPTION_KEY or INDEX_KEY")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(Command::new("generate").about("Prints new secrets as lines for a .env file"))
+        .subcommand(Command::new("generate").about("Prints new secrets as lines for a .env file").arg(audit))
         .subcommand(status)
         .subcommand(rewrap)
         .subcommand(reindex)
@@ -62,6 +70,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
             require_database(&settings)?;
             return runtime()?.block_on(index_keys::reindex(&settings));
         }
+        Some((_, generate)) if generate.contains_id("audit") => return audit_keys(generate),
         _ => {
             print(&config::keys::generate(&|bytes| OsRandomness.fill(bytes)));
             return Ok(());
@@ -77,6 +86,17 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
             None => rewrap(&keyring, &ring).await,
         }
     })
+}
+
+/// New keys of the audit log.
+fn audit_keys(generate: &ArgMatches) -> Result<(), String> {
+    let Some(path) = generate.get_one::<PathBuf>("audit") else { return Ok(()) };
+    let keys = config::keys::AuditKeys::generate(&|bytes| OsRandomness.fill(bytes))?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(keys.private.as_bytes()));
+    written.map_err(|error| format!("{}: {error}", path.display()))?;
+    print(&keys.settings);
+    Ok(())
 }
 
 async fn look(keyring: &Keyring, ring: &[u32], json: bool, index: &Result<IndexState, String>) -> Result<(), String> {

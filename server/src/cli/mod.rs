@@ -5,6 +5,7 @@
 mod account_call;
 mod audit;
 mod backup;
+mod audit_chain;
 mod banner;
 mod credentials;
 mod dead_letters;
@@ -196,6 +197,7 @@ async fn serve_until_stopped(settings: Settings, randomness: Arc<dyn Randomness>
     let router = routes::router(server.app.clone());
     print(&banner::text(&settings, &server, address));
     let workers = worker::start(&server.app);
+    let numbering = server.audit_writer.map(worker::number_events);
     let metrics = server.app.metrics.clone();
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(Duration::from_secs(5));
@@ -220,6 +222,9 @@ async fn serve_until_stopped(settings: Settings, randomness: Arc<dyn Randomness>
         ServeOptions { limits: settings.connection_limits(), proxy_protocol: settings.connections.proxy_protocol, tls };
     let drained = serve::run(listener, router, options, stop);
     tokio::join!(drained, workers.stop_when(stopping));
+    if let Some(numbering) = numbering {
+        numbering.stop().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

@@ -35,10 +35,10 @@ use crate::connections::ConnectionLimits;
 pub use listen::{Listen, LocalListener};
 pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::{ConfigProblem, ConfigProblems};
-pub use secrets::{KeyRing, Secrets};
+pub use secrets::{KeyRing, Secrets, decode as audit_key};
 pub use sections::{
-    Appearance, Browsers, ConnectionSettings, InputRules, Logo, Mail, MailboxAccess, PasskeySettings, RateQuota,
-    Twilio, Watchman, is_below,
+    Appearance, AuditChain, Browsers, ConnectionSettings, InputRules, Logo, Mail, MailboxAccess, PasskeySettings,
+    RateQuota, Twilio, Watchman, is_below,
 };
 pub use settings_reference::{ENV_MARK, flags, markdown, text};
 pub use settings_registry::DEFAULT_LIMITS;
@@ -290,6 +290,8 @@ pub struct Settings {
     pub secrets_file: PathBuf,
     /// How access tokens are signed.
     pub signing: Signing,
+    /// The tamper-evident audit log, where it is on.
+    pub audit_chain: Option<AuditChain>,
     /// The SMTP server; `None`: e-mails stay in the development mailbox.
     pub mail: Option<Mail>,
     /// The SMS provider; `None`: SMS stay in the development mailbox.

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::settings_reader::SettingsReader;
-use super::strength::{GENERATE, SHORTEST, SHORTEST_INDEX_KEY, check, claim, key_weakness};
+use super::strength::{GENERATE, GENERATE_AUDIT, SHORTEST, SHORTEST_INDEX_KEY, check, claim, key_weakness};
 use super::{Environment, SecretText, dev_secrets};
 
 /// Each record has one digest for each index key of the ring.
@@ -61,6 +61,8 @@ pub struct Secrets {
     pub index_keys: SecretRing,
     /// The bearer token of operators.
     pub operator_token: Option<SecretText>,
+    /// Sign notes about the audit log; the first one signs, all of them verify.
+    pub audit_signing: Option<KeyRing>,
 }
 
 /// Reads the secrets; in development makes those that are missing and keeps them in `file`. Without one the place to
@@ -78,7 +80,10 @@ pub fn read(
     let needed = !development || file.is_some();
     let jwt_secrets = strong_ring(reader, "JWT_SECRET", SHORTEST);
     let ring = reader.text("ENCRYPTION_KEY");
-    let encryption_ring = ring.as_ref().and_then(|found| parse_ring(reader, &found.text));
+    let encryption_ring = ring.as_ref().and_then(|found| parse_ring(reader, "ENCRYPTION_KEY", GENERATE, &found.text));
+    let audit_signing = reader.text("AUDIT_SIGNING_KEY");
+    let audit_signing =
+        audit_signing.and_then(|found| parse_ring(reader, "AUDIT_SIGNING_KEY", GENERATE_AUDIT, &found.text));
     let index_keys = strong_ring(reader, "INDEX_KEY", SHORTEST_INDEX_KEY);
     if index_keys.as_ref().is_some_and(|ring| ring.0.len() > MOST_INDEX_KEYS) {
         reader.refuse(
@@ -104,6 +109,7 @@ pub fn read(
         encryption_ring: encryption_ring?,
         index_keys: index_keys?,
         operator_token,
+        audit_signing,
     })
 }
 
@@ -140,7 +146,7 @@ fn ring_entry(part: &str) -> Option<(u32, &str)> {
 }
 
 /// `KEY` or `2:KEY,1:KEY`.
-fn parse_ring(reader: &mut SettingsReader, text: &str) -> Option<KeyRing> {
+fn parse_ring(reader: &mut SettingsReader, name: &'static str, fix: &str, text: &str) -> Option<KeyRing> {
     let mut ring = KeyRing(Vec::new());
     for entry in text.split(',').map(str::trim) {
         let (id, key_text) = match entry.split_once(':') {
@@ -149,28 +155,30 @@ fn parse_ring(reader: &mut SettingsReader, text: &str) -> Option<KeyRing> {
         };
         let (Some(id), Some(key)) = (id, decode(key_text)) else {
             let what = "is not URL-safe base64 of 32 bytes, nor a ring of such as in 2:KEY,1:KEY";
-            reader.refuse("ENCRYPTION_KEY", what, GENERATE);
+            reader.refuse(name, what, fix);
             return None;
         };
         if ring.0.iter().any(|(known, _)| *known == id) {
-            reader.refuse("ENCRYPTION_KEY", &format!("has the id {id} twice"), "give each key an id of its own");
+            reader.refuse(name, &format!("has the id {id} twice"), "give each key an id of its own");
             return None;
         }
         if key.iter().all(|byte| Some(byte) == key.first()) {
-            reader.refuse("ENCRYPTION_KEY", &format!("has a key ({id}) that is not random"), GENERATE);
+            reader.refuse(name, &format!("has a key ({id}) that is not random"), fix);
             return None;
         }
         if let Some(what) = key_weakness(key_text, &key) {
-            reader.refuse("ENCRYPTION_KEY", &format!("has a key ({id}) that {what}"), GENERATE);
+            reader.refuse(name, &format!("has a key ({id}) that {what}"), fix);
             return None;
         }
-        claim(reader, "ENCRYPTION_KEY", key_text);
+        claim(reader, name, key_text);
         ring.0.push((id, key));
     }
     Some(ring)
 }
 
-fn decode(key: &str) -> Option<[u8; 32]> {
+/// 32 bytes from base64 of either alphabet.
+#[must_use]
+pub fn decode(key: &str) -> Option<[u8; 32]> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = GeneralPurpose::new(&alphabet::STANDARD, config);
     let bytes = GeneralPurpose::new(&alphabet::URL_SAFE, config).decode(key).or_else(|_| standard.decode(key)).ok()?;

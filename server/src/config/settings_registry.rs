@@ -94,6 +94,8 @@ pub const GROUPS: &[SettingGroup] = &[
     open("SIGNING_KEY_FILE", "derived from JWT_SECRET", "private key in PEM for ES256 and EdDSA, or a ring of files `2:new.pem,1:old.pem` whose first key signs"),
     open("JWT_ALGORITHM", "HS256", "an older name of SIGNING"),
     secret("OPERATOR_TOKEN", "generated in development", "bearer token for `/metrics` and `/health/detailed`; at least 32 characters"),
+    open("AUDIT_VERIFY_KEY", "none", "public key that makes the audit log tamper-evident; its private half, for `portcullis audit verify`, is kept elsewhere"),
+    secret("AUDIT_SIGNING_KEY", "none", "signs checkpoints of the audit log; goes with AUDIT_VERIFY_KEY: URL-safe base64 of 32 bytes, or a ring as in 2:NEW,1:OLD"),
     secret("SERVICE_CLIENTS", "none", "services that may introspect tokens of a realm: `id:secret@realm,…`"),
     ]),
     group("Lifetimes", &[
@@ -162,6 +164,7 @@ pub const GROUPS: &[SettingGroup] = &[
     open("LOG_FORMAT", "text", "`text` or `json`"),
     open("LOG_LEVEL", "info", "filter of the log, as in `warn,portcullis_server=debug`"),
     open("OTEL_EXPORTER_OTLP_ENDPOINT", "none", "collector that traces are exported to by OTLP over HTTP, as in `http://127.0.0.1:4318`"),
+    open("AUDIT_CHECKPOINT_FILE", "none", "file that checkpoints of the audit log are appended to, best where this machine can only append"),
     open("WATCHMAN_ACCOUNT_ID", "none", "Watchman account that audit events are exported to"),
     secret("WATCHMAN_TOKEN", "none", "token of the Watchman account"),
     open("Account_id", "WATCHMAN_ACCOUNT_ID", "an older name of WATCHMAN_ACCOUNT_ID"),

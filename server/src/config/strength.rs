@@ -21,6 +21,8 @@ const FEWEST_CHARACTERS: usize = 8;
 const CURRENT_YEAR: i32 = 2026;
 /// The fix of nearly everything that can be wrong with a secret.
 pub const GENERATE: &str = "use the output of `portcullis keys generate`";
+/// The fix for a key of the audit log.
+pub const GENERATE_AUDIT: &str = "use the output of `portcullis keys generate --audit FILE`";
 
 /// Secrets of readmes, tutorials and lists; compared without case and separators.
 const WELL_KNOWN: &[&str] = &[

@@ -49,6 +49,7 @@ pub mod job_queue;
 pub mod mailer;
 pub mod sms_sender;
 // abuse and evidence
+pub mod audit_chain_store;
 pub mod audit_log;
 pub mod login_guard;
 pub mod rate_limiter;

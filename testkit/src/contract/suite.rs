@@ -8,11 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::audit_chain_store::ChainedLog;
 use super::database::AllRecords;
 use super::key_rotation_store::RecordsWithKeys;
 use super::{Case, Outcome, Records, Running, Setup};
 use crate::race::Racer;
 use crate::world::TestWorld;
+use portcullis_core::ports::audit_chain_store::AuditChainStore;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::breached_passwords::BreachedPasswords;
 use portcullis_core::ports::check_value_store::CheckValueStore;
@@ -92,6 +94,8 @@ macro_rules! contracts {
             pub database: Option<Arc<dyn Database>>,
             /// The wrapped keys of the records. Tried together with the stores that hold them.
             pub key_rotation_store: Option<Arc<dyn KeyRotationStore>>,
+            /// The links of audit events. Tried together with the audit log.
+            pub audit_chain_store: Option<Arc<dyn AuditChainStore>>,
         }
 
         /// Every case of every contract.
@@ -132,6 +136,15 @@ macro_rules! contracts {
                 offered: |backend| RecordsWithKeys::of(backend).is_some(),
                 run: Box::new(move |backend, racer| {
                     let setup = Setup { port: Arc::new(RecordsWithKeys::of(backend)?), racer };
+                    Some(Box::pin(async move { (case.run)(&setup).await }))
+                }),
+            }));
+            all.extend(super::audit_chain_store::cases().into_iter().map(|case: Case<ChainedLog>| AnyCase {
+                port: "audit_chain_store",
+                name: case.name,
+                offered: |backend| ChainedLog::of(backend).is_some(),
+                run: Box::new(move |backend, racer| {
+                    let setup = Setup { port: Arc::new(ChainedLog::of(backend)?), racer };
                     Some(Box::pin(async move { (case.run)(&setup).await }))
                 }),
             }));
@@ -203,6 +216,7 @@ impl Backend {
         Self {
             check_value_store: Some(world.checks.clone()),
             key_rotation_store: Some(world.key_rotation.clone()),
+            audit_chain_store: Some(world.audit_chains.clone()),
             sent_message_store: Some(world.sent_messages.clone()),
             ..Self::of(world.ports())
         }

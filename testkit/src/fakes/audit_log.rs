@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 
+use crate::fakes::audit_chain_store::Chains;
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
 use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
@@ -15,6 +16,7 @@ use portcullis_core::ports::error::PortError;
 #[derive(Debug)]
 pub struct FakeAuditLog {
     pub(crate) events: Locked<Vec<Event>>,
+    pub(crate) chains: Locked<Chains>,
     faults: Faults,
 }
 
@@ -22,7 +24,7 @@ impl FakeAuditLog {
     /// An empty log whose reading breaks as the plan says; writing never does.
     #[must_use]
     pub fn new(plan: &FaultPlan) -> Self {
-        Self { events: Locked::default(), faults: Faults::new("audit_log", plan) }
+        Self { events: Locked::default(), chains: Locked::default(), faults: Faults::new("audit_log", plan) }
     }
 
     /// The faults to inject.
@@ -51,7 +53,7 @@ impl Default for FakeAuditLog {
 }
 
 /// The place of the n-th event.
-fn position(number: u64) -> AuditPosition {
+pub(crate) fn position(number: u64) -> AuditPosition {
     let mut bytes = [0; 12];
     for (to, byte) in bytes.iter_mut().skip(4).zip(number.to_be_bytes()) {
         *to = byte;

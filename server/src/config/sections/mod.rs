@@ -1,6 +1,7 @@
 //! Parses the settings, one function for each section.
 
 mod appearance;
+mod audit;
 mod connections;
 mod file_rights;
 mod limits;
@@ -25,6 +26,7 @@ use crate::config::{
 };
 
 pub use appearance::{Appearance, Logo};
+pub use audit::AuditChain;
 pub use connections::ConnectionSettings;
 pub use limits::{RateQuota, default_quota};
 pub use messaging::{Mail, Twilio, Watchman};
@@ -72,6 +74,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         erasure_ledger: stores::erasure_ledger(reader, database.as_ref()),
         session_cache_ttl: stores::session_cache_ttl(reader),
         signing: signing::signing(reader),
+        audit_chain: audit::audit_chain(reader),
         mail,
         texts,
         watchman,
