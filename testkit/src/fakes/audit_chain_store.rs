@@ -8,18 +8,11 @@ use async_trait::async_trait;
 use crate::fakes::audit_log::{FakeAuditLog, position};
 use crate::faults::{FaultPlan, Faults};
 use portcullis_core::model::audit::AuditPosition;
-use portcullis_core::model::audit_chain::{ChainEntry, ChainLink, NewLink, NoteKind, SignedNote};
+use portcullis_core::model::audit_chain::{ChainEntry, ChainLink, NewLink, SignedNote};
 use portcullis_core::model::ids::ChainId;
 use portcullis_core::model::stored_record::StoredEvent;
 use portcullis_core::ports::audit_chain_store::AuditChainStore;
 use portcullis_core::ports::error::PortError;
-
-/// The links of events by their place, and the notes.
-#[derive(Debug, Default)]
-pub(crate) struct Chains {
-    links: BTreeMap<AuditPosition, ChainLink>,
-    notes: BTreeMap<(ChainId, NoteKind), SignedNote>,
-}
 
 /// The links of a fake audit log's events.
 #[derive(Debug)]

@@ -1,16 +1,25 @@
 //! Events in a list.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
-use crate::fakes::audit_chain_store::Chains;
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
 use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
+use portcullis_core::model::audit_chain::{ChainLink, NoteKind, SignedNote};
 use portcullis_core::model::event::{Event, EventKind};
-use portcullis_core::model::ids::UserId;
+use portcullis_core::model::ids::{ChainId, UserId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::error::PortError;
+
+/// The links of events by their place, and the notes.
+#[derive(Debug, Default)]
+pub(crate) struct Chains {
+    pub(crate) links: BTreeMap<AuditPosition, ChainLink>,
+    pub(crate) notes: BTreeMap<(ChainId, NoteKind), SignedNote>,
+}
 
 /// Keeps events as long as it lives.
 #[derive(Debug)]
