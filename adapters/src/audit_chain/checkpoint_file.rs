@@ -1,5 +1,5 @@
-//! The file that notes are exported to, one JSON object a line. It proves that the end of the log was cut only if whoever
-//! can change the database can't change the file.
+//! The file that notes are exported to, one JSON object a line. It proves that the end of the log was cut only where an
+//! attacker who can change the database can't change the file.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};

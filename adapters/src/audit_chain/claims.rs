@@ -34,7 +34,7 @@ pub struct ChainClaims {
 pub struct Claims(pub BTreeMap<ChainId, ChainClaims>);
 
 impl Claims {
-    /// The claims of stored and exported notes. Notes that nobody signed, and stored ones that differ from the exported
+    /// The claims of stored and exported notes. Unsigned notes, and stored ones that differ from the exported
     /// ones, are findings.
     pub fn read(
         stored: &[SignedNote],

@@ -52,7 +52,7 @@ pub struct Finding {
     pub number: Option<u64>,
     /// The place in the log.
     pub position: Option<AuditPosition>,
-    /// What it is, for people.
+    /// A sentence for people.
     pub detail: String,
 }
 

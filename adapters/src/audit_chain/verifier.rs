@@ -27,7 +27,7 @@ pub struct Verifier<'a> {
     pub keys: &'a [BoxPrivateKey],
     /// The keys that have signed notes.
     pub signers: &'a [NotePublicKey],
-    /// Notes from a place that whoever changes the store can't change. May be empty.
+    /// Notes from a place that an attacker on the store can't change. May be empty.
     pub exported: &'a [SignedNote],
 }
 

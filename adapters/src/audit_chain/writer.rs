@@ -1,4 +1,4 @@
-//! The writer of an instance: numbers the events that have no link, whoever recorded them, in a chain of its own.
+//! The writer of an instance: numbers the events that have no link, also those of other processes, in a chain of its own.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::crypto::sealed_box::BoxPublicKey;
 /// Events that are numbered in one commit.
 const BATCH_SIZE: u32 = 200;
 
-/// What a writer works with.
+/// The parts of a writer.
 pub struct WriterParts {
     /// The store.
     pub store: Arc<dyn AuditChainStore>,
@@ -103,7 +103,7 @@ impl ChainWriter {
                 // another instance was faster: its events are out of the next page
                 Ok(false) => return Ok(count),
                 Err(error) => {
-                    // the links may be stored or not: nobody uses their numbers again
+                    // the links may be stored or not: their numbers are not used again
                     self.chain = None;
                     return Err(error);
                 }
