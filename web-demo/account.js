@@ -31,7 +31,7 @@ export function profile(app) {
   const facts = h("dl", { class: "facts" },
     fact("E-mail", me.email, " ", badge(me.is_email_verified, "proven", "not proven")),
     fact("Phone", me.phone, " ", badge(me.is_phone_verified, "proven", "not proven")),
-    fact("Second factor", badge(me.mfa.sms || me.mfa.totp, [me.mfa.totp && "app", me.mfa.sms && "text message"].filter(Boolean).join(", "), "off")),
+    fact("Second factor", badge(me.mfa.sms || me.mfa.totp || me.mfa.passkeys > 0, [me.mfa.passkeys > 0 && "passkey", me.mfa.totp && "app", me.mfa.sms && "text message"].filter(Boolean).join(", "), "off")),
     fact("Here since", when(me.created_at)),
     fact("Id", h("code", {}, me.id)));
   return page(`Hello, ${me.first_name}`, "Each field is encrypted separately before the database gets it.", facts,

@@ -191,11 +191,27 @@ export const forgot = (email) => send("POST", `${realm}/forget_password`, { json
 export const reset = (token, password) => send("POST", `${realm}/reset_password`, { json: { token, password } });
 
 export async function logIn(username, password) {
-  keep((await send("POST", `${realm}/login`, { form: { grant_type: "password", username, password, ...delivery() } })).body);
+  const device = deviceTokens.get(realm);
+  const form = { grant_type: "password", username, password, ...(device && { device_token: device }), ...delivery() };
+  keep((await send("POST", `${realm}/login`, { form })).body);
 }
 
-export async function secondFactor(mfaToken, otp, method = null) {
-  keep((await send("POST", `${realm}/login/mfa`, { json: { mfa_token: mfaToken, otp, ...(method && { method }), ...delivery() } })).body);
+// Tokens of remembered devices, by realm. An application keeps them in its storage; this page has none.
+const deviceTokens = new Map();
+
+async function answerChallenge(mfaToken, answer, remember) {
+  const json = { mfa_token: mfaToken, ...answer, ...(remember && { remember_device: true }), ...delivery() };
+  const { body } = await send("POST", `${realm}/login/mfa`, { json });
+  if (body.device_token) deviceTokens.set(realm, body.device_token);
+  keep(body);
+}
+
+export const secondFactor = (mfaToken, otp, method = null, remember = false) => answerChallenge(mfaToken, { otp, ...(method && { method }) }, remember);
+export const secondFactorByPasskey = (mfaToken, credential, remember = false) => answerChallenge(mfaToken, { credential }, remember);
+
+export const passkeyChallenge = () => send("POST", `${realm}/login/passkey/options`);
+export async function logInByPasskey(token, credential) {
+  keep((await send("POST", `${realm}/login/passkey`, { json: { token, credential, ...delivery() } })).body);
 }
 
 /** Has the code of a challenge sent by text message. */
@@ -220,6 +236,13 @@ export const newBackupCodes = () => authorised("POST", `${realm}/mfa/backup_code
 export async function stepUp(password, otp) {
   access = (await authorised("POST", `${realm}/step_up`, { json: { password, otp } })).body.access_token;
 }
+export const passkeys = () => authorised("GET", `${realm}/passkeys`);
+export const beginPasskey = (proof = {}) => authorised("POST", `${realm}/passkeys/options`, { json: proof });
+export const addPasskey = (token, credential, name) => authorised("POST", `${realm}/passkeys`, { json: { token, credential, name } });
+export const renamePasskey = (id, name) => authorised("PATCH", `${realm}/passkeys/${encodeURIComponent(id)}`, { json: { name } });
+export const removePasskey = (id) => authorised("DELETE", `${realm}/passkeys/${encodeURIComponent(id)}`);
+export const devices = () => authorised("GET", `${realm}/devices`);
+export const forgetDevice = (id) => authorised("DELETE", `${realm}/devices/${encodeURIComponent(id)}`);
 export const sessions = () => authorised("GET", `${realm}/sessions`);
 export const endSession = (id) => authorised("DELETE", `${realm}/sessions/${encodeURIComponent(id)}`);
 export const exportAll = () => authorised("GET", `${realm}/export`);

@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { h } from "./dom.js";
 import { action, field, form } from "./forms.js";
 import { page } from "./page.js";
+import { backupCodes } from "./passkeys.js";
 
 /** The password, where the form has asked for it because the login is not recent. */
 const given = ({ password }) => (password ? { password } : {});
@@ -57,19 +58,6 @@ function firstCode(app) {
     app.show();
   });
   return [picture, h("p", {}, "Or type this key: ", h("code", { class: "app-key" }, secret.match(/.{4}/g).join(" "))), made.root, h("div", { class: "actions" }, cancel)];
-}
-
-function backupCodes(app) {
-  const done = action("I have written them down", async () => {
-    app.state.backupCodes = null;
-    app.show();
-  }, { class: "primary" });
-  return [
-    h("h2", {}, "Backup codes"),
-    h("p", {}, "For the day on which the app is lost. Each works once, and they are shown this once."),
-    h("ol", { class: "backup-codes" }, app.state.backupCodes.map((code) => h("li", {}, h("code", {}, code)))),
-    h("div", { class: "actions" }, done),
-  ];
 }
 
 function isOn(app, mfa) {

@@ -22,8 +22,22 @@ export async function sessions(app) {
     await api.logOutEverywhere();
     app.leave("login", "Logged out on every device, this one included.");
   }, { class: "quiet danger-text" });
+  const remembered = (await api.devices()).body.devices;
+  const devices = remembered.length > 0 && [
+    h("h2", {}, "Remembered devices"),
+    h("p", {}, "From these the password logs in without a second factor."),
+    h("ul", { class: "sessions" }, remembered.map((one) => h("li", { class: "session remembered" },
+      icon(ICONS.laptop),
+      h("div", { class: "session-text" },
+        h("p", { class: "session-name" }, device(one.user_agent)),
+        h("p", { class: "small" }, `${one.address} · since ${when(one.created_at)} · until ${when(one.expires_at)}`)),
+      action("Forget it", async () => {
+        await api.forgetDevice(one.id);
+        await app.show("Forgotten. The next login from it asks for a second factor.");
+      }, { "aria-label": `Forget it: ${device(one.user_agent)}, since ${when(one.created_at)}` })))),
+  ];
   return page("Sessions", "Each login is a session. When it ends, its tokens are refused by the next request, on every instance.", list,
-    h("div", { class: "actions" }, everywhere));
+    h("div", { class: "actions" }, everywhere), devices);
 }
 
 export function data(app) {

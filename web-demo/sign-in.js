@@ -3,6 +3,7 @@ import * as api from "./api.js";
 import { countryOptions } from "./countries.js";
 import { h } from "./dom.js";
 import { codeField } from "./factors.js";
+import * as passkeys from "./passkeys.js";
 import { action, field, form, put } from "./forms.js";
 import { checks } from "./rules.js";
 import { page } from "./page.js";
@@ -112,7 +113,8 @@ function confirmLink(app) {
 }
 
 export function login(app) {
-  const email = field({ name: "username", label: "E-mail", type: "email", value: app.state.email ?? "", autocomplete: "username", required: true });
+  void passkeys.offer(app);
+  const email = field({ name: "username", label: "E-mail", type: "email", value: app.state.email ?? "", autocomplete: "username webauthn", required: true });
   const password = field({ name: "password", label: "Password", type: "password", autocomplete: "current-password", required: true });
   const made = form({ name: "login", fields: [email, password], submit: "Log in", extra: link("forgot", "Forgot it?"), send: async (values) => {
     app.state.email = values.username.trim();
@@ -122,8 +124,12 @@ export function login(app) {
       if (problem.code === "mfa_required") {
         app.state.challenge = problem.body.mfa_token;
         app.state.methods = problem.body.methods;
+        app.state.passkeyOptions = problem.body.passkey_options ?? null;
+        app.state.remember = false;
         app.expectMail();
-        return app.go("factor", app.state.methods.includes("totp") ? "The password is right. The app has the code." : "The password is right. A code was sent by SMS.");
+        const [strongest] = app.state.methods;
+        if (strongest === "passkey") return app.go("factor", "The password is right. Use your passkey, or a code.");
+        return app.go("factor", strongest === "totp" ? "The password is right. The app has the code." : "The password is right. A code was sent by SMS.");
       }
       if (problem.code === "email_not_verified") {
         return app.go("verify", "The password is right, but the e-mail is not verified yet. The code is in the mailbox.");
@@ -133,6 +139,7 @@ export function login(app) {
     await app.enter();
   } });
   return page("Log in", "The answer to a wrong password and to an unknown address is the same, byte for byte.", made.root,
+    passkeys.loginButton(app),
     cookieSwitch(app),
     h("p", { class: "aside" }, "No account yet? ", link("register", "Register"), "."));
 }
@@ -150,24 +157,31 @@ function cookieSwitch(app) {
     h("p", { class: "hint", id: "tokens-in-cookie-hint" }, "The server then puts the refresh token into an HttpOnly cookie."));
 }
 
+/** Whether the next login from this device needs no second factor. */
+const rememberSwitch = (app) => h("div", { class: "switch" },
+  h("input", { type: "checkbox", id: "remember-device", "aria-describedby": "remember-device-hint", change: (event) => { app.state.remember = event.target.checked; } }),
+  h("label", { for: "remember-device" }, "Remember this device"),
+  h("p", { class: "hint", id: "remember-device-hint" }, "For 30 days the password is enough here. This page forgets it when it is closed."));
+
 export function factor(app) {
   if (!app.state.challenge) return login(app);
-  if (app.state.methods.includes("totp")) return appFactor(app);
+  if (["passkey", "totp"].some((method) => app.state.methods.includes(method))) return strongFactor(app);
   const otp = field({ name: "otp", label: "Code from the text message", inputmode: "numeric", maxlength: 8, required: true, check: checks.otp, ...typedCode });
   const made = form({ name: "factor", fields: [otp], submit: "Go on", extra: link("login", "Start over"), send: (values) => answer(app, values) });
   app.takeCode = takeOtp(otp);
-  return page("Second factor", "Six digits, valid for five minutes and one use. Five wrong tries end the code.", made.root);
+  return page("Second factor", "Six digits, valid for five minutes and one use. Five wrong tries end the code.", made.root, rememberSwitch(app));
 }
 
 async function answer(app, values, method = null) {
-  await api.secondFactor(app.state.challenge, values.otp.trim(), method);
+  await api.secondFactor(app.state.challenge, values.otp.trim(), method, app.state.remember);
   app.state.challenge = null;
   await app.enter();
 }
 
-// An app is on: its code or a backup code; a text message only for who asks for it.
-function appFactor(app) {
-  const otp = codeField("Code of the app", "Or one of your backup codes.");
+// A passkey or an app is on: one of them or a backup code; a text message only for who asks for it.
+function strongFactor(app) {
+  const [hasPasskey, hasApp] = ["passkey", "totp"].map((method) => app.state.methods.includes(method));
+  const otp = hasApp ? codeField("Code of the app", "Or one of your backup codes.") : codeField("Backup code", "If the passkey is not at hand.");
   let method = null;
   const text = app.state.methods.includes("sms") && action("Send a code by SMS instead", async () => {
     await api.textCode(app.state.challenge);
@@ -175,9 +189,11 @@ function appFactor(app) {
     app.expectMail();
     app.say("A code was sent by SMS.");
   });
+  const passkey = hasPasskey && passkeys.factorButton(app, true);
   const made = form({ name: "factor", fields: [otp], submit: "Go on", extra: link("login", "Start over"), send: (values) => answer(app, values, method) });
   app.takeCode = takeOtp(otp);
-  return page("Second factor", "The app’s code changes every 30 seconds, and works once.", made.root, text && h("div", { class: "actions" }, text));
+  return page("Second factor", hasApp ? "The app’s code changes every 30 seconds, and works once." : "The passkey asks for your fingerprint, face or PIN.",
+    passkey && h("div", { class: "actions" }, passkey), made.root, rememberSwitch(app), text && h("div", { class: "actions" }, text));
 }
 
 /** Takes the code of a text message or a call into a field. */

@@ -8,7 +8,7 @@ import { fill, letter, news, person, press, view } from "./story.mjs";
 const LOOKS = [[1280, 900, "light", true], [1280, 900, "dark", false], [390, 844, "light", false], [390, 844, "dark", true]];
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
-async function look(page, name) {
+export async function look(page, name) {
   for (const [width, height, colorScheme, examined] of LOOKS) {
     await page.setViewportSize({ width, height });
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });

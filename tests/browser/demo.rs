@@ -92,3 +92,9 @@ async fn every_page_fits_is_accessible_and_works_without_script() {
     let server = TestServer::start_with(&[("APP_URL", "https://app.example.com/")]).await;
     drive(&server, "pages.mjs", &[format!("http://{}/", server.address())]).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_adds_uses_renames_and_removes_passkeys() {
+    let server = TestServer::start_with(&[("RATE_LIMITS", "off")]).await;
+    drive(&server, "passkey_demo.mjs", &[format!("http://localhost:{}/", server.address().port())]).await;
+}
