@@ -37,7 +37,7 @@ impl Authenticated for User {
     fn add_to(&self, input: &mut MacInput) {
         let Self { realm, id, person: sealed, pending_email, previous_email, password, .. } = self;
         let Self { phone_verified, mfa_sms, factors, disabled, roles, .. } = self;
-        let SealedFactors { totp, pending_totp, backup_codes, passkeys } = factors;
+        let SealedFactors { totp, pending_totp, backup_codes, passkeys, devices } = factors;
         let Self { credentials_version, version, created_at, updated_at, .. } = self;
         input.bytes("realm", realm.as_str()).bytes("id", id.as_bytes());
         person(sealed, input);
@@ -53,6 +53,7 @@ impl Authenticated for User {
             .optional("pending_totp", pending_totp.as_ref().map(Sealed::as_bytes))
             .optional("backup_codes", backup_codes.as_ref().map(Sealed::as_bytes))
             .optional("passkeys", passkeys.as_ref().map(Sealed::as_bytes))
+            .optional("devices", devices.as_ref().map(Sealed::as_bytes))
             .flag("disabled", *disabled)
             .optional("roles", roles.to_text())
             .number("credentials_version", *credentials_version)

@@ -300,6 +300,8 @@ fn no_get_without_credentials_changes_anything() {
         "change_password_page",
         "passkey_pages",
         "related_origins",
+        "apple_apps",
+        "android_apps",
         "start",
         "openapi",
         "docs",

@@ -86,6 +86,7 @@ fn user(realm: &Realm, n: u64) -> User {
         pending_totp: Some(sealed("pending totp", n)),
         backup_codes: Some(sealed("backup codes", n)),
         passkeys: Some(sealed("passkeys", n)),
+        devices: Some(sealed("devices", n)),
     };
     let previous_email = Some(sealed("previous", n));
     let roles = samples::roles(&["admin", "billing"]);

@@ -9,6 +9,7 @@ mod connections;
 mod cookie_mode;
 mod credentials;
 mod dev_mailbox;
+mod devices;
 mod disabled;
 mod documents;
 mod edges;

@@ -290,3 +290,29 @@ async fn well_known_addresses_name_pages_and_related_origins() {
     let begun = post_empty(&api, "/login/passkey/options").await.expect(200).json();
     assert_eq!(begun["options"]["rpId"], "localhost");
 }
+
+#[tokio::test]
+async fn association_files_list_native_apps_and_an_android_app_is_an_origin() {
+    let fingerprint = (0..32).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
+    let android = format!("com.example.app={fingerprint}");
+    let mut settings = vec![("RATE_LIMITS", "off"), ("PASSKEY_RP_ID", "example.com"), ("PASSKEY_ORIGINS", ORIGIN)];
+    settings.extend([("PASSKEY_APPLE_APPS", "ABCDE12345.com.example.app"), ("PASSKEY_ANDROID_APPS", android.as_str())]);
+    let server = TestServer::start_with(&settings).await;
+    let api = server.realm("User1");
+    let apple = api.get("//.well-known/apple-app-site-association").await.expect(200);
+    assert_eq!(apple.json(), json!({"webcredentials": {"apps": ["ABCDE12345.com.example.app"]}}));
+    assert_eq!(apple.header("content-type"), "application/json");
+    let links = api.get("//.well-known/assetlinks.json").await.expect(200).json();
+    let target = &links[0]["target"];
+    assert_eq!((&target["package_name"], links.as_array().unwrap().len()), (&json!("com.example.app"), 1));
+    assert_eq!(target["sha256_cert_fingerprints"], json!([fingerprint.to_uppercase()]));
+    let (john, _) = api.logged_in(&Person::john()).await;
+    // base64url of the bytes 0 to 31
+    let mut app = Authenticator::new("android:apk-key-hash:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    let _ = add(&john, &mut app, "Phone").await.expect(201);
+    let _ = log_in(&api, &app).await.expect(200);
+    let plain = TestServer::start().await;
+    for path in ["apple-app-site-association", "assetlinks.json"] {
+        let _ = plain.realm("User1").get(&format!("//.well-known/{path}")).await.expect(404);
+    }
+}

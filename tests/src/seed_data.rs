@@ -96,6 +96,7 @@ fn factors(n: u64) -> SealedFactors {
         pending_totp: Some(sealed("pending totp", n)),
         backup_codes: Some(sealed("backup codes", n)),
         passkeys: Some(sealed("passkeys", n)),
+        devices: Some(sealed("devices", n)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_core::model::listed_factor::ListedFactor;
 use portcullis_core::model::message::EmailMessage;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::mailer::{Envelope, SendError};
@@ -63,8 +64,10 @@ fn values(message: &EmailMessage, human_duration: &dyn Fn(Duration) -> String) -
         EmailMessage::VerifyEmail { expires_in, .. } | EmailMessage::ConfirmEmailChange { expires_in, .. } => {
             json!({"expires_in": human_duration(*expires_in)})
         }
-        EmailMessage::ResetPassword { first_name, expires_in, .. }
-        | EmailMessage::ResetRequired { first_name, expires_in, .. }
+        EmailMessage::ResetPassword { first_name, expires_in, factors, .. } => json!({
+            "first_name": first_name.as_str(), "expires_in": human_duration(*expires_in), "factors": factor_values(factors),
+        }),
+        EmailMessage::ResetRequired { first_name, expires_in, .. }
         | EmailMessage::EnrolmentCode { first_name, expires_in, .. }
         | EmailMessage::Invitation { first_name, expires_in, .. } => {
             json!({"first_name": first_name.as_str(), "expires_in": human_duration(*expires_in)})
@@ -99,6 +102,18 @@ fn values(message: &EmailMessage, human_duration: &dyn Fn(Duration) -> String) -
             json!({"first_name": first_name.as_str(), "at": human_time(*at), "left": left})
         }
     }
+}
+
+/// Factors and remembered devices for a template, with times for people.
+#[must_use]
+pub fn factor_values(factors: &[ListedFactor]) -> Value {
+    let of = |factor: &ListedFactor| {
+        json!({
+            "kind": factor.kind.as_str(), "name": factor.name, "since": factor.since.map(human_time),
+            "last_used_at": factor.last_used_at.map(human_time),
+        })
+    };
+    factors.iter().map(of).collect()
 }
 
 /// How long the undo link lives, for people; null where the message has none.

@@ -17,8 +17,17 @@ use crate::mongodb::documents::{Fields, binary, has_digest, key, person, ring_di
 
 const PORT: &str = "user_store";
 /// The fields that a document may lack.
-const OPTIONAL: [&str; 8] =
-    ["pending_index", "pending_email", "previous_email", "totp", "pending_totp", "backup_codes", "passkeys", "roles"];
+const OPTIONAL: [&str; 9] = [
+    "pending_index",
+    "pending_email",
+    "previous_email",
+    "totp",
+    "pending_totp",
+    "backup_codes",
+    "passkeys",
+    "devices",
+    "roles",
+];
 
 pub fn print(user: &User) -> Document {
     let mut document = doc! {
@@ -42,9 +51,14 @@ pub fn print(user: &User) -> Document {
     if let Some(previous) = &user.previous_email {
         document.insert("previous_email", sealed(previous));
     }
-    let SealedFactors { totp, pending_totp, backup_codes, passkeys } = &user.factors;
-    let factors =
-        [("totp", totp), ("pending_totp", pending_totp), ("backup_codes", backup_codes), ("passkeys", passkeys)];
+    let SealedFactors { totp, pending_totp, backup_codes, passkeys, devices } = &user.factors;
+    let factors = [
+        ("totp", totp),
+        ("pending_totp", pending_totp),
+        ("backup_codes", backup_codes),
+        ("passkeys", passkeys),
+        ("devices", devices),
+    ];
     for (name, factor) in factors {
         document.extend(factor.as_ref().map(|factor| (name.to_owned(), sealed(factor))));
     }
@@ -73,6 +87,7 @@ pub fn parse(document: &Document) -> Result<Stored<User>, PortError> {
             pending_totp: fields.any("pending_totp", Fields::sealed)?,
             backup_codes: fields.any("backup_codes", Fields::sealed)?,
             passkeys: fields.any("passkeys", Fields::sealed)?,
+            devices: fields.any("devices", Fields::sealed)?,
         },
         disabled: fields.flag("disabled")?,
         roles: fields.any("roles", Fields::roles)?.unwrap_or_default(),

@@ -19,7 +19,7 @@ use crate::sqlite::rows::{Columns, PERSON, PERSON_WITH_KEY, digests_of, has_dige
 
 const PORT: &str = "user_store";
 const REST: &str = "pending_index, pending_email, previous_email, password, phone_verified, mfa_sms, totp, \
-                    pending_totp, backup_codes, passkeys, disabled, roles, credentials_version, version, created_at, \
+                    pending_totp, backup_codes, passkeys, devices, disabled, roles, credentials_version, version, created_at, \
                     updated_at, mac";
 
 /// What `read` reads, where `keys` is joined.
@@ -58,6 +58,7 @@ pub fn read_rest(realm: Realm, id: UserId, columns: &mut Columns<'_, '_>) -> rus
             pending_totp: columns.sealed_if_any()?,
             backup_codes: columns.sealed_if_any()?,
             passkeys: columns.sealed_if_any()?,
+            devices: columns.sealed_if_any()?,
         },
         disabled: columns.flag()?,
         roles: columns.roles()?,
@@ -94,6 +95,7 @@ fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
         factors.pending_totp.as_ref().map(Sealed::as_bytes),
         factors.backup_codes.as_ref().map(Sealed::as_bytes),
         factors.passkeys.as_ref().map(Sealed::as_bytes),
+        factors.devices.as_ref().map(Sealed::as_bytes),
         user.disabled,
         user.roles.to_text(),
         signed(user.credentials_version),
@@ -108,7 +110,7 @@ fn put(db: &Db, sql: &str, user: &User, slot: i64) -> rusqlite::Result<()> {
 pub fn insert(db: &Db, user: &User) -> rusqlite::Result<()> {
     let sql = format!(
         "INSERT INTO users (realm, id, {PERSON}, {REST}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, \
-         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)"
+         ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)"
     );
     put(db, &sql, user, key_slots::insert(db, &user.person.key)?)
 }
@@ -117,7 +119,7 @@ pub fn insert(db: &Db, user: &User) -> rusqlite::Result<()> {
 fn update(db: &Db, user: &User, slot: i64) -> rusqlite::Result<()> {
     let sql = format!(
         "UPDATE users SET ({PERSON}, {REST}) = (?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, \
-         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28) WHERE realm = ?1 AND id = ?2"
+         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29) WHERE realm = ?1 AND id = ?2"
     );
     put(db, &sql, user, slot)
 }

@@ -50,6 +50,8 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::BackupCodesCreated
         | K::FactorsReset
         | K::BackupCodeUsed
+        | K::DeviceRemembered
+        | K::DeviceForgotten
         | K::AccountDisabled
         | K::AccountEnabled
         | K::AccountCreated

@@ -68,6 +68,10 @@ pub enum EventKind {
     FactorsReset,
     /// A backup code stood in for a second factor.
     BackupCodeUsed,
+    /// A device was remembered: the next login from it asks for no second factor.
+    DeviceRemembered,
+    /// Its owner has forgotten it.
+    DeviceForgotten,
     /// The owner exported everything that is stored.
     DataExported,
     /// The account is gone.
@@ -120,7 +124,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 56] = [
         Self::Registered,
         Self::RegistrationRejected,
         Self::EmailVerified,
@@ -151,6 +155,8 @@ impl EventKind {
         Self::BackupCodesCreated,
         Self::FactorsReset,
         Self::BackupCodeUsed,
+        Self::DeviceRemembered,
+        Self::DeviceForgotten,
         Self::DataExported,
         Self::AccountDeleted,
         Self::AccountDisabled,
@@ -211,6 +217,8 @@ impl EventKind {
             Self::BackupCodesCreated => "backup_codes_created",
             Self::FactorsReset => "factors_reset",
             Self::BackupCodeUsed => "backup_code_used",
+            Self::DeviceRemembered => "device_remembered",
+            Self::DeviceForgotten => "device_forgotten",
             Self::DataExported => "data_exported",
             Self::AccountDeleted => "account_deleted",
             Self::AccountDisabled => "account_disabled",

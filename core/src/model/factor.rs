@@ -51,7 +51,7 @@ impl FactorMethod {
     }
 }
 
-/// The second factors of an account other than SMS, as stores keep them.
+/// The second factors of an account other than SMS, and the devices that need none, as stores keep them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct SealedFactors {
     /// A [`Totp`]. Present while the factor is on.
@@ -62,6 +62,8 @@ pub struct SealedFactors {
     pub backup_codes: Option<Sealed>,
     /// The [`Passkeys`](crate::model::passkey::Passkeys). Absent when there is none.
     pub passkeys: Option<Sealed>,
+    /// The remembered [`Devices`](crate::model::device::Devices). Absent when there is none.
+    pub devices: Option<Sealed>,
 }
 
 /// An authenticator app that is on.

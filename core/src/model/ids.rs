@@ -58,6 +58,8 @@ ids! {
     JobId = "job_";
     /// A passkey.
     PasskeyId = "pky_";
+    /// A remembered device.
+    DeviceId = "dev_";
     /// An undo record.
     UndoId = "und_";
     /// A chain of the audit log: the events that one run of an instance has numbered.

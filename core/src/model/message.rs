@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::model::factor::FactorMethod;
+use crate::model::listed_factor::ListedFactor;
 use crate::model::name::PersonName;
 use crate::model::otp::TypedCode;
 use crate::model::secret::OpaqueToken;
@@ -74,6 +75,8 @@ pub enum EmailMessage {
         token: OpaqueToken,
         /// Its lifetime.
         expires_in: Duration,
+        /// Everything else that opens the account.
+        factors: Vec<ListedFactor>,
     },
     /// Choose a password: an operator has made the old one void.
     ResetRequired {

@@ -203,6 +203,8 @@ pub enum Field {
     BackupCodes,
     /// The passkeys.
     Passkeys,
+    /// The remembered devices.
+    Devices,
     /// A session's user agent.
     UserAgent,
     /// A session's coarse address.
@@ -236,6 +238,7 @@ impl Field {
             Self::PendingTotp => "pending_totp",
             Self::BackupCodes => "backup_codes",
             Self::Passkeys => "passkeys",
+            Self::Devices => "devices",
             Self::UserAgent => "user_agent",
             Self::Address => "address",
             Self::CachedSession => "cached_session",

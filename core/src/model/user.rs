@@ -189,12 +189,13 @@ impl User {
         }
     }
 
-    /// Ends every right that was given before: sessions, tokens, links, codes, a pending e-mail change and a pending
-    /// authenticator app are valid for one credentials version only.
+    /// Ends every right that was given before: sessions, tokens, links, codes, a pending e-mail change, a pending
+    /// authenticator app and remembered devices are valid for one credentials version only.
     pub fn end_rights(&mut self) {
         self.credentials_version += 1;
         self.pending_email = None;
         self.factors.pending_totp = None;
+        self.factors.devices = None;
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod crash_points;
 mod deliveries;
+mod devices;
 mod edge_cases;
 mod enrolment;
 mod enumeration;

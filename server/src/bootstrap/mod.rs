@@ -1,7 +1,7 @@
 //! Builds a server from the settings. The only code that names concrete adapters.
 
-pub mod backup;
 pub mod audit_chain;
+pub mod backup;
 pub mod check_result;
 mod counted;
 pub mod doctor;
@@ -306,6 +306,7 @@ fn app(
         public_origin: origin_of(&parts.public_url),
         path_prefix: settings.public_url.path(),
         passkey_origins: passkeys::web_origins(settings, &parts.public_url),
+        passkey_apps: (settings.passkeys.apple_apps.clone(), settings.passkeys.android_apps.clone()),
         public_url: parts.public_url,
         app_url: settings.browsers.app_url.clone(),
         appearance: settings.browsers.appearance.clone(),

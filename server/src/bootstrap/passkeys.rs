@@ -7,7 +7,7 @@ use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::user_store::UserStore;
 
-use crate::config::{Settings, is_below};
+use crate::config::{AndroidApp, Settings, is_below};
 use crate::http::app::origin_of;
 
 /// The name of the check value.
@@ -38,6 +38,7 @@ fn origins(settings: &Settings, public_url: &str) -> Vec<String> {
             origins.push(port.map_or_else(|| "http://localhost".to_owned(), |port| format!("http://localhost:{port}")));
         }
     }
+    origins.extend(settings.passkeys.android_apps.iter().map(AndroidApp::origin));
     origins.sort_by_key(|origin| !is_below(origin, &rp_id));
     origins
 }

@@ -4,8 +4,8 @@
 
 mod account_call;
 mod audit;
-mod backup;
 mod audit_chain;
+mod backup;
 mod banner;
 mod credentials;
 mod dead_letters;

@@ -37,8 +37,8 @@ pub use portcullis_core::model::secret::SecretString as SecretText;
 pub use problems::{ConfigProblem, ConfigProblems};
 pub use secrets::{KeyRing, Secrets, decode as audit_key};
 pub use sections::{
-    Appearance, AuditChain, Browsers, ConnectionSettings, InputRules, Logo, Mail, MailboxAccess, PasskeySettings,
-    RateQuota, Twilio, Watchman, is_below,
+    AndroidApp, Appearance, AuditChain, Browsers, ConnectionSettings, InputRules, Logo, Mail, MailboxAccess,
+    PasskeySettings, RateQuota, Twilio, Watchman, is_below,
 };
 pub use settings_reference::{ENV_MARK, flags, markdown, text};
 pub use settings_registry::DEFAULT_LIMITS;

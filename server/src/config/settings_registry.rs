@@ -121,6 +121,8 @@ pub const GROUPS: &[SettingGroup] = &[
     open("MFA_POLICY", "optional in every realm", "realms whose accounts must have a second factor, as in `User1:optional,User2:required`"),
     open("PASSKEY_RP_ID", "host of PUBLIC_URL; localhost where that is an address", "domain that passkeys belong to: the host of your pages or a parent of it; with another one, every passkey is lost"),
     open("PASSKEY_ORIGINS", "that of PUBLIC_URL", "origins of the pages and apps that use passkeys, as in `https://app.example.com,android:apk-key-hash:…`"),
+    open("PASSKEY_APPLE_APPS", "none", "apps of Apple's systems that use passkeys, as in `TEAMID1234.com.example.app`; `/.well-known/apple-app-site-association` lists them"),
+    open("PASSKEY_ANDROID_APPS", "none", "apps of Android that use passkeys, each with the SHA-256 fingerprint of its certificate, as in `com.example.app=AB:CD:…`; `/.well-known/assetlinks.json` lists them, and their origins are accepted"),
     ]),
     group("Input and answers", &[
     open("PHONE_VALIDATION", "e164", "`strict` accepts only numbers that the numbering plan has; `lenient` is another word for `e164`"),
@@ -206,6 +208,7 @@ pub const DEFAULT_LIMITS: &[(&str, u32, &str)] = &[
     ("logout", 10, "min"),
     ("logout_all", 10, "min"),
     ("sessions", 60, "min"),
+    ("devices", 60, "min"),
     ("mfa", 10, "min"),
     ("passkeys", 10, "min"),
     ("export", 1, "day"),

@@ -232,6 +232,12 @@ fn values_that_cannot_be_are_refused() {
         ("MFA_POLICY", "User1:maybe"),
         ("MFA_POLICY", "User3:required"),
         ("MFA_POLICY", "User1:required,User1:optional"),
+        ("PASSKEY_APPLE_APPS", "com.example.app"),
+        ("PASSKEY_ANDROID_APPS", "com.example.app=AB:CD"),
+        (
+            "PASSKEY_ANDROID_APPS",
+            "com example=00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f:10:11:12:13:14:15:16:17:18:19:1a:1b:1c:1d:1e:1f",
+        ),
         ("PORT", "70000"),
         ("RATE_LIMIT_LOGIN", "5/week"),
         ("ACCESS_TOKEN_TTL", "0s"),

@@ -13,6 +13,7 @@ use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use serde_json::{Value, json};
 
 use crate::http::auth::Authenticated;
+use crate::http::devices::device_json;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::{Accepts, Input, RealmContext};
 use crate::http::openapi::operation::{FORM, JSON, Operation, ok};
@@ -27,9 +28,10 @@ use crate::http::sessions::session_json;
 pub fn schemas() -> Value {
     json!({
         "Deletion": schemas::object(&[], json!({"password": schemas::known_password("Instead of a recent login.")})),
-        "Export": schemas::object(&["profile", "roles", "passkeys", "former_states", "sessions", "events"], json!({
+        "Export": schemas::object(&["profile", "roles", "passkeys", "devices", "former_states", "sessions", "events"], json!({
             "profile": {"$ref": "#/components/schemas/Profile"}, "roles": schemas::roles(), "previous_email": {"type": ["string", "null"]},
             "passkeys": {"type": "array", "items": {"$ref": "#/components/schemas/Passkey"}},
+            "devices": {"type": "array", "items": {"$ref": "#/components/schemas/Device"}},
             "former_states": {"type": "array", "items": schemas::object(&["change", "changed_at", "expires_at", "undone", "email", "phone", "country_code", "is_phone_verified", "mfa"], json!({
                 "change": {"type": "string", "enum": ["email", "phone", "password", "factors"]}, "changed_at": schemas::time(), "expires_at": schemas::time(), "undone": {"type": "boolean"},
                 "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": schemas::object(&["sms", "totp", "passkeys"], json!({"sms": {"type": "boolean"}, "totp": {"type": "boolean"}, "passkeys": {"type": "integer"}})),
@@ -85,6 +87,7 @@ pub fn export_json(export: &Export) -> Value {
         "roles": export.roles.names(),
         "previous_email": export.previous_email.as_ref().map(Email::as_str),
         "passkeys": export.passkeys.iter().map(passkey_json).collect::<Vec<Value>>(),
+        "devices": export.devices.iter().map(device_json).collect::<Vec<Value>>(),
         "former_states": former_states.collect::<Vec<Value>>(),
         "sessions": export.sessions.iter().map(session_json).collect::<Vec<Value>>(),
         "events": events.collect::<Vec<Value>>(),

@@ -17,7 +17,7 @@ use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::AuthService;
 
-use crate::config::{Appearance, MailboxAccess, SecretText, ServiceClientSettings};
+use crate::config::{AndroidApp, Appearance, MailboxAccess, SecretText, ServiceClientSettings};
 use crate::http::known_addresses::KnownAddresses;
 use crate::http::negotiation::language;
 use crate::http::system::services::SharedHealth;
@@ -72,6 +72,8 @@ pub struct App {
     pub appearance: Appearance,
     /// Web origins whose passkeys are accepted.
     pub passkey_origins: Vec<String>,
+    /// Apps that use passkeys: of Apple's systems, and of Android.
+    pub passkey_apps: (Vec<String>, Vec<AndroidApp>),
     /// Whether the documentation is served.
     pub api_docs: bool,
     /// Origins that may call from a browser.

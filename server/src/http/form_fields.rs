@@ -16,12 +16,13 @@ use crate::http::problem::Problem;
 const MAX_FIELDS: usize = 64;
 
 /// Fields that hold a secret of a person or a client: a handler takes them with `secret` only.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "password",
     "current_password",
     "token",
     "mfa_token",
     "enrolment_token",
+    "device_token",
     "refresh_token",
     "otp",
     "code",

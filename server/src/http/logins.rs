@@ -7,6 +7,7 @@ use portcullis_core::use_cases::login::log_in::LoggedIn;
 use serde_json::{Value, json};
 
 use crate::http::auth::token_client;
+use crate::http::devices::token_schema;
 use crate::http::endpoint::HandlerResult;
 use crate::http::enrolment::enrolment_required;
 use crate::http::error::too_many;
@@ -24,12 +25,13 @@ pub fn schemas() -> Value {
     json!({
         "Login": schemas::form(&["username", "password"], json!({
             "username": schemas::username(), "password": schemas::known_password("The password."), "grant_type": schemas::only("password"),
-            "scope": schemas::text("Accepted, without effect."), "client_id": schemas::text("Accepted, without effect."), "token_delivery": delivery_schema(),
+            "scope": schemas::text("Accepted, without effect."), "client_id": schemas::text("Accepted, without effect."), "token_delivery": delivery_schema(), "device_token": token_schema(),
         })),
         "TokenRequest": token_request(),
         "TokenPair": schemas::object(&["access_token", "token_type", "expires_in"], json!({
             "access_token": schemas::text("A JWT (RFC 9068)."), "token_type": schemas::only("bearer"),
             "expires_in": {"type": "integer", "description": "Seconds."}, "refresh_token": schemas::text("Opaque; good for one exchange. In cookie mode it is in the cookie instead."),
+            "device_token": schemas::text("After `remember_device`: opaque, good for 30 days."),
         })),
     })
 }
@@ -68,9 +70,10 @@ pub async fn login(context: RealmContext, cookie: RefreshCookie, input: Input) -
     if fields.text("grant_type").is_some_and(|grant| grant != "password" && !grant.is_empty()) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, Code::UnsupportedGrantType).oauth("unsupported_grant_type"));
     }
+    let device = fields.secret("device_token");
     fields.finish_ignoring_unknown()?;
     let challenge = format!("Bearer realm=\"{}\"", context.realm);
-    let outcome = password_grant(&context, &username, password.expose(), (&cookie, delivery)).await;
+    let outcome = password_grant(&context, (&username, &password), device.as_ref(), (&cookie, delivery)).await;
     outcome.map_err(|problem| match problem.status {
         StatusCode::UNAUTHORIZED => problem.challenge(&challenge),
         _ => problem,
@@ -111,7 +114,7 @@ pub async fn token(context: RealmContext, cookie: RefreshCookie, input: Input) -
             let (username, password) =
                 (required(fields.text("username"), "username")?, required(fields.secret("password"), "password")?);
             spend_login_limit(&context).await?;
-            password_grant(&context, &username, password.expose(), (&cookie, delivery)).await
+            password_grant(&context, (&username, &password), None, (&cookie, delivery)).await
         }
         Some("refresh_token") => {
             let (refresh_token, delivery) = presented_token(&mut fields, &cookie, delivery)?;
@@ -134,11 +137,12 @@ pub async fn token(context: RealmContext, cookie: RefreshCookie, input: Input) -
 
 async fn password_grant(
     context: &RealmContext,
-    username: &str,
-    password: &str,
+    (username, password): (&str, &SecretString),
+    device: Option<&SecretString>,
     (cookie, delivery): (&RefreshCookie, TokenDelivery),
 ) -> HandlerResult {
-    match context.service().logins().log_in(&context.realm, username, password, &context.client).await? {
+    let (credentials, device) = ((username, password.expose()), device.map(SecretString::expose));
+    match context.service().logins().log_in_from(&context.realm, credentials, device, &context.client).await? {
         LoggedIn::Session(pair) => Ok(cookie.respond(delivery, &pair)),
         LoggedIn::MfaRequired(challenge) => Err(mfa_required(context, &challenge)),
         LoggedIn::EnrolmentRequired(challenge) => Err(enrolment_required(&challenge)),

@@ -42,6 +42,7 @@ mod account;
 mod admin;
 mod clients;
 pub mod demo;
+mod devices;
 mod docs;
 mod enrolment;
 mod factors;

@@ -22,8 +22,8 @@ use crate::http::routes::{ADMIN_PATH, admin_endpoints, realm_endpoints, served_e
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, admin, clients, enrolment, factors, logins, mailbox, passkeys, passwords, phones, profile, recovery,
-    registration, second_factors, sessions, start_page, system, well_known,
+    account, admin, clients, devices, enrolment, factors, logins, mailbox, passkeys, passwords, phones, profile,
+    recovery, registration, second_factors, sessions, start_page, system, well_known,
 };
 
 /// Endpoints that serve files of pages or pages about an error. Their paths would be ambiguous beside `/{realm}/…`.
@@ -221,6 +221,7 @@ fn all_schemas(realms: &[Realm]) -> Value {
         second_factors::schemas(),
         passkeys::schemas(),
         enrolment::schemas(),
+        devices::schemas(),
         account::schemas(),
         clients::schemas(),
         admin::schemas(),

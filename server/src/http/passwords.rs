@@ -1,8 +1,10 @@
 //! Passwords: forgotten, reset, changed.
 
 use http::StatusCode;
+use portcullis_adapters::messaging::email::factor_values;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::locale::Locale;
+use portcullis_core::use_cases::password::reset_password::ResetPreview;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use serde_json::{Value, json};
 
@@ -53,7 +55,7 @@ pub async fn reset_form(context: RealmContext, input: Input) -> HandlerResult {
     let token = query.required_secret("token");
     query.finish_ignoring_unknown()?;
     match context.service().passwords().preview_reset(&context.realm, token.expose()).await {
-        Ok(locale) => form(&context, StatusCode::OK, &locale, token.expose(), &[]),
+        Ok(preview) => form(&context, StatusCode::OK, &preview, token.expose(), &[]),
         Err(AuthError::InvalidToken) => failed(&context, &context.client.locale),
         Err(error) => Err(error.into()),
     }
@@ -75,24 +77,26 @@ pub async fn reset(context: RealmContext, input: Input) -> HandlerResult {
     let (token, password) = (fields.required_secret("token"), fields.required_secret("password"));
     fields.finish()?;
     let passwords = context.service().passwords();
-    // the language of the page, before the link is used
+    // the language and the list of the page, before the link is used
     let preview = passwords.preview_reset(&context.realm, token.expose()).await;
     let outcome = passwords.reset_password(&context.realm, token.expose(), password.expose(), &context.client).await;
     if !prefers_page(&input.headers) {
         outcome?;
         return Ok(json(StatusCode::OK, &json!({"message": "Password reset successfully"})));
     }
-    let locale = preview.unwrap_or_else(|_| context.client.locale.clone());
+    let without = |_| ResetPreview { locale: context.client.locale.clone(), factors: Vec::new() };
+    let preview = preview.unwrap_or_else(without);
+    let locale = &preview.locale;
     match outcome {
         Ok(()) => {
             let values = json!({"app_name": context.service().policy.app_name});
-            page(&context.app, StatusCode::OK, "reset_success.html", &locale, values)
+            page(&context.app, StatusCode::OK, "reset_success.html", locale, values)
         }
-        Err(AuthError::InvalidToken) => failed(&context, &locale),
+        Err(AuthError::InvalidToken) => failed(&context, locale),
         Err(AuthError::Invalid(violations)) => {
-            let in_words = |violation: &Violation| context.app.renderer.message(&locale, violation);
+            let in_words = |violation: &Violation| context.app.renderer.message(locale, violation);
             let messages: Vec<String> = violations.iter().map(in_words).collect();
-            form(&context, StatusCode::UNPROCESSABLE_ENTITY, &locale, token.expose(), &messages)
+            form(&context, StatusCode::UNPROCESSABLE_ENTITY, &preview, token.expose(), &messages)
         }
         Err(error) => Err(error.into()),
     }
@@ -126,7 +130,7 @@ pub async fn change(
 fn form(
     context: &RealmContext,
     status: StatusCode,
-    locale: &Locale,
+    preview: &ResetPreview,
     token: &str,
     messages: &[String],
 ) -> HandlerResult {
@@ -139,8 +143,9 @@ fn form(
         "min_length": policy.passwords.min_length,
         "min_score": policy.passwords.min_score,
         "errors": errors,
+        "factors": factor_values(&preview.factors),
     });
-    page(&context.app, status, "reset.html", locale, values)
+    page(&context.app, status, "reset.html", &preview.locale, values)
 }
 
 fn failed(context: &RealmContext, locale: &Locale) -> HandlerResult {

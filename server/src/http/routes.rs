@@ -24,8 +24,8 @@ use crate::http::problem::Problem;
 #[cfg(feature = "testkit")]
 use crate::http::test_control;
 use crate::http::{
-    account, admin, clients, demo, docs, enrolment, factors, logins, mailbox, passkeys, passwords, phones, profile,
-    recovery, registration, second_factors, sessions, start_page, system, well_known,
+    account, admin, clients, demo, devices, docs, enrolment, factors, logins, mailbox, passkeys, passwords, phones,
+    profile, recovery, registration, second_factors, sessions, start_page, system, well_known,
 };
 
 const GET: &[Method] = &[Method::GET];
@@ -78,6 +78,8 @@ pub fn realm_endpoints() -> Vec<Endpoint> {
         Endpoint::new("logout_all", POST, "/logout_all", sessions::logout_all, &sessions::LOGOUT_ALL).limit("logout_all").access(Access::User),
         Endpoint::new("sessions", GET, "/sessions", sessions::list, &sessions::LIST).limit("sessions").access(Access::User).cancel_on_disconnect(),
         Endpoint::new("end_session", DELETE, "/sessions/{id}", sessions::end, &sessions::END).limit("sessions").access(Access::User),
+        Endpoint::new("devices", GET, "/devices", devices::list, &devices::LIST).limit("devices").access(Access::User).cancel_on_disconnect(),
+        Endpoint::new("forget_device", DELETE, "/devices/{id}", devices::forget, &devices::FORGET).limit("devices").access(Access::User),
         Endpoint::new("mfa", GET, "/mfa", factors::show, &factors::SHOW).limit("mfa").access(Access::User).cancel_on_disconnect(),
         Endpoint::new("set_mfa", PUT, "/mfa", factors::set_sms, &factors::SET_SMS).limit("mfa").access(Access::User),
         Endpoint::new("begin_totp", POST, "/mfa/totp", factors::begin_totp, &factors::BEGIN_TOTP).limit("mfa").access(Access::User),
@@ -133,6 +135,8 @@ pub fn system_endpoints() -> Vec<Endpoint> {
         Endpoint::new("change_password_page", GET, "/.well-known/change-password", well_known::change_password, &well_known::CHANGE_PASSWORD),
         Endpoint::new("passkey_pages", GET, "/.well-known/passkey-endpoints", well_known::passkey_pages, &well_known::PASSKEY_PAGES),
         Endpoint::new("related_origins", GET, "/.well-known/webauthn", well_known::related_origins, &well_known::RELATED_ORIGINS),
+        Endpoint::new("apple_apps", GET, "/.well-known/apple-app-site-association", well_known::apple_apps, &well_known::APPLE_APPS),
+        Endpoint::new("android_apps", GET, "/.well-known/assetlinks.json", well_known::android_apps, &well_known::ANDROID_APPS),
         Endpoint::new("start", GET, "/", start_page::start, &start_page::START),
         Endpoint::new("openapi", GET, "/openapi.json", docs::openapi, &docs::OPENAPI),
         Endpoint::new("docs", GET, "/docs", docs::docs, &docs::DOCS),

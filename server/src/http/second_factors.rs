@@ -26,6 +26,7 @@ pub fn schemas() -> Value {
     json!({
         "SecondFactor": schemas::object(&["mfa_token"], json!({
             "mfa_token": schemas::token("The challenge of the login."), "method": method_schema(), "otp": factor_code_schema(), "credential": credential_schema(), "token_delivery": delivery_schema(),
+            "remember_device": {"type": "boolean", "description": "Whether the next login from this device needs no second factor, for 30 days. False where it is missing."},
         })),
         "StepUp": schemas::object(&["password"], json!({
             "password": schemas::known_password("The password."), "mfa_token": schemas::token("The challenge of the first answer. A code by SMS and a passkey need it."),
@@ -61,6 +62,7 @@ pub async fn login_mfa(context: RealmContext, cookie: RefreshCookie, input: Inpu
     let mut fields = input.body(Accepts::JsonOrForm)?;
     let delivery = cookie.take_delivery(&mut fields)?;
     let mfa_token = fields.required_secret("mfa_token");
+    let remember = fields.flag("remember_device");
     let FactorFields { method, answer, name } = FactorFields::take(&mut fields);
     if answer.is_none() && method != Some(FactorMethod::Sms) {
         fields.refuse(Violation::new(name, Code::Required));
@@ -74,8 +76,14 @@ pub async fn login_mfa(context: RealmContext, cookie: RefreshCookie, input: Inpu
         return Ok(json(StatusCode::ACCEPTED, &body));
     };
     let answer = answer.expose();
-    let pair = logins.log_in_second_factor(realm, mfa_token.expose(), method, answer, &context.client).await?;
-    Ok(cookie.respond(delivery, &pair))
+    if !remember {
+        let pair = logins.log_in_second_factor(realm, mfa_token.expose(), method, answer, &context.client).await?;
+        return Ok(cookie.respond(delivery, &pair));
+    }
+    let answer = (mfa_token.expose(), method, answer);
+    let (pair, device) = logins.log_in_and_remember(realm, answer, &context.client).await?;
+    let device = device.map(|token| ("device_token", Value::String(token.expose())));
+    Ok(cookie.respond_with(delivery, &pair, device.as_slice()))
 }
 
 /// The fields of a second factor.

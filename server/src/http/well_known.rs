@@ -12,6 +12,7 @@ use portcullis_core::model::code::Code;
 use portcullis_core::model::realm::Realm;
 use serde_json::{Value, json};
 
+use crate::config::AndroidApp;
 use crate::http::app::App;
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::PathParameter;
@@ -40,6 +41,8 @@ pub fn schemas() -> Value {
     json!({
         "AuthorizationServer": schemas::object(&required, members),
         "PasskeyPages": schemas::object(&[], json!({"enroll": schemas::text("An address."), "manage": schemas::text("An address.")})),
+        "AppleAssociation": schemas::object(&["webcredentials"], json!({"webcredentials": schemas::object(&["apps"], json!({"apps": words()}))})),
+        "AssetLinks": json!({"type": "array", "items": {"type": "object"}}),
         "RelatedOrigins": schemas::object(&["origins"], json!({"origins": words()})),
     })
 }
@@ -100,6 +103,48 @@ pub static RELATED_ORIGINS: Operation = Operation::new(
 /// `GET /.well-known/webauthn`.
 pub async fn related_origins(State(app): State<Arc<App>>) -> HandlerResult {
     Ok(json(StatusCode::OK, &json!({"origins": app.passkey_origins})))
+}
+
+pub static APPLE_APPS: Operation = Operation::new(
+    "Apps of Apple's systems",
+    "The apps of `PASSKEY_APPLE_APPS` that share passkeys with this domain; without any 404. Apple reads it at \
+     `https://PASSKEY_RP_ID`.",
+    &[ok(200, "The association.", "AppleAssociation")],
+)
+.errors(&[Code::NotFound]);
+
+/// `GET /.well-known/apple-app-site-association`.
+pub async fn apple_apps(State(app): State<Arc<App>>) -> HandlerResult {
+    let (apps, _) = &app.passkey_apps;
+    if apps.is_empty() {
+        return Err(Problem::not_found());
+    }
+    Ok(json(StatusCode::OK, &json!({"webcredentials": {"apps": apps}})))
+}
+
+pub static ANDROID_APPS: Operation = Operation::new(
+    "Apps of Android",
+    "Digital Asset Links: the apps of `PASSKEY_ANDROID_APPS` that share passkeys with this domain; without any 404. Android \
+     reads it at `https://PASSKEY_RP_ID`.",
+    &[ok(200, "The links.", "AssetLinks")],
+)
+.errors(&[Code::NotFound]);
+
+/// `GET /.well-known/assetlinks.json`.
+pub async fn android_apps(State(app): State<Arc<App>>) -> HandlerResult {
+    let (_, apps) = &app.passkey_apps;
+    if apps.is_empty() {
+        return Err(Problem::not_found());
+    }
+    let link = |app: &AndroidApp| {
+        json!({
+            "relation": ["delegate_permission/common.handle_all_urls", "delegate_permission/common.get_login_creds"],
+            "target": {
+                "namespace": "android_app", "package_name": app.package, "sha256_cert_fingerprints": [app.fingerprint()],
+            },
+        })
+    };
+    Ok(json(StatusCode::OK, &apps.iter().map(link).collect::<Value>()))
 }
 
 pub static METADATA: Operation = Operation::new(

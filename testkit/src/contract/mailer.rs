@@ -6,6 +6,7 @@ use super::{Case, Outcome, Setup};
 use crate::fakes::randomness::SeededRandomness;
 use crate::samples::{NOW, email, job_id, name, realm, user_id};
 use portcullis_core::model::factor::FactorMethod;
+use portcullis_core::model::listed_factor::{ListedFactor, ListedKind};
 use portcullis_core::model::locale::Locale;
 use portcullis_core::model::message::{EmailMessage, OperatorAction, UndoLink};
 use portcullis_core::model::otp::TypedCode;
@@ -22,6 +23,13 @@ pub fn cases() -> Vec<Case<dyn Mailer>> {
     cases![takes_every_message, takes_every_name_and_address, a_second_delivery_is_no_error, forgets_quietly]
 }
 
+/// One of each kind.
+fn listed_factors() -> Vec<ListedFactor> {
+    let kinds = FactorMethod::ALL.into_iter().map(ListedKind::Factor).chain([ListedKind::Device]);
+    let of = |kind| ListedFactor { kind, name: Some("Phone".to_owned()), since: Some(NOW), last_used_at: None };
+    kinds.map(of).collect()
+}
+
 /// Every message there is.
 #[must_use]
 pub fn every_message(first: &str) -> Vec<EmailMessage> {
@@ -34,7 +42,7 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::VerifyEmail { token: token(), code: code.clone(), expires_in },
         EmailMessage::Welcome { first_name: first_name() },
         EmailMessage::AlreadyRegistered { first_name: first_name() },
-        EmailMessage::ResetPassword { first_name: first_name(), token: token(), expires_in },
+        EmailMessage::ResetPassword { first_name: first_name(), token: token(), expires_in, factors: listed_factors() },
         EmailMessage::ResetRequired { first_name: first_name(), token: token(), expires_in },
         EmailMessage::Invitation { first_name: first_name(), token: token(), expires_in },
         EmailMessage::ConfirmEmailChange { token: token(), expires_in },

@@ -52,7 +52,11 @@ fn emails() -> Vec<(&'static str, Value)> {
         ("already_registered", json!({"first_name": name})),
         (
             "mail_password_reset",
-            json!({"first_name": name, "link": link("reset_password_form"), "expires_in": "30 minutes"}),
+            json!({"first_name": name, "link": link("reset_password_form"), "expires_in": "30 minutes", "factors": factors()}),
+        ),
+        (
+            "mail_password_reset",
+            json!({"first_name": name, "link": link("reset_password_form"), "expires_in": "30 minutes", "factors": []}),
         ),
         (
             "reset_required",
@@ -87,6 +91,18 @@ fn emails() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// One of each kind.
+fn factors() -> Value {
+    let at = "2026-11-24 03:00 UTC";
+    json!([
+        {"kind": "passkey", "name": "O'Brien's phone", "since": at, "last_used_at": at},
+        {"kind": "totp", "name": null, "since": at, "last_used_at": null},
+        {"kind": "sms", "name": null, "since": null, "last_used_at": null},
+        {"kind": "backup_code", "name": null, "since": at, "last_used_at": null},
+        {"kind": "device", "name": "Browser/1.0", "since": at, "last_used_at": null},
+    ])
+}
+
 /// A notice with an undo link.
 fn undoable(mut context: Value) -> Value {
     if let Some(members) = context.as_object_mut() {
@@ -113,6 +129,12 @@ fn pages() -> Vec<(&'static str, Value)> {
         let action = "/User1/reset_password";
         json!({"action": action, "token": "Zm9vYmFy", "min_length": 8, "min_score": 3, "errors": errors})
     };
+    let with_factors = |mut form: Value| {
+        if let Some(members) = form.as_object_mut() {
+            members.insert("factors".to_owned(), factors());
+        }
+        form
+    };
     let undo = |change: &str, wrong: bool| {
         let (action, at) = ("/User1/undo", "2026-11-24 03:00 UTC");
         json!({"action": action, "token": "Zm9vYmFy", "change": change, "at": at, "wrong": wrong, "by_sms": wrong})
@@ -128,6 +150,7 @@ fn pages() -> Vec<(&'static str, Value)> {
         ("email_verified_failed.html", json!({})),
         ("registration_rejected.html", json!({})),
         ("reset.html", form(json!([]))),
+        ("reset.html", with_factors(form(json!([])))),
         ("reset.html", form(json!([{"message": "The password is too easy to guess"}]))),
         ("reset_success.html", json!({})),
         ("undo.html", undo("email", false)),

@@ -1,5 +1,6 @@
 //! Export: everything stored about the caller (GDPR art. 15 and 20).
 
+use crate::model::device::Device;
 use crate::model::email::Email;
 use crate::model::event::{Event, EventKind};
 use crate::model::ids::SessionId;
@@ -29,6 +30,8 @@ pub struct Export {
     pub roles: Roles,
     /// Their passkeys.
     pub passkeys: Vec<Passkey>,
+    /// Their remembered devices.
+    pub devices: Vec<Device>,
     /// Their address before the last change, if it has yet to be notified.
     pub previous_email: Option<Email>,
     /// Their changes that can be undone, each with the state before it, the oldest first.
@@ -72,6 +75,7 @@ impl Accounts<'_> {
         let export = Export {
             former_states: opened.collect::<Result<_, _>>()?,
             passkeys: opener.passkeys(user)?.0,
+            devices: self.service.devices(user)?.0,
             profile: self.service.decrypt_profile(user)?,
             roles: user.roles.clone(),
             previous_email: previous,

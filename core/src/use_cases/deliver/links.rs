@@ -51,7 +51,10 @@ impl Deliveries<'_> {
         let message = match job.task {
             Task::ResetRequired(_) => EmailMessage::ResetRequired { first_name, token, expires_in },
             Task::Invitation(_) => EmailMessage::Invitation { first_name, token, expires_in },
-            _ => EmailMessage::ResetPassword { first_name, token, expires_in },
+            _ => {
+                let factors = self.service.listed_factors(user)?;
+                EmailMessage::ResetPassword { first_name, token, expires_in, factors }
+            }
         };
         self.mail_now(job, user, message).await
     }

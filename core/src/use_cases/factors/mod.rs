@@ -1,8 +1,9 @@
-//! Second factors and the proof of a phone number.
+//! Second factors, remembered devices, and the proof of a phone number.
 
 pub mod add_passkey;
 pub mod backup_codes;
 mod change_factors;
+pub mod devices;
 pub mod manage_passkeys;
 pub mod mfa;
 pub mod send_otp;

@@ -7,6 +7,7 @@ use crate::model::one_time_token::Purpose;
 use crate::model::password::Password;
 use crate::model::realm::Realm;
 use crate::model::sealed::RingDigest;
+use crate::model::secret::OpaqueToken;
 use crate::model::session::AuthMethods;
 use crate::model::user::{PasswordHash, Registration, User};
 use crate::ports::database::{Change, UnitOfWork};
@@ -15,6 +16,7 @@ use crate::service::Ports;
 use crate::use_cases::login::Logins;
 use crate::use_cases::login::enrol::EnrolmentChallenge;
 use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::factors::ShownFactor;
 use crate::use_cases::shared::otp::FactorChallenge;
 use crate::use_cases::shared::tokens::TokenPair;
 
@@ -41,6 +43,21 @@ impl Logins<'_> {
         password: &str,
         client: &Client,
     ) -> Result<LoggedIn, AuthError> {
+        self.log_in_from(realm, (username, password), None, client).await
+    }
+
+    /// Logs in from a device that may be remembered. With the token of one, no second factor is asked for; any other
+    /// token is as none.
+    ///
+    /// # Errors
+    /// As `log_in`.
+    pub async fn log_in_from(
+        self,
+        realm: &Realm,
+        (username, password): (&str, &str),
+        device: Option<&str>,
+        client: &Client,
+    ) -> Result<LoggedIn, AuthError> {
         let Ports { users, registrations, clock, .. } = &self.service.ports;
         let (email, throttled) =
             (self.service.login_index(realm, username), self.service.throttle_key(realm, username));
@@ -59,6 +76,19 @@ impl Logins<'_> {
         };
         self.service.flag_suspicious_login(&user, &from.address).await;
         if user.has_second_factor() {
+            if let Some(token) = self.remembered_device(&user, device)? {
+                let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD)?;
+                let shown = ShownFactor::of_device(token);
+                match self.service.open_session_with_factor(opened, &user, &shown).await {
+                    Ok(pair) => {
+                        self.service.record_login_success(realm, &throttled, &from).await?;
+                        return Ok(LoggedIn::Session(pair));
+                    }
+                    // forgotten meanwhile
+                    Err(AuthError::InvalidToken) => {}
+                    Err(error) => return Err(error),
+                }
+            }
             // an SMS is sent at once only where no stronger factor is on
             let send_sms = user.mfa_sms && !user.has_factor_beyond_sms();
             let challenge = self.service.factor_challenge(&user, Purpose::LoginMfa, send_sms).await?;
@@ -70,6 +100,14 @@ impl Logins<'_> {
         self.service.record_login_success(realm, &throttled, &from).await?;
         let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD)?;
         self.service.open_session(opened).await.map(LoggedIn::Session)
+    }
+
+    /// The token of a device that the account remembers.
+    fn remembered_device(self, user: &User, token: Option<&str>) -> Result<Option<OpaqueToken>, AuthError> {
+        let Some(token) = token.and_then(OpaqueToken::parse) else { return Ok(None) };
+        let digest = self.service.device_digest(user, &token);
+        let known = self.service.devices(user)?.0.iter().any(|device| digest.has(&device.token));
+        Ok(known.then_some(token))
     }
 
     /// Computes one hash and compares it with the account and every pending registration of the address. `None`: the password

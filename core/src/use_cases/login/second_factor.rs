@@ -6,6 +6,7 @@ use crate::model::job::Task;
 use crate::model::message::Channel;
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
+use crate::model::secret::OpaqueToken;
 use crate::model::session::AuthMethods;
 use crate::use_cases::login::Logins;
 use crate::use_cases::shared::errors::AuthError;
@@ -25,14 +26,41 @@ impl Logins<'_> {
         response: &str,
         client: &Client,
     ) -> Result<TokenPair, AuthError> {
+        self.answer_challenge(realm, (mfa_token, method, response), false, client).await.map(|(pair, _)| pair)
+    }
+
+    /// The same, and remembers the device: the next login with the token asks for no second factor.
+    ///
+    /// # Errors
+    /// As `log_in_second_factor`.
+    pub async fn log_in_and_remember(
+        self,
+        realm: &Realm,
+        (mfa_token, method, response): (&str, Option<FactorMethod>, &str),
+        client: &Client,
+    ) -> Result<(TokenPair, Option<OpaqueToken>), AuthError> {
+        self.answer_challenge(realm, (mfa_token, method, response), true, client).await
+    }
+
+    async fn answer_challenge(
+        self,
+        realm: &Realm,
+        (mfa_token, method, response): (&str, Option<FactorMethod>, &str),
+        remember: bool,
+        client: &Client,
+    ) -> Result<(TokenPair, Option<OpaqueToken>), AuthError> {
         let (challenge, user) = self.service.find_challenge(realm, Purpose::LoginMfa, mfa_token).await?;
         let answer = FactorAnswer { method, challenge: Some(mfa_token), response };
-        let shown = self.service.check_factor(&user, answer, Some(challenge)).await?;
+        let mut shown = self.service.check_factor(&user, answer, Some(challenge)).await?;
+        let device = remember.then(|| self.service.new_device(&user, client));
+        let (token, device) = device.unzip();
+        shown.remembered = device;
         let from = self.service.login_source(realm, &client.address);
         self.service.record_login_success(realm, &self.service.throttle_key_of(&user)?, &from).await?;
         let methods = AuthMethods::PASSWORD.and(shown.auth_methods);
         let opened = self.service.new_session(&user, client, methods)?;
-        self.service.open_session_with_factor(opened, &user, &shown).await
+        let pair = self.service.open_session_with_factor(opened, &user, &shown).await?;
+        Ok((pair, token))
     }
 
     /// Has the code of a challenge sent by SMS, where the account has that factor.

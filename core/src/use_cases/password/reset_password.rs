@@ -3,6 +3,7 @@
 use crate::model::client::Client;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
+use crate::model::listed_factor::ListedFactor;
 use crate::model::locale::Locale;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::realm::Realm;
@@ -15,14 +16,24 @@ use crate::use_cases::password::Passwords;
 use crate::use_cases::shared::commit::VersionCheck;
 use crate::use_cases::shared::errors::AuthError;
 
+/// The content of the page of a reset link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetPreview {
+    /// The language of its reader.
+    pub locale: Locale,
+    /// Everything else that opens the account.
+    pub factors: Vec<ListedFactor>,
+}
+
 impl Passwords<'_> {
-    /// The language of the reader of a reset link that is good. Changes nothing.
+    /// The page of a reset link that is good. Changes nothing.
     ///
     /// # Errors
     /// `InvalidToken`.
-    pub async fn preview_reset(self, realm: &Realm, token: &str) -> Result<Locale, AuthError> {
+    pub async fn preview_reset(self, realm: &Realm, token: &str) -> Result<ResetPreview, AuthError> {
         let (user, _) = self.find_reset(realm, token).await?;
-        Ok(self.service.record_cipher(&user)?.locale(&user.person)?)
+        let locale = self.service.record_cipher(&user)?.locale(&user.person)?;
+        Ok(ResetPreview { locale, factors: self.service.listed_factors(&user)? })
     }
 
     /// Sets a new password by a reset link.

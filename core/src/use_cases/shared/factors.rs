@@ -1,13 +1,10 @@
 //! Second factors that a person shows: which method, whether it is right, and that it is used up in the commit of what it
-//! allows. Wrong ones are counted over all methods, challenges and addresses of an account.
+//! allows.
 
-use std::time::Duration;
-
+use crate::model::device::Device;
 use crate::model::event::EventKind;
 use crate::model::factor::{BackupCodes, FactorMethod, Totp};
-use crate::model::ids::UserId;
 use crate::model::job::Task;
-use crate::model::login_throttle::{Admission, FREE_FAILURES};
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
 use crate::model::realm::Realm;
@@ -18,6 +15,7 @@ use crate::model::user::User;
 use crate::ports::database::{Change, Refusal, UnitOfWork};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::errors::AuthError;
+use crate::use_cases::shared::wrong_factors::FactorOutcome;
 
 /// A second factor as a request carries it.
 #[derive(Clone, Copy)]
@@ -30,15 +28,6 @@ pub struct FactorAnswer<'a> {
     pub response: &'a str,
 }
 
-/// The result of comparing a second factor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FactorOutcome {
-    Right,
-    Wrong,
-    /// It is not known whether it is right.
-    NotCompared,
-}
-
 /// A right second factor that is not used up yet.
 pub(crate) struct ShownFactor {
     /// How a session or token is marked that it opened.
@@ -47,6 +36,17 @@ pub(crate) struct ShownFactor {
     challenge: Option<OneTimeToken>,
     /// The proof, where the account itself keeps what it is compared with.
     proof: Option<FactorProof>,
+    /// A device that is remembered from then on.
+    pub remembered: Option<Device>,
+}
+
+impl ShownFactor {
+    /// A remembered device in place of a second factor. It is none: the session says that the password was shown, and
+    /// no more.
+    pub(crate) const fn of_device(token: OpaqueToken) -> Self {
+        let proof = Some(FactorProof::Device(token));
+        Self { auth_methods: AuthMethods::PASSWORD, challenge: None, proof, remembered: None }
+    }
 }
 
 /// A proof that changes the account when it is used.
@@ -58,6 +58,8 @@ enum FactorProof {
         challenge: OpaqueToken,
         response: String,
     },
+    /// The token of a remembered device.
+    Device(OpaqueToken),
 }
 
 /// An account after one of its codes or passkeys was used.
@@ -103,7 +105,12 @@ impl AuthService {
             let purpose = challenge.as_ref().map(|token| token.holder.purpose).ok_or(AuthError::InvalidToken)?;
             let token = answer.challenge.ok_or(AuthError::InvalidToken)?;
             let token = self.try_otp(realm, purpose, token, answer.response).await?;
-            return Ok(ShownFactor { auth_methods: AuthMethods::SMS, challenge: Some(token), proof: None });
+            return Ok(ShownFactor {
+                auth_methods: AuthMethods::SMS,
+                challenge: Some(token),
+                proof: None,
+                remembered: None,
+            });
         }
         let proof = match method {
             FactorMethod::Passkey if challenge.is_none() => None,
@@ -131,7 +138,7 @@ impl AuthService {
             self.record(realm, EventKind::OtpFailed, Some(user.id), None);
             return Err(AuthError::InvalidToken);
         };
-        Ok(ShownFactor { auth_methods, challenge, proof: Some(proof) })
+        Ok(ShownFactor { auth_methods, challenge, proof: Some(proof), remembered: None })
     }
 
     /// Verifies the signature of a passkey of `user` over a challenge.
@@ -158,7 +165,7 @@ impl AuthService {
             self.record(&user.realm, EventKind::OtpFailed, Some(user.id), None);
             return Err(AuthError::InvalidToken);
         };
-        Ok(ShownFactor { auth_methods, challenge, proof: Some(proof) })
+        Ok(ShownFactor { auth_methods, challenge, proof: Some(proof), remembered: None })
     }
 
     /// Commits `work`, and that the factor and its challenge are used up. Of many racing commits with one code, one
@@ -177,12 +184,15 @@ impl AuthService {
         loop {
             let mut unit = work.clone();
             unit.changes.extend(shown.challenge.as_ref().map(|challenge| self.use_up(challenge)));
-            if let Some(proof) = &shown.proof {
-                let spent = self.spend(&current, proof)?.ok_or(AuthError::InvalidToken)?;
+            if shown.proof.is_some() || shown.remembered.is_some() {
+                let spent = self.spend_shown(&current, shown)?.ok_or(AuthError::InvalidToken)?;
                 if let Some(left) = spent.codes_left {
                     let task = Task::BackupCodeUsed { user: user.id, at: clock.now(), left };
                     unit.jobs.push(self.job(&user.realm, task));
                     unit.events.push(self.event(&user.realm, EventKind::BackupCodeUsed, Some(user.id), None));
+                }
+                if shown.remembered.is_some() {
+                    unit.events.push(self.event(&user.realm, EventKind::DeviceRemembered, Some(user.id), None));
                 }
                 unit.changes.push(Change::ReplaceUser { user: Box::new(spent.user), expected: current.version });
             }
@@ -197,6 +207,21 @@ impl AuthService {
                 Err(refusal) => return Err(refusal.into()),
             }
         }
+    }
+
+    /// The account after the use of a factor, with the device that is remembered; `None` for a wrong or used factor.
+    fn spend_shown(&self, user: &User, shown: &ShownFactor) -> Result<Option<Spent>, AuthError> {
+        let unchanged = || Spent {
+            user: User { version: user.version + 1, ..user.clone() },
+            auth_methods: shown.auth_methods,
+            codes_left: None,
+        };
+        let spent = shown.proof.as_ref().map_or_else(|| Ok(Some(unchanged())), |proof| self.spend(user, proof))?;
+        let Some(mut spent) = spent else { return Ok(None) };
+        if let Some(device) = &shown.remembered {
+            spent.user.factors.devices = self.seal_devices(user, &self.devices(user)?.with(device.clone()))?;
+        }
+        Ok(Some(spent))
     }
 
     /// The account after the use of a proof; `None` for a wrong or used one. The time of its last change stays: a login is
@@ -223,6 +248,12 @@ impl AuthService {
                 auth_methods = if used.synced { AuthMethods::SYNCED_PASSKEY } else { AuthMethods::DEVICE_PASSKEY };
                 next.factors.passkeys = cipher.seal_passkeys(&used.passkeys)?;
             }
+            FactorProof::Device(token) => {
+                let used = self.devices(user)?.used(&self.device_digest(user, token), self.ports.clock.now());
+                let Some(used) = used else { return Ok(None) };
+                auth_methods = AuthMethods::PASSWORD;
+                next.factors.devices = self.seal_devices(user, &used)?;
+            }
         }
         Ok(Some(Spent { user: next, auth_methods, codes_left }))
     }
@@ -233,48 +264,6 @@ impl AuthService {
             return Ok(None);
         }
         Ok(Some(self.record_cipher(user)?.seal(Field::BackupCodes, &codes.to_text())?))
-    }
-
-    /// Counts a second factor as wrong before it is compared: over all challenges and addresses of the account. How many
-    /// in a row are counted.
-    pub(crate) async fn admit_factor(&self, realm: &Realm, user: &UserId) -> Result<u32, AuthError> {
-        if !self.policy.limits_on {
-            return Ok(0);
-        }
-        let subject = self.factor_digest(realm, user);
-        match self.ports.guard.admit_factor(realm, &subject, self.ports.clock.now()).await? {
-            (Admission::Admitted, counted) => Ok(counted),
-            (Admission::Throttled(wait), _) => Err(AuthError::TooMany(wait.max(Duration::from_secs(1)))),
-        }
-    }
-
-    /// A right factor resets the count, and a code that was not compared does not count. The owner gets a mail when the
-    /// throttle begins.
-    pub(crate) async fn settle_factor(
-        &self,
-        realm: &Realm,
-        user: &UserId,
-        counted: u32,
-        outcome: FactorOutcome,
-    ) -> Result<(), AuthError> {
-        if !self.policy.limits_on {
-            return Ok(());
-        }
-        let (subject, now) = (self.factor_digest(realm, user), self.ports.clock.now());
-        match outcome {
-            FactorOutcome::Right => self.ports.guard.factor_succeeded(realm, &subject, now).await?,
-            FactorOutcome::Wrong if counted == FREE_FAILURES => {
-                let work = UnitOfWork {
-                    jobs: vec![self.job(realm, Task::FactorsThrottled { user: *user, at: now })],
-                    events: vec![self.event(realm, EventKind::LoginThrottled, Some(*user), None)],
-                    ..UnitOfWork::default()
-                };
-                self.commit(work).await?;
-            }
-            FactorOutcome::Wrong => {}
-            FactorOutcome::NotCompared => self.ports.guard.withdraw_factor(realm, &subject, now).await?,
-        }
-        Ok(())
     }
 }
 

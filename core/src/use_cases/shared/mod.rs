@@ -3,6 +3,7 @@
 pub mod caller;
 pub mod commit;
 pub(crate) mod decoys;
+mod devices;
 pub mod digests;
 pub mod errors;
 pub mod factor_policy;
@@ -18,3 +19,4 @@ pub mod sms_quotas;
 pub mod tokens;
 pub mod undo_records;
 pub mod violations;
+mod wrong_factors;

@@ -14,7 +14,7 @@ use crate::ports::database::{Change, UnitOfWork};
 use crate::ports::one_time_token_store::{CodeAttempt, CodeLookup};
 use crate::service::{AuthService, Ports};
 use crate::use_cases::shared::errors::AuthError;
-use crate::use_cases::shared::factors::FactorOutcome;
+use crate::use_cases::shared::wrong_factors::FactorOutcome;
 
 /// A challenge that a second factor answers.
 #[derive(Debug)]

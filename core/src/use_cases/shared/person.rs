@@ -56,7 +56,12 @@ impl RecordCipher<'_> {
             .map_err(|error| PortError::new("field_cipher", error.utf8_error()))
     }
 
-    fn open_as<T>(&self, field: Field, sealed: &Sealed, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, PortError> {
+    pub(crate) fn open_as<T>(
+        &self,
+        field: Field,
+        sealed: &Sealed,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, PortError> {
         let text = self.open(field, sealed)?;
         parse(&text)
             .ok_or_else(|| PortError::new("field_cipher", format!("a stored {} does not parse", field.as_str())))

@@ -30,7 +30,7 @@ pub use audit::AuditChain;
 pub use connections::ConnectionSettings;
 pub use limits::{RateQuota, default_quota};
 pub use messaging::{Mail, Twilio, Watchman};
-pub use passkeys::{PasskeySettings, is_below};
+pub use passkeys::{AndroidApp, PasskeySettings, is_below};
 pub use stores::sqlite_path;
 pub use web::{Browsers, MailboxAccess};
 

@@ -57,8 +57,8 @@ pub static TAGS: &[Tag] = &[
     },
     Tag {
         name: "Sessions",
-        about: "Where the caller is logged in.",
-        endpoints: &["sessions", "end_session", "logout", "logout_all"],
+        about: "Where the caller is logged in, and the remembered devices.",
+        endpoints: &["sessions", "end_session", "logout", "logout_all", "devices", "forget_device"],
     },
     Tag {
         name: "Services",

@@ -127,6 +127,7 @@ fn in_every_shape() -> Vec<User> {
         factors(&plain, |factors| factors.pending_totp = Some(sealed("pending totp", 1))),
         factors(&plain, |factors| factors.backup_codes = Some(sealed("backup codes", 1))),
         factors(&plain, |factors| factors.passkeys = Some(sealed("passkeys", 1))),
+        factors(&plain, |factors| factors.devices = Some(sealed("devices", 1))),
         User { disabled: true, ..plain.clone() },
         User { roles: roles(&["admin"]), ..plain.clone() },
         User { roles: roles(&["billing:read", "admin"]), ..plain.clone() },
