@@ -42,13 +42,7 @@ const SYSTEM_PATHS: &[&str] = &[
 
 /// Parses every section. A problem of one section never hides a problem of another.
 pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Option<Settings> {
-    let words = [("development", Environment::Development), ("production", Environment::Production)];
-    // what else production needs is part of the same refusal, also if the word is misspelt
-    let fallback = if reader.is_set("ENVIRONMENT") { Environment::Production } else { Environment::Development };
-    let mut environment = reader.choice("ENVIRONMENT", fallback, &words);
-    if safety::require_explicit_environment(reader) {
-        environment = Environment::Production;
-    }
+    let environment = environment(reader);
     let production = environment == Environment::Production;
     let database = stores::database(reader, production);
     file_rights::require_private_files(reader, environment, database.as_ref());
@@ -104,6 +98,14 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         secrets_file: secrets_file?,
         database: database?,
     })
+}
+
+/// Development or production. A misspelt word is refused together with everything else that production needs.
+fn environment(reader: &mut SettingsReader) -> Environment {
+    let words = [("development", Environment::Development), ("production", Environment::Production)];
+    let fallback = if reader.is_set("ENVIRONMENT") { Environment::Production } else { Environment::Development };
+    let environment = reader.choice("ENVIRONMENT", fallback, &words);
+    if safety::require_explicit_environment(reader) { Environment::Production } else { environment }
 }
 
 /// Where to listen.
