@@ -233,7 +233,7 @@ async fn an_impossible_restore_is_refused_with_its_fix_and_changes_nothing() {
     assert!(code == 1 && error.contains("erasure ledger"), "{error}");
     let other = [settings(RESTORED), vec![("INDEX_KEY".to_owned(), "hQ3zWm8Tv5YnR2kX7cJ4pL9fD6sB1tG0".to_owned())]];
     let (code, _, error) = call(folder.path(), &other.concat(), &["restore", "copy.db"]);
-    assert!(code == 1 && error.contains("INDEX_KEY: copy.db was written with another one"), "{error}");
+    assert!(code == 1 && error.contains("INDEX_KEY (or EMAIL_SALT): copy.db was written with another one"), "{error}");
     assert_eq!(files(&folder.path().join("new")), Vec::<String>::new());
     let server = Process::start(folder.path(), &settings(LIVE));
     let _ = server.api.session(&john).await;
