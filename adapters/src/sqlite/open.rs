@@ -357,7 +357,7 @@ mod tests {
         .unwrap();
         drop(old);
         let new = open(&path).unwrap();
-        assert_eq!(new.schema_version, 12);
+        assert_eq!(new.schema_version, 13);
         let text = |sql: &str| new.connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
         let user = "SELECT hex(id) || hex(password) || phone_verified || credentials_version || updated_at FROM users";
         assert_eq!(text(user), format!("01{}147", hex::encode_upper("$argon2id$x")));
