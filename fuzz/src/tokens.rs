@@ -113,5 +113,5 @@ pub fn genuine_hash() -> Vec<u8> {
 }
 
 fn password() -> Password {
-    Password::presented("kq7!Zp2#vW9x").expect("a password")
+    Password::from_login_input("kq7!Zp2#vW9x").expect("a password")
 }

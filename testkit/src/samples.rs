@@ -280,7 +280,7 @@ pub fn name(text: &str) -> PersonName {
 /// If the text is too long for one.
 #[must_use]
 pub fn password(text: &str) -> Password {
-    Password::presented(text).expect("a password")
+    Password::from_login_input(text).expect("a password")
 }
 
 /// A number with its country code, in E.164 form.

@@ -103,7 +103,7 @@ fn year(value: &Value) -> i32 {
 fn strength(case: &Value) -> Value {
     let names: Vec<&str> = case[2].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let context = StrengthContext::new(&names, case[3].as_str(), case[4].as_str().unwrap(), year(&case[5]));
-    let Some(password) = Password::presented(case[1].as_str().unwrap()) else { return Value::Null };
+    let Some(password) = Password::from_login_input(case[1].as_str().unwrap()) else { return Value::Null };
     let found = estimate(password.expose(), &context);
     let advice = |code: &str, text: &str| json!({"code": code, "text": text});
     let suggestions: Vec<Value> = found.suggestions.iter().map(|one| advice(one.code(), one.text())).collect();

@@ -2,7 +2,7 @@
 //! `validators::password_policy` gives.
 
 use portcullis_core::model::password::{self, PasswordRules};
-use portcullis_core::model::registration_form::of_password;
+use portcullis_core::model::registration_form::password_violation;
 use portcullis_core::model::strength::{self, StrengthContext};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -39,7 +39,7 @@ pub fn weakness(
 ) -> Vec<String> {
     let rules = PasswordRules { min_score, ..PasswordRules::nist_mfa() };
     let weakness = password::weakness(password, &rules, &context(&names, email, app_name, current_year));
-    rows::of(weakness.map_or(Ok(()), |error| Err(vec![of_password(&error)])), |()| Vec::new())
+    rows::of(weakness.map_or(Ok(()), |error| Err(vec![password_violation(&error)])), |()| Vec::new())
 }
 
 /// The default of the score a password needs.

@@ -54,7 +54,7 @@ impl BreachedList {
 
 /// A password of a file in the form in which passwords are looked up.
 fn normalised(line: &str) -> String {
-    Password::presented(line).map(|password| password.expose().to_owned()).unwrap_or_default()
+    Password::from_login_input(line).map(|password| password.expose().to_owned()).unwrap_or_default()
 }
 
 /// Whether the built-in list of frequent passwords has it.
@@ -77,7 +77,7 @@ mod tests {
     use std::io::Write as _;
 
     async fn known(list: &BreachedList, text: &str) -> bool {
-        list.contains(&Password::presented(text).unwrap()).await.unwrap()
+        list.contains(&Password::from_login_input(text).unwrap()).await.unwrap()
     }
 
     #[tokio::test]

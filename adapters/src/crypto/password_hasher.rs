@@ -271,7 +271,7 @@ mod tests {
     const CHEAP: Parameters = Parameters { memory_kib: 64, iterations: 1, parallelism: 1 };
 
     fn password(text: &str) -> Password {
-        Password::presented(text).unwrap()
+        Password::from_login_input(text).unwrap()
     }
 
     #[tokio::test]

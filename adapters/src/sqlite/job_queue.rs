@@ -74,7 +74,7 @@ fn claim(db: &Db, now: Timestamp, lease: Duration) -> rusqlite::Result<Option<Jo
     let read = |row: &Row<'_>| Ok((JobId::from_bytes(row.get(0)?), read(row)));
     while let Some((id, found)) = claimed.query_row(times, read).optional()? {
         let Ok(verified) = found.and_then(|stored| db.verify(stored)) else {
-            bury(db, &id, REFUSED, now)?;
+            make_dead_letter(db, &id, REFUSED, now)?;
             continue;
         };
         if let Some(job) = job_text::job(verified) {
@@ -88,7 +88,7 @@ fn claim(db: &Db, now: Timestamp, lease: Duration) -> rusqlite::Result<Option<Jo
 }
 
 /// Makes a job a dead letter.
-fn bury(db: &Db, id: &JobId, reason: &str, now: Timestamp) -> rusqlite::Result<()> {
+fn make_dead_letter(db: &Db, id: &JobId, reason: &str, now: Timestamp) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached("UPDATE jobs SET dead_at = ?2, reason = ?3, leased = 0 WHERE id = ?1")?;
     statement.execute(params![id.as_bytes(), now.as_millis(), reason]).map(|_| ())
 }
@@ -161,7 +161,7 @@ impl JobQueue for Sqlite {
 
     async fn dead_letter(&self, id: &JobId, reason: &str, now: Timestamp) -> Result<(), PortError> {
         let (id, reason) = (*id, reason.to_owned());
-        self.writer.write(PORT, move |db| bury(db, &id, &reason, now)).await
+        self.writer.write(PORT, move |db| make_dead_letter(db, &id, &reason, now)).await
     }
 
     async fn list_dead_letters(&self, realm: Option<Realm>, limit: u32) -> Result<Vec<DeadLetter>, PortError> {

@@ -102,7 +102,7 @@ impl Password {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn parse_new(text: &str, rules: &PasswordRules, context: &StrengthContext) -> Result<Self, Vec<PasswordError>> {
-        let Some(password) = Self::presented(text) else {
+        let Some(password) = Self::from_login_input(text) else {
             return Err(vec![PasswordError::TooLong { max: rules.max_length }]);
         };
         let mut errors = password.length_errors(rules);
@@ -116,7 +116,7 @@ impl Password {
     /// # Errors
     /// A violation of the length rules.
     pub fn parse_without_strength_check(text: &str, rules: &PasswordRules) -> Result<Self, Vec<PasswordError>> {
-        let Some(password) = Self::presented(text) else {
+        let Some(password) = Self::from_login_input(text) else {
             return Err(vec![PasswordError::TooLong { max: rules.max_length }]);
         };
         let errors = password.length_errors(rules);
@@ -137,7 +137,7 @@ impl Password {
 
     /// A password as typed at a login: only its size is bounded. `None` for a text that is too long for any password.
     #[must_use]
-    pub fn presented(text: &str) -> Option<Self> {
+    pub fn from_login_input(text: &str) -> Option<Self> {
         (text.len() <= RAW_MAX).then(|| Self(nfkc(text)))
     }
 
@@ -193,17 +193,18 @@ mod tests {
 
     #[test]
     fn keyboards_that_compose_differently_agree() {
-        let (composed, decomposed) = (Password::presented("caf\u{e9}"), Password::presented("cafe\u{301}"));
+        let (composed, decomposed) =
+            (Password::from_login_input("caf\u{e9}"), Password::from_login_input("cafe\u{301}"));
         assert_eq!(composed.unwrap().expose(), decomposed.unwrap().expose());
-        assert!(Password::presented(&"x".repeat(4097)).is_none());
+        assert!(Password::from_login_input(&"x".repeat(4097)).is_none());
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn normalising_twice_is_normalising_once(text in any::<String>()) {
-            if let Some(password) = Password::presented(&text) {
-                let again = Password::presented(password.expose());
+            if let Some(password) = Password::from_login_input(&text) {
+                let again = Password::from_login_input(password.expose());
                 prop_assert!(again.is_none_or(|again| again == password));
             }
             let _ = Password::parse_new(&text, &PasswordRules::nist_mfa(), &StrengthContext::of_year(2026));

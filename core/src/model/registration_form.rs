@@ -191,7 +191,7 @@ pub fn parse_password(
     rules: &PasswordRules,
     context: &StrengthContext,
 ) -> Result<Password, Vec<Violation>> {
-    Password::parse_new(text, rules, context).map_err(|errors| errors.iter().map(of_password).collect())
+    Password::parse_new(text, rules, context).map_err(|errors| errors.iter().map(password_violation).collect())
 }
 
 /// A new password whose strength is measured elsewhere, or the violation by its length.
@@ -199,12 +199,13 @@ pub fn parse_password(
 /// # Errors
 /// The violations of `password`.
 pub fn parse_unmeasured_password(text: &str, rules: &PasswordRules) -> Result<Password, Vec<Violation>> {
-    Password::parse_without_strength_check(text, rules).map_err(|errors| errors.iter().map(of_password).collect())
+    Password::parse_without_strength_check(text, rules)
+        .map_err(|errors| errors.iter().map(password_violation).collect())
 }
 
 /// The first problem of a password, as a violation of its field.
 #[must_use]
-pub fn of_password(error: &PasswordError) -> Violation {
+pub fn password_violation(error: &PasswordError) -> Violation {
     Violation::with_message("password", error.code(), error.message())
 }
 

@@ -78,7 +78,7 @@ impl FakeUsers {
 
     /// Inserts them with one hash for all: a hash for each would take hours on a machine of two cores.
     async fn insert(&self, service: &AuthService) -> Result<(), String> {
-        let password = Password::presented(&self.password).ok_or("--password: too long")?;
+        let password = Password::from_login_input(&self.password).ok_or("--password: too long")?;
         let mut salt = [0; 16];
         OsRandomness.fill(&mut salt);
         let hash = service.ports.hasher.hash(password, salt).await.map_err(|error| error.to_string())?;

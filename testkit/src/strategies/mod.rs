@@ -235,7 +235,7 @@ pub fn almost_password() -> BoxedStrategy<String> {
 /// # Panics
 /// If a valid text does not parse.
 pub fn password() -> BoxedStrategy<Password> {
-    password_text().prop_map(|text| Password::presented(&text).expect("short enough")).boxed()
+    password_text().prop_map(|text| Password::from_login_input(&text).expect("short enough")).boxed()
 }
 
 #[cfg(test)]
@@ -272,7 +272,7 @@ mod tests {
             let _ = PersonName::parse(&text);
             let _ = Phone::parse(&text, &code, PhoneValidation::E164);
             let _ = CountryCode::parse(&text);
-            let _ = Password::presented(&text);
+            let _ = Password::from_login_input(&text);
         }
     }
 

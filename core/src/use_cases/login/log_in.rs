@@ -122,9 +122,9 @@ impl Logins<'_> {
     ) -> Result<Option<User>, AuthError> {
         let Ports { hasher, .. } = &self.service.ports;
         // a password that is too long is refused, and costs a hash like any other
-        let presented = Password::presented(password).or_else(|| Password::presented(""));
+        let presented = Password::from_login_input(password).or_else(|| Password::from_login_input(""));
         let Some(presented) = presented else { return Ok(None) };
-        let too_long = Password::presented(password).is_none();
+        let too_long = Password::from_login_input(password).is_none();
         let owned = user.as_ref().map(|user| self.service.record_cipher(user)?.open_password(&user.password));
         let owned = owned.transpose()?;
         let waiting = pending.iter().map(|one| self.service.registration_cipher(one)?.open_password(&one.password));
@@ -154,7 +154,7 @@ impl Logins<'_> {
     /// Replaces a hash whose Argon2 parameters are not the current ones. Best effort: its failure does not fail the login.
     async fn rehash_if_outdated(self, user: User, password: &str) -> Result<User, AuthError> {
         let Ports { database, .. } = &self.service.ports;
-        let Some(password) = Password::presented(password) else { return Ok(user) };
+        let Some(password) = Password::from_login_input(password) else { return Ok(user) };
         let Ok(hash) = self.service.hash_new_password(&user, password).await else { return Ok(user) };
         let renewed = User { password: hash, version: user.version + 1, ..user.clone() };
         let change = Change::ReplaceUser { user: Box::new(renewed.clone()), expected: user.version };

@@ -89,6 +89,6 @@ impl Operators<'_> {
     pub(super) fn unknown_password(self) -> Result<Password, PortError> {
         let Ports { randomness, .. } = &self.service.ports;
         let text = OpaqueToken::random(|bytes| randomness.fill(bytes)).expose();
-        Password::presented(&text).ok_or_else(|| PortError::new("randomness", "a random text is no password"))
+        Password::from_login_input(&text).ok_or_else(|| PortError::new("randomness", "a random text is no password"))
     }
 }

@@ -125,7 +125,7 @@ impl Recovery<'_> {
         if !undos.take_try(realm, &record.id, clock.now()).await? {
             return Err(AuthError::WrongPassword);
         }
-        let matches = match Password::presented(given) {
+        let matches = match Password::from_login_input(given) {
             Some(password) => {
                 self.service.password_matches(password, PasswordHash::new(former.password.as_str())).await
             }

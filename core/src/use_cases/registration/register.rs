@@ -100,7 +100,7 @@ impl Registrations<'_> {
             let heard: Vec<_> = violations.iter().map(|violation| violation.field.clone()).collect();
             violations.extend(found.iter().filter(|violation| !heard.contains(&violation.field)).cloned());
         }
-        if let Some(password) = form.password.and_then(Password::presented) {
+        if let Some(password) = form.password.and_then(Password::from_login_input) {
             violations.extend(self.service.check_breached(&password).await?);
         }
         match parsed {

@@ -185,7 +185,7 @@ impl Registrations<'_> {
         let Some(given) = given else {
             return Err(AuthError::Invalid(vec![Violation::new("password", Code::Required)]));
         };
-        if let Some(password) = Password::presented(given)
+        if let Some(password) = Password::from_login_input(given)
             && {
                 let stored = self.service.registration_cipher(registration)?.open_password(&registration.password)?;
                 self.service.password_matches(password, stored).await?

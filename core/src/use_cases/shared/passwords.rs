@@ -21,7 +21,7 @@ impl AuthService {
     pub(crate) async fn acceptable_password(&self, user: &User, new: &str) -> Result<Password, AuthError> {
         let context = self.strength_context(&self.decrypt_profile(user)?);
         let parsed = parse_password(new, &self.policy.passwords, &context);
-        let breached = match Password::presented(new) {
+        let breached = match Password::from_login_input(new) {
             Some(presented) => self.check_breached(&presented).await?,
             None => None,
         };

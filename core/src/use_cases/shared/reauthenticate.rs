@@ -94,7 +94,7 @@ impl AuthService {
         let (realm, email) = (&caller.user.realm, &self.throttle_key_of(&caller.user)?);
         let from = self.login_source(realm, &client.address);
         self.check_login_throttle(realm, email, &from).await?;
-        if let Some(password) = Password::presented(password) {
+        if let Some(password) = Password::from_login_input(password) {
             let stored = self.record_cipher(&caller.user)?.open_password(&caller.user.password)?;
             match self.password_matches(password, stored).await {
                 Ok(true) => return self.record_login_success(realm, email, &from).await,
