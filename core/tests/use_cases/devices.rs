@@ -8,8 +8,11 @@ use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::device::{DEVICE_LIFETIME, MAX_DEVICES};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::ids::DeviceId;
+use portcullis_core::model::operator_note::OperatorNote;
+use portcullis_core::model::role::RoleName;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::login::log_in::LoggedIn;
+use portcullis_core::use_cases::operator::roles::RolesEdit;
 use portcullis_core::use_cases::shared::errors::AuthError;
 use portcullis_core::use_cases::shared::reauthenticate::Reauthentication;
 use portcullis_core::use_cases::shared::tokens::TokenPair;
@@ -197,4 +200,25 @@ fn remembering_a_device() {
         assert_eq!(recorded(play, EventKind::DeviceRemembered), remembered);
         assert!(remembered || story(play, shown), "the code is good still");
     });
+}
+
+#[test]
+fn an_account_with_the_role_admin_has_no_remembered_device() {
+    let app = WithApp::new();
+    let (_, token) = app.remembers();
+    let note = OperatorNote { operator: "command line".to_owned(), reason: None };
+    let admin = [RoleName::parse("admin").unwrap()];
+    let operators = app.play.service.operators_as(&note);
+    let give = RolesEdit::Change { add: &admin, remove: &[] };
+    block_on(operators.change_roles(&app.play.realm, EMAIL, give)).unwrap();
+    assert!(app.play.logs_in_from(&token).is_none());
+    let challenge = app.play.factor_challenge().token.expose();
+    let code = app.next_code();
+    let answer = (challenge.as_str(), None, code.as_str());
+    let (_, another) =
+        block_on(app.play.service.logins().log_in_and_remember(&app.play.realm, answer, &app.play.client)).unwrap();
+    assert!(another.is_none(), "none is remembered");
+    let take = RolesEdit::Change { add: &[], remove: &admin };
+    block_on(operators.change_roles(&app.play.realm, EMAIL, take)).unwrap();
+    assert!(app.play.logs_in_from(&token).is_none(), "it was forgotten");
 }

@@ -52,7 +52,7 @@ impl Logins<'_> {
         let (challenge, user) = self.service.find_challenge(realm, Purpose::LoginMfa, mfa_token).await?;
         let answer = FactorAnswer { method, challenge: Some(mfa_token), response };
         let mut shown = self.service.check_factor(&user, answer, Some(challenge)).await?;
-        let device = remember.then(|| self.service.new_device(&user, client));
+        let device = (remember && !user.roles.has_admin()).then(|| self.service.new_device(&user, client));
         let (token, device) = device.unzip();
         shown.remembered = device;
         let from = self.service.login_source(realm, &client.address);

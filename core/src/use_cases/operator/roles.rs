@@ -65,6 +65,9 @@ impl Operators<'_> {
             if roles.has_admin() && !user.has_second_factor() {
                 return Err(AuthError::MfaOff);
             }
+            if roles.has_admin() {
+                user.factors.devices = None;
+            }
             user.roles = roles;
             Ok(())
         };

@@ -13,8 +13,12 @@ use crate::ports::keyed_digest::Domain;
 use crate::service::{AuthService, Ports};
 
 impl AuthService {
-    /// The remembered devices of an account that are not forgotten yet.
+    /// The remembered devices of an account that are not forgotten yet. With the role `admin` there is none: a password
+    /// alone must not open such an account.
     pub(crate) fn devices(&self, user: &User) -> Result<Devices, PortError> {
+        if user.roles.has_admin() {
+            return Ok(Devices::default());
+        }
         let Some(sealed) = &user.factors.devices else { return Ok(Devices::default()) };
         let devices = self.record_cipher(user)?.open_as(Field::Devices, sealed, Devices::parse)?;
         Ok(devices.unexpired(self.ports.clock.now()))

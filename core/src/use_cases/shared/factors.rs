@@ -218,7 +218,8 @@ impl AuthService {
         };
         let spent = shown.proof.as_ref().map_or_else(|| Ok(Some(unchanged())), |proof| self.spend(user, proof))?;
         let Some(mut spent) = spent else { return Ok(None) };
-        if let Some(device) = &shown.remembered {
+        // the role may have been given meanwhile
+        if let Some(device) = shown.remembered.as_ref().filter(|_| !user.roles.has_admin()) {
             spent.user.factors.devices = self.seal_devices(user, &self.devices(user)?.with(device.clone()))?;
         }
         Ok(Some(spent))
