@@ -2,12 +2,13 @@
 //! reads it, so that a backup from before a deletion does not bring the account back.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use portcullis_core::model::audit::AuditQuery;
@@ -25,8 +26,6 @@ use crate::crypto::record_macs::{Authenticated, MacInput, RecordMacs};
 const FORMAT: &str = "v1";
 /// Events that are read at once.
 const PAGE: u32 = 1000;
-/// The clocks of instances may differ by this much, in seconds.
-const CLOCKS: i64 = 86_400;
 
 /// A deleted account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +87,6 @@ pub enum LedgerError {
 #[derive(Default)]
 pub struct Erased {
     macs: HashSet<Vec<u8>>,
-    newest: Option<i64>,
 }
 
 impl Erased {
@@ -102,12 +100,11 @@ impl Erased {
         let whole = text.rfind('\n').and_then(|end| text.get(..end)).unwrap_or_default();
         for (index, line) in whole.lines().enumerate() {
             let number = index + 1;
-            let (at, mac) = parse(line).ok_or_else(|| LedgerError::Line { path: path.to_owned(), number })?;
+            let mac = parse(line).ok_or_else(|| LedgerError::Line { path: path.to_owned(), number })?;
             if !macs.knows(&mac) {
                 let key = mac.first_chunk().map_or(0, |id| u32::from_be_bytes(*id));
                 return Err(LedgerError::UnknownKey { path: path.to_owned(), number, key });
             }
-            self.newest = self.newest.max(Some(at));
             self.macs.insert(mac);
         }
         Ok(())
@@ -132,11 +129,12 @@ impl Erased {
     }
 }
 
-fn parse(line: &str) -> Option<(i64, Vec<u8>)> {
+/// The MAC of a line.
+fn parse(line: &str) -> Option<Vec<u8>> {
     let mut words = line.split(' ');
     let (format, at, mac) = (words.next()?, words.next()?, words.next()?);
     let mac = hex::decode(mac).ok().filter(|mac| mac.len() == 36)?;
-    (format == FORMAT && words.next().is_none()).then_some((at.parse().ok()?, mac))
+    (format == FORMAT && at.parse::<i64>().is_ok() && words.next().is_none()).then_some(mac)
 }
 
 /// The ledger of a server.
@@ -144,6 +142,8 @@ pub struct ErasureLedger {
     path: PathBuf,
     macs: Arc<RecordMacs>,
     failures: Arc<AtomicU64>,
+    /// Held while a line is written.
+    writing: Arc<Mutex<()>>,
 }
 
 impl ErasureLedger {
@@ -159,7 +159,7 @@ impl ErasureLedger {
         if whole < text.len() {
             file.set_len(whole as u64).map_err(failed)?;
         }
-        Ok(Self { path: path.to_owned(), macs: macs.clone(), failures: Arc::default() })
+        Ok(Self { path: path.to_owned(), macs: macs.clone(), failures: Arc::default(), writing: Arc::default() })
     }
 
     /// How many deletions could not be written down since the start. The next start adds them.
@@ -168,15 +168,21 @@ impl ErasureLedger {
         self.failures.clone()
     }
 
-    /// Writes lines, and returns once they are on the disk.
-    fn add(path: &Path, lines: &str) -> io::Result<()> {
-        let mut file = append(path)?;
-        file.write_all(lines.as_bytes())?;
-        file.sync_data()
+    /// Writes lines, and returns once they are on the disk. What was written of them is removed where that fails: the next
+    /// line must not be joined to it.
+    fn add(&self, lines: &str) -> io::Result<()> {
+        let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = append(&self.path)?;
+        let before = file.metadata()?.len();
+        let added = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
+        if added.is_err() {
+            let _ = file.set_len(before);
+        }
+        added
     }
 
-    /// Adds the deletions of the audit log that the file does not have: those of the time after its newest line. A process
-    /// may have ended between a commit and the line.
+    /// Adds every deletion of the audit log that the file does not have. A process may have ended between a commit and the
+    /// line, or the file may have failed.
     ///
     /// # Errors
     /// When the log or the file fails.
@@ -184,10 +190,9 @@ impl ErasureLedger {
         let failed = |error: LedgerError| PortError::new("erasure_ledger", error);
         let mut known = Erased::default();
         known.read(&self.path, &self.macs).map_err(failed)?;
-        let since = known.newest.map(|newest| Timestamp::from_millis((newest - CLOCKS).saturating_mul(1000)));
         let (mut lines, mut added) = (String::new(), 0);
         for realm in realms {
-            deletions(log, realm, since, |erasure, at| {
+            deletions(log, realm, |erasure, at| {
                 if !known.contains(&self.macs, erasure) {
                     lines.push_str(&line(&self.macs, erasure, at));
                     added += 1;
@@ -197,9 +202,15 @@ impl ErasureLedger {
         }
         if added > 0 {
             let source = |source| failed(LedgerError::Io { path: self.path.clone(), source });
-            Self::add(&self.path, &lines).map_err(source)?;
+            self.add(&lines).map_err(source)?;
         }
         Ok(added)
+    }
+
+    /// Counts deletions that may be missing in the file.
+    fn count_failure(&self, error: &dyn Display) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        tracing::error!("ERASURE_LEDGER: a deletion was not written down, the next start adds it: {error}");
     }
 }
 
@@ -214,10 +225,9 @@ fn append(path: &Path) -> io::Result<File> {
 pub async fn deletions(
     log: &dyn AuditLog,
     realm: &Realm,
-    since: Option<Timestamp>,
     mut found: impl FnMut(Erasure<'_>, Timestamp) + Send,
 ) -> Result<(), PortError> {
-    let query = AuditQuery { kinds: vec![EventKind::AccountDeleted], since, ..AuditQuery::of_realm(realm.clone()) };
+    let query = AuditQuery { kinds: vec![EventKind::AccountDeleted], ..AuditQuery::of_realm(realm.clone()) };
     let mut before = None;
     loop {
         let events = log.list(&query, before, PAGE).await?;
@@ -233,7 +243,7 @@ pub async fn deletions(
 
 /// A database whose deletions of accounts are written down in a ledger before they are answered.
 pub struct LedgerDatabase {
-    ledger: ErasureLedger,
+    ledger: Arc<ErasureLedger>,
     database: Arc<dyn Database>,
 }
 
@@ -241,7 +251,7 @@ impl LedgerDatabase {
     /// In front of a database.
     #[must_use]
     pub fn new(ledger: ErasureLedger, database: Arc<dyn Database>) -> Self {
-        Self { ledger, database }
+        Self { ledger: Arc::new(ledger), database }
     }
 }
 
@@ -254,14 +264,18 @@ impl Database for LedgerDatabase {
             _ => None,
         });
         let lines: String = deleted.collect();
-        let outcome = self.database.commit(work).await?;
-        if outcome.is_ok() && !lines.is_empty() {
-            let path = self.ledger.path.clone();
-            let added = tokio::task::spawn_blocking(move || ErasureLedger::add(&path, &lines)).await;
+        let outcome = self.database.commit(work).await;
+        if lines.is_empty() {
+            return outcome;
+        }
+        // an error may come after the commit
+        let outcome = outcome.inspect_err(|error| self.ledger.count_failure(error))?;
+        if outcome.is_ok() {
+            let ledger = self.ledger.clone();
+            let added = tokio::task::spawn_blocking(move || ledger.add(&lines)).await;
             // the account is deleted: the answer must not say that it is not
             if let Err(error) = added.unwrap_or_else(|error| Err(io::Error::other(error))) {
-                self.ledger.failures.fetch_add(1, Ordering::Relaxed);
-                tracing::error!("ERASURE_LEDGER: a deletion was not written down, the next start adds it: {error}");
+                self.ledger.count_failure(&error);
             }
         }
         Ok(outcome)

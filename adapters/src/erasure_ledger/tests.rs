@@ -79,6 +79,11 @@ async fn a_ledger_that_fails_does_not_deny_a_deletion_and_the_next_start_adds_it
     assert_eq!(ledger.catch_up(&*world.audit, &realms).await.unwrap(), 1);
     assert!(has(&read(&path, &macs).unwrap(), &macs, 1));
     assert_eq!(ledger.catch_up(&*world.audit, &realms).await.unwrap(), 0, "once");
+    // a line of a later deletion does not hide that an earlier one is missing
+    let later = Timestamp::from_millis(NOW.as_millis() + 7 * 86_400_000);
+    let other = Erasure { realm: &realm("User1"), user: &user_id(2) };
+    fs::write(&path, line(&macs, other, later)).unwrap();
+    assert_eq!(ledger.catch_up(&*world.audit, &realms).await.unwrap(), 1);
 }
 
 #[test]
@@ -87,8 +92,7 @@ fn a_cut_line_is_left_out_and_the_next_one_is_whole() {
     let (path, macs) = (folder.path().join("ledger"), macs(&[1]));
     fs::write(&path, format!("{}{}", entry(&macs, 1), &entry(&macs, 2)[..20])).unwrap();
     assert_eq!(read(&path, &macs).unwrap().len(), 1);
-    let _ = ErasureLedger::open(&path, &macs).unwrap();
-    ErasureLedger::add(&path, &entry(&macs, 3)).unwrap();
+    ErasureLedger::open(&path, &macs).unwrap().add(&entry(&macs, 3)).unwrap();
     let erased = read(&path, &macs).unwrap();
     assert_eq!([1, 2, 3].map(|n| has(&erased, &macs, n)), [true, false, true]);
 }

@@ -39,7 +39,7 @@ impl Stores {
 pub async fn lines(settings: &Settings, log: &dyn AuditLog) -> Result<String, String> {
     let (macs, mut lines): (Arc<RecordMacs>, _) = (record_macs(settings)?, String::new());
     for realm in realms(settings)? {
-        let added = deletions(log, &realm, None, |erasure, at| lines.push_str(&line(&macs, erasure, at))).await;
+        let added = deletions(log, &realm, |erasure, at| lines.push_str(&line(&macs, erasure, at))).await;
         added.map_err(|error| error.with_cause())?;
     }
     Ok(lines)
