@@ -96,6 +96,11 @@ impl<'a> RestoredRecords<'a> {
         let gone = |realm: &Realm, user: &UserId| self.erased.contains(&(realm.clone(), *user));
         match record {
             Record::User(user) if gone(&user.realm, &user.id) => None,
+            Record::User(mut user) => {
+                user.pending_email = None;
+                (user.factors.pending_totp, user.factors.devices) = (None, None);
+                Some(Record::User(user))
+            }
             Record::Undo(undo) if gone(&undo.realm, &undo.user) => None,
             // the link is dead; the address that it reserves stays reserved
             Record::Undo(undo) => Some(Record::Undo(Box::new(UndoRecord { token: None, used: true, ..*undo }))),

@@ -80,6 +80,15 @@ impl Restore<'_> {
         self.fill(&target.path, &store, &examined, &secrets).await?;
         drop(store);
         drop(source);
+        // pages that are still in the log would not move with the file
+        let log = PathBuf::from(format!("{}-wal", target.path.display()));
+        if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return Err(format!(
+                "{} could not be completed. Fix: make room on the disk and call this again",
+                path.display()
+            ));
+        }
+        backup::check(&target.path).map_err(|error| self.failed(&error))?;
         let file = File::open(&target.path).and_then(|file| file.sync_all());
         file.map_err(|error| shown(&target.path, &error))?;
         fs::rename(&target.path, path).map_err(|error| shown(path, &error))?;
