@@ -1,8 +1,8 @@
 //! The file that notes are exported to, one JSON object a line. It proves that the end of the log was cut only where an
 //! attacker who can change the database can't change the file.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -45,22 +45,58 @@ impl CheckpointFile {
     /// When the file can't be written.
     pub fn append(&self, note: &SignedNote) -> io::Result<()> {
         let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.0)?;
+        let separator = if self.ends_within_a_line() { "\n" } else { "" };
         // one write, so that the lines of several instances do not mix
-        file.write_all(format!("{}\n", note_json(note)).as_bytes())?;
+        file.write_all(format!("{separator}{}\n", note_json(note)).as_bytes())?;
         file.sync_data()
+    }
+
+    /// Whether a crash has cut the last line. `false` where the file can't be read.
+    fn ends_within_a_line(&self) -> bool {
+        let last = || -> io::Result<u8> {
+            let (mut file, mut last) = (File::open(&self.0)?, [0]);
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            Ok(last[0])
+        };
+        last().is_ok_and(|last| last != b'\n')
     }
 }
 
-/// The notes of a file. A last line without its end, which a crash can leave, is left out.
+/// The notes of a file. A line that a crash has cut is left out: whoever can change the file can remove a line as well.
 ///
 /// # Errors
-/// When the file can't be read, or a line is no note.
+/// When the file can't be read, or has lines and no note.
 pub fn read(path: &Path) -> io::Result<Vec<SignedNote>> {
     let text = std::fs::read_to_string(path)?;
-    let complete = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
-    let line = |(number, line): (usize, &str)| {
-        let what = || io::Error::new(io::ErrorKind::InvalidData, format!("line {} is no note", number + 1));
-        parse(line).ok_or_else(what)
-    };
-    complete.lines().enumerate().map(line).collect()
+    let notes: Vec<SignedNote> = text.lines().filter_map(parse).collect();
+    if notes.is_empty() && !text.trim().is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no line of it is a note"));
+    }
+    Ok(notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_a_crash_has_cut_spoils_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = CheckpointFile(folder.path().join("checkpoints"));
+        let note = |n| SignedNote {
+            chain: ChainId::from_bytes([n; 16]),
+            kind: NoteKind::Checkpoint,
+            text: "text".to_owned(),
+            signature: vec![n],
+        };
+        file.append(&note(1)).unwrap();
+        let whole = std::fs::read_to_string(&file.0).unwrap();
+        std::fs::write(&file.0, format!("{whole}{}", &whole[..20])).unwrap();
+        assert_eq!(read(&file.0).unwrap(), [note(1)]);
+        file.append(&note(2)).unwrap();
+        assert_eq!(read(&file.0).unwrap(), [note(1), note(2)]);
+        std::fs::write(&file.0, "a page of something else\n").unwrap();
+        assert!(read(&file.0).is_err());
+    }
 }

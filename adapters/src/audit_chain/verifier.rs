@@ -2,6 +2,7 @@
 //! finding.
 
 use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use portcullis_core::model::audit_chain::SignedNote;
 use portcullis_core::model::ids::ChainId;
@@ -72,16 +73,20 @@ impl Verifier<'_> {
     ) -> Result<(), PortError> {
         let Some(key) = self.first_key(chain, claims, report) else { return Ok(()) };
         let mut walk = Walk::begin(chain, claims, key);
-        let mut after = None;
+        let (mut after, mut unread) = (None, HashSet::new());
         loop {
             let page = self.store.linked(&chain, after, PAGE_SIZE).await?;
-            let Some(last) = page.last().and_then(|last| Some((last.link?.number, last.position))) else { break };
-            after = Some(last);
+            let last = page.iter().rev().find_map(|last| Some((last.link?.number, last.position)));
             for entry in page {
                 if let Some(link) = entry.link {
                     walk.take(entry, link, seen, report);
+                } else if unread.insert(entry.position) {
+                    let finding = Finding::new(FindingKind::Added, "its number can't be read");
+                    report.add(finding.of_chain(chain).at(entry.position));
                 }
             }
+            let Some(last) = last else { break };
+            after = Some(last);
         }
         walk.finish(seen, report);
         Ok(())

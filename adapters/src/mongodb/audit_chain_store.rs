@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::oid::ObjectId;
+use mongodb::bson::spec::BinarySubtype;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{Error, TRANSIENT_TRANSACTION_ERROR};
 use portcullis_core::model::audit::AuditPosition;
@@ -39,13 +40,16 @@ fn link(document: &Document) -> Option<ChainLink> {
     Some(ChainLink { chain: ChainId::from_bytes(chain), number, tag: tag.unwrap_or_default() })
 }
 
-/// Documents that are neither linked nor without a link.
+/// Documents that are neither linked nor without a link. `$type` of an expression does not look into arrays.
 fn damaged() -> Document {
-    let length = doc! {"$cond": [{"$eq": [{"$type": "$chain"}, "binData"]}, {"$binarySize": "$chain"}, 0]};
-    let well_formed = doc! {"link": {"$type": "long", "$gt": 0_i64}, "$expr": {"$eq": [length, 16]}};
+    let is_binary = doc! {"$eq": [{"$type": "$chain"}, "binData"]};
+    let length = doc! {"$cond": [is_binary, {"$binarySize": "$chain"}, 0]};
+    let is_number = doc! {"$eq": [{"$type": "$link"}, "long"]};
+    let well_formed = doc! {"$and": [{"$eq": [length, 16]}, is_number, {"$gt": ["$link", 0_i64]}]};
+    let has_none = doc! {"$in": [{"$type": "$chain"}, ["missing", "null"]]};
     doc! {"$or": [
         {"_id": {"$not": {"$type": "objectId"}}},
-        {"chain": {"$ne": null}, "$nor": [well_formed]},
+        {"$expr": {"$not": [{"$or": [has_none, well_formed]}]}},
     ]}
 }
 
@@ -87,6 +91,13 @@ impl MongoDb {
             found.try_collect::<Vec<Document>>().await
         };
         Ok(self.pool.run_within(TIMEOUT, PORT, Box::pin(found)).await?)
+    }
+
+    /// Every value that the documents have for their chain.
+    async fn chain_values(&self) -> Result<Vec<Bson>, PortError> {
+        let audit = self.collection(AUDIT);
+        let distinct = audit.distinct("chain", doc! {"chain": {"$ne": null}});
+        Ok(self.pool.run_within(TIMEOUT, PORT, distinct).await?)
     }
 
     /// Sets links in a transaction. `false` if one of the events is gone or linked by then.
@@ -161,21 +172,26 @@ impl AuditChainStore for MongoDb {
     }
 
     async fn linked_chains(&self) -> Result<Vec<ChainId>, PortError> {
-        let audit = self.collection(AUDIT);
-        let distinct = audit.distinct("chain", doc! {"chain": {"$ne": null}});
-        let found: Vec<Bson> = self.pool.run_within(TIMEOUT, PORT, distinct).await?;
         let chain = |value: Bson| match value {
             Bson::Binary(binary) => binary.bytes.try_into().ok().map(ChainId::from_bytes),
             _ => None,
         };
-        let mut chains: Vec<ChainId> = found.into_iter().filter_map(chain).collect();
+        let mut chains: Vec<ChainId> = self.chain_values().await?.into_iter().filter_map(chain).collect();
         chains.sort_unstable();
+        chains.dedup();
         Ok(chains)
     }
 
     async fn count_damaged(&self) -> Result<u64, PortError> {
         let audit = self.collection(AUDIT);
-        Ok(self.pool.run_within(TIMEOUT, PORT, audit.count_documents(damaged())).await?)
+        let mut count = self.pool.run_within(TIMEOUT, PORT, audit.count_documents(damaged())).await?;
+        // equal bytes of another subtype are another value, which no query for the chain finds
+        let is_another = |value: &Bson| matches!(value, Bson::Binary(one) if one.subtype != BinarySubtype::Generic);
+        for value in self.chain_values().await?.into_iter().filter(is_another) {
+            let same = audit.count_documents(doc! {"chain": value});
+            count += self.pool.run_within(TIMEOUT, PORT, same).await?;
+        }
+        Ok(count)
     }
 
     async fn notes(&self) -> Result<Vec<SignedNote>, PortError> {
