@@ -61,10 +61,11 @@ impl Connection {
         Self { address: prefix(ip, 32, 64), network, activity: Mutex::new(activity), evicted: Notify::new() }
     }
 
-    /// Since when the connection is in its phase, if it may give way to another: it executes no request whose body is there.
-    pub(super) fn gives_way(&self) -> Option<Instant> {
+    /// Whether the connection receives a body, and since when it is in its phase, if it may give way to another: it executes
+    /// no request whose body is there.
+    pub(super) fn gives_way(&self) -> Option<(bool, Instant)> {
         let activity = self.activity();
-        (activity.executing <= activity.receiving).then_some(activity.since)
+        (activity.executing <= activity.receiving).then_some((activity.executing > 0, activity.since))
     }
 
     fn activity(&self) -> MutexGuard<'_, Activity> {

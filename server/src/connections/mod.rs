@@ -193,6 +193,12 @@ mod tests {
         let next = connections.admit(peer("192.0.2.2")).unwrap();
         assert!(is_evicted(&slow).await && !next.for_probes);
         drop(receiving);
+        let idle_first = Connections::new(ConnectionLimits { total: 2, ..connections.limits.clone() });
+        let (slow, idle) = (idle_first.admit(peer("192.0.2.1")).unwrap(), idle_first.admit(peer("192.0.2.1")).unwrap());
+        slow.connection.execute();
+        let _receiving = Receiving::begin(&slow.connection);
+        let _third = idle_first.admit(peer("192.0.2.1")).unwrap();
+        assert!(is_evicted(&idle).await && !is_evicted(&slow).await, "an idle one goes first");
         next.connection.execute();
         drop(Receiving::begin(&next.connection));
         assert!(connections.admit(peer("192.0.2.3")).unwrap().for_probes, "its body is there");

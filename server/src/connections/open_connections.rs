@@ -1,5 +1,5 @@
-//! The registry of open connections, by address and by network. To find the one that gives way takes no look at all of
-//! them: whoever opens connections fast must not make that slow.
+//! The registry of open connections, by address and by network. To find the one that gives way takes a look at a few
+//! networks at most: whoever opens connections fast must not make that slow.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -88,20 +88,24 @@ impl OpenConnections {
         }
     }
 
-    /// The connection of an address that has been idle longest.
+    /// The connection of an address that has been idle longest; one that receives a body where none is idle.
     pub(super) fn longest_idle(&self, address: IpNet) -> Option<u64> {
         let numbers = self.by_address.get(&address).into_iter().flatten();
         let idle = numbers.filter_map(|number| Some((self.all.get(number)?.gives_way()?, *number)));
         idle.min().map(|(_, number)| number)
     }
 
-    /// The oldest connection that may give way, of the network that holds most; of the next one where each executes a
-    /// request. A proxy's only when no other network holds any.
+    /// The oldest idle connection of the network that holds most, or the oldest that receives a body; of the next network
+    /// where each executes a request. A proxy's only when no other network holds any.
     pub(super) fn oldest_of_busiest_network(&self) -> Option<u64> {
         let busiest = self.by_size.iter().rev().take(NETWORKS_TRIED);
         let mut oldest = busiest.filter_map(|(_, _, network)| {
             let numbers = self.by_network.get(network)?;
-            numbers.iter().copied().find(|number| self.all.get(number).is_some_and(|one| one.gives_way().is_some()))
+            let oldest = |receives: bool| {
+                let gives_way = |number: &u64| self.all.get(number).and_then(|one| one.gives_way());
+                numbers.iter().copied().find(|number| gives_way(number).is_some_and(|(is, _)| is == receives))
+            };
+            oldest(false).or_else(|| oldest(true))
         });
         oldest.next()
     }
