@@ -116,7 +116,7 @@ async fn a_file_that_was_away_gets_every_start_and_the_newest_checkpoint() {
     std::fs::write(&path, &text).unwrap();
     assert_eq!(read(&path).unwrap().len(), 2, "a line without its end is left out");
     std::fs::write(&path, text.replace("chn_", "x")).unwrap();
-    assert_eq!(read(&path).unwrap_err().to_string(), "line 1 is no note");
+    assert_eq!(read(&path).unwrap_err().to_string(), "no line of it is a note");
 }
 
 #[tokio::test]
