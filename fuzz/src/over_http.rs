@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use http::{HeaderName, HeaderValue};
 use portcullis_tests::{Answer, Api, Person, TestServer};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use tokio::runtime::Runtime;
 
 /// A server with its runtime, a client without a login, and one that is logged in.
@@ -29,26 +29,37 @@ fn fuzz_server() -> &'static Mutex<FuzzServer> {
     })
 }
 
-/// Sends a body to each of the paths. No answer is a server's fault, and every refusal has a code.
-fn send(media_type: &str, paths: &[(Method, &str, bool)], body: &[u8]) {
-    let world = fuzz_server().lock().unwrap_or_else(PoisonError::into_inner);
-    for (method, path, as_person) in paths {
-        let api = if *as_person { &world.person } else { &world.stranger };
-        let request = api.request(method.clone(), path).header("content-type", media_type);
-        let request = request.header("accept", "application/json").body(body.to_vec());
-        let Answer { status, text, .. } = world.runtime.block_on(api.send(request));
-        assert!(!status.is_server_error(), "{method} {path}: {status} {text}");
-        let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        let refused = status.is_client_error();
-        assert!(!refused || answer["code"].is_string() && answer["request_id"].is_string(), "{method} {path}: {text}");
+impl FuzzServer {
+    /// A request to a path, as the person or as the stranger.
+    fn request(&self, (method, path, as_person): &FuzzPath) -> RequestBuilder {
+        let api = if *as_person { &self.person } else { &self.stranger };
+        api.request(method.clone(), path)
+    }
+
+    fn send(&self, request: RequestBuilder) -> Answer {
+        self.runtime.block_on(self.stranger.send(request))
     }
 }
 
-/// The path of a body: its first byte chooses it, so that each gets its share.
-fn chosen<'a>(paths: &'a [(Method, &'a str, bool)], data: &'a [u8]) -> (&'a [(Method, &'a str, bool)], &'a [u8]) {
-    let (first, body) = data.split_first().unwrap_or((&0, &[]));
-    let at = usize::from(*first) % paths.len();
-    (&paths[at..=at], body)
+/// A method, a path, and whether the person who is logged in sends the request.
+type FuzzPath = (Method, &'static str, bool);
+
+/// Sends a body to a path. No answer is a server's fault, and every refusal has a code.
+fn send(media_type: &str, to: &FuzzPath, body: &[u8]) {
+    let world = fuzz_server().lock().unwrap_or_else(PoisonError::into_inner);
+    let request = world.request(to).header("content-type", media_type);
+    let request = request.header("accept", "application/json").body(body.to_vec());
+    let (Answer { status, text, .. }, (method, path, _)) = (world.send(request), to);
+    assert!(!status.is_server_error(), "{method} {path}: {status} {text}");
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let refused = status.is_client_error();
+    assert!(!refused || answer["code"].is_string() && answer["request_id"].is_string(), "{method} {path}: {text}");
+}
+
+/// The path of an input: its first byte chooses it, so that each gets its share. And the rest of the input.
+fn chosen<'a>(paths: &'a [FuzzPath], data: &'a [u8]) -> (&'a FuzzPath, &'a [u8]) {
+    let (first, rest) = data.split_first().unwrap_or((&0, &[]));
+    (&paths[usize::from(*first) % paths.len()], rest)
 }
 
 /// A JSON body for one of the endpoints that take JSON.
@@ -99,10 +110,8 @@ pub fn headers(data: &[u8]) {
         (Method::GET, "/nowhere", false),
     ];
     let (path, lines) = chosen(&paths, data);
-    let [(method, path, as_person)] = path else { return };
     let world = fuzz_server().lock().unwrap_or_else(PoisonError::into_inner);
-    let api = if *as_person { &world.person } else { &world.stranger };
-    let mut request = api.request(method.clone(), path);
+    let mut request = world.request(path);
     for line in String::from_utf8_lossy(lines).lines().take(16) {
         let (name, value) = line.split_once(": ").unwrap_or(("accept-language", line));
         // the client itself writes these
@@ -114,7 +123,7 @@ pub fn headers(data: &[u8]) {
             request = request.header(name, value);
         }
     }
-    let Answer { status, text, headers, .. } = world.runtime.block_on(api.send(request));
+    let (Answer { status, text, headers, .. }, (method, path, _)) = (world.send(request), path);
     assert!(!status.is_server_error(), "{method} {path}: {status} {text}");
     assert!(headers.contains_key("x-request-id"), "{method} {path}: {headers:?}");
     let media_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
