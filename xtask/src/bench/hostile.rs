@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::Bench;
+use super::memory::ARENA;
 use super::report::{Goal, Row};
 use super::server::{Backend, Server, Wanted, ask};
 use super::tools::number;
@@ -19,7 +20,6 @@ const ADDRESSES: [(&str, &str); 2] = [("10000", "256"), ("40", "8192")];
 const WARM_UP: u64 = 10;
 /// The documented bound with the default settings, MiB: 40, an arena of 19 for each hashing thread, 20 KiB a connection.
 const BASE: f64 = 40.0 + 8192.0 * 20.0 / 1024.0;
-const ARENA: f64 = 19.0;
 
 /// A minute of each kind.
 pub fn section(bench: &mut Bench) -> Result<()> {
