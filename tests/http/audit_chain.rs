@@ -1,4 +1,4 @@
-//! The tamper-evident audit log by the real binary: a server that is killed, the commands beside it, and openssl.
+//! The tamper-evident audit log by the real binary: a server that is killed, the commands while it runs, and openssl.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -63,7 +63,8 @@ impl CheckpointFile {
     }
 }
 
-/// The notes of a file. A line that a crash has cut is left out: whoever can change the file can remove a line as well.
+/// The notes of a file. A line that a crash has cut is left out: an attacker who can change the file can remove a
+/// line as well.
 ///
 /// # Errors
 /// When the file can't be read, or has lines and no note.

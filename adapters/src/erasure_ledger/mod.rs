@@ -168,7 +168,7 @@ impl ErasureLedger {
         self.failures.clone()
     }
 
-    /// Writes lines, and returns once they are on the disk. What was written of them is removed where that fails: the next
+    /// Writes lines, and returns once they are on the disk. Where that fails, a part that was written is removed: the next
     /// line must not be joined to it.
     fn add(&self, lines: &str) -> io::Result<()> {
         let _writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner);

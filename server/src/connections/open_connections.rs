@@ -1,5 +1,5 @@
 //! The registry of open connections, by address and by network. To find the one that gives way takes a look at a few
-//! networks at most: whoever opens connections fast must not make that slow.
+//! networks at most, so that an attacker who opens connections fast does not make that slow.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
