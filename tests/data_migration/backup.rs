@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use portcullis_adapters::sqlite::Sqlite;
+use portcullis_adapters::sqlite::{Sqlite, backup};
 use portcullis_tests::process::{Process, call, command};
 use portcullis_tests::record_macs;
 use portcullis_tests::seed_data::seed;
@@ -174,7 +174,18 @@ async fn killed_at_any_step_a_backup_or_restore_leaves_nothing_of_its_name_and_t
         kill_at(folder.path(), LIVE, &["backup", "copy.db"], line);
         assert!(!folder.path().join("copy.db").exists(), "killed at {line}");
     }
-    kill_at(folder.path(), LIVE, &["backup", "copy.age", "--to", PUBLIC], "encrypting");
+    std::fs::create_dir(folder.path().join("encrypted")).unwrap();
+    let encrypted = ["backup", "encrypted/copy.age", "--to", PUBLIC];
+    for line in ["copying pages", "verifying users", "encrypting"] {
+        kill_at(folder.path(), LIVE, &encrypted, line);
+        let left = files(&folder.path().join("encrypted"));
+        assert!(left.iter().all(|name| name.starts_with("copy.age.encrypting")), "a plain copy: {left:?}");
+    }
+    let (code, out, error) = call(folder.path(), &settings(LIVE), &encrypted);
+    assert!(code == 0 && out.contains("2001 accounts"), "{out}{error}");
+    assert_eq!(files(&folder.path().join("encrypted")), ["copy.age"]);
+    let left = files(&folder.path().join("data"));
+    assert!(left.iter().all(|name| !name.contains(".backup")), "a plain copy: {left:?}");
     let (code, out, error) = call(folder.path(), &settings(LIVE), &["backup", "copy.db"]);
     assert!(code == 0 && out.contains("2001 accounts"), "{out}{error}");
     std::fs::create_dir_all(folder.path().join("new")).unwrap();
@@ -237,4 +248,20 @@ async fn an_impossible_restore_is_refused_with_its_fix_and_changes_nothing() {
     assert_eq!(files(&folder.path().join("new")), Vec::<String>::new());
     let server = Process::start(folder.path(), &settings(LIVE));
     let _ = server.api.session(&john).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_backups_to_one_file_do_not_meet() {
+    let folder = folder();
+    let server = Process::start(folder.path(), &settings(LIVE));
+    server.stop();
+    let other = backup::lock(&folder.path().join("copy.db.copying")).unwrap();
+    let (code, _, error) = call(folder.path(), &settings(LIVE), &["backup", "copy.db"]);
+    assert!(code == 1 && error.contains("is being written by another backup. Fix: wait for its end"), "{error}");
+    assert!(!folder.path().join("copy.db").exists());
+    drop(other);
+    let (code, out, error) = call(folder.path(), &settings(LIVE), &["backup", "copy.db"]);
+    assert!(code == 0, "{out}{error}");
+    let (code, _, error) = call(folder.path(), &settings(LIVE), &["backup", "missing/copy.db"]);
+    assert!(code == 1 && error.contains("missing is no folder. Fix: make it first"), "{error}");
 }

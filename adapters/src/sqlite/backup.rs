@@ -15,8 +15,10 @@ use crate::sqlite::open::{self, OpenError, explain, explain_io};
 /// Pages that are copied between two reports of the progress.
 const PAGES: i32 = 4096;
 
-/// The files that SQLite and this program put beside a database.
-const COMPANIONS: [&str; 4] = ["", "-wal", "-shm", ".lock"];
+/// The files of a database: SQLite's own.
+const DATA: [&str; 3] = ["", "-wal", "-shm"];
+/// The file that keeps other processes away.
+const LOCK: &str = ".lock";
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -32,18 +34,28 @@ pub fn create_private(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// Removes a database with the files beside it, where it exists.
+/// Removes a database with its log files and its lock, where they exist: the lock last.
 ///
 /// # Errors
 /// When one can't be removed.
 pub fn remove(path: &Path) -> std::io::Result<()> {
-    for file in COMPANIONS.map(|suffix| beside(path, suffix)) {
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    remove_data(path)?;
+    remove_file(&beside(path, LOCK))
+}
+
+/// Removes a database and leaves its lock.
+///
+/// # Errors
+/// When a file can't be removed.
+pub fn remove_data(path: &Path) -> std::io::Result<()> {
+    DATA.iter().try_for_each(|suffix| remove_file(&beside(path, suffix)))
+}
+
+fn remove_file(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Whether a database, or a log that SQLite would add to one of that name, is there.

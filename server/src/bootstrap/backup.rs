@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use portcullis_adapters::backup::restored_records::{Examined, examine};
 use portcullis_adapters::crypto::age_file::{self, Recipient};
-use portcullis_adapters::sqlite::{Sqlite, backup};
+use portcullis_adapters::sqlite::{OpenError, Sqlite, backup};
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::operator_note::OperatorNote;
@@ -67,7 +67,12 @@ impl Backup<'_> {
         store.commit(event).await.map_err(|error| error.with_cause())?.map_err(|refusal| refusal.to_string())?;
         drop(store);
 
-        let copy = Partial::new(self.to, ".copying")?;
+        // the plain copy of an encrypted backup never lies where the backup does
+        let copy = if self.recipients.is_empty() {
+            Partial::new(self.to, ".copying")?
+        } else {
+            Partial::new(path, ".backup")?
+        };
         let pages = |done, all| (self.on_step)("copying pages", done, all);
         backup::copy(path, &copy.path, &pages).map_err(|error| error.to_string())?;
         let examined = verify(&copy.path, &secrets, self.on_step).await?;
@@ -75,7 +80,7 @@ impl Backup<'_> {
             copy
         } else {
             let encrypted = Partial::new(self.to, ".encrypting")?;
-            self.encrypt(&copy.path, &encrypted.path, &*randomness)?;
+            self.encrypt(&copy.path, &encrypted.path)?;
             encrypted
         };
         let bytes = fs::metadata(&file.path).map_err(|error| shown(self.to, &error))?.len();
@@ -84,18 +89,22 @@ impl Backup<'_> {
     }
 
     fn refuse_existing(&self) -> Result<(), String> {
+        let folder = folder_of(self.to);
+        if !folder.is_dir() {
+            return Err(format!("{} is no folder. Fix: make it first", folder.display()));
+        }
         if fs::symlink_metadata(self.to).is_ok() {
             return Err(format!("{} exists. Fix: name a new file", self.to.display()));
         }
         Ok(())
     }
 
-    fn encrypt(&self, from: &Path, to: &Path, randomness: &dyn Randomness) -> Result<(), String> {
+    fn encrypt(&self, from: &Path, to: &Path) -> Result<(), String> {
         (self.on_step)("encrypting", 0, 1);
         let source = File::open(from).map_err(|error| shown(from, &error))?;
         let target = backup::create_private(to).map_err(|error| shown(to, &error))?;
         let mut target = BufWriter::new(target);
-        age_file::encrypt(BufReader::new(source), &mut target, self.recipients, randomness)
+        age_file::encrypt(BufReader::new(source), &mut target, self.recipients)
             .map_err(|error| format!("{}: {error}", to.display()))?;
         let synced = target.flush().and_then(|()| target.get_ref().sync_all());
         synced.map_err(|error| shown(to, &error))?;
@@ -144,16 +153,24 @@ pub fn events(realms: &[Realm], kind: EventKind, note: Option<&OperatorNote>) ->
 /// A file that is not complete yet. It goes when this is dropped.
 struct Partial {
     path: PathBuf,
+    /// Held until the file has its name or is gone.
+    _lock: File,
 }
 
 impl Partial {
-    /// One beside the file that it becomes, in place of one that a stopped call left.
-    fn new(to: &Path, suffix: &str) -> Result<Self, String> {
-        let mut name = to.as_os_str().to_owned();
+    /// One beside the file that it becomes or is made of, in place of one that a stopped call left.
+    fn new(beside: &Path, suffix: &str) -> Result<Self, String> {
+        let mut name = beside.as_os_str().to_owned();
         name.push(suffix);
         let path = PathBuf::from(name);
-        backup::remove(&path).map_err(|error| shown(&path, &error))?;
-        Ok(Self { path })
+        let lock = backup::lock(&path).map_err(|error| match error {
+            OpenError::Locked { .. } => {
+                format!("{} is being written by another backup. Fix: wait for its end", path.display())
+            }
+            error => error.to_string(),
+        })?;
+        backup::remove_data(&path).map_err(|error| shown(&path, &error))?;
+        Ok(Self { path, _lock: lock })
     }
 
     /// Gives it its name, unless there is a file of that name.
@@ -181,6 +198,10 @@ impl Drop for Partial {
 /// # Errors
 /// When the folder can't be opened or written.
 pub fn sync_folder(of: &Path) -> Result<(), String> {
-    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(of);
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| shown(folder, &error))
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
