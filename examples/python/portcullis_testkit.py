@@ -51,6 +51,7 @@ class Session:
 
     def _take(self, pair):
         self.access_token, self.refresh_token = pair["access_token"], pair["refresh_token"]
+        self.device_token = pair.get("device_token")
 
     def request(self, method, path, body=None):
         """A request as this user."""
@@ -175,6 +176,87 @@ class Testkit:
         """The code of an app at the server's time. It works once: advance the clock by a minute for the next one."""
         return self.control("POST", "/factors", {"secret": secret})["code"]
 
+    def new_backup_codes(self, session):
+        """New backup codes; the older ones work no more."""
+        return session.request("POST", "/mfa/backup_codes").expect(200).body["backup_codes"]
+
+    def create_passkey(self, options, **more):
+        """The response of an authenticator in software to the options of a new passkey, and the passkey that signs later.
+
+        `synced=True` makes one that may be on more devices; `origin` is that of the page.
+        """
+        made = self.control("POST", "/factors", {"create": options, **more})
+        return made["credential"], made["passkey"]
+
+    def sign_passkey(self, options, passkey, **more):
+        """The response of that passkey to the options of a login or step-up; `origin` is that of the page."""
+        return self.control("POST", "/factors", {"get": options, "passkey": passkey, **more})["credential"]
+
+    def add_passkey(self, session, name="Passkey", **more):
+        """Adds a passkey to the account of a login: the passkey, and the answer with its id and the backup codes."""
+        begun = session.request("POST", "/passkeys/options").expect(200).body
+        credential, passkey = self.create_passkey(begun["options"], **more)
+        body = {"token": begun["token"], "credential": credential, "name": name}
+        return passkey, session.request("POST", "/passkeys", body).expect(201).body
+
+    def login_with_passkey(self, passkey, realm=None):
+        """Logs in with a passkey alone."""
+        self.clear_limits()
+        begun = self.request("POST", "/login/passkey/options", realm=realm).expect(200).body
+        body = {"token": begun["token"], "credential": self.sign_passkey(begun["options"], passkey)}
+        return Session(self, realm, self.request("POST", "/login/passkey", body, realm=realm).expect(200).body)
+
+    def answer_factor(self, asked, *, realm=None, remember=False, **answer):
+        """Answers `mfa_required` of a login by `secret` of an app, `passkey`, or `otp`: a backup code or a code by SMS.
+
+        With `remember`, the session has a `device_token`, which a later login may have.
+        """
+        body = {"mfa_token": asked["mfa_token"], "remember_device": remember, **self._factor(asked, **answer)}
+        return Session(self, realm, self.request("POST", "/login/mfa", body, realm=realm).expect(200).body)
+
+    def step_up(self, session, password, **answer):
+        """Authenticates once more, with a factor where one is given; the session has the new access token."""
+        body = {"password": password}
+        if "passkey" in answer:
+            asked = session.request("POST", "/step_up", body).expect(403).body
+            body["mfa_token"] = asked["mfa_token"]
+            body.update(self._factor(asked, **answer))
+        elif answer:
+            body.update(self._factor(None, **answer))
+        session.access_token = session.request("POST", "/step_up", body).expect(200).body["access_token"]
+        return session
+
+    def devices(self, session):
+        """The remembered devices of an account."""
+        return session.request("GET", "/devices").expect(200).body["devices"]
+
+    def enrol(self, user, passkey_name=None):
+        """The first factor where the realm requires one (`MFA_POLICY`): an app, or a passkey of that name.
+
+        The session, the key of the app or the passkey, and the backup codes.
+        """
+        realm = user.get("realm")
+        self.clear_limits()
+        form = {"username": user["email"], "password": user["password"]}
+        asked = self.request("POST", "/login", form=form, realm=realm).expect(403).body
+        code = self.wait_for_mail(user["email"], "enrolment_code")["code"]
+        body = {"enrolment_token": asked["enrolment_token"], "code": code}
+        offer = self.request("POST", "/login/enrolment", body, realm=realm).expect(200).body
+        body = {"enrolment_token": offer["enrolment_token"]}
+        if passkey_name is None:
+            factor = offer["totp"]["secret"]
+            body.update(method="totp", otp=self.app_code(factor))
+        else:
+            credential, factor = self.create_passkey(offer["passkey_options"])
+            body.update(method="passkey", name=passkey_name, credential=credential)
+        opened = self.request("POST", "/login/enrolment/factor", body, realm=realm).expect(200).body
+        return Session(self, realm, opened), factor, opened["backup_codes"]
+
+    def _factor(self, asked, secret=None, passkey=None, otp=None):
+        if passkey:
+            return {"method": "passkey", "credential": self.sign_passkey(asked["passkey_options"], passkey)}
+        return {"otp": self.app_code(secret) if secret else otp}
+
     def seed(self, seed):
         """Ids, tokens and codes come in the order of this seed from here on."""
         self.control("PUT", "/seed", {"seed": seed})
@@ -213,9 +295,13 @@ class Testkit:
         self.request("POST", "/verify", {"token": mail["token"]}, realm=realm).expect(200)
         return {**person, "id": created["id"], "realm": realm}
 
-    def login(self, user):
-        """Logs someone in."""
+    def login(self, user, **answer):
+        """Logs someone in; `answer` is for a second factor that is asked for, as `answer_factor` takes it."""
         self.clear_limits()
         form = {"username": user["email"], "password": user["password"]}
-        pair = self.request("POST", "/login", form=form, realm=user.get("realm")).expect(200).body
-        return Session(self, user.get("realm"), pair)
+        if user.get("device_token"):
+            form["device_token"] = user["device_token"]
+        logged = self.request("POST", "/login", form=form, realm=user.get("realm"))
+        if answer:
+            return self.answer_factor(logged.expect(403).body, realm=user.get("realm"), **answer)
+        return Session(self, user.get("realm"), logged.expect(200).body)

@@ -49,9 +49,48 @@ def test_an_app_is_asked_for_at_the_next_login(kit, user, session):
     form = {"username": user["email"], "password": user["password"]}
     asked = kit.request("POST", "/login", form=form).expect(403).body
     assert asked["methods"] == ["totp", "backup_code"] and len(backup_codes) == 10
+    kit.answer_factor(asked, secret=secret)
     answer = {"mfa_token": asked["mfa_token"], "otp": kit.app_code(secret)}
-    kit.request("POST", "/login/mfa", answer).expect(200)
     kit.request("POST", "/login/mfa", answer).expect(400)
+
+
+def test_a_passkey_logs_in_alone_and_is_a_second_factor(kit, user, session):
+    passkey, added = kit.add_passkey(session, "Phone", synced=True)
+    assert (added["name"], added["synced"], len(added["backup_codes"])) == ("Phone", True, 10)
+    alone = kit.login_with_passkey(passkey)
+    kit.advance("16m")
+    alone.request("DELETE", f"/passkeys/{added['id']}").expect(403)
+    kit.step_up(alone, user["password"], passkey=passkey)
+    kit.login(user, passkey=passkey)
+    begun = kit.request("POST", "/login/passkey/options").expect(200).body
+    credential = kit.sign_passkey(begun["options"], passkey, origin="https://evil.test")
+    kit.request("POST", "/login/passkey", {"token": begun["token"], "credential": credential}).expect(401)
+    alone.request("DELETE", f"/passkeys/{added['id']}").expect(204)
+
+
+def test_a_remembered_device_needs_no_factor_until_it_is_forgotten(kit, user, session):
+    _, backup_codes = kit.add_app(session)
+    opened = kit.login(user, otp=backup_codes[0], remember=True)
+    known = {**user, "device_token": opened.device_token}
+    kit.login(known)
+    for device in kit.devices(opened):
+        opened.request("DELETE", f"/devices/{device['id']}").expect(204)
+    kit.step_up(opened, user["password"], otp=backup_codes[1])
+    newer = kit.new_backup_codes(opened)
+    kit.login(known, otp=newer[0])
+
+
+@pytest.mark.parametrize("passkey_name", [None, "Phone"])
+def test_a_realm_that_requires_a_factor_is_entered_with_the_first_one(passkey_name):
+    kit = Testkit.start(None, "--mfa-policy", "User2:required")
+    try:
+        user = kit.verified_user(realm="User2")
+        session, factor, backup_codes = kit.enrol(user, passkey_name)
+        assert session.request("GET", "/mfa").expect(200).body["required"] and len(backup_codes) == 10
+        kit.advance("1m")
+        kit.login(user, **({"passkey": factor} if passkey_name else {"secret": factor}))
+    finally:
+        kit.stop()
 
 
 def test_a_snapshot_saves_a_long_beginning(kit, user):

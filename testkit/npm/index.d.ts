@@ -65,11 +65,19 @@ export interface Session {
   accessToken: string;
   refreshToken: string;
   readonly expiresIn: number;
+  /** Where the device is remembered: `login({ ...user, deviceToken })` needs no second factor. */
+  readonly deviceToken: string | null;
   /** A request as this user. */
   fetch(path: string, init?: { method?: string; json?: unknown }): Promise<Response>;
   /** Exchanges the refresh token; the session goes on with the new ones. */
   refresh(): Promise<Session>;
 }
+
+/** A passkey of an authenticator in software, with its private key. */
+export type Passkey = string;
+
+/** The answer to a second factor that is asked for: the key of an app, a passkey, or a code as it is typed. */
+export type FactorAnswer = { secret: string } | { passkey: Passkey } | { otp: string };
 
 export interface StartOptions {
   /** `PORTCULLIS_BIN`, or `portcullis` on the path. */
@@ -129,11 +137,36 @@ export declare class Testkit {
   request(method: string, path: string, options?: RequestOptions): Promise<Response>;
   person(wishes?: Partial<Person>): Person;
   verifiedUser(wishes?: Partial<Person> & { realm?: string }): Promise<User>;
-  login(user: { email: string; password: string; realm?: string }): Promise<Session>;
+  /** `answer` is for a second factor that is asked for. */
+  login(
+    user: { email: string; password: string; realm?: string; deviceToken?: string },
+    answer?: FactorAnswer & { remember?: boolean },
+  ): Promise<Session>;
+  /** Answers `mfa_required` of a login. */
+  answerFactor(asked: object, answer: FactorAnswer & { remember?: boolean }, options?: { realm?: string }): Promise<Session>;
+  loginWithPasskey(passkey: Passkey, options?: { realm?: string }): Promise<Session>;
+  /** The first factor where the realm requires one: an app, or a passkey of that name. */
+  enrol(
+    user: { email: string; password: string; realm?: string },
+    options?: { passkey?: string },
+  ): Promise<{ session: Session; backupCodes: string[]; secret?: string; passkey?: Passkey }>;
   /** Adds an authenticator app to the account of a login. */
   addApp(session: Session): Promise<{ secret: string; backupCodes: string[] }>;
   /** The code of an app at the server's time. It works once: advance the clock by a minute for the next one. */
   appCode(secret: string): Promise<string>;
+  /** New backup codes; the older ones work no more. */
+  newBackupCodes(session: Session): Promise<string[]>;
+  addPasskey(
+    session: Session,
+    options?: { name?: string; synced?: boolean },
+  ): Promise<{ id: string; passkey: Passkey; backupCodes: string[] | null }>;
+  /** What `navigator.credentials.create()` answers to the options, as JSON, and the passkey that signs later. */
+  createPasskey(options: object, more?: { synced?: boolean; origin?: string }): Promise<{ credential: object; passkey: Passkey }>;
+  /** What `navigator.credentials.get()` answers to the options, as JSON. */
+  signPasskey(options: object, passkey: Passkey, more?: { origin?: string }): Promise<object>;
+  /** Authenticates once more; the session has the new access token. */
+  stepUp(session: Session, password: string, answer?: FactorAnswer): Promise<Session>;
+  devices(session: Session): Promise<{ id: string }[]>;
   snapshot(): Promise<string>;
   restore(snapshot?: string): Promise<void>;
   reset(): Promise<void>;

@@ -167,16 +167,71 @@ export class Testkit {
     return { id: created.id, realm, ...person };
   }
 
-  /** Logs someone in. */
-  async login(user) {
+  /** Logs someone in. `answer` is for a second factor that is asked for (see `answerFactor`). */
+  async login(user, answer = null) {
     const realm = user.realm ?? this.realms[0];
     await this.limits.clear();
     const form = { username: user.email, password: user.password };
-    const pair = await this.#expect(200, "login", this.request("POST", "/login", { realm, form }));
+    if (user.deviceToken) form.device_token = user.deviceToken;
+    const logged = this.request("POST", "/login", { realm, form });
+    if (!answer) return this.#session(realm, await this.#expect(200, "login", logged));
+    const asked = await this.#expect(403, "login", logged);
+    return this.answerFactor(asked, answer, { realm });
+  }
+
+  /**
+   * Answers `mfa_required` of a login: `{ secret }` of an app, `{ passkey }`, or `{ otp }`, a backup code or a code by SMS.
+   * With `remember`, the session has a `deviceToken`.
+   */
+  async answerFactor(asked, { remember = false, ...answer }, { realm = this.realms[0] } = {}) {
+    const json = { mfa_token: asked.mfa_token, ...(await this.#factorFields(asked, answer)) };
+    if (remember) json.remember_device = true;
+    const logged = this.request("POST", "/login/mfa", { realm, json });
+    return this.#session(realm, await this.#expect(200, "login/mfa", logged));
+  }
+
+  /** Logs in with a passkey alone. */
+  async loginWithPasskey(passkey, { realm = this.realms[0] } = {}) {
+    await this.limits.clear();
+    const asking = this.request("POST", "/login/passkey/options", { realm });
+    const { token, options } = await this.#expect(200, "login/passkey/options", asking);
+    const json = { token, credential: await this.signPasskey(options, passkey) };
+    const logged = this.request("POST", "/login/passkey", { realm, json });
+    return this.#session(realm, await this.#expect(200, "login/passkey", logged));
+  }
+
+  /**
+   * The first factor of someone whose realm requires one (`MFA_POLICY`): the login is answered by the mailed code, and then
+   * by an app, or by a passkey of that name. The session, with what was added.
+   */
+  async enrol(user, { passkey: name = null } = {}) {
+    const realm = user.realm ?? this.realms[0];
+    const post = (path, json) => this.#expect(200, path, this.request("POST", path, { realm, json }));
+    await this.limits.clear();
+    const form = { username: user.email, password: user.password };
+    const asked = await this.#expect(403, "login", this.request("POST", "/login", { realm, form }));
+    const { code } = await this.mail.waitFor({ to: user.email, template: "enrolment_code" });
+    const offer = await post("/login/enrolment", { enrolment_token: asked.enrolment_token, code });
+    const json = { enrolment_token: offer.enrolment_token };
+    const added = {};
+    if (name === null) {
+      added.secret = offer.totp.secret;
+      Object.assign(json, { method: "totp", otp: await this.appCode(added.secret) });
+    } else {
+      const made = await this.createPasskey(offer.passkey_options);
+      added.passkey = made.passkey;
+      Object.assign(json, { method: "passkey", name, credential: made.credential });
+    }
+    const opened = await post("/login/enrolment/factor", json);
+    return { session: this.#session(realm, opened), backupCodes: opened.backup_codes, ...added };
+  }
+
+  #session(realm, pair) {
     const session = {
       accessToken: pair.access_token,
       refreshToken: pair.refresh_token,
       expiresIn: pair.expires_in,
+      deviceToken: pair.device_token ?? null,
       fetch: (path, { method = "GET", json } = {}) =>
         this.request(method, path, { realm, token: session.accessToken, json }),
       refresh: async () => {
@@ -201,6 +256,53 @@ export class Testkit {
   /** The code of an app at the server's time. It works once: advance the clock by a minute for the next one. */
   async appCode(secret) {
     return (await this.#control("POST", "/factors", { secret })).code;
+  }
+
+  /** New backup codes; the older ones work no more. */
+  async newBackupCodes(session) {
+    return (await this.#expect(200, "mfa/backup_codes", session.fetch("/mfa/backup_codes", { method: "POST" }))).backup_codes;
+  }
+
+  /** Adds a passkey to the account of a login: the passkey for `loginWithPasskey` and others, its id, and the backup codes. */
+  async addPasskey(session, { name = "Passkey", synced = false } = {}) {
+    const { token, options } = await this.#expect(200, "passkeys/options", session.fetch("/passkeys/options", { method: "POST" }));
+    const { credential, passkey } = await this.createPasskey(options, { synced });
+    const json = { token, credential, name };
+    const added = await this.#expect(201, "passkeys", session.fetch("/passkeys", { method: "POST", json }));
+    return { id: added.id, passkey, backupCodes: added.backup_codes ?? null };
+  }
+
+  /** What `navigator.credentials.create()` answers to the options, as JSON, and the passkey that signs later. */
+  async createPasskey(options, { synced = false, origin } = {}) {
+    return this.#control("POST", "/factors", { create: options, synced, origin });
+  }
+
+  /** What `navigator.credentials.get()` answers to the options, as JSON. */
+  async signPasskey(options, passkey, { origin } = {}) {
+    return (await this.#control("POST", "/factors", { get: options, passkey, origin })).credential;
+  }
+
+  /** Authenticates once more with the password, and with a factor where `answer` has one; the session has the new token. */
+  async stepUp(session, password, answer = null) {
+    const send = (json) => session.fetch("/step_up", { method: "POST", json: { password, ...json } });
+    let json = {};
+    if (answer) {
+      const asked = answer.passkey ? await this.#expect(403, "step_up", send({})) : null;
+      json = await this.#factorFields(asked, answer);
+      if (asked) json.mfa_token = asked.mfa_token;
+    }
+    session.accessToken = (await this.#expect(200, "step_up", send(json))).access_token;
+    return session;
+  }
+
+  /** The remembered devices of an account. */
+  async devices(session) {
+    return (await this.#expect(200, "devices", session.fetch("/devices"))).devices;
+  }
+
+  async #factorFields(asked, { secret, passkey, otp }) {
+    if (passkey) return { method: "passkey", credential: await this.signPasskey(asked.passkey_options, passkey) };
+    return { otp: secret ? await this.appCode(secret) : otp };
   }
 
   /** Puts everything aside; the name takes it back. */

@@ -1,7 +1,7 @@
 //! `MFA_POLICY=required`: a login without a second factor leads to the first one, and to nothing else.
 
 use portcullis_core::model::totp::{TotpSecret, step_at};
-use portcullis_tests::authenticator::Authenticator;
+use portcullis_server::testkit::authenticator::Authenticator;
 use portcullis_tests::{Answer, Api, Person, TestServer};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ async fn a_passkey_is_the_first_factor() {
     let _ = api.verified(&person).await;
     let token = asked(&api, &person).await;
     let offer = confirm(&api, &token, &mailed(&api, &person, 1).await).await.expect(200);
-    let mut authenticator = Authenticator::new(ORIGIN);
+    let mut authenticator = Authenticator::new(ORIGIN).unwrap();
     let credential = authenticator.create(&offer.json()["passkey_options"]);
     let body = json!({"enrolment_token": offer.member("enrolment_token"), "method": "passkey", "name": "Phone", "credential": credential});
     let opened = enrol(&api, body).await.expect(200);

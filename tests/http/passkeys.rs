@@ -1,6 +1,6 @@
 //! Passkeys over HTTP, with an authenticator in software.
 
-use portcullis_tests::authenticator::{Authenticator, PRESENT, SYNCED, VERIFIED};
+use portcullis_server::testkit::authenticator::{Authenticator, PRESENT, SYNCED, VERIFIED};
 use portcullis_tests::{Answer, Api, Person, TestServer};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ async fn log_in(api: &Api, authenticator: &Authenticator) -> Answer {
 async fn with_passkey(server: &TestServer, flags: u8) -> (Api, Person, Authenticator) {
     let (api, person) = (server.realm("User1"), Person::john());
     let (john, _) = api.logged_in(&person).await;
-    let mut authenticator = Authenticator::new(ORIGIN);
+    let mut authenticator = Authenticator::new(ORIGIN).unwrap();
     authenticator.flags |= flags;
     let _ = add(&john, &mut authenticator, "Laptop").await.expect(201);
     let pair = log_in(&api, &authenticator).await.expect(200);
@@ -60,7 +60,7 @@ async fn a_passkey_is_added_used_instead_of_a_password_renamed_and_removed() {
     let algorithms = options["pubKeyCredParams"].to_string();
     assert!(algorithms.contains("-7") && algorithms.contains("-257"), "{algorithms}");
 
-    let mut authenticator = Authenticator::new(ORIGIN);
+    let mut authenticator = Authenticator::new(ORIGIN).unwrap();
     authenticator.flags |= SYNCED;
     let credential = authenticator.create(options);
     let body = json!({"token": begun["token"], "credential": credential, "name": "Laptop"});
@@ -174,7 +174,7 @@ async fn what_is_wrong_with_a_passkey_is_refused_with_one_answer() {
         (authenticator.origin, authenticator.flags) = (origin, flags);
         (authenticator.rp_id, authenticator.cross_origin) = (None, false);
 
-        let mut new = Authenticator::new(ORIGIN);
+        let mut new = Authenticator::new(ORIGIN).unwrap();
         make_wrong(&mut new);
         assert_eq!(add(&john, &mut new, "Wrong").await.code(), "invalid_token", "{why}");
     }
@@ -186,7 +186,7 @@ async fn what_is_wrong_with_a_passkey_is_refused_with_one_answer() {
         refused(&authenticator, why).await;
     }
     authenticator.user = user;
-    let mut stranger = Authenticator::new(ORIGIN);
+    let mut stranger = Authenticator::new(ORIGIN).unwrap();
     stranger.user.clone_from(&authenticator.user);
     refused(&stranger, "a credential that the account does not have").await;
 
@@ -225,7 +225,7 @@ async fn a_challenge_is_good_once_in_one_realm_and_for_one_purpose() {
     let other = post_empty(&api, "/login/passkey/options").await.expect(200).json();
     let mixed = json!({"token": begun["token"], "credential": authenticator.get(&other["options"])});
     let _ = api.post("/login/passkey", &mixed).await.expect(401);
-    for credential in [json!({}), json!({"id": "x"}), authenticator.create(&new["options"])] {
+    for credential in [json!({}), json!({"id": "x"}), authenticator.create(&new["options"]).unwrap()] {
         let body = json!({"token": begun["token"], "credential": credential});
         let _ = api.post("/login/passkey", &body).await.expect(401);
     }
@@ -241,7 +241,7 @@ async fn a_passkey_needs_recent_authentication_with_a_factor_and_undo_takes_it_b
     let server = server().await;
     let (api, person) = (server.realm("User1"), Person::john());
     let (john, _) = api.logged_in(&person).await;
-    let mut authenticator = Authenticator::new(ORIGIN);
+    let mut authenticator = Authenticator::new(ORIGIN).unwrap();
     let _ = add(&john, &mut authenticator, "Thief's").await.expect(201);
     let stale = post_empty(&john, "/passkeys/options").await.expect(403);
     assert_eq!(stale.code(), "reauthentication_required", "the session has shown no factor");
@@ -308,7 +308,7 @@ async fn association_files_list_native_apps_and_an_android_app_is_an_origin() {
     assert_eq!(target["sha256_cert_fingerprints"], json!([fingerprint.to_uppercase()]));
     let (john, _) = api.logged_in(&Person::john()).await;
     // base64url of the bytes 0 to 31
-    let mut app = Authenticator::new("android:apk-key-hash:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    let mut app = Authenticator::new("android:apk-key-hash:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap();
     let _ = add(&john, &mut app, "Phone").await.expect(201);
     let _ = log_in(&api, &app).await.expect(200);
     let plain = TestServer::start().await;

@@ -58,8 +58,42 @@ async fn it_answers_the_code_of_an_authenticator_app() {
     let _ = ada.json(Method::PUT, "/mfa/totp", &json!({"otp": first})).await.expect(200);
     let _ = api.post("//__test__/clock/advance", &json!({"seconds": 60})).await.expect(200);
     assert_ne!(code().await.member("code"), first);
-    for bad in [json!({}), json!({"secret": "A"}), json!({"secret": 1})] {
+    for bad in [json!({}), json!({"secret": "A"}), json!({"secret": 1}), json!({"get": {}}), json!({"create": {}})] {
         let _ = api.post("//__test__/factors", &bad).await.expect(422);
+    }
+}
+
+#[tokio::test]
+async fn it_makes_a_passkey_and_signs_with_it() {
+    let (_kit, api) = kit().await;
+    let (ada, _) = api.logged_in(&Person::named("ada@example.test")).await;
+    let answer = async |body| api.post("//__test__/factors", &body).await;
+    let begun = ada.post("/passkeys/options", &json!({})).await.expect(200).json();
+    let made = answer(json!({"create": begun["options"], "synced": true})).await.expect(200).json();
+    let body = json!({"token": begun["token"], "credential": made["credential"], "name": "Phone"});
+    assert_eq!(ada.post("/passkeys", &body).await.expect(201).json()["synced"], true);
+
+    let log_in = async |origin: Option<&str>| {
+        let begun = api.post("/login/passkey/options", &json!({})).await.expect(200).json();
+        let mut body = json!({"get": begun["options"], "passkey": made["passkey"]});
+        if let Some(origin) = origin {
+            body["origin"] = json!(origin);
+        }
+        let signed = answer(body).await.expect(200).json();
+        api.post("/login/passkey", &json!({"token": begun["token"], "credential": signed["credential"]})).await
+    };
+    let _ = log_in(None).await.expect(200);
+    assert_eq!(log_in(Some("https://evil.test")).await.expect(401).code(), "invalid_passkey");
+    let options = json!({"rpId": "localhost", "challenge": "x"});
+    for bad in [
+        json!({"get": options, "passkey": "x"}),
+        json!({"get": options}),
+        json!({"get": 7, "passkey": made["passkey"]}),
+        json!({"get": options, "passkey": made["passkey"], "origin": 7}),
+        json!({"get": options, "create": begun["options"]}),
+        json!({"create": begun["options"], "synced": "yes"}),
+    ] {
+        let _ = answer(bad).await.expect(422);
     }
 }
 

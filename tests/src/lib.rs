@@ -3,7 +3,6 @@
 
 pub mod account_model_over_http;
 pub mod api;
-pub mod authenticator;
 pub mod fault_proxy;
 pub mod index_rotation;
 pub mod process;

@@ -231,6 +231,8 @@ fn all_schemas(realms: &[Realm]) -> Value {
         mailbox::schemas(),
         #[cfg(feature = "testkit")]
         test_control::schemas(),
+        #[cfg(feature = "testkit")]
+        test_control::factors::schemas(),
         problems(),
         realm_schema(realms),
         json!({"Message": object(&["message"], json!({"message": text("For people.")})), "Any": {"type": "object"}}),

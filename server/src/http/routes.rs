@@ -167,7 +167,7 @@ pub fn testkit_endpoints() -> Vec<Endpoint> {
     vec![
         Endpoint::new("test_clock", GET, "/__test__/clock", test_control::clock, &test_control::CLOCK),
         Endpoint::new("test_advance", POST, "/__test__/clock/advance", test_control::advance, &test_control::ADVANCE),
-        Endpoint::new("test_factors", POST, "/__test__/factors", test_control::factors, &test_control::FACTORS),
+        Endpoint::new("test_factors", POST, "/__test__/factors", test_control::factors::factors, &test_control::factors::FACTORS),
         Endpoint::new("test_outbox", GET, "/__test__/outbox", test_control::outbox, &test_control::OUTBOX).reads_query(),
         Endpoint::new("test_empty_outbox", DELETE, "/__test__/outbox", test_control::empty_outbox, &test_control::EMPTY_OUTBOX),
         Endpoint::new("test_faults", PUT, "/__test__/faults", test_control::faults, &test_control::FAULTS),

@@ -1,6 +1,7 @@
 //! `portcullis testkit`: the whole server in memory, on a clock that a test moves, with everything a test wants to
 //! control. In debug builds and behind a cargo feature, so that a production build has none of it.
 
+pub mod authenticator;
 pub mod magic;
 
 use std::collections::BTreeMap;

@@ -47,8 +47,60 @@ test("an app is asked for at the next login", async () => {
   const form = { username: ada.email, password: ada.password };
   const asked = await (await kit.request("POST", "/login", { form })).json();
   assert.deepEqual(asked.methods, ["totp", "backup_code"]);
-  const json = { mfa_token: asked.mfa_token, otp: await kit.appCode(secret) };
-  assert.equal((await kit.request("POST", "/login/mfa", { json })).status, 200);
+  const session = await kit.answerFactor(asked, { secret });
+  await assert.rejects(kit.answerFactor(asked, { secret }), TestkitError);
+  assert.equal((await session.fetch("/")).status, 200);
+  const withCode = await kit.login(ada, { otp: backupCodes[0] });
+  await kit.clock.advance("1m");
+  await kit.stepUp(withCode, ada.password, { secret });
+  const newer = await kit.newBackupCodes(withCode);
+  await assert.rejects(kit.login(ada, { otp: backupCodes[1] }), TestkitError);
+  await kit.login(ada, { otp: newer[0] });
+});
+
+test("a passkey logs in alone, is a second factor and steps up", async () => {
+  const ada = await kit.verifiedUser();
+  const { id, passkey, backupCodes } = await kit.addPasskey(await kit.login(ada), { name: "Phone", synced: true });
+  assert.equal(backupCodes.length, 10);
+  const alone = await kit.loginWithPasskey(passkey);
+  const { passkeys } = await (await alone.fetch("/passkeys")).json();
+  assert.deepEqual(passkeys.map(({ id, name, synced }) => [id, name, synced]), [[id, "Phone", true]]);
+  await kit.clock.advance("16m");
+  assert.equal((await alone.fetch(`/passkeys/${id}`, { method: "DELETE" })).status, 403);
+  await kit.stepUp(alone, ada.password, { passkey });
+  await kit.login(ada, { passkey });
+  const begun = await (await kit.request("POST", "/login/passkey/options")).json();
+  const credential = await kit.signPasskey(begun.options, passkey, { origin: "https://evil.test" });
+  assert.equal((await kit.request("POST", "/login/passkey", { json: { token: begun.token, credential } })).status, 401);
+  assert.equal((await alone.fetch(`/passkeys/${id}`, { method: "DELETE" })).status, 204);
+  await assert.rejects(kit.loginWithPasskey(passkey), TestkitError);
+});
+
+test("a remembered device needs no factor until it is forgotten", async () => {
+  const ada = await kit.verifiedUser();
+  const { backupCodes } = await kit.addApp(await kit.login(ada));
+  const session = await kit.login(ada, { otp: backupCodes[0], remember: true });
+  const { deviceToken } = session;
+  await kit.login({ ...ada, deviceToken });
+  const [device] = await kit.devices(session);
+  assert.equal((await session.fetch(`/devices/${device.id}`, { method: "DELETE" })).status, 204);
+  await assert.rejects(kit.login({ ...ada, deviceToken }), TestkitError);
+});
+
+test("a realm that requires a factor is entered with the first one", async () => {
+  const strict = await Testkit.start({ flags: ["--mfa-policy", "User2:required"] });
+  try {
+    for (const options of [{}, { passkey: "Phone" }]) {
+      const ada = await strict.verifiedUser({ realm: "User2" });
+      const { session, secret, passkey, backupCodes } = await strict.enrol(ada, options);
+      assert.equal(backupCodes.length, 10);
+      assert.equal((await (await session.fetch("/mfa")).json()).required, true);
+      await strict.clock.advance("1m");
+      await strict.login(ada, passkey ? { passkey } : { secret });
+    }
+  } finally {
+    await strict.stop();
+  }
 });
 
 test("a reset link arrives, works once and ends every session", async () => {

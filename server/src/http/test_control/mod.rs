@@ -1,5 +1,6 @@
 //! The control plane of `portcullis testkit`: clock, randomness, messages, faults, limits and snapshots.
 
+pub mod factors;
 mod fault;
 
 use std::sync::Arc;
@@ -10,7 +11,6 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::time::Timestamp;
-use portcullis_core::model::totp::{TotpSecret, step_at};
 use serde_json::{Map, Value, json};
 
 use self::fault::script;
@@ -87,8 +87,6 @@ pub fn schemas() -> Value {
             &["realm", "user", "disabled"],
             json!({"realm": schemas::text("Where."), "user": schemas::text("Their id or address."), "disabled": {"type": "boolean"}}),
         ),
-        "TestFactor": schemas::object(&["secret"], json!({"secret": schemas::text("The key of an app, as `POST /mfa/totp` answered it.")})),
-        "TestFactorCode": schemas::object(&["code"], json!({"code": schemas::otp()})),
         "TestSeed": schemas::object(&["seed"], json!({"seed": {"type": "integer", "minimum": 0}})),
     })
 }
@@ -98,22 +96,6 @@ pub static CLOCK: Operation =
 
 pub async fn clock(State(app): State<Arc<App>>) -> HandlerResult {
     Ok(clock_json(&*testkit(&app)?))
-}
-
-pub static FACTORS: Operation = Operation::new(
-    "The code of an authenticator app",
-    "At the test kit's time. A code works once: move the clock by a minute for the next one.",
-    &[ok(200, "The code.", "TestFactorCode")],
-)
-.body(&[JSON], "TestFactor");
-
-pub async fn factors(State(app): State<Arc<App>>, input: Input) -> HandlerResult {
-    let testkit = testkit(&app)?;
-    let members = members_of(&input, &["secret"])?;
-    let key = members.get("secret").and_then(Value::as_str).and_then(TotpSecret::parse);
-    let key = key.ok_or_else(|| wrong("secret", "must be the key of an app, 32 characters of base32"))?;
-    let code = key.code_of(step_at(testkit.now())).ok_or_else(Problem::internal)?;
-    Ok(json(StatusCode::OK, &json!({"code": code.expose()})))
 }
 
 pub static ADVANCE: Operation = Operation::new(
