@@ -9,7 +9,7 @@ const LOOKS = [120, 300, 600, 1200, 2500, 5000];
 const TITLES = {
   mail_email_verify: "Verification", registration: "Welcome", already_registered: "Someone tried your address",
   mail_password_reset: "Password reset", password_changed: "Password changed", email_change_confirm: "Confirm the new address",
-  email_change_requested: "Another address was asked for", email_changed: "Address changed", phone_changed: "Phone changed", mfa_changed: "Second factor changed", factors_reset: "Second factors reset", backup_code_used: "Backup code used", enrolment_code: "Code for the first factor",
+  email_change_requested: "Another address was asked for", email_changed: "Address changed", phone_changed: "Phone changed", mfa_changed: "Second factor changed", factors_reset: "Second factors reset", backup_code_used: "Backup code used", device_remembered: "Device remembered", enrolment_code: "Code for the first factor",
 };
 const FOLLOWED = { mail_email_verify: "Follow the link", mail_password_reset: "Follow the link", email_change_confirm: "Follow the link" };
 

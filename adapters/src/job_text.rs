@@ -49,6 +49,7 @@ pub fn print(task: &Task, trace: Option<&TraceContext>) -> String {
         | Task::FactorsThrottled { user, at }
         | Task::DataExported { user, at }
         | Task::SessionEnded { user, at }
+        | Task::DeviceRemembered { user, at }
         | Task::EmailChanged { user, at, .. }
         | Task::FactorsReset { user, at, .. }
         | Task::PhoneChanged { user, at, .. } => json!({"user": user.to_string(), "at": at.as_millis()}),
@@ -103,13 +104,8 @@ pub fn parse(text: &str) -> Option<Task> {
     let value: Value = serde_json::from_str(text).ok()?;
     let word = |name: &str| value.get(name)?.as_str();
     let user = || UserId::parse(word("user")?);
-    let at = || value.get("at")?.as_i64().map(Timestamp::from_millis);
-    let flag = |name: &str| value.get(name)?.as_bool();
-    // absent in a job of an earlier version, and so is `factor`
-    let undo = || word("undo").and_then(UndoId::parse);
     let network = || word("network").and_then(unhex);
     let challenge = || unhex(word("challenge")?);
-    let action = || OperatorAction::parse(word("action")?);
     let email = || RingDigest::from_bytes(&hex::decode(word("email")?).ok()?);
     Some(match word("kind")? {
         "verify_registration" => Task::VerifyRegistration(user()?),
@@ -122,33 +118,6 @@ pub fn parse(text: &str) -> Option<Task> {
         "verify_newest" => Task::VerifyNewest(email()?),
         "resend_verification" => Task::ResendVerification { email: email()?, network: network() },
         "reset_password" => Task::ResetPassword { email: email()?, network: network() },
-        "password_changed" => {
-            Task::PasswordChanged { user: user()?, at: at()?, by_reset: flag("by_reset")?, undo: undo() }
-        }
-        "email_change_requested" => Task::EmailChangeRequested { user: user()?, at: at()? },
-        "data_exported" => Task::DataExported { user: user()?, at: at()? },
-        "session_ended" => Task::SessionEnded { user: user()?, at: at()? },
-        "operator_acted" => Task::OperatorActed { user: user()?, at: at()?, action: action()? },
-        "account_deleted" => Task::AccountDeleted {
-            user: user()?,
-            at: at()?,
-            key: WrappedKey::from_bytes(hex::decode(word("key")?).ok()?),
-            address: Sealed::from_bytes(hex::decode(word("address")?).ok()?),
-        },
-        "factors_throttled" => Task::FactorsThrottled { user: user()?, at: at()? },
-        "email_changed" => Task::EmailChanged { user: user()?, at: at()?, undo: undo() },
-        "phone_changed" => Task::PhoneChanged { user: user()?, at: at()?, undo: undo() },
-        "mfa_changed" => Task::MfaChanged {
-            user: user()?,
-            at: at()?,
-            factor: word("factor").map_or(Some(FactorMethod::Sms), FactorMethod::parse)?,
-            enabled: flag("enabled")?,
-            undo: undo(),
-        },
-        "factors_reset" => Task::FactorsReset { user: user()?, at: at()?, undo: undo() },
-        "backup_code_used" => {
-            Task::BackupCodeUsed { user: user()?, at: at()?, left: value.get("left")?.as_u64()?.try_into().ok()? }
-        }
         "send_otp" => Task::SendOtp {
             user: user()?,
             purpose: Purpose::parse(word("purpose")?)?,
@@ -159,6 +128,43 @@ pub fn parse(text: &str) -> Option<Task> {
         "send_undo_code" => {
             Task::SendUndoCode { user: user()?, record: UndoId::parse(word("record")?)?, challenge: challenge()? }
         }
+        _ => return parse_notice(&value),
+    })
+}
+
+/// A notice to the owner of an account: something happened at a time.
+fn parse_notice(value: &Value) -> Option<Task> {
+    let word = |name: &str| value.get(name)?.as_str();
+    let user = UserId::parse(word("user")?)?;
+    let at = value.get("at")?.as_i64().map(Timestamp::from_millis)?;
+    let flag = |name: &str| value.get(name)?.as_bool();
+    // absent in a job of an earlier version, and so is `factor`
+    let undo = word("undo").and_then(UndoId::parse);
+    Some(match word("kind")? {
+        "password_changed" => Task::PasswordChanged { user, at, by_reset: flag("by_reset")?, undo },
+        "email_change_requested" => Task::EmailChangeRequested { user, at },
+        "data_exported" => Task::DataExported { user, at },
+        "session_ended" => Task::SessionEnded { user, at },
+        "device_remembered" => Task::DeviceRemembered { user, at },
+        "operator_acted" => Task::OperatorActed { user, at, action: OperatorAction::parse(word("action")?)? },
+        "account_deleted" => Task::AccountDeleted {
+            user,
+            at,
+            key: WrappedKey::from_bytes(hex::decode(word("key")?).ok()?),
+            address: Sealed::from_bytes(hex::decode(word("address")?).ok()?),
+        },
+        "factors_throttled" => Task::FactorsThrottled { user, at },
+        "email_changed" => Task::EmailChanged { user, at, undo },
+        "phone_changed" => Task::PhoneChanged { user, at, undo },
+        "mfa_changed" => Task::MfaChanged {
+            user,
+            at,
+            factor: word("factor").map_or(Some(FactorMethod::Sms), FactorMethod::parse)?,
+            enabled: flag("enabled")?,
+            undo,
+        },
+        "factors_reset" => Task::FactorsReset { user, at, undo },
+        "backup_code_used" => Task::BackupCodeUsed { user, at, left: value.get("left")?.as_u64()?.try_into().ok()? },
         _ => return None,
     })
 }
@@ -230,6 +236,7 @@ mod tests {
             Task::FactorsThrottled { user, at },
             Task::DataExported { user, at },
             Task::SessionEnded { user, at },
+            Task::DeviceRemembered { user, at },
             Task::OperatorActed { user, at, action: OperatorAction::SessionsEnded },
             Task::OperatorActed { user, at, action: OperatorAction::DataExported },
             Task::AccountDeleted {

@@ -82,6 +82,7 @@ fn values(message: &EmailMessage, human_duration: &dyn Fn(Duration) -> String) -
         EmailMessage::AccountDeleted { at } => json!({"at": human_time(*at)}),
         EmailMessage::DataExported { first_name, at }
         | EmailMessage::SessionEnded { first_name, at }
+        | EmailMessage::DeviceRemembered { first_name, at }
         | EmailMessage::EmailChangeRequested { first_name, at }
         | EmailMessage::FactorsThrottled { first_name, at } => {
             json!({"first_name": first_name.as_str(), "at": human_time(*at)})

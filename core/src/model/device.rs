@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::model::ids::DeviceId;
+use crate::model::ids::{DeviceId, SessionId};
 use crate::model::sealed::{Digest, RingDigest};
 use crate::model::time::Timestamp;
 
@@ -30,6 +30,8 @@ pub struct Device {
     pub user_agent: String,
     /// The coarse address of that login.
     pub address: String,
+    /// The newest session that was opened from it.
+    pub session: SessionId,
     /// When it was remembered.
     pub created_at: Timestamp,
     /// When it last stood in for a second factor.
@@ -67,12 +69,20 @@ impl Devices {
         (self.0.len() < before).then_some(self)
     }
 
-    /// These after the use of the one with that token; `None` where there is none.
+    /// These after the one with that token opened a session; `None` where there is none.
     #[must_use]
-    pub fn used(mut self, token: &RingDigest, now: Timestamp) -> Option<Self> {
+    pub fn used(mut self, token: &RingDigest, session: SessionId, now: Timestamp) -> Option<Self> {
         let device = self.0.iter_mut().find(|device| token.has(&device.token))?;
         device.last_used_at = Some(now);
+        device.session = session;
         Some(self)
+    }
+
+    /// Those whose newest session is among these.
+    #[must_use]
+    pub fn of_sessions(mut self, is_kept: impl Fn(&SessionId) -> bool) -> Self {
+        self.0.retain(|device| is_kept(&device.session));
+        self
     }
 
     /// As text for sealing, in one line.
@@ -93,16 +103,17 @@ impl Devices {
 
 impl Device {
     fn to_text(&self) -> String {
-        let Self { id, token, user_agent, address, created_at, last_used_at, expires_at } = self;
+        let Self { id, token, user_agent, address, session, created_at, last_used_at, expires_at } = self;
         let used = last_used_at.map_or_else(|| "-".to_owned(), |at| at.as_millis().to_string());
         let [token, user_agent, address] = [token.as_bytes().as_slice(), user_agent.as_bytes(), address.as_bytes()]
             .map(|it| URL_SAFE_NO_PAD.encode(it));
-        format!("{id} {} {used} {} {token} {user_agent} {address}", created_at.as_millis(), expires_at.as_millis())
+        let [created_at, expires_at] = [created_at, expires_at].map(|at| at.as_millis());
+        format!("{id} {created_at} {used} {expires_at} {token} {user_agent} {address} {session}")
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let words: [&str; 7] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
-        let [id, created_at, used, expires_at, token, user_agent, address] = words;
+        let words: [&str; 8] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        let [id, created_at, used, expires_at, token, user_agent, address, session] = words;
         let millis = |text: &str| text.parse().ok().map(Timestamp::from_millis);
         let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
         Some(Self {
@@ -110,6 +121,7 @@ impl Device {
             token: Digest::from_bytes(bytes(token)?.try_into().ok()?),
             user_agent: String::from_utf8(bytes(user_agent)?).ok()?,
             address: String::from_utf8(bytes(address)?).ok()?,
+            session: SessionId::parse(session)?,
             created_at: millis(created_at)?,
             last_used_at: if used == "-" { None } else { Some(millis(used)?) },
             expires_at: millis(expires_at)?,
@@ -127,6 +139,7 @@ mod tests {
             token: Digest::from_bytes([n; 32]),
             user_agent: "Browser/1.0 (a; b)".to_owned(),
             address: String::new(),
+            session: SessionId::from_bytes([n; 16]),
             created_at: Timestamp::from_millis(1),
             last_used_at: n.is_multiple_of(2).then(|| Timestamp::from_millis(2)),
             expires_at: Timestamp::from_millis(i64::from(n)),
@@ -155,9 +168,17 @@ mod tests {
     #[test]
     fn a_use_is_noted_at_the_device_with_the_token() {
         let devices = Devices(vec![device(1), device(3)]);
-        let used = devices.clone().used(&device(3).token.into(), Timestamp::from_millis(9)).unwrap();
+        let used = devices
+            .clone()
+            .used(&device(3).token.into(), SessionId::from_bytes([9; 16]), Timestamp::from_millis(9))
+            .unwrap();
         assert_eq!(used.0[1].last_used_at, Some(Timestamp::from_millis(9)));
-        assert_eq!(used.0[0], devices.0[0]);
-        assert_eq!(devices.used(&device(5).token.into(), Timestamp::from_millis(9)), None);
+        assert_eq!((&used.0[0], used.0[1].session), (&devices.0[0], SessionId::from_bytes([9; 16])));
+        let left = devices.clone().of_sessions(|session| *session == device(1).session);
+        assert_eq!(left, Devices(vec![device(1)]));
+        assert_eq!(
+            devices.clone().used(&device(5).token.into(), SessionId::from_bytes([9; 16]), Timestamp::from_millis(9)),
+            None
+        );
     }
 }

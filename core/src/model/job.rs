@@ -112,6 +112,13 @@ pub enum Task {
         /// The time at which it happened.
         at: Timestamp,
     },
+    /// Mail that a device was remembered.
+    DeviceRemembered {
+        /// The account.
+        user: UserId,
+        /// The time at which it happened.
+        at: Timestamp,
+    },
     /// Mail that an operator did something to the account.
     OperatorActed {
         /// The account.
@@ -229,6 +236,7 @@ impl Task {
             | Self::MfaChanged { user, .. }
             | Self::DataExported { user, .. }
             | Self::SessionEnded { user, .. }
+            | Self::DeviceRemembered { user, .. }
             | Self::OperatorActed { user, .. }
             | Self::AccountDeleted { user, .. }
             | Self::FactorsThrottled { user, .. }
@@ -274,6 +282,7 @@ impl Task {
             Self::MfaChanged { .. } => "mfa_changed",
             Self::DataExported { .. } => "data_exported",
             Self::SessionEnded { .. } => "session_ended",
+            Self::DeviceRemembered { .. } => "device_remembered",
             Self::OperatorActed { .. } => "operator_acted",
             Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",

@@ -166,6 +166,13 @@ pub enum EmailMessage {
         /// The time at which it happened.
         at: Timestamp,
     },
+    /// A device was remembered.
+    DeviceRemembered {
+        /// The first name of the account's owner.
+        first_name: PersonName,
+        /// The time at which it happened.
+        at: Timestamp,
+    },
     /// An operator did something to the account.
     OperatorActed {
         /// The first name of the account's owner.
@@ -236,6 +243,7 @@ impl EmailMessage {
             | Self::EmailChangeRequested { .. }
             | Self::DataExported { .. }
             | Self::SessionEnded { .. }
+            | Self::DeviceRemembered { .. }
             | Self::OperatorActed { .. }
             | Self::AccountDeleted { .. }
             | Self::FactorsThrottled { .. }
@@ -262,6 +270,7 @@ impl EmailMessage {
             Self::MfaChanged { .. } => "mfa_changed",
             Self::DataExported { .. } => "data_exported",
             Self::SessionEnded { .. } => "session_ended",
+            Self::DeviceRemembered { .. } => "device_remembered",
             Self::OperatorActed { .. } => "operator_acted",
             Self::AccountDeleted { .. } => "account_deleted",
             Self::FactorsThrottled { .. } => "factors_throttled",

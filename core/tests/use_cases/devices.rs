@@ -1,8 +1,9 @@
 //! Remembered devices: they stand in for a second factor at a login, and for nothing else.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use super::crash_points::{at_every_step, recorded};
+use super::crash_points::{at_every_step, queued, recorded};
 use super::totp::WithApp;
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::device::{DEVICE_LIFETIME, MAX_DEVICES};
@@ -41,6 +42,32 @@ impl WithApp {
         let (pair, token) = block_on(logins.log_in_and_remember(&self.play.realm, answer, &self.play.client)).unwrap();
         (pair, token.unwrap().expose())
     }
+}
+
+#[test]
+fn ending_another_session_and_forgetting_its_device_is_one_commit() {
+    let other = RefCell::new((String::new(), String::new()));
+    let prepare = || {
+        let app = WithApp::new();
+        let (first, device) = app.remembers();
+        let session = app.play.caller(&first).unwrap().session.id.to_string();
+        *other.borrow_mut() = (session, device);
+        let (owner, _) = app.remembers();
+        app.play.deliver();
+        (app.play, owner)
+    };
+    let story = |play: &Play, owner: &TokenPair| {
+        let Ok(caller) = play.caller(owner) else { return false };
+        block_on(play.service.sessions().end_session(&caller, &other.borrow().0)).is_ok()
+    };
+    at_every_step(prepare, story, |play, owner, acknowledged| {
+        let left = block_on(play.service.sessions().list_sessions(&play.caller(owner).unwrap())).unwrap();
+        let ended = left.iter().all(|session| session.id.to_string() != other.borrow().0);
+        assert!(ended || !acknowledged);
+        assert_eq!(recorded(play, EventKind::DeviceForgotten), ended);
+        assert_eq!(queued(play, "session_ended"), ended);
+        assert_eq!(play.logs_in_from(&other.borrow().1).is_none(), ended);
+    });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::crash_points::{at_every_step, recorded};
 use super::totp::WithApp;
-use super::{EMAIL, PASSWORD, PHONE, Play};
+use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::factor::FactorMethod;
 use portcullis_core::model::passkey::PasskeyName;
@@ -215,6 +215,29 @@ fn an_account_gets_only_so_many_codes_a_day() {
     }
     let sent = play.world.mailer.templates();
     assert_eq!(sent.iter().filter(|name| **name == "enrolment_code").count(), 3);
+}
+
+#[test]
+fn a_thief_of_the_password_spends_nothing_of_the_owner_who_resets_it() {
+    let (mut play, _) = unprotected();
+    play.service.policy.mail.enrolment_codes = Quota::new(2, Duration::from_hours(24));
+    for _ in 0..2 {
+        let challenge = play.begins_enrolment();
+        let wrong = if play.mailed_code() == "AAAAAA" { "CCCCCC" } else { "AAAAAA" };
+        for _ in 0..5 {
+            assert!(play.confirms(&challenge.token.expose(), wrong).is_err());
+        }
+    }
+    assert!(matches!(play.confirms(&play.begins_enrolment().token.expose(), "AAAAAA"), Err(AuthError::TooMany(_))));
+    block_on(play.service.passwords().request_reset(&play.realm, EMAIL, &play.client)).unwrap();
+    play.deliver();
+    let link = play.link("mail_password_reset");
+    block_on(play.service.passwords().reset_password(&play.realm, &link, OTHER, &play.client)).unwrap();
+    play.world.forget_rate_limits();
+    let asked = block_on(play.service.logins().log_in(&play.realm, EMAIL, OTHER, &play.client)).unwrap();
+    let LoggedIn::EnrolmentRequired(challenge) = asked else { panic!("a factor must be added") };
+    play.deliver();
+    assert!(play.confirms(&challenge.token.expose(), &play.mailed_code()).is_ok());
 }
 
 #[test]

@@ -265,6 +265,7 @@ fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
         | EmailMessage::PhoneChanged { first_name, .. }
         | EmailMessage::DataExported { first_name, .. }
         | EmailMessage::SessionEnded { first_name, .. }
+        | EmailMessage::DeviceRemembered { first_name, .. }
         | EmailMessage::FactorsThrottled { first_name, .. }
         | EmailMessage::EnrolmentCode { first_name, .. }
         | EmailMessage::FactorsReset { first_name, .. }

@@ -94,6 +94,7 @@ fn every_task() -> Vec<Task> {
         Task::SendEnrolmentCode { user, challenge },
         Task::DataExported { user, at },
         Task::SessionEnded { user, at },
+        Task::DeviceRemembered { user, at },
         Task::AccountDeleted { user, at, key: person(1).key, address: sealed("address", 1) },
     ];
     for yes in [true, false] {

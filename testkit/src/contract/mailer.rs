@@ -49,6 +49,7 @@ pub fn every_message(first: &str) -> Vec<EmailMessage> {
         EmailMessage::AccountDeleted { at: NOW },
         EmailMessage::DataExported { first_name: first_name(), at: NOW },
         EmailMessage::SessionEnded { first_name: first_name(), at: NOW },
+        EmailMessage::DeviceRemembered { first_name: first_name(), at: NOW },
         EmailMessage::FactorsThrottled { first_name: first_name(), at: NOW },
         EmailMessage::EnrolmentCode { first_name: first_name(), code, expires_in },
         EmailMessage::BackupCodeUsed { first_name: first_name(), at: NOW, left: 2 },

@@ -71,6 +71,7 @@ fn emails() -> Vec<(&'static str, Value)> {
         ("account_deleted", json!({"at": at})),
         ("data_exported", json!({"first_name": name, "at": at})),
         ("session_ended", json!({"first_name": name, "at": at})),
+        ("device_remembered", json!({"first_name": name, "at": at})),
         ("factors_throttled", json!({"first_name": name, "at": at})),
         ("email_change_requested", json!({"first_name": name, "at": at})),
         ("email_changed", undoable(json!({"first_name": name, "at": at}))),

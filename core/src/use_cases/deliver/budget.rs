@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::Failure;
-use crate::model::ids::UserId;
 use crate::model::job::{Job, Task};
 use crate::model::quota::{Bucket, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, RingDigest};
+use crate::model::user::User;
 use crate::ports::database::UnitOfWork;
 use crate::ports::keyed_digest::Domain;
 use crate::use_cases::deliver::Deliveries;
@@ -61,11 +61,13 @@ impl Deliveries<'_> {
     }
 
     /// Whether an account may get another code for its first factor. A retry has been counted already.
-    pub(super) async fn may_mail_enrolment_code(self, job: &Job, user: UserId) -> Result<bool, Failure> {
+    pub(super) async fn may_mail_enrolment_code(self, job: &Job, user: &User) -> Result<bool, Failure> {
         if job.attempts > 1 {
             return Ok(true);
         }
-        let bucket = self.mail_bucket(&job.realm, "mail_enrolment_code", &[user.as_bytes()]);
+        // those of a stolen password do not count after a reset
+        let parts = [&user.id.as_bytes()[..], &user.credentials_version.to_be_bytes()];
+        let bucket = self.mail_bucket(&job.realm, "mail_enrolment_code", &parts);
         Ok(self.denied(&bucket, &self.service.policy.mail.enrolment_codes).await?.is_none())
     }
 

@@ -188,6 +188,7 @@ impl Deliveries<'_> {
             | Task::EmailChangeRequested { user, .. }
             | Task::DataExported { user, .. }
             | Task::SessionEnded { user, .. }
+            | Task::DeviceRemembered { user, .. }
             | Task::OperatorActed { user, .. }
             | Task::FactorsThrottled { user, .. }
             | Task::BackupCodeUsed { user, .. } => self.deliver_notice(job, user, None).await,

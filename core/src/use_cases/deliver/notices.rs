@@ -85,6 +85,7 @@ impl Deliveries<'_> {
                 Task::EmailChangeRequested { at, .. } => EmailMessage::EmailChangeRequested { first_name, at },
                 Task::DataExported { at, .. } => EmailMessage::DataExported { first_name, at },
                 Task::SessionEnded { at, .. } => EmailMessage::SessionEnded { first_name, at },
+                Task::DeviceRemembered { at, .. } => EmailMessage::DeviceRemembered { first_name, at },
                 Task::OperatorActed { at, action, .. } => EmailMessage::OperatorActed { first_name, at, action },
                 Task::FactorsThrottled { at, .. } => EmailMessage::FactorsThrottled { first_name, at },
                 Task::PhoneChanged { at, .. } => EmailMessage::PhoneChanged { first_name, at, undo },

@@ -59,7 +59,7 @@ impl Deliveries<'_> {
         let is_bound =
             |token: &OneTimeToken| self.service.is_bound_to(token, &user.person.email_index, user.credentials_version);
         let Some(waiting) = waiting.filter(is_bound) else { return Ok(()) };
-        if !self.may_mail_enrolment_code(job, user.id).await? {
+        if !self.may_mail_enrolment_code(job, &user).await? {
             return Ok(());
         }
         let code = TypedCode::letters(|bytes| randomness.fill(bytes));

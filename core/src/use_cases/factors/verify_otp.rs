@@ -17,7 +17,7 @@ impl Factors<'_> {
     /// `InvalidToken` for whatever is not the right code of a living challenge, or if the number has changed since.
     pub async fn verify_otp(self, realm: &Realm, token: &str, otp: &str) -> Result<(), AuthError> {
         let Ports { users, .. } = &self.service.ports;
-        let token = self.service.try_otp(realm, Purpose::VerifyPhone, token, otp).await?;
+        let token = self.service.try_otp(realm, Purpose::VerifyPhone, (token, otp), None).await?;
         let user = users.find(realm, &token.holder.subject).await?.ok_or(AuthError::InvalidToken)?;
         if user.disabled || !self.service.sent_to(&user, &token)? {
             return Err(AuthError::InvalidToken);

@@ -112,7 +112,7 @@ impl Logins<'_> {
     /// `InvalidToken` for whatever is not the right code of a living challenge; `TooMany`.
     pub async fn confirm_enrolment(self, realm: &Realm, token: &str, code: &str) -> Result<EnrolmentOffer, AuthError> {
         let (_, user) = self.find_enrolment(realm, Purpose::EnrolmentCode, token).await?;
-        let challenge = self.service.try_otp(realm, Purpose::EnrolmentCode, token, code).await?;
+        let challenge = self.service.try_otp(realm, Purpose::EnrolmentCode, (token, code), Some(&user)).await?;
         let (token, stored) = self.new_token(&user, Purpose::Enrolment);
         let offer = self.offer(&user, token)?;
         let work = UnitOfWork::of(self.service.use_up(&challenge)).with(Change::PutToken(Box::new(stored)));

@@ -78,7 +78,7 @@ impl Logins<'_> {
         if user.has_second_factor() {
             if let Some(token) = self.remembered_device(&user, device)? {
                 let opened = self.service.new_session(&user, client, AuthMethods::PASSWORD)?;
-                let shown = ShownFactor::of_device(token);
+                let shown = ShownFactor::of_device(token, opened.0.id);
                 match self.service.open_session_with_factor(opened, &user, &shown).await {
                     Ok(pair) => {
                         self.service.record_login_success(realm, &throttled, &from).await?;

@@ -52,13 +52,14 @@ impl Logins<'_> {
         let (challenge, user) = self.service.find_challenge(realm, Purpose::LoginMfa, mfa_token).await?;
         let answer = FactorAnswer { method, challenge: Some(mfa_token), response };
         let mut shown = self.service.check_factor(&user, answer, Some(challenge)).await?;
-        let device = (remember && !user.roles.has_admin()).then(|| self.service.new_device(&user, client));
-        let (token, device) = device.unzip();
-        shown.remembered = device;
         let from = self.service.login_source(realm, &client.address);
         self.service.record_login_success(realm, &self.service.throttle_key_of(&user)?, &from).await?;
         let methods = AuthMethods::PASSWORD.and(shown.auth_methods);
         let opened = self.service.new_session(&user, client, methods)?;
+        let session = opened.0.id;
+        let device = (remember && !user.roles.has_admin()).then(|| self.service.new_device(&user, client, session));
+        let (token, device) = device.unzip();
+        shown.remembered = device;
         let pair = self.service.open_session_with_factor(opened, &user, &shown).await?;
         Ok((pair, token))
     }

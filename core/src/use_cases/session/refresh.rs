@@ -32,7 +32,7 @@ impl Sessions<'_> {
         refresh_token: &str,
         oauth_client: Option<&str>,
     ) -> Result<TokenPair, AuthError> {
-        let Ports { database, sessions, users, clock, .. } = &self.service.ports;
+        let Ports { sessions, users, clock, .. } = &self.service.ports;
         let token = self.service.parse_refresh(realm, refresh_token).ok_or(AuthError::InvalidGrant)?;
         let digest = self.service.refresh_digest(realm, &token);
         // each turn loses only to another rotation in the meantime
@@ -60,13 +60,16 @@ impl Sessions<'_> {
                     return Ok(self.service.issue((&session, &user.roles), &successor, oauth_client, now)?);
                 }
                 RefreshDecision::Theft => {
-                    let (id, user) = (session.id, session.user);
+                    let id = session.id;
                     let work = UnitOfWork {
-                        events: vec![self.service.event(realm, EventKind::RefreshTokenStolen, Some(user), Some(id))],
-                        ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id, user })
+                        events: vec![self.service.event(realm, EventKind::RefreshTokenStolen, Some(user.id), Some(id))],
+                        ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id, user: user.id })
                     };
-                    // refused: another request has ended it for the same reason
-                    let _ = database.commit(work).await?;
+                    match self.service.commit_and_forget_devices(&user, |of| *of != id, work).await {
+                        // refused: another request has ended it for the same reason
+                        Ok(()) | Err(AuthError::NotFound | AuthError::NotAuthenticated) => {}
+                        Err(error) => return Err(error),
+                    }
                     return Err(AuthError::InvalidGrant);
                 }
             }

@@ -67,7 +67,8 @@ impl Sessions<'_> {
             .collect()
     }
 
-    /// Ends one of the caller's sessions.
+    /// Ends one of the caller's sessions. With another than the caller's own, each remembered device goes whose newest
+    /// session is not valid any more: somebody who was thrown out must not come back without a second factor.
     ///
     /// # Errors
     /// `ReauthenticationRequired`; `NotFound` for an unknown id and for another user's alike.
@@ -84,6 +85,11 @@ impl Sessions<'_> {
             events: vec![self.service.event(realm, EventKind::LoggedOut, Some(user), Some(id))],
             ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id: session.id, user })
         };
-        self.service.commit(work).await.map(|_| ())
+        if id == caller.session.id {
+            return self.service.commit(work).await.map(|_| ());
+        }
+        let left = self.sessions_of(&caller.user, None).await?;
+        let is_kept = |of: &SessionId| *of != id && left.iter().any(|session| session.id == *of);
+        self.service.commit_and_forget_devices(&caller.user, is_kept, work).await
     }
 }

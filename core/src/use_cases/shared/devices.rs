@@ -2,15 +2,19 @@
 
 use crate::model::client::Client;
 use crate::model::device::{DEVICE_LIFETIME, Device, Devices};
+use crate::model::event::EventKind;
 use crate::model::factor::FactorMethod;
-use crate::model::ids::DeviceId;
+use crate::model::ids::{DeviceId, SessionId};
 use crate::model::listed_factor::{ListedFactor, ListedKind};
 use crate::model::sealed::{Field, RingDigest, Sealed};
 use crate::model::secret::OpaqueToken;
 use crate::model::user::User;
+use crate::ports::database::UnitOfWork;
 use crate::ports::error::PortError;
 use crate::ports::keyed_digest::Domain;
 use crate::service::{AuthService, Ports};
+use crate::use_cases::shared::commit::VersionCheck;
+use crate::use_cases::shared::errors::AuthError;
 
 impl AuthService {
     /// The remembered devices of an account that are not forgotten yet. With the role `admin` there is none: a password
@@ -55,7 +59,7 @@ impl AuthService {
     }
 
     /// A new device of an account, and its token. Nothing is stored yet.
-    pub(crate) fn new_device(&self, user: &User, client: &Client) -> (OpaqueToken, Device) {
+    pub(crate) fn new_device(&self, user: &User, client: &Client, session: SessionId) -> (OpaqueToken, Device) {
         let Ports { clock, randomness, .. } = &self.ports;
         let (token, now) = (OpaqueToken::random(|bytes| randomness.fill(bytes)), clock.now());
         let device = Device {
@@ -63,11 +67,36 @@ impl AuthService {
             token: *self.device_digest(user, &token).newest(),
             user_agent: client.user_agent.clone(),
             address: client.address.coarse(),
+            session,
             created_at: now,
             last_used_at: None,
             expires_at: now + DEVICE_LIFETIME,
         };
         (token, device)
+    }
+
+    /// Commits the end of sessions, and forgets the devices whose newest session is not kept.
+    pub(crate) async fn commit_and_forget_devices(
+        &self,
+        user: &User,
+        is_kept: impl Fn(&SessionId) -> bool + Send + Sync,
+        work: UnitOfWork,
+    ) -> Result<(), AuthError> {
+        let kept = |user: &User| Ok::<_, PortError>(self.devices(user)?.of_sessions(&is_kept));
+        if kept(user)? == self.devices(user)? {
+            return self.commit(work).await.map(|_| ());
+        }
+        let forget = |user: &mut User| {
+            user.factors.devices = self.seal_devices(user, &kept(user)?)?;
+            Ok(())
+        };
+        let effects = |user: &User| {
+            let forgotten = self.event(&user.realm, EventKind::DeviceForgotten, Some(user.id), None);
+            let mut work = work.clone();
+            work.events.push(forgotten);
+            work
+        };
+        self.update_account(user.clone(), VersionCheck::MustMatch, forget, effects).await.map(|_| ())
     }
 
     /// The digest of a device's token: of one account, and of its credentials version.

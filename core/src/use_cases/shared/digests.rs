@@ -125,8 +125,9 @@ impl AuthService {
     }
 
     /// The key of the count of an account's wrong second factors.
-    pub(crate) fn factor_digest(&self, realm: &Realm, user: &UserId) -> Digest {
-        self.ports.digests.digest(Domain::LoginThrottle, realm, &[b"second factor", user.as_bytes()])
+    pub(crate) fn factor_digest(&self, user: &User) -> Digest {
+        let parts = [b"second factor", &user.id.as_bytes()[..], &user.credentials_version.to_be_bytes()];
+        self.ports.digests.digest(Domain::LoginThrottle, &user.realm, &parts)
     }
 
     /// The entity tag of a profile (RFC 9110, section 8.8.3): of one account and one version, and unguessable.

@@ -4,6 +4,7 @@
 use crate::model::device::Device;
 use crate::model::event::EventKind;
 use crate::model::factor::{BackupCodes, FactorMethod, Totp};
+use crate::model::ids::SessionId;
 use crate::model::job::Task;
 use crate::model::one_time_token::{OneTimeToken, Purpose};
 use crate::model::otp::TypedCode;
@@ -43,8 +44,8 @@ pub(crate) struct ShownFactor {
 impl ShownFactor {
     /// A remembered device in place of a second factor. It is none: the session says that the password was shown, and
     /// no more.
-    pub(crate) const fn of_device(token: OpaqueToken) -> Self {
-        let proof = Some(FactorProof::Device(token));
+    pub(crate) const fn of_device(token: OpaqueToken, session: SessionId) -> Self {
+        let proof = Some(FactorProof::Device(token, session));
         Self { auth_methods: AuthMethods::PASSWORD, challenge: None, proof, remembered: None }
     }
 }
@@ -58,8 +59,8 @@ enum FactorProof {
         challenge: OpaqueToken,
         response: String,
     },
-    /// The token of a remembered device.
-    Device(OpaqueToken),
+    /// The token of a remembered device, and the session that it opens.
+    Device(OpaqueToken, SessionId),
 }
 
 /// An account after one of its codes or passkeys was used.
@@ -104,7 +105,7 @@ impl AuthService {
         if method == FactorMethod::Sms {
             let purpose = challenge.as_ref().map(|token| token.holder.purpose).ok_or(AuthError::InvalidToken)?;
             let token = answer.challenge.ok_or(AuthError::InvalidToken)?;
-            let token = self.try_otp(realm, purpose, token, answer.response).await?;
+            let token = self.try_otp(realm, purpose, (token, answer.response), Some(user)).await?;
             return Ok(ShownFactor {
                 auth_methods: AuthMethods::SMS,
                 challenge: Some(token),
@@ -126,14 +127,14 @@ impl AuthService {
             // not counted: a signature can't be guessed, and wrong codes must not keep its owner out
             return self.check_passkey(user, proof, challenge);
         }
-        let counted = self.admit_factor(realm, &user.id).await?;
+        let counted = self.admit_factor(user).await?;
         let spent = self.spend(user, &proof);
         let outcome = match &spent {
             Ok(Some(_)) => FactorOutcome::Right,
             Ok(None) => FactorOutcome::Wrong,
             Err(_) => FactorOutcome::NotCompared,
         };
-        self.settle_factor(realm, &user.id, counted, outcome).await?;
+        self.settle_factor(user, counted, outcome).await?;
         let Some(Spent { auth_methods, .. }) = spent? else {
             self.record(realm, EventKind::OtpFailed, Some(user.id), None);
             return Err(AuthError::InvalidToken);
@@ -192,6 +193,8 @@ impl AuthService {
                     unit.events.push(self.event(&user.realm, EventKind::BackupCodeUsed, Some(user.id), None));
                 }
                 if shown.remembered.is_some() {
+                    let task = Task::DeviceRemembered { user: user.id, at: clock.now() };
+                    unit.jobs.push(self.job(&user.realm, task));
                     unit.events.push(self.event(&user.realm, EventKind::DeviceRemembered, Some(user.id), None));
                 }
                 unit.changes.push(Change::ReplaceUser { user: Box::new(spent.user), expected: current.version });
@@ -249,8 +252,9 @@ impl AuthService {
                 auth_methods = if used.synced { AuthMethods::SYNCED_PASSKEY } else { AuthMethods::DEVICE_PASSKEY };
                 next.factors.passkeys = cipher.seal_passkeys(&used.passkeys)?;
             }
-            FactorProof::Device(token) => {
-                let used = self.devices(user)?.used(&self.device_digest(user, token), self.ports.clock.now());
+            FactorProof::Device(token, session) => {
+                let digest = self.device_digest(user, token);
+                let used = self.devices(user)?.used(&digest, *session, self.ports.clock.now());
                 let Some(used) = used else { return Ok(None) };
                 auth_methods = AuthMethods::PASSWORD;
                 next.factors.devices = self.seal_devices(user, &used)?;

@@ -29,13 +29,14 @@ pub struct FactorChallenge {
 }
 
 impl AuthService {
-    /// Compares an OTP with that of its challenge. The commit of the change that it allows uses the challenge up.
+    /// Compares an OTP with that of its challenge. A wrong one counts as a wrong second factor of the account, where one is
+    /// given. The commit of the change that it allows uses the challenge up.
     pub(crate) async fn try_otp(
         &self,
         realm: &Realm,
         purpose: Purpose,
-        token: &str,
-        otp: &str,
+        (token, otp): (&str, &str),
+        counted_for: Option<&User>,
     ) -> Result<OneTimeToken, AuthError> {
         let Ports { one_time_tokens, clock, .. } = &self.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
@@ -48,16 +49,18 @@ impl AuthService {
         let digests = self.code_digest(realm, purpose, &subject, &code);
         let digest = waiting.code.as_ref().map_or(digests.newest(), |stored| digests.like(stored));
         let of = CodeLookup::Token(realm.clone(), purpose, waiting.token);
-        let is_factor = is_mailed || matches!(purpose, Purpose::LoginMfa | Purpose::StepUp);
-        let counted = if is_factor { self.admit_factor(realm, &subject).await? } else { 0 };
+        let counted = match counted_for {
+            Some(user) => self.admit_factor(user).await?,
+            None => 0,
+        };
         let attempt = one_time_tokens.try_code(&of, digest, now).await;
-        if is_factor {
+        if let Some(user) = counted_for {
             let outcome = match &attempt {
                 Ok(CodeAttempt::Right(_)) => FactorOutcome::Right,
                 Ok(CodeAttempt::Wrong(_)) => FactorOutcome::Wrong,
                 Ok(CodeAttempt::Dead) | Err(_) => FactorOutcome::NotCompared,
             };
-            self.settle_factor(realm, &subject, counted, outcome).await?;
+            self.settle_factor(user, counted, outcome).await?;
         }
         match attempt? {
             CodeAttempt::Right(token) => Ok(token),
