@@ -42,7 +42,9 @@ pub fn run(name: &str, target: Target, more: &[Vec<u8>], seed: u64, time: Option
     Run { corpus: corpus.len(), mutated }
 }
 
-fn corpus_of(name: &str) -> PathBuf {
+/// The folder of a corpus.
+#[must_use]
+pub fn corpus_of(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name)
 }
 

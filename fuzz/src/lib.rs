@@ -3,6 +3,7 @@
 
 pub mod engine;
 pub mod over_http;
+pub mod passkeys;
 pub mod settings;
 pub mod tokens;
 pub mod values;
@@ -18,6 +19,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("access_token", tokens::access_token),
     ("refresh_token", tokens::refresh_token),
     ("phc_string", tokens::phc_string),
+    ("passkey_creation", passkeys::passkey_creation),
+    ("passkey_signature", passkeys::passkey_signature),
     ("forwarded", settings::forwarded),
     ("dotenv", settings::dotenv),
     ("template", settings::template),

@@ -22,6 +22,7 @@ mod limits;
 mod oauth_clients;
 mod observability;
 mod operators;
+mod passkey_mistakes;
 mod passkeys;
 mod password_year;
 mod passwords;

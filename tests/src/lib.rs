@@ -5,6 +5,7 @@ pub mod account_model_over_http;
 pub mod api;
 pub mod fault_proxy;
 pub mod index_rotation;
+pub mod passkey_mistakes;
 pub mod process;
 pub mod record_macs;
 pub mod rotation;

@@ -7,6 +7,7 @@ pub mod field_cipher;
 pub mod hash_queue;
 pub mod keyed_digest;
 pub mod note_signer;
+mod passkey_structure;
 pub mod passkey_verifier;
 pub mod password_hasher;
 pub mod record_macs;

@@ -11,9 +11,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use webauthn_rs::prelude::{
-    Credential, DiscoverableAuthentication, ParsedAttestation, Passkey, PasskeyRegistration, PublicKeyCredential,
-    RegisterPublicKeyCredential, Url, Uuid, Webauthn, WebauthnBuilder,
+    COSEAlgorithm, COSEKey, COSEKeyType, Credential, DiscoverableAuthentication, ECDSACurve, ParsedAttestation,
+    Passkey, PasskeyRegistration, PublicKeyCredential, RegisterPublicKeyCredential, Url, Uuid, Webauthn,
+    WebauthnBuilder,
 };
+
+use crate::crypto::passkey_structure::{check_attestation, check_authenticator_data, check_client_data, check_type};
 
 const PORT: &str = "passkey_verifier";
 /// The limit of WebAuthn Level 3, section 7.1, step 25.
@@ -79,11 +82,17 @@ impl PasskeyVerifier for WebauthnVerifier {
 
     fn verify_new(&self, challenge: &PasskeyChallenge, response: &str) -> Result<PasskeyCredential, PasskeyRefused> {
         let response: RegisterPublicKeyCredential = serde_json::from_str(response).map_err(refused)?;
+        check_type(&response.type_)?;
+        check_client_data(&response.response.client_data_json)?;
+        check_attestation(&response.response.attestation_object)?;
         let state = self.new_registration().and_then(|state| with_challenge(&state, challenge)).map_err(refused)?;
         let passkey = self.webauthn.finish_passkey_registration(&response, &state).map_err(refused)?;
         let mut credential = Credential::from(passkey);
         if credential.cred_id.len() > MAX_CREDENTIAL_ID {
             return Err(PasskeyRefused("the credential id is too long".to_owned()));
+        }
+        if !has_curve_of_algorithm(&credential.cred) {
+            return Err(PasskeyRefused("the algorithm is of another curve".to_owned()));
         }
         // no attestation was asked for: certificates of the device are not stored
         credential.attestation = ParsedAttestation::default();
@@ -106,10 +115,9 @@ impl PasskeyVerifier for WebauthnVerifier {
         response: &str,
     ) -> Result<PasskeyCredential, PasskeyRefused> {
         let response: PublicKeyCredential = serde_json::from_str(response).map_err(refused)?;
-        // webauthn-rs looks at it for new passkeys only
-        if is_cross_origin(&response.response.client_data_json) {
-            return Err(PasskeyRefused("a frame of another origin".to_owned()));
-        }
+        check_type(&response.type_)?;
+        check_client_data(&response.response.client_data_json)?;
+        check_authenticator_data(&response.response.authenticator_data)?;
         let mut passkey: Passkey = serde_json::from_slice(&credential.data).map_err(refused)?;
         let (_, state) = self.webauthn.start_discoverable_authentication().map_err(refused)?;
         let state: DiscoverableAuthentication = with_challenge(&state, challenge).map_err(refused)?;
@@ -119,10 +127,16 @@ impl PasskeyVerifier for WebauthnVerifier {
     }
 }
 
-/// Whether the page that asked was in a frame of another origin.
-fn is_cross_origin(client_data: &[u8]) -> bool {
-    let client_data: Value = serde_json::from_slice(client_data).unwrap_or_default();
-    client_data.get("crossOrigin").is_some_and(|cross_origin| *cross_origin != Value::Bool(false))
+/// Whether a key is of the curve that WebAuthn Level 3, section 5.8.5, demands for its algorithm.
+const fn has_curve_of_algorithm(key: &COSEKey) -> bool {
+    match &key.key {
+        COSEKeyType::EC_EC2(point) => matches!(
+            (key.type_, &point.curve),
+            (COSEAlgorithm::ES256, ECDSACurve::SECP256R1) | (COSEAlgorithm::ES384, ECDSACurve::SECP384R1)
+        ),
+        COSEKeyType::RSA(_) => matches!(key.type_, COSEAlgorithm::RS256),
+        COSEKeyType::EC_OKP(_) => false,
+    }
 }
 
 /// The credential in the form in which the account keeps it.
