@@ -209,7 +209,7 @@ impl Authenticated for StoredEvent {
 
     /// Without its place in the log.
     fn add_to(&self, input: &mut MacInput) {
-        let Self { order: _, id, at, realm, kind, user, session, operator, reason } = self;
+        let Self { order: _, id, at, realm, kind, user, session, operator, reason, detail } = self;
         input
             .optional("event_id", id.as_ref())
             .integer("at", at.as_millis())
@@ -218,7 +218,8 @@ impl Authenticated for StoredEvent {
             .optional("user_id", user.as_ref().map(portcullis_core::model::ids::UserId::as_bytes))
             .optional("session_id", session.as_ref().map(portcullis_core::model::ids::SessionId::as_bytes))
             .optional("operator", operator.as_ref())
-            .optional("reason", reason.as_ref());
+            .optional("reason", reason.as_ref())
+            .optional("detail", detail.as_ref());
     }
 }
 

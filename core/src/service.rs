@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use crate::model::realm::Realm;
+use crate::model::refusals::Refusals;
 use crate::model::user::PasswordHash;
 use crate::policy::Policy;
 use crate::ports::audit_log::AuditLog;
@@ -92,12 +93,14 @@ pub struct AuthService {
     pub policy: Policy,
     /// Which parameters the accounts' hashes have.
     pub(crate) hash_parameters: HashParameters,
+    /// Refusals that are counted instead of written.
+    pub(crate) refusals: Refusals,
 }
 
 impl AuthService {
     /// A service over these ports under this policy.
     #[must_use]
     pub fn new(ports: Ports, policy: Policy) -> Self {
-        Self { ports, policy, hash_parameters: HashParameters::default() }
+        Self { ports, policy, hash_parameters: HashParameters::default(), refusals: Refusals::default() }
     }
 }

@@ -24,6 +24,8 @@ const WORKERS: usize = 4;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often expired records are purged.
 const PURGE_INTERVAL: Duration = Duration::from_secs(600);
+/// How often refusals that were counted, and not written one by one, are recorded.
+const REFUSALS_INTERVAL: Duration = Duration::from_secs(60);
 /// How often the parameters of the accounts' hashes are counted, beginning with the start.
 const COUNT_INTERVAL: Duration = Duration::from_hours(1);
 /// How often the age of the keys is checked, and from which age on a warning is logged.
@@ -135,17 +137,20 @@ async fn run_housekeeping_until(app: Arc<App>, mut stopping: watch::Receiver<boo
     let mut ticks = tokio::time::interval(PURGE_INTERVAL);
     let mut hours = tokio::time::interval(COUNT_INTERVAL);
     let mut days = tokio::time::interval(DAY);
+    let mut minutes = tokio::time::interval(REFUSALS_INTERVAL);
     while !*stopping.borrow() {
         tokio::select! {
             _ = ticks.tick() => match app.service.operators().run_housekeeping().await {
                 Ok(purged) => count_purged(&app, &purged),
                 Err(error) => tracing::error!("housekeeping failed: {error}"),
             },
+            _ = minutes.tick() => app.service.record_counted_refusals(),
             _ = hours.tick() => count_hash_parameters(&app).await,
             _ = days.tick() => warn_of_old_keys(&app),
             _ = stopping.changed() => {}
         }
     }
+    app.service.record_counted_refusals();
 }
 
 /// For the decoys of logins; what fails is counted an hour later.

@@ -177,6 +177,7 @@ pub async fn fill(store: &dyn Store) {
             user: Some(user_id(n)),
             session: Some(session_id(n)),
             operator: Some(OperatorNote { operator: "command line".to_owned(), reason: Reason::parse("a call") }),
+            detail: None,
         };
         let jobs = vec![samples::job(&realm, number, Task::Welcome(user_id(n)))];
         store.commit(UnitOfWork { changes, jobs, events: vec![event] }).await.unwrap().unwrap();

@@ -93,6 +93,7 @@ fn event(n: u64) -> Event {
         user: (!n.is_multiple_of(5)).then(|| user_id(n)),
         session: n.is_multiple_of(2).then(|| session_id(n)),
         operator: n.is_multiple_of(3).then_some(operator),
+        detail: None,
     }
 }
 
@@ -257,7 +258,7 @@ fn named(report: &Report) -> Vec<(FindingKind, Option<u64>)> {
 fn the_first_edit_is_named_with_its_kind_and_number() {
     let log = log();
     let execute = |sql: &'static str| log.after(|db| db.execute_batch(sql).unwrap());
-    let content = "at, realm, kind, user_id, session_id, operator, reason, event_id, mac";
+    let content = "at, realm, kind, user_id, session_id, operator, reason, detail, event_id, mac";
     let swap = format!(
         "CREATE TEMP TABLE t AS SELECT number, {content} FROM audit WHERE number IN (3, 5); \
          UPDATE audit SET ({content}) = (SELECT {content} FROM t WHERE t.number = 8 - audit.number) WHERE number IN (3, 5);"
@@ -319,7 +320,7 @@ fn a_whole_chain_or_note_can_not_be_removed() {
 #[test]
 fn a_copied_event_is_named_before_and_after_it_is_numbered() {
     let log = log();
-    let copied = "at, realm, kind, user_id, session_id, operator, reason, event_id, mac";
+    let copied = "at, realm, kind, user_id, session_id, operator, reason, detail, event_id, mac";
     let edit = |db: &Connection| {
         db.execute_batch(&format!("INSERT INTO audit ({copied}) SELECT {copied} FROM audit WHERE number = 2")).unwrap();
     };

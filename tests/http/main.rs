@@ -5,6 +5,7 @@ mod answers;
 mod api_page;
 mod appearance;
 mod audit_chain;
+mod audit_events;
 mod connections;
 mod cookie_mode;
 mod credentials;

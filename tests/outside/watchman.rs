@@ -44,6 +44,7 @@ fn event(kind: EventKind) -> Event {
         user: Some(user_id(1)),
         session: None,
         operator: None,
+        detail: None,
     }
 }
 
@@ -124,6 +125,9 @@ async fn refusals_are_exported_once_an_hour_for_each_address() {
     until("all is told", || count("login_failed") == 2 && count("rate_limit") > 0 && count("token_refused") > 0).await;
     assert_eq!((count("rate_limit_exceeded realm=User1"), count("token_refused realm=User1")), (1, 1));
     let told = stub.seen().0;
-    let refused = told.iter().find(|event| event["message"] == "rate_limit_exceeded realm=User1").unwrap();
+    let refused = told
+        .iter()
+        .find(|event| event["message"] == "rate_limit_exceeded realm=User1 operation=login code=rate_limited")
+        .unwrap();
     assert_eq!((refused["integration"].as_str(), refused["level"].as_str()), (Some("violation"), Some("warning")));
 }

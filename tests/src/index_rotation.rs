@@ -151,6 +151,9 @@ pub async fn every_address_is_found_and_none_is_taken_twice(servers: &[(String, 
         code == 0 && out.contains("indexed under key 2") && out.contains("no record needs 1 any more"),
         "{out}{error}"
     );
+    let list = ["audit", "list", "--realm", "User1", "--kind", "keys_reindexed"];
+    let (code, out, error) = call(folder, &both, &list);
+    assert!(code == 0 && out.contains("  by command line") && out.contains(" key=2\n"), "{out}{error}");
     let after = status(folder, &both);
     assert_eq!(after["in_use"], json!([2]), "{after}");
     for of in ["users", "registrations", "undo_records"] {

@@ -70,6 +70,12 @@ async fn patiently<F: Future<Output = Answer>>(patience: u32, ask: impl Fn() -> 
     ask().await
 }
 
+/// The audit log tells of the last call of `keys rewrap`.
+fn is_recorded(folder: &Path, settings: &[(String, String)]) {
+    let (code, out, error) = call(folder, settings, &["audit", "list", "--realm", "User1", "--kind", "keys_rewrapped"]);
+    assert!(code == 0 && out.contains("  by command line") && out.contains("  records=0 key=2\n"), "{out}{error}");
+}
+
 /// Made-up users log in, read their profile and log out, while keys are rewrapped.
 pub(crate) async fn coming_and_going(api: Api, numbers: std::ops::Range<u64>, patience: u32) {
     for number in numbers {
@@ -139,6 +145,7 @@ pub async fn no_account_is_lost_and_no_deleted_one_comes_back(servers: &[(String
     assert!(code == 0 && out.contains("signed under key 2") && out.contains("/s"), "{out}{error}");
     let (code, out, error) = call(folder, &both, &["keys", "rewrap"]);
     assert!(code == 0 && out.contains("0 records wrapped and"), "{out}{error}");
+    is_recorded(folder, &both);
     let after = status(folder, &both);
     assert_eq!((count(&after, 1, "records"), count(&after, 2, "users")), (0, many + 1 - 20), "{after}");
     assert_eq!((count(&after, 2, "registrations"), count(&after, 2, "checks")), (1, 1), "{after}");

@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use portcullis_core::model::credential::{Credential, CredentialName, Scope, Scopes};
 use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::event_detail::EventDetail;
 use portcullis_core::model::factor::SealedFactors;
 use portcullis_core::model::job::Task;
 use portcullis_core::model::login_throttle::LoginSource;
@@ -173,6 +174,7 @@ fn event(realm: &Realm, n: u64, rare: bool) -> Event {
         user: Some(user_id(n)),
         session: rare.then(|| session_id(n)),
         operator: rare.then(|| OperatorNote { operator: "command line".to_owned(), reason }),
+        detail: rare.then(|| EventDetail::more(n)),
     }
 }
 

@@ -53,7 +53,15 @@ fn record(world: &TestWorld, n: u64) {
     for number in 0..n {
         let (at, user) = (NOW + Duration::from_secs(number), Some(user_id(number)));
         let kind = EventKind::LoggedIn;
-        world.audit.record(Event { at, realm: realm("User1"), kind, user, session: None, operator: None });
+        world.audit.record(Event {
+            at,
+            realm: realm("User1"),
+            kind,
+            user,
+            session: None,
+            operator: None,
+            detail: None,
+        });
     }
 }
 
@@ -142,6 +150,7 @@ fn the_cost_of_a_link_is_printed() {
         user: Some(user_id(1)),
         session: None,
         operator: None,
+        detail: None,
     };
     let event = StoredEvent { id: Some([7; 16]), ..StoredEvent::of(&event) };
     let mut key = ChainKey::first(ChainId::from_bytes([1; 16]), Zeroizing::new([2; 32]));

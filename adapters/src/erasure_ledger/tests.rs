@@ -68,6 +68,7 @@ async fn a_ledger_that_fails_does_not_deny_a_deletion_and_the_next_start_adds_it
         user: Some(user_id(1)),
         session: None,
         operator: None,
+        detail: None,
     };
     let delete = Change::DeleteUser { realm: realm("User1"), id: user_id(1), expected: 1 };
     let work = UnitOfWork { events: vec![event], ..UnitOfWork::of(delete) };

@@ -44,7 +44,7 @@ pub fn print_stored(macs: &RecordMacs, event: &StoredEvent) -> Document {
     if let Some(id) = &event.id {
         document.insert("event_id", binary(id));
     }
-    for (name, text) in [("operator", &event.operator), ("reason", &event.reason)] {
+    for (name, text) in [("operator", &event.operator), ("reason", &event.reason), ("detail", &event.detail)] {
         if let Some(text) = text {
             document.insert(name, text);
         }
@@ -65,6 +65,7 @@ pub fn parse(document: &Document) -> Result<Stored<StoredEvent>, PortError> {
         session: fields.any("session_id", Fields::id)?.map(SessionId::from_bytes),
         operator: fields.any("operator", Fields::text)?.map(str::to_owned),
         reason: fields.any("reason", Fields::text)?.map(str::to_owned),
+        detail: fields.any("detail", Fields::text)?.map(str::to_owned),
     };
     fields.with_mac(event)
 }

@@ -23,7 +23,7 @@ use crate::sqlite::rows::Columns;
 
 const PORT: &str = "audit_log";
 
-pub const COLUMNS: &str = "number, event_id, at, realm, kind, user_id, session_id, operator, reason, mac";
+pub const COLUMNS: &str = "number, event_id, at, realm, kind, user_id, session_id, operator, reason, detail, mac";
 
 pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<StoredEvent>> {
     let mut columns = Columns::of(row);
@@ -38,14 +38,15 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<Stored<StoredEvent>> {
         session: columns.value::<Option<[u8; 16]>>()?.map(SessionId::from_bytes),
         operator: columns.value()?,
         reason: columns.value()?,
+        detail: columns.value()?,
     };
     columns.with_mac(event)
 }
 
 /// Appends an event.
 pub fn append(db: &Db, event: &StoredEvent) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO audit (event_id, at, realm, kind, user_id, session_id, operator, reason, mac) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql = "INSERT INTO audit (event_id, at, realm, kind, user_id, session_id, operator, reason, detail, mac) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let all = params![
         event.id,
         event.at.as_millis(),
@@ -55,6 +56,7 @@ pub fn append(db: &Db, event: &StoredEvent) -> rusqlite::Result<()> {
         event.session.map(|id| *id.as_bytes()),
         event.operator,
         event.reason,
+        event.detail,
         db.sign(event),
     ];
     db.prepare_cached(sql)?.execute(all).map(|_| ())

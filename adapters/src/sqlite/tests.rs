@@ -256,6 +256,7 @@ async fn events_are_on_the_disk_when_they_are_read() {
         user: Some(user_id(1)),
         session: None,
         operator: None,
+        detail: None,
     };
     for n in 0..300 {
         store.audit().record(event(n));
@@ -278,6 +279,7 @@ async fn an_event_that_cannot_be_written_is_counted() {
         user: None,
         session: None,
         operator: None,
+        detail: None,
     });
     store.writer.flush("t").await.unwrap();
     assert_eq!(store.lost_events().load(Ordering::Relaxed), 1);
@@ -326,7 +328,7 @@ async fn a_check_value_stays_what_it_was_first() {
     let store = reopen(&folder, store);
     assert_eq!(store.check_value_or_insert("key", b"second").await.unwrap(), b"first");
     assert!(store.size().unwrap() > 4096);
-    assert_eq!(store.schema_version(), 13);
+    assert_eq!(store.schema_version(), 14);
 }
 
 #[tokio::test]

@@ -5,63 +5,26 @@ use std::fmt::Write as _;
 use portcullis_core::model::event::{Event, EventKind};
 
 /// One of Watchman's categories.
+#[rustfmt::skip]
 pub const fn category(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
-        K::LoginThrottled
-        | K::SessionEndedByFailures
-        | K::RefreshTokenStolen
-        | K::ChangeUndone
-        | K::DisabledByUndo
-        | K::RegistrationRejected
-        | K::RateLimitExceeded
-        | K::SuspiciousLogin => "violation",
-        K::SessionsEnded
-        | K::LoggedOut
-        | K::LoggedOutEverywhere
-        | K::ResetRequested
-        | K::OtpRequested
+        K::LoginThrottled | K::SessionEndedByFailures | K::RefreshTokenStolen | K::ChangeUndone
+        | K::DisabledByUndo | K::RegistrationRejected | K::RateLimitExceeded | K::CredentialsRefused
+        | K::AccessDenied | K::SuspiciousLogin => "violation",
+        K::SessionsEnded | K::LoggedOut | K::LoggedOutEverywhere | K::ResetRequested | K::OtpRequested
         | K::TokenRefused => "token",
         K::MessageSent | K::MessageRequeued | K::TextHeldBack => "communication",
-        K::ProfileUpdated
-        | K::DataExported
-        | K::AccountDeleted
-        | K::EmailChangeRequested
-        | K::EmailChanged
-        | K::AccountRead
-        | K::RecordsSigned
-        | K::BackupMade
-        | K::BackupRestored => "data",
+        K::ProfileUpdated | K::DataExported | K::AccountDeleted | K::EmailChangeRequested | K::EmailChanged
+        | K::AccountRead | K::AuditRead | K::KeysRewrapped | K::KeysReindexed | K::SettingsChanged
+        | K::RecordsSigned | K::BackupMade | K::BackupRestored => "data",
         K::MessageDead => "error",
-        K::Registered
-        | K::EmailVerified
-        | K::LoggedIn
-        | K::LoginFailed
-        | K::SteppedUp
-        | K::MfaChallenged
-        | K::PasswordReset
-        | K::PasswordChanged
-        | K::PhoneVerified
-        | K::OtpFailed
-        | K::MfaEnabled
-        | K::MfaDisabled
-        | K::PasskeyAdded
-        | K::PasskeyRemoved
-        | K::BackupCodesCreated
-        | K::FactorsReset
-        | K::BackupCodeUsed
-        | K::DeviceRemembered
-        | K::DeviceForgotten
-        | K::AccountDisabled
-        | K::AccountEnabled
-        | K::AccountCreated
-        | K::RolesChanged
-        | K::ClientCreated
-        | K::ClientRotated
-        | K::ClientDeleted
-        | K::OperatorTokenCreated
-        | K::OperatorTokenRevoked
-        | K::ResetRequired => "authentication",
+        K::Registered | K::EmailVerified | K::LoggedIn | K::LoginFailed | K::SteppedUp | K::MfaChallenged
+        | K::PasswordReset | K::PasswordChanged | K::PhoneVerified | K::OtpFailed | K::MfaEnabled
+        | K::MfaDisabled | K::PasskeyAdded | K::PasskeyRemoved | K::BackupCodesCreated | K::FactorsReset
+        | K::BackupCodeUsed | K::DeviceRemembered | K::DeviceForgotten | K::AccountDisabled | K::AccountEnabled
+        | K::AccountCreated | K::RolesChanged | K::ClientCreated | K::ClientRotated | K::ClientDeleted
+        | K::OperatorTokenCreated | K::OperatorTokenRevoked | K::ResetRequired => "authentication",
     }
 }
 
@@ -85,6 +48,9 @@ pub const fn level(kind: EventKind) -> &'static str {
         | K::BackupRestored
         | K::TextHeldBack
         | K::RateLimitExceeded
+        | K::CredentialsRefused
+        | K::AccessDenied
+        | K::SettingsChanged
         | K::TokenRefused => "warning",
         _ => "info",
     }
@@ -111,6 +77,9 @@ pub fn message(event: &Event) -> String {
     }
     if let Some(note) = &event.operator {
         let _ = write!(message, " operator={:?}", note.operator);
+    }
+    if let Some(detail) = &event.detail {
+        let _ = write!(message, " {}", detail.as_str());
     }
     message
 }

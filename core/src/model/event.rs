@@ -1,251 +1,164 @@
 //! The events of the audit log: the kind and the ids, never personal data.
 
+use crate::model::event_detail::EventDetail;
 use crate::model::ids::{SessionId, UserId};
 use crate::model::operator_note::OperatorNote;
 use crate::model::realm::Realm;
 use crate::model::time::Timestamp;
 
-/// The kind of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum EventKind {
+/// Makes the enumeration of kinds, the list of all of them, and their names.
+macro_rules! event_kinds {
+    ($($(#[$doc:meta])+ $kind:ident = $name:literal,)+) => {
+        /// The kind of an event.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum EventKind {
+            $($(#[$doc])+ $kind,)+
+        }
+
+        impl EventKind {
+            /// All kinds.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$kind),+];
+
+            /// Its stable name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)+
+                }
+            }
+        }
+    };
+}
+
+event_kinds! {
     /// A registration is pending.
-    Registered,
+    Registered = "registered",
     /// Its owner threw it away.
-    RegistrationRejected,
+    RegistrationRejected = "registration_rejected",
     /// An address was proven: the account began.
-    EmailVerified,
+    EmailVerified = "email_verified",
     /// A login.
-    LoggedIn,
+    LoggedIn = "logged_in",
     /// A login with a wrong password or code.
-    LoginFailed,
+    LoginFailed = "login_failed",
     /// Logins for an address are being slowed down.
-    LoginThrottled,
+    LoginThrottled = "login_throttled",
     /// A caller showed the password, and the second factor, once more.
-    SteppedUp,
+    SteppedUp = "stepped_up",
     /// A session was ended after five wrong passwords or codes in it.
-    SessionEndedByFailures,
+    SessionEndedByFailures = "session_ended_by_failures",
     /// A second factor was asked for.
-    MfaChallenged,
+    MfaChallenged = "mfa_challenged",
     /// A session ended by its owner.
-    LoggedOut,
+    LoggedOut = "logged_out",
     /// All sessions ended by their owner.
-    LoggedOutEverywhere,
+    LoggedOutEverywhere = "logged_out_everywhere",
     /// A refresh token was used after its successor: the session was ended.
-    RefreshTokenStolen,
+    RefreshTokenStolen = "refresh_token_stolen",
     /// A reset link was asked for an address that has an account.
-    ResetRequested,
+    ResetRequested = "reset_requested",
     /// A new password by reset link.
-    PasswordReset,
+    PasswordReset = "password_reset",
     /// A new password by the person logged in.
-    PasswordChanged,
+    PasswordChanged = "password_changed",
     /// The profile changed.
-    ProfileUpdated,
+    ProfileUpdated = "profile_updated",
     /// A new address was asked for.
-    EmailChangeRequested,
+    EmailChangeRequested = "email_change_requested",
     /// A new address counts.
-    EmailChanged,
+    EmailChanged = "email_changed",
     /// An undo link restored the account to its state before a change.
-    ChangeUndone,
+    ChangeUndone = "change_undone",
     /// An undo link disabled the account: its reader could not prove to be the owner.
-    DisabledByUndo,
+    DisabledByUndo = "disabled_by_undo",
     /// An OTP was asked for.
-    OtpRequested,
+    OtpRequested = "otp_requested",
     /// The phone on record is proven.
-    PhoneVerified,
+    PhoneVerified = "phone_verified",
     /// A wrong OTP or backup code.
-    OtpFailed,
+    OtpFailed = "otp_failed",
     /// A second factor was switched on.
-    MfaEnabled,
+    MfaEnabled = "mfa_enabled",
     /// A second factor was switched off.
-    MfaDisabled,
+    MfaDisabled = "mfa_disabled",
     /// A passkey was added.
-    PasskeyAdded,
+    PasskeyAdded = "passkey_added",
     /// A passkey was removed.
-    PasskeyRemoved,
+    PasskeyRemoved = "passkey_removed",
     /// New backup codes were made; the older ones are dead.
-    BackupCodesCreated,
+    BackupCodesCreated = "backup_codes_created",
     /// An operator has removed every second factor of an account.
-    FactorsReset,
+    FactorsReset = "factors_reset",
     /// A backup code stood in for a second factor.
-    BackupCodeUsed,
+    BackupCodeUsed = "backup_code_used",
     /// A device was remembered: the next login from it asks for no second factor.
-    DeviceRemembered,
+    DeviceRemembered = "device_remembered",
     /// Its owner has forgotten it.
-    DeviceForgotten,
+    DeviceForgotten = "device_forgotten",
     /// The owner exported everything that is stored.
-    DataExported,
+    DataExported = "data_exported",
     /// The account is gone.
-    AccountDeleted,
+    AccountDeleted = "account_deleted",
     /// An operator has switched the account off.
-    AccountDisabled,
+    AccountDisabled = "account_disabled",
     /// An operator has switched it on again.
-    AccountEnabled,
+    AccountEnabled = "account_enabled",
     /// An operator has made the account.
-    AccountCreated,
+    AccountCreated = "account_created",
     /// An operator has changed the roles of an account.
-    RolesChanged,
+    RolesChanged = "roles_changed",
     /// An operator has read the fields of the account's owner.
-    AccountRead,
+    AccountRead = "account_read",
     /// An operator has ended the account's sessions.
-    SessionsEnded,
+    SessionsEnded = "sessions_ended",
     /// An operator has made the password void and has sent a reset link.
-    ResetRequired,
+    ResetRequired = "reset_required",
     /// An operator has queued a dead letter again.
-    MessageRequeued,
+    MessageRequeued = "message_requeued",
     /// An operator has made a service client.
-    ClientCreated,
+    ClientCreated = "client_created",
     /// An operator has given a service client a new secret.
-    ClientRotated,
+    ClientRotated = "client_rotated",
     /// An operator has deleted a service client.
-    ClientDeleted,
+    ClientDeleted = "client_deleted",
     /// An operator has made an operator token.
-    OperatorTokenCreated,
+    OperatorTokenCreated = "operator_token_created",
     /// An operator has ended an operator token.
-    OperatorTokenRevoked,
+    OperatorTokenRevoked = "operator_token_revoked",
     /// A message was accepted by the mail server or SMS provider.
-    MessageSent,
+    MessageSent = "message_sent",
     /// A message could not be delivered and waits for the operator.
-    MessageDead,
+    MessageDead = "message_dead",
     /// A text or call was not made, for its cost.
-    TextHeldBack,
+    TextHeldBack = "text_held_back",
     /// An address asked for more than a limit allows. Once an hour and address at most.
-    RateLimitExceeded,
+    RateLimitExceeded = "rate_limit_exceeded",
     /// A right password, from an address that has shown many wrong ones within the hour.
-    SuspiciousLogin,
+    SuspiciousLogin = "suspicious_login",
     /// An operator has signed the records of an older version.
-    RecordsSigned,
+    RecordsSigned = "records_signed",
     /// An operator has begun to copy the database.
-    BackupMade,
+    BackupMade = "backup_made",
     /// The database was restored from a backup.
-    BackupRestored,
+    BackupRestored = "backup_restored",
     /// A token that is forged, of another realm, or no longer valid was refused. Once an hour for each address.
-    TokenRefused,
+    TokenRefused = "token_refused",
+    /// Credentials of a service client or of an operator that are not known were refused. Once an hour for each address.
+    CredentialsRefused = "credentials_refused",
+    /// The admin API refused a caller whom it knows: the scope, the role or a recent second factor is missing. Once an
+    /// hour for each caller.
+    AccessDenied = "access_denied",
+    /// An operator has wrapped and signed the records under the newest key.
+    KeysRewrapped = "keys_rewrapped",
+    /// An operator has given the records blind indexes under the newest key.
+    KeysReindexed = "keys_reindexed",
+    /// A server has started with other settings than the last one.
+    SettingsChanged = "settings_changed",
+    /// An operator has read the events of an account, or all of them.
+    AuditRead = "audit_read",
 }
 
 impl EventKind {
-    /// All kinds.
-    pub const ALL: [Self; 56] = [
-        Self::Registered,
-        Self::RegistrationRejected,
-        Self::EmailVerified,
-        Self::LoggedIn,
-        Self::LoginFailed,
-        Self::LoginThrottled,
-        Self::SteppedUp,
-        Self::SessionEndedByFailures,
-        Self::MfaChallenged,
-        Self::LoggedOut,
-        Self::LoggedOutEverywhere,
-        Self::RefreshTokenStolen,
-        Self::ResetRequested,
-        Self::PasswordReset,
-        Self::PasswordChanged,
-        Self::ProfileUpdated,
-        Self::EmailChangeRequested,
-        Self::EmailChanged,
-        Self::ChangeUndone,
-        Self::DisabledByUndo,
-        Self::OtpRequested,
-        Self::PhoneVerified,
-        Self::OtpFailed,
-        Self::MfaEnabled,
-        Self::MfaDisabled,
-        Self::PasskeyAdded,
-        Self::PasskeyRemoved,
-        Self::BackupCodesCreated,
-        Self::FactorsReset,
-        Self::BackupCodeUsed,
-        Self::DeviceRemembered,
-        Self::DeviceForgotten,
-        Self::DataExported,
-        Self::AccountDeleted,
-        Self::AccountDisabled,
-        Self::AccountEnabled,
-        Self::AccountCreated,
-        Self::RolesChanged,
-        Self::AccountRead,
-        Self::SessionsEnded,
-        Self::ResetRequired,
-        Self::MessageRequeued,
-        Self::ClientCreated,
-        Self::ClientRotated,
-        Self::ClientDeleted,
-        Self::OperatorTokenCreated,
-        Self::OperatorTokenRevoked,
-        Self::MessageSent,
-        Self::MessageDead,
-        Self::TextHeldBack,
-        Self::RateLimitExceeded,
-        Self::SuspiciousLogin,
-        Self::RecordsSigned,
-        Self::BackupMade,
-        Self::BackupRestored,
-        Self::TokenRefused,
-    ];
-
-    /// Its stable name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Registered => "registered",
-            Self::RegistrationRejected => "registration_rejected",
-            Self::EmailVerified => "email_verified",
-            Self::LoggedIn => "logged_in",
-            Self::LoginFailed => "login_failed",
-            Self::LoginThrottled => "login_throttled",
-            Self::SteppedUp => "stepped_up",
-            Self::SessionEndedByFailures => "session_ended_by_failures",
-            Self::MfaChallenged => "mfa_challenged",
-            Self::LoggedOut => "logged_out",
-            Self::LoggedOutEverywhere => "logged_out_everywhere",
-            Self::RefreshTokenStolen => "refresh_token_stolen",
-            Self::ResetRequested => "reset_requested",
-            Self::PasswordReset => "password_reset",
-            Self::PasswordChanged => "password_changed",
-            Self::ProfileUpdated => "profile_updated",
-            Self::EmailChangeRequested => "email_change_requested",
-            Self::EmailChanged => "email_changed",
-            Self::ChangeUndone => "change_undone",
-            Self::DisabledByUndo => "disabled_by_undo",
-            Self::OtpRequested => "otp_requested",
-            Self::PhoneVerified => "phone_verified",
-            Self::OtpFailed => "otp_failed",
-            Self::MfaEnabled => "mfa_enabled",
-            Self::MfaDisabled => "mfa_disabled",
-            Self::PasskeyAdded => "passkey_added",
-            Self::PasskeyRemoved => "passkey_removed",
-            Self::BackupCodesCreated => "backup_codes_created",
-            Self::FactorsReset => "factors_reset",
-            Self::BackupCodeUsed => "backup_code_used",
-            Self::DeviceRemembered => "device_remembered",
-            Self::DeviceForgotten => "device_forgotten",
-            Self::DataExported => "data_exported",
-            Self::AccountDeleted => "account_deleted",
-            Self::AccountDisabled => "account_disabled",
-            Self::AccountEnabled => "account_enabled",
-            Self::AccountCreated => "account_created",
-            Self::RolesChanged => "roles_changed",
-            Self::AccountRead => "account_read",
-            Self::SessionsEnded => "sessions_ended",
-            Self::ResetRequired => "reset_required",
-            Self::MessageRequeued => "message_requeued",
-            Self::ClientCreated => "client_created",
-            Self::ClientRotated => "client_rotated",
-            Self::ClientDeleted => "client_deleted",
-            Self::OperatorTokenCreated => "operator_token_created",
-            Self::OperatorTokenRevoked => "operator_token_revoked",
-            Self::MessageSent => "message_sent",
-            Self::MessageDead => "message_dead",
-            Self::TextHeldBack => "text_held_back",
-            Self::RateLimitExceeded => "rate_limit_exceeded",
-            Self::SuspiciousLogin => "suspicious_login",
-            Self::RecordsSigned => "records_signed",
-            Self::BackupMade => "backup_made",
-            Self::BackupRestored => "backup_restored",
-            Self::TokenRefused => "token_refused",
-        }
-    }
-
     /// The kind of that name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -268,4 +181,6 @@ pub struct Event {
     pub session: Option<SessionId>,
     /// The operator who did it, where it was one.
     pub operator: Option<OperatorNote>,
+    /// More about it.
+    pub detail: Option<EventDetail>,
 }

@@ -3,6 +3,7 @@
 
 use crate::model::credential::Credential;
 use crate::model::event::{Event, EventKind};
+use crate::model::event_detail::EventDetail;
 use crate::model::ids::{JobId, SessionId, UserId};
 use crate::model::login_throttle::FailedLogins;
 use crate::model::one_time_token::OneTimeToken;
@@ -203,27 +204,31 @@ pub struct StoredEvent {
     pub operator: Option<String>,
     /// The operator's reason.
     pub reason: Option<String>,
+    /// More about it.
+    pub detail: Option<String>,
 }
 
 impl StoredEvent {
     /// An event that has no place in a log and no id yet.
     #[must_use]
     pub fn of(event: &Event) -> Self {
-        let Event { at, realm, kind, user, session, operator } = event;
+        let Event { at, realm, kind, user, session, operator, detail } = event;
         let kind = kind.as_str().to_owned();
         let reason = operator.as_ref().and_then(OperatorNote::reason).map(str::to_owned);
         let operator = operator.as_ref().map(|note| note.operator.clone());
+        let detail = detail.as_ref().map(|detail| detail.as_str().to_owned());
         let (realm, user, session) = (realm.clone(), *user, *session);
-        Self { order: [0; 12], id: None, at: *at, realm, kind, user, session, operator, reason }
+        Self { order: [0; 12], id: None, at: *at, realm, kind, user, session, operator, reason, detail }
     }
 
     /// The event; `None` for one of a kind that a later version wrote.
     #[must_use]
     pub fn event(self) -> Option<Event> {
-        let Self { order: _, id: _, at, realm, kind, user, session, operator, reason } = self;
+        let Self { order: _, id: _, at, realm, kind, user, session, operator, reason, detail } = self;
         let reason = reason.map(Reason::from_stored);
         let operator = operator.map(|operator| OperatorNote { operator, reason });
-        EventKind::parse(&kind).map(|kind| Event { at, realm, kind, user, session, operator })
+        let detail = detail.map(EventDetail::from_stored);
+        EventKind::parse(&kind).map(|kind| Event { at, realm, kind, user, session, operator, detail })
     }
 }
 

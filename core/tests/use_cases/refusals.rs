@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
+use portcullis_core::model::audit::AuditQuery;
 use portcullis_core::model::client::Client;
 use portcullis_core::model::code::Code;
-use portcullis_core::model::event::EventKind;
+use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::message::Channel;
 use portcullis_core::model::quota::{Bucket, Quota};
 use portcullis_core::model::registration_form::RegistrationForm;
 use portcullis_core::policy::Policy;
+use portcullis_core::ports::audit_log::AuditLog as _;
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::login::step_up::StepUpFactor;
 use portcullis_core::use_cases::operator::disable::StatusChange;
@@ -363,4 +365,31 @@ fn the_first_throttled_login_of_an_hour_and_address_is_recorded() {
     play.world.clock.advance(Duration::from_secs(3600));
     guesses(&Play::from(1));
     assert_eq!(throttled(), 3);
+}
+
+#[test]
+fn a_flood_from_many_addresses_is_some_events_a_minute_and_a_count() {
+    let play = Play::new();
+    let refuse = |address: u8| {
+        let event = play.service.refusal(&play.realm, EventKind::TokenRefused, None);
+        let who = play.service.address_digest(&play.realm, &Play::from(address).address);
+        block_on(play.service.audit_refusal(event, who));
+    };
+    let details = || {
+        let refused = AuditQuery { kinds: vec![EventKind::TokenRefused], ..AuditQuery::of_realm(play.realm.clone()) };
+        let listed = block_on(play.world.audit.list(&refused, None, 1000)).unwrap();
+        let detail = |event: Event| event.detail.map(|detail| detail.as_str().to_owned());
+        listed.into_iter().map(|listed| detail(listed.event)).collect::<Vec<Option<String>>>()
+    };
+    (0..100).for_each(refuse);
+    assert_eq!(details(), vec![None; 60]);
+    play.service.record_counted_refusals();
+    play.service.record_counted_refusals();
+    assert_eq!((details().len(), details()[0].as_deref()), (61, Some("more=40")), "a count is recorded once");
+    play.world.clock.advance(Duration::from_secs(60));
+    (0..60).for_each(refuse);
+    (100..102).for_each(refuse);
+    assert_eq!(details().len(), 63, "those that were written are not written again within the hour");
+    play.service.record_counted_refusals();
+    assert_eq!(details()[0].as_deref(), Some("more=60"));
 }

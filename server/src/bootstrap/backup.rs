@@ -145,8 +145,15 @@ async fn verify(path: &Path, secrets: &StoreSecrets, on_step: OnStep<'_>) -> Res
 #[must_use]
 pub fn events(realms: &[Realm], kind: EventKind, note: Option<&OperatorNote>) -> UnitOfWork {
     let at = SystemClock::new().now();
-    let event =
-        |realm: &Realm| Event { at, realm: realm.clone(), kind, user: None, session: None, operator: note.cloned() };
+    let event = |realm: &Realm| Event {
+        at,
+        realm: realm.clone(),
+        kind,
+        user: None,
+        session: None,
+        operator: note.cloned(),
+        detail: None,
+    };
     UnitOfWork { events: realms.iter().map(event).collect(), ..UnitOfWork::default() }
 }
 

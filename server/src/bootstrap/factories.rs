@@ -23,6 +23,10 @@ use crate::config::{Browsers, Hashing, Logo, Settings, Signing};
 use crate::http::app::HashesWaiting;
 use crate::http::metric_names::HASH_WAIT;
 
+/// The realms of the settings.
+///
+/// # Errors
+/// A name that is none.
 pub fn realms(settings: &Settings) -> Result<Vec<Realm>, String> {
     settings.realms.iter().map(|name| Realm::parse(name).map_err(|e| format!("REALMS: {name}: {e}"))).collect()
 }

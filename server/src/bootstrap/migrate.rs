@@ -7,6 +7,7 @@ use portcullis_adapters::sign_existing::RecordCounts;
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_adapters::system::clock::SystemClock;
 use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::operator_note::OperatorNote;
 use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::ports::database::{Database as _, UnitOfWork};
 use portcullis_core::ports::error::PortError;
@@ -16,12 +17,16 @@ use super::secret_check::StoreSecrets;
 use super::stores;
 use crate::config::{Database, Settings};
 
-/// Creates the missing parts of the configured database: schema and indexes, and with `sign_existing` the MACs of its
-/// records. Returns a summary, for the operator.
+/// Creates the missing parts of the configured database: schema and indexes, and for an operator with `sign_existing` the
+/// MACs of its records. Returns a summary, for the operator.
 ///
 /// # Errors
 /// The problem, by the setting's name, with the fix.
-pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn Randomness>) -> Result<String, String> {
+pub async fn run(
+    settings: &Settings,
+    sign_existing: Option<&OperatorNote>,
+    randomness: Arc<dyn Randomness>,
+) -> Result<String, String> {
     let secrets = StoreSecrets::of(settings, randomness)?;
     let database_name = settings.database.shown();
     match &settings.database {
@@ -32,9 +37,9 @@ pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn R
             secrets.check("DATABASE_URL", database_name.clone()).verify(&store).await?;
             let done = if there { "is at" } else { "was made, with" };
             let mut message = format!("{database_name} {done} schema {}", store.schema_version());
-            if sign_existing {
+            if let Some(note) = sign_existing {
                 let counts = store.sign_existing(&secrets.cipher).await.map_err(failed)?;
-                store.commit(events(&counts)).await.map_err(failed)?.map_err(|_| "a commit was refused")?;
+                store.commit(events(&counts, note)).await.map_err(failed)?.map_err(|_| "a commit was refused")?;
                 message.push_str(&signed(&counts));
             }
             Ok(message)
@@ -50,9 +55,9 @@ pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn R
             let (all, version) = (store.indexes().await, store.schema_version());
             let made = all.saturating_sub(before);
             let mut message = format!("{database_name} is at schema {version}; {made} of {all} indexes were made");
-            if sign_existing {
+            if let Some(note) = sign_existing {
                 let counts = store.sign_existing(&secrets.cipher).await.map_err(store_failed)?;
-                store.commit(events(&counts)).await.map_err(store_failed)?.map_err(|_| "a commit was refused")?;
+                store.commit(events(&counts, note)).await.map_err(store_failed)?.map_err(|_| "a commit was refused")?;
                 message.push_str(&signed(&counts));
             }
             Ok(message)
@@ -61,9 +66,9 @@ pub async fn run(settings: &Settings, sign_existing: bool, randomness: Arc<dyn R
 }
 
 /// One event for each realm whose records were signed.
-fn events(counts: &RecordCounts) -> UnitOfWork {
-    let at = SystemClock::new().now();
-    let event = |realm| Event { at, realm, kind: EventKind::RecordsSigned, user: None, session: None, operator: None };
+fn events(counts: &RecordCounts, note: &OperatorNote) -> UnitOfWork {
+    let (at, kind, operator) = (SystemClock::new().now(), EventKind::RecordsSigned, Some(note.clone()));
+    let event = |realm| Event { at, realm, kind, user: None, session: None, operator: operator.clone(), detail: None };
     UnitOfWork { events: counts.0.keys().cloned().map(event).collect(), ..UnitOfWork::default() }
 }
 

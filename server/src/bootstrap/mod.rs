@@ -17,6 +17,7 @@ pub mod reindexing;
 pub mod restore;
 mod running_server;
 mod secret_check;
+mod settings_change;
 mod stores;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -45,7 +46,8 @@ use portcullis_core::ports::randomness::Randomness;
 use portcullis_core::service::{AuthService, Ports};
 
 use self::counted::Counted;
-use self::factories::{ConfiguredFiles, cipher, digests, hasher, policy, realms, record_macs, signer};
+pub use self::factories::realms;
+use self::factories::{ConfiguredFiles, cipher, digests, hasher, policy, record_macs, signer};
 use self::messaging::{Messaging, with_watchman};
 use self::stores::Stores;
 use crate::config::{Database, Environment, Settings};
@@ -115,6 +117,10 @@ impl Server {
         let (cipher, digests) = (cipher(settings, world.randomness.clone())?, digests(settings));
         let stores = Stores::open(settings, &cipher, &digests, timeout, &world.clock).await?;
         let stores = stores.with_erasure_ledger(settings, true).await?;
+        // a command of an operator does not wait, and is no start
+        if let Some(checks) = stores.checks.as_deref().filter(|_| !timeout.is_zero()) {
+            settings_change::record(settings, world.clock.now(), &*digests, checks, &*stores.database).await?;
+        }
         Self::compose_on(settings, address, Infrastructure { world, files, cipher, digests, stores }, |_| {})
     }
 

@@ -195,6 +195,7 @@ impl Restore<'_> {
                 user: Some(*user),
                 session: None,
                 operator: Some(note.clone()),
+                detail: None,
             };
             UnitOfWork { events: erased.iter().map(event).collect(), ..UnitOfWork::default() }
         });

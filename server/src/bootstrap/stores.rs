@@ -12,6 +12,7 @@ use portcullis_adapters::redis::{
 use portcullis_adapters::sqlite::{OpenError, Sqlite};
 use portcullis_core::ports::audit_chain_store::AuditChainStore;
 use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::credential_store::CredentialStore;
 use portcullis_core::ports::database::Database;
@@ -53,6 +54,8 @@ pub struct Stores {
     pub guard: Arc<dyn LoginGuard>,
     pub limiter: Arc<dyn RateLimiter>,
     pub sent_messages: Arc<dyn SentMessageStore>,
+    /// Values of the start; the test kit has none.
+    pub checks: Option<Arc<dyn CheckValueStore>>,
     pub redis: Option<Arc<Redis>>,
     /// The database's name in reports.
     pub engine: &'static str,
@@ -77,6 +80,7 @@ impl Stores {
             + LoginGuard
             + RateLimiter
             + SentMessageStore
+            + CheckValueStore
             + 'static,
     {
         Self {
@@ -92,7 +96,8 @@ impl Stores {
             audit_chain: store.clone(),
             guard: store.clone(),
             limiter: store.clone(),
-            sent_messages: store,
+            sent_messages: store.clone(),
+            checks: Some(store),
             redis: None,
             engine,
             schema_version,

@@ -47,6 +47,7 @@ impl Server {
             guard: ports.guard,
             limiter: ports.limiter,
             sent_messages: fakes.sent_messages.clone(),
+            checks: None,
             redis: None,
             engine: "memory",
             schema_version: 0,

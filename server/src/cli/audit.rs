@@ -11,7 +11,7 @@ use portcullis_core::ports::audit_log::AuditLog;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::operator::{Command as OperatorCommand, json as json_flag, realm_argument};
+use super::operator::{Command as OperatorCommand, json as json_flag, realm_argument, reason};
 use super::{audit_chain, print, runtime};
 use crate::http::{event_json, rfc3339};
 use crate::serve;
@@ -36,14 +36,14 @@ pub fn command() -> Command {
     let before = Arg::new("before").long("before").value_name("POSITION").value_parser(parse_position);
     let list = Command::new("list")
         .about("Lists events, the newest first")
-        .args([realm_argument(), user.clone(), kind.clone(), json_flag()])
+        .args([realm_argument(), user.clone(), kind.clone(), reason(), json_flag()])
         .arg(time("since", "Not older than this: RFC 3339, such as 2027-01-31T12:00:00Z"))
         .arg(time("until", "Older than this"))
         .arg(number("limit", 10_000, "100", "How many"))
         .arg(before.help("The next page: `next` of the JSON of the last one"));
     let tail = Command::new("tail")
         .about("Shows the newest events, and goes on with those that come")
-        .args([realm_argument(), user, kind, json_flag()])
+        .args([realm_argument(), user, kind, reason(), json_flag()])
         .arg(number("lines", 1000, "10", "How many to begin with"));
     Command::new("audit")
         .about("The audit log")
@@ -90,16 +90,19 @@ pub fn run(matches: &ArgMatches) -> Result<(), Failure> {
         };
         let kinds = matches.get_many::<EventKind>("kind").map(|kinds| kinds.copied().collect());
         let query = AuditQuery { user, kinds: kinds.unwrap_or_default(), ..AuditQuery::of_realm(realm) };
+        let operators = service.operators_as(command.note());
         let log = &*service.ports.audit;
         if name == "tail" {
             let lines = matches.get_one::<u32>("lines").copied().unwrap_or_default();
+            // the first reading is the event, not each poll
+            let _ = operators.list_events(&query, None, 0).await?;
             return tail(log, &query, lines, command.json).await;
         }
         let time = |name: &str| matches.get_one::<Timestamp>(name).copied();
         let query = AuditQuery { since: time("since"), until: time("until"), ..query };
         let limit = matches.get_one::<u32>("limit").copied().unwrap_or_default();
         let before = matches.get_one::<AuditPosition>("before").copied();
-        let events = log.list(&query, before, limit).await?;
+        let events = operators.list_events(&query, before, limit).await?;
         let full = u32::try_from(events.len()).is_ok_and(|count| count == limit);
         let next = events.last().filter(|_| full).map(|last| last.position.to_string());
         let shown = json!({"events": events.iter().map(event_json).collect::<Vec<Value>>(), "next": next});
@@ -174,6 +177,9 @@ fn line(logged: &LoggedEvent) -> String {
     if let Some(note) = &event.operator {
         let reason = note.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
         line.extend(["  by ", &note.operator, &reason]);
+    }
+    if let Some(detail) = &event.detail {
+        line.extend(["  ", detail.as_str()]);
     }
     line
 }

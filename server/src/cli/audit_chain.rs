@@ -15,9 +15,9 @@ use portcullis_core::ports::error::PortError;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::operator::json as json_flag;
+use super::operator::{Command as OperatorCommand, json as json_flag, reason};
 use super::{print, require_database, runtime, settings};
-use crate::bootstrap::audit_chain;
+use crate::bootstrap::{audit_chain, realms};
 use crate::config::Settings;
 use crate::http::rfc3339;
 
@@ -41,6 +41,7 @@ pub fn verify_command() -> Command {
 pub fn export_command() -> Command {
     Command::new("export")
         .about("Prints public keys, signed notes and every event with its proof as JSON, one object a line")
+        .arg(reason())
         .after_help("docs/audit.md says how openssl verifies a note.")
 }
 
@@ -58,6 +59,9 @@ pub fn run(name: &str, matches: &ArgMatches) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let store = audit_chain::open_store(&settings, Arc::new(OsRandomness)).await?;
         if name == "export" {
+            let command = OperatorCommand::read(matches)?;
+            let service = command.service().await?;
+            service.operators_as(command.note()).record_export(&realms(&settings)?).await?;
             return export(&*store, &settings).await;
         }
         verify(&*store, &settings, matches).await
@@ -118,6 +122,7 @@ fn entry_json(entry: &ChainEntry) -> Value {
             "session": event.session.map(|session| session.to_string()),
             "operator": event.operator,
             "reason": event.reason,
+            "detail": event.detail,
         })
     });
     let link = entry

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use portcullis_adapters::reindexing::{IndexReport, IndexStep};
 use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::event::EventKind;
 use portcullis_core::use_cases::operator::reindex::IndexCounts;
 use serde_json::{Value, json};
 
-use super::print;
 use super::progress::Progress;
+use super::{operator, print};
 use crate::bootstrap::reindexing::IndexedStore;
 use crate::config::Settings;
 
@@ -97,6 +98,7 @@ pub async fn reindex(settings: &Settings) -> Result<(), String> {
         done.map_err(|error| format!("{}. Fix: call it again, it goes on where it stopped", error.with_cause()))?;
     let newest = settings.secrets.index_keys.ids().first().copied().unwrap_or_default();
     let seconds = began.elapsed().as_secs_f64();
+    operator::record_rotation(settings, EventKind::KeysReindexed, (report.reindexed, newest)).await?;
     print(&format!("{} indexed under key {newest} in {seconds:.1} s", records(report.reindexed)));
     let IndexCounts { outdated, damaged, .. } = report.total();
     if damaged > 0 {

@@ -10,15 +10,16 @@ use std::time::Instant;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use portcullis_adapters::key_rotation::{CHECKS, KeyUsage, MACS, Report, Step};
 use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::event::EventKind;
 use portcullis_core::model::stored_key::RecordKind;
 use portcullis_core::ports::randomness::Randomness as _;
 use serde_json::{Value, json};
 
 use super::index_keys::{self, IndexState};
 use super::progress::Progress;
-use super::{print, require_database, runtime, settings};
+use super::{operator, print, require_database, runtime, settings};
 use crate::bootstrap::keyring::Keyring;
-use crate::config;
+use crate::config::{self, Settings};
 
 /// The kinds of records, in the order of the table.
 const KINDS: [&str; 5] =
@@ -83,7 +84,7 @@ pub fn run(matches: &ArgMatches) -> Result<(), String> {
         let keyring = Keyring::open(&settings, Arc::new(OsRandomness)).await?;
         match looks {
             Some(json) => look(&keyring, &ring, json, &IndexState::read(&settings).await).await,
-            None => rewrap(&keyring, &ring).await,
+            None => rewrap(&settings, &keyring, &ring).await,
         }
     })
 }
@@ -120,7 +121,7 @@ async fn look(keyring: &Keyring, ring: &[u32], json: bool, index: &Result<IndexS
     Ok(())
 }
 
-async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
+async fn rewrap(settings: &Settings, keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
     let progress = Progress::new(BAR);
     let began = Instant::now();
     let done = keyring.rotation(&|step| show(&progress, step)).run().await;
@@ -130,6 +131,7 @@ async fn rewrap(keyring: &Keyring, ring: &[u32]) -> Result<(), String> {
     let (first, seconds) = (ring.first().copied().unwrap_or_default(), began.elapsed().as_secs_f64());
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let rate = (report.rewrapped + report.signed) as f64 / seconds.max(f64::MIN_POSITIVE);
+    operator::record_rotation(settings, EventKind::KeysRewrapped, (report.rewrapped + report.signed, first)).await?;
     print(&format!(
         "{} wrapped and {} signed under key {first} in {seconds:.1} s, {rate:.0}/s",
         records(report.rewrapped),

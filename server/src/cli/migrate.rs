@@ -5,7 +5,7 @@ use std::sync::Arc;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use portcullis_adapters::system::randomness::OsRandomness;
 
-use super::{print, runtime, settings};
+use super::{operator, print, runtime, settings};
 use crate::bootstrap::migrate;
 
 /// Its arguments.
@@ -28,8 +28,9 @@ pub fn command() -> Command {
 /// The problem, with the fix.
 pub fn run(wanted: &ArgMatches) -> Result<(), String> {
     let settings = settings(std::collections::BTreeMap::new())?;
-    let done =
-        runtime()?.block_on(migrate::run(&settings, wanted.get_flag("sign-existing"), Arc::new(OsRandomness)))?;
+    let note = operator::note(None);
+    let signs = wanted.get_flag("sign-existing").then_some(&note);
+    let done = runtime()?.block_on(migrate::run(&settings, signs, Arc::new(OsRandomness)))?;
     print(&done);
     Ok(())
 }

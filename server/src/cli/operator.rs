@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::{Arg, ArgAction, ArgMatches};
 use portcullis_adapters::system::randomness::OsRandomness;
+use portcullis_core::model::event::EventKind;
 use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::service::AuthService;
@@ -62,8 +63,7 @@ impl Command {
         let settings = settings(std::collections::BTreeMap::new()).map_err(String::from)?;
         let flag = |name: &str| matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or_default();
         let reason = matches.try_get_one::<Reason>("reason").ok().flatten().cloned();
-        let note = OperatorNote { operator: operator_name(), reason };
-        Ok(Self { settings, json: flag("json"), dry_run: flag("dry-run"), note })
+        Ok(Self { settings, json: flag("json"), dry_run: flag("dry-run"), note: note(reason) })
     }
 
     /// The use cases, beside servers that may be running.
@@ -112,6 +112,19 @@ pub fn text_or_stdin(matches: &ArgMatches, name: &str) -> Result<String, Failure
 /// The text of standard input.
 pub fn stdin() -> Result<String, String> {
     std::io::read_to_string(std::io::stdin()).map_err(|error| format!("standard input: {error}"))
+}
+
+/// The operator at the command line, in the audit log.
+pub fn note(reason: Option<Reason>) -> OperatorNote {
+    OperatorNote { operator: operator_name(), reason }
+}
+
+/// Records in the audit log of each realm that so many records are under another key.
+pub async fn record_rotation(settings: &Settings, kind: EventKind, done: (u64, u32)) -> Result<(), String> {
+    let service = bootstrap::open_service_beside(settings, Arc::new(OsRandomness)).await?;
+    let note = note(None);
+    let recorded = service.operators_as(&note).record_rotation(&bootstrap::realms(settings)?, kind, done).await;
+    recorded.map_err(|error| error.to_string())
 }
 
 /// The command line with the number of the system's user, where the system tells it.

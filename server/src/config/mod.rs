@@ -336,6 +336,8 @@ pub struct Settings {
     pub log: Log,
     /// Risks that the settings allow. A start logs them.
     pub warnings: Vec<String>,
+    /// The settings that were given, by their names, secrets as the text that their files have.
+    pub given: Vec<(&'static str, SecretText)>,
 }
 
 impl Sources {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::problems::ConfigProblem;
-use super::settings_registry::{OLDER_NAMES, find, is_known, is_misspelt, suggestion};
+use super::settings_registry::{GROUPS, OLDER_NAMES, find, is_known, is_misspelt, suggestion};
 use super::sources::{Found, Sources};
 use super::{SecretText, dotenv};
 
@@ -150,6 +150,12 @@ impl SettingsReader {
         let is_secret = |name: &str| name.strip_suffix("_FILE").and_then(find).is_some_and(|setting| setting.secret);
         let files = self.values.iter().filter(|(name, found)| is_secret(name) && !found.text.trim().is_empty());
         files.map(|(name, found)| (name.clone(), self.working_dir.join(&found.text))).collect()
+    }
+
+    /// The settings that have a value, in the order of the table.
+    pub fn given(&mut self) -> Vec<(&'static str, SecretText)> {
+        let names = GROUPS.iter().flat_map(|group| group.settings).map(|setting| setting.name);
+        names.filter_map(|name| Some((name, self.secret(name)?))).collect()
     }
 
     /// Whether a setting has a value, or a file that has it.

@@ -4,6 +4,7 @@ use http::header::CONTENT_DISPOSITION;
 use http::{HeaderValue, StatusCode};
 use portcullis_core::model::code::Code;
 use portcullis_core::model::email::Email;
+use portcullis_core::model::event_detail::EventDetail;
 use portcullis_core::model::operator_note::OperatorNote;
 use portcullis_core::model::passkey::Passkeys;
 use portcullis_core::model::secret::SecretString;
@@ -37,7 +38,7 @@ pub fn schemas() -> Value {
                 "email": {"type": "string"}, "phone": {"type": "string"}, "country_code": {"type": "string"}, "is_phone_verified": {"type": "boolean"}, "mfa": schemas::object(&["sms", "totp", "passkeys"], json!({"sms": {"type": "boolean"}, "totp": {"type": "boolean"}, "passkeys": {"type": "integer"}})),
             }))},
             "sessions": {"type": "array", "items": {"$ref": "#/components/schemas/Session"}},
-            "events": {"type": "array", "items": schemas::object(&["at", "event"], json!({"at": schemas::time(), "event": schemas::text("What happened."), "session": {"type": ["string", "null"]}, "reason": {"type": ["string", "null"]}}))},
+            "events": {"type": "array", "items": schemas::object(&["at", "event"], json!({"at": schemas::time(), "event": schemas::text("What happened."), "session": {"type": ["string", "null"]}, "reason": {"type": ["string", "null"]}, "detail": {"type": ["string", "null"]}}))},
         })),
     })
 }
@@ -66,6 +67,7 @@ pub fn export_json(export: &Export) -> Value {
             "event": event.kind.as_str(),
             "session": event.session.map(|session| session.to_string()),
             "reason": event.operator.as_ref().and_then(OperatorNote::reason),
+            "detail": event.detail.as_ref().map(EventDetail::as_str),
         })
     });
     let passkeys = |former: &FormerState| former.passkeys.as_deref().and_then(Passkeys::parse).unwrap_or_default();

@@ -10,13 +10,11 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use http_body::Body as _;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::credential::Scope;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::secret::SecretString;
 use portcullis_core::use_cases::shared::caller::Caller;
-use portcullis_core::use_cases::shared::errors::AuthError;
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
@@ -116,58 +114,6 @@ async fn introspecting_token(app: &App, realm: &Realm, headers: &HeaderMap) -> R
 #[derive(Clone)]
 pub struct ClientId(pub String);
 
-/// The operator token or the account behind a request to the admin API. It is in the request's extensions.
-#[derive(Clone)]
-pub struct AdminCaller {
-    /// Its name in the audit log.
-    pub name: String,
-    /// Whether it may change accounts with the role `admin`: it must be able to give that role.
-    pub changes_admins: bool,
-}
-
-/// Finds the operator of a request to the admin API of a realm: an operator token with the scope, or an account with the
-/// role `admin` that has shown a second factor recently.
-///
-/// # Errors
-/// `not_authenticated` for another token, `forbidden` without the scope (RFC 6750, section 3.1) or the role,
-/// `reauthentication_required` (RFC 9470), `unavailable`.
-async fn find_operator(app: &App, realm: &Realm, headers: &HeaderMap, scope: Scope) -> Result<AdminCaller, Problem> {
-    let refuse = |error: &str| {
-        Problem::new(StatusCode::UNAUTHORIZED, Code::NotAuthenticated)
-            .detail(
-                "a valid operator token of the realm is needed, or an access token of an account with the role admin",
-            )
-            .challenge(&format!("Bearer realm=\"{realm}\"{error}"))
-    };
-    let token = credentials(headers, "bearer").ok_or_else(|| refuse(""))?;
-    let invalid = || refuse(", error=\"invalid_token\"");
-    let Some(found) = app.service.find_operator_token(token).await? else {
-        return match app.service.sessions().authenticate_admin(realm, token).await {
-            Ok(Some(caller)) => Ok(AdminCaller { name: format!("account {}", caller.user.id), changes_admins: true }),
-            Ok(None) => {
-                Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden).detail("the account lacks the role admin"))
-            }
-            Err(AuthError::NotAuthenticated) => Err(invalid()),
-            Err(error @ AuthError::ReauthenticationRequired) => Err(Problem::from(error).challenge(&format!(
-                "Bearer error=\"insufficient_user_authentication\", acr_values=\"aal2\", max_age={}",
-                app.service.policy.fresh_login.as_secs()
-            ))),
-            Err(error) => Err(error.into()),
-        };
-    };
-    if found.realm != *realm {
-        return Err(invalid());
-    }
-    if found.scopes.contains(scope) {
-        let changes_admins = found.scopes.contains(Scope::RolesWrite);
-        return Ok(AdminCaller { name: format!("operator token {}", found.name), changes_admins });
-    }
-    let scope = scope.as_str();
-    Err(Problem::new(StatusCode::FORBIDDEN, Code::Forbidden)
-        .detail(format!("the operator token lacks the scope {scope}"))
-        .challenge(&format!("Bearer realm=\"{realm}\", error=\"insufficient_scope\", scope=\"{scope}\"")))
-}
-
 fn invalid_client(realm: &Realm) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, Code::InvalidClient)
         .oauth("invalid_client")
@@ -175,34 +121,14 @@ fn invalid_client(realm: &Realm) -> Problem {
 }
 
 /// Reads the whole body. The request is given back, its body as it was.
-async fn read_whole(request: Request) -> Result<(Request, Bytes), Problem> {
+pub async fn read_whole(request: Request) -> Result<(Request, Bytes), Problem> {
     let (parts, body) = request.into_parts();
     let body = Bytes::from_owner(read(body).await?);
     Ok((Request::from_parts(parts, Body::from(body.clone())), body))
 }
 
-/// Finds the operator of a request as [`find_operator`] does, and again once its body is there: a right that ends while a
-/// slow body arrives has ended. The request is given back.
-///
-/// # Errors
-/// When the body can't be read. The operator's own problem is in the answer.
-pub async fn identify_operator(
-    app: &App,
-    realm: &Realm,
-    request: Request,
-    scope: Scope,
-) -> Result<(Request, Result<AdminCaller, Problem>), Problem> {
-    let found = find_operator(app, realm, request.headers(), scope).await;
-    if found.is_err() || request.body().is_end_stream() {
-        return Ok((request, found));
-    }
-    let (request, _) = read_whole(request).await?;
-    let found = find_operator(app, realm, request.headers(), scope).await;
-    Ok((request, found))
-}
-
 /// Finds the service client of a request: by `Authorization`, or without it by `client_id` and `client_secret` of the
-/// form (RFC 6749, section 2.3.1). The request is given back, its body as it was.
+/// form (RFC 6749, section 2.3.1). The request is given back, its body as it was, with whether it has any credentials.
 ///
 /// # Errors
 /// When the body can't be read; `unavailable`.
@@ -210,16 +136,18 @@ pub async fn identify_client(
     app: &App,
     realm: &Realm,
     mut request: Request,
-) -> Result<(Request, Option<ClientId>), Problem> {
+) -> Result<(Request, Option<ClientId>, bool), Problem> {
     let headers = request.headers();
+    let mut tried = headers.contains_key(AUTHORIZATION);
     let mut id = introspecting_token(app, realm, headers).await?;
     if id.is_none() {
         id = basic_client(app, realm, headers).await?;
     }
-    if id.is_none() && !headers.contains_key(AUTHORIZATION) {
+    if id.is_none() && !tried {
         let body;
         (request, body) = read_whole(request).await?;
         if let Ok(mut form) = FormFields::from_form(&body) {
+            tried = form.is_filled("client_secret");
             id = posted_client(app, realm, &mut form).await?;
         }
     }
@@ -227,7 +155,7 @@ pub async fn identify_client(
     if let Some(id) = &id {
         request.extensions_mut().insert(id.clone());
     }
-    Ok((request, id))
+    Ok((request, id, tried))
 }
 
 /// The service client that a request to the token endpoint authenticates. Without a secret there is none: `client_id`

@@ -14,13 +14,13 @@ use metrics::{Counter, Histogram};
 use portcullis_adapters::crypto::hash_queue::Requester;
 use portcullis_core::model::client::ClientAddress;
 use portcullis_core::model::code::Code;
-use portcullis_core::model::event::EventKind;
 use portcullis_core::model::realm::Realm;
 use tracing::Instrument as _;
 
 use crate::http::address::client_address;
+use crate::http::admin_caller::{AdminCaller, Refused, identify_operator};
 use crate::http::app::App;
-use crate::http::auth::{ClientId, authenticate, credentials, identify_client, identify_operator};
+use crate::http::auth::{ClientId, authenticate, credentials, identify_client};
 use crate::http::client_disconnect::run_to_completion;
 use crate::http::endpoint::{Access, ChangesByGet, Endpoint};
 use crate::http::error::too_many;
@@ -29,6 +29,7 @@ use crate::http::metric_names::HTTP_DURATION;
 use crate::http::negotiation::only_json;
 use crate::http::problem::Problem;
 use crate::http::rate_limit::{RateLimit, is_daily_quota};
+use crate::http::refusal_audit::Refusal;
 use crate::http::request_log::Answered;
 use crate::traces::use_case_span;
 
@@ -41,10 +42,14 @@ pub struct Guard {
     metrics: RwLock<HashMap<StatusCode, (Counter, Histogram)>>,
 }
 
-/// A request, and the service client or operator token that it authenticates.
+/// A request, and the service client or operator that it authenticates.
 struct Identified {
     request: Request,
     client: Option<ClientId>,
+    /// The caller of the admin API, also a refused one.
+    admin: Option<AdminCaller>,
+    /// Whether there are credentials in the request.
+    tried: bool,
     /// Why the admin API refuses it, once it has taken one from the limit of guesses.
     refused: Option<Problem>,
 }
@@ -70,7 +75,6 @@ impl Guard {
         self.app.unlisted_proxies.observe(peer.ip(), request.headers(), &self.app.trusted_proxies, || clock.now());
         let ip = client_address(peer.ip(), request.headers(), &self.app.trusted_proxies);
         let address = ClientAddress::new(ip);
-        let sent_token = credentials(request.headers(), "bearer").is_some();
         if self.is_foreign_change(&request) {
             let problem = Problem::new(StatusCode::FORBIDDEN, Code::Forbidden);
             return problem
@@ -78,7 +82,7 @@ impl Guard {
                 .format(self.endpoint.error_format)
                 .into_response();
         }
-        let Identified { mut request, client, refused } = match self.identify(request).await {
+        let Identified { mut request, client, admin, tried, refused } = match self.identify(request).await {
             Ok(identified) => identified,
             Err(problem) => return problem.format(self.endpoint.error_format).into_response(),
         };
@@ -104,7 +108,9 @@ impl Guard {
             if allowed && let Some(limit) = &limit {
                 limit.refund_on_error(&self.app).await;
             }
-            self.audit_refusal(&address, sent_token, response.status()).await;
+            let answer = (problem.status, problem.code);
+            let refusal = Refusal { endpoint: &self.endpoint, answer, address: &address, tried, admin: admin.as_ref() };
+            refusal.audit(&self.app, self.realm.as_ref()).await;
             self.add_challenge(&mut response);
         }
         if let Some(limit) = &limit {
@@ -121,10 +127,11 @@ impl Guard {
 
     /// Finds the service client or the operator token of the request, where the endpoint is for one of them.
     async fn identify(&self, mut request: Request) -> Result<Identified, Problem> {
-        let (mut client, mut refused) = (None, None);
+        let (mut client, mut admin, mut refused) = (None, None, None);
+        let mut tried = credentials(request.headers(), "bearer").is_some();
         match (self.endpoint.access, &self.realm) {
             (Access::ServiceClient, Some(realm)) => {
-                (request, client) = identify_client(&self.app, realm, request).await?;
+                (request, client, tried) = identify_client(&self.app, realm, request).await?;
             }
             (Access::Admin(scope), Some(realm)) => {
                 let found;
@@ -132,14 +139,15 @@ impl Guard {
                 match found {
                     Ok(operator) => {
                         client = Some(ClientId(operator.name.clone()));
+                        admin = Some(operator.clone());
                         request.extensions_mut().insert(operator);
                     }
-                    Err(problem) => refused = Some(problem),
+                    Err(Refused { problem, caller }) => (admin, refused) = (caller, Some(problem)),
                 }
             }
             _ => {}
         }
-        Ok(Identified { request, client, refused })
+        Ok(Identified { request, client, admin, tried, refused })
     }
 
     /// Whether a page of another site caused a GET that changes something: a link or an image must not log anybody out.
@@ -195,19 +203,6 @@ impl Guard {
             self.app.known_addresses.insert(address);
         }
         response
-    }
-
-    /// Records refusals that an operator wants to see: too many requests, and access tokens that are not valid.
-    async fn audit_refusal(&self, address: &ClientAddress, sent_token: bool, status: StatusCode) {
-        let Some(realm) = &self.realm else { return };
-        let takes_tokens = matches!(self.endpoint.access, Access::User | Access::Admin(_));
-        let kind = match status {
-            StatusCode::TOO_MANY_REQUESTS => EventKind::RateLimitExceeded,
-            StatusCode::UNAUTHORIZED if takes_tokens && sent_token => EventKind::TokenRefused,
-            _ => return,
-        };
-        let who = self.app.service.address_digest(realm, address);
-        self.app.service.audit_refusal(realm, kind, who).await;
     }
 
     /// A 401 names the way to authenticate (RFC 9110, section 11.6.1), also if a use case caused it. A refusal for lack

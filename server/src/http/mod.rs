@@ -24,6 +24,7 @@ pub mod path_prefix;
 mod problem;
 mod rate_limit;
 mod refresh_cookie;
+mod refusal_audit;
 mod refused_origins;
 mod request_log;
 mod response;
@@ -40,6 +41,7 @@ pub use sessions::session_json;
 // endpoint groups
 mod account;
 mod admin;
+mod admin_caller;
 mod clients;
 pub mod demo;
 mod devices;

@@ -30,7 +30,15 @@ impl ChainedLog {
         for number in 0..n {
             let at = NOW + Duration::from_secs(number);
             let (realm, user) = (realm("User1"), Some(user_id(number)));
-            self.log.record(Event { at, realm, kind: EventKind::LoggedIn, user, session: None, operator: None });
+            self.log.record(Event {
+                at,
+                realm,
+                kind: EventKind::LoggedIn,
+                user,
+                session: None,
+                operator: None,
+                detail: None,
+            });
         }
     }
 

@@ -6,6 +6,7 @@ use super::{Case, Outcome, Setup};
 use crate::samples::{NOW, realm, session_id, user_id};
 use portcullis_core::model::audit::AuditQuery;
 use portcullis_core::model::event::{Event, EventKind};
+use portcullis_core::model::event_detail::EventDetail;
 use portcullis_core::model::operator_note::{OperatorNote, Reason};
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::error::PortError;
@@ -33,7 +34,7 @@ pub fn cases() -> Vec<Case<dyn AuditLog>> {
 /// The n-th event of the first user.
 fn event(n: u32, kind: EventKind) -> Event {
     let at = NOW + Duration::from_secs(1) * n;
-    Event { at, realm: realm("User1"), kind, user: Some(user_id(1)), session: None, operator: None }
+    Event { at, realm: realm("User1"), kind, user: Some(user_id(1)), session: None, operator: None, detail: None }
 }
 
 async fn of_first_user(log: &Log, limit: u32) -> Result<Vec<Event>, portcullis_core::ports::error::PortError> {
@@ -99,7 +100,8 @@ async fn takes_events_of_nobody(log: &Log) -> Outcome {
 async fn keeps_the_operator(log: &Log) -> Outcome {
     let note = |reason| Some(OperatorNote { operator: "command line".to_owned(), reason });
     for (n, reason) in (0..).zip([None, Reason::parse("ticket 4711"), Reason::parse("\u{e9}\"'%")]) {
-        let one = Event { operator: note(reason), ..event(n, EventKind::AccountDisabled) };
+        let detail = reason.as_ref().map(|_| EventDetail::more(3));
+        let one = Event { operator: note(reason), detail, ..event(n, EventKind::AccountDisabled) };
         log.record(one.clone());
         assert_eq!(of_first_user(log, 1).await?, vec![one.clone()]);
         let listed = log.list(&AuditQuery::of_realm(realm("User1")), None, 1).await?;

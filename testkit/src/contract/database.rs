@@ -60,7 +60,7 @@ pub fn cases() -> Vec<Case<AllRecords>> {
 
 fn event(user: &User) -> Event {
     let (realm, kind) = (user.realm.clone(), EventKind::ProfileUpdated);
-    Event { at: NOW, realm, kind, user: Some(user.id), session: None, operator: None }
+    Event { at: NOW, realm, kind, user: Some(user.id), session: None, operator: None, detail: None }
 }
 
 fn nth_job(n: u64) -> Job {

@@ -24,7 +24,7 @@ pub async fn requeue(
     };
     let mut work = UnitOfWork::of(Change::RequeueJob { realm: job.realm.clone(), id: job.id, now });
     let (realm, kind, operator) = (job.realm.clone(), EventKind::MessageRequeued, Some(note.clone()));
-    work.events = vec![Event { at: now, realm, kind, user, session: None, operator }];
+    work.events = vec![Event { at: now, realm, kind, user, session: None, operator, detail: None }];
     match database.commit(work).await? {
         Ok(_) => Ok(true),
         Err(Refusal::JobGone) => Ok(false),

@@ -1,6 +1,7 @@
 //! The operator's commands and housekeeping.
 
 pub mod accounts;
+pub mod audit_log;
 pub mod create_account;
 pub mod credentials;
 pub mod dead_letters;

@@ -2,7 +2,8 @@
 //! decided by the roles of the account, and not by those in an access token, which are the ones of its issue.
 
 use crate::model::code::{Code, Violation};
-use crate::model::event::EventKind;
+use crate::model::event::{Event, EventKind};
+use crate::model::event_detail::EventDetail;
 use crate::model::ids::UserId;
 use crate::model::realm::Realm;
 use crate::model::role::{RoleName, Roles};
@@ -71,12 +72,13 @@ impl Operators<'_> {
             user.roles = roles;
             Ok(())
         };
-        let effects = |user: &User| UnitOfWork {
-            events: vec![self.event(realm, EventKind::RolesChanged, Some(user.id))],
-            ..UnitOfWork::default()
+        let effects = |before: &User, after: &User| {
+            let detail = EventDetail::roles(&before.roles, &after.roles);
+            let event = Event { detail, ..self.event(realm, EventKind::RolesChanged, Some(after.id)) };
+            Ok(UnitOfWork { events: vec![event], ..UnitOfWork::default() })
         };
-        let done =
-            self.service.update_account(user, VersionCheck::Ignore, change, effects).await.map_err(to_not_found)?;
+        let done = self.service.update_credentials(user, VersionCheck::Ignore, change, effects).await;
+        let done = done.map_err(to_not_found)?;
         Ok(RolesChange { user: done.user.id, roles: done.user.roles })
     }
 }

@@ -26,18 +26,16 @@ impl Sessions<'_> {
         if alive { Ok(Caller { user, session, claims }) } else { Err(AuthError::NotAuthenticated) }
     }
 
-    /// The caller of an access token for the admin API: an account with the role `admin`, `None` for another one. The
-    /// token must come from a recent authentication with a second factor.
+    /// Whether a caller may use the admin API: an account with the role `admin` may. Its token must come from a recent
+    /// authentication with a second factor.
     ///
     /// # Errors
-    /// `NotAuthenticated`, `ReauthenticationRequired`.
-    pub async fn authenticate_admin(self, realm: &Realm, access_token: &str) -> Result<Option<Caller>, AuthError> {
-        let caller = self.authenticate(realm, access_token).await?;
+    /// `ReauthenticationRequired`.
+    pub fn check_admin(self, caller: &Caller) -> Result<bool, AuthError> {
         if !caller.user.roles.has_admin() {
-            return Ok(None);
+            return Ok(false);
         }
-        self.service.ensure_recent_authentication(&caller, false)?;
-        let shown = caller.claims.methods.has_second_factor();
-        if shown { Ok(Some(caller)) } else { Err(AuthError::ReauthenticationRequired) }
+        self.service.ensure_recent_authentication(caller, false)?;
+        if caller.claims.methods.has_second_factor() { Ok(true) } else { Err(AuthError::ReauthenticationRequired) }
     }
 }

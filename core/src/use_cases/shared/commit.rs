@@ -110,7 +110,7 @@ impl AuthService {
         user: Option<UserId>,
         session: Option<SessionId>,
     ) -> Event {
-        Event { at: self.ports.clock.now(), realm: realm.clone(), kind, user, session, operator: None }
+        Event { at: self.ports.clock.now(), realm: realm.clone(), kind, user, session, operator: None, detail: None }
     }
 
     /// Commits jobs without any change.

@@ -48,7 +48,8 @@ impl AuthService {
         match self.ports.guard.admit(realm, email, from, self.ports.clock.now()).await? {
             Admission::Admitted => Ok(()),
             Admission::Throttled(wait) => {
-                self.audit_refusal(realm, EventKind::LoginThrottled, from.address).await;
+                let event = self.refusal(realm, EventKind::LoginThrottled, None);
+                self.audit_refusal(event, from.address).await;
                 Err(AuthError::TooMany(wait.max(Duration::from_secs(1))))
             }
         }

@@ -1,9 +1,10 @@
-//! Audit events for forbidden attempts: at most one an hour for each address, so that a flood of refusals is not a
-//! flood of events.
+//! Audit events for forbidden attempts: at most one an hour for each address, and some of each kind a minute, so that a
+//! flood of refusals is not a flood of events. The others are counted.
 
 use std::time::Duration;
 
-use crate::model::event::EventKind;
+use crate::model::event::{Event, EventKind};
+use crate::model::event_detail::EventDetail;
 use crate::model::quota::{Bucket, Quota};
 use crate::model::realm::Realm;
 use crate::model::sealed::Digest;
@@ -34,13 +35,34 @@ impl AuthService {
         }
     }
 
-    /// Records the refusal of an address (by its digest) in the audit log. Best effort: a failure changes nothing about the refusal.
-    pub async fn audit_refusal(&self, realm: &Realm, kind: EventKind, who: Digest) {
-        let bucket = Bucket { realm: realm.clone(), operation: kind.as_str(), who };
-        if let Ok(Some(decision)) = self.take(&bucket, &ONCE).await
-            && decision.allowed
-        {
-            self.record(realm, kind, None, None);
+    /// An audit event about a refused request.
+    #[must_use]
+    pub fn refusal(&self, realm: &Realm, kind: EventKind, detail: Option<EventDetail>) -> Event {
+        Event { detail, ..self.event(realm, kind, None, None) }
+    }
+
+    /// Records a refusal in the audit log: the first one of an hour for each address or caller (by its digest), and not
+    /// more than 60 a minute. The others are counted. Best effort: a failure changes nothing about the refusal.
+    pub async fn audit_refusal(&self, event: Event, who: Digest) {
+        let bucket = Bucket { realm: event.realm.clone(), operation: event.kind.as_str(), who };
+        // where limits are off, the bound of each minute is the only one
+        let first = self.take(&bucket, &ONCE).await.is_ok_and(|taken| taken.is_none_or(|decision| decision.allowed));
+        if self.refusals.admit(&event, first) {
+            self.ports.audit.record(event);
+        }
+    }
+
+    /// Records an event, unless there were too many of its kind within the minute: further ones are counted.
+    pub(crate) fn record_sampled(&self, event: Event) {
+        if self.refusals.admit(&event, true) {
+            self.ports.audit.record(event);
+        }
+    }
+
+    /// Records how many refusals of each kind were counted since the last call.
+    pub fn record_counted_refusals(&self) {
+        for (realm, kind, count) in self.refusals.drain() {
+            self.ports.audit.record(self.refusal(&realm, kind, Some(EventDetail::more(count))));
         }
     }
 }

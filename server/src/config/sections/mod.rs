@@ -93,6 +93,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         log: log::log(reader),
         ca_file: path(reader, "TLS_CA_FILE", "is no file with a certificate (PEM)", holds_certificate),
         validate_certificates: guarded.validate_certificates,
+        given: reader.given(),
         warnings: std::mem::take(&mut reader.warnings),
         secrets: secrets?,
         secrets_file: secrets_file?,

@@ -4,12 +4,13 @@ use http::StatusCode;
 use portcullis_core::model::audit::{AuditPosition, AuditQuery, LoggedEvent};
 use portcullis_core::model::code::{Code, Violation};
 use portcullis_core::model::event::EventKind;
+use portcullis_core::model::event_detail::EventDetail;
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::operator_note::OperatorNote;
 use portcullis_core::model::time::Timestamp;
 use serde_json::{Value, json};
 
-use crate::http::admin::{AdminContext, limit_of};
+use crate::http::admin::{AdminContext, limit_of, reason_of};
 use crate::http::endpoint::HandlerResult;
 use crate::http::extract::Input;
 use crate::http::form_fields::FormFields;
@@ -27,9 +28,10 @@ const MAX_LIMIT: u32 = 1000;
 pub fn schemas() -> Value {
     let kinds: Vec<&str> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
     json!({
-        "AuditEvent": schemas::object(&["position", "at", "realm", "event", "user", "session", "operator", "reason"], json!({
+        "AuditEvent": schemas::object(&["position", "at", "realm", "event", "user", "session", "operator", "reason", "detail"], json!({
             "position": schemas::text("Its place in the log."), "at": schemas::time(), "realm": {"$ref": "#/components/schemas/Realm"}, "event": {"type": "string", "enum": kinds},
             "user": {"type": ["string", "null"]}, "session": {"type": ["string", "null"]}, "operator": {"type": ["string", "null"]}, "reason": {"type": ["string", "null"]},
+            "detail": {"type": ["string", "null"], "description": "Names of roles, settings and operations, codes and numbers, as `name=value`."},
         })),
         "AuditPage": schemas::object(&["events", "next"], json!({
             "events": {"type": "array", "items": {"$ref": "#/components/schemas/AuditEvent"}},
@@ -50,6 +52,7 @@ pub static LIST: Operation = Operation::new(
     optional("until", "Older than this."),
     optional("before", "The `next` of a page."),
     optional("limit", "How many: 1 to 1000, 100 by default."),
+    optional("reason", "With `user`: why, for the event of this reading."),
 ]);
 
 pub async fn list(context: AdminContext, input: Input) -> HandlerResult {
@@ -59,9 +62,11 @@ pub async fn list(context: AdminContext, input: Input) -> HandlerResult {
     let (since, until) = (parsed(&mut fields, "since", parse_time), parsed(&mut fields, "until", parse_time));
     let before = parsed(&mut fields, "before", AuditPosition::parse);
     let limit = limit_of(&mut fields, LIMIT, MAX_LIMIT);
+    let reason = reason_of(&mut fields);
     fields.finish()?;
     let query = AuditQuery { realm: context.realm.clone(), user, kinds: kinds.unwrap_or_default(), since, until };
-    let events = context.app.service.ports.audit.list(&query, before, limit).await?;
+    let note = context.note(reason);
+    let events = context.operators(&note).list_events(&query, before, limit).await?;
     let full = u32::try_from(events.len()).is_ok_and(|count| count == limit);
     let next = events.last().filter(|_| full).map(|last| last.position.to_string());
     Ok(json(StatusCode::OK, &json!({"events": events.iter().map(event_json).collect::<Vec<Value>>(), "next": next})))
@@ -95,5 +100,6 @@ pub fn event_json(logged: &LoggedEvent) -> Value {
         "session": event.session.map(|session| session.to_string()),
         "operator": note.map(|note| &note.operator),
         "reason": note.and_then(OperatorNote::reason),
+        "detail": event.detail.as_ref().map(EventDetail::as_str),
     })
 }

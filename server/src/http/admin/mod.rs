@@ -26,8 +26,8 @@ pub use self::users::{
     CHANGE, END_SESSIONS, PROFILE, SEARCH, SET_ROLES, SHOW, account_json, change, end_sessions, profile, search,
     set_roles, show,
 };
+use crate::http::admin_caller::AdminCaller;
 use crate::http::app::App;
-use crate::http::auth::AdminCaller;
 use crate::http::extract::{check_query, realm_of};
 use crate::http::form_fields::FormFields;
 use crate::http::problem::Problem;
