@@ -214,6 +214,14 @@ export async function logInByPasskey(token, credential) {
   keep((await send("POST", `${realm}/login/passkey`, { json: { token, credential, ...delivery() } })).body);
 }
 
+export const confirmEnrolment = (token, code) => send("POST", `${realm}/login/enrolment`, { json: { enrolment_token: token, code } });
+/** The first factor; the backup codes that come with it. */
+export async function enrol(token, factor) {
+  const { body } = await send("POST", `${realm}/login/enrolment/factor`, { json: { enrolment_token: token, ...factor, ...delivery() } });
+  keep(body);
+  return body.backup_codes;
+}
+
 /** Has the code of a challenge sent by text message. */
 export const textCode = (mfaToken) => send("POST", `${realm}/login/mfa`, { json: { mfa_token: mfaToken, method: "sms" } });
 

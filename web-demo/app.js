@@ -2,6 +2,7 @@
 import * as account from "./account.js";
 import * as api from "./api.js";
 import { announce, byId, h, icon, ICONS } from "./dom.js";
+import { enrol } from "./enrolment.js";
 import * as signIn from "./sign-in.js";
 import * as factors from "./factors.js";
 import * as passkeys from "./passkeys.js";
@@ -11,13 +12,13 @@ import { loadRules } from "./rules.js";
 import { showHttpLog } from "./http-log.js";
 import { inWords } from "./messages.js";
 
-const GATE = { register: ["Register", signIn.register], verify: ["Verify your e-mail", signIn.verify], login: ["Log in", signIn.login], factor: ["Second factor", signIn.factor], forgot: ["Forgot password", signIn.forgot], reset: ["New password", signIn.reset] };
+const GATE = { register: ["Register", signIn.register], verify: ["Verify your e-mail", signIn.verify], login: ["Log in", signIn.login], factor: ["Second factor", signIn.factor], enrol: ["First factor", enrol], forgot: ["Forgot password", signIn.forgot], reset: ["New password", signIn.reset] };
 const INSIDE = { profile: ["Profile", account.profile], address: ["E-mail", account.address], password: ["Password", account.password], phone: ["Second factor", account.phone], app: ["Authenticator app", factors.authenticator], passkeys: ["Passkeys", passkeys.passkeys], sessions: ["Sessions", sessionsAndData.sessions], data: ["Your data", sessionsAndData.data] };
 // what only makes sense after something else is reached from there, not from the list
 const LISTED = ["register", "verify", "login", "forgot"];
 
 const main = byId("main");
-const fresh = () => ({ me: null, etag: null, email: null, link: null, challenge: null, methods: [], resetToken: null, phoneChallenge: null, enrolment: null, backupCodes: null, passkeyOptions: null, remember: false, renaming: null });
+const fresh = () => ({ me: null, etag: null, email: null, link: null, challenge: null, methods: [], resetToken: null, phoneChallenge: null, enrolment: null, enrolling: null, backupCodes: null, passkeyOptions: null, remember: false, renaming: null });
 let mailbox = null;
 let turn = 0;
 let pending = null;

@@ -41,9 +41,10 @@ function qrCode(qr) {
   return picture;
 }
 
+/** The key of an app, for its camera and for typing. */
+export const keyOf = ({ secret, qr }) => [qrCode(qr), h("p", {}, "Or type this key: ", h("code", { class: "app-key" }, secret.match(/.{4}/g).join(" ")))];
+
 function firstCode(app) {
-  const { secret, qr } = app.state.enrolment;
-  const picture = qrCode(qr);
   const otp = codeField("First code of the app");
   const made = form({ name: "app-confirm", fields: [otp], submit: "Switch it on", send: async (values) => {
     const { body } = await api.confirmApp(values.otp.trim());
@@ -57,7 +58,7 @@ function firstCode(app) {
     app.state.enrolment = null;
     app.show();
   });
-  return [picture, h("p", {}, "Or type this key: ", h("code", { class: "app-key" }, secret.match(/.{4}/g).join(" "))), made.root, h("div", { class: "actions" }, cancel)];
+  return [...keyOf(app.state.enrolment), made.root, h("div", { class: "actions" }, cancel)];
 }
 
 function isOn(app, mfa) {

@@ -21,6 +21,7 @@ const SENTENCES = {
   reauthentication_required: "You logged in more than 15 minutes ago. Give your password, or log in again.",
   phone_not_verified: "Verify the phone first.",
   totp_on: "An app is on already.",
+  last_factor: "This account must have a second factor, and this is the last one. Add another one first.",
   mfa_off: "Switch a second factor on first.",
   too_many_changes: "The account was changed too often. Use the link of a notice to undo what you did not do, or wait.",
   mfa_in_use: "This phone is your second factor. Switch that off before changing it.",

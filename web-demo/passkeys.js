@@ -43,6 +43,16 @@ export async function offer(app) {
   }
 }
 
+/** A new passkey, as JSON; null where its owner did not want one. */
+export async function create(options) {
+  try {
+    return (await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options) })).toJSON();
+  } catch (error) {
+    if (!stopped(error)) throw error;
+    return null;
+  }
+}
+
 const unlessStopped = (words, work) => async () => {
   try {
     await work();
@@ -104,13 +114,8 @@ function adding(app) {
   const name = field({ name: "new_name", label: "Name of the new passkey", value: "This browser", required: true, maxlength: 100 });
   const made = form({ name: "passkey-add", fields: [name], submit: "Add a passkey", send: async (values) => {
     const { body } = await api.beginPasskey(values.password ? { password: values.password } : {});
-    let credential;
-    try {
-      credential = (await navigator.credentials.create({ publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(body.options) })).toJSON();
-    } catch (error) {
-      if (!stopped(error)) throw error;
-      return app.say("No passkey was made. This browser may have one of the account already.");
-    }
+    const credential = await create(body.options);
+    if (!credential) return app.say("No passkey was made. This browser may have one of the account already.");
     const added = await api.addPasskey(body.token, credential, values.new_name);
     app.state.backupCodes = added.body.backup_codes ?? null;
     app.keep(await api.profile());

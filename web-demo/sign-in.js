@@ -121,15 +121,11 @@ export function login(app) {
     try {
       await api.logIn(values.username.trim(), values.password);
     } catch (problem) {
-      if (problem.code === "mfa_required") {
-        app.state.challenge = problem.body.mfa_token;
-        app.state.methods = problem.body.methods;
-        app.state.passkeyOptions = problem.body.passkey_options ?? null;
-        app.state.remember = false;
+      if (problem.code === "mfa_required") return askFactor(app, problem);
+      if (problem.code === "mfa_enrolment_required") {
+        app.state.enrolling = { token: problem.body.enrolment_token };
         app.expectMail();
-        const [strongest] = app.state.methods;
-        if (strongest === "passkey") return app.go("factor", "The password is right. Use your passkey, or a code.");
-        return app.go("factor", strongest === "totp" ? "The password is right. The app has the code." : "The password is right. A code was sent by SMS.");
+        return app.go("enrol", "The password is right. A code was mailed.");
       }
       if (problem.code === "email_not_verified") {
         return app.go("verify", "The password is right, but the e-mail is not verified yet. The code is in the mailbox.");
@@ -142,6 +138,18 @@ export function login(app) {
     passkeys.loginButton(app),
     cookieSwitch(app),
     h("p", { class: "aside" }, "No account yet? ", link("register", "Register"), "."));
+}
+
+/** To the view of the second factor, for a problem that asks for one. */
+export function askFactor(app, problem) {
+  app.state.challenge = problem.body.mfa_token;
+  app.state.methods = problem.body.methods;
+  app.state.passkeyOptions = problem.body.passkey_options ?? null;
+  app.state.remember = false;
+  app.expectMail();
+  const [strongest] = app.state.methods;
+  if (strongest === "passkey") return app.go("factor", "The password is right. Use your passkey, or a code.");
+  return app.go("factor", strongest === "totp" ? "The password is right. The app has the code." : "The password is right. A code was sent by SMS.");
 }
 
 /** Where the refresh token goes with the next login. */

@@ -1,6 +1,6 @@
 //! The demo in a real Chromium, driven by Playwright (`demo.mjs`): the whole story, by keyboard alone, every view in both
 //! themes and two widths under axe, and the same files on another host; and attacks on cookie mode (`cookies.mjs`), and tabs that share their
-//! tokens (`tabs.mjs`). Passkeys of the browser (`passkeys.mjs`).
+//! tokens (`tabs.mjs`). Passkeys of the browser (`passkeys.mjs`), and a first factor that is required (`enrolment_demo.mjs`).
 
 use std::path::Path;
 use std::process::Stdio;
@@ -91,6 +91,12 @@ async fn a_passkey_of_the_browser_is_added_and_logs_in() {
 async fn every_page_fits_is_accessible_and_works_without_script() {
     let server = TestServer::start_with(&[("APP_URL", "https://app.example.com/")]).await;
     drive(&server, "pages.mjs", &[format!("http://{}/", server.address())]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_adds_a_first_factor_that_is_required() {
+    let server = TestServer::start_with(&[("RATE_LIMITS", "off"), ("MFA_POLICY", "User1:required")]).await;
+    drive(&server, "enrolment_demo.mjs", &[format!("http://localhost:{}/", server.address().port())]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -184,7 +184,7 @@ async function secondFactor(page) {
 }
 
 /** The code of an app (RFC 6238), so many steps after a time in milliseconds. */
-function appCode(key, now, steps) {
+export function appCode(key, now, steps) {
   const bits = [...key].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
   const bytes = Buffer.from(bits.match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
   const counter = Buffer.alloc(8);
@@ -193,6 +193,12 @@ function appCode(key, now, steps) {
   const number = digest.readUInt32BE(digest.at(-1) & 15) & 0x7fffffff;
   return String(number % 1_000_000).padStart(6, "0");
 }
+
+/** The server's clock stands still: the newest message has its time. */
+export const serverTime = (page) => page.evaluate(async () => {
+  const answer = await fetch("../dev/mailbox", { headers: { accept: "application/json" } });
+  return Date.parse((await answer.json())[0].at);
+});
 
 /** An app is added, asked for at the next login, and removed with a backup code. */
 async function authenticator(page, advance) {
@@ -203,11 +209,7 @@ async function authenticator(page, advance) {
   await page.locator("svg.qr").waitFor();
   await shoot(page, "story-app-key");
   const key = (await page.locator(".app-key").textContent()).replaceAll(" ", "");
-  // the server's clock stands still: the newest message has its time
-  const now = await page.evaluate(async () => {
-    const answer = await fetch("../dev/mailbox", { headers: { accept: "application/json" } });
-    return Date.parse((await answer.json())[0].at);
-  });
+  const now = await serverTime(page);
   await fill(page, { otp: appCode(key, now, 0) });
   await press(page, "Switch it on");
   await news(page, "On.");

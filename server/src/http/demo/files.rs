@@ -42,6 +42,7 @@ pub static ALL: &[Asset] = &[
     file!("sign-in.js", JS),
     file!("account.js", JS),
     file!("factors.js", JS),
+    file!("enrolment.js", JS),
     file!("passkeys.js", JS),
     file!("sessions-and-data.js", JS),
     file!("mailbox.js", JS),
