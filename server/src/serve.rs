@@ -34,13 +34,14 @@ use crate::http::no_place;
 use crate::request_body::RequestBody;
 
 /// The longest head that the HTTP library reads, in bytes. A shorter one that is too long is answered by our middleware.
-const HEAD_LIMIT: usize = 65_536;
+const HEAD_LIMIT: usize = 40_960;
 /// The most requests of a connection of HTTP/2 at once.
 const STREAMS: u32 = 100;
+/// Of them, those whose body is arriving.
+const BODIES: usize = 8;
 /// How much of a request's body, and of all bodies of a connection, HTTP/2 reads ahead, in bytes. Our bodies are at most as
-/// long as the first.
-const STREAM_WINDOW: u32 = 65_536;
-const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
+/// long.
+const WINDOW: u32 = 65_536;
 /// The parts of a PROXY header that are read: addresses, of either version.
 const PROXY_HEADER: ParseConfig = ParseConfig { include_tlvs: false, allow_v1: true, allow_v2: true };
 /// How long a stop waits for requests that have begun.
@@ -181,14 +182,11 @@ impl Acceptor {
         let service =
             service_fn(move |request| answer(self.router.clone(), peer, &connection, place.for_probes, request));
         let served = async {
-            let Some(tls) = &self.tls else { return serve_http1(watched, service, watcher).await };
-            let stream = tls.accept(watched).await?;
-            let multiplexed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            place.connection.handshake_completed(multiplexed);
-            if multiplexed {
-                return serve_http2(stream, service, watcher).await;
+            match &self.tls {
+                None => serve_http1(watched, service, watcher).await,
+                // on the heap: without TLS no connection pays for its space
+                Some(tls) => Box::pin(serve_tls(tls, watched, &place.connection, service, watcher)).await,
             }
-            serve_http1(stream, service, watcher).await
         };
         tokio::select! {
             served = served => {
@@ -211,8 +209,8 @@ fn answer(
     request: http::Request<Incoming>,
 ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
     let execution = Execution::begin(connection);
-    let refused = for_probes && !PROBES.contains(&request.uri().path());
     let mut request = request.map(|body| RequestBody::new(body, connection));
+    let refused = for_probes && !PROBES.contains(&request.uri().path()) || connection.receiving() > BODIES;
     name_host(&mut request);
     let body = request.body().clone();
     request.extensions_mut().insert(ConnectInfo(peer));
@@ -239,6 +237,23 @@ fn name_host<B>(request: &mut http::Request<B>) {
 
 type Served = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
+/// HTTP/2 or HTTP/1.1 over TLS, as the client chooses.
+async fn serve_tls<S, H>(tls: &TlsAcceptor, stream: S, connection: &Connection, service: H, watcher: Watcher) -> Served
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: HttpService<Incoming, ResBody = Body>,
+    H::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    H::Future: Send + 'static,
+{
+    let stream = tls.accept(stream).await?;
+    let multiplexed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    connection.handshake_completed(multiplexed);
+    if multiplexed {
+        return serve_http2(stream, service, watcher).await;
+    }
+    serve_http1(stream, service, watcher).await
+}
+
 /// HTTP/1.1; the head's deadline is the connection's own.
 async fn serve_http1<S, H>(stream: S, service: H, watcher: Watcher) -> Served
 where
@@ -261,6 +276,6 @@ where
 {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS);
-    builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
+    builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW);
     Ok(watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await?)
 }

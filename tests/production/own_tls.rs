@@ -13,6 +13,7 @@ use reqwest::{Certificate, Client, Method};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use tokio_rustls::rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -82,6 +83,35 @@ pub async fn a_person_logs_in_without_a_proxy() {
     assert_eq!(code, Some(0));
 }
 
+pub async fn a_connection_of_http2_has_at_most_eight_bodies_that_arrive() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let (settings, url) = prepare(folder.path(), &authority, &[("RATE_LIMITS", "off")]);
+    let server = Process::start(folder.path(), &settings);
+    let stream = connect(&server, &authority, default_provider().kx_groups, b"h2").await;
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut begin = || {
+        let request = http::Request::post(format!("{url}/User1/login"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(())
+            .unwrap();
+        let (answer, mut body) = client.send_request(request, false).unwrap();
+        body.send_data("username=x&".into(), false).unwrap();
+        (answer, body)
+    };
+    let mut eight: Vec<_> = (0..8).map(|_| begin()).collect();
+    let (ninth, mut body) = begin();
+    body.send_data("password=y".into(), true).unwrap();
+    assert_eq!(ninth.await.unwrap().status(), 503);
+    for (answer, mut body) in eight.drain(..) {
+        body.send_data("password=y".into(), true).unwrap();
+        assert_eq!(answer.await.unwrap().status(), 401);
+    }
+    let (free, mut body) = begin();
+    body.send_data("password=y".into(), true).unwrap();
+    assert_eq!(free.await.unwrap().status(), 401);
+}
+
 pub async fn a_host_of_http2_is_read_like_that_of_http1() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
     let (settings, _) = prepare(folder.path(), &authority, &[("DEV_MAILBOX", "")]);
@@ -98,16 +128,26 @@ pub async fn a_host_of_http2_is_read_like_that_of_http1() {
     assert_eq!((status("--http2", HOST), status("--http1.1", HOST)), ("2 404".into(), "1.1 404".into()));
 }
 
-/// The group of a handshake with a client that prefers these.
-async fn negotiated(server: &Process, authority: &Authority, groups: Vec<&'static dyn SupportedKxGroup>) -> NamedGroup {
+/// A connection of a client that prefers these groups and speaks this protocol.
+async fn connect(
+    server: &Process,
+    authority: &Authority,
+    groups: Vec<&'static dyn SupportedKxGroup>,
+    protocol: &[u8],
+) -> TlsStream<TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).unwrap()).unwrap();
     let provider = CryptoProvider { kx_groups: groups, ..default_provider() };
     let config = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
     let stream = TcpStream::connect(server.address).await.unwrap();
-    let name = ServerName::try_from(HOST).unwrap();
-    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(HOST).unwrap(), stream).await.unwrap()
+}
+
+/// The group of a handshake with a client that prefers these.
+async fn negotiated(server: &Process, authority: &Authority, groups: Vec<&'static dyn SupportedKxGroup>) -> NamedGroup {
+    let stream = connect(server, authority, groups, b"http/1.1").await;
     stream.get_ref().1.negotiated_key_exchange_group().unwrap().name()
 }
 

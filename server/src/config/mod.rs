@@ -30,7 +30,7 @@ use portcullis_adapters::crypto::signing_keys::{KeyKind, PrivateKey};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::SmsQuotas;
 
-use crate::connections::ConnectionLimits;
+use crate::connections::{ConnectionLimits, LARGE_BODIES};
 
 pub use listen::{Listen, LocalListener};
 pub use portcullis_core::model::secret::SecretString as SecretText;
@@ -382,6 +382,7 @@ impl Settings {
             total: self.connections.total,
             per_address: self.connections.per_address,
             trusted_proxies: self.trusted_proxies.clone(),
+            large_bodies: LARGE_BODIES,
         }
     }
 }

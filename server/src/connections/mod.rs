@@ -10,10 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
 
 pub use self::connection::{Connection, Execution, Receiving};
 use self::open_connections::OpenConnections;
 pub use self::watched_stream::WatchedStream;
+
+/// The room of all large bodies together, in bytes.
+pub const LARGE_BODIES: usize = 16 << 20;
 
 /// The operator's limits.
 #[derive(Debug, Clone)]
@@ -26,6 +30,8 @@ pub struct ConnectionLimits {
     pub per_address: usize,
     /// Proxies: without a limit of their own.
     pub trusted_proxies: Vec<IpNet>,
+    /// The room of all large bodies together, in bytes.
+    pub large_bodies: usize,
 }
 
 impl ConnectionLimits {
@@ -42,6 +48,7 @@ pub struct Connections {
     /// The operator's limits.
     pub limits: ConnectionLimits,
     open: Mutex<OpenConnections>,
+    bodies: Arc<Semaphore>,
 }
 
 /// A place, given back when it is dropped.
@@ -78,7 +85,8 @@ impl Connections {
     /// No connections yet.
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
-        Arc::new(Self { limits, open: Mutex::default() })
+        let bodies = Arc::new(Semaphore::new(limits.large_bodies));
+        Arc::new(Self { limits, open: Mutex::default(), bodies })
     }
 
     fn lock(&self) -> MutexGuard<'_, OpenConnections> {
@@ -91,7 +99,7 @@ impl Connections {
     #[must_use]
     pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
         let ip = peer.ip().to_canonical();
-        let connection = Arc::new(Connection::new(ip, self.limits.is_proxy(ip)));
+        let connection = Arc::new(Connection::new(ip, self.limits.is_proxy(ip), self.bodies.clone()));
         let mut open = self.lock();
         let is_over = connection.network.is_direct && open.of_address(connection.address) >= self.limits.per_address;
         let is_full = open.count() >= self.limits.total;
@@ -127,6 +135,7 @@ mod tests {
             total,
             per_address,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            large_bodies: LARGE_BODIES,
         })
     }
 

@@ -1,5 +1,6 @@
 //! Extractors for what handlers share: the realm and client, the query and body, and path parameters.
 
+use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use zeroize::Zeroizing;
 use crate::http::app::App;
 use crate::http::form_fields::FormFields;
 use crate::http::problem::Problem;
+use crate::request_body::BodyError;
 
 /// The largest body, in bytes.
 const BODY_LIMIT: usize = 65_536;
@@ -215,7 +217,7 @@ impl Input {
 /// Reads a body within `BODY_LIMIT` that arrives at `BODY_RATE` or better.
 ///
 /// # Errors
-/// `payload_too_large`, `request_timeout` or `malformed_request`.
+/// `payload_too_large`, `request_timeout`, `overloaded` or `malformed_request`.
 pub async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     if body.is_end_stream() {
         return Ok(Zeroizing::default());
@@ -234,6 +236,10 @@ pub async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
         let frame = match tokio::time::timeout_at(begun + allowed, body.frame()).await {
             Ok(None) => return Ok(bytes),
             Ok(Some(Ok(frame))) => frame,
+            Ok(Some(Err(error))) if is_no_room(&error) => {
+                let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded).retry_after(1);
+                return Err(problem.detail("too many large bodies arrive at once"));
+            }
             Ok(Some(Err(_))) => return Err(Problem::malformed("the body ended too early")),
             Err(_) => {
                 return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, Code::RequestTimeout).header(CONNECTION, "close"));
@@ -245,6 +251,18 @@ pub async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
         }
         append(&mut bytes, &data);
     }
+}
+
+/// Whether a body stopped because large bodies have no room.
+fn is_no_room(error: &axum::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if matches!(error.downcast_ref(), Some(BodyError::NoRoom)) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// A vector that grows by itself would leave copies of secrets behind.

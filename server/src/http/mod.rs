@@ -9,7 +9,7 @@ mod dev_access;
 pub mod endpoint;
 mod error;
 mod error_page;
-mod extract;
+pub(crate) mod extract;
 mod form_fields;
 mod guard;
 pub mod known_addresses;

@@ -187,7 +187,7 @@ fn check_settings(container: &Value) -> Result<()> {
 
 /// The limit in MiB: the bound of docs/performance.md and a quarter more, in steps of 64 MiB.
 fn memory_limit(hash_threads: u64, hash_kib: u64, connections: u64) -> u64 {
-    let kib = 40 * 1024 + hash_threads * hash_kib + connections * 20;
+    let kib = 40 * 1024 + hash_threads * hash_kib + connections * 56;
     (kib * 125).div_ceil(100 * 1024 * 64) * 64
 }
 
@@ -197,8 +197,8 @@ mod tests {
 
     #[test]
     fn the_limit_is_the_bound_and_a_quarter_more() {
-        assert_eq!(memory_limit(2, 19_456, 2048), 192);
-        assert_eq!(memory_limit(16, 19_456, 8192), 640);
+        assert_eq!(memory_limit(2, 19_456, 2048), 256);
+        assert_eq!(memory_limit(16, 19_456, 8192), 1024);
         // exactly 128 MiB
         assert_eq!(memory_limit(1, 62 * 1024 + 409, 0), 128);
     }

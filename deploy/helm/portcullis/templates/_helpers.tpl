@@ -22,10 +22,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end }}
 
-{{/* (40 MiB + threads × KiB of a hash + connections × 20 KiB) × 1.25, in steps of 64 MiB */}}
+{{/* (40 MiB + threads × KiB of a hash + connections × 56 KiB) × 1.25, in steps of 64 MiB */}}
 {{- define "portcullis.memory" -}}
 {{- $hashes := mul (int .Values.hashThreads) (int .Values.argon2MemoryKib) -}}
-{{- $kib := add (mul 40 1024) $hashes (mul 20 (int .Values.maxConnections)) -}}
+{{- $kib := add (mul 40 1024) $hashes (mul 56 (int .Values.maxConnections)) -}}
 {{- $steps := div (add (mul $kib 125) (sub (mul 100 1024 64) 1)) (mul 100 1024 64) -}}
 {{ mul $steps 64 }}Mi
 {{- end }}
