@@ -11,6 +11,7 @@ use portcullis_core::model::session::{Rotated, Session};
 use portcullis_core::model::stored_record::{Collection, LoginCounts, Record, StoredBucket, StoredEvent, StoredJob};
 use portcullis_core::model::undo::UndoRecord;
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
+use portcullis_core::model::webhook::{OldSecret, Webhook};
 
 use crate::crypto::record_macs::{Authenticated, MacInput};
 use crate::failed_logins_text;
@@ -178,6 +179,27 @@ impl Authenticated for Credential {
     }
 }
 
+impl Authenticated for Webhook {
+    fn table(&self) -> &'static str {
+        "webhooks"
+    }
+
+    fn add_to(&self, input: &mut MacInput) {
+        let Self { realm, id, secret: _, old_secret, url, kinds, disabled, version, created_at, updated_at } = self;
+        input.bytes("realm", realm.as_str()).bytes("id", id.as_bytes());
+        if let Some(OldSecret { secret, until }) = old_secret {
+            input.bytes("old_secret", secret.as_bytes()).integer("old_until", until.as_millis());
+        }
+        input
+            .bytes("url", url)
+            .bytes("kinds", kinds.to_text())
+            .flag("disabled", *disabled)
+            .number("version", *version)
+            .integer("created_at", created_at.as_millis())
+            .integer("updated_at", updated_at.as_millis());
+    }
+}
+
 impl Authenticated for StoredJob {
     fn table(&self) -> &'static str {
         "jobs"
@@ -287,6 +309,7 @@ impl Authenticated for Record {
             Self::OneTimeToken(token) => token.add_to(input),
             Self::Undo(undo) => undo.add_to(input),
             Self::Credential(credential) => credential.add_to(input),
+            Self::Webhook(webhook) => webhook.add_to(input),
             Self::Job(job) => job.add_to(input),
             Self::Event(event) => event.add_to(input),
             Self::Bucket(bucket) => bucket.add_to(input),

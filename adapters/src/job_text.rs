@@ -4,14 +4,16 @@
 use std::sync::Once;
 use std::time::Duration;
 
+use portcullis_core::model::event::EventKind;
 use portcullis_core::model::factor::FactorMethod;
-use portcullis_core::model::ids::{UndoId, UserId};
-use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task, TraceContext};
+use portcullis_core::model::ids::{SessionId, UndoId, UserId, WebhookId};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, QueuedJob, Task, TraceContext};
 use portcullis_core::model::message::{Channel, OperatorAction};
 use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::webhook::WebhookEvent;
 use serde_json::{Value, json};
 
 /// How long a job whose task a later version wrote is postponed. It is still there when that version runs again.
@@ -75,6 +77,10 @@ pub fn print(task: &Task, trace: Option<&TraceContext>) -> String {
         Task::SendUndoCode { user, record, challenge } => {
             json!({"user": user.to_string(), "record": record.to_string(), "challenge": hex(challenge)})
         }
+        Task::NotifyWebhook { webhook, event: WebhookEvent { kind, at, user, session } } => json!({
+            "webhook": webhook.to_string(), "event": kind.as_str(), "at": at.as_millis(),
+            "user": user.map(|user| user.to_string()), "session": session.map(|session| session.to_string()),
+        }),
     };
     if let Some(members) = text.as_object_mut() {
         members.insert("kind".to_owned(), json!(task.kind()));
@@ -128,6 +134,7 @@ pub fn parse(text: &str) -> Option<Task> {
         "send_undo_code" => {
             Task::SendUndoCode { user: user()?, record: UndoId::parse(word("record")?)?, challenge: challenge()? }
         }
+        "webhook" => notification(&value)?,
         _ => return parse_notice(&value),
     })
 }
@@ -169,10 +176,23 @@ fn parse_notice(value: &Value) -> Option<Task> {
     })
 }
 
+/// The task of a message to a webhook.
+fn notification(value: &Value) -> Option<Task> {
+    let word = |name: &str| value.get(name)?.as_str();
+    let event = WebhookEvent {
+        kind: EventKind::parse(word("event")?)?,
+        at: Timestamp::from_millis(value.get("at")?.as_i64()?),
+        user: word("user").and_then(UserId::parse),
+        session: word("session").and_then(SessionId::parse),
+    };
+    Some(Task::NotifyWebhook { webhook: WebhookId::parse(word("webhook")?)?, event })
+}
+
 /// A new job, as stores keep it.
 pub fn stored(job: &Job) -> StoredJob {
-    let (subject, address) = match job.task.about() {
-        JobSubject::Subject(user) => (Some(user), None),
+    let about = job.task.about();
+    let (subject, address) = match about {
+        JobSubject::Subject(_) | JobSubject::Webhook(_) => (about.record(), None),
         JobSubject::Address(index) => (None, Some(*index.newest())),
     };
     StoredJob {
@@ -194,6 +214,12 @@ pub fn job(stored: StoredJob) -> Option<Job> {
     let StoredJob { id, realm, task, attempts, created_at, .. } = stored;
     let trace = parse_trace(&task);
     parse(&task).map(|task| Job { id, realm, task, attempts, created_at, trace })
+}
+
+/// The job and its place in the queue; `None` where a later version wrote its task.
+pub fn queued(stored: StoredJob) -> Option<QueuedJob> {
+    let (due_at, dead_at, reason) = (stored.due_at, stored.dead_at, stored.reason.clone());
+    job(stored).map(|job| QueuedJob { job, due_at, dead: dead_at.map(|at| (at, reason.unwrap_or_default())) })
 }
 
 /// The dead letter; `None` where a later version wrote its task.
@@ -256,6 +282,10 @@ mod tests {
             Task::SendOtp { user, purpose: Purpose::LoginMfa, challenge: digest, channel: Channel::Voice },
             Task::SendUndoCode { user, record: UndoId::from_bytes([3; 16]), challenge: digest },
             Task::SendEnrolmentCode { user, challenge: digest },
+            Task::NotifyWebhook {
+                webhook: WebhookId::from_bytes([4; 16]),
+                event: WebhookEvent { kind: EventKind::LoggedIn, at, user: Some(user), session: None },
+            },
         ] {
             assert_eq!(parse(&print(&task, None)), Some(task.clone()));
             let trace = TraceContext { trace: [0xab; 16], span: [1; 8] };

@@ -20,3 +20,4 @@ pub mod sqlite;
 pub mod system;
 pub mod trace_spans;
 pub mod watchman;
+pub mod webhooks;

@@ -35,6 +35,7 @@ pub(crate) fn realm_of(record: &Record) -> Option<&Realm> {
         Record::OneTimeToken(token) => Some(&token.holder.realm),
         Record::Undo(undo) => Some(&undo.realm),
         Record::Credential(credential) => Some(&credential.realm),
+        Record::Webhook(webhook) => Some(&webhook.realm),
         Record::Job(job) => Some(&job.realm),
         Record::Event(event) => Some(&event.realm),
         Record::LoginCounts(counts) => Some(&counts.realm),

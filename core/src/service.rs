@@ -29,6 +29,8 @@ use crate::ports::sms_sender::SmsSender;
 use crate::ports::token_signer::TokenSigner;
 use crate::ports::undo_store::UndoStore;
 use crate::ports::user_store::UserStore;
+use crate::ports::webhook_sender::WebhookSender;
+use crate::ports::webhook_store::WebhookStore;
 
 /// How many accounts of a realm have each kind of hash: a dummy hash with its parameters, and a number.
 type Counts = Vec<(PasswordHash, u64)>;
@@ -54,6 +56,8 @@ pub struct Ports {
     pub undos: Arc<dyn UndoStore>,
     /// Service clients and operator tokens.
     pub credentials: Arc<dyn CredentialStore>,
+    /// Webhooks.
+    pub webhooks: Arc<dyn WebhookStore>,
     /// Access tokens.
     pub signer: Arc<dyn TokenSigner>,
     /// Known bad passwords.
@@ -72,6 +76,8 @@ pub struct Ports {
     pub mailer: Arc<dyn Mailer>,
     /// Texts and calls.
     pub sms_sender: Arc<dyn SmsSender>,
+    /// Messages to webhooks.
+    pub webhook_sender: Arc<dyn WebhookSender>,
     /// Evidence.
     pub audit: Arc<dyn AuditLog>,
     /// Slows guessing down.

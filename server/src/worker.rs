@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portcullis_adapters::audit_chain::writer::ChainWriter;
+use portcullis_core::model::job::{Job, Task};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::use_cases::deliver::Delivery;
 use portcullis_core::use_cases::operator::housekeeping::PurgeReport;
 use portcullis_core::use_cases::shared::errors::AuthError;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 use tracing::Instrument as _;
@@ -20,6 +21,8 @@ use crate::traces::job_span;
 
 /// Several, so that one slow server does not delay every message.
 const WORKERS: usize = 4;
+/// Messages to webhooks that are sent at once. They leave the workers free for mails and SMS.
+const WEBHOOKS_AT_ONCE: u32 = 32;
 /// How often a worker polls: no wake-up announces that a retry is due.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often expired records are purged.
@@ -44,18 +47,19 @@ static QUEUE_AWAY: AtomicBool = AtomicBool::new(false);
 pub struct Workers {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    webhooks: Arc<Semaphore>,
 }
 
 /// Starts the workers.
 #[must_use]
 pub fn start(app: &Arc<App>) -> Workers {
     let (stop, stopping) = watch::channel(false);
-    let mut tasks = JoinSet::new();
+    let (mut tasks, webhooks) = (JoinSet::new(), Arc::new(Semaphore::new(WEBHOOKS_AT_ONCE as usize)));
     for _ in 0..WORKERS {
-        tasks.spawn(deliver(app.clone(), stopping.clone()));
+        tasks.spawn(deliver(app.clone(), webhooks.clone(), stopping.clone()));
     }
     tasks.spawn(run_housekeeping_until(app.clone(), stopping));
-    Workers { stop, tasks }
+    Workers { stop, tasks, webhooks }
 }
 
 impl Workers {
@@ -69,16 +73,20 @@ impl Workers {
     /// Lets running jobs finish, and stops.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
-        let all = async { while self.tasks.join_next().await.is_some() {} };
+        let all = async {
+            while self.tasks.join_next().await.is_some() {}
+            // an error means that the semaphore is closed, which it never is
+            let _ = self.webhooks.acquire_many(WEBHOOKS_AT_ONCE).await;
+        };
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_err() {
             tracing::warn!("a job took too long; it is executed again after the next start");
         }
     }
 }
 
-async fn deliver(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
+async fn deliver(app: Arc<App>, webhooks: Arc<Semaphore>, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
-        if !report(&app, deliver_next(&app).await) {
+        if !deliver_next(&app, &webhooks).await {
             tokio::select! {
                 () = app.service.ports.jobs.wait(POLL_INTERVAL) => {}
                 _ = stopping.changed() => {}
@@ -87,16 +95,28 @@ async fn deliver(app: Arc<App>, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-/// Takes one job that is due and does it, in a span of the trace that it belongs to.
-async fn deliver_next(app: &App) -> Result<Delivery, AuthError> {
-    let deliveries = app.service.deliveries();
-    match deliveries.claim_next().await? {
-        None => Ok(Delivery::Idle),
-        Some(job) => {
-            let span = job_span(&job);
-            deliveries.deliver(job).instrument(span).await
-        }
+/// Takes one job that is due and does it; a message to a webhook in a task of its own. Whether there may be another job.
+async fn deliver_next(app: &Arc<App>, webhooks: &Arc<Semaphore>) -> bool {
+    let job = match app.service.deliveries().claim_next().await {
+        Ok(Some(job)) => job,
+        Ok(None) => return report(app, Ok(Delivery::Idle)),
+        Err(error) => return report(app, Err(error)),
+    };
+    if !matches!(job.task, Task::NotifyWebhook { .. }) {
+        return report(app, perform(app, job).await);
     }
+    let (app, permit) = (app.clone(), webhooks.clone().acquire_owned().await);
+    tokio::spawn(async move {
+        report(&app, perform(&app, job).await);
+        drop(permit);
+    });
+    true
+}
+
+/// Does a job in a span of the trace that it belongs to.
+async fn perform(app: &App, job: Job) -> Result<Delivery, AuthError> {
+    let span = job_span(&job);
+    app.service.deliveries().deliver(job).instrument(span).await
 }
 
 /// Logs and counts the outcome of a poll. Whether there may be another job.

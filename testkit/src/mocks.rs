@@ -36,6 +36,8 @@ pub use portcullis_core::ports::sms_sender::MockSmsSender;
 pub use portcullis_core::ports::token_signer::MockTokenSigner;
 pub use portcullis_core::ports::undo_store::MockUndoStore;
 pub use portcullis_core::ports::user_store::MockUserStore;
+pub use portcullis_core::ports::webhook_sender::MockWebhookSender;
+pub use portcullis_core::ports::webhook_store::MockWebhookStore;
 
 // These two take borrowed parts inside their arguments, whose lifetimes mockall wants to see.
 mock! {

@@ -42,6 +42,7 @@ mod states {
     pub(super) type Tokens = fakes::one_time_token_store::Tokens;
     pub(super) type Undos = fakes::undo_store::Undos;
     pub(super) type Credentials = fakes::credential_store::Credentials;
+    pub(super) type Webhooks = fakes::webhook_store::Webhooks;
     pub(super) type Jobs = fakes::job_queue::Queue;
     pub(super) type Events = Vec<Event>;
     pub(super) type Guarded = BTreeMap<(Realm, Digest), portcullis_core::model::login_throttle::FailedLogins>;
@@ -60,6 +61,7 @@ kept! {
     tokens: states::Tokens, tokens.tokens;
     undos: states::Undos, undos.undos;
     credentials: states::Credentials, credentials.credentials;
+    webhooks: states::Webhooks, webhooks.webhooks;
     jobs: states::Jobs, jobs.queue;
     events: states::Events, audit.events;
     guarded: states::Guarded, guard.emails;

@@ -27,6 +27,8 @@ use crate::fakes::sms_sender::SmsOutbox;
 use crate::fakes::token_signer::FakeTokenSigner;
 use crate::fakes::undo_store::FakeUndoStore;
 use crate::fakes::user_store::FakeUserStore;
+use crate::fakes::webhook_sender::WebhookOutbox;
+use crate::fakes::webhook_store::FakeWebhookStore;
 use crate::faults::FaultPlan;
 use crate::samples;
 use portcullis_core::model::time::Timestamp;
@@ -49,6 +51,8 @@ pub struct TestWorld {
     pub undos: Arc<FakeUndoStore>,
     /// Service clients and operator tokens.
     pub credentials: Arc<FakeCredentialStore>,
+    /// Webhooks.
+    pub webhooks: Arc<FakeWebhookStore>,
     /// Access tokens.
     pub signer: Arc<FakeTokenSigner>,
     /// Known bad passwords.
@@ -65,6 +69,8 @@ pub struct TestWorld {
     pub mailer: Arc<MailOutbox>,
     /// Texts and calls.
     pub sms_sender: Arc<SmsOutbox>,
+    /// Messages to webhooks.
+    pub webhook_sender: Arc<WebhookOutbox>,
     /// Evidence.
     pub audit: Arc<FakeAuditLog>,
     /// The links of its events.
@@ -107,6 +113,7 @@ impl TestWorld {
             tokens: Arc::new(FakeOneTimeTokenStore::new(&faults)),
             undos: Arc::new(FakeUndoStore::new(&faults)),
             credentials: Arc::new(FakeCredentialStore::new(&faults)),
+            webhooks: Arc::new(FakeWebhookStore::new(&faults)),
             jobs: Arc::new(FakeJobQueue::new(&faults)),
             audit: Arc::new(FakeAuditLog::new(&faults)),
             guard: Arc::new(FakeLoginGuard::new(&faults)),
@@ -117,6 +124,7 @@ impl TestWorld {
             records.users.clone(),
             records.registrations.clone(),
             sent_messages.clone(),
+            records.webhooks.clone(),
             checks.clone(),
             &faults,
         );
@@ -128,6 +136,7 @@ impl TestWorld {
             tokens: records.tokens,
             undos: records.undos,
             credentials: records.credentials,
+            webhooks: records.webhooks,
             signer: Arc::new(FakeTokenSigner::new(seed, &faults)),
             breached: Arc::new(FakeBreachedPasswords::new(&faults)),
             cipher: Arc::new(FakeFieldCipher::new(seed, &faults)),
@@ -136,6 +145,7 @@ impl TestWorld {
             jobs: records.jobs,
             mailer: Arc::new(MailOutbox::new(&faults)),
             sms_sender: Arc::new(SmsOutbox::new(&faults)),
+            webhook_sender: Arc::new(WebhookOutbox::new(&faults)),
             audit_chains: Arc::new(FakeAuditChainStore::new(records.audit.clone(), &faults)),
             audit: records.audit,
             guard: records.guard,
@@ -172,6 +182,7 @@ impl TestWorld {
             one_time_tokens: world.tokens,
             undos: world.undos,
             credentials: world.credentials,
+            webhooks: world.webhooks,
             signer: world.signer,
             breached: world.breached,
             cipher: world.cipher,
@@ -181,6 +192,7 @@ impl TestWorld {
             jobs: world.jobs,
             mailer: world.mailer,
             sms_sender: world.sms_sender,
+            webhook_sender: world.webhook_sender,
             audit: world.audit,
             guard: world.guard,
             limiter: world.limiter,

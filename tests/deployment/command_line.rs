@@ -137,7 +137,7 @@ pub async fn migrate_makes_what_is_missing_once() {
     assert!(code == 0 && out.contains("schema 2") && !out.contains("; 0 of"), "{out}{error}");
     let (code, out, error) = call(folder.path(), &servers, &["migrate"]);
     assert!(code == 0 && out.contains("; 0 of"), "{out}{error}");
-    for said in ["was made, with schema 14", "is at schema 14"] {
+    for said in ["was made, with schema 15", "is at schema 15"] {
         let (code, out, error) = call(folder.path(), &Settings::new(), &["migrate"]);
         assert!(code == 0 && out.contains(said), "{out}{error}");
     }

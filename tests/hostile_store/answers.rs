@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_core::model::credential::{Credential, CredentialName, Scope, Scopes};
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::factor::SealedFactors;
+use portcullis_core::model::ids::WebhookId;
 use portcullis_core::model::job::{Job, Task};
 use portcullis_core::model::login_throttle::LoginSource;
 use portcullis_core::model::one_time_token::{OneTimeToken, Purpose};
@@ -17,6 +18,7 @@ use portcullis_core::model::session::{Rotated, Session};
 use portcullis_core::model::stored_record::{Collection, Record};
 use portcullis_core::model::undo::UndoRecord;
 use portcullis_core::model::user::{PendingEmail, Registration, SealedPerson, User};
+use portcullis_core::model::webhook::{EventKinds, OldSecret, Webhook};
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::credential_store::CredentialStore;
 use portcullis_core::ports::data_migration_store::MigratableStore;
@@ -31,6 +33,7 @@ use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::webhook_store::WebhookStore;
 use portcullis_testkit::samples::{
     self, LIFE, NOW, digest, job_id, person, realm, sealed, session_id, undo_id, user_id,
 };
@@ -50,6 +53,7 @@ pub trait Store:
     + MigratableStore
     + UndoStore
     + CredentialStore
+    + WebhookStore
 {
 }
 
@@ -67,6 +71,7 @@ impl<S> Store for S where
         + MigratableStore
         + UndoStore
         + CredentialStore
+        + WebhookStore
 {
 }
 
@@ -151,6 +156,25 @@ fn credential(realm: &Realm, n: u64) -> Credential {
     }
 }
 
+fn webhook_id(n: u64) -> WebhookId {
+    WebhookId::from_bytes(*user_id(n).as_bytes())
+}
+
+fn webhook(realm: &Realm, n: u64) -> Webhook {
+    Webhook {
+        realm: realm.clone(),
+        id: webhook_id(n),
+        secret: person(n).key,
+        old_secret: Some(OldSecret { secret: sealed("old secret", n), until: NOW + LIFE }),
+        url: format!("https://receiver.example/{n}"),
+        kinds: EventKinds::from_text("account_deleted logged_in"),
+        disabled: false,
+        version: 1,
+        created_at: NOW,
+        updated_at: NOW,
+    }
+}
+
 /// The owners of the records: two people of a realm, and one of another.
 fn people() -> Vec<(Realm, u64)> {
     let (here, there) = (realm("User1"), realm("User2"));
@@ -167,6 +191,7 @@ pub async fn fill(store: &dyn Store) {
             Change::PutToken(Box::new(token(&realm, n))),
             Change::InsertUndo(Box::new(undo(&realm, n))),
             Change::InsertCredential(Box::new(credential(&realm, n))),
+            Change::InsertWebhook(Box::new(webhook(&realm, n))),
         ];
         // ids of jobs are unique over all realms
         let number = if realm.as_str() == "User1" { n } else { 10 + n };
@@ -201,7 +226,9 @@ pub async fn fill(store: &dyn Store) {
 pub async fn change(store: &dyn Store) {
     let here = realm("User1");
     let (user, session) = (user(&here, 1), samples::session(&here, 1, 1));
+    let disabled = Box::new(Webhook { disabled: true, version: 2, ..webhook(&here, 1) });
     let changes = vec![
+        Change::ReplaceWebhook { webhook: disabled, expected: 1, new_secret: false },
         Change::ReplaceUser { expected: user.version, user: Box::new(changed(&user)) },
         Change::ReplaceSession { expected: session.version, session: Box::new(rotated(&session)) },
         Change::CountRegistrationFailure { realm: here.clone(), id: user_id(101), limit: 5 },
@@ -230,6 +257,8 @@ pub enum Answer {
     Undos(Vec<UndoRecord>),
     Credential(Option<Credential>),
     Credentials(Vec<Credential>),
+    Webhook(Option<Webhook>),
+    Webhooks(Vec<Webhook>),
     Limited(bool),
     Messages(Vec<StoredMessage>),
     FailedLogins(Vec<Record>),
@@ -255,6 +284,15 @@ impl Answer {
         Self::Messages(all.into_iter().map(|copy| StoredMessage { key: key(), ..copy }).collect())
     }
 
+    fn webhooks(all: Vec<Webhook>) -> Self {
+        let key = || WrappedKey::from_bytes(Vec::new());
+        Self::Webhooks(all.into_iter().map(|one| Webhook { secret: key(), ..one }).collect())
+    }
+
+    fn webhook(one: Option<Webhook>) -> Self {
+        Self::Webhook(one.map(|one| Webhook { secret: WrappedKey::from_bytes(Vec::new()), ..one }))
+    }
+
     fn of<T>(answer: Result<T, PortError>, into: impl FnOnce(T) -> Self) -> Self {
         answer.map_or(Self::Refused, into)
     }
@@ -273,6 +311,7 @@ impl Answer {
                 | Self::Token(None)
                 | Self::Undo(None)
                 | Self::Credential(None)
+                | Self::Webhook(None)
                 | Self::Limited(false),
                 _,
             ) => true,
@@ -281,6 +320,7 @@ impl Answer {
             (Self::Events(some), Self::Events(all)) => within(some, all),
             (Self::Undos(some), Self::Undos(all)) => within(some, all),
             (Self::Credentials(some), Self::Credentials(all)) => within(some, all),
+            (Self::Webhooks(some), Self::Webhooks(all)) => within(some, all),
             (Self::Messages(some), Self::Messages(all)) => within(some, all),
             (Self::FailedLogins(some), Self::FailedLogins(all)) => within(some, all),
             (Self::Jobs(some), Self::Jobs(all)) => within(some, all),
@@ -323,6 +363,8 @@ pub async fn answers(store: &dyn Store) -> Vec<Answer> {
         let name = credential(&realm, n).name;
         all.push(Answer::of(CredentialStore::find(store, &realm, &name).await, Answer::Credential));
         all.push(Answer::of(CredentialStore::list(store, &realm).await, Answer::Credentials));
+        all.push(Answer::of(WebhookStore::find(store, &realm, &webhook_id(n)).await, Answer::webhook));
+        all.push(Answer::of(WebhookStore::list(store, &realm).await, Answer::webhooks));
         let full = store.is_exhausted(&bucket(&realm, n), &a_day(), now).await;
         all.push(Answer::of(full, Answer::Limited));
     }

@@ -16,6 +16,7 @@ use crate::judge;
 /// Fields that decide nothing: they find, schedule or remove documents, or prove themselves.
 const NOT_DECIDING: &[(&str, &str)] = &[
     ("users", "key"),
+    ("webhooks", "key"),
     ("registrations", "ids"),
     ("registrations", "first_expiry"),
     ("registrations", "swaps"),

@@ -21,6 +21,7 @@ const NOT_DECIDING: &[(&str, &str)] = &[
     ("users", "key_slot"),
     ("registrations", "key_slot"),
     ("outbox", "key_slot"),
+    ("webhooks", "key_slot"),
     ("outbox", "number"),
     ("audit", "number"),
     ("audit", "chain"),
@@ -165,7 +166,7 @@ async fn a_whole_older_row_passes() {
     let stores = stores().await;
     let older = stores.answers_of("older.db").await;
     let edit = stores.copy("newer.db", "edited.db");
-    for table in ["users", "sessions", "one_time_tokens", "registrations", "login_counts", "undo_records"] {
+    for table in ["users", "sessions", "one_time_tokens", "registrations", "login_counts", "undo_records", "webhooks"] {
         let columns = columns(&edit, table).join(", ");
         edit.execute_batch(&format!(
             "ATTACH '{}' AS older; DELETE FROM {table}; \

@@ -44,3 +44,4 @@ mod step_up;
 mod test_control;
 mod totp;
 mod undo;
+mod webhooks;

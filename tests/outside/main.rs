@@ -6,3 +6,4 @@ mod oathtool;
 mod smtp;
 mod twilio;
 mod watchman;
+mod webhooks;

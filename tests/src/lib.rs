@@ -17,6 +17,7 @@ pub mod testkit;
 pub mod tls_proxy;
 pub mod twilio_stub;
 pub mod watchman_stub;
+pub mod webhook_receiver;
 
 pub use api::{Answer, Api, Person};
 pub use server::{TestServer, on_servers, settings};

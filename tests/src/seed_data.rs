@@ -9,6 +9,7 @@ use portcullis_core::model::credential::{Credential, CredentialName, Scope, Scop
 use portcullis_core::model::event::{Event, EventKind};
 use portcullis_core::model::event_detail::EventDetail;
 use portcullis_core::model::factor::SealedFactors;
+use portcullis_core::model::ids::WebhookId;
 use portcullis_core::model::job::Task;
 use portcullis_core::model::login_throttle::LoginSource;
 use portcullis_core::model::one_time_token::Purpose;
@@ -19,6 +20,7 @@ use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::session::Rotated;
 use portcullis_core::model::undo::{UndoRecord, UndoableChange};
 use portcullis_core::model::user::PendingEmail;
+use portcullis_core::model::webhook::{EventKinds, OldSecret, Webhook};
 use portcullis_core::ports::audit_log::AuditLog;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::error::PortError;
@@ -121,7 +123,7 @@ async fn put(store: &impl Everything, realm: &Realm, n: u64) -> Result<(), PortE
         changes.push(insert(waiting));
     }
     changes.push(Change::InsertUser(Box::new(account)));
-    changes.push(Change::InsertCredential(Box::new(credential(realm, n))));
+    changes.extend(of_operators(realm, n, rare));
     changes.push(Change::InsertSession(Box::new(login)));
     let mut link = token(realm, if rare { Purpose::VerifyPhone } else { Purpose::ResetPassword }, n);
     (link.code, link.binding) = if rare { (link.code, Some(digest("phone", n))) } else { (None, None) };
@@ -178,6 +180,12 @@ fn event(realm: &Realm, n: u64, rare: bool) -> Event {
     }
 }
 
+/// A credential and a webhook.
+fn of_operators(realm: &Realm, n: u64, rare: bool) -> [Change; 2] {
+    let (credential, webhook) = (Box::new(credential(realm, n)), Box::new(webhook(realm, n, rare)));
+    [Change::InsertCredential(credential), Change::InsertWebhook(webhook)]
+}
+
 /// A service client, or an operator token.
 fn credential(realm: &Realm, n: u64) -> Credential {
     let token = n.is_multiple_of(2);
@@ -189,5 +197,21 @@ fn credential(realm: &Realm, n: u64) -> Credential {
         scopes: Scopes::of(if token { &[Scope::Observe] } else { &[Scope::Introspect] }),
         created_at: NOW,
         expires_at: token.then(|| NOW + Duration::from_hours(24)),
+    }
+}
+
+/// A webhook; a rare one had another secret before.
+fn webhook(realm: &Realm, n: u64, rare: bool) -> Webhook {
+    Webhook {
+        realm: realm.clone(),
+        id: WebhookId::from_bytes(*user_id(n).as_bytes()),
+        secret: person(n).key,
+        old_secret: rare.then(|| OldSecret { secret: sealed("old secret", n), until: NOW + Duration::from_hours(24) }),
+        url: format!("https://receiver.example/{n}"),
+        kinds: EventKinds::from_text(if rare { "*" } else { "account_deleted logged_in" }),
+        disabled: rare,
+        version: n + 1,
+        created_at: NOW,
+        updated_at: NOW,
     }
 }

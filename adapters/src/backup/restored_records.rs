@@ -30,9 +30,12 @@ pub const fn is_restored(of: Collection) -> bool {
         | Collection::Jobs
         | Collection::LoginCounts
         | Collection::SentMessages => false,
-        Collection::Checks | Collection::Users | Collection::UndoRecords | Collection::Audit | Collection::Buckets => {
-            true
-        }
+        Collection::Checks
+        | Collection::Users
+        | Collection::UndoRecords
+        | Collection::Webhooks
+        | Collection::Audit
+        | Collection::Buckets => true,
     }
 }
 

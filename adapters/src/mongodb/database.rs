@@ -11,6 +11,7 @@ use portcullis_core::model::ids::UserId;
 use portcullis_core::model::one_time_token::{OneTimeToken, Purpose, TokenOwner};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::Digest;
+use portcullis_core::model::session::Session;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::model::user::User;
 use portcullis_core::ports::database::{Change, Committed, Database, Refusal, UnitOfWork};
@@ -99,17 +100,7 @@ impl Transaction<'_> {
             Change::InsertSession(session) => {
                 self.insert("sessions", self.mongo.sign(&**session, session_store::print(session))).await
             }
-            Change::ReplaceSession { session, expected } => {
-                let id = key(&session.realm, session.id);
-                let which = doc! {"_id": &id, "version": signed(*expected)};
-                let sessions = self.mongo.collection("sessions");
-                let replace = sessions.replace_one(which, self.mongo.sign(&**session, session_store::print(session)));
-                if replace.session(&mut *self.session).await?.matched_count == 1 {
-                    return Ok(());
-                }
-                let exists = self.find("sessions", doc! {"_id": id}).await?.is_some();
-                Err(if exists { Refusal::SessionStale } else { Refusal::SessionGone }.into())
-            }
+            Change::ReplaceSession { session, expected } => self.replace_session(session, *expected).await,
             Change::EndSession { realm, id, .. } => {
                 let ended = self.delete_many("sessions", doc! {"_id": key(realm, id)}).await?;
                 if ended == 1 { Ok(()) } else { Err(Refusal::SessionGone.into()) }
@@ -140,7 +131,22 @@ impl Transaction<'_> {
             Change::InsertCredential(_) | Change::ReplaceCredential { .. } | Change::RemoveCredential { .. } => {
                 self.apply_to_credentials(change).await
             }
+            Change::InsertWebhook(_) | Change::ReplaceWebhook { .. } | Change::RemoveWebhook { .. } => {
+                self.apply_to_webhooks(change).await
+            }
         }
+    }
+
+    async fn replace_session(&mut self, session: &Session, expected: u64) -> Result<(), Abort> {
+        let id = key(&session.realm, session.id);
+        let which = doc! {"_id": &id, "version": signed(expected)};
+        let sessions = self.mongo.collection("sessions");
+        let replace = sessions.replace_one(which, self.mongo.sign(session, session_store::print(session)));
+        if replace.session(&mut *self.session).await?.matched_count == 1 {
+            return Ok(());
+        }
+        let exists = self.find("sessions", doc! {"_id": id}).await?.is_some();
+        Err(if exists { Refusal::SessionStale } else { Refusal::SessionGone }.into())
     }
 
     /// Changes of one-time tokens and jobs, and erasures.

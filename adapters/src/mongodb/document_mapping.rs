@@ -15,7 +15,7 @@ use crate::mongodb::compare_and_swap::REVISION;
 use crate::mongodb::documents::{Fields, binary, key, signed_document};
 use crate::mongodb::{
     audit_log, credential_store, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store,
-    sent_message_store, session_store, undo_store, user_store,
+    sent_message_store, session_store, undo_store, user_store, webhook_store,
 };
 
 const PORT: &str = "data_migration_store";
@@ -60,6 +60,7 @@ pub fn read(of: Collection, document: &Document) -> Result<Stored<Record>, PortE
         Collection::Credentials => {
             credential_store::parse(document)?.map(|credential| Record::Credential(Box::new(credential)))
         }
+        Collection::Webhooks => webhook_store::parse(document)?.map(|webhook| Record::Webhook(Box::new(webhook))),
         Collection::Jobs => job_queue::parse(document)?.map(Record::Job),
         Collection::Audit => audit_log::parse(document)?.map(Record::Event),
         Collection::LoginCounts => {
@@ -114,6 +115,9 @@ pub fn print(macs: &RecordMacs, record: &Record) -> Option<(Collection, Document
         Record::Undo(undo) => (Collection::UndoRecords, signed_document(macs, &**undo, undo_store::print(undo))),
         Record::Credential(credential) => {
             (Collection::Credentials, signed_document(macs, &**credential, credential_store::print(credential)))
+        }
+        Record::Webhook(webhook) => {
+            (Collection::Webhooks, signed_document(macs, &**webhook, webhook_store::print(webhook)))
         }
         Record::Job(job) => (Collection::Jobs, job_queue::print(macs, job)),
         Record::Event(event) => (Collection::Audit, audit_log::print_stored(macs, event)),

@@ -24,6 +24,7 @@ pub async fn create(database: &Database) -> Result<(), mongodb::error::Error> {
         ("undo_records", doc! {"expires_at": 1}),
         ("credentials", doc! {"realm": 1, "name": 1}),
         ("credentials", doc! {"expires_at": 1}),
+        ("webhooks", doc! {"realm": 1, "id": 1}),
         ("jobs", doc! {"dead_at": 1, "due_at": 1, "created_at": 1}),
         ("jobs", doc! {"about": 1}),
         ("audit", doc! {"user": 1, "at": -1, "_id": -1}),

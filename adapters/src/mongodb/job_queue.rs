@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 use portcullis_core::model::ids::{JobId, UserId};
-use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, QueuedJob};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
@@ -24,7 +24,9 @@ const PORT: &str = "job_queue";
 /// The names under which jobs about a person or an address may be stored.
 pub fn all_about(realm: &Realm, about: &JobSubject) -> Vec<String> {
     match about {
-        JobSubject::Subject(user) => vec![key(realm, user)],
+        JobSubject::Subject(_) | JobSubject::Webhook(_) => {
+            about.record().map(|record| key(realm, record)).into_iter().collect()
+        }
         JobSubject::Address(index) => index.all().map(|address| key(realm, hex(address))).collect(),
     }
 }
@@ -171,6 +173,33 @@ impl JobQueue for MongoDb {
 
     async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
         Ok(self.dead_letters(dead(id), 1).await?.pop())
+    }
+
+    async fn list_about(
+        &self,
+        realm: &Realm,
+        subject: &JobSubject,
+        before: Option<(Timestamp, JobId)>,
+        limit: u32,
+    ) -> Result<Vec<QueuedJob>, PortError> {
+        // MongoDB takes 0 for no limit
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut which = doc! {"about": {"$in": all_about(realm, subject)}};
+        if let Some((at, id)) = before {
+            let at = at.as_millis();
+            let same = doc! {"created_at": at, "_id": {"$lt": id.to_string()}};
+            which.insert("$or", vec![doc! {"created_at": {"$lt": at}}, same]);
+        }
+        let jobs = self.collection("jobs");
+        let page = async {
+            let newest = doc! {"created_at": -1, "_id": -1};
+            jobs.find(which).sort(newest).limit(i64::from(limit)).await?.try_collect::<Vec<Document>>().await
+        };
+        let found = self.run(PORT, Box::pin(page)).await?;
+        let queued = |document: &Document| parse(document).map(|stored| job_text::queued(stored.unverified()));
+        found.iter().filter_map(|document| queued(document).transpose()).collect()
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

@@ -1,4 +1,4 @@
-//! [`KeyRotationStore`] on MongoDB. Accounts and sent messages have one key per document; the registrations of an address
+//! [`KeyRotationStore`] on MongoDB. Accounts, sent messages and webhooks have one key per document; the registrations of an address
 //! are one document with a key each.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use mongodb::bson::{Bson, Document, doc};
-use portcullis_core::model::ids::{JobId, UserId};
+use portcullis_core::model::ids::{JobId, UserId, WebhookId};
 use portcullis_core::model::stored_key::{KeyPage, KeyReplacement, RecordKind, SignedAgain, StoredDataKey};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
@@ -23,7 +23,7 @@ fn parse(kind: RecordKind, document: &Document) -> Result<StoredDataKey, PortErr
     let fields = Fields::of(PORT, document);
     let (id, part) = match kind {
         RecordKind::SentMessages => ("job", fields.number("part")?),
-        RecordKind::Registrations | RecordKind::Users => ("id", 0),
+        RecordKind::Registrations | RecordKind::Users | RecordKind::Webhooks => ("id", 0),
     };
     Ok(StoredDataKey { realm: fields.realm()?, record: fields.id(id)?, part, key: fields.key("key")? })
 }
@@ -33,6 +33,7 @@ fn id_of(kind: RecordKind, held: &StoredDataKey) -> String {
     match kind {
         RecordKind::SentMessages => sent_message_store::id(&JobId::from_bytes(held.record), held.part),
         RecordKind::Registrations | RecordKind::Users => key(&held.realm, UserId::from_bytes(held.record)),
+        RecordKind::Webhooks => key(&held.realm, WebhookId::from_bytes(held.record)),
     }
 }
 
@@ -76,7 +77,7 @@ impl KeyRotationStore for MongoDb {
     async fn keys(&self, kind: RecordKind, after: Option<String>, limit: u32) -> Result<KeyPage, PortError> {
         let fields = match kind {
             RecordKind::Registrations => doc! {},
-            RecordKind::Users => doc! {"realm": 1, "id": 1, "key": 1},
+            RecordKind::Users | RecordKind::Webhooks => doc! {"realm": 1, "id": 1, "key": 1},
             RecordKind::SentMessages => doc! {"realm": 1, "job": 1, "part": 1, "key": 1},
         };
         let which = after.map_or_else(Document::new, |after| doc! {"_id": {"$gt": after}});
@@ -90,7 +91,9 @@ impl KeyRotationStore for MongoDb {
         for document in &found {
             match kind {
                 RecordKind::Registrations => keys.extend(registration_store::keys(document)?),
-                RecordKind::Users | RecordKind::SentMessages => keys.push(parse(kind, document)?),
+                RecordKind::Users | RecordKind::SentMessages | RecordKind::Webhooks => {
+                    keys.push(parse(kind, document)?);
+                }
             }
         }
         let full = found.len() == usize::try_from(limit).unwrap_or(usize::MAX);

@@ -9,7 +9,7 @@
 //! | `registrations`, `login_counts`, `buckets` | `{_id: "hashed"}` | registrations by id: an index |
 //! | `sessions` | `{_id: "hashed"}` | by user, when a list is asked for: an index |
 //! | `one_time_tokens` | `{_id: "hashed"}` | by digest: an index |
-//! | `credentials` | `{_id: "hashed"}` | by realm: index |
+//! | `credentials`, `webhooks` | `{_id: "hashed"}` | by realm: index |
 //! | `undo_records` | `{_id: "hashed"}` | by account, by digest, by reserved address: indexes |
 //! | `jobs`, `audit`, `outbox` | `{_id: "hashed"}` | by whom it is about: an index |
 
@@ -41,6 +41,7 @@ pub(crate) mod session_store;
 mod signing;
 mod undo_store;
 pub(crate) mod user_store;
+mod webhook_store;
 
 use std::future::IntoFuture;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::model::ids::JobId;
-use portcullis_core::model::job::{DeadLetter, Job};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, QueuedJob};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::error::PortError;
@@ -51,6 +51,16 @@ impl JobQueue for SharedQueue {
 
     async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
         self.store.find_dead_letter(id).await
+    }
+
+    async fn list_about(
+        &self,
+        realm: &Realm,
+        subject: &JobSubject,
+        before: Option<(Timestamp, JobId)>,
+        limit: u32,
+    ) -> Result<Vec<QueuedJob>, PortError> {
+        self.store.list_about(realm, subject, before, limit).await
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

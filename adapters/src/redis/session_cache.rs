@@ -237,7 +237,10 @@ fn invalidated(work: &UnitOfWork) -> Vec<(Realm, UserId)> {
         | Change::RemoveUndos { .. }
         | Change::InsertCredential(_)
         | Change::ReplaceCredential { .. }
-        | Change::RemoveCredential { .. } => None,
+        | Change::RemoveCredential { .. }
+        | Change::InsertWebhook(_)
+        | Change::ReplaceWebhook { .. }
+        | Change::RemoveWebhook { .. } => None,
     };
     let mut users: Vec<(Realm, UserId)> = work.changes.iter().filter_map(user).collect();
     users.sort();

@@ -7,7 +7,7 @@ use portcullis_core::ports::error::PortError;
 use crate::sqlite::db::Db;
 use crate::sqlite::{
     Sqlite, audit_log, credential_store, job_queue, login_guard, one_time_token_store, registration_store,
-    session_store, undo_store, user_store,
+    session_store, undo_store, user_store, webhook_store,
 };
 
 const PORT: &str = "database";
@@ -58,6 +58,11 @@ fn apply(db: &Db, change: Change, committed: &mut Committed) -> rusqlite::Result
         Change::InsertCredential(_) | Change::ReplaceCredential { .. } | Change::RemoveCredential { .. } => {
             credential_store::apply(db, &change)
         }
+        Change::InsertWebhook(webhook) => webhook_store::insert_new(db, &webhook),
+        Change::ReplaceWebhook { webhook, expected, new_secret } => {
+            webhook_store::replace(db, &webhook, expected, new_secret)
+        }
+        Change::RemoveWebhook { realm, id } => webhook_store::remove(db, &realm, &id),
     }
 }
 
@@ -80,7 +85,10 @@ fn apply_all(db: &Db, work: UnitOfWork) -> rusqlite::Result<Result<Committed, Re
 #[async_trait]
 impl Database for Sqlite {
     async fn commit(&self, work: UnitOfWork) -> Result<Result<Committed, Refusal>, PortError> {
-        let erases = work.changes.iter().any(|change| matches!(change, Change::DeleteUser { .. }));
+        let erases = work
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::DeleteUser { .. } | Change::RemoveWebhook { .. }));
         let enqueues = work.queues_jobs();
         let outcome = self.writer.write_unless_refused(PORT, erases, move |db| apply_all(db, work)).await?;
         if enqueues && outcome.is_ok() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use portcullis_core::model::ids::{JobId, UserId};
-use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, QueuedJob};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::stored_record::StoredJob;
 use portcullis_core::model::time::Timestamp;
@@ -117,9 +117,10 @@ pub fn release_leases(db: &Connection) -> rusqlite::Result<usize> {
 /// Removes every job about a person or an address.
 pub fn forget(db: &Db, realm: &Realm, subject: &JobSubject) -> rusqlite::Result<()> {
     match subject {
-        JobSubject::Subject(user) => {
+        JobSubject::Subject(_) | JobSubject::Webhook(_) => {
             let sql = "DELETE FROM jobs WHERE realm = ?1 AND subject = ?2";
-            db.prepare_cached(sql)?.execute(params![realm.as_str(), user.as_bytes()]).map(|_| ())
+            let record = subject.record().map(|id| *id.as_bytes());
+            db.prepare_cached(sql)?.execute(params![realm.as_str(), record]).map(|_| ())
         }
         JobSubject::Address(index) => index.all().try_for_each(|address| {
             let sql = "DELETE FROM jobs WHERE realm = ?1 AND address = ?2";
@@ -176,6 +177,26 @@ impl JobQueue for Sqlite {
         let sql = format!("SELECT {COLUMNS} FROM jobs WHERE dead_at IS NOT NULL AND id = ?1");
         let found = self.readers.read(PORT, |db| dead_letters(db, &sql, params![id.as_bytes()]))?;
         Ok(found.into_iter().next())
+    }
+
+    async fn list_about(
+        &self,
+        realm: &Realm,
+        subject: &JobSubject,
+        before: Option<(Timestamp, JobId)>,
+        limit: u32,
+    ) -> Result<Vec<QueuedJob>, PortError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM jobs WHERE realm = ?1 AND subject = ?2 \
+             AND (?3 IS NULL OR (created_at, id) < (?3, ?4)) ORDER BY created_at DESC, id DESC LIMIT ?5"
+        );
+        let record = subject.record().map(|id| *id.as_bytes());
+        let (at, id) = before.map(|(at, id)| (at.as_millis(), *id.as_bytes())).unzip();
+        self.readers.read(PORT, |db| {
+            let mut statement = db.prepare_cached(&sql)?;
+            let found = statement.query_map(params![realm.as_str(), record, at, id, limit], read)?;
+            found.filter_map(|stored| stored.map(|stored| job_text::queued(stored.unverified())).transpose()).collect()
+        })
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

@@ -15,7 +15,7 @@ const PORT: &str = "key_rotation_store";
 /// The columns of a record's id and of its part, by kind.
 const fn id_columns(kind: RecordKind) -> (&'static str, &'static str) {
     match kind {
-        RecordKind::Registrations | RecordKind::Users => ("id", "0"),
+        RecordKind::Registrations | RecordKind::Users | RecordKind::Webhooks => ("id", "0"),
         RecordKind::SentMessages => ("job", "part"),
     }
 }

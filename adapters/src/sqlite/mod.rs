@@ -27,6 +27,7 @@ mod signing;
 mod tests;
 mod undo_store;
 mod user_store;
+mod webhook_store;
 mod writer;
 
 use std::fs::File;

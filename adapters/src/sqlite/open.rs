@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012.sql"),
     include_str!("migrations/0013.sql"),
     include_str!("migrations/0014.sql"),
+    include_str!("migrations/0015.sql"),
 ];
 /// `synchronous = FULL`: a completed commit is on the disk. `secure_delete`: erased bytes are not.
 const PRAGMAS: &str = "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA busy_timeout = 700;
@@ -358,7 +359,7 @@ mod tests {
         .unwrap();
         drop(old);
         let new = open(&path).unwrap();
-        assert_eq!(new.schema_version, 14);
+        assert_eq!(new.schema_version, 15);
         let text = |sql: &str| new.connection.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
         let user = "SELECT hex(id) || hex(password) || phone_verified || credentials_version || updated_at FROM users";
         assert_eq!(text(user), format!("01{}147", hex::encode_upper("$argon2id$x")));

@@ -9,7 +9,7 @@ use crate::sqlite::db::Db;
 use crate::sqlite::rows::{PERSON_WITH_KEY, has_digest};
 use crate::sqlite::{
     audit_log, credential_store, job_queue, login_guard, one_time_token_store, rate_limiter, registration_store,
-    sent_message_store, session_store, undo_store, user_store,
+    sent_message_store, session_store, undo_store, user_store, webhook_store,
 };
 
 /// How a collection is read: rows with the same key, which follow one another, are one record.
@@ -47,6 +47,7 @@ pub fn of(collection: Collection) -> Shape {
         }
         Collection::UndoRecords => shape("undo_records", undo_store::COLUMNS, owned, undo_record),
         Collection::Credentials => shape("credentials", credential_store::COLUMNS, &["realm", "name"], credential),
+        Collection::Webhooks => shape("webhooks JOIN keys ON slot = key_slot", webhook_store::COLUMNS, owned, webhook),
         Collection::Jobs => shape("jobs", job_queue::COLUMNS, &["id"], job),
         Collection::Audit => shape("audit", audit_log::COLUMNS, &["number"], event),
         Collection::LoginCounts => shape("login_counts", login_guard::COLUMNS, &["realm", "email"], login_counts),
@@ -96,6 +97,10 @@ fn credential(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
     Ok(credential_store::read(row)?.map(|credential| Record::Credential(Box::new(credential))))
 }
 
+fn webhook(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
+    Ok(webhook_store::read(row)?.map(|webhook| Record::Webhook(Box::new(webhook))))
+}
+
 fn job(row: &Row<'_>) -> rusqlite::Result<Stored<Record>> {
     Ok(job_queue::read(row)?.map(Record::Job))
 }
@@ -143,6 +148,7 @@ pub fn put(db: &Db, record: &Record) -> rusqlite::Result<()> {
         Record::OneTimeToken(token) => one_time_token_store::put(db, token),
         Record::Undo(undo) => undo_store::put(db, undo),
         Record::Credential(credential) => credential_store::put(db, credential),
+        Record::Webhook(webhook) => webhook_store::put(db, webhook),
         Record::Job(job) => job_queue::put(db, job),
         Record::Event(event) => audit_log::append(db, event),
         Record::LoginCounts(counts) => login_guard::put(db, counts),

@@ -21,7 +21,11 @@ const fn row_key(of: Collection) -> &'static str {
     match of {
         Collection::LoginCounts => "realm, email",
         Collection::Checks => "name",
-        Collection::Users | Collection::Registrations | Collection::Sessions | Collection::UndoRecords => "realm, id",
+        Collection::Users
+        | Collection::Registrations
+        | Collection::Sessions
+        | Collection::UndoRecords
+        | Collection::Webhooks => "realm, id",
         Collection::Credentials => "realm, name",
         Collection::OneTimeTokens => "realm, subject, purpose",
         Collection::Jobs => "id",

@@ -328,7 +328,7 @@ async fn a_check_value_stays_what_it_was_first() {
     let store = reopen(&folder, store);
     assert_eq!(store.check_value_or_insert("key", b"second").await.unwrap(), b"first");
     assert!(store.size().unwrap() > 4096);
-    assert_eq!(store.schema_version(), 14);
+    assert_eq!(store.schema_version(), 15);
 }
 
 #[tokio::test]

@@ -14,17 +14,20 @@ pub const fn category(kind: EventKind) -> &'static str {
         | K::AccessDenied | K::SuspiciousLogin => "violation",
         K::SessionsEnded | K::LoggedOut | K::LoggedOutEverywhere | K::ResetRequested | K::OtpRequested
         | K::TokenRefused => "token",
-        K::MessageSent | K::MessageRequeued | K::TextHeldBack => "communication",
+        K::MessageSent | K::MessageRequeued | K::TextHeldBack | K::WebhookTested | K::WebhookDisabled => {
+            "communication"
+        },
         K::ProfileUpdated | K::DataExported | K::AccountDeleted | K::EmailChangeRequested | K::EmailChanged
         | K::AccountRead | K::AuditRead | K::KeysRewrapped | K::KeysReindexed | K::SettingsChanged
         | K::RecordsSigned | K::BackupMade | K::BackupRestored => "data",
-        K::MessageDead => "error",
+        K::MessageDead | K::WebhookFailed => "error",
         K::Registered | K::EmailVerified | K::LoggedIn | K::LoginFailed | K::SteppedUp | K::MfaChallenged
         | K::PasswordReset | K::PasswordChanged | K::PhoneVerified | K::OtpFailed | K::MfaEnabled
         | K::MfaDisabled | K::PasskeyAdded | K::PasskeyRemoved | K::BackupCodesCreated | K::FactorsReset
         | K::BackupCodeUsed | K::DeviceRemembered | K::DeviceForgotten | K::AccountDisabled | K::AccountEnabled
         | K::AccountCreated | K::RolesChanged | K::ClientCreated | K::ClientRotated | K::ClientDeleted
-        | K::OperatorTokenCreated | K::OperatorTokenRevoked | K::ResetRequired => "authentication",
+        | K::OperatorTokenCreated | K::OperatorTokenRevoked | K::ResetRequired | K::WebhookCreated
+        | K::WebhookChanged | K::WebhookRotated | K::WebhookDeleted => "authentication",
     }
 }
 
@@ -37,7 +40,8 @@ pub const fn level(kind: EventKind) -> &'static str {
         | K::SuspiciousLogin
         | K::ChangeUndone
         | K::DisabledByUndo
-        | K::MessageDead => "error",
+        | K::MessageDead
+        | K::WebhookFailed => "error",
         K::LoginThrottled
         | K::RegistrationRejected
         | K::LoginFailed
@@ -47,6 +51,7 @@ pub const fn level(kind: EventKind) -> &'static str {
         | K::BackupMade
         | K::BackupRestored
         | K::TextHeldBack
+        | K::WebhookDisabled
         | K::RateLimitExceeded
         | K::CredentialsRefused
         | K::AccessDenied

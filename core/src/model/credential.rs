@@ -76,11 +76,13 @@ pub enum Scope {
     AuditRead,
     /// Admin API: to list dead letters, and to send them again.
     DeadLetters,
+    /// Admin API: to manage webhooks.
+    Webhooks,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Observe,
         Self::Introspect,
         Self::UsersRead,
@@ -91,6 +93,7 @@ impl Scope {
         Self::RolesWrite,
         Self::AuditRead,
         Self::DeadLetters,
+        Self::Webhooks,
     ];
 
     /// Its name.
@@ -107,6 +110,7 @@ impl Scope {
             Self::RolesWrite => "roles:write",
             Self::AuditRead => "audit:read",
             Self::DeadLetters => "dead-letters",
+            Self::Webhooks => "webhooks",
         }
     }
 
@@ -128,6 +132,7 @@ impl Scope {
             Self::DeadLetters => 128,
             Self::UsersDelete => 256,
             Self::FactorsWrite => 512,
+            Self::Webhooks => 1024,
         }
     }
 }

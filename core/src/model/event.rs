@@ -156,9 +156,30 @@ event_kinds! {
     SettingsChanged = "settings_changed",
     /// An operator has read the events of an account, or all of them.
     AuditRead = "audit_read",
+    /// An operator has made a webhook.
+    WebhookCreated = "webhook_created",
+    /// An operator has changed a webhook.
+    WebhookChanged = "webhook_changed",
+    /// An operator has given a webhook a new secret.
+    WebhookRotated = "webhook_rotated",
+    /// An operator has deleted a webhook.
+    WebhookDeleted = "webhook_deleted",
+    /// An operator has ordered a test message to a webhook.
+    WebhookTested = "webhook_tested",
+    /// A webhook gets no message any more: its receiver has answered 410.
+    WebhookDisabled = "webhook_disabled",
+    /// A message to a webhook could not be delivered and waits for the operator.
+    WebhookFailed = "webhook_failed",
 }
 
 impl EventKind {
+    /// Whether a webhook may subscribe to this kind. The failure of a delivery would cause the next delivery, and a test goes
+    /// to the webhook that is tested.
+    #[must_use]
+    pub const fn is_for_webhooks(self) -> bool {
+        !matches!(self, Self::WebhookFailed | Self::WebhookTested)
+    }
+
     /// The kind of that name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -64,6 +64,8 @@ ids! {
     UndoId = "und_";
     /// A chain of the audit log: the events that one run of an instance has numbered.
     ChainId = "chn_";
+    /// A webhook.
+    WebhookId = "whk_";
 }
 
 /// Sixteen bytes from 32 lower-case hexadecimal digits. One spelling only, so that ids compare as text too.

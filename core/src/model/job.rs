@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use crate::model::factor::FactorMethod;
-use crate::model::ids::{JobId, UndoId, UserId};
+use crate::model::ids::{JobId, UndoId, UserId, WebhookId};
 use crate::model::message::{Channel, OperatorAction};
 use crate::model::one_time_token::Purpose;
 use crate::model::realm::Realm;
 use crate::model::sealed::{Digest, RingDigest, Sealed, WrappedKey};
 use crate::model::time::Timestamp;
+use crate::model::webhook::WebhookEvent;
 
 /// The task to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +193,13 @@ pub enum Task {
         /// The digest of the challenge's token.
         challenge: Digest,
     },
+    /// Send an event to a webhook, if it still exists and is not disabled.
+    NotifyWebhook {
+        /// The webhook.
+        webhook: WebhookId,
+        /// The event.
+        event: WebhookEvent,
+    },
 }
 
 /// Whom a job is about, so that an erasure finds it.
@@ -201,6 +209,8 @@ pub enum JobSubject {
     Subject(UserId),
     /// An address, by its blind index.
     Address(RingDigest),
+    /// A webhook. The account of an event is not the subject: its erasure must not stop the message that tells of it.
+    Webhook(WebhookId),
 }
 
 impl JobSubject {
@@ -210,6 +220,25 @@ impl JobSubject {
         match (self, job) {
             (Self::Address(erased), Self::Address(job)) => erased.has(job.newest()),
             _ => self == job,
+        }
+    }
+
+    /// The user or registration, if it is about one.
+    #[must_use]
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Subject(user) => Some(*user),
+            Self::Address(_) | Self::Webhook(_) => None,
+        }
+    }
+
+    /// The id by which stores find jobs about a record.
+    #[must_use]
+    pub const fn record(&self) -> Option<UserId> {
+        match self {
+            Self::Subject(user) => Some(*user),
+            Self::Webhook(webhook) => Some(UserId::from_bytes(*webhook.as_bytes())),
+            Self::Address(_) => None,
         }
     }
 }
@@ -245,6 +274,7 @@ impl Task {
             | Self::SendOtp { user, .. }
             | Self::SendEnrolmentCode { user, .. }
             | Self::SendUndoCode { user, .. } => JobSubject::Subject(*user),
+            Self::NotifyWebhook { webhook, .. } => JobSubject::Webhook(*webhook),
         }
     }
 
@@ -291,7 +321,19 @@ impl Task {
             Self::SendOtp { .. } => "send_otp",
             Self::SendEnrolmentCode { .. } => "send_enrolment_code",
             Self::SendUndoCode { .. } => "send_undo_code",
+            Self::NotifyWebhook { .. } => "webhook",
         }
+    }
+
+    /// How long to wait after the n-th failed try; `None` where it was the last one. A webhook gets ten tries in three days,
+    /// as the examples of Standard Webhooks have it.
+    #[must_use]
+    pub fn wait_after(&self, attempts: u32) -> Option<Duration> {
+        if matches!(self, Self::NotifyWebhook { .. }) {
+            let nth = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
+            return WEBHOOK_WAITS.get(nth).map(|seconds| Duration::from_secs(*seconds));
+        }
+        (attempts < MAX_ATTEMPTS).then(|| backoff(attempts))
     }
 }
 
@@ -324,10 +366,24 @@ pub struct TraceContext {
 /// Tries after which a job is a dead letter.
 pub const MAX_ATTEMPTS: u32 = 12;
 
+/// The waits between the tries of a message to a webhook, in seconds: 5 s, 5 and 30 min, 2, 5, 10, 14, 20 and 24 h.
+const WEBHOOK_WAITS: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
+
 /// How long to wait after the n-th failed try: 2 s, doubling, an hour at most.
 #[must_use]
 pub fn backoff(attempts: u32) -> Duration {
     Duration::from_secs(2u64.saturating_pow(attempts.clamp(1, 12)).min(3600))
+}
+
+/// A job and its place in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedJob {
+    /// The job.
+    pub job: Job,
+    /// When it is due, while it is no dead letter.
+    pub due_at: Timestamp,
+    /// Since when it is a dead letter, and why.
+    pub dead: Option<(Timestamp, String)>,
 }
 
 /// A job that failed for good and waits for the operator.

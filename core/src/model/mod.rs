@@ -45,3 +45,4 @@ pub mod time;
 pub mod totp;
 pub mod undo;
 pub mod user;
+pub mod webhook;

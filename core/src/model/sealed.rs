@@ -213,6 +213,8 @@ pub enum Field {
     CachedSession,
     /// A copy of a message in the development mailbox.
     Message,
+    /// The older secret of a webhook.
+    OldSecret,
     /// The check value by which a database recognises its key.
     Check,
 }
@@ -243,6 +245,7 @@ impl Field {
             Self::Address => "address",
             Self::CachedSession => "cached_session",
             Self::Message => "message",
+            Self::OldSecret => "old_secret",
             Self::Check => "check",
         }
     }

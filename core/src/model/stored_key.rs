@@ -12,11 +12,13 @@ pub enum RecordKind {
     Users,
     /// The development mailbox.
     SentMessages,
+    /// Webhooks: the key is the secret that signs.
+    Webhooks,
 }
 
 impl RecordKind {
     /// All kinds, in the order of a rotation: a registration may become an account meanwhile, so registrations are first.
-    pub const ALL: [Self; 3] = [Self::Registrations, Self::Users, Self::SentMessages];
+    pub const ALL: [Self; 4] = [Self::Registrations, Self::Users, Self::SentMessages, Self::Webhooks];
 
     /// Its name in every store.
     #[must_use]
@@ -25,6 +27,7 @@ impl RecordKind {
             Self::Registrations => "registrations",
             Self::Users => "users",
             Self::SentMessages => "outbox",
+            Self::Webhooks => "webhooks",
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::undo::UndoRecord;
 use crate::model::user::{Registration, User};
+use crate::model::webhook::Webhook;
 
 /// The collections of a store, in the order of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Collection {
     UndoRecords,
     /// Service clients and operator tokens.
     Credentials,
+    /// Webhooks.
+    Webhooks,
     /// Queued jobs and dead letters.
     Jobs,
     /// The audit log.
@@ -47,7 +50,7 @@ pub enum Collection {
 
 impl Collection {
     /// All collections.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Checks,
         Self::Users,
         Self::Registrations,
@@ -55,6 +58,7 @@ impl Collection {
         Self::OneTimeTokens,
         Self::UndoRecords,
         Self::Credentials,
+        Self::Webhooks,
         Self::Jobs,
         Self::Audit,
         Self::LoginCounts,
@@ -73,6 +77,7 @@ impl Collection {
             Self::OneTimeTokens => "one_time_tokens",
             Self::UndoRecords => "undo_records",
             Self::Credentials => "credentials",
+            Self::Webhooks => "webhooks",
             Self::Jobs => "jobs",
             Self::Audit => "audit",
             Self::LoginCounts => "login_counts",
@@ -114,6 +119,8 @@ pub enum Record {
     Undo(Box<UndoRecord>),
     /// A service client or an operator token.
     Credential(Box<Credential>),
+    /// A webhook.
+    Webhook(Box<Webhook>),
     /// A job.
     Job(StoredJob),
     /// An event of the audit log.
@@ -138,6 +145,7 @@ impl Record {
             Self::OneTimeToken(_) => Collection::OneTimeTokens,
             Self::Undo(_) => Collection::UndoRecords,
             Self::Credential(_) => Collection::Credentials,
+            Self::Webhook(_) => Collection::Webhooks,
             Self::Job(_) => Collection::Jobs,
             Self::Event(_) => Collection::Audit,
             Self::LoginCounts(_) => Collection::LoginCounts,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use crate::model::credential::{Credential, CredentialName};
 use crate::model::event::Event;
-use crate::model::ids::{JobId, SessionId, UndoId, UserId};
+use crate::model::ids::{JobId, SessionId, UndoId, UserId, WebhookId};
 use crate::model::job::{Job, JobSubject};
 use crate::model::one_time_token::{OneTimeToken, TokenOwner};
 use crate::model::realm::Realm;
@@ -13,6 +13,7 @@ use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::model::undo::UndoRecord;
 use crate::model::user::{Registration, User};
+use crate::model::webhook::Webhook;
 use crate::ports::error::PortError;
 
 /// One change of one record or of a set of records. A change with a condition refuses the whole commit when the
@@ -240,6 +241,26 @@ pub enum Change {
         /// Its name.
         name: CredentialName,
     },
+    /// Stores a new webhook (`IdTaken`).
+    InsertWebhook(Box<Webhook>),
+    /// Compare-and-swap: stores `webhook`, which carries its new version, if the stored version is `expected`
+    /// (`WebhookStale`, `WebhookGone`).
+    ReplaceWebhook {
+        /// The webhook as it becomes.
+        webhook: Box<Webhook>,
+        /// The version it replaces.
+        expected: u64,
+        /// Whether its secret is a new one. Else the stored one stays: a key rotation may have replaced its wrapping since the
+        /// webhook was read.
+        new_secret: bool,
+    },
+    /// Removes a webhook (`WebhookGone`).
+    RemoveWebhook {
+        /// The realm.
+        realm: Realm,
+        /// Its id.
+        id: WebhookId,
+    },
     /// Erasure: removes every undo record of an account, and its reservations with them.
     RemoveUndos {
         /// The realm.
@@ -314,6 +335,12 @@ pub enum Refusal {
     /// The credential does not exist, or has another secret.
     #[error("the credential is gone")]
     CredentialGone,
+    /// The webhook does not exist.
+    #[error("the webhook is gone")]
+    WebhookGone,
+    /// The webhook has another version.
+    #[error("the webhook has another version")]
+    WebhookStale,
     /// There is no such dead letter.
     #[error("there is no such dead letter")]
     JobGone,

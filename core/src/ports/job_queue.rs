@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::model::ids::JobId;
-use crate::model::job::{DeadLetter, Job};
+use crate::model::job::{DeadLetter, Job, JobSubject, QueuedJob};
 use crate::model::realm::Realm;
 use crate::model::time::Timestamp;
 use crate::ports::error::PortError;
@@ -42,6 +42,16 @@ pub trait JobQueue: Send + Sync {
 
     /// The dead letter of an id.
     async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError>;
+
+    /// The jobs about a subject of a realm that wait or are dead letters, newest first: those that were made before the
+    /// time and id of `before`, `limit` at most.
+    async fn list_about(
+        &self,
+        realm: &Realm,
+        subject: &JobSubject,
+        before: Option<(Timestamp, JobId)>,
+        limit: u32,
+    ) -> Result<Vec<QueuedJob>, PortError>;
 
     /// How many jobs are where.
     async fn depth(&self) -> Result<QueueDepth, PortError>;

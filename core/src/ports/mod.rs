@@ -23,6 +23,8 @@ pub mod password_hasher;
 pub mod job_queue;
 pub mod mailer;
 pub mod sms_sender;
+pub mod webhook_sender;
+pub mod webhook_store;
 // abuse and evidence
 pub mod audit_chain_store;
 pub mod audit_log;

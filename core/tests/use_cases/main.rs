@@ -27,6 +27,7 @@ mod squatting;
 mod texts;
 mod totp;
 mod undo;
+mod webhooks;
 
 use portcullis_core::model::client::Client;
 use portcullis_core::model::realm::Realm;

@@ -11,6 +11,7 @@ use portcullis_core::model::phone::Phone;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::mailer::{Envelope, Mailer, SendError};
 use portcullis_core::ports::sms_sender::SmsSender;
+use portcullis_core::ports::webhook_sender::{WebhookAnswer, WebhookMessage, WebhookSender};
 use tracing::Instrument as _;
 
 use crate::http::metric_names::MESSAGES;
@@ -28,9 +29,9 @@ impl<S: ?Sized> Counted<S> {
         Arc::new(Self { sender, recorder: recorder.clone() })
     }
 
-    fn count(&self, channel: &'static str, sent: &Result<(), SendError>) {
+    fn count<T>(&self, channel: &'static str, sent: &Result<T, SendError>) {
         let outcome = match sent {
-            Ok(()) => "sent",
+            Ok(_) => "sent",
             Err(SendError::Later(_) | SendError::After(..)) => "later",
             Err(SendError::Never(_)) => "refused",
         };
@@ -54,6 +55,19 @@ impl Mailer for Counted<dyn Mailer> {
 
     async fn health(&self) -> Option<Result<(), String>> {
         self.sender.health().await
+    }
+}
+
+#[async_trait]
+impl WebhookSender for Counted<dyn WebhookSender> {
+    fn check_url(&self, url: &str) -> Result<(), String> {
+        self.sender.check_url(url)
+    }
+
+    async fn send(&self, message: &WebhookMessage) -> Result<WebhookAnswer, SendError> {
+        let sent = self.sender.send(message).instrument(message_span("webhook")).await;
+        self.count("webhook", &sent);
+        sent
     }
 }
 

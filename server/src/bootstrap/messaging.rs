@@ -1,4 +1,4 @@
-//! E-mail, SMS, and the export of audit events.
+//! E-mail, SMS, webhooks, and the export of audit events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,15 @@ use portcullis_adapters::messaging::smtp::{Protection, SmtpMailer, SmtpSettings}
 use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::messaging::twilio::{TwilioSettings, TwilioSmsSender};
 use portcullis_adapters::watchman::{WatchmanAuditLog, WatchmanSettings};
+use portcullis_adapters::webhooks::fan_out::{FanOutPorts, WebhookFanOut};
+use portcullis_adapters::webhooks::network_guard::SystemResolver;
+use portcullis_adapters::webhooks::sender::HttpWebhookSender;
 use portcullis_core::ports::audit_log::AuditLog;
+use portcullis_core::ports::clock::Clock;
 use portcullis_core::ports::database::Database;
 use portcullis_core::ports::mailer::Mailer;
 use portcullis_core::ports::sms_sender::SmsSender;
+use portcullis_core::ports::webhook_sender::WebhookSender;
 
 use crate::config::{Environment, Mail, Settings, Twilio};
 use crate::http::app::Count;
@@ -49,8 +54,17 @@ impl Messaging {
 /// Where audit events are appended, and where they are committed.
 type Events = (Arc<dyn AuditLog>, Arc<dyn Database>);
 
-/// The audit log and the database, whose events go to Watchman too where it is set.
-pub fn with_watchman(
+/// The audit log and the database, whose events go to Watchman, where it is set, and to webhooks.
+pub fn exported(settings: &Settings, ports: FanOutPorts, counts: &mut Vec<Count>) -> Result<Events, String> {
+    let (audit, database) = with_watchman(settings, ports.audit, ports.database, counts)?;
+    let fan_out = WebhookFanOut::start(FanOutPorts { audit, database, ..ports });
+    counts.push(("portcullis_webhook_events_dropped_total", fan_out.dropped()));
+    let fan_out = Arc::new(fan_out);
+    Ok((fan_out.clone(), fan_out))
+}
+
+/// The same without webhooks.
+fn with_watchman(
     settings: &Settings,
     log: Arc<dyn AuditLog>,
     database: Arc<dyn Database>,
@@ -68,6 +82,12 @@ pub fn with_watchman(
     counts.push(("portcullis_watchman_dropped_total", watched.dropped()));
     let watched = Arc::new(watched);
     Ok((watched.clone(), watched))
+}
+
+/// The sender of messages to webhooks.
+pub fn webhook_sender(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Arc<dyn WebhookSender>, String> {
+    let sender = HttpWebhookSender::new(settings.webhooks.clone(), Arc::new(SystemResolver), clock.clone())?;
+    Ok(Arc::new(sender))
 }
 
 pub fn twilio(texts: &Twilio, links: &LinkBuilder, renderer: &Arc<Renderer>) -> Result<TwilioSmsSender, String> {

@@ -35,6 +35,7 @@ use portcullis_adapters::messaging::templates::Renderer;
 use portcullis_adapters::redis::Redis;
 use portcullis_adapters::sqlite::Sqlite;
 use portcullis_adapters::system::clock::SystemClock;
+use portcullis_adapters::webhooks::fan_out::FanOutPorts;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::ports::clock::Clock;
@@ -43,12 +44,13 @@ use portcullis_core::ports::field_cipher::FieldCipher;
 use portcullis_core::ports::job_queue::JobQueue;
 use portcullis_core::ports::keyed_digest::KeyedDigest;
 use portcullis_core::ports::randomness::Randomness;
+use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::service::{AuthService, Ports};
 
 use self::counted::Counted;
 pub use self::factories::realms;
 use self::factories::{ConfiguredFiles, cipher, digests, hasher, policy, record_macs, signer};
-use self::messaging::{Messaging, with_watchman};
+use self::messaging::{Messaging, exported, webhook_sender};
 use self::stores::Stores;
 use crate::config::{Database, Environment, Settings};
 use crate::http::app::{About, App, Count, HashesWaiting, origin_of};
@@ -139,25 +141,21 @@ impl Server {
         let realms = realms(settings)?;
 
         let public_url = settings.public_url.for_listener(address);
-        let links =
-            LinkBuilder::new(public_url.clone(), settings.app.name.clone(), settings.browsers.app_url.as_deref());
-        let parts = MailboxParts {
-            renderer: renderer.clone(),
-            links,
-            cipher: cipher.clone(),
-            store: stores.sent_messages.clone(),
-            clock: clock.clone(),
-            forward: None,
-            forward_texts: None,
-            shown: settings.environment == Environment::Development,
-        };
+        let parts = mailbox_parts(settings, &public_url, (&renderer, &cipher, &clock), stores.sent_messages.clone());
         let Messaging { mailer, sms_sender, outbox } = Messaging::new(settings, parts)?;
         let audit_writer = audit_chain::writer(settings, stores.audit_chain.clone(), &clock)?;
         let (mailer, sms_sender) = (Counted::new(mailer, &recorder), Counted::new(sms_sender, &recorder));
         let about = about(settings, &stores);
         let (hasher, hashes_waiting) = hasher(&settings.hashing, &recorder)?;
         let mut counts = stores.counts;
-        let (audit, database) = with_watchman(settings, stores.audit, stores.database, &mut counts)?;
+        let fan_out = FanOutPorts {
+            database: stores.database,
+            audit: stores.audit,
+            webhooks: stores.webhooks.clone(),
+            clock: clock.clone(),
+            randomness: randomness.clone(),
+        };
+        let (audit, database) = exported(settings, fan_out, &mut counts)?;
         let mut ports = Ports {
             database: traced(settings, database),
             users: stores.users,
@@ -166,6 +164,7 @@ impl Server {
             one_time_tokens: stores.one_time_tokens,
             undos: stores.undos,
             credentials: stores.credentials,
+            webhooks: stores.webhooks,
             signer: Arc::new(signer(settings, &public_url)?),
             breached: Arc::new(breached),
             cipher,
@@ -175,6 +174,7 @@ impl Server {
             jobs: stores.jobs,
             mailer,
             sms_sender,
+            webhook_sender: Counted::new(webhook_sender(settings, &clock)?, &recorder),
             audit,
             guard: stores.guard,
             limiter: stores.limiter,
@@ -192,6 +192,26 @@ impl Server {
             AppParts { mailbox, about, started, redis: stores.redis, counts, public_url, hashes_waiting, recorder },
         )?;
         Ok(Self { service, app: Arc::new(app), audit_writer })
+    }
+}
+
+/// The parts of the development mailbox.
+fn mailbox_parts(
+    settings: &Settings,
+    public_url: &str,
+    (renderer, cipher, clock): (&Arc<Renderer>, &Arc<dyn FieldCipher>, &Arc<dyn Clock>),
+    store: Arc<dyn SentMessageStore>,
+) -> MailboxParts {
+    let app_url = settings.browsers.app_url.as_deref();
+    MailboxParts {
+        renderer: renderer.clone(),
+        links: LinkBuilder::new(public_url.to_owned(), settings.app.name.clone(), app_url),
+        cipher: cipher.clone(),
+        store,
+        clock: clock.clone(),
+        forward: None,
+        forward_texts: None,
+        shown: settings.environment == Environment::Development,
     }
 }
 

@@ -27,6 +27,7 @@ use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::session_store::SessionStore;
 use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::webhook_store::WebhookStore;
 
 use super::factories::record_macs;
 use super::passkeys;
@@ -48,6 +49,7 @@ pub struct Stores {
     pub one_time_tokens: Arc<dyn OneTimeTokenStore>,
     pub undos: Arc<dyn UndoStore>,
     pub credentials: Arc<dyn CredentialStore>,
+    pub webhooks: Arc<dyn WebhookStore>,
     pub jobs: Arc<dyn JobQueue>,
     pub audit: Arc<dyn AuditLog>,
     pub audit_chain: Arc<dyn AuditChainStore>,
@@ -74,6 +76,7 @@ impl Stores {
             + OneTimeTokenStore
             + UndoStore
             + CredentialStore
+            + WebhookStore
             + JobQueue
             + AuditLog
             + AuditChainStore
@@ -91,6 +94,7 @@ impl Stores {
             one_time_tokens: store.clone(),
             undos: store.clone(),
             credentials: store.clone(),
+            webhooks: store.clone(),
             jobs: store.clone(),
             audit: store.clone(),
             audit_chain: store.clone(),

@@ -41,6 +41,7 @@ impl Server {
             one_time_tokens: ports.one_time_tokens,
             undos: ports.undos,
             credentials: ports.credentials,
+            webhooks: ports.webhooks,
             jobs: ports.jobs,
             audit: ports.audit,
             audit_chain: fakes.audit_chains.clone(),

@@ -27,6 +27,7 @@ mod sessions;
 #[cfg(feature = "testkit")]
 mod testkit;
 mod users;
+mod webhooks;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -78,6 +79,7 @@ fn command() -> Command {
         .subcommand(audit::command())
         .subcommand(credentials::clients())
         .subcommand(credentials::operator_tokens())
+        .subcommand(webhooks::command())
         .subcommand(healthcheck::command())
         .subcommand(manual::completions_command())
         .subcommand(manual::man_command())
@@ -110,6 +112,7 @@ pub fn run() -> ExitCode {
         Some(("audit", audit)) => audit::run(audit),
         Some(("clients", clients)) => credentials::run(clients, false),
         Some(("operator-tokens", tokens)) => credentials::run(tokens, true),
+        Some(("webhooks", wanted)) => webhooks::run(wanted),
         #[cfg(feature = "testkit")]
         Some(("testkit", flags)) => testkit::run(flags).map_err(Failure::from),
         Some(("doctor", wanted)) => doctor::run(wanted).map_err(Failure::from),

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use portcullis_adapters::crypto::signing_keys::{KeyKind, PrivateKey};
+use portcullis_adapters::webhooks::sender::WebhookSettings;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::SmsQuotas;
 
@@ -298,6 +299,8 @@ pub struct Settings {
     pub texts: Option<Twilio>,
     /// Watchman, which audit events are exported to.
     pub watchman: Option<Watchman>,
+    /// Where messages to webhooks may go.
+    pub webhooks: WebhookSettings,
     /// Rate limits.
     pub limits: RateLimits,
     /// The quotas of SMS and calls.

@@ -158,6 +158,10 @@ pub const GROUPS: &[SettingGroup] = &[
     open("SMS_DAILY_CAP", "1000/day", "all SMS and calls of a realm to verify numbers; the count of a cap over 1440/day is lost at a restart"),
     open("SMS_LOGIN_DAILY_CAP", "20000/day", "all SMS of a realm for logins"),
     ]),
+    group("Webhooks", &[
+    open("WEBHOOK_ALLOW", "none", "networks of receivers that are not public, as in `10.1.2.0/24,fd00::7`; public addresses are always allowed"),
+    open("WEBHOOK_PLAIN_HTTP", "false", "`true` allows URLs without TLS, for development"),
+    ]),
     group("TLS to MongoDB, Redis and the SMTP server", &[
     open("TLS_CA_FILE", "none", "certificates (PEM) of a private authority that signs theirs"),
     open("VALIDATE_CERTS", "true", "`false` accepts any certificate"),

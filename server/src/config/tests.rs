@@ -584,6 +584,20 @@ fn tls_and_proxy_headers_have_all_that_they_need() {
 }
 
 #[test]
+fn networks_of_webhooks_are_networks_and_not_all() {
+    let allowed = |text: &str| load(&[("ENVIRONMENT", "development"), ("WEBHOOK_ALLOW", text)], None).webhooks.allowed;
+    assert!(allowed("").0.is_empty());
+    let nets: Vec<String> = allowed("10.1.2.0/24, ::1,fd00::/8").0.iter().map(ToString::to_string).collect();
+    assert_eq!(nets, ["10.1.2.0/24", "::1/128", "fd00::/8"]);
+    for (text, reason) in
+        [("office", "no network"), ("10.0.0.0/40", "no network"), ("0.0.0.0/0", "every"), ("::/0", "every")]
+    {
+        let refused = problems(&[("ENVIRONMENT", "development"), ("WEBHOOK_ALLOW", text)], None);
+        assert!(refused.contains("WEBHOOK_ALLOW") && refused.contains(reason), "{text}: {refused}");
+    }
+}
+
+#[test]
 fn the_secret_of_tokens_may_be_a_ring() {
     let new = super::keys::text(&fill);
     let other = "Zq3vX8kLm2Rt7YwB5nJc9HdF4sGp6TaE1uKoVxQ0";

@@ -17,7 +17,7 @@ pub const BUILD_INFO: &str = "portcullis_build_info";
 /// Attempts to send a message.
 pub const MESSAGES: &str = "portcullis_messages_total";
 
-const COUNTERS: [(&str, &str); 16] = [
+const COUNTERS: [(&str, &str); 17] = [
     ("portcullis_http_requests_total", "Requests by operation, realm and status."),
     ("portcullis_logins_total", "Logins and exchanges of tokens by realm, operation and outcome."),
     ("portcullis_registrations_total", "Registrations by realm and outcome."),
@@ -36,6 +36,7 @@ const COUNTERS: [(&str, &str); 16] = [
     ),
     ("portcullis_session_cache_hits_total", "Sessions that Redis answered for."),
     ("portcullis_erasure_ledger_failures_total", "Deletions that were not written into the erasure ledger."),
+    ("portcullis_webhook_events_dropped_total", "Events that did not become messages to webhooks."),
     ("portcullis_watchman_dropped_total", "Audit events that were not exported to Watchman."),
 ];
 

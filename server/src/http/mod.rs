@@ -32,7 +32,7 @@ pub mod routes;
 pub mod unlisted_proxies;
 
 pub use account::export_json;
-pub use admin::{account_json, dead_letter_json, event_json};
+pub use admin::{account_json, dead_letter_json, delivery_json, event_json, issued_json, webhook_json};
 pub use error::no_place;
 pub use pages::rfc3339;
 pub use profile::ProfileResponse;

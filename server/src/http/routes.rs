@@ -116,6 +116,15 @@ pub fn admin_endpoints() -> Vec<Endpoint> {
         Endpoint::new("admin_audit", GET, "/audit", admin::audit, &admin::AUDIT).limit("admin").access(Access::Admin(Scope::AuditRead)).cancel_on_disconnect().reads_query(),
         Endpoint::new("admin_dead_letters", GET, "/dead-letters", admin::dead_letters, &admin::DEAD_LETTERS).limit("admin").access(Access::Admin(Scope::DeadLetters)).cancel_on_disconnect().reads_query(),
         Endpoint::new("admin_retry", POST, "/dead-letters/{id}/retry", admin::retry_dead_letter, &admin::RETRY_DEAD_LETTER).limit("admin").access(Access::Admin(Scope::DeadLetters)),
+        Endpoint::new("admin_webhooks", GET, "/webhooks", admin::webhooks, &admin::WEBHOOKS).limit("admin").access(Access::Admin(Scope::Webhooks)).cancel_on_disconnect(),
+        Endpoint::new("admin_create_webhook", POST, "/webhooks", admin::create_webhook, &admin::CREATE_WEBHOOK).limit("admin").access(Access::Admin(Scope::Webhooks)),
+        Endpoint::new("admin_webhook", GET, "/webhooks/{id}", admin::webhook, &admin::WEBHOOK).limit("admin").access(Access::Admin(Scope::Webhooks)).cancel_on_disconnect(),
+        Endpoint::new("admin_change_webhook", PATCH, "/webhooks/{id}", admin::change_webhook, &admin::CHANGE_WEBHOOK).limit("admin").access(Access::Admin(Scope::Webhooks)),
+        Endpoint::new("admin_delete_webhook", DELETE, "/webhooks/{id}", admin::delete_webhook, &admin::DELETE_WEBHOOK).limit("admin").access(Access::Admin(Scope::Webhooks)),
+        Endpoint::new("admin_rotate_webhook", POST, "/webhooks/{id}/rotate", admin::rotate_webhook, &admin::ROTATE_WEBHOOK).limit("admin").access(Access::Admin(Scope::Webhooks)),
+        Endpoint::new("admin_test_webhook", POST, "/webhooks/{id}/test", admin::test_webhook, &admin::TEST_WEBHOOK).limit("admin").access(Access::Admin(Scope::Webhooks)),
+        Endpoint::new("admin_deliveries", GET, "/webhooks/{id}/deliveries", admin::deliveries, &admin::DELIVERIES).limit("admin").access(Access::Admin(Scope::Webhooks)).cancel_on_disconnect().reads_query(),
+        Endpoint::new("admin_replay", POST, "/webhooks/{id}/replay", admin::replay, &admin::REPLAY).limit("admin").access(Access::Admin(Scope::Webhooks)),
     ]
 }
 

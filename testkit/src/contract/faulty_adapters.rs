@@ -15,7 +15,7 @@ use crate::race::{Threads, block_on};
 use crate::samples::realm;
 use crate::world::TestWorld;
 use portcullis_core::model::ids::{JobId, SessionId, UserId};
-use portcullis_core::model::job::{DeadLetter, Job};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, QueuedJob};
 use portcullis_core::model::quota::{Bucket, Decision, Quota};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::RingDigest;
@@ -201,6 +201,16 @@ impl JobQueue for HandsOutTwice {
 
     async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
         self.0.find_dead_letter(id).await
+    }
+
+    async fn list_about(
+        &self,
+        realm: &Realm,
+        subject: &JobSubject,
+        before: Option<(Timestamp, JobId)>,
+        limit: u32,
+    ) -> Result<Vec<QueuedJob>, PortError> {
+        self.0.list_about(realm, subject, before, limit).await
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

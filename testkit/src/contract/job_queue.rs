@@ -4,11 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Case, Outcome, Records, Setup};
-use crate::samples::{LIFE, NOW, digest, email_index, job, job_id, person, realm, sealed, undo_id, user_id};
+use crate::samples::{
+    LIFE, NOW, digest, email_index, job, job_id, person, realm, sealed, session_id, undo_id, user_id,
+};
+use portcullis_core::model::event::EventKind;
 use portcullis_core::model::factor::FactorMethod;
-use portcullis_core::model::job::{DeadLetter, Job, JobSubject, Task, TraceContext};
+use portcullis_core::model::ids::WebhookId;
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, QueuedJob, Task, TraceContext};
 use portcullis_core::model::message::{Channel, OperatorAction};
 use portcullis_core::model::one_time_token::Purpose;
+use portcullis_core::model::webhook::WebhookEvent;
 use portcullis_core::ports::job_queue::{JobQueue, QueueDepth};
 
 type Jobs = Setup<Records<dyn JobQueue>>;
@@ -36,6 +41,7 @@ pub fn cases() -> Vec<Case<Records<dyn JobQueue>>> {
         a_dead_letter_can_be_revived_once,
         forgets_what_is_about_a_subject,
         forgets_what_is_about_an_address,
+        lists_and_forgets_what_is_about_a_webhook,
         a_forgotten_job_does_not_come_back,
         tells_how_many_are_where,
         a_waiter_wakes_for_a_job,
@@ -70,10 +76,21 @@ async fn an_empty_queue_has_nothing_to_do(jobs: &Jobs) -> Outcome {
     Ok(())
 }
 
+const WEBHOOK: WebhookId = WebhookId::from_bytes([9; 16]);
+
+/// A message to a webhook about an event of a user.
+fn notify(webhook: WebhookId, user: u64) -> Task {
+    let (user, session) = (Some(user_id(user)), Some(session_id(1)));
+    Task::NotifyWebhook { webhook, event: WebhookEvent { kind: EventKind::AccountDeleted, at: NOW, user, session } }
+}
+
 fn every_task() -> Vec<Task> {
+    let nobody = WebhookEvent { kind: EventKind::WebhookTested, at: NOW, user: None, session: None };
     let (user, at, challenge) = (user_id(1), NOW, digest("token", 1));
     let mut tasks = vec![
         Task::VerifyRegistration(user),
+        notify(WEBHOOK, 1),
+        Task::NotifyWebhook { webhook: WEBHOOK, event: nobody },
         Task::VerifyNewest(email_index(1)),
         Task::VerifyAgain { registration: user, network: Some(digest("network", 1)) },
         Task::ResendVerification { email: email_index(1), network: Some(digest("network", 1)) },
@@ -317,6 +334,50 @@ async fn forgets_what_is_about_an_address(jobs: &Jobs) -> Outcome {
     assert_eq!(left.len(), 4);
     assert!(left.iter().all(|task| *task == other || *task == subject), "{left:?}");
     Ok(())
+}
+
+async fn lists_and_forgets_what_is_about_a_webhook(jobs: &Jobs) -> Outcome {
+    let (here, there) = (realm("User1"), realm("User2"));
+    let mut of_it: Vec<Job> = (0..4).map(|n| job(&here, n, notify(WEBHOOK, n))).collect();
+    // another job of the same instant
+    of_it.push(Job { id: job_id(40), ..job(&here, 3, notify(WEBHOOK, 1)) });
+    let others = [
+        job(&here, 5, notify(WebhookId::from_bytes([8; 16]), 1)),
+        job(&there, 6, notify(WEBHOOK, 1)),
+        job(&here, 7, Task::Welcome(user_id(1))),
+    ];
+    for one in of_it.iter().chain(&others) {
+        jobs.enqueue(one.clone()).await?;
+    }
+    let subject = JobSubject::Webhook(WEBHOOK);
+    assert_eq!(jobs.list_about(&here, &subject, None, 0).await?, []);
+    let first = claim_at(jobs, 0).await?.ok_or("the oldest")?;
+    jobs.dead_letter(&first.id, "it answered 500", NOW + MILLI).await?;
+    let queued = |job: &Job| QueuedJob { job: job.clone(), due_at: job.created_at, dead: None };
+    let mut wanted: Vec<QueuedJob> = of_it.iter().skip(1).map(queued).collect();
+    wanted.sort_by_key(|one| std::cmp::Reverse((one.job.created_at, one.job.id)));
+    let mut seen = Vec::new();
+    while let page = jobs.list_about(&here, &subject, seen.last().map(place), 2).await?
+        && !page.is_empty()
+    {
+        assert!(page.len() <= 2);
+        seen.extend(page);
+    }
+    let dead = seen.pop().ok_or("the dead letter is the oldest")?;
+    assert_eq!((dead.job, dead.dead), (first, Some((NOW + MILLI, "it answered 500".to_owned()))));
+    assert_eq!(seen, wanted);
+    // the account of an event is not the subject: its erasure leaves the message
+    jobs.forget(&here, &JobSubject::Subject(user_id(1))).await?;
+    assert_eq!(jobs.list_about(&here, &subject, None, 10).await?.len(), 5);
+    jobs.forget(&here, &subject).await?;
+    assert_eq!(jobs.list_about(&here, &subject, None, 10).await?, []);
+    assert_eq!(jobs.list_about(&there, &subject, None, 10).await?.len(), 1);
+    assert_eq!(jobs.depth().await?, QueueDepth { waiting: 2, dead: 0 });
+    Ok(())
+}
+
+fn place(queued: &QueuedJob) -> (portcullis_core::model::time::Timestamp, portcullis_core::model::ids::JobId) {
+    (queued.job.created_at, queued.job.id)
 }
 
 async fn a_forgotten_job_does_not_come_back(jobs: &Jobs) -> Outcome {

@@ -1,9 +1,11 @@
-//! Contract cases of the key rotation store, over the keys of accounts, registrations and sent messages.
+//! Contract cases of the key rotation store, over the keys of accounts, registrations, sent messages and
+//! webhooks.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::sent_message_store::copy;
+use super::webhook_store::webhook;
 use super::{Backend, Case, Outcome, Setup, count};
 use crate::samples::{NOW, email_index, person, realm, registration, user};
 use portcullis_core::model::realm::Realm;
@@ -11,12 +13,14 @@ use portcullis_core::model::sealed::WrappedKey;
 use portcullis_core::model::sent_message::StoredMessage;
 use portcullis_core::model::stored_key::{KeyReplacement, RecordKind, StoredDataKey};
 use portcullis_core::model::user::{Registration, SealedPerson, User};
+use portcullis_core::model::webhook::Webhook;
 use portcullis_core::ports::database::{Change, Database, UnitOfWork};
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 use portcullis_core::ports::registration_store::RegistrationStore;
 use portcullis_core::ports::sent_message_store::SentMessageStore;
 use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::webhook_store::WebhookStore;
 
 /// The port and the stores whose records hold the keys.
 pub struct RecordsWithKeys {
@@ -25,6 +29,7 @@ pub struct RecordsWithKeys {
     users: Arc<dyn UserStore>,
     registrations: Arc<dyn RegistrationStore>,
     messages: Arc<dyn SentMessageStore>,
+    webhooks: Arc<dyn WebhookStore>,
 }
 
 /// A record of any kind.
@@ -34,6 +39,7 @@ enum AnyRecord {
     User(User),
     Registration(Registration),
     Message(StoredMessage),
+    Webhook(Webhook),
 }
 
 impl AnyRecord {
@@ -42,6 +48,7 @@ impl AnyRecord {
             RecordKind::Users => Self::User(user(realm, n)),
             RecordKind::Registrations => Self::Registration(registration(realm, n)),
             RecordKind::SentMessages => Self::Message(copy(realm, n)),
+            RecordKind::Webhooks => Self::Webhook(webhook(realm, n)),
         }
     }
 
@@ -50,6 +57,7 @@ impl AnyRecord {
             Self::User(user) => (&user.realm, *user.id.as_bytes(), 0, &user.person.key),
             Self::Registration(one) => (&one.realm, *one.id.as_bytes(), 0, &one.person.key),
             Self::Message(copy) => (&copy.realm, *copy.job.as_bytes(), copy.part, &copy.key),
+            Self::Webhook(one) => (&one.realm, *one.id.as_bytes(), 0, &one.secret),
         };
         StoredDataKey { realm: realm.clone(), record, part, key: key.clone() }
     }
@@ -60,6 +68,7 @@ impl AnyRecord {
             Self::User(user) => user.person.key = key,
             Self::Registration(one) => one.person.key = key,
             Self::Message(copy) => copy.key = key,
+            Self::Webhook(one) => one.secret = key,
         }
         changed
     }
@@ -83,6 +92,7 @@ impl RecordsWithKeys {
             users: backend.user_store.clone()?,
             registrations: backend.registration_store.clone()?,
             messages: backend.sent_message_store.clone()?,
+            webhooks: backend.webhook_store.clone()?,
         })
     }
 
@@ -98,6 +108,7 @@ impl RecordsWithKeys {
                 self.commit(Change::InsertRegistration { registration: Box::new(one), limit: 100, now: NOW }).await
             }
             AnyRecord::Message(copy) => self.messages.put(copy).await,
+            AnyRecord::Webhook(one) => self.commit(Change::InsertWebhook(Box::new(one))).await,
         }
     }
 
@@ -107,6 +118,7 @@ impl RecordsWithKeys {
             AnyRecord::Registration(one) => {
                 self.registrations.find(&one.realm, &one.id, NOW).await?.map(AnyRecord::Registration)
             }
+            AnyRecord::Webhook(one) => self.webhooks.find(&one.realm, &one.id).await?.map(AnyRecord::Webhook),
             AnyRecord::Message(copy) => {
                 let mut all = self.messages.newest(100).await?.into_iter();
                 all.find(|one| (&one.realm, one.job) == (&copy.realm, copy.job)).map(AnyRecord::Message)
@@ -123,6 +135,9 @@ impl RecordsWithKeys {
                 self.commit(Change::RemoveRegistration { realm: realm.clone(), id: *id }).await
             }
             AnyRecord::Message(copy) => self.messages.forget(&copy.realm, &copy.subject).await,
+            AnyRecord::Webhook(Webhook { realm, id, .. }) => {
+                self.commit(Change::RemoveWebhook { realm: realm.clone(), id: *id }).await
+            }
         }
     }
 }

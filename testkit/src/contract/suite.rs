@@ -38,6 +38,7 @@ use portcullis_core::ports::sms_sender::SmsSender;
 use portcullis_core::ports::token_signer::TokenSigner;
 use portcullis_core::ports::undo_store::UndoStore;
 use portcullis_core::ports::user_store::UserStore;
+use portcullis_core::ports::webhook_store::WebhookStore;
 use portcullis_core::service::Ports;
 
 type Run = Box<dyn Fn(&Backend, Arc<dyn Racer>) -> Option<Running<'static>> + Send + Sync>;
@@ -160,6 +161,7 @@ contracts! {
     one_time_token_store: OneTimeTokenStore, "Links, codes and OTPs.";
     undo_store: UndoStore, "Undo records.";
     credential_store: CredentialStore, "Service clients and operator tokens.";
+    webhook_store: WebhookStore, "Webhooks.";
     session_store: SessionStore, "Sessions.";
     job_queue: JobQueue, "Work outside requests.";
     login_guard: LoginGuard, "Slows guessing down.";
@@ -191,6 +193,7 @@ impl Backend {
             one_time_token_store: Some(ports.one_time_tokens),
             undo_store: Some(ports.undos),
             credential_store: Some(ports.credentials),
+            webhook_store: Some(ports.webhooks),
             session_store: Some(ports.sessions),
             token_signer: Some(ports.signer),
             breached_passwords: Some(ports.breached),

@@ -13,6 +13,7 @@ use crate::fakes::registration_store::{self, FakeRegistrationStore, Registration
 use crate::fakes::session_store::{self, FakeSessionStore, Sessions};
 use crate::fakes::undo_store::{self, FakeUndoStore, Undos};
 use crate::fakes::user_store::{self, FakeUserStore, Users};
+use crate::fakes::webhook_store::{self, FakeWebhookStore, Webhooks};
 use crate::faults::{FaultPlan, Faults};
 use portcullis_core::model::ids::UserId;
 use portcullis_core::model::job::JobSubject;
@@ -38,6 +39,8 @@ pub struct FakeRecords {
     pub undos: Arc<FakeUndoStore>,
     /// Service clients and operator tokens.
     pub credentials: Arc<FakeCredentialStore>,
+    /// Webhooks.
+    pub webhooks: Arc<FakeWebhookStore>,
     /// Jobs.
     pub jobs: Arc<FakeJobQueue>,
     /// Audit events.
@@ -75,6 +78,7 @@ struct Draft {
     tokens: Tokens,
     undos: Undos,
     credentials: Credentials,
+    webhooks: Webhooks,
     jobs: Queue,
     logins: BTreeMap<(Realm, Digest), FailedLogins>,
     committed: Committed,
@@ -118,6 +122,9 @@ impl Draft {
             | Change::RemoveUndos { .. } => undo_store::apply(&mut self.undos, &change),
             Change::InsertCredential(_) | Change::ReplaceCredential { .. } | Change::RemoveCredential { .. } => {
                 credential_store::apply(&mut self.credentials, &change)
+            }
+            Change::InsertWebhook(_) | Change::ReplaceWebhook { .. } | Change::RemoveWebhook { .. } => {
+                webhook_store::apply(&mut self.webhooks, &change)
             }
             Change::RequeueJob { realm, id, now } => self.jobs.requeue(&realm, &id, now),
             Change::RemoveRegistration { .. }
@@ -197,6 +204,7 @@ impl Database for FakeDatabase {
             let mut tokens = self.records.tokens.tokens.lock();
             let mut undos = self.records.undos.undos.lock();
             let mut credentials = self.records.credentials.credentials.lock();
+            let mut webhooks = self.records.webhooks.webhooks.lock();
             let mut jobs = self.records.jobs.queue.lock();
             let mut logins = self.records.guard.emails.lock();
             let mut draft = Draft {
@@ -206,6 +214,7 @@ impl Database for FakeDatabase {
                 tokens: tokens.clone(),
                 undos: undos.clone(),
                 credentials: credentials.clone(),
+                webhooks: webhooks.clone(),
                 jobs: jobs.clone(),
                 logins: logins.clone(),
                 committed: Committed::default(),
@@ -223,6 +232,7 @@ impl Database for FakeDatabase {
             *tokens = draft.tokens;
             *undos = draft.undos;
             *credentials = draft.credentials;
+            *webhooks = draft.webhooks;
             *jobs = draft.jobs;
             *logins = draft.logins;
             self.records.audit.events.lock().extend(work.events);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::faults::{FaultPlan, Faults};
 use crate::locked::Locked;
 use portcullis_core::model::ids::JobId;
-use portcullis_core::model::job::{DeadLetter, Job, JobSubject};
+use portcullis_core::model::job::{DeadLetter, Job, JobSubject, QueuedJob};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::time::Timestamp;
 use portcullis_core::ports::database::Refusal;
@@ -50,6 +50,17 @@ impl Queue {
         let job = Job { attempts: 0, ..self.dead.remove(place).job };
         self.put(job, now);
         Ok(())
+    }
+
+    /// The jobs about a subject, newest first.
+    fn about(&self, realm: &Realm, subject: &JobSubject) -> Vec<QueuedJob> {
+        let waiting = self.waiting.values().map(|one| (one.job.clone(), one.due, None));
+        let dead =
+            self.dead.iter().map(|one| (one.job.clone(), one.job.created_at, Some((one.at, one.reason.clone()))));
+        let all = waiting.chain(dead).filter(|(job, ..)| job.realm == *realm && subject.covers(&job.task.about()));
+        let mut all: Vec<QueuedJob> = all.map(|(job, due_at, dead)| QueuedJob { job, due_at, dead }).collect();
+        all.sort_by_key(|queued| std::cmp::Reverse((queued.job.created_at, queued.job.id)));
+        all
     }
 
     fn oldest_due(&mut self, now: Timestamp) -> Option<&mut Waiting> {
@@ -148,6 +159,21 @@ impl JobQueue for FakeJobQueue {
     async fn find_dead_letter(&self, id: &JobId) -> Result<Option<DeadLetter>, PortError> {
         self.faults
             .call("find_dead_letter", || self.queue.lock().dead.iter().find(|letter| letter.job.id == *id).cloned())
+    }
+
+    async fn list_about(
+        &self,
+        realm: &Realm,
+        subject: &JobSubject,
+        before: Option<(Timestamp, JobId)>,
+        limit: u32,
+    ) -> Result<Vec<QueuedJob>, PortError> {
+        self.faults.call("list_about", || {
+            let mut all = self.queue.lock().about(realm, subject);
+            all.retain(|queued| before.is_none_or(|before| (queued.job.created_at, queued.job.id) < before));
+            all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+            all
+        })
     }
 
     async fn depth(&self) -> Result<QueueDepth, PortError> {

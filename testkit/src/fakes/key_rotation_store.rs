@@ -9,8 +9,9 @@ use crate::fakes::check_value_store::FakeCheckValueStore;
 use crate::fakes::registration_store::FakeRegistrationStore;
 use crate::fakes::sent_message_store::FakeSentMessageStore;
 use crate::fakes::user_store::FakeUserStore;
+use crate::fakes::webhook_store::FakeWebhookStore;
 use crate::faults::{FaultPlan, Faults};
-use portcullis_core::model::ids::UserId;
+use portcullis_core::model::ids::{UserId, WebhookId};
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::sealed::WrappedKey;
 use portcullis_core::model::sent_message::StoredMessage;
@@ -19,12 +20,13 @@ use portcullis_core::ports::check_value_store::CheckValueStore;
 use portcullis_core::ports::error::PortError;
 use portcullis_core::ports::key_rotation_store::KeyRotationStore;
 
-/// The keys of accounts, registrations and sent messages.
+/// The keys of accounts, registrations, sent messages and webhooks.
 #[derive(Debug)]
 pub struct FakeKeyRotationStore {
     users: Arc<FakeUserStore>,
     registrations: Arc<FakeRegistrationStore>,
     sent_messages: Arc<FakeSentMessageStore>,
+    webhooks: Arc<FakeWebhookStore>,
     checks: Arc<FakeCheckValueStore>,
     faults: Faults,
 }
@@ -36,10 +38,12 @@ impl FakeKeyRotationStore {
         users: Arc<FakeUserStore>,
         registrations: Arc<FakeRegistrationStore>,
         sent_messages: Arc<FakeSentMessageStore>,
+        webhooks: Arc<FakeWebhookStore>,
         checks: Arc<FakeCheckValueStore>,
         plan: &FaultPlan,
     ) -> Self {
-        Self { users, registrations, sent_messages, checks, faults: Faults::new("key_rotation_store", plan) }
+        let faults = Faults::new("key_rotation_store", plan);
+        Self { users, registrations, sent_messages, webhooks, checks, faults }
     }
 
     /// The faults to inject.
@@ -62,6 +66,12 @@ impl FakeKeyRotationStore {
                 let all = self.registrations.pending.lock();
                 all.values().map(|one| stored(&one.realm, one.id, &one.person.key)).collect()
             }
+            RecordKind::Webhooks => {
+                let all = self.webhooks.webhooks.lock();
+                all.values()
+                    .map(|one| stored(&one.realm, UserId::from_bytes(*one.id.as_bytes()), &one.secret))
+                    .collect()
+            }
             RecordKind::SentMessages => {
                 let all = self.sent_messages.all().into_iter();
                 all.map(|one| (format!("{}/{:010}", one.job, one.part), key_of(one))).collect()
@@ -82,6 +92,10 @@ impl FakeKeyRotationStore {
             RecordKind::Users => self.users.users.lock().get_mut(&id).is_some_and(|one| swap(&mut one.person.key)),
             RecordKind::Registrations => {
                 self.registrations.pending.lock().get_mut(&id).is_some_and(|one| swap(&mut one.person.key))
+            }
+            RecordKind::Webhooks => {
+                let id = (expected.realm.clone(), WebhookId::from_bytes(expected.record));
+                self.webhooks.webhooks.lock().get_mut(&id).is_some_and(|one| swap(&mut one.secret))
             }
             RecordKind::SentMessages => {
                 let mut all = self.sent_messages.copies.lock();

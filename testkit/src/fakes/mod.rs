@@ -7,6 +7,8 @@ pub mod credential_store;
 pub mod registration_store;
 pub mod undo_store;
 pub mod user_store;
+pub mod webhook_sender;
+pub mod webhook_store;
 // tokens
 pub mod one_time_token_store;
 pub mod session_store;

@@ -6,12 +6,13 @@ mod links;
 mod notices;
 mod otp;
 mod verification;
+mod webhook;
 
 use std::time::Duration;
 
 use crate::model::event::EventKind;
 use crate::model::ids::{JobId, UserId};
-use crate::model::job::{Job, MAX_ATTEMPTS, Task, backoff};
+use crate::model::job::{Job, Task};
 use crate::model::locale::Locale;
 use crate::model::message::EmailMessage;
 use crate::model::sealed::Field;
@@ -120,13 +121,12 @@ impl Deliveries<'_> {
                 jobs.complete(&job.id).await?;
                 Ok(Delivery::Done(job.id))
             }
-            Err(Failure::Later(reason)) if job.attempts < MAX_ATTEMPTS => {
-                jobs.retry_at(&job.id, clock.now() + self.jittered(backoff(job.attempts))).await?;
+            Err(Failure::Later(reason)) if let Some(wait) = job.task.wait_after(job.attempts) => {
+                jobs.retry_at(&job.id, clock.now() + self.jittered(wait)).await?;
                 Ok(Delivery::Later(job.id, reason))
             }
-            Err(Failure::After(wait, reason)) if job.attempts < MAX_ATTEMPTS => {
-                let wait = wait.min(LONGEST_WAIT).max(backoff(job.attempts));
-                jobs.retry_at(&job.id, clock.now() + wait).await?;
+            Err(Failure::After(asked, reason)) if let Some(wait) = job.task.wait_after(job.attempts) => {
+                jobs.retry_at(&job.id, clock.now() + asked.min(LONGEST_WAIT).max(wait)).await?;
                 Ok(Delivery::Later(job.id, reason))
             }
             // no dead letter: the address goes with the job
@@ -139,7 +139,9 @@ impl Deliveries<'_> {
             }
             Err(Failure::Later(reason) | Failure::After(_, reason) | Failure::Never(reason)) => {
                 jobs.dead_letter(&job.id, &reason, clock.now()).await?;
-                self.service.record(&job.realm, EventKind::MessageDead, None, None);
+                let of_webhook = matches!(job.task, Task::NotifyWebhook { .. });
+                let kind = if of_webhook { EventKind::WebhookFailed } else { EventKind::MessageDead };
+                self.service.record(&job.realm, kind, None, None);
                 Ok(Delivery::Dead(job.id, reason))
             }
             Err(Failure::Held(refusal)) => {
@@ -177,6 +179,7 @@ impl Deliveries<'_> {
                 self.deliver_otp(job, user, *purpose, challenge, *channel).await
             }
             Task::SendEnrolmentCode { user, challenge } => self.deliver_enrolment_code(job, user, challenge).await,
+            Task::NotifyWebhook { webhook, event } => self.deliver_to_webhook(job, webhook, event).await,
             Task::SendUndoCode { user, record, challenge } => {
                 self.deliver_undo_code(job, user, record, challenge).await
             }

@@ -1,7 +1,7 @@
 //! An operator queues dead letters again.
 
 use crate::model::event::{Event, EventKind};
-use crate::model::job::{DeadLetter, JobSubject};
+use crate::model::job::DeadLetter;
 use crate::model::operator_note::OperatorNote;
 use crate::model::time::Timestamp;
 use crate::ports::database::{Change, Database, Refusal, UnitOfWork};
@@ -18,10 +18,7 @@ pub async fn requeue(
     now: Timestamp,
 ) -> Result<bool, PortError> {
     let job = &letter.job;
-    let user = match job.task.about() {
-        JobSubject::Subject(user) => Some(user),
-        JobSubject::Address(_) => None,
-    };
+    let user = job.task.about().user();
     let mut work = UnitOfWork::of(Change::RequeueJob { realm: job.realm.clone(), id: job.id, now });
     let (realm, kind, operator) = (job.realm.clone(), EventKind::MessageRequeued, Some(note.clone()));
     work.events = vec![Event { at: now, realm, kind, user, session: None, operator, detail: None }];

@@ -13,6 +13,7 @@ pub mod reindex;
 pub mod reset_factors;
 pub mod roles;
 pub mod sessions;
+pub mod webhooks;
 
 use crate::model::event::{Event, EventKind};
 use crate::model::ids::UserId;

@@ -95,10 +95,12 @@ impl From<Refusal> for AuthError {
             | Refusal::EmailTaken
             | Refusal::IdTaken => Self::InvalidToken,
             Refusal::UserGone => Self::NotAuthenticated,
-            Refusal::SessionGone | Refusal::CredentialGone | Refusal::JobGone => Self::NotFound,
+            Refusal::SessionGone | Refusal::CredentialGone | Refusal::WebhookGone | Refusal::JobGone => Self::NotFound,
             // the use cases that limit undo records say how long to wait
             Refusal::UndoLimit => Self::TooManyChanges(Duration::from_hours(1)),
-            Refusal::UserStale | Refusal::SessionStale => Self::Port(PortError::new("database", refusal)),
+            Refusal::UserStale | Refusal::SessionStale | Refusal::WebhookStale => {
+                Self::Port(PortError::new("database", refusal))
+            }
         }
     }
 }

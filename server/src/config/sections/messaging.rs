@@ -1,9 +1,14 @@
-//! Settings of e-mail, SMS and the audit export.
+//! Settings of e-mail, SMS, the audit export and webhooks.
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use portcullis_adapters::webhooks::network_guard::AllowedNetworks;
+use portcullis_adapters::webhooks::sender::WebhookSettings;
 use portcullis_core::model::email::Email;
 
-use super::InputRules;
 use super::web::base_url;
+use super::{InputRules, list};
 use crate::config::settings_reader::SettingsReader;
 use crate::config::{App, PublicUrl, SecretText, strength};
 
@@ -164,6 +169,28 @@ pub fn watchman(reader: &mut SettingsReader) -> Option<Watchman> {
             None
         }
     }
+}
+
+/// `WEBHOOK_ALLOW` and `WEBHOOK_PLAIN_HTTP`.
+pub fn webhooks(reader: &mut SettingsReader, production: bool) -> WebhookSettings {
+    let mut networks = Vec::new();
+    for text in list(reader, "WEBHOOK_ALLOW").unwrap_or_default() {
+        match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)) {
+            Ok(net) if net.prefix_len() == 0 => {
+                reader.refuse("WEBHOOK_ALLOW", "it allows every address", "name the networks of your receivers");
+            }
+            Ok(net) => networks.push(net),
+            Err(_) => {
+                let what = format!("\"{text}\" is no network");
+                reader.refuse("WEBHOOK_ALLOW", &what, "write it as 10.1.2.0/24,fd00::7");
+            }
+        }
+    }
+    let plain_http = reader.flag("WEBHOOK_PLAIN_HTTP", false);
+    if production && plain_http {
+        reader.warnings.push("WEBHOOK_PLAIN_HTTP: webhooks may be called without TLS".to_owned());
+    }
+    WebhookSettings { allowed: AllowedNetworks(networks), plain_http }
 }
 
 /// A secret that another service has issued. Its strength is not checked.

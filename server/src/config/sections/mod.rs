@@ -54,6 +54,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
     let mail = messaging::mail(reader, &app, &public_url, production, input);
     let texts = messaging::twilio(reader, production);
     let watchman = messaging::watchman(reader);
+    let webhooks = messaging::webhooks(reader, production);
     let realms = realms(reader);
     require_unambiguous_path(reader, &public_url, &realms);
     let guarded = guarded(reader, environment, &public_url);
@@ -72,6 +73,7 @@ pub fn read(reader: &mut SettingsReader, fill_random: &dyn Fn(&mut [u8])) -> Opt
         mail,
         texts,
         watchman,
+        webhooks,
         limits: guarded.limits,
         sms_quotas: limits::texts(reader),
         connections,

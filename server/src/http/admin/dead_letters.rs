@@ -3,7 +3,7 @@
 use http::StatusCode;
 use portcullis_core::model::code::Code;
 use portcullis_core::model::ids::JobId;
-use portcullis_core::model::job::{DeadLetter, JobSubject};
+use portcullis_core::model::job::DeadLetter;
 use portcullis_core::use_cases::operator::dead_letters::requeue;
 use serde_json::{Value, json};
 
@@ -75,11 +75,8 @@ pub async fn retry(context: AdminContext, PathParameter(id): PathParameter, inpu
 #[must_use]
 pub fn dead_letter_json(letter: &DeadLetter) -> Value {
     let job = &letter.job;
-    let user = match job.task.about() {
-        JobSubject::Subject(user) => Some(user.to_string()),
-        // the index of an address is not shown
-        JobSubject::Address(_) => None,
-    };
+    // the index of an address is not shown
+    let user = job.task.about().user().map(|user| user.to_string());
     json!({
         "id": job.id.to_string(),
         "realm": job.realm.as_str(),

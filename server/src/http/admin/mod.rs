@@ -5,6 +5,7 @@ mod audit;
 mod dead_letters;
 mod interventions;
 mod users;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -26,6 +27,12 @@ pub use self::users::{
     CHANGE, END_SESSIONS, PROFILE, SEARCH, SET_ROLES, SHOW, account_json, change, end_sessions, profile, search,
     set_roles, show,
 };
+pub use self::webhooks::{
+    CHANGE as CHANGE_WEBHOOK, CREATE as CREATE_WEBHOOK, DELETE as DELETE_WEBHOOK, DELIVERIES, LIST as WEBHOOKS, REPLAY,
+    ROTATE as ROTATE_WEBHOOK, SHOW as WEBHOOK, TEST as TEST_WEBHOOK, change as change_webhook,
+    create as create_webhook, delete as delete_webhook, deliveries, delivery_json, issued_json, list as webhooks,
+    replay, rotate as rotate_webhook, show as webhook, test as test_webhook, webhook_json,
+};
 use crate::http::admin_caller::AdminCaller;
 use crate::http::app::App;
 use crate::http::extract::{check_query, realm_of};
@@ -34,7 +41,7 @@ use crate::http::problem::Problem;
 
 /// The schemas of the group.
 pub fn schemas() -> Value {
-    let groups = [users::schemas(), audit::schemas(), dead_letters::schemas()];
+    let groups = [users::schemas(), audit::schemas(), dead_letters::schemas(), webhooks::schemas()];
     let members = groups.iter().filter_map(Value::as_object).flatten();
     Value::Object(members.map(|(name, schema)| (name.clone(), schema.clone())).collect::<Map<_, _>>())
 }
