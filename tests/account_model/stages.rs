@@ -149,7 +149,9 @@ impl Harness for OverHttp {
 
     fn set_up() -> Self {
         static SERVER: OnceLock<RunningTestkit> = OnceLock::new();
-        let running = SERVER.get_or_init(|| runtime().block_on(RunningTestkit::without_background(&[])).0);
+        let running = SERVER.get_or_init(|| {
+            runtime().block_on(RunningTestkit::without_background(&[("MFA_POLICY", "User2:required")])).0
+        });
         let driver = HttpDriver::new(running.address, (SERVICE.0.to_owned(), SERVICE.1.to_owned()));
         runtime().block_on(driver.begin_anew());
         Self { model: ModelRun::new(driver) }

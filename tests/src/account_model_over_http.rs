@@ -1,10 +1,10 @@
 //! The reference model of an account's life, played over HTTP against a running `portcullis testkit`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_core::model::time::Timestamp;
-use portcullis_core::model::totp::{TotpSecret, step_at};
 use portcullis_testkit::account_model::{Answer, Driver, Probe, Refusal, Request, Seen, SentMessage, TestRealm};
 use portcullis_testkit::faults::When;
 use reqwest::Method;
@@ -19,6 +19,16 @@ pub struct HttpDriver {
     second: Api,
     service_client: (String, String),
     broken: bool,
+    memory: Arc<Mutex<Memory>>,
+}
+
+/// The factors of the clients of a run.
+#[derive(Debug, Default)]
+struct Memory {
+    /// Passkeys with their private keys, by their names.
+    passkeys: BTreeMap<String, Value>,
+    /// Offers of a first factor, by their tokens.
+    offers: BTreeMap<String, Value>,
 }
 
 impl HttpDriver {
@@ -26,7 +36,8 @@ impl HttpDriver {
     #[must_use]
     pub fn new(address: SocketAddr, service_client: (String, String)) -> Self {
         let of = |population: TestRealm| Api::new(address, population.name());
-        Self { first: of(TestRealm::First), second: of(TestRealm::Second), service_client, broken: false }
+        let (first, second) = (of(TestRealm::First), of(TestRealm::Second));
+        Self { first, second, service_client, broken: false, memory: Arc::default() }
     }
 
     /// The server as it began.
@@ -54,11 +65,123 @@ impl HttpDriver {
         if begun.status != 201 {
             return begun;
         }
-        let clock = self.first.get("//__test__/clock").await.expect(200).json();
-        let now = Timestamp::from_millis(clock["seconds"].as_i64().expect("the time") * 1000);
-        let key = TotpSecret::parse(&begun.member("secret")).expect("a key");
-        let code = key.code_of(step_at(now)).expect("a code");
-        session.json(Method::PUT, "/mfa/totp", &json!({"otp": code.expose()})).await
+        let code = self.answer_factor(json!({"secret": begun.member("secret")})).await["code"].clone();
+        session.json(Method::PUT, "/mfa/totp", &json!({"otp": code})).await
+    }
+
+    /// The code or the passkey's response that the test kit makes.
+    async fn answer_factor(&self, wanted: Value) -> Value {
+        self.first.post("//__test__/factors", &wanted).await.expect(200).json()
+    }
+
+    /// A new passkey of that name.
+    async fn new_passkey(&self, name: &str, options: &Value) -> Value {
+        let made = self.answer_factor(json!({"create": options})).await;
+        self.memory().passkeys.insert(name.to_owned(), made["passkey"].clone());
+        made["credential"].clone()
+    }
+
+    /// The signature of a passkey over a challenge; of one that was never made, nothing that counts.
+    async fn signed(&self, challenge: &str, name: &str) -> Value {
+        let Some(passkey) = self.memory().passkeys.get(name).cloned() else { return json!({"id": name}) };
+        let options = json!({"rpId": "localhost", "challenge": challenge});
+        self.answer_factor(json!({"get": options, "passkey": passkey})).await["credential"].clone()
+    }
+
+    async fn add_passkey(&self, session: &Api, name: &str, password: Option<&str>) -> api::Answer {
+        let begun = session.post("/passkeys/options", &with_password(json!({}), password)).await;
+        if begun.status != 200 {
+            return begun;
+        }
+        let credential = self.new_passkey(name, &begun.json()["options"]).await;
+        let body = json!({"token": begun.member("token"), "credential": credential, "name": name});
+        session.post("/passkeys", &body).await
+    }
+
+    async fn remove_passkey(&self, session: &Api, name: &str, password: Option<&str>) -> api::Answer {
+        let listed = session.get("/passkeys").await;
+        if listed.status != 200 {
+            return listed;
+        }
+        let listed = listed.json()["passkeys"].clone();
+        let found = listed.as_array().into_iter().flatten().find(|passkey| passkey["name"] == name);
+        let none = format!("pky_{}", "0".repeat(32));
+        let id = found.and_then(|passkey| passkey["id"].as_str()).unwrap_or(&none);
+        session.json(Method::DELETE, &format!("/passkeys/{id}"), &with_password(json!({}), password)).await
+    }
+
+    async fn log_in_with_passkey(&self, api: &Api, name: &str) -> api::Answer {
+        let begun = api.post("/login/passkey/options", &json!({})).await;
+        if begun.status != 200 {
+            return begun;
+        }
+        let token = begun.member("token");
+        let credential = self.signed(&token, name).await;
+        api.post("/login/passkey", &json!({"token": token, "credential": credential})).await
+    }
+
+    async fn confirm_enrolment(&self, api: &Api, token: &str, code: &str) -> api::Answer {
+        let answer = api.post("/login/enrolment", &json!({"enrolment_token": token, "code": code})).await;
+        if answer.status == 200 {
+            self.memory().offers.insert(answer.member("enrolment_token"), answer.json());
+        }
+        answer
+    }
+
+    async fn enrol(&self, api: &Api, token: &str, passkey: Option<&str>) -> api::Answer {
+        let offer = self.memory().offers.get(token).cloned().expect("an offer");
+        let body = if let Some(name) = passkey {
+            let credential = self.new_passkey(name, &offer["passkey_options"]).await;
+            json!({"enrolment_token": token, "method": "passkey", "name": name, "credential": credential})
+        } else {
+            let code = self.answer_factor(json!({"secret": offer["totp"]["secret"]})).await;
+            json!({"enrolment_token": token, "method": "totp", "otp": code["code"]})
+        };
+        api.post("/login/enrolment/factor", &body).await
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn send_factor(&self, api: &Api, request: &Request) -> api::Answer {
+        match request {
+            Request::LogInFromDevice { email, password, device } => {
+                api.form("/login", &[("username", email), ("password", password), ("device_token", device)]).await
+            }
+            Request::RememberDevice { challenge, otp } => {
+                let body = json!({"mfa_token": challenge, "otp": otp, "remember_device": true});
+                api.post("/login/mfa", &body).await
+            }
+            Request::PasskeyFactor { challenge, passkey } => {
+                let credential = self.signed(challenge, passkey).await;
+                let body = json!({"mfa_token": challenge, "method": "passkey", "credential": credential});
+                api.post("/login/mfa", &body).await
+            }
+            Request::LogInWithPasskey { passkey } => self.log_in_with_passkey(api, passkey).await,
+            Request::ConfirmEnrolment { token, code } => self.confirm_enrolment(api, token, code).await,
+            Request::Enrol { offer, passkey } => self.enrol(api, offer, passkey.as_deref()).await,
+            Request::AddPasskey { access, passkey, password } => {
+                self.add_passkey(&api.with_token(access), passkey, *password).await
+            }
+            Request::RemovePasskey { access, passkey, password } => {
+                self.remove_passkey(&api.with_token(access), passkey, *password).await
+            }
+            Request::SetMfa { access, on, password } => {
+                let body = with_password(json!({"sms": on}), *password);
+                api.with_token(access).json(Method::PUT, "/mfa", &body).await
+            }
+            Request::AddApp { access, password } => self.add_app(&api.with_token(access), *password).await,
+            Request::RemoveApp { access, password } => {
+                let body = with_password(json!({}), *password);
+                api.with_token(access).json(Method::DELETE, "/mfa/totp", &body).await
+            }
+            Request::SendOtp { id, phone } => api.post("/otp_phone", &json!({"id": id, "phone": phone})).await,
+            Request::VerifyOtp { challenge, otp } => {
+                api.post("/verify_otp_phone", &json!({"token": challenge, "otp": otp})).await
+            }
+            _ => unreachable!("{request:?} is of no factor"),
+        }
     }
 
     async fn send(&self, api: &Api, request: &Request) -> api::Answer {
@@ -82,6 +205,19 @@ impl HttpDriver {
             Request::SecondFactor { challenge, otp } => {
                 api.post("/login/mfa", &json!({"mfa_token": challenge, "otp": otp})).await
             }
+            Request::LogInFromDevice { .. }
+            | Request::RememberDevice { .. }
+            | Request::PasskeyFactor { .. }
+            | Request::LogInWithPasskey { .. }
+            | Request::ConfirmEnrolment { .. }
+            | Request::Enrol { .. }
+            | Request::SetMfa { .. }
+            | Request::AddApp { .. }
+            | Request::RemoveApp { .. }
+            | Request::AddPasskey { .. }
+            | Request::RemovePasskey { .. }
+            | Request::SendOtp { .. }
+            | Request::VerifyOtp { .. } => self.send_factor(api, request).await,
             Request::Refresh { token } => api.refresh(token).await,
             Request::RequestReset { email } => api.post("/forget_password", &json!({"email": email})).await,
             Request::Reset { token, password } => {
@@ -89,10 +225,6 @@ impl HttpDriver {
             }
             Request::Undo { token, password } => {
                 api.post("/undo", &with_password(json!({"token": token}), *password)).await
-            }
-            Request::SendOtp { id, phone } => api.post("/otp_phone", &json!({"id": id, "phone": phone})).await,
-            Request::VerifyOtp { challenge, otp } => {
-                api.post("/verify_otp_phone", &json!({"token": challenge, "otp": otp})).await
             }
             Request::Disable { email } => api.switch(email, true).await,
             Request::Enable { email } => api.switch(email, false).await,
@@ -105,15 +237,6 @@ impl HttpDriver {
             Request::ChangeEmail { access, email, password } => {
                 let body = with_password(json!({"email": email}), *password);
                 api.with_token(access).json(Method::PATCH, "/update", &body).await
-            }
-            Request::SetMfa { access, on, password } => {
-                let body = with_password(json!({"sms": on}), *password);
-                api.with_token(access).json(Method::PUT, "/mfa", &body).await
-            }
-            Request::AddApp { access, password } => self.add_app(&api.with_token(access), *password).await,
-            Request::RemoveApp { access, password } => {
-                let body = with_password(json!({}), *password);
-                api.with_token(access).json(Method::DELETE, "/mfa/totp", &body).await
             }
             Request::Delete { access, password: Some(password) } => {
                 api.with_token(access).json(Method::DELETE, "/delete", &json!({"password": password})).await
@@ -131,6 +254,11 @@ fn with_password(mut body: Value, password: Option<&str>) -> Value {
     body
 }
 
+fn backup_codes(answer: &api::Answer) -> Vec<String> {
+    let codes = answer.json()["backup_codes"].as_array().cloned().unwrap_or_default();
+    codes.iter().filter_map(|code| code.as_str().map(str::to_owned)).collect()
+}
+
 fn refusal(answer: &api::Answer) -> Answer {
     let known = [
         ("not_authenticated", Refusal::NotAuthenticated),
@@ -142,6 +270,8 @@ fn refusal(answer: &api::Answer) -> Answer {
         ("reauthentication_required", Refusal::ReauthenticationRequired),
         ("phone_not_verified", Refusal::PhoneNotVerified),
         ("totp_on", Refusal::TotpOn),
+        ("invalid_passkey", Refusal::InvalidPasskey),
+        ("last_factor", Refusal::LastFactor),
         ("not_found", Refusal::NotFound),
     ];
     let code = answer.code();
@@ -185,6 +315,9 @@ impl Driver for HttpDriver {
         if answer.code() == "mfa_required" {
             return Answer::MfaRequired(answer.member("mfa_token"));
         }
+        if answer.code() == "mfa_enrolment_required" {
+            return Answer::EnrolmentRequired(answer.member("enrolment_token"));
+        }
         if !answer.status.is_success() {
             return refusal(&answer);
         }
@@ -192,15 +325,24 @@ impl Driver for HttpDriver {
             Request::Register { .. } => Answer::Registered(answer.member("id")),
             Request::FollowLink { .. } | Request::TypeCode { .. } => Answer::Verified(answer.member("id")),
             Request::LogIn { .. }
+            | Request::LogInFromDevice { .. }
             | Request::SecondFactor { .. }
+            | Request::PasskeyFactor { .. }
+            | Request::LogInWithPasskey { .. }
             | Request::Refresh { .. }
             | Request::ChangePassword { .. } => {
                 Answer::Pair(answer.member("access_token"), answer.member("refresh_token"))
             }
-            Request::AddApp { .. } => {
-                let codes = answer.json()["backup_codes"].as_array().cloned().unwrap_or_default();
-                Answer::BackupCodes(codes.iter().filter_map(|code| code.as_str().map(str::to_owned)).collect())
+            Request::RememberDevice { .. } => {
+                let [access, refresh, device] =
+                    ["access_token", "refresh_token", "device_token"].map(|name| answer.member(name));
+                Answer::Remembered(access, refresh, device)
             }
+            Request::ConfirmEnrolment { .. } => Answer::Offer(answer.member("enrolment_token")),
+            Request::Enrol { .. } => {
+                Answer::Enrolled(answer.member("access_token"), answer.member("refresh_token"), backup_codes(&answer))
+            }
+            Request::AddApp { .. } | Request::AddPasskey { .. } => Answer::BackupCodes(backup_codes(&answer)),
             Request::SendOtp { .. } => Answer::Challenge(answer.member("token")),
             _ => Answer::Done,
         }

@@ -2,7 +2,7 @@
 
 use super::driver::{Answer, Refusal, Request, SentMessage, TestRealm};
 use super::rules::{Awaited, Expected, Right, Story, slot};
-use super::state::{ACCESS, Link, Model};
+use super::state::{ACCESS, Account, Link, Model, Seconds};
 
 impl Model {
     /// The states in which the world may be after a request that was answered so, with these messages.
@@ -41,22 +41,34 @@ impl Model {
                 (known.get_or_insert_with(|| id.clone()) == id).then_some(())
             }
             (Expected::Pair { name, session, token }, Answer::Pair(access, refresh)) => {
-                let session = people.account_mut(name)?.sessions.get_mut(*session)?;
-                // a fresh token is a new one; a lost reply gets the very same again
-                let fresh = session.place_of(refresh).is_none();
-                let text = &mut session.tokens.get_mut(*token)?.text;
-                let fits = text.as_ref().map_or(fresh, |known| known == refresh);
-                *text = Some(refresh.clone());
-                session.access.push((access.clone(), now + ACCESS));
-                fits.then_some(())
+                people.account_mut(name)?.bind_pair((*session, *token), (access, refresh), now)
             }
+            (Expected::Remembered { name, session }, Answer::Remembered(access, refresh, device)) => {
+                let account = people.account_mut(name)?;
+                account.devices.last_mut()?.token = Some(device.clone());
+                account.bind_pair((*session, 0), (access, refresh), now)
+            }
+            (Expected::Enrolled(name), Answer::Enrolled(access, refresh, codes)) => {
+                let account = people.account_mut(name)?;
+                account.backup_codes.clone_from(codes);
+                account.bind_pair((0, 0), (access, refresh), now)
+            }
+            (Expected::Enrolment(name), Answer::EnrolmentRequired(token)) => {
+                people.account_mut(name)?.enrolment.as_mut()?.token = Some(token.clone());
+                Some(())
+            }
+            (Expected::Offer(name), Answer::Offer(token)) => {
+                people.account_mut(name)?.offer.as_mut()?.token = Some(token.clone());
+                Some(())
+            }
+            (Expected::NoBackupCodes, Answer::BackupCodes(codes)) => codes.is_empty().then_some(()),
             (Expected::Mfa(name), Answer::MfaRequired(token)) => {
                 people.account_mut(name)?.login_challenge.as_mut()?.token = Some(token.clone());
                 Some(())
             }
             (Expected::BackupCodes(name), Answer::BackupCodes(codes)) => {
                 people.account_mut(name)?.backup_codes.clone_from(codes);
-                Some(())
+                (!codes.is_empty()).then_some(())
             }
             (Expected::Challenge(name), Answer::Challenge(token)) => {
                 if let Some(name) = name {
@@ -100,12 +112,31 @@ impl Model {
                 let undos = &mut people.account_mut(&awaited.name)?.undos;
                 undos.last_mut().filter(|undo| undo.token.is_none())?.token.clone_from(&sent.token);
             }
-            right @ (Right::Phone | Right::Login) => {
+            right @ (Right::Phone | Right::Login | Right::Enrolment) => {
                 slot(people.account_mut(&awaited.name)?, right).as_mut()?.otp.clone_from(&sent.code);
                 return sent.code.as_ref().map(|_| ());
             }
         }
         sent.token.as_ref().map(|_| ())
+    }
+}
+
+impl Account {
+    /// Takes the tokens of an answer into a session.
+    fn bind_pair(
+        &mut self,
+        (session, token): (usize, usize),
+        (access, refresh): (&str, &str),
+        now: Seconds,
+    ) -> Option<()> {
+        let session = self.sessions.get_mut(session)?;
+        // a fresh token is a new one; a lost reply gets the very same again
+        let fresh = session.place_of(refresh).is_none();
+        let text = &mut session.tokens.get_mut(token)?.text;
+        let fits = text.as_ref().map_or(fresh, |known| known == refresh);
+        *text = Some(refresh.to_owned());
+        session.access.push((access.to_owned(), now + ACCESS));
+        fits.then_some(())
     }
 }
 
@@ -126,13 +157,21 @@ impl Story {
                 let known = account.and_then(|a| a.sessions.get(*session)?.tokens.get(*token)?.text.clone());
                 Answer::Pair(made_up("access"), known.unwrap_or_else(|| made_up("refresh")))
             }
+            Expected::Remembered { .. } => Answer::Remembered(made_up("access"), made_up("refresh"), made_up("device")),
+            Expected::Enrolled(_) => {
+                let codes = (0..3).map(|_| made_up("backup-code")).collect();
+                Answer::Enrolled(made_up("access"), made_up("refresh"), codes)
+            }
+            Expected::Enrolment(_) => Answer::EnrolmentRequired(made_up("enrolment")),
+            Expected::Offer(_) => Answer::Offer(made_up("offer")),
+            Expected::NoBackupCodes => Answer::BackupCodes(Vec::new()),
             Expected::Mfa(_) => Answer::MfaRequired(made_up("challenge")),
             Expected::Challenge(_) => Answer::Challenge(made_up("challenge")),
             Expected::BackupCodes(_) => Answer::BackupCodes((0..3).map(|_| made_up("backup-code")).collect()),
         };
         let sent = last.messages.iter().map(|message| {
             let linked = matches!(message.right, Right::Verify | Right::Reset | Right::Change | Right::Undo);
-            let coded = matches!(message.right, Right::Verify | Right::Phone | Right::Login);
+            let coded = matches!(message.right, Right::Verify | Right::Phone | Right::Login | Right::Enrolment);
             SentMessage {
                 realm: Some(self.realm),
                 to: message.to.clone(),

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::faults::When;
 
-/// One of two realms that have everything in common but the people.
+/// One of two realms. The second one requires a second factor of its accounts; nothing else is different.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TestRealm {
     /// `User1`.
@@ -51,8 +51,20 @@ pub enum Request {
     Resend { email: &'static str },
     /// `POST /login`.
     LogIn { email: &'static str, password: &'static str },
+    /// The same with the token of a remembered device.
+    LogInFromDevice { email: &'static str, password: &'static str, device: String },
     /// `POST /login/mfa`.
     SecondFactor { challenge: String, otp: String },
+    /// The same with `remember_device`.
+    RememberDevice { challenge: String, otp: String },
+    /// The same with a passkey, by the name that it was added under.
+    PasskeyFactor { challenge: String, passkey: String },
+    /// `POST /login/passkey/options`, and `POST /login/passkey` with that passkey.
+    LogInWithPasskey { passkey: String },
+    /// `POST /login/enrolment` with the mailed code.
+    ConfirmEnrolment { token: String, code: String },
+    /// `POST /login/enrolment/factor`: with a new passkey of that name, or with an authenticator app.
+    Enrol { offer: String, passkey: Option<String> },
     /// `POST /token` with a refresh token.
     Refresh { token: String },
     /// `POST /logout`.
@@ -79,6 +91,10 @@ pub enum Request {
     AddApp { access: String, password: Option<&'static str> },
     /// `DELETE /mfa/totp`.
     RemoveApp { access: String, password: Option<&'static str> },
+    /// `POST /passkeys/options`, and `POST /passkeys` with a new passkey of that name.
+    AddPasskey { access: String, passkey: String, password: Option<&'static str> },
+    /// `DELETE /passkeys/{id}` of the passkey of that name.
+    RemovePasskey { access: String, passkey: String, password: Option<&'static str> },
     /// `DELETE /delete`.
     Delete { access: String, password: Option<&'static str> },
     /// `portcullis users disable`, or `PUT /__test__/disabled` of a test kit.
@@ -98,11 +114,19 @@ pub enum Answer {
     Verified(String),
     /// Access and refresh token.
     Pair(String, String),
+    /// The same, and the token of a device that is remembered.
+    Remembered(String, String, String),
+    /// The account must add its first factor: a challenge that a mailed code answers.
+    EnrolmentRequired(String),
+    /// An offer that a first factor answers.
+    Offer(String),
+    /// Access and refresh token, and backup codes: the first factor is on.
+    Enrolled(String, String, Vec<String>),
     /// A challenge that an OTP answers: of a login.
     MfaRequired(String),
     /// A challenge that an OTP answers: of a phone.
     Challenge(String),
-    /// An authenticator app is on, and these are the backup codes.
+    /// A factor is on, and these are the new backup codes.
     BackupCodes(Vec<String>),
     /// It is refused.
     Refused(Refusal),
@@ -131,7 +155,11 @@ pub enum Refusal {
     PhoneNotVerified,
     /// An authenticator app is on already.
     TotpOn,
-    /// An operator names an account that does not exist.
+    /// A login with a passkey.
+    InvalidPasskey,
+    /// The account must have a second factor, and this is the last one.
+    LastFactor,
+    /// An operator names an account that does not exist, or a client a passkey.
     NotFound,
     /// Anything else; never right.
     Other,

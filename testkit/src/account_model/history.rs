@@ -21,6 +21,16 @@ pub struct Asked {
     pub token: String,
     pub otp: Option<String>,
     pub login: bool,
+    /// The address of the login.
+    pub email: Option<&'static str>,
+}
+
+/// A remembered device, and the address of the login that it was remembered at.
+#[derive(Debug, Clone)]
+pub struct KnownDevice {
+    pub realm: TestRealm,
+    pub token: String,
+    pub email: &'static str,
 }
 
 /// The tokens, links and codes that clients received in a run.
@@ -37,6 +47,12 @@ pub struct History {
     greeted: BTreeMap<String, String>,
     pub challenges: Vec<Asked>,
     pub backup_codes: Vec<(TestRealm, String)>,
+    /// Challenges of a first factor and, once the mail has come, their codes.
+    pub enrolments: Vec<(TestRealm, String, Option<String>)>,
+    pub offers: Vec<(TestRealm, String)>,
+    /// The names of passkeys, also of those that were refused.
+    pub passkeys: Vec<(TestRealm, String)>,
+    pub devices: Vec<KnownDevice>,
     /// Ids and the phones they registered with.
     pub people: Vec<(TestRealm, String, String)>,
 }
@@ -70,13 +86,18 @@ impl History {
             self.serial += 1;
             self.passwords.insert(name.clone(), password);
         }
+        if let Request::AddPasskey { passkey, .. } | Request::Enrol { passkey: Some(passkey), .. } = request {
+            self.passkeys.push((realm, passkey.clone()));
+        }
         match answer {
             Answer::Registered(id) => {
                 if let Request::Register { phone, .. } = request {
                     self.people.push((realm, id.clone(), phone.clone()));
                 }
             }
-            Answer::Pair(access, refresh) => {
+            Answer::Pair(access, refresh)
+            | Answer::Remembered(access, refresh, _)
+            | Answer::Enrolled(access, refresh, _) => {
                 self.access.push((realm, access.clone(), now + ACCESS));
                 let known = self.refresh.iter().any(|(_, text)| text == refresh);
                 if !known && !lost {
@@ -85,10 +106,23 @@ impl History {
             }
             Answer::MfaRequired(token) | Answer::Challenge(token) => {
                 let login = matches!(answer, Answer::MfaRequired(_));
-                self.challenges.push(Asked { realm, token: token.clone(), otp: None, login });
+                let email = match request {
+                    Request::LogIn { email, .. } | Request::LogInFromDevice { email, .. } => Some(*email),
+                    _ => None,
+                };
+                self.challenges.push(Asked { realm, token: token.clone(), otp: None, login, email });
             }
-            Answer::BackupCodes(codes) => self.backup_codes.extend(codes.iter().map(|code| (realm, code.clone()))),
+            Answer::EnrolmentRequired(token) => self.enrolments.push((realm, token.clone(), None)),
+            Answer::Offer(token) => self.offers.push((realm, token.clone())),
             _ => {}
+        }
+        if let Answer::BackupCodes(codes) | Answer::Enrolled(_, _, codes) = answer {
+            self.backup_codes.extend(codes.iter().map(|code| (realm, code.clone())));
+        }
+        if let (Request::RememberDevice { challenge, .. }, Answer::Remembered(_, _, token)) = (request, answer) {
+            let asked = self.challenges.iter().find(|asked| asked.token == *challenge);
+            let email = asked.and_then(|asked| asked.email);
+            self.devices.extend(email.map(|email| KnownDevice { realm, token: token.clone(), email }));
         }
         for message in sent {
             self.receive(realm, message);
@@ -111,7 +145,11 @@ impl History {
             self.links.push((realm, token.clone(), kind));
         }
         let Some(code) = &message.code else { return };
-        if message.template != SentMessage::TEXT {
+        if message.template == "enrolment_code" {
+            if let Some((.., sent)) = self.enrolments.last_mut().filter(|(.., sent)| sent.is_none()) {
+                *sent = Some(code.clone());
+            }
+        } else if message.template != SentMessage::TEXT {
             self.codes.push((realm, message.to.clone(), code.clone()));
         } else if let Some(asked) = self.challenges.last_mut().filter(|asked| asked.otp.is_none()) {
             asked.otp = Some(code.clone());

@@ -6,6 +6,7 @@
 //! later observations tell them apart. A run fails when no state is left that explains an answer, a message or the
 //! validity of a token.
 
+mod account;
 mod bind;
 mod driver;
 mod history;
@@ -14,7 +15,9 @@ mod model_run;
 mod over_service;
 mod probes;
 mod rules;
+mod service_factors;
 mod state;
+mod step_requests;
 mod steps;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The model played on an [`AuthService`]: over a world of fakes, or over whatever stores stand behind it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,17 +15,15 @@ use crate::faults::{FaultPlan, When};
 use crate::samples::realm;
 use crate::world::TestWorld;
 use portcullis_core::model::client::Client;
-use portcullis_core::model::message::{Channel, EmailMessage};
-use portcullis_core::model::otp::TypedCode;
+use portcullis_core::model::ids::{PasskeyId, UserId};
+use portcullis_core::model::message::EmailMessage;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::model::registration_form::RegistrationForm;
-use portcullis_core::model::totp::{TotpSecret, step_at};
+use portcullis_core::model::secret::OpaqueToken;
 use portcullis_core::policy::Policy;
-use portcullis_core::ports::clock::Clock as _;
 use portcullis_core::service::{AuthService, Ports};
 use portcullis_core::use_cases::account::update_profile::ProfileChanges;
 use portcullis_core::use_cases::deliver::Delivery;
-use portcullis_core::use_cases::login::log_in::LoggedIn;
 use portcullis_core::use_cases::recovery::undo::UndoProof;
 use portcullis_core::use_cases::registration::verify_email::{LinkEffect, LinkPreview, Verified};
 use portcullis_core::use_cases::shared::errors::AuthError;
@@ -47,20 +46,31 @@ pub struct Post {
 /// A service whose clock, mail and texts are fakes; its stores may be anything.
 #[derive(Clone)]
 pub struct ServiceDriver {
-    service: AuthService,
-    post: Post,
-    client: Client,
+    pub(super) service: AuthService,
+    pub(super) post: Post,
+    pub(super) client: Client,
     tripped: u64,
+    pub(super) memory: Arc<Mutex<Memory>>,
+}
+
+/// The factors of the clients of a run.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The accounts of passkeys, by the names of these.
+    pub passkeys: BTreeMap<String, UserId>,
+    /// The accounts and app keys of enrolments, by their tokens.
+    pub offers: BTreeMap<String, (UserId, String)>,
 }
 
 /// A driver of a service over fakes only.
 pub type WorldDriver = ServiceDriver;
 
 impl ServiceDriver {
-    /// Drives a service; its policy should have `limits_on` off.
+    /// Drives a service; its policy should have `limits_on` off, and require a second factor in the second realm.
     #[must_use]
     pub fn new(service: AuthService, post: Post) -> Self {
-        Self { service, post, client: Client::new([198, 51, 100, 7].into(), "Browser/1.0"), tripped: 0 }
+        let client = Client::new([198, 51, 100, 7].into(), "Browser/1.0");
+        Self { service, post, client, tripped: 0, memory: Arc::default() }
     }
 
     /// Drives a service over a world of fakes.
@@ -78,7 +88,8 @@ impl ServiceDriver {
             clock: world.clock.clone(),
             faults: Some(world.faults.clone()),
         };
-        Self::new(AuthService::new(ports, Policy { limits_on: false, ..Policy::default() }), post)
+        let mfa_required = [realm(TestRealm::Second.name())].into();
+        Self::new(AuthService::new(ports, Policy { limits_on: false, mfa_required, ..Policy::default() }), post)
     }
 
     /// A mail to an unproven address shows no name: its page does.
@@ -114,7 +125,16 @@ impl ServiceDriver {
             Request::Resend { email } => {
                 service.registrations().resend_verification(realm, email, &self.client).await.map(done)
             }
-            Request::LogIn { .. } | Request::SecondFactor { .. } => self.answer_login(realm, request).await,
+            Request::LogIn { .. }
+            | Request::LogInFromDevice { .. }
+            | Request::SecondFactor { .. }
+            | Request::RememberDevice { .. }
+            | Request::PasskeyFactor { .. }
+            | Request::LogInWithPasskey { .. }
+            | Request::ConfirmEnrolment { .. }
+            | Request::Enrol { .. }
+            | Request::SendOtp { .. }
+            | Request::VerifyOtp { .. } => self.answer_login(realm, request).await,
             Request::Refresh { token } => Ok(pair(&service.sessions().refresh(realm, token).await?)),
             Request::RequestReset { email } => {
                 service.passwords().request_reset(realm, email, &self.client).await.map(done)
@@ -126,17 +146,14 @@ impl ServiceDriver {
                 let proof = password.map_or(UndoProof::None, UndoProof::Password);
                 service.recovery().undo(realm, token, proof, &self.client).await.map(|_| Answer::Done)
             }
-            Request::SendOtp { id, phone } => {
-                Ok(Answer::Challenge(service.factors().send_otp(realm, id, phone, Channel::Sms).await?.expose()))
-            }
-            Request::VerifyOtp { challenge, otp } => {
-                service.factors().verify_otp(realm, challenge, otp).await.map(done)
-            }
             Request::ChangePassword { access, current, new } => {
                 let caller = service.sessions().authenticate(realm, access).await?;
                 Ok(pair(&service.passwords().change_password(&caller, current, new, &self.client).await?))
             }
             Request::AddApp { access, password } => self.add_app(realm, access, *password).await,
+            Request::AddPasskey { access, passkey, password } => {
+                self.add_passkey(realm, access, passkey, *password).await
+            }
             Request::Disable { email } => service.operators().disable(realm, email).await.map(|_| Answer::Done),
             Request::Enable { email } => service.operators().enable(realm, email).await.map(|_| Answer::Done),
             Request::LogOut { access }
@@ -144,38 +161,9 @@ impl ServiceDriver {
             | Request::ChangeEmail { access, .. }
             | Request::SetMfa { access, .. }
             | Request::RemoveApp { access, .. }
+            | Request::RemovePasskey { access, .. }
             | Request::Delete { access, .. } => self.answer_caller(realm, access, request).await.map(done),
         }
-    }
-
-    async fn answer_login(&self, realm: &Realm, request: &Request) -> Result<Answer, AuthError> {
-        let service = &self.service;
-        match request {
-            Request::LogIn { email, password } => {
-                match service.logins().log_in(realm, email, password, &self.client).await? {
-                    LoggedIn::Session(tokens) => Ok(pair(&tokens)),
-                    LoggedIn::MfaRequired(challenge) => Ok(Answer::MfaRequired(challenge.token.expose())),
-                    // no realm of the model requires a factor
-                    LoggedIn::EnrolmentRequired(_) => Ok(Answer::Refused(Refusal::Other)),
-                }
-            }
-            Request::SecondFactor { challenge, otp } => {
-                let tokens = service.logins().log_in_second_factor(realm, challenge, None, otp, &self.client).await?;
-                Ok(pair(&tokens))
-            }
-            _ => Ok(Answer::Done),
-        }
-    }
-
-    async fn add_app(&self, realm: &Realm, access: &str, password: Option<&str>) -> Result<Answer, AuthError> {
-        let service = &self.service;
-        let caller = service.sessions().authenticate(realm, access).await?;
-        let given = Reauthentication::by_password(password, &self.client);
-        let begun = service.factors().begin_totp(&caller, given).await?;
-        let code = TotpSecret::parse(begun.secret.expose()).and_then(|key| key.code_of(step_at(self.post.clock.now())));
-        let code = code.ok_or(AuthError::InvalidToken)?;
-        let codes = service.factors().confirm_totp(&caller, code.expose()).await?;
-        Ok(Answer::BackupCodes(codes.iter().map(TypedCode::grouped).collect()))
     }
 
     async fn answer_caller(&self, realm: &Realm, access: &str, request: &Request) -> Result<(), AuthError> {
@@ -196,6 +184,13 @@ impl ServiceDriver {
                 .map(|_| ()),
             Request::RemoveApp { password, .. } => {
                 service.factors().remove_totp(&caller, Reauthentication::by_password(*password, client)).await
+            }
+            Request::RemovePasskey { passkey, password, .. } => {
+                let listed = service.factors().list_passkeys(&caller)?;
+                let found = listed.iter().find(|listed| listed.name.as_str() == passkey);
+                let id = found.map_or_else(|| PasskeyId::from_bytes([0; 16]), |found| found.id);
+                let given = Reauthentication::by_password(*password, client);
+                service.factors().remove_passkey(&caller, id, given).await
             }
             Request::Delete { password, .. } => {
                 service.accounts().delete_account(&caller, Reauthentication::by_password(*password, client)).await
@@ -222,7 +217,7 @@ fn verified(verified: Verified) -> Answer {
     }
 }
 
-fn pair(tokens: &TokenPair) -> Answer {
+pub(super) fn pair(tokens: &TokenPair) -> Answer {
     Answer::Pair(tokens.access.expose().to_owned(), tokens.refresh.expose().to_owned())
 }
 
@@ -238,6 +233,8 @@ fn refused(error: &AuthError) -> Answer {
         AuthError::ReauthenticationRequired => Refusal::ReauthenticationRequired,
         AuthError::PhoneNotVerified => Refusal::PhoneNotVerified,
         AuthError::TotpOn => Refusal::TotpOn,
+        AuthError::InvalidPasskey => Refusal::InvalidPasskey,
+        AuthError::LastFactor => Refusal::LastFactor,
         AuthError::NotFound => Refusal::NotFound,
         _ => Refusal::Other,
     })
@@ -277,7 +274,7 @@ fn mail(sent: &Sent<EmailMessage>) -> SentMessage {
         to: sent.to.clone(),
         template: sent.message.template().to_owned(),
         name,
-        token: sent.link_token().map(portcullis_core::model::secret::OpaqueToken::expose),
+        token: sent.link_token().map(OpaqueToken::expose),
         code: sent.code().map(|code| code.expose().to_owned()),
     }
 }

@@ -11,6 +11,10 @@ pub const VERIFY: Seconds = 86_400;
 pub const RESET: Seconds = 1800;
 /// How long an OTP lives.
 pub const OTP: Seconds = 300;
+/// How long the code of an enrolment lives, and after it the offer.
+pub const ENROLMENT: Seconds = 600;
+/// How long a device is remembered.
+pub const DEVICE: Seconds = 30 * 86_400;
 /// How long an access token lives.
 pub const ACCESS: Seconds = 1800;
 /// How far clocks may differ: an access token may still pass for so long.
@@ -84,12 +88,31 @@ pub struct App;
 pub enum ShownFactor {
     None,
     Sms,
-    BackupCode,
+    /// A backup code or a passkey.
+    Strong,
+}
+
+/// A remembered device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    pub token: Option<String>,
+    /// The newest session that was opened from it.
+    pub session: u32,
+    pub expires: Seconds,
+}
+
+/// The factors that an account without one may begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    pub token: Option<String>,
+    pub expires: Seconds,
 }
 
 /// A login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
+    /// How many the account had before it.
+    pub number: u32,
     pub tokens: Vec<Token>,
     pub access: Vec<(String, Seconds)>,
     pub authenticated_at: Seconds,
@@ -114,6 +137,7 @@ pub struct Undo {
     pub phone_verified: bool,
     pub mfa: bool,
     pub app: Option<App>,
+    pub passkeys: Vec<String>,
     pub backup_codes: Vec<String>,
 }
 
@@ -138,6 +162,10 @@ pub struct Account {
     pub phone_verified: bool,
     pub mfa: bool,
     pub app: Option<App>,
+    pub passkeys: Vec<String>,
+    pub devices: Vec<Device>,
+    /// How many sessions it ever had.
+    pub opened: u32,
     /// The unused ones that a client knows.
     pub backup_codes: Vec<String>,
     pub used_backup_codes: Vec<String>,
@@ -145,6 +173,9 @@ pub struct Account {
     pub disabled: bool,
     pub phone_challenge: Option<Challenge>,
     pub login_challenge: Option<Challenge>,
+    /// The challenge of a first factor.
+    pub enrolment: Option<Challenge>,
+    pub offer: Option<Offer>,
 }
 
 /// The people of a realm.
@@ -231,111 +262,10 @@ impl People {
     }
 }
 
-impl Account {
-    fn tidy(&mut self, now: Seconds) {
-        self.change.take_if(|link| now >= link.expires || link.token.is_none());
-        self.reset.take_if(|link| now >= link.expires || link.token.is_none());
-        for challenge in [&mut self.phone_challenge, &mut self.login_challenge] {
-            challenge.take_if(|challenge| now >= challenge.expires || challenge.token.is_none());
-        }
-        self.undos.retain(|undo| now < undo.expires);
-        self.sessions.retain_mut(|session| {
-            session.access.retain(|(_, expires)| now < *expires + LEEWAY);
-            let shown = !session.access.is_empty() || session.tokens.iter().any(|token| token.text.is_some());
-            shown && now < session.idle_expires && now < session.expires
-        });
-    }
-
-    /// A change that can be undone: the state before it is kept.
-    pub fn remember(&mut self, now: Seconds, reserved: Option<&'static str>) {
-        self.undos.push(Undo {
-            token: None,
-            tries: TRIES,
-            used: false,
-            expires: now + UNDO,
-            reserved,
-            email: self.email,
-            password: self.password,
-            phone_verified: self.phone_verified,
-            mfa: self.mfa,
-            app: self.app,
-            backup_codes: self.backup_codes.clone(),
-        });
-    }
-
-    /// The place of the record with that undo link.
-    pub fn undo_by(&self, token: &str, now: Seconds) -> Option<usize> {
-        let is_it = |undo: &Undo| undo.token.as_deref() == Some(token) && !undo.used && now < undo.expires;
-        self.undos.iter().position(is_it)
-    }
-
-    /// An undo link is used, and those of younger changes are dead.
-    pub fn use_undo(&mut self, at: usize) {
-        self.undos.iter_mut().skip(at).for_each(|undo| undo.used = true);
-    }
-
-    /// Every link and challenge is dead.
-    pub fn forget_rights(&mut self) {
-        self.change = None;
-        self.reset = None;
-        self.phone_challenge = None;
-        self.login_challenge = None;
-    }
-
-    /// Whether a link of that token makes the address that waits the address.
-    pub fn changes_by(&self, token: &str) -> bool {
-        let link = self.change.as_ref().filter(|link| link.token.as_deref() == Some(token) && !self.disabled);
-        link.is_some_and(|link| self.pending == Some(link.email))
-    }
-
-    /// A wrong password in a session. The fifth ends it.
-    pub fn count_failure(&mut self, session: usize) {
-        let Some(found) = self.sessions.get_mut(session) else { return };
-        found.failures += 1;
-        if found.failures >= SESSION_FAILURES {
-            self.sessions.remove(session);
-        }
-    }
-
-    /// A factor was switched: every right ends but the session that did it.
-    pub fn end_rights_but(&mut self, session: usize) {
-        let kept = self.sessions.get(session).cloned();
-        self.end_rights();
-        self.sessions.extend(kept);
-    }
-
-    /// Whether a login asks for a second factor.
-    pub const fn has_factor(&self) -> bool {
-        self.mfa || self.app.is_some()
-    }
-
-    /// A backup code is used. `false` if it is none of the unused ones.
-    pub fn use_backup_code(&mut self, code: &str) -> bool {
-        let Some(at) = self.backup_codes.iter().position(|unused| unused == code) else { return false };
-        let used = self.backup_codes.remove(at);
-        self.used_backup_codes.push(used);
-        true
-    }
-
-    /// Backup codes go with the last factor.
-    pub fn drop_useless_codes(&mut self) {
-        if !self.has_factor() {
-            self.backup_codes.clear();
-        }
-    }
-
-    /// Every right that was given before has ended.
-    pub fn end_rights(&mut self) {
-        self.credentials_version += 1;
-        self.sessions.clear();
-        self.pending = None;
-        self.forget_rights();
-    }
-}
-
 impl Session {
     pub fn opened(now: Seconds, factor: ShownFactor) -> Self {
         Self {
+            number: 0,
             tokens: vec![Token::default()],
             access: Vec::new(),
             authenticated_at: now,

@@ -3,9 +3,8 @@
 use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 
-use super::driver::{Request, TestRealm};
-use super::history::{History, LinkKind, newest};
-use super::state::{FRESH, IDLE, Model, Seconds, Session, ShownFactor};
+use super::driver::TestRealm;
+use super::state::{Account, FRESH, IDLE, Model, Seconds, Session, ShownFactor};
 use crate::faults::When;
 
 const EMAILS: [&str; 3] = ["ada@example.com", "Bob.B@example.org", "eve@example.net"];
@@ -36,6 +35,18 @@ pub enum Step {
     AnswerChallenge { nth: u8, wrong: bool, crossed: bool },
     /// A backup code, for the challenge of a login.
     AnswerWithBackupCode { nth: u8, code: u8 },
+    /// The same, and the device is remembered; with the OTP of the challenge if there is no `code`.
+    RememberDevice { nth: u8, code: Option<u8> },
+    /// A login from a remembered device.
+    LogInFromDevice { nth: u8, password: &'static str, elsewhere: bool },
+    /// A passkey, for the challenge of a login.
+    AnswerWithPasskey { nth: u8, passkey: u8 },
+    /// A login with a passkey alone.
+    LogInWithPasskey { nth: u8, elsewhere: bool },
+    /// The mailed code of a first factor, or a wrong one.
+    ConfirmEnrolment { nth: u8, wrong: bool, elsewhere: bool },
+    /// The first factor: a passkey, or an authenticator app.
+    Enrol { nth: u8, passkey: bool },
     /// A refresh; `lost` is the reply that never came, and an old `nth` is a thief.
     Refresh { nth: u8, lost: bool, elsewhere: bool },
     /// A logout.
@@ -60,6 +71,10 @@ pub enum Step {
     AddApp { nth: u8, password: Option<&'static str> },
     /// An authenticator app is removed.
     RemoveApp { nth: u8, password: Option<&'static str> },
+    /// A passkey is added.
+    AddPasskey { nth: u8, password: Option<&'static str> },
+    /// A passkey is removed, maybe of another account.
+    RemovePasskey { nth: u8, passkey: u8, password: Option<&'static str> },
     /// The account is deleted.
     Delete { nth: u8, password: Option<&'static str> },
     /// An operator disables the account of an address.
@@ -122,6 +137,12 @@ fn request_step() -> BoxedStrategy<Step> {
         7 => log_in.prop_map(|(realm, email, password)| Step::LogIn { realm, email, password }),
         6 => challenge.prop_map(|(nth, wrong, crossed)| Step::AnswerChallenge { nth, wrong, crossed }),
         2 => (nth(), nth()).prop_map(|(nth, code)| Step::AnswerWithBackupCode { nth, code }),
+        2 => (nth(), prop_oneof![Just(None), nth().prop_map(Some)]).prop_map(|(nth, code)| Step::RememberDevice { nth, code }),
+        2 => (nth(), password(), rarely()).prop_map(|(nth, password, elsewhere)| Step::LogInFromDevice { nth, password, elsewhere }),
+        2 => (nth(), nth()).prop_map(|(nth, passkey)| Step::AnswerWithPasskey { nth, passkey }),
+        2 => (nth(), rarely()).prop_map(|(nth, elsewhere)| Step::LogInWithPasskey { nth, elsewhere }),
+        1 => (nth(), any::<bool>(), rarely()).prop_map(|(nth, wrong, elsewhere)| Step::ConfirmEnrolment { nth, wrong, elsewhere }),
+        1 => (nth(), any::<bool>()).prop_map(|(nth, passkey)| Step::Enrol { nth, passkey }),
         7 => (nth(), rarely(), rarely()).prop_map(|(nth, lost, elsewhere)| Step::Refresh { nth, lost, elsewhere }),
         1 => nth().prop_map(|nth| Step::LogOut { nth }),
         1 => nth().prop_map(|nth| Step::LogOutEverywhere { nth }),
@@ -136,6 +157,8 @@ fn request_step() -> BoxedStrategy<Step> {
         2 => (nth(), rarely(), proof.clone()).prop_map(|(nth, elsewhere, password)| Step::Undo { nth, elsewhere, password }),
         2 => (nth(), proof.clone()).prop_map(|(nth, password)| Step::AddApp { nth, password }),
         2 => (nth(), proof.clone()).prop_map(|(nth, password)| Step::RemoveApp { nth, password }),
+        2 => (nth(), proof.clone()).prop_map(|(nth, password)| Step::AddPasskey { nth, password }),
+        2 => (nth(), nth(), proof.clone()).prop_map(|(nth, passkey, password)| Step::RemovePasskey { nth, passkey, password }),
         1 => (nth(), proof).prop_map(|(nth, password)| Step::Delete { nth, password }),
         1 => (realm(), email()).prop_map(|(realm, email)| Step::Disable { realm, email }),
         1 => (realm(), email()).prop_map(|(realm, email)| Step::Enable { realm, email }),
@@ -166,10 +189,10 @@ pub fn apt_steps(model: &Model) -> Vec<Step> {
             if account.login_challenge.is_some() && !account.backup_codes.is_empty() {
                 apt.extend((0..3).map(|code| Step::AnswerWithBackupCode { nth: 0, code }));
             }
-            if account.app.is_some() && account.sessions.iter().any(|session| session.factor == ShownFactor::BackupCode)
-            {
-                apt.push(Step::RemoveApp { nth: 0, password: None });
-                apt.push(Step::AddApp { nth: 0, password: None });
+            apt.extend(apt_factors(account));
+            // with a device that is not remembered any more, too
+            if account.has_factor() {
+                apt.push(Step::LogInFromDevice { nth: 0, password: account.password, elsewhere: false });
             }
             let stale = |session: &Session| model.now - session.authenticated_at > FRESH && !session.access.is_empty();
             if account.sessions.iter().any(stale) {
@@ -199,125 +222,33 @@ pub fn apt_steps(model: &Model) -> Vec<Step> {
     apt
 }
 
-impl Step {
-    /// The request it comes to, if there is what it names.
-    pub(super) fn request(&self, history: &History, now: Seconds) -> Option<(TestRealm, Request)> {
-        let turned = |realm: TestRealm, elsewhere: bool| if elsewhere { realm.other() } else { realm };
-        Some(match self {
-            Self::Register { realm, email, password } => {
-                let (name, phone) = (format!("Person{}", history.serial), format!("+1212444{:04}", history.serial));
-                (*realm, Request::Register { name, phone, email, password })
-            }
-            Self::FollowLink { nth, any, elsewhere } => {
-                let (realm, token) =
-                    link(history, *nth, |kind| *any || matches!(kind, LinkKind::Verify | LinkKind::Change))?;
-                let password = history.password_of(&token);
-                (turned(realm, *elsewhere), Request::FollowLink { token, password })
-            }
-            Self::RejectLink { nth } => {
-                let (realm, token) = link(history, *nth, |kind| matches!(kind, LinkKind::Verify | LinkKind::Change))?;
-                (realm, Request::RejectLink { token })
-            }
-            Self::TypeCode { nth, wrong } => {
-                let (realm, email, code) = newest(&history.codes, *nth)?.clone();
-                let password = history.password_of(&code);
-                let code = if *wrong { another(&code) } else { code.to_lowercase() };
-                (realm, Request::TypeCode { email, code, password })
-            }
-            Self::Resend { realm, email } => (*realm, Request::Resend { email }),
-            Self::LogIn { realm, email, password } => (*realm, Request::LogIn { email, password }),
-            Self::AnswerChallenge { nth, wrong, crossed } => answer_to(history, *nth, *wrong, *crossed)?,
-            Self::AnswerWithBackupCode { nth, code } => with_backup_code(history, *nth, *code)?,
-            Self::Refresh { nth, elsewhere, .. } => {
-                let (realm, token) = newest(&history.refresh, *nth)?.clone();
-                (turned(realm, *elsewhere), Request::Refresh { token })
-            }
-            Self::RequestReset { realm, email } => (*realm, Request::RequestReset { email }),
-            Self::Reset { nth, any, password } => {
-                let (realm, token) = link(history, *nth, |kind| *any || kind == LinkKind::Reset)?;
-                (realm, Request::Reset { token, password })
-            }
-            Self::Undo { nth, elsewhere, password } => {
-                let (realm, token) = link(history, *nth, |kind| kind == LinkKind::Undo)?;
-                (turned(realm, *elsewhere), Request::Undo { token, password: *password })
-            }
-            Self::SendOtp { nth } => {
-                let (realm, id, phone) = newest(&history.people, *nth)?.clone();
-                (realm, Request::SendOtp { id, phone })
-            }
-            Self::Disable { realm, email } => (*realm, Request::Disable { email }),
-            Self::Enable { realm, email } => (*realm, Request::Enable { email }),
-            Self::LogOut { nth }
-            | Self::LogOutEverywhere { nth }
-            | Self::ChangePassword { nth, .. }
-            | Self::ChangeEmail { nth, .. }
-            | Self::SetMfa { nth, .. }
-            | Self::AddApp { nth, .. }
-            | Self::RemoveApp { nth, .. }
-            | Self::Delete { nth, .. } => {
-                let (realm, access, _) = history.access(*nth, now)?.clone();
-                (realm, self.of_caller(access)?)
-            }
-            Self::Pass { .. } => return None,
-            Self::Broken { step, .. } => step.request(history, now)?,
-        })
+/// Steps with the factors of an account.
+fn apt_factors(account: &Account) -> Vec<Step> {
+    let mut apt = Vec::new();
+    let strong = account.sessions.iter().any(|session| session.factor == ShownFactor::Strong);
+    if account.app.is_some() && strong {
+        apt.push(Step::RemoveApp { nth: 0, password: None });
+        apt.push(Step::AddApp { nth: 0, password: None });
     }
-
-    /// The request of a logged-in client.
-    fn of_caller(&self, access: String) -> Option<Request> {
-        Some(match *self {
-            Self::LogOut { .. } => Request::LogOut { access },
-            Self::LogOutEverywhere { .. } => Request::LogOutEverywhere { access },
-            Self::ChangePassword { current, new, .. } => Request::ChangePassword { access, current, new },
-            Self::ChangeEmail { email, password, .. } => Request::ChangeEmail { access, email, password },
-            Self::SetMfa { on, password, .. } => Request::SetMfa { access, on, password },
-            Self::AddApp { password, .. } => Request::AddApp { access, password },
-            Self::RemoveApp { password, .. } => Request::RemoveApp { access, password },
-            Self::Delete { password, .. } => Request::Delete { access, password },
-            _ => return None,
-        })
-    }
-
-    /// Whether the client never reads the answer.
-    pub(super) fn loses_reply(&self) -> bool {
-        match self {
-            Self::Refresh { lost, .. } => *lost,
-            Self::Broken { step, .. } => step.loses_reply(),
-            _ => false,
+    if !account.passkeys.is_empty() {
+        apt.push(Step::LogInWithPasskey { nth: 0, elsewhere: false });
+        if account.login_challenge.is_some() {
+            apt.push(Step::AnswerWithPasskey { nth: 0, passkey: 0 });
+        }
+        if strong {
+            apt.push(Step::AddPasskey { nth: 0, password: None });
+            apt.push(Step::RemovePasskey { nth: 0, passkey: 0, password: None });
         }
     }
-}
-
-/// The answer to a challenge, as it was sent or wrong, maybe for the other purpose.
-fn answer_to(history: &History, nth: u8, wrong: bool, crossed: bool) -> Option<(TestRealm, Request)> {
-    let asked = newest(&history.challenges, nth)?;
-    let sent = asked.otp.as_deref().unwrap_or("123456");
-    let (challenge, otp) = (asked.token.clone(), if wrong { another(sent) } else { sent.to_owned() });
-    let login = asked.login != crossed;
-    let answer = if login { Request::SecondFactor { challenge, otp } } else { Request::VerifyOtp { challenge, otp } };
-    Some((asked.realm, answer))
-}
-
-/// A backup code as the answer to a challenge, maybe of another account.
-fn with_backup_code(history: &History, nth: u8, code: u8) -> Option<(TestRealm, Request)> {
-    let (asked, (_, code)) = (newest(&history.challenges, nth)?, newest(&history.backup_codes, code)?);
-    Some((asked.realm, Request::SecondFactor { challenge: asked.token.clone(), otp: code.clone() }))
-}
-
-/// The n-th newest link of the kinds that are wanted.
-fn link(history: &History, nth: u8, wanted: impl Fn(LinkKind) -> bool) -> Option<(TestRealm, String)> {
-    let mut found = history.links.iter().rev().filter(|(.., kind)| wanted(*kind));
-    found.nth(usize::from(nth)).map(|(realm, token, _)| (*realm, token.clone()))
-}
-
-/// A code like this one, but another: digits stay digits, and letters are ones a code can have.
-fn another(code: &str) -> String {
-    let digits = code.bytes().all(|byte| byte.is_ascii_digit());
-    let turn = |c: char| match (digits, c) {
-        (true, '0'..='8') => char::from_u32(u32::from(c) + 1).unwrap_or('0'),
-        (true, _) => '0',
-        (false, 'A') => 'C',
-        (false, _) => 'A',
-    };
-    code.chars().enumerate().map(|(at, c)| if at == 0 { turn(c) } else { c }).collect()
+    if account.login_challenge.is_some() {
+        let code = (!account.backup_codes.is_empty()).then_some(0);
+        apt.push(Step::RememberDevice { nth: 0, code });
+    }
+    if account.enrolment.as_ref().is_some_and(|waiting| waiting.otp.is_some()) {
+        apt.push(Step::ConfirmEnrolment { nth: 0, wrong: false, elsewhere: false });
+    }
+    if account.offer.is_some() {
+        apt.extend([true, false].map(|passkey| Step::Enrol { nth: 0, passkey }));
+    }
+    apt
 }

@@ -33,6 +33,71 @@ impl Harness for OverFakes {
     }
 }
 
+/// Answers that the runs must meet.
+const MET: [&str; 61] = [
+    "Register → Registered",
+    "FollowLink → Verified",
+    "FollowLink → InvalidToken",
+    "RejectLink → Done",
+    "TypeCode → Verified",
+    "TypeCode → InvalidToken",
+    "LogIn → Pair",
+    "LogIn → MfaRequired",
+    "LogIn → InvalidCredentials",
+    "LogIn → EmailNotVerified",
+    "SecondFactor → Pair",
+    "SecondFactor → InvalidToken",
+    "Refresh → Pair",
+    "Refresh → InvalidGrant",
+    "LogOut → Done",
+    "LogOutEverywhere → Done",
+    "Reset → Done",
+    "Reset → InvalidToken",
+    "Undo → Done",
+    "Undo → WrongPassword",
+    "Undo → InvalidToken",
+    "ChangePassword → Pair",
+    "ChangePassword → WrongPassword",
+    "ChangeEmail → Done",
+    "ChangeEmail → WrongPassword",
+    "ChangeEmail → ReauthenticationRequired",
+    "SendOtp → Challenge",
+    "VerifyOtp → Done",
+    "VerifyOtp → InvalidToken",
+    "SetMfa → Done",
+    "SetMfa → PhoneNotVerified",
+    "SetMfa → ReauthenticationRequired",
+    "LogIn → EnrolmentRequired",
+    "ConfirmEnrolment → Offer",
+    "ConfirmEnrolment → InvalidToken",
+    "Enrol → Enrolled",
+    "Enrol → InvalidToken",
+    "RememberDevice → Remembered",
+    "LogInFromDevice → Pair",
+    "LogInFromDevice → MfaRequired",
+    "LogInWithPasskey → Pair",
+    "LogInWithPasskey → InvalidPasskey",
+    "PasskeyFactor → Pair",
+    "PasskeyFactor → InvalidToken",
+    "AddPasskey → BackupCodes",
+    "AddPasskey → ReauthenticationRequired",
+    "RemovePasskey → Done",
+    "RemovePasskey → NotFound",
+    "RemovePasskey → ReauthenticationRequired",
+    "AddApp → BackupCodes",
+    "AddApp → TotpOn",
+    "AddApp → ReauthenticationRequired",
+    "RemoveApp → Done",
+    "RemoveApp → ReauthenticationRequired",
+    "Delete → Done",
+    "Delete → WrongPassword",
+    "Delete → ReauthenticationRequired",
+    "Delete → NotAuthenticated",
+    "Disable → Done",
+    "Disable → NotFound",
+    "Enable → Done",
+];
+
 fn play(seed: u64) -> RunStats {
     run_model::<OverFakes>(200, 150, seed).unwrap_or_else(|story| panic!("{story}"))
 }
@@ -43,52 +108,7 @@ fn the_service_agrees_with_the_model() {
     println!("{stats}");
     assert!(stats.steps > 10_000 && stats.cut_short > 200, "{stats}");
     // every request got somewhere, and every refusal was met
-    for met in [
-        "Register → Registered",
-        "FollowLink → Verified",
-        "FollowLink → InvalidToken",
-        "RejectLink → Done",
-        "TypeCode → Verified",
-        "TypeCode → InvalidToken",
-        "LogIn → Pair",
-        "LogIn → MfaRequired",
-        "LogIn → InvalidCredentials",
-        "LogIn → EmailNotVerified",
-        "SecondFactor → Pair",
-        "SecondFactor → InvalidToken",
-        "Refresh → Pair",
-        "Refresh → InvalidGrant",
-        "LogOut → Done",
-        "LogOutEverywhere → Done",
-        "Reset → Done",
-        "Reset → InvalidToken",
-        "Undo → Done",
-        "Undo → WrongPassword",
-        "Undo → InvalidToken",
-        "ChangePassword → Pair",
-        "ChangePassword → WrongPassword",
-        "ChangeEmail → Done",
-        "ChangeEmail → WrongPassword",
-        "ChangeEmail → ReauthenticationRequired",
-        "SendOtp → Challenge",
-        "VerifyOtp → Done",
-        "VerifyOtp → InvalidToken",
-        "SetMfa → Done",
-        "SetMfa → PhoneNotVerified",
-        "SetMfa → ReauthenticationRequired",
-        "AddApp → BackupCodes",
-        "AddApp → TotpOn",
-        "AddApp → ReauthenticationRequired",
-        "RemoveApp → Done",
-        "RemoveApp → ReauthenticationRequired",
-        "Delete → Done",
-        "Delete → WrongPassword",
-        "Delete → ReauthenticationRequired",
-        "Delete → NotAuthenticated",
-        "Disable → Done",
-        "Disable → NotFound",
-        "Enable → Done",
-    ] {
+    for met in MET {
         assert!(stats.answers.contains_key(met), "no {met} in\n{stats}");
     }
 }
@@ -210,6 +230,91 @@ impl Harness for OverForgetful {
     fn wait<T>(&mut self, work: impl for<'a> Fn(&'a mut ModelRun<ServiceDriver>) -> Waiting<'a, T>) -> T {
         block_on(work(&mut self.0))
     }
+}
+
+/// Plays these steps over fakes and compares how often each answer came.
+fn expect(steps: impl IntoIterator<Item = Step>, wanted: &[(&str, u64)]) {
+    let stats = run_steps::<OverFakes>(steps).unwrap_or_else(|story| panic!("{story}"));
+    for (answer, count) in wanted {
+        assert_eq!(stats.answers.get(*answer), Some(count), "{answer}\n{stats}");
+    }
+}
+
+#[test]
+fn a_required_factor_comes_first_and_the_last_one_stays() {
+    let (realm, password) = (TestRealm::Second, None);
+    let steps = [
+        Step::Register { realm, email: ADA, password: USUAL },
+        Step::FollowLink { nth: 0, any: false, elsewhere: false },
+        Step::LogIn { realm, email: ADA, password: USUAL },
+        Step::ConfirmEnrolment { nth: 0, wrong: true, elsewhere: false },
+        Step::ConfirmEnrolment { nth: 0, wrong: false, elsewhere: true },
+        Step::ConfirmEnrolment { nth: 0, wrong: false, elsewhere: false },
+        Step::ConfirmEnrolment { nth: 0, wrong: false, elsewhere: false },
+        Step::Enrol { nth: 0, passkey: true },
+        Step::Enrol { nth: 0, passkey: false },
+        Step::RemovePasskey { nth: 0, passkey: 1, password },
+        Step::RemovePasskey { nth: 0, passkey: 0, password },
+        Step::AddApp { nth: 0, password },
+        Step::RemovePasskey { nth: 0, passkey: 0, password },
+        Step::LogInWithPasskey { nth: 0, elsewhere: false },
+        Step::RemoveApp { nth: 0, password },
+    ];
+    let wanted = [
+        ("ConfirmEnrolment → InvalidToken", 3),
+        ("ConfirmEnrolment → Offer", 1),
+        ("Enrol → Enrolled", 1),
+        ("Enrol → InvalidToken", 1),
+        ("RemovePasskey → LastFactor", 1),
+        ("RemovePasskey → Done", 1),
+        ("LogInWithPasskey → InvalidPasskey", 1),
+        ("RemoveApp → LastFactor", 1),
+    ];
+    expect(steps, &wanted);
+}
+
+#[test]
+fn a_reset_forgets_devices_and_keeps_passkeys() {
+    let (realm, other) = (TestRealm::First, "Mj4$rB8?nL1c-garden");
+    let from_device = |password| Step::LogInFromDevice { nth: 0, password, elsewhere: false };
+    let steps = [
+        Step::AddPasskey { nth: 0, password: None },
+        Step::LogIn { realm, email: ADA, password: USUAL },
+        Step::RememberDevice { nth: 0, code: Some(0) },
+        from_device(USUAL),
+        from_device(USUAL),
+        Step::RequestReset { realm, email: ADA },
+        Step::Reset { nth: 0, any: false, password: other },
+        from_device(other),
+        Step::LogInWithPasskey { nth: 0, elsewhere: false },
+        Step::LogInWithPasskey { nth: 0, elsewhere: true },
+    ];
+    let wanted = [
+        ("RememberDevice → Remembered", 1),
+        ("LogInFromDevice → Pair", 2),
+        ("LogInFromDevice → MfaRequired", 1),
+        ("LogInWithPasskey → Pair", 1),
+        ("LogInWithPasskey → InvalidPasskey", 1),
+    ];
+    expect(logged_in().into_iter().chain(steps), &wanted);
+}
+
+/// The thief of a refresh token may have the token of the device, too.
+#[test]
+fn a_stolen_session_takes_its_device_with_it() {
+    let refresh = |nth| Step::Refresh { nth, lost: false, elsewhere: false };
+    let from_device = || Step::LogInFromDevice { nth: 0, password: USUAL, elsewhere: false };
+    let steps = [
+        Step::AddPasskey { nth: 0, password: None },
+        Step::LogIn { realm: TestRealm::First, email: ADA, password: USUAL },
+        Step::RememberDevice { nth: 0, code: Some(0) },
+        refresh(0),
+        refresh(0),
+        refresh(2),
+        from_device(),
+    ];
+    let wanted = [("Refresh → InvalidGrant", 1), ("LogInFromDevice → MfaRequired", 1)];
+    expect(logged_in().into_iter().chain(steps), &wanted);
 }
 
 #[test]

@@ -19,6 +19,12 @@ pub fn new_passkey(challenge: &OpaqueToken, credential: &str, synced: bool) -> S
     format!("new {} {credential} {synced}", challenge.expose())
 }
 
+/// The account that options of a new passkey are for.
+#[must_use]
+pub fn owner_of(options: &str) -> Option<UserId> {
+    UserId::parse(options.strip_prefix("create for ")?.split(' ').next()?)
+}
+
 /// The response of an authenticator that signed a challenge.
 #[must_use]
 pub fn signature(challenge: &OpaqueToken, credential: &str, user: Option<UserId>, counter: u32) -> String {
@@ -53,7 +59,8 @@ impl PasskeyVerifier for FakePasskeyVerifier {
         _: &PasskeyChallenge,
         known: &[&PasskeyCredential],
     ) -> Result<String, PortError> {
-        Ok(format!("create for {} {}, known:{}", owner.name, owner.display_name, ids(known)))
+        let PasskeyOwner { user, name, display_name } = owner;
+        Ok(format!("create for {user} {name} {display_name}, known:{}", ids(known)))
     }
 
     fn request_options(&self, _: &PasskeyChallenge, allowed: &[&PasskeyCredential]) -> Result<String, PortError> {

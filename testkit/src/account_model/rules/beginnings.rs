@@ -155,11 +155,16 @@ fn account(registration: &Registration) -> Account {
         phone_verified: false,
         mfa: false,
         app: None,
+        passkeys: Vec::new(),
+        devices: Vec::new(),
+        opened: 0,
         backup_codes: Vec::new(),
         used_backup_codes: Vec::new(),
         disabled: false,
         phone_challenge: None,
         login_challenge: None,
+        enrolment: None,
+        offer: None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Logins, second factors and phones.
 
+use super::factors::keeps_factor;
 use super::{Awaited, Expected, Right, Story};
 use crate::account_model::driver::{Refusal, SentMessage};
-use crate::account_model::state::{Account, Challenge, Model, OTP, Session, ShownFactor, TRIES};
+use crate::account_model::state::{Account, Challenge, DEVICE, Device, Model, OTP, Session, ShownFactor, TRIES};
 
 impl Model {
     pub(super) fn log_in(&self, begin: Story, email: &str, password: &str) -> Story {
@@ -11,6 +12,9 @@ impl Model {
             let waits = people.waiting(email).any(|waiting| waiting.password == password);
             return begin.refuse(if waits { Refusal::EmailNotVerified } else { Refusal::InvalidCredentials });
         };
+        if !owner.has_factor() && keeps_factor(&begin) {
+            return self.begin_enrolment(begin, owner);
+        }
         if !owner.has_factor() {
             return self.open_session(begin, owner, ShownFactor::None);
         }
@@ -18,10 +22,38 @@ impl Model {
         self.challenge(begin, owner, Right::Login).end(end)
     }
 
-    fn open_session(&self, before: Story, account: &Account, factor: ShownFactor) -> Story {
+    /// From a remembered device the password is enough. Any other token is as none.
+    pub(super) fn log_in_from_device(&self, begin: Story, (email, password): (&str, &str), device: &str) -> Story {
+        let owner = self.people(begin.realm).owner(email);
+        let owner = owner.filter(|owner| !owner.disabled && owner.password == password && owner.has_factor());
+        let known = |owner: &&Account| owner.devices.iter().any(|known| known.token.as_deref() == Some(device));
+        let Some(owner) = owner.filter(known) else { return self.log_in(begin, email, password) };
+        let (name, number) = (&owner.name, owner.opened);
+        self.open_session(begin, owner, ShownFactor::None).in_last_stage(name, |account| {
+            if let Some(known) = account.devices.iter_mut().find(|known| known.token.as_deref() == Some(device)) {
+                known.session = number;
+            }
+        })
+    }
+
+    /// A second factor whose device is remembered.
+    pub(super) fn remember_device(&self, begin: Story, challenge: &str, otp: &str) -> Story {
+        let opened = self.second_factor(begin, challenge, otp);
+        let Expected::Pair { name, session, .. } = opened.end.clone() else { return opened };
+        let expires = self.now + DEVICE;
+        opened
+            .in_last_stage(&name, |account| {
+                let session = account.opened - 1;
+                account.devices.push(Device { token: None, session, expires });
+            })
+            .notice_in_last_stage(&name, "device_remembered")
+            .end(Expected::Remembered { name, session })
+    }
+
+    pub(super) fn open_session(&self, before: Story, account: &Account, factor: ShownFactor) -> Story {
         let (name, session) = (account.name.clone(), account.sessions.len());
         let opened = Session::opened(self.now, factor);
-        before.change(&name, |account| account.sessions.push(opened)).end(Expected::Pair { name, session, token: 0 })
+        before.change(&name, |account| account.open(opened)).end(Expected::Pair { name, session, token: 0 })
     }
 
     /// A fresh challenge, then its text: the older one of its kind is dead.
@@ -36,8 +68,8 @@ impl Model {
         let (to, name) = (account.phone.clone(), account.name.clone());
         let text = Awaited { to, template: SentMessage::TEXT, name, right };
         let asked = before.change(&account.name, |account| *slot(account, right) = Some(challenge));
-        // with an app on, a login sends no text before it is asked for
-        if account.app.is_some() && right == Right::Login {
+        // a login sends no text where another factor is on, or SMS is none
+        if (account.has_factor_beyond_sms() || !account.mfa) && right == Right::Login {
             asked
         } else {
             asked.then(|stage| stage.messages.push(text))
@@ -53,7 +85,7 @@ impl Model {
                 .login_challenge
                 .as_ref()
                 .is_some_and(|waiting| waiting.credentials_version == account.credentials_version);
-        if account.app.is_some() || account.is_backup_code(otp) {
+        if account.app.is_some() || !account.mfa || account.is_backup_code(otp) {
             return self.backup_code(begin, account, otp);
         }
         match answer(begin, account, Right::Login, otp) {
@@ -69,7 +101,10 @@ impl Model {
 
     /// A backup code in place of the factor; any other code is wrong where an app is on.
     fn backup_code(&self, begin: Story, account: &Account, code: &str) -> Story {
-        if !account.backup_codes.iter().any(|unused| unused == code) {
+        let current = |waiting: &Challenge| waiting.credentials_version == account.credentials_version;
+        if !account.login_challenge.as_ref().is_some_and(current)
+            || !account.backup_codes.iter().any(|unused| unused == code)
+        {
             return begin.refuse(Refusal::InvalidToken);
         }
         let name = &account.name;
@@ -77,7 +112,7 @@ impl Model {
             account.use_backup_code(code);
             account.login_challenge = None;
         };
-        self.open_session(begin, account, ShownFactor::BackupCode)
+        self.open_session(begin, account, ShownFactor::Strong)
             .in_last_stage(name, used)
             .notice_in_last_stage(name, "backup_code_used")
     }
@@ -109,7 +144,7 @@ impl Model {
     }
 
     /// The account that the challenge belongs to, if it can still be answered.
-    fn challenged(&self, story: &Story, challenge: &str, right: Right) -> Option<&Account> {
+    pub(super) fn challenged(&self, story: &Story, challenge: &str, right: Right) -> Option<&Account> {
         self.people(story.realm).accounts.iter().find(|account| {
             let waiting = match right {
                 Right::Login => &account.login_challenge,
@@ -131,6 +166,7 @@ impl Account {
 pub const fn slot(account: &mut Account, right: Right) -> &mut Option<Challenge> {
     match right {
         Right::Login => &mut account.login_challenge,
+        Right::Enrolment => &mut account.enrolment,
         _ => &mut account.phone_challenge,
     }
 }

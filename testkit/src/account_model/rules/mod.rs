@@ -2,6 +2,7 @@
 //! fails. A request that was answered went through all of them.
 
 mod beginnings;
+mod factors;
 mod logins;
 mod recovery;
 mod sessions;
@@ -35,6 +36,8 @@ pub enum Right {
     Phone,
     /// The OTP of a login.
     Login,
+    /// The code of an enrolment.
+    Enrolment,
 }
 
 /// A stage of a request: a point at which it may stop.
@@ -58,7 +61,18 @@ pub enum Expected {
         session: usize,
         token: usize,
     },
+    /// The same for its newest session, with the token of its newest device.
+    Remembered {
+        name: String,
+        session: usize,
+    },
     Mfa(String),
+    Enrolment(String),
+    Offer(String),
+    /// The first session with a factor, and its backup codes.
+    Enrolled(String),
+    /// A factor without new backup codes.
+    NoBackupCodes,
     /// They are those of this account.
     BackupCodes(String),
     /// It belongs to no account if there is no name.
@@ -169,7 +183,15 @@ impl Model {
             Request::TypeCode { email, code, .. } => self.type_code(begin, email, code),
             Request::Resend { email } => begin.then(|stage| beginnings::resend(stage, realm, email)),
             Request::LogIn { email, password } => self.log_in(begin, email, password),
+            Request::LogInFromDevice { email, password, device } => {
+                self.log_in_from_device(begin, (email, password), device)
+            }
             Request::SecondFactor { challenge, otp } => self.second_factor(begin, challenge, otp),
+            Request::RememberDevice { challenge, otp } => self.remember_device(begin, challenge, otp),
+            Request::PasskeyFactor { challenge, passkey } => self.passkey_factor(begin, challenge, passkey),
+            Request::LogInWithPasskey { passkey } => self.log_in_with_passkey(begin, passkey),
+            Request::ConfirmEnrolment { token, code } => self.confirm_enrolment(begin, token, code),
+            Request::Enrol { offer, passkey } => self.enrol(begin, offer, passkey.as_deref()),
             Request::Refresh { token } => self.refresh(begin, token),
             Request::RequestReset { email } => self.request_reset(begin, email),
             Request::Reset { token, password } => self.reset(begin, token, password),
@@ -185,6 +207,8 @@ impl Model {
             | Request::SetMfa { access, .. }
             | Request::AddApp { access, .. }
             | Request::RemoveApp { access, .. }
+            | Request::AddPasskey { access, .. }
+            | Request::RemovePasskey { access, .. }
             | Request::Delete { access, .. } => match self.people(realm).caller(access, self.now) {
                 None => begin.refuse(Refusal::NotAuthenticated),
                 Some((account, session)) => self.as_caller(begin, account, session, request),
@@ -206,6 +230,8 @@ impl Model {
                     | Request::SetMfa { password, .. }
                     | Request::AddApp { password, .. }
                     | Request::RemoveApp { password, .. }
+                    | Request::AddPasskey { password, .. }
+                    | Request::RemovePasskey { password, .. }
                     | Request::Delete { password, .. } => *password,
                     _ => return begin,
                 };
@@ -234,8 +260,14 @@ impl Model {
             }
             (Request::ChangeEmail { email, .. }, allowed) => recovery::change_email(begin, account, email, allowed),
             (Request::SetMfa { on, .. }, allowed) => recovery::set_mfa(begin, (account, session), *on, allowed),
-            (Request::AddApp { .. }, allowed) => recovery::add_app(begin, (account, session), allowed),
-            (Request::RemoveApp { .. }, allowed) => recovery::remove_app(begin, (account, session), allowed),
+            (Request::AddApp { .. }, allowed) => factors::add_app(begin, (account, session), allowed),
+            (Request::RemoveApp { .. }, allowed) => factors::remove_app(begin, (account, session), allowed),
+            (Request::AddPasskey { passkey, .. }, allowed) => {
+                factors::add_passkey(begin, (account, session), passkey, allowed)
+            }
+            (Request::RemovePasskey { passkey, .. }, allowed) => {
+                factors::remove_passkey(begin, (account, session), passkey, allowed)
+            }
             (Request::Delete { .. }, allowed) => recovery::delete(begin, account, allowed),
             _ => begin,
         }

@@ -1,8 +1,9 @@
-//! Passwords, addresses, factors, and the end.
+//! Passwords, addresses, the phone as a factor, and the end.
 
+use super::factors::keeps_factor;
 use super::{Awaited, Expected, Right, Story};
 use crate::account_model::driver::Refusal;
-use crate::account_model::state::{Account, App, FRESH, Link, Model, RESET, Seconds, Session, ShownFactor, VERIFY};
+use crate::account_model::state::{Account, FRESH, Link, Model, RESET, Seconds, Session, ShownFactor, VERIFY};
 
 impl Model {
     pub(super) fn request_reset(&self, begin: Story, email: &'static str) -> Story {
@@ -74,6 +75,7 @@ impl Model {
             account.phone_verified |= undo.phone_verified;
             account.mfa |= undo.mfa;
             account.app = undo.app;
+            account.passkeys.clone_from(&undo.passkeys);
             account.backup_codes.clone_from(&undo.backup_codes);
             account.backup_codes.retain(|code| !account.used_backup_codes.contains(code));
             account.drop_useless_codes();
@@ -149,9 +151,13 @@ pub(super) fn change_password(
     now: Seconds,
 ) -> Story {
     let name = &account.name;
-    let factor = account.sessions.get(session).map_or(ShownFactor::None, |session| session.factor);
+    let of_caller = account.sessions.get(session);
+    let factor = of_caller.map_or(ShownFactor::None, |session| session.factor);
+    // the password was shown now, a second factor at the login
+    let shown_at = of_caller.filter(|_| account.has_factor()).map_or(now, |session| session.authenticated_at);
+    let opened = Session { authenticated_at: shown_at, ..Session::opened(now, factor) };
     new_password(begin, name, password)
-        .change(name, |account| account.sessions.push(Session::opened(now, factor)))
+        .change(name, |account| account.open(opened))
         .notice(name, "password_changed")
         .in_one_commit()
         .end(Expected::Pair { name: name.clone(), session: 0, token: 0 })
@@ -234,51 +240,14 @@ pub(super) fn set_mfa(
         _ if on == account.mfa => return begin,
         Err(refusal) => return begin.refuse(refusal),
         Ok(()) if on && !account.phone_verified => return begin.refuse(Refusal::PhoneNotVerified),
+        Ok(()) if !on && keeps_factor(&begin) && !account.has_factor_beyond_sms() => {
+            return begin.refuse(Refusal::LastFactor);
+        }
         Ok(()) => {}
     }
     begin
         .change_undoably(name, |account| {
             account.mfa = on;
-            account.drop_useless_codes();
-            account.end_rights_but(session);
-        })
-        .notice(name, "mfa_changed")
-        .in_one_commit()
-        .end(Expected::Done)
-}
-
-/// An authenticator app, switched on by its first code.
-pub(super) fn add_app(begin: Story, (account, session): (&Account, usize), allowed: Result<(), Refusal>) -> Story {
-    let name = &account.name;
-    match allowed {
-        Err(refusal) => return begin.refuse(refusal),
-        Ok(()) if account.app.is_some() => return begin.refuse(Refusal::TotpOn),
-        Ok(()) => {}
-    }
-    begin
-        .change_undoably(name, |account| {
-            account.app = Some(App);
-            account.backup_codes.clear();
-            account.end_rights_but(session);
-        })
-        .notice(name, "mfa_changed")
-        .in_one_commit()
-        .end(Expected::BackupCodes(name.clone()))
-}
-
-/// An SMS does not suffice.
-pub(super) fn remove_app(begin: Story, (account, session): (&Account, usize), allowed: Result<(), Refusal>) -> Story {
-    let name = &account.name;
-    let shown = account.sessions.get(session).map_or(ShownFactor::None, |session| session.factor);
-    match allowed {
-        _ if account.app.is_none() => return begin,
-        Err(refusal) => return begin.refuse(refusal),
-        Ok(()) if shown != ShownFactor::BackupCode => return begin.refuse(Refusal::ReauthenticationRequired),
-        Ok(()) => {}
-    }
-    begin
-        .change_undoably(name, |account| {
-            account.app = None;
             account.drop_useless_codes();
             account.end_rights_but(session);
         })

@@ -15,11 +15,9 @@ impl Model {
         let name = account.name.clone();
         let Some(known) = account.sessions.get(session) else { return begin };
         match known.expected_refresh(token, self.now) {
-            RefreshResult::Theft => begin
-                .change(&name, |account| {
-                    account.sessions.remove(session);
-                })
-                .refuse(Refusal::InvalidGrant),
+            RefreshResult::Theft => {
+                begin.change(&name, |account| account.end_stolen(session)).refuse(Refusal::InvalidGrant)
+            }
             RefreshResult::Same(token) => begin.end(Expected::Pair { name, session, token }),
             RefreshResult::Fresh => {
                 let (fresh, now) = (known.tokens.len(), self.now);
