@@ -1,6 +1,6 @@
 //! Remembered devices: they stand in for a second factor at a login, and for nothing else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use super::crash_points::{at_every_step, queued, recorded};
@@ -226,6 +226,54 @@ fn remembering_a_device() {
         assert!(remembered || !acknowledged);
         assert_eq!(recorded(play, EventKind::DeviceRemembered), remembered);
         assert!(remembered || story(play, shown), "the code is good still");
+    });
+}
+
+#[test]
+fn logging_in_from_a_device() {
+    let prepare = || {
+        let app = WithApp::new();
+        let (pair, token) = app.remembers();
+        (app.play, TokenPair { refresh: SecretString::new(token), ..pair })
+    };
+    let story = |play: &Play, device: &TokenPair| {
+        let login = ((EMAIL, PASSWORD), Some(device.refresh.expose()));
+        let opened = block_on(play.service.logins().log_in_from(&play.realm, login.0, login.1, &play.client));
+        matches!(opened, Ok(LoggedIn::Session(_)))
+    };
+    let sessions = Cell::new(0);
+    let counted = || {
+        let (play, device) = prepare();
+        sessions.set(play.world.sessions.all().len());
+        (play, device)
+    };
+    at_every_step(counted, story, |play, device, acknowledged| {
+        let opened = play.world.sessions.all().len() > sessions.get();
+        assert!(opened || !acknowledged);
+        let devices = play.service.factors().list_devices(&play.caller(device).unwrap()).unwrap();
+        assert_eq!(devices[0].last_used_at.is_some(), opened, "used exactly if a session was opened");
+        let newest = play.world.sessions.all().iter().any(|session| session.id == devices[0].session);
+        assert!(newest, "its session exists");
+        assert!(story(play, device), "it is good still");
+    });
+}
+
+#[test]
+fn forgetting_a_device() {
+    let prepare = || {
+        let app = WithApp::new();
+        let (pair, token) = app.remembers();
+        (app.play, TokenPair { refresh: SecretString::new(token), ..pair })
+    };
+    let story = |play: &Play, device: &TokenPair| {
+        let Ok(caller) = play.caller(device) else { return false };
+        let Ok(devices) = play.service.factors().list_devices(&caller) else { return false };
+        block_on(play.service.factors().forget_device(&caller, devices[0].id)).is_ok()
+    };
+    at_every_step(prepare, story, |play, device, acknowledged| {
+        let forgotten = play.logs_in_from(device.refresh.expose()).is_none();
+        assert!(forgotten || !acknowledged);
+        assert_eq!(recorded(play, EventKind::DeviceForgotten), forgotten);
     });
 }
 

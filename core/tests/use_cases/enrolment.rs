@@ -3,15 +3,16 @@
 use std::sync::Barrier;
 use std::time::Duration;
 
-use super::crash_points::{at_every_step, recorded};
+use super::crash_points::{at_every_step, queued, recorded};
 use super::totp::WithApp;
 use super::{EMAIL, OTHER, PASSWORD, PHONE, Play};
 use portcullis_core::model::event::EventKind;
 use portcullis_core::model::factor::FactorMethod;
+use portcullis_core::model::one_time_token::Purpose;
 use portcullis_core::model::passkey::PasskeyName;
 use portcullis_core::model::quota::Quota;
 use portcullis_core::model::role::RoleName;
-use portcullis_core::model::secret::SecretString;
+use portcullis_core::model::secret::{OpaqueToken, SecretString};
 use portcullis_core::model::totp::{TotpSecret, step_at};
 use portcullis_core::policy::Policy;
 use portcullis_core::ports::clock::Clock as _;
@@ -249,6 +250,60 @@ fn one_of_many_who_enrol_at_once_succeeds() {
     let enrol = || block_on(play.service.logins().enrol(&play.realm, &token, FirstFactor::Totp(&code), &play.client));
     assert_eq!(at_once(4, |_| enrol().is_ok()), 1);
     assert_eq!(play.world.undos.all().len(), 1);
+}
+
+#[test]
+fn asking_for_the_first_factor() {
+    let story = |play: &Play, _: &TokenPair| {
+        let asked = block_on(play.service.logins().log_in(&play.realm, EMAIL, PASSWORD, &play.client));
+        matches!(asked, Ok(LoggedIn::EnrolmentRequired(_)))
+    };
+    at_every_step(unprotected, story, |play, _, acknowledged| {
+        let asked = play.world.tokens.all().iter().any(|token| token.holder.purpose == Purpose::EnrolmentCode);
+        assert!(asked || !acknowledged);
+        assert_eq!((recorded(play, EventKind::MfaChallenged), queued(play, "send_enrolment_code")), (asked, asked));
+    });
+}
+
+#[test]
+fn confirming_the_mailbox() {
+    let prepare = || {
+        let (play, pair) = unprotected();
+        let challenge = play.begins_enrolment();
+        let code = SecretString::new(play.mailed_code());
+        (play, TokenPair { access: SecretString::new(challenge.token.expose()), refresh: code, ..pair })
+    };
+    let story = |play: &Play, code: &TokenPair| play.confirms(code.access.expose(), code.refresh.expose()).is_ok();
+    at_every_step(prepare, story, |play, code, acknowledged| {
+        let has = |purpose| play.world.tokens.all().iter().any(|token| token.holder.purpose == purpose);
+        let offered = has(Purpose::Enrolment);
+        assert!(offered || !acknowledged);
+        assert_eq!(has(Purpose::EnrolmentCode), !offered, "the code is used up exactly if there is an offer");
+        assert_eq!(story(play, code), !offered);
+    });
+}
+
+#[test]
+fn enrolling_with_a_passkey() {
+    let prepare = || {
+        let (play, pair) = unprotected();
+        let offer = play.offer();
+        (play, TokenPair { refresh: SecretString::new(offer.token.expose()), ..pair })
+    };
+    let story = |play: &Play, offer: &TokenPair| {
+        let token = OpaqueToken::parse(offer.refresh.expose()).unwrap();
+        let (response, name) = (new_passkey(&token, "one", true), PasskeyName::parse("Phone").unwrap());
+        let factor = FirstFactor::Passkey { response: &response, name };
+        block_on(play.service.logins().enrol(&play.realm, offer.refresh.expose(), factor, &play.client)).is_ok()
+    };
+    at_every_step(prepare, story, |play, offer, acknowledged| {
+        let user = play.world.users.all()[0].clone();
+        let on = user.factors.passkeys.is_some();
+        assert!(on || !acknowledged);
+        assert_eq!(user.factors.backup_codes.is_some(), on);
+        assert_eq!((recorded(play, EventKind::PasskeyAdded), queued(play, "mfa_changed")), (on, on));
+        assert!(on || story(play, offer), "the offer is good still");
+    });
 }
 
 #[test]
