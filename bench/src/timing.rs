@@ -4,7 +4,11 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis_core::model::time::Timestamp;
+use portcullis_core::model::totp::{TotpSecret, step_at};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Connection, address, login, post_json};
@@ -60,8 +64,11 @@ async fn last_answer(connection: &mut Connection, requests: &[String]) -> Result
 /// Addresses and bodies of one length, so that only what the server knows differs.
 async fn pair(connection: &mut Connection, password: &str, operation: &str, number: usize) -> Result<Pair> {
     let (known, unknown) = (address(number), address(number).replace("fake", "none"));
-    if operation == "otp_phone" {
-        return otp_phone(connection, password, &known).await;
+    match operation {
+        "otp_phone" => return otp_phone(connection, password, &known).await,
+        "login_passkey" => return login_passkey(connection, password, &known).await,
+        "login_with_app" => return login_with_app(connection, password, number).await,
+        _ => {}
     }
     let requests = |email: &str| operation.split('+').map(|step| request(step, email)).collect::<Result<Vec<_>>>();
     Ok(Pair { known: requests(&known)?, unknown: requests(&unknown)? })
@@ -92,6 +99,48 @@ async fn otp_phone(connection: &mut Connection, password: &str, known: &str) -> 
     let nobody = format!("{}{}", &id[..id.len() - 6], if id.ends_with("abcdef") { "fedcba" } else { "abcdef" });
     let request = |id: &str| vec![post_json("/User1/otp_phone", &json!({"id": id, "phone": phone}))];
     Ok(Pair { known: request(&id), unknown: request(&nobody) })
+}
+
+/// The signature of a passkey that is none, under the user handle of an account and under one of none.
+async fn login_passkey(connection: &mut Connection, password: &str, known: &str) -> Result<Pair> {
+    let token = connection.ask(&login(known, password)).await?.text("access_token")?;
+    let profile = connection.ask(&crate::client::with_token("GET", "/User1/", &token)).await?;
+    let id = hex::decode(profile.text("id")?.trim_start_matches("usr_"))?;
+    let nobody: Vec<u8> = id.iter().map(|byte| byte ^ 0x55).collect();
+    let mut requests = Vec::new();
+    for handle in [&id, &nobody] {
+        let begun = connection.ask(&post_json("/User1/login/passkey/options", &json!({}))).await?;
+        let response = json!({
+            "clientDataJSON": "e30", "authenticatorData": "AAAA", "signature": "AAAA",
+            "userHandle": URL_SAFE_NO_PAD.encode(handle),
+        });
+        let credential = json!({
+            "id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": response, "clientExtensionResults": {},
+        });
+        let body = json!({"token": begun.text("token")?, "credential": credential});
+        requests.push(vec![post_json("/User1/login/passkey", &body)]);
+    }
+    let [known, unknown] = <[Vec<String>; 2]>::try_from(requests).map_err(|_| anyhow!("two requests"))?;
+    Ok(Pair { known, unknown })
+}
+
+/// A wrong password of an account with an authenticator app, and of one without.
+async fn login_with_app(connection: &mut Connection, password: &str, number: usize) -> Result<Pair> {
+    let (with, without) = (address(2 * number), address(2 * number + 1));
+    let token = connection.ask(&login(&with, password)).await?.text("access_token")?;
+    let begun = connection.ask(&crate::client::with_token("POST", "/User1/mfa/totp", &token)).await?;
+    let key = TotpSecret::parse(&begun.text("secret")?).context("a key")?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let code = key.code_of(step_at(Timestamp::from_millis(i64::try_from(now.as_millis())?))).context("a code")?;
+    let body = json!({"otp": code.expose()}).to_string();
+    let head =
+        format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
+    let confirm =
+        format!("PUT /User1/mfa/totp HTTP/1.1\r\nhost: bench\r\naccept: application/json\r\n{head}\r\n\r\n{body}");
+    let confirmed = connection.ask(&confirm).await?;
+    ensure!(confirmed.status == 200, "{}: {}", confirmed.status, confirmed.body);
+    let wrong = |email: &str| vec![login(email, "not-the-password-of-anyone")];
+    Ok(Pair { known: wrong(&with), unknown: wrong(&without) })
 }
 
 /// How often a known one took longer than an unknown one, of all there are.
