@@ -5,10 +5,9 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_core::model::time::Timestamp;
-use portcullis_core::model::totp::{TotpSecret, step_at};
 use serde_json::{Value, json};
 
 use crate::client::{Answer, Connection, address, login, post_json};
@@ -129,10 +128,8 @@ async fn login_with_app(connection: &mut Connection, password: &str, number: usi
     let (with, without) = (address(2 * number), address(2 * number + 1));
     let token = connection.ask(&login(&with, password)).await?.text("access_token")?;
     let begun = connection.ask(&crate::client::with_token("POST", "/User1/mfa/totp", &token)).await?;
-    let key = TotpSecret::parse(&begun.text("secret")?).context("a key")?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
-    let code = key.code_of(step_at(Timestamp::from_millis(i64::try_from(now.as_millis())?))).context("a code")?;
-    let body = json!({"otp": code.expose()}).to_string();
+    let code = app_code(&begun.text("secret")?)?;
+    let body = json!({"otp": code}).to_string();
     let head =
         format!("authorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}", body.len());
     let confirm =
@@ -141,6 +138,26 @@ async fn login_with_app(connection: &mut Connection, password: &str, number: usi
     ensure!(confirmed.status == 200, "{}: {}", confirmed.status, confirmed.body);
     let wrong = |email: &str| vec![login(email, "not-the-password-of-anyone")];
     Ok(Pair { known: wrong(&with), unknown: wrong(&without) })
+}
+
+/// The code of an authenticator app now (RFC 6238), by its key in base32.
+fn app_code(secret: &str) -> Result<String> {
+    let (mut key, mut bits, mut held) = (Vec::new(), 0_u32, 0_u32);
+    for letter in secret.bytes() {
+        let value = if letter.is_ascii_digit() { letter - b'2' + 26 } else { letter - b'A' };
+        (bits, held) = (bits << 5 | u32::from(value), held + 5);
+        if held >= 8 {
+            held -= 8;
+            key.push((bits >> held & 0xff) as u8);
+        }
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key);
+    let tag = hmac::sign(&key, &(now.as_secs() / 30).to_be_bytes());
+    let tag = tag.as_ref();
+    let at = usize::from(tag[19] & 15);
+    let number = u32::from_be_bytes(tag[at..at + 4].try_into()?) & 0x7fff_ffff;
+    Ok(format!("{:06}", number % 1_000_000))
 }
 
 /// How often a known one took longer than an unknown one, of all there are.
