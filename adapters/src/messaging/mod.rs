@@ -1,4 +1,4 @@
-//! E-mail, SMS and calls: their texts from templates, delivery over SMTP and Twilio, and the development mailbox.
+//! E-mail, SMS and voice calls: texts from templates, delivery over SMTP and Twilio, and the development mailbox.
 
 pub mod dev_mailbox;
 pub mod email;

@@ -1,4 +1,4 @@
-//! The text of an SMS or a call, from its template.
+//! Renders the text of an SMS or a voice call from its template.
 
 use portcullis_core::model::locale::Locale;
 use portcullis_core::model::message::{Channel, SmsMessage};
@@ -10,16 +10,16 @@ use crate::messaging::templates::Renderer;
 
 /// A rendered message.
 pub(crate) struct RenderedText {
-    /// The template.
+    /// The name of its template.
     pub template: &'static str,
-    /// The text. A call reads the digits twice.
+    /// The text. In a voice call, the template says the code twice.
     pub text: String,
 }
 
 /// Renders a message.
 ///
 /// # Errors
-/// `Later` when the template fails.
+/// [`SendError::Later`] if the template can't be rendered.
 pub(crate) fn render(
     renderer: &Renderer,
     links: &LinkBuilder,

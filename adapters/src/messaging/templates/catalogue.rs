@@ -1,5 +1,5 @@
-//! The catalogue of a language: `messages.json` beside its templates. It has the texts that are in no template: words of
-//! layouts, durations, the sentences of error codes and of password advice.
+//! The catalogue of a language: `messages.json` beside its templates. It has the texts outside of templates: words of
+//! layouts, durations, and the sentences of error codes and password advice.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,13 +7,14 @@ use std::time::Duration;
 use portcullis_core::model::code::Code;
 use serde::Deserialize;
 
-/// The texts of a language. English has no `codes` and `sentences`: those are in the code.
+/// The texts of a language. The English catalogue has no `codes` and `sentences`: their texts are in the source code.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Catalogue {
     /// Words of layouts, by key. `{app_name}` stands for the application's name.
     pub words: BTreeMap<String, String>,
-    /// By unit: the text of each number that has its own (`1`), and of all `other`; `{n}` stands for the number.
+    /// For each unit, such as `minute`: the text by number (`1`), and `other` for the numbers without an entry. `{n}`
+    /// stands for the number.
     pub durations: BTreeMap<String, BTreeMap<String, String>>,
     /// The sentence of each error code.
     pub codes: BTreeMap<String, String>,
@@ -22,7 +23,7 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// Puts another catalogue of the same language over this one.
+    /// Adds the texts of another catalogue of the same language. They replace those with the same key.
     pub fn extend(&mut self, other: Self) {
         self.words.extend(other.words);
         self.durations.extend(other.durations);
@@ -30,9 +31,9 @@ impl Catalogue {
         self.sentences.extend(other.sentences);
     }
 
-    /// `24 hours`, `30 minutes`, `7 days`. `None` if the language does not say.
+    /// A duration in words, such as `24 hours` or `7 days`. `None` if the catalogue has no text for it.
     pub(super) fn duration(&self, duration: Duration) -> Option<String> {
-        // what has just begun to run has its round number still
+        // rounded up: a lifetime of 24 hours that began some milliseconds ago is still `24 hours`
         let seconds = duration.as_millis().div_ceil(1000);
         let (count, unit) = match seconds {
             s if s >= 172_800 && s.is_multiple_of(86_400) => (s / 86_400, "day"),
@@ -45,7 +46,7 @@ impl Catalogue {
         forms.get(&count).or_else(|| forms.get("other")).map(|form| form.replace("{n}", &count))
     }
 
-    /// The message of a violation; what the catalogue does not have stays English.
+    /// Translates the message of a violation. Sentences without a translation stay English.
     pub(super) fn message(&self, code: Code, english: &str) -> String {
         if english == code.title() {
             return self.codes.get(code.as_str()).cloned().unwrap_or_else(|| english.to_owned());
@@ -59,9 +60,9 @@ impl Catalogue {
         {
             return sentence.replace("{n}", &number);
         }
-        // advice is several sentences; the longest first, for one may be part of another
+        // password advice has several sentences; the longest are replaced first, because one may be part of another
         let mut known: Vec<(&String, &String)> = self.sentences.iter().collect();
         known.sort_by_key(|(sentence, _)| std::cmp::Reverse(sentence.len()));
-        known.into_iter().fold(english.to_owned(), |text, (sentence, own)| text.replace(sentence, own))
+        known.into_iter().fold(english.to_owned(), |text, (sentence, translation)| text.replace(sentence, translation))
     }
 }

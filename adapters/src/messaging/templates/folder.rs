@@ -1,6 +1,5 @@
-//! Reads an operator's folder of templates. Every file must have the name of a built-in template, perhaps below the tag of
-//! a language (`fr/emails/otp.txt`), or be the catalogue of a language: another file would have no effect, so it is a
-//! mistake.
+//! Reads an operator's folder of templates. Every file must be a catalogue or have the name of a built-in template, in
+//! the folder itself or in that of a language (`fr/emails/otp.txt`). Other files have no effect, so they are problems.
 
 use std::fs;
 use std::path::Path;
@@ -10,10 +9,10 @@ use portcullis_core::model::locale::Locale;
 use crate::messaging::templates::builtin::TEMPLATES;
 use crate::messaging::templates::catalogue::Catalogue;
 
-/// `<language>/emails/<message>/<file>` is as deep as it gets; a loop of links ends here too.
+/// Levels of `<language>/emails/<message>/<file>`, the deepest path. The limit also ends a loop of symbolic links.
 const DEPTH: usize = 4;
 
-/// The name of a catalogue.
+/// The file name of a catalogue.
 const CATALOGUE: &str = "messages.json";
 
 /// The contents of a template folder.
@@ -21,13 +20,13 @@ const CATALOGUE: &str = "messages.json";
 pub struct Found {
     /// Name and source of every template.
     pub templates: Vec<(String, String)>,
-    /// Language and catalogue.
+    /// Language and content of every catalogue.
     pub catalogues: Vec<(String, Catalogue)>,
-    /// Everything that is wrong, with the file and the fix.
+    /// All problems, with the file and the fix.
     pub problems: Vec<String>,
 }
 
-/// Reads all of it. Names that begin with a dot and `README.md` are left alone.
+/// Reads a folder with its subfolders. Skips names that begin with a dot, and `README.md` at the top.
 pub fn read(dir: &Path) -> Found {
     let mut found = Found::default();
     walk(dir, "", DEPTH, &mut found);
@@ -48,7 +47,7 @@ fn walk(dir: &Path, prefix: &str, depth: usize, found: &mut Found) {
         if file_name.starts_with('.') || name == "README.md" {
             continue;
         }
-        // Follows links: a mounted configuration is made of them.
+        // `is_dir` follows symbolic links: a mounted Kubernetes ConfigMap consists of them
         if path.is_dir() && depth > 1 {
             walk(&path, &format!("{name}/"), depth - 1, found);
         } else if is_template(&name) || is_catalogue(&name) {
@@ -61,7 +60,7 @@ fn walk(dir: &Path, prefix: &str, depth: usize, found: &mut Found) {
                 Err(error) => found.problems.push(format!("{} cannot be read: {error}", path.display())),
             }
         } else {
-            found.problems.push(unknown(&path, &name));
+            found.problems.push(unknown_file(&path, &name));
         }
     }
 }
@@ -69,8 +68,8 @@ fn walk(dir: &Path, prefix: &str, depth: usize, found: &mut Found) {
 /// The language that a name begins with; English for a name without one.
 fn language_of(name: &str) -> &str {
     let first = name.split('/').next().unwrap_or_default();
-    let usual = Locale::parse(first).is_some_and(|locale| locale.as_str() == first);
-    if usual && !["emails", "pages", "texts"].contains(&first) { first } else { "en" }
+    let is_tag = Locale::parse(first).is_some_and(|locale| locale.as_str() == first);
+    if is_tag && !["emails", "pages", "texts"].contains(&first) { first } else { "en" }
 }
 
 fn without_language(name: &str) -> &str {
@@ -85,7 +84,7 @@ fn is_catalogue(name: &str) -> bool {
     without_language(name) == CATALOGUE
 }
 
-fn unknown(path: &Path, name: &str) -> String {
+fn unknown_file(path: &Path, name: &str) -> String {
     let nearest = TEMPLATES.iter().map(|(known, _)| *known).min_by_key(|known| strsim::levenshtein(known, name));
     let advice = nearest.map_or_else(String::new, |nearest| format!("; did you mean {nearest}?"));
     format!("{} is not the name of a template{advice}", path.display())
