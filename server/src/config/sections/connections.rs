@@ -1,4 +1,4 @@
-//! Connections: their deadlines and places, TLS of the server's own, and proxies that send a PROXY header.
+//! Settings of connections: deadlines, limits, the server's own TLS, and the PROXY protocol.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use crate::config::PublicUrl;
 use crate::config::settings_reader::SettingsReader;
 use crate::tls::TlsFiles;
 
-/// Settings of connections.
+/// The settings of connections.
 #[derive(Debug, Clone)]
 pub struct ConnectionSettings {
     /// `KEEP_ALIVE`.
     pub keep_alive: Duration,
     /// `SHUTDOWN_DELAY`.
     pub shutdown_delay: Duration,
-    /// `MAX_CONNECTIONS`.
+    /// `MAX_CONNECTIONS`: the limit for all clients.
     pub total: usize,
-    /// `MAX_CONNECTIONS_PER_ADDRESS`.
+    /// `MAX_CONNECTIONS_PER_ADDRESS`: the limit for one client address.
     pub per_address: usize,
     /// `PROXY_PROTOCOL`.
     pub proxy_protocol: bool,
@@ -28,8 +28,8 @@ pub struct ConnectionSettings {
 pub fn connections(reader: &mut SettingsReader, public_url: &PublicUrl, has_proxies: bool) -> ConnectionSettings {
     let proxy_protocol = reader.flag("PROXY_PROTOCOL", false);
     if proxy_protocol && !has_proxies {
-        let what = "is on, and TRUSTED_PROXIES lists no proxy whose header could be read";
-        reader.refuse("PROXY_PROTOCOL", what, "list the proxies in TRUSTED_PROXIES");
+        let problem = "is on, but TRUSTED_PROXIES lists no proxy to accept the header from";
+        reader.refuse("PROXY_PROTOCOL", problem, "list the proxies in TRUSTED_PROXIES");
     }
     ConnectionSettings {
         keep_alive: reader.duration("KEEP_ALIVE", Duration::from_secs(75)),
