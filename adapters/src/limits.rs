@@ -1,4 +1,4 @@
-//! Token buckets in memory, bounded however many callers there are.
+//! Token buckets in memory. Their number is bounded, for any number of callers.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -12,15 +12,16 @@ use portcullis_core::ports::error::PortError;
 const PORT: &str = "rate_limiter";
 /// Shards with a lock each, so that threads rarely wait for each other.
 const SHARDS: usize = 64;
-/// The most buckets of a shard: about a million in all.
+/// The maximum number of buckets in a shard: about a million in all shards.
 const CAPACITY: usize = 1 << 14;
-/// A smaller shard is not swept.
+/// A shard with fewer buckets is not searched for full ones.
 const MAKE_ROOM_MIN: usize = 1 << 8;
-/// Quotas over at least this period, and slower than one per minute, survive a restart. A write per request would cost
-/// more than what the other quotas limit.
+/// Buckets of quotas with at least this period and at most one unit per minute survive a restart. For other quotas, a
+/// write per request would cost more than the limited operation.
 const PERSIST_FROM: Duration = Duration::from_hours(1);
 
-/// When each bucket is full again, in milliseconds since the epoch. A full bucket is not stored.
+/// In-memory token buckets. Each is the time when it is full again, in milliseconds since the Unix epoch. A full bucket
+/// is not stored.
 pub struct Buckets {
     hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
@@ -34,19 +35,19 @@ struct Shard {
 }
 
 impl Shard {
-    /// Removes full buckets. If that is not enough, removes the half that is nearest to full: an attacker with a million
-    /// addresses gains half of them.
+    /// Removes full buckets. If the shard is still at its capacity, also removes the half that is nearest to full. The
+    /// removed ones count as full again: an attacker with a million addresses resets at most half of the limits.
     fn make_room(&mut self, now: i64) {
         self.full_at.retain(|_, at| *at > now);
         if self.full_at.len() >= CAPACITY {
-            let mut ends: Vec<i64> = self.full_at.values().copied().collect();
-            let middle = ends.len() / 2;
-            let (_, median, _) = ends.select_nth_unstable(middle);
-            let mut spare = middle;
+            let mut times: Vec<i64> = self.full_at.values().copied().collect();
+            let middle = times.len() / 2;
+            let (_, median, _) = times.select_nth_unstable(middle);
+            let mut to_remove = middle;
             self.full_at.retain(|_, at| {
-                let goes = *at <= *median && spare > 0;
-                spare -= usize::from(goes);
-                !goes
+                let is_removed = *at <= *median && to_remove > 0;
+                to_remove -= usize::from(is_removed);
+                !is_removed
             });
         }
         self.make_room_at = (self.full_at.len() * 2).clamp(MAKE_ROOM_MIN, CAPACITY);
@@ -86,31 +87,32 @@ impl Buckets {
         self.change(bucket, now.as_millis(), |full_at| ((), full_at.saturating_sub(interval(quota))))
     }
 
+    /// Passes the time when a bucket is full (0 if it is not stored) to `change`, and stores the time that it returns.
     fn change<T>(&self, bucket: &Bucket, now: i64, change: impl FnOnce(i64) -> (T, i64)) -> Result<T, PortError> {
         let number = usize::try_from(self.hasher.hash_one(bucket) % SHARDS as u64).unwrap_or(0);
         let shard = self.shards.get(number).ok_or_else(|| PortError::new(PORT, "there is no such shard"))?;
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = shard.full_at.get(bucket).copied();
-        let (answer, full_at) = change(kept.unwrap_or(0));
+        let stored = shard.full_at.get(bucket).copied();
+        let (result, full_at) = change(stored.unwrap_or(0));
         if full_at <= now {
             shard.full_at.remove(bucket);
-            return Ok(answer);
+            return Ok(result);
         }
-        if kept.is_none() && shard.full_at.len() >= shard.make_room_at {
+        if stored.is_none() && shard.full_at.len() >= shard.make_room_at {
             shard.make_room(now);
         }
         shard.full_at.insert(bucket.clone(), full_at);
-        Ok(answer)
+        Ok(result)
     }
 }
 
-/// How long one unit takes to come back, milliseconds.
+/// The time in which one unit comes back, in milliseconds: at least 1.
 #[must_use]
 pub fn interval(quota: &Quota) -> i64 {
     i64::try_from(quota.interval().as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
-/// Whether its buckets must survive a restart.
+/// Whether the buckets of a quota survive a restart.
 #[must_use]
 pub fn lasts(quota: &Quota) -> bool {
     quota.period >= PERSIST_FROM && quota.interval() >= Duration::from_mins(1)
@@ -133,10 +135,10 @@ mod tests {
         }
         shard.make_room(0);
         assert_eq!(shard.full_at.len(), CAPACITY / 2);
-        assert!(shard.full_at.contains_key(&bucket(CAPACITY as u64 - 1)), "the emptiest stay");
+        assert!(shard.full_at.contains_key(&bucket(CAPACITY as u64 - 1)), "the emptiest buckets stay");
         shard.make_room(i64::MAX);
         assert!(shard.full_at.is_empty());
-        // all alike
+        // all are full at the same time
         for n in 0..CAPACITY as u64 {
             shard.full_at.insert(bucket(n), 1000);
         }
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn full_buckets_are_let_go() {
+    fn full_buckets_are_removed() {
         let buckets = Buckets::default();
         for n in 0..100_000 {
             let now = i64::try_from(n).unwrap() * 10;
