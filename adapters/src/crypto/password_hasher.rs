@@ -1,6 +1,6 @@
-//! Argon2id for [`PasswordHasher`], on threads of its own: as many as there are cores, at a lower priority than the
-//! threads that answer, each with its memory kept. A full queue refuses a hash at once; a client that disconnects
-//! before its turn costs nothing.
+//! [`PasswordHasher`] with Argon2id, on its own threads (`HASH_THREADS`, by default one for each core). They have a
+//! lower priority than the threads that handle requests, and each reuses its memory. A full queue refuses a hash at
+//! once. The hash of a client that disconnects before its turn is not computed.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -21,8 +21,9 @@ use crate::crypto::hash_queue::{Full, HashQueue, REQUESTER};
 use crate::trace_spans;
 
 const PORT: &str = "password_hasher";
+/// Bytes of a new hash.
 const OUTPUT: usize = 32;
-/// A stored hash that needs more memory is refused: 1 GiB.
+/// The most KiB of memory that a stored hash may need: 1 GiB.
 const MEMORY_MAX: u32 = 1 << 20;
 
 /// The cost of a hash.
@@ -30,7 +31,7 @@ const MEMORY_MAX: u32 = 1 << 20;
 pub struct Parameters {
     /// KiB of memory.
     pub memory_kib: u32,
-    /// Passes over it.
+    /// Passes over the memory.
     pub iterations: u32,
     /// Lanes.
     pub parallelism: u32,
@@ -52,7 +53,7 @@ struct State {
     stopping: bool,
 }
 
-/// Receives the time that a hash waited.
+/// Receives the time that a hash has waited in the queue.
 type WaitObserver = Box<dyn Fn(Duration) + Send + Sync>;
 
 struct Shared {
@@ -67,7 +68,7 @@ impl Shared {
     }
 }
 
-/// The threads and their queue.
+/// The hashing threads and their queue.
 pub struct Argon2Pool {
     shared: Arc<Shared>,
     parameters: Parameters,
@@ -77,7 +78,7 @@ impl Argon2Pool {
     /// Starts `threads` threads with room for `queue` waiting hashes.
     ///
     /// # Errors
-    /// For parameters Argon2 does not know, or when no thread can be started.
+    /// If Argon2 refuses the parameters, or a thread can't be started.
     pub fn start(parameters: Parameters, threads: usize, queue: usize) -> Result<Self, PortError> {
         params(&parameters, OUTPUT)?;
         let state = State { queue: HashQueue::new(queue.max(1)), stopping: false };
@@ -85,7 +86,8 @@ impl Argon2Pool {
             Arc::new(Shared { state: Mutex::new(state), work: Condvar::new(), wait_observer: OnceLock::new() });
         for number in 0..threads.max(1) {
             let shared = shared.clone();
-            let started = thread::Builder::new().name(format!("hash-{number}")).spawn(move || run(&shared));
+            let started =
+                thread::Builder::new().name(format!("hash-{number}")).spawn(move || run_hashing_thread(&shared));
             started.map_err(|error| PortError::new(PORT, error))?;
         }
         Ok(Self { shared, parameters })
@@ -102,7 +104,7 @@ impl Argon2Pool {
         self.shared.lock().queue.waiting()
     }
 
-    async fn compute(&self, password: Password, stored: &Stored) -> Result<Vec<u8>, HashError> {
+    async fn compute(&self, password: Password, stored: &PhcParts) -> Result<Vec<u8>, HashError> {
         let (answer, computed) = oneshot::channel();
         let job = Job {
             password,
@@ -116,7 +118,7 @@ impl Argon2Pool {
         {
             let requester = REQUESTER.try_with(Clone::clone).unwrap_or_default();
             let mut state = self.shared.lock();
-            // places of clients that have disconnected are free
+            // clients that have disconnected free their places
             state.queue.retain(|job| !job.answer.is_closed());
             match state.queue.push(requester, job) {
                 Ok(None) => {}
@@ -141,9 +143,9 @@ impl Drop for Argon2Pool {
     }
 }
 
-/// The loop of a hashing thread: takes jobs off the queue until the pool stops.
-fn run(shared: &Shared) {
-    // threads that answer requests come first; if the system refuses this, hashing competes with them
+/// The loop of a hashing thread: takes jobs from the queue until the queue is empty and the pool stops.
+fn run_hashing_thread(shared: &Shared) {
+    // lower than the threads that handle requests; if the system refuses, hashing competes with them
     let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 10);
     let mut memory: Vec<Block> = Vec::new();
     loop {
@@ -188,23 +190,24 @@ fn hash(job: &Job, memory: &mut Vec<Block>) -> Result<Vec<u8>, PortError> {
     Ok(output)
 }
 
-/// A PHC string, taken apart.
-struct Stored {
+/// The parts of a PHC string, without its hash.
+struct PhcParts {
     algorithm: Algorithm,
     parameters: Parameters,
     salt: Vec<u8>,
     length: usize,
 }
 
-impl Stored {
-    fn print(&self, output: &[u8]) -> PasswordHash {
+impl PhcParts {
+    /// The PHC string with a hash.
+    fn to_phc(&self, output: &[u8]) -> PasswordHash {
         let Parameters { memory_kib, iterations, parallelism } = self.parameters;
         let name = self.algorithm.as_str();
         let (salt, output) = (STANDARD_NO_PAD.encode(&self.salt), STANDARD_NO_PAD.encode(output));
         PasswordHash::new(format!("${name}$v=19$m={memory_kib},t={iterations},p={parallelism}${salt}${output}"))
     }
 
-    /// Reads `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`, within bounds.
+    /// Parses `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`. `None` if a parameter or a length is out of bounds.
     fn parse(hash: &PasswordHash) -> Option<Self> {
         let mut parts = hash.as_str().split('$');
         let ("", name, "v=19") = (parts.next()?, parts.next()?, parts.next()?) else { return None };
@@ -218,50 +221,55 @@ impl Stored {
         let parameters =
             Parameters { memory_kib: number("m=")?, iterations: number("t=")?, parallelism: number("p=")? };
         let (salt, output) = (STANDARD_NO_PAD.decode(parts.next()?).ok()?, STANDARD_NO_PAD.decode(parts.next()?).ok()?);
-        let bounded =
+        let has_bounded_cost =
             parameters.memory_kib <= MEMORY_MAX && parameters.iterations <= 64 && parameters.parallelism <= 16;
-        let shaped = parts.next().is_none() && (8..=64).contains(&salt.len()) && (16..=64).contains(&output.len());
-        (bounded && shaped).then_some(Self { algorithm, parameters, salt, length: output.len() })
+        let has_valid_shape =
+            parts.next().is_none() && (8..=64).contains(&salt.len()) && (16..=64).contains(&output.len());
+        (has_bounded_cost && has_valid_shape).then_some(Self { algorithm, parameters, salt, length: output.len() })
     }
 }
 
 #[async_trait]
 impl PasswordHasher for Argon2Pool {
     async fn hash(&self, password: Password, salt: [u8; 16]) -> Result<PasswordHash, HashError> {
-        let wanted =
-            Stored { algorithm: Algorithm::Argon2id, parameters: self.parameters, salt: salt.to_vec(), length: OUTPUT };
+        let wanted = PhcParts {
+            algorithm: Algorithm::Argon2id,
+            parameters: self.parameters,
+            salt: salt.to_vec(),
+            length: OUTPUT,
+        };
         let output = self.compute(password, &wanted).await?;
-        Ok(wanted.print(&output))
+        Ok(wanted.to_phc(&output))
     }
 
     async fn hash_like(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError> {
-        let stored = read(&stored)?;
+        let stored = parse_stored(&stored)?;
         let output = self.compute(password, &stored).await?;
-        Ok(stored.print(&output))
+        Ok(stored.to_phc(&output))
     }
 
     async fn hash_with_salt_of(&self, password: Password, stored: PasswordHash) -> Result<PasswordHash, HashError> {
         let (algorithm, parameters, length) = (Algorithm::Argon2id, self.parameters, OUTPUT);
-        let wanted = Stored { algorithm, parameters, length, ..read(&stored)? };
+        let wanted = PhcParts { algorithm, parameters, length, ..parse_stored(&stored)? };
         let output = self.compute(password, &wanted).await?;
-        Ok(wanted.print(&output))
+        Ok(wanted.to_phc(&output))
     }
 
     fn decoy_like(&self, stored: &PasswordHash, salt: [u8; 16]) -> Option<PasswordHash> {
-        let wanted = Stored { salt: salt.to_vec(), ..Stored::parse(stored)? };
-        Some(wanted.print(&vec![0; wanted.length]))
+        let wanted = PhcParts { salt: salt.to_vec(), ..PhcParts::parse(stored)? };
+        Some(wanted.to_phc(&vec![0; wanted.length]))
     }
 
     fn is_outdated(&self, stored: &PasswordHash) -> bool {
-        let stored = Stored::parse(stored);
+        let stored = PhcParts::parse(stored);
         stored.is_none_or(|stored| {
             stored.parameters != self.parameters || stored.algorithm != Algorithm::Argon2id || stored.length != OUTPUT
         })
     }
 }
 
-fn read(hash: &PasswordHash) -> Result<Stored, PortError> {
-    Stored::parse(hash).ok_or_else(|| PortError::new(PORT, "a stored hash cannot be read"))
+fn parse_stored(hash: &PasswordHash) -> Result<PhcParts, PortError> {
+    PhcParts::parse(hash).ok_or_else(|| PortError::new(PORT, "a stored hash cannot be read"))
 }
 
 #[cfg(test)]
@@ -282,11 +290,11 @@ mod tests {
         assert!(pool.hash_like(password("pässword"), hash.clone()).await.unwrap().matches(&hash));
         assert!(!pool.is_outdated(&hash));
         assert!(!pool.hash_like(password("other"), hash.clone()).await.unwrap().matches(&hash));
-        let dearer = Argon2Pool::start(Parameters { iterations: 2, ..CHEAP }, 1, 8).unwrap();
-        assert!(dearer.hash_like(password("pässword"), hash.clone()).await.unwrap().matches(&hash));
-        assert!(dearer.is_outdated(&hash));
-        let renewed = dearer.hash_with_salt_of(password("pässword"), hash).await.unwrap();
-        assert!(dearer.hash(password("pässword"), [7; 16]).await.unwrap().matches(&renewed));
+        let costlier = Argon2Pool::start(Parameters { iterations: 2, ..CHEAP }, 1, 8).unwrap();
+        assert!(costlier.hash_like(password("pässword"), hash.clone()).await.unwrap().matches(&hash));
+        assert!(costlier.is_outdated(&hash));
+        let renewed = costlier.hash_with_salt_of(password("pässword"), hash).await.unwrap();
+        assert!(costlier.hash(password("pässword"), [7; 16]).await.unwrap().matches(&renewed));
     }
 
     #[tokio::test]
@@ -300,7 +308,7 @@ mod tests {
     }
 
     /// Polls a future once: enough to queue its hash.
-    async fn begun<T>(future: &mut std::pin::Pin<Box<impl Future<Output = T>>>) -> Option<T> {
+    async fn poll_once<T>(future: &mut std::pin::Pin<Box<impl Future<Output = T>>>) -> Option<T> {
         std::future::poll_fn(|context| {
             std::task::Poll::Ready(match future.as_mut().poll(context) {
                 std::task::Poll::Ready(value) => Some(value),
@@ -315,17 +323,17 @@ mod tests {
         let slow = Parameters { memory_kib: 65_536, iterations: 16, parallelism: 1 };
         let pool = Argon2Pool::start(slow, 1, 1).unwrap();
         let mut running = Box::pin(pool.hash(password("a"), [0; 16]));
-        assert!(begun(&mut running).await.is_none());
+        assert!(poll_once(&mut running).await.is_none());
         while pool.waiting() > 0 {
             tokio::task::yield_now().await;
         }
         let mut waiting = Box::pin(pool.hash(password("b"), [0; 16]));
-        assert!(begun(&mut waiting).await.is_none());
+        assert!(poll_once(&mut waiting).await.is_none());
         let mut refused = Box::pin(pool.hash(password("c"), [0; 16]));
-        assert!(matches!(begun(&mut refused).await, Some(Err(HashError::Overloaded))));
+        assert!(matches!(poll_once(&mut refused).await, Some(Err(HashError::Overloaded))));
         drop(waiting);
         let mut next = Box::pin(pool.hash(password("d"), [0; 16]));
-        assert!(begun(&mut next).await.is_none(), "the place of one who hung up is free");
+        assert!(poll_once(&mut next).await.is_none(), "the place of the disconnected client is free");
         assert!(running.await.is_ok());
     }
 
@@ -337,7 +345,7 @@ mod tests {
             "$2b$10$abc",
             "$argon2id$v=19$m=64,t=1,p=1$$",
         ] {
-            assert!(Stored::parse(&PasswordHash::new(text)).is_none(), "{text}");
+            assert!(PhcParts::parse(&PasswordHash::new(text)).is_none(), "{text}");
         }
     }
 }
