@@ -1,5 +1,5 @@
-//! The structure of a passkey's response, before webauthn-rs reads it. The library ignores bytes behind authenticator data
-//! and the type of the credential, takes the last of two members with one name, and does not know `topOrigin`.
+//! Strict checks of a passkey response, before webauthn-rs parses it. The library ignores the type of a credential and
+//! trailing bytes after authenticator data, takes the last of duplicate members, and does not know `topOrigin`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,46 +11,46 @@ use serde::de::{DeserializeOwned, Deserializer, Error, MapAccess, SeqAccess, Vis
 use serde_json::Value;
 use webauthn_rs::prelude::Url;
 
-/// Where the flags of authenticator data are (WebAuthn Level 3, section 6.1).
+/// The offset of the flags in authenticator data (WebAuthn Level 3, section 6.1).
 const FLAGS: usize = 32;
-/// The length of authenticator data up to the counter.
+/// The length of authenticator data up to and including the counter.
 const UP_TO_COUNTER: usize = 37;
 /// The length of the AAGUID.
 const AAGUID: usize = 16;
-/// The credential may be on more than one device.
+/// Flag BE: the credential may be backed up, so that it may be on more than one device.
 const BACKUP_ELIGIBLE: u8 = 0x08;
-/// It is on more than one device.
+/// Flag BS: the credential is backed up.
 const BACKED_UP: u8 = 0x10;
-/// Credential data follow.
+/// Flag AT: attested credential data follow.
 const ATTESTED: u8 = 0x40;
-/// Extensions follow.
+/// Flag ED: extensions follow.
 const EXTENDED: u8 = 0x80;
 
-/// Verifies the type of a credential.
+/// Checks the type of a credential.
 pub fn check_type(credential: &str) -> Result<(), PasskeyRefused> {
-    if credential == "public-key" { Ok(()) } else { Err(refused("no credential with a public key")) }
+    if credential == "public-key" { Ok(()) } else { Err(refused("the type of the credential is not public-key")) }
 }
 
-/// Verifies client data: JSON without a member twice, with an origin as browsers write it, and of a page that is in no frame of
-/// another origin.
+/// Checks client data: JSON without duplicate members, an origin in the form that browsers write, and no cross-origin
+/// frame (`crossOrigin`, `topOrigin`).
 pub fn check_client_data(bytes: &[u8]) -> Result<(), PasskeyRefused> {
     let _: Unique<String> = serde_json::from_slice(bytes).map_err(refused)?;
     let data: Value = serde_json::from_slice(bytes).map_err(refused)?;
-    let is_top = data.get("crossOrigin").is_none_or(|cross_origin| *cross_origin == Value::Bool(false));
-    // the library compares parsed addresses, which may have a path
+    let is_same_origin = data.get("crossOrigin").is_none_or(|cross_origin| *cross_origin == Value::Bool(false));
+    // the library compares parsed URLs: it would accept an origin with a path
     let origin = data.get("origin").and_then(Value::as_str).unwrap_or_default();
-    let written = Url::parse(origin).map(|url| match url.origin() {
+    let canonical = Url::parse(origin).map(|url| match url.origin() {
         origin if origin.is_tuple() => origin.ascii_serialization(),
-        // of a native app
+        // the origin of a native app, such as `android:apk-key-hash:…`
         _ => url.into(),
     });
-    if written.is_ok_and(|written| written != origin) {
-        return Err(refused("an origin that no browser writes"));
+    if canonical.is_ok_and(|canonical| canonical != origin) {
+        return Err(refused("the origin is not in the form that browsers write"));
     }
-    if is_top && data.get("topOrigin").is_none() { Ok(()) } else { Err(refused("a frame of another origin")) }
+    if is_same_origin && data.get("topOrigin").is_none() { Ok(()) } else { Err(refused("a cross-origin frame")) }
 }
 
-/// Verifies the structure of an attestation object and of the authenticator data in it.
+/// Checks an attestation object and the authenticator data in it.
 pub fn check_attestation(bytes: &[u8]) -> Result<(), PasskeyRefused> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -59,35 +59,35 @@ pub fn check_attestation(bytes: &[u8]) -> Result<(), PasskeyRefused> {
         att_stmt: serde_cbor_2::Value,
         auth_data: &'a [u8],
     }
-    if !cbor_item(bytes)?.is_empty() {
-        return Err(refused("bytes behind the attestation object"));
+    if !skip_cbor_item(bytes)?.is_empty() {
+        return Err(refused("trailing bytes after the attestation object"));
     }
     let attestation: Attestation<'_> = serde_cbor_2::from_slice(bytes).map_err(refused)?;
     if attestation.fmt == "none" && attestation.att_stmt != serde_cbor_2::Value::Map(BTreeMap::new()) {
-        return Err(refused("no attestation, but a statement of one"));
+        return Err(refused("the attestation format is none, but there is a statement"));
     }
     check_authenticator_data(attestation.auth_data)
 }
 
-/// Verifies the structure of authenticator data: flags that agree, and nothing behind the parts that they announce.
+/// Checks authenticator data: its flags are consistent, it has the parts that they announce, and no trailing bytes.
 pub fn check_authenticator_data(bytes: &[u8]) -> Result<(), PasskeyRefused> {
     let short = || refused("authenticator data is too short");
     let (flags, mut rest) = (bytes.get(FLAGS).ok_or_else(short)?, bytes.get(UP_TO_COUNTER..).ok_or_else(short)?);
     if flags & BACKED_UP != 0 && flags & BACKUP_ELIGIBLE == 0 {
-        return Err(refused("backed up, but not eligible for it"));
+        return Err(refused("backed up, but not eligible for backup"));
     }
     if flags & ATTESTED != 0 {
-        let (length, behind) = rest.get(AAGUID..).and_then(<[u8]>::split_first_chunk).ok_or_else(short)?;
-        rest = cbor_item(behind.get(usize::from(u16::from_be_bytes(*length))..).ok_or_else(short)?)?;
+        let (length, after_length) = rest.get(AAGUID..).and_then(<[u8]>::split_first_chunk).ok_or_else(short)?;
+        rest = skip_cbor_item(after_length.get(usize::from(u16::from_be_bytes(*length))..).ok_or_else(short)?)?;
     }
     if flags & EXTENDED != 0 {
-        rest = cbor_item(rest)?;
+        rest = skip_cbor_item(rest)?;
     }
-    if rest.is_empty() { Ok(()) } else { Err(refused("bytes behind authenticator data")) }
+    if rest.is_empty() { Ok(()) } else { Err(refused("trailing bytes after authenticator data")) }
 }
 
-/// The bytes behind an item of CBOR, whose maps have each key once.
-fn cbor_item(bytes: &[u8]) -> Result<&[u8], PasskeyRefused> {
+/// Checks that the maps of a CBOR item have no duplicate keys. Returns the bytes after the item.
+fn skip_cbor_item(bytes: &[u8]) -> Result<&[u8], PasskeyRefused> {
     let mut reader = serde_cbor_2::Deserializer::from_slice(bytes);
     Unique::<serde_cbor_2::Value>::deserialize(&mut reader).map_err(refused)?;
     bytes.get(reader.byte_offset()..).ok_or_else(|| refused("no CBOR"))
@@ -97,7 +97,7 @@ fn refused(error: impl fmt::Display) -> PasskeyRefused {
     PasskeyRefused(error.to_string())
 }
 
-/// Any value whose maps have each key once. `K` is the type of keys.
+/// Any value whose maps have no duplicate keys. `K` is the type of keys.
 struct Unique<K>(PhantomData<K>);
 
 impl<'de, K: DeserializeOwned + Ord> Deserialize<'de> for Unique<K> {
@@ -106,7 +106,7 @@ impl<'de, K: DeserializeOwned + Ord> Deserialize<'de> for Unique<K> {
     }
 }
 
-/// The methods of a visitor that take a value with no parts.
+/// The visitor methods for scalar values.
 macro_rules! scalars {
     ($($name:ident: $kind:ty),*) => {
         $(fn $name<E: Error>(self, _: $kind) -> Result<Self, E> {
@@ -119,7 +119,7 @@ impl<'de, K: DeserializeOwned + Ord> Visitor<'de> for Unique<K> {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value whose maps have each key once")
+        f.write_str("a value whose maps have no duplicate keys")
     }
 
     scalars!(visit_bool: bool, visit_i64: i64, visit_i128: i128, visit_u64: u64, visit_u128: u128, visit_f64: f64,
@@ -143,7 +143,7 @@ impl<'de, K: DeserializeOwned + Ord> Visitor<'de> for Unique<K> {
         while let Some(key) = members.next_key::<K>()? {
             members.next_value::<Self>()?;
             if !known.insert(key) {
-                return Err(A::Error::custom("a key is there twice"));
+                return Err(A::Error::custom("a duplicate key"));
             }
         }
         Ok(self)
@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_key_of_a_map_is_there_once() {
+    fn duplicate_keys_and_foreign_origins_are_refused() {
         for good in [
             r#"{"origin":"https://a.example:8443","a":[{"b":1},{"b":1}],"c":null,"crossOrigin":false}"#,
             r#"{"origin":"android:apk-key-hash:Abc-_"}"#,
@@ -179,12 +179,12 @@ mod tests {
             assert!(check_client_data(wrong.as_bytes()).is_err(), "{wrong}");
         }
         // {1: 2, -1: [h'00', {}]}
-        assert_eq!(cbor_item(b"\xa2\x01\x02\x20\x82\x41\x00\xa0rest").unwrap(), b"rest");
-        // a key twice; once as a longer number; in a map within; a map that ends too early
+        assert_eq!(skip_cbor_item(b"\xa2\x01\x02\x20\x82\x41\x00\xa0rest").unwrap(), b"rest");
+        // a duplicate key; the same in a longer encoding; the same in a nested map; a truncated map
         for wrong in
             [&b"\xa2\x01\x02\x01\x02"[..], b"\xa2\x01\x02\x18\x01\x02", b"\x81\xa2\x01\x02\x01\x02", b"\xa2\x01\x02"]
         {
-            assert!(cbor_item(wrong).is_err(), "{wrong:?}");
+            assert!(skip_cbor_item(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -1,5 +1,5 @@
-//! [`PasskeyVerifier`] by webauthn-rs. Of its states only the challenge matters, and that is the caller's: a new state is
-//! made for each verification, so that nothing has to be stored between the two steps of a ceremony (ADR 12).
+//! [`PasskeyVerifier`] with webauthn-rs. No state of the library is stored between the two requests of a ceremony: each
+//! verification makes a new state and puts the caller's challenge into it (ADR 12).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,7 +19,7 @@ use webauthn_rs::prelude::{
 use crate::crypto::passkey_structure::{check_attestation, check_authenticator_data, check_client_data, check_type};
 
 const PORT: &str = "passkey_verifier";
-/// The limit of WebAuthn Level 3, section 7.1, step 25.
+/// The maximum length of a credential id, in bytes (WebAuthn Level 3, section 7.1, step 25).
 const MAX_CREDENTIAL_ID: usize = 1023;
 
 /// Verifies passkeys of one RP ID.
@@ -29,10 +29,11 @@ pub struct WebauthnVerifier {
 }
 
 impl WebauthnVerifier {
-    /// A verifier for an RP ID and the origins of its pages and apps. The first origin is below the RP ID.
+    /// A verifier for an RP ID and the origins of its pages and apps. The host of the first origin
+    /// is the RP ID or a subdomain of it.
     ///
     /// # Errors
-    /// If an origin is no URL, or the first one is not below the RP ID.
+    /// If there is no origin, an origin is no URL, or the host of the first one is not the RP ID or a subdomain of it.
     pub fn new(rp_id: &str, rp_name: &str, origins: &[String]) -> Result<Self, PortError> {
         let origins = origins.iter().map(|origin| Url::parse(origin)).collect::<Result<Vec<Url>, _>>();
         let origins = origins.map_err(|error| PortError::new(PORT, error))?;
@@ -43,8 +44,8 @@ impl WebauthnVerifier {
     }
 
     fn new_registration(&self) -> Result<PasskeyRegistration, PortError> {
-        let begun = self.webauthn.start_passkey_registration(Uuid::nil(), "-", "-", None);
-        begun.map(|(_, state)| state).map_err(failed)
+        let started = self.webauthn.start_passkey_registration(Uuid::nil(), "-", "-", None);
+        started.map(|(_, state)| state).map_err(failed)
     }
 }
 
@@ -56,12 +57,12 @@ impl PasskeyVerifier for WebauthnVerifier {
         known: &[&PasskeyCredential],
     ) -> Result<String, PortError> {
         let user = Uuid::from_bytes(*owner.user.as_bytes());
-        let begun = self.webauthn.start_passkey_registration(user, owner.name, owner.display_name, None);
-        let mut options = public_key(&begun.map_err(failed)?.0)?;
+        let started = self.webauthn.start_passkey_registration(user, owner.name, owner.display_name, None);
+        let mut options = public_key(&started.map_err(failed)?.0)?;
         set(&mut options, "challenge", json!(URL_SAFE_NO_PAD.encode(challenge)));
         set(&mut options, "timeout", json!(self.timeout_ms));
         set(&mut options, "excludeCredentials", known.iter().map(|credential| descriptor(credential)).collect());
-        // without a discoverable credential there is no login without a user name; the library asks for none
+        // a login without a user name needs a discoverable credential, which the library does not request
         let selection = json!({"residentKey": "required", "requireResidentKey": true, "userVerification": "required"});
         set(&mut options, "authenticatorSelection", selection);
         Ok(options.to_string())
@@ -72,8 +73,8 @@ impl PasskeyVerifier for WebauthnVerifier {
         challenge: &PasskeyChallenge,
         allowed: &[&PasskeyCredential],
     ) -> Result<String, PortError> {
-        let begun = self.webauthn.start_discoverable_authentication();
-        let mut options = public_key(&begun.map_err(failed)?.0)?;
+        let started = self.webauthn.start_discoverable_authentication();
+        let mut options = public_key(&started.map_err(failed)?.0)?;
         set(&mut options, "challenge", json!(URL_SAFE_NO_PAD.encode(challenge)));
         set(&mut options, "timeout", json!(self.timeout_ms));
         set(&mut options, "allowCredentials", allowed.iter().map(|credential| descriptor(credential)).collect());
@@ -92,11 +93,11 @@ impl PasskeyVerifier for WebauthnVerifier {
             return Err(PasskeyRefused("the credential id is too long".to_owned()));
         }
         if !has_curve_of_algorithm(&credential.cred) {
-            return Err(PasskeyRefused("the algorithm is of another curve".to_owned()));
+            return Err(PasskeyRefused("the algorithm does not belong to the curve".to_owned()));
         }
-        // no attestation was asked for: certificates of the device are not stored
+        // no attestation was requested: the certificates of the device are not stored
         credential.attestation = ParsedAttestation::default();
-        stored(credential).map_err(refused)
+        to_stored_form(credential).map_err(refused)
     }
 
     fn identify(&self, response: &str) -> Option<PresentedPasskey> {
@@ -123,11 +124,12 @@ impl PasskeyVerifier for WebauthnVerifier {
         let state: DiscoverableAuthentication = with_challenge(&state, challenge).map_err(refused)?;
         let used = self.webauthn.finish_discoverable_authentication_v2(&response, state, &passkey);
         passkey.update_credential(&used.map_err(refused)?);
-        stored(Credential::from(passkey)).map_err(refused)
+        to_stored_form(Credential::from(passkey)).map_err(refused)
     }
 }
 
-/// Whether a key is of the curve that WebAuthn Level 3, section 5.8.5, demands for its algorithm.
+/// Whether a key has the curve that WebAuthn Level 3, section 5.8.5, requires for its algorithm. False for Ed25519,
+/// which the library can't verify.
 const fn has_curve_of_algorithm(key: &COSEKey) -> bool {
     match &key.key {
         COSEKeyType::EC_EC2(point) => matches!(
@@ -139,23 +141,24 @@ const fn has_curve_of_algorithm(key: &COSEKey) -> bool {
     }
 }
 
-/// The credential in the form in which the account keeps it.
-fn stored(credential: Credential) -> Result<PasskeyCredential, serde_json::Error> {
+/// The form of a credential that is stored in the account.
+fn to_stored_form(credential: Credential) -> Result<PasskeyCredential, serde_json::Error> {
     let (id, synced) = (credential.cred_id.clone(), credential.backup_eligible);
     Ok(PasskeyCredential { id, data: serde_json::to_vec(&Passkey::from(credential))?, synced })
 }
 
-/// The same state of a ceremony with another challenge.
+/// Replaces the challenge in a state of the library.
 fn with_challenge<S: Serialize + DeserializeOwned>(state: &S, challenge: &PasskeyChallenge) -> Result<S, PortError> {
     let mut state = serde_json::to_value(state).map_err(|error| PortError::new(PORT, error))?;
     let inner = state.as_object_mut().and_then(|members| members.values_mut().next());
-    let place = inner.and_then(|inner| inner.get_mut("challenge"));
-    *place.ok_or_else(|| PortError::new(PORT, "the state has no challenge"))? =
+    let old_challenge = inner.and_then(|inner| inner.get_mut("challenge"));
+    *old_challenge.ok_or_else(|| PortError::new(PORT, "the state has no challenge"))? =
         json!(URL_SAFE_NO_PAD.encode(challenge));
     serde_json::from_value(state).map_err(|error| PortError::new(PORT, error))
 }
 
-/// The options that a browser's `parse…OptionsFromJSON` takes.
+/// The `publicKey` member of the library's options: the input of `parseCreationOptionsFromJSON` and
+/// `parseRequestOptionsFromJSON` in a browser.
 fn public_key(options: &impl Serialize) -> Result<Value, PortError> {
     let mut options = serde_json::to_value(options).map_err(|error| PortError::new(PORT, error))?;
     let options = options.get_mut("publicKey").map(Value::take);
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_origin_is_below_the_rp_id() {
+    fn the_first_origin_must_belong_to_the_rp_id() {
         assert!(verifier("example.com", &ORIGINS).is_ok());
         assert!(verifier("localhost", &["http://localhost:8000", "http://127.0.0.1:8000"]).is_ok());
         for (rp_id, origins) in [
