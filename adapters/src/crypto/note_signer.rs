@@ -1,4 +1,4 @@
-//! Ed25519 signatures of statements about the audit log, which anybody can verify with the public key.
+//! Ed25519 signatures of the audit log's notes (docs/audit.md). Anybody can verify them with the public key.
 
 use std::fmt;
 
@@ -7,21 +7,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_core::ports::error::PortError;
 
-/// DER of a public key of Ed25519 (RFC 8410): the head of the 32 bytes that follow.
+/// The DER of an Ed25519 public key before its 32 bytes (`SubjectPublicKeyInfo`, RFC 8410, section 4).
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// A public key.
+/// The public key of a [`NoteSigner`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotePublicKey(pub [u8; 32]);
 
 impl NotePublicKey {
-    /// Whether a text has a signature of the private key.
+    /// Whether a signature of a text is valid.
     #[must_use]
     pub fn verifies(&self, text: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.0[..]).verify(text, signature).is_ok()
     }
 
-    /// The key as PEM, for openssl.
+    /// The key as PEM, for `openssl`.
     #[must_use]
     pub fn pem(&self) -> String {
         let der = [&SPKI_PREFIX[..], &self.0].concat();
@@ -29,7 +29,7 @@ impl NotePublicKey {
     }
 }
 
-/// A private key.
+/// The private key that signs notes.
 pub struct NoteSigner(Ed25519KeyPair);
 
 impl fmt::Debug for NoteSigner {
@@ -39,16 +39,16 @@ impl fmt::Debug for NoteSigner {
 }
 
 impl NoteSigner {
-    /// From the 32 bytes of the private key.
+    /// A signer with the 32 bytes of the private key.
     ///
     /// # Errors
-    /// When the library refuses them.
+    /// If the library refuses the bytes.
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, PortError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed);
         Ok(Self(pair.map_err(|error| PortError::new("note_signer", error.to_string()))?))
     }
 
-    /// The signature of a text.
+    /// Signs a text.
     #[must_use]
     pub fn sign(&self, text: &[u8]) -> Vec<u8> {
         self.0.sign(text).as_ref().to_vec()

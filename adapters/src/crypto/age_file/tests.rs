@@ -1,4 +1,4 @@
-//! Files of the program age, files of any length, and files that were changed or cut.
+//! Tests with a file of the program age, files of any length, and files that were changed or cut.
 
 use std::io::Cursor;
 
@@ -7,21 +7,22 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::*;
 
-/// Bytes of plaintext in a chunk, and of the tag behind it.
+/// Bytes of plaintext in a chunk.
 const CHUNK: usize = 64 * 1024;
+/// Bytes of the tag after each chunk.
 const TAG: usize = 16;
 
 const PUBLIC: &str = "age1mv8d7k9trvcgl7nndjnsjwe5pd2u9cr7chm7pmj4fgpw2c5acy3qy07008";
 const PRIVATE: &str = "# a comment\nAGE-SECRET-KEY-16NUJU9RGYFVAP8QC3YXN4HQARK8QZASRNLRN8E4SXX2KCELJ05GS5E3CWJ\n";
-/// A file of the program age 1.1.1.
-const BY_AGE: &str = "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSA2bE9RcjR6bC9ra1RnM2dMTXJTZHY5b3hITUNYVS9JaS9nUWJ1Z21tT3cwCkQvbFV0RHdybk9qdHJ2MzJIdnBsVll2c3FjUXYyMU0rY2VKajZQM293aW8KLS0tIEo1eHlOOTZ6N21qRko5SWpOQ21EcVVyV3krQXNGc1hvQmovMHZWY3BWZnMKfqENaFr+tGEmSqn/quUte8byUIG9GjBBlHPvT6U2aH9mPnNAMCdiCWiGyN4AHA==";
+/// A file that version 1.1.1 of the program age has written.
+const AGE_FILE: &str = "YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOSA2bE9RcjR6bC9ra1RnM2dMTXJTZHY5b3hITUNYVS9JaS9nUWJ1Z21tT3cwCkQvbFV0RHdybk9qdHJ2MzJIdnBsVll2c3FjUXYyMU0rY2VKajZQM293aW8KLS0tIEo1eHlOOTZ6N21qRko5SWpOQ21EcVVyV3krQXNGc1hvQmovMHZWY3BWZnMKfqENaFr+tGEmSqn/quUte8byUIG9GjBBlHPvT6U2aH9mPnNAMCdiCWiGyN4AHA==";
 
 fn identities() -> Identities {
     Identities::parse(PRIVATE).unwrap()
 }
 
 fn encrypted(text: &[u8], recipients: &[&str]) -> Vec<u8> {
-    let recipients: Vec<Recipient> = recipients.iter().map(|one| Recipient::parse(one).unwrap()).collect();
+    let recipients: Vec<Recipient> = recipients.iter().map(|recipient| Recipient::parse(recipient).unwrap()).collect();
     let mut file = Vec::new();
     assert_eq!(encrypt(text, &mut file, &recipients).unwrap(), text.len() as u64);
     file
@@ -33,12 +34,12 @@ fn decrypted(file: &[u8]) -> Result<Vec<u8>, AgeError> {
 }
 
 #[test]
-fn a_file_of_age_is_read() {
-    assert_eq!(decrypted(&STANDARD.decode(BY_AGE).unwrap()).unwrap(), b"written by age");
+fn a_file_that_age_has_written_decrypts() {
+    assert_eq!(decrypted(&STANDARD.decode(AGE_FILE).unwrap()).unwrap(), b"written by age");
 }
 
 #[test]
-fn a_file_of_any_length_is_read_as_it_was_written() {
+fn files_of_any_length_round_trip() {
     for length in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 5] {
         let text: Vec<u8> = (0..length).map(|n| u8::try_from(n % 251).unwrap()).collect();
         assert_eq!(decrypted(&encrypted(&text, &[PUBLIC])).unwrap(), text, "{length}");
@@ -46,14 +47,14 @@ fn a_file_of_any_length_is_read_as_it_was_written() {
 }
 
 #[test]
-fn each_of_several_keys_reads_it_and_no_other() {
+fn only_the_recipients_can_decrypt() {
     let other = x25519::Identity::generate().to_public().to_string();
     assert_eq!(decrypted(&encrypted(b"text", &[&other, PUBLIC])).unwrap(), b"text");
     assert!(matches!(decrypted(&encrypted(b"text", &[&other])), Err(AgeError::NoMatch)));
 }
 
 #[test]
-fn every_changed_byte_and_every_cut_is_refused() {
+fn changed_and_cut_files_are_refused() {
     let text = vec![7; CHUNK + 100];
     let file = encrypted(&text, &[PUBLIC]);
     let header = file.len() - (CHUNK + 100 + 2 * TAG + 16);
@@ -69,7 +70,7 @@ fn every_changed_byte_and_every_cut_is_refused() {
     let mut longer = file.clone();
     longer.push(0);
     assert!(decrypted(&longer).is_err());
-    // two chunks in the other order
+    // the two chunks swapped
     let (first, second) = file[header + 16..].split_at(CHUNK + TAG);
     assert!(decrypted(&[&file[..header + 16], second, first].concat()).is_err());
 }
