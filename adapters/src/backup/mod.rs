@@ -1,3 +1,3 @@
-//! The records of a backup, as a restore takes them over.
+//! The records that a restore takes over from a backup.
 
 pub mod restored_records;

@@ -1,6 +1,6 @@
-//! The records of a backup that a restore takes over, as a source of a data migration. Left out is every right of the
-//! time of the backup (sessions, links, codes, credentials), everything that was about to be sent, and each account that
-//! was deleted later.
+//! The records that a restore takes over from a backup, as the source of a data migration. It leaves out
+//! sessions, links, codes and credentials, messages that waited to be sent, and accounts that were deleted after the
+//! backup.
 
 use std::collections::HashSet;
 
@@ -15,14 +15,14 @@ use portcullis_core::ports::data_migration_store::MigratableStore;
 use portcullis_core::ports::error::PortError;
 
 const PORT: &str = "data_migration_store";
-/// Records that are read at once.
+/// Records of one read.
 const BATCH_SIZE: usize = 500;
 
-/// Whether the records of a collection are taken over at all. Registrations and failed logins may be of an address whose
-/// account was deleted later; waiting jobs were done by the server that went on.
+/// Whether a restore takes over the records of a collection. Registrations and failed logins may belong to an address
+/// whose account was deleted after the backup. The server that ran on after the backup has done the waiting jobs.
 #[must_use]
-pub const fn is_restored(of: Collection) -> bool {
-    match of {
+pub const fn is_restored(collection: Collection) -> bool {
+    match collection {
         Collection::Sessions
         | Collection::OneTimeTokens
         | Collection::Credentials
@@ -39,18 +39,19 @@ pub const fn is_restored(of: Collection) -> bool {
     }
 }
 
-/// The number of records of each collection, the accounts that stay deleted, and the names of the credentials.
+/// The contents of a backup.
 #[derive(Debug, Default)]
 pub struct Examined {
-    /// Each collection of the backup.
+    /// The number of records of each collection.
     pub counts: Vec<(Collection, u64)>,
-    /// The accounts that were deleted after the backup.
+    /// The accounts that were deleted after the backup, and stay deleted.
     pub erased: Vec<(Realm, UserId)>,
     /// The service clients and operator tokens, which need new secrets.
     pub credentials: Vec<(Realm, CredentialName)>,
 }
 
-/// Reads and verifies every record of a store. Reports the collection, the records that were read, and all of them.
+/// Reads and verifies every record of a store. `on_step` receives the collection, the number of its records
+/// read so far, and the number of all its records.
 ///
 /// # Errors
 /// When a record can't be read or does not verify.
@@ -60,52 +61,54 @@ pub async fn examine(
     on_step: &(dyn Fn(Collection, u64, u64) + Sync),
 ) -> Result<Examined, PortError> {
     let mut examined = Examined::default();
-    for of in Collection::ALL {
-        let all = store.count(of).await?;
+    for collection in Collection::ALL {
+        let total = store.count(collection).await?;
         let (mut count, mut cursor) = (0, None);
-        while let Some(page) = store.next_page(of, cursor, BATCH_SIZE).await? {
+        while let Some(page) = store.next_page(collection, cursor, BATCH_SIZE).await? {
             count += page.records.len() as u64;
             for record in page.records {
                 match record {
                     Record::User(user) if is_erased(&user.realm, &user.id) => {
                         examined.erased.push((user.realm, user.id));
                     }
-                    Record::Credential(one) => examined.credentials.push((one.realm, one.name)),
+                    Record::Credential(credential) => {
+                        examined.credentials.push((credential.realm, credential.name));
+                    }
                     _ => {}
                 }
             }
             cursor = Some(page.cursor);
-            on_step(of, count, all.max(count));
+            on_step(collection, count, total.max(count));
         }
-        examined.counts.push((of, count));
+        examined.counts.push((collection, count));
     }
     Ok(examined)
 }
 
-/// A backup without what a restore leaves out. It is only read.
+/// A read-only view of a backup without the records that a restore leaves out.
 pub struct RestoredRecords<'a> {
-    from: &'a dyn MigratableStore,
+    backup: &'a dyn MigratableStore,
     erased: HashSet<(Realm, UserId)>,
 }
 
 impl<'a> RestoredRecords<'a> {
-    /// Those of a store, without the accounts that were deleted.
+    /// A view of a backup without the erased accounts.
     #[must_use]
-    pub fn new(from: &'a dyn MigratableStore, erased: &[(Realm, UserId)]) -> Self {
-        Self { from, erased: erased.iter().cloned().collect() }
+    pub fn new(backup: &'a dyn MigratableStore, erased: &[(Realm, UserId)]) -> Self {
+        Self { backup, erased: erased.iter().cloned().collect() }
     }
 
     fn restored(&self, record: Record) -> Option<Record> {
-        let gone = |realm: &Realm, user: &UserId| self.erased.contains(&(realm.clone(), *user));
+        let is_erased = |realm: &Realm, user: &UserId| self.erased.contains(&(realm.clone(), *user));
         match record {
-            Record::User(user) if gone(&user.realm, &user.id) => None,
+            Record::User(user) if is_erased(&user.realm, &user.id) => None,
             Record::User(mut user) => {
                 user.pending_email = None;
                 (user.factors.pending_totp, user.factors.devices) = (None, None);
                 Some(Record::User(user))
             }
-            Record::Undo(undo) if gone(&undo.realm, &undo.user) => None,
-            // the link is dead; the address that it reserves stays reserved
+            Record::Undo(undo) if is_erased(&undo.realm, &undo.user) => None,
+            // the link no longer works; the address that the record reserves stays reserved
             Record::Undo(undo) => Some(Record::Undo(Box::new(UndoRecord { token: None, used: true, ..*undo }))),
             record => Some(record),
         }
@@ -113,21 +116,21 @@ impl<'a> RestoredRecords<'a> {
 }
 
 fn read_only<T>() -> Result<T, PortError> {
-    Err(PortError::new(PORT, "a backup is only read"))
+    Err(PortError::new(PORT, "a backup is read-only"))
 }
 
 #[async_trait]
 impl MigratableStore for RestoredRecords<'_> {
     async fn next_page(
         &self,
-        of: Collection,
+        collection: Collection,
         mut after: Option<String>,
         limit: usize,
     ) -> Result<Option<RecordPage>, PortError> {
-        if !is_restored(of) {
+        if !is_restored(collection) {
             return Ok(None);
         }
-        while let Some(page) = self.from.next_page(of, after, limit).await? {
+        while let Some(page) = self.backup.next_page(collection, after, limit).await? {
             let records: Vec<Record> = page.records.into_iter().filter_map(|record| self.restored(record)).collect();
             if !records.is_empty() {
                 return Ok(Some(RecordPage { records, cursor: page.cursor }));
@@ -141,8 +144,8 @@ impl MigratableStore for RestoredRecords<'_> {
         read_only()
     }
 
-    async fn count(&self, of: Collection) -> Result<u64, PortError> {
-        if is_restored(of) { self.from.count(of).await } else { Ok(0) }
+    async fn count(&self, collection: Collection) -> Result<u64, PortError> {
+        if is_restored(collection) { self.backup.count(collection).await } else { Ok(0) }
     }
 
     async fn clear(&self, _: Collection) -> Result<(), PortError> {
@@ -157,7 +160,7 @@ impl MigratableStore for RestoredRecords<'_> {
 #[async_trait]
 impl CheckValueStore for RestoredRecords<'_> {
     async fn check_value(&self, name: &str) -> Result<Option<Vec<u8>>, PortError> {
-        self.from.check_value(name).await
+        self.backup.check_value(name).await
     }
 
     async fn check_value_or_insert(&self, _: &str, _: &[u8]) -> Result<Vec<u8>, PortError> {
