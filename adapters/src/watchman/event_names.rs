@@ -1,10 +1,11 @@
-//! Category, level and message of an event in Watchman. Ids only, no personal data.
+//! Category, level, priority and message of an event in Watchman. They have ids, codes and the operator's name, and no
+//! personal data of an account.
 
 use std::fmt::Write as _;
 
 use portcullis_core::model::event::{Event, EventKind};
 
-/// One of Watchman's categories.
+/// The Watchman category of an event.
 #[rustfmt::skip]
 pub const fn category(kind: EventKind) -> &'static str {
     use EventKind as K;
@@ -31,7 +32,7 @@ pub const fn category(kind: EventKind) -> &'static str {
     }
 }
 
-/// `info`, `warning` or `error`.
+/// The Watchman level of an event: `info`, `warning` or `error`.
 pub const fn level(kind: EventKind) -> &'static str {
     use EventKind as K;
     match kind {
@@ -61,7 +62,7 @@ pub const fn level(kind: EventKind) -> &'static str {
     }
 }
 
-/// `low`, `medium` or `high`.
+/// The Watchman priority of an event, by its level: `low`, `medium` or `high`.
 pub fn priority(kind: EventKind) -> &'static str {
     match level(kind) {
         "error" => "high",
@@ -70,10 +71,10 @@ pub fn priority(kind: EventKind) -> &'static str {
     }
 }
 
-/// The event's name and the ids it is about.
+/// The message of an event: its name, realm, ids, operator and detail.
 pub fn message(event: &Event) -> String {
     let mut message = format!("{} realm={}", event.kind.as_str(), event.realm);
-    // writing to a text cannot fail
+    // writing to a String can't fail
     if let Some(user) = &event.user {
         let _ = write!(message, " user={user}");
     }
