@@ -1,5 +1,6 @@
-//! The tamper-evident audit log (docs/audit.md): a writer numbers events in a chain whose keys only move forward, and a
-//! verifier with the private half of the sealed first keys names what was changed, removed, moved or added since.
+//! The tamper-evident audit log (docs/audit.md). The writer numbers events in a chain and tags each under a key that it
+//! wipes afterwards. The verifier opens the sealed first key of each chain, derives the others, and reports events that
+//! were changed, removed, moved or added.
 
 mod chain_key;
 pub mod checkpoint_file;

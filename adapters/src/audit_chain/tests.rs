@@ -1,4 +1,4 @@
-//! Writer and verifier over the fake store, whose calls break one by one.
+//! Tests of writer and verifier over the fake store, also with a failure of each of its calls.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ fn record(world: &TestWorld, n: u64) {
 }
 
 #[tokio::test]
-async fn what_is_numbered_verifies_over_several_runs() {
+async fn numbered_events_of_several_runs_verify() {
     let (world, keys) = (TestWorld::new(1), Keys::new());
     for run in 1..=3 {
         let mut writer = keys.writer(&world, None);
@@ -79,11 +79,11 @@ async fn what_is_numbered_verifies_over_several_runs() {
         assert_eq!((report.chains, report.numbered, report.unnumbered), (run, run * 251, 0));
         assert_eq!(report.findings, Vec::new());
     }
-    assert_eq!(Keys::new().verify(&world).await.findings[0].kind, FindingKind::Note, "another key opens nothing");
+    assert_eq!(Keys::new().verify(&world).await.findings[0].kind, FindingKind::Note, "another key opens no chain");
 }
 
 #[tokio::test]
-async fn a_store_that_breaks_at_any_call_leaves_a_log_that_verifies() {
+async fn the_log_verifies_after_a_failure_of_any_store_call() {
     for when in [When::Before, When::After] {
         for nth in 1..=8 {
             let (world, keys) = (TestWorld::new(1), Keys::new());
@@ -105,9 +105,9 @@ async fn a_store_that_breaks_at_any_call_leaves_a_log_that_verifies() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_away_gets_every_start_and_the_newest_checkpoint() {
+async fn a_file_in_a_missing_folder_later_gets_each_start_and_the_newest_checkpoint() {
     let (world, keys, folder) = (TestWorld::new(1), Keys::new(), tempfile::tempdir().unwrap());
-    let path = folder.path().join("away").join("checkpoints.jsonl");
+    let path = folder.path().join("missing").join("checkpoints.jsonl");
     let mut writer = keys.writer(&world, Some(CheckpointFile(path.clone())));
     for _ in 0..2 {
         record(&world, 2);
@@ -122,13 +122,13 @@ async fn a_file_that_was_away_gets_every_start_and_the_newest_checkpoint() {
     let mut text = std::fs::read_to_string(&path).unwrap();
     text.push_str("{\"chain\":\"chn");
     std::fs::write(&path, &text).unwrap();
-    assert_eq!(read(&path).unwrap().len(), 2, "a line without its end is left out");
+    assert_eq!(read(&path).unwrap().len(), 2, "a truncated last line is skipped");
     std::fs::write(&path, text.replace("chn_", "x")).unwrap();
     assert_eq!(read(&path).unwrap_err().to_string(), "no line of it is a note");
 }
 
 #[tokio::test]
-async fn a_start_pins_the_ends_of_the_chains_before() {
+async fn a_start_note_has_the_ends_of_earlier_chains() {
     let (world, keys) = (TestWorld::new(1), Keys::new());
     for _ in 0..3 {
         record(&world, 2);
@@ -137,10 +137,10 @@ async fn a_start_pins_the_ends_of_the_chains_before() {
     let notes = world.audit_chains.notes().await.unwrap();
     let mut ends: Vec<usize> = notes.iter().map(|note| note.text.matches("\"number\":2").count()).collect();
     ends.sort_unstable();
-    assert_eq!(ends, [0, 1, 1], "each end is told once");
+    assert_eq!(ends, [0, 1, 1], "each end is in one note");
 }
 
-/// Prints the cost of an event: `cargo test --release -p portcullis-adapters --lib cost_of -- --nocapture`.
+/// Prints the time of one link: `cargo test --release -p portcullis-adapters --lib cost_of -- --nocapture`.
 #[test]
 fn the_cost_of_a_link_is_printed() {
     let event = Event {
@@ -155,13 +155,13 @@ fn the_cost_of_a_link_is_printed() {
     let event = StoredEvent { id: Some([7; 16]), ..StoredEvent::of(&event) };
     let mut key = ChainKey::first(ChainId::from_bytes([1; 16]), Zeroizing::new([2; 32]));
     let tagged = Tagged { position: AuditPosition::from_bytes([3; 12]), event: Some(&event), genuine: true };
-    let (count, began) = (10_000_u32, std::time::Instant::now());
+    let (count, started) = (10_000_u32, std::time::Instant::now());
     let mut head = [0; 32];
     for _ in 0..count {
         head = super::chain_key::next_head(&head, &key.link(tagged).tag);
         key.step();
     }
-    println!("{:?} an event", began.elapsed() / count);
+    println!("{:?} an event", started.elapsed() / count);
     assert_eq!(key.number(), u64::from(count) + 1);
     assert_ne!(head, [0; 32]);
 }
