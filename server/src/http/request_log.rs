@@ -1,4 +1,4 @@
-//! One line of the log and one span for each request, and the ids that tie them to the lines of a proxy and of a tracing system.
+//! One log line and one span for each request, with the ids of the same request at a proxy and in a tracing system.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tracing::Span;
 use crate::http::app::App;
 use crate::traces::{Parent, context_of, record_response, request_span};
 
-/// Operations that orchestrators and monitoring call all the time: their lines are at the level DEBUG.
+/// Operations that orchestrators and monitoring call all the time. They are logged at level DEBUG and have no span.
 const PROBES: [&str; 5] = ["health", "health_detailed", "livez", "readyz", "metrics"];
 
-/// The endpoint that has answered. It is in the response's extensions; a path without an endpoint has none.
+/// The endpoint that has handled a request, in the extensions of the response. Absent for a path without an endpoint.
 #[derive(Clone)]
 pub struct Answered {
     pub operation: &'static str,
@@ -34,7 +34,7 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// Nothing of a client that is no trusted proxy gets into the log.
+    /// Reads the ids. Headers count only from a trusted proxy, so that no other client writes to the log.
     pub fn of(app: &App, request: &Request) -> Self {
         let own = new_id(app);
         let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
@@ -46,7 +46,7 @@ impl RequestIds {
         Self { request: sent.unwrap_or(own), trace, parent }
     }
 
-    /// The span of the request. Its trace becomes that of the log.
+    /// Starts the span of the request. The log line gets the trace id of the span.
     pub fn begin_span(&mut self, request: &Request) -> Span {
         let path = request.uri().path().trim_start_matches('/');
         if PROBES.contains(&path.replace('/', "_").as_str()) {
@@ -60,7 +60,7 @@ impl RequestIds {
     }
 }
 
-/// 32 hexadecimal digits.
+/// A random id of 32 hexadecimal digits.
 fn new_id(app: &App) -> String {
     let mut bytes = [0; 16];
     app.request_ids.fill(&mut bytes);
@@ -75,7 +75,7 @@ fn is_request_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
 }
 
-/// The ids of `version-trace-parent-flags`; none if one is all zeros.
+/// Parses `version-trace-parent-flags` (W3C Trace Context). `None` if an id is malformed or all zeros.
 fn parse_traceparent(traceparent: &str) -> Option<Parent> {
     let mut parts = traceparent.split('-');
     let (_, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -91,7 +91,7 @@ fn parse_traceparent(traceparent: &str) -> Option<Parent> {
     (trace != 0 && span != 0).then_some(Parent { context, sampled })
 }
 
-/// Writes the line and completes the span. The path and the query are not in it: links carry tokens there.
+/// Writes the log line and completes the span. Neither has the path and the query, because those of links have tokens.
 pub fn log(
     (ids, span): (&RequestIds, &Span),
     answered: Option<&Answered>,
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_is_that_of_a_valid_traceparent() {
+    fn malformed_traceparents_and_request_ids_are_ignored() {
         let id = "4bf92f3577b34da6a3ce929d0e0e4736";
         let parsed = |flags| parse_traceparent(&format!("00-{id}-00f067aa0ba902b7-{flags}")).unwrap();
         assert_eq!(hex(parsed("01").context.trace), id);
