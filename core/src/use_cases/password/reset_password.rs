@@ -1,4 +1,4 @@
-//! Reset: a person who can read the account's mail sets a new password, and every session ends.
+//! Password reset: a person who can read the account's e-mail sets a new password. All sessions end.
 
 use crate::model::client::Client;
 use crate::model::event::EventKind;
@@ -19,14 +19,14 @@ use crate::use_cases::shared::errors::AuthError;
 /// The content of the page of a reset link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResetPreview {
-    /// The language of its reader.
+    /// The language of the account.
     pub locale: Locale,
-    /// Everything else that opens the account.
+    /// Second factors and remembered devices, for the owner to check.
     pub factors: Vec<ListedFactor>,
 }
 
 impl Passwords<'_> {
-    /// The page of a reset link that is good. Changes nothing.
+    /// The page of a valid reset link. Does not use up the link.
     ///
     /// # Errors
     /// `InvalidToken`.
@@ -39,7 +39,7 @@ impl Passwords<'_> {
     /// Sets a new password by a reset link.
     ///
     /// # Errors
-    /// `InvalidToken`; `Invalid` for a password that is not acceptable, which leaves the link good; `Overloaded`.
+    /// `InvalidToken`; `Invalid` if the password is not acceptable (the link stays valid); `Overloaded`.
     pub async fn reset_password(self, realm: &Realm, token: &str, new: &str, client: &Client) -> Result<(), AuthError> {
         let Ports { clock, .. } = &self.service.ports;
         let (user, link) = self.find_reset(realm, token).await?;
@@ -65,14 +65,14 @@ impl Passwords<'_> {
         };
         let email = self.service.throttle_key_of(&user)?;
         match self.service.update_credentials(user, VersionCheck::MustMatch, change, effects).await {
-            // strangers that guess at the account do not slow down the owner who has just shown the mailbox
+            // guesses of strangers must not delay the owner, who has just proved control of the mailbox
             Ok(_) => {
-                let from = self.service.login_source(realm, &client.address);
-                // the password is changed already: a failure here must not look like one of the reset
-                let _ = self.service.record_login_success(realm, &email, &from).await;
+                let source = self.service.login_source(realm, &client.address);
+                // the password is already changed: a failure here must not look like a failed reset
+                let _ = self.service.record_login_success(realm, &email, &source).await;
                 Ok(())
             }
-            // the link belongs to the credentials version that has passed
+            // the credentials version has changed meanwhile: the link is bound to the older one
             Err(AuthError::NotAuthenticated) => Err(AuthError::InvalidToken),
             Err(error) => Err(error),
         }
@@ -81,13 +81,13 @@ impl Passwords<'_> {
     async fn find_reset(self, realm: &Realm, token: &str) -> Result<(User, OneTimeToken), AuthError> {
         let Ports { users, clock, .. } = &self.service.ports;
         let token = OpaqueToken::parse(token).ok_or(AuthError::InvalidToken)?;
-        let found = self.service.find_token(realm, Purpose::ResetPassword, &token, clock.now()).await?;
-        let found = found.ok_or(AuthError::InvalidToken)?;
-        let user = users.find(realm, &found.holder.subject).await?;
-        // a link mailed to an address that is not the account's any more is worth nothing
+        let link = self.service.find_token(realm, Purpose::ResetPassword, &token, clock.now()).await?;
+        let link = link.ok_or(AuthError::InvalidToken)?;
+        let user = users.find(realm, &link.holder.subject).await?;
+        // a link is invalid if the account's address or credentials version has changed since it was sent
         let is_bound =
-            |user: &User| self.service.is_bound_to(&found, &user.person.email_index, user.credentials_version);
+            |user: &User| self.service.is_bound_to(&link, &user.person.email_index, user.credentials_version);
         let user = user.filter(|user| !user.disabled && is_bound(user));
-        Ok((user.ok_or(AuthError::InvalidToken)?, found))
+        Ok((user.ok_or(AuthError::InvalidToken)?, link))
     }
 }
