@@ -1,4 +1,4 @@
-//! One-time tokens in a map with one place for each holder.
+//! One-time tokens in a map: at most one for each owner.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use portcullis_core::ports::one_time_token_store::{CodeAttempt, CodeLookup, OneT
 
 pub(crate) type Tokens = HashMap<TokenOwner, OneTimeToken>;
 
-/// Keeps tokens as long as it lives.
+/// An in-memory [`OneTimeTokenStore`].
 #[derive(Debug)]
 pub struct FakeOneTimeTokenStore {
     pub(crate) tokens: Locked<Tokens>,
@@ -24,7 +24,7 @@ pub struct FakeOneTimeTokenStore {
 }
 
 impl FakeOneTimeTokenStore {
-    /// An empty store that breaks as the plan says.
+    /// An empty store whose calls fail as the plan says.
     #[must_use]
     pub fn new(plan: &FaultPlan) -> Self {
         Self { tokens: Locked::default(), faults: Faults::new("one_time_token_store", plan) }
@@ -36,7 +36,7 @@ impl FakeOneTimeTokenStore {
         &self.faults
     }
 
-    /// Everything kept, expired or not, in the order of their making.
+    /// All stored tokens, also expired ones, by their creation time.
     #[must_use]
     pub fn all(&self) -> Vec<OneTimeToken> {
         let mut all: Vec<OneTimeToken> = self.tokens.lock().values().cloned().collect();
@@ -51,37 +51,37 @@ impl Default for FakeOneTimeTokenStore {
     }
 }
 
-fn is_live(token: &OneTimeToken, now: Timestamp) -> bool {
+fn is_unexpired(token: &OneTimeToken, now: Timestamp) -> bool {
     now < token.expires_at
 }
 
-/// The living token of that digest.
+/// The unexpired token with a digest.
 fn by_digest<'a>(
     tokens: &'a Tokens,
     (realm, purpose, digest): (&Realm, Purpose, &Digest),
     now: Timestamp,
 ) -> Option<&'a OneTimeToken> {
-    let is_it = |token: &&OneTimeToken| {
+    let matches = |token: &&OneTimeToken| {
         token.holder.realm == *realm
             && token.holder.purpose == purpose
             && token.token.matches(digest)
-            && is_live(token, now)
+            && is_unexpired(token, now)
     };
-    tokens.values().find(is_it)
+    tokens.values().find(matches)
 }
 
-/// The unexpired token of an owner, if it is the one of that digest.
+/// The unexpired token of an owner, if it has this digest.
 fn owned<'a>(
     tokens: &'a mut Tokens,
     owner: &TokenOwner,
     digest: &Digest,
     now: Timestamp,
 ) -> Result<&'a mut OneTimeToken, Refusal> {
-    let found = tokens.get_mut(owner).filter(|token| is_live(token, now) && token.token.matches(digest));
+    let found = tokens.get_mut(owner).filter(|token| is_unexpired(token, now) && token.token.matches(digest));
     found.ok_or(Refusal::TokenGone)
 }
 
-/// Applies a change that needs a token to exist.
+/// Applies a change that needs an unexpired token. Ignores all other changes.
 pub(super) fn apply(tokens: &mut Tokens, change: &Change) -> Result<(), Refusal> {
     match change {
         Change::UseToken { owner, token, now } => {
@@ -92,7 +92,7 @@ pub(super) fn apply(tokens: &mut Tokens, change: &Change) -> Result<(), Refusal>
             let stored = owned(tokens, owner, token, *now)?;
             (stored.code, stored.tries_left) = (Some(*code), *tries);
         }
-        _ => {} // no change of a token
+        _ => {}
     }
     Ok(())
 }
@@ -109,26 +109,26 @@ impl OneTimeTokenStore for FakeOneTimeTokenStore {
         self.faults.call("find_valid", || by_digest(&self.tokens.lock(), (realm, purpose, token), now).cloned())
     }
 
-    async fn find(&self, holder: &TokenOwner, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
-        self.faults.call("find", || self.tokens.lock().get(holder).filter(|token| is_live(token, now)).cloned())
+    async fn find(&self, owner: &TokenOwner, now: Timestamp) -> Result<Option<OneTimeToken>, PortError> {
+        self.faults.call("find", || self.tokens.lock().get(owner).filter(|token| is_unexpired(token, now)).cloned())
     }
 
-    async fn try_code(&self, of: &CodeLookup, code: &Digest, now: Timestamp) -> Result<CodeAttempt, PortError> {
+    async fn try_code(&self, lookup: &CodeLookup, code: &Digest, now: Timestamp) -> Result<CodeAttempt, PortError> {
         self.faults.call("try_code", || {
             let mut tokens = self.tokens.lock();
-            let holder = match of {
-                CodeLookup::Owner(holder) => Some(holder.clone()),
+            let owner = match lookup {
+                CodeLookup::Owner(owner) => Some(owner.clone()),
                 CodeLookup::Token(realm, purpose, digest) => {
                     by_digest(&tokens, (realm, *purpose, digest), now).map(|token| token.holder.clone())
                 }
             };
-            let living = holder.and_then(|holder| tokens.get_mut(&holder)).filter(|token| is_live(token, now));
-            let Some(token) = living.filter(|token| token.tries_left > 0) else { return CodeAttempt::Dead };
-            let Some(right) = token.code else { return CodeAttempt::Dead };
+            let unexpired = owner.and_then(|owner| tokens.get_mut(&owner)).filter(|token| is_unexpired(token, now));
+            let Some(token) = unexpired.filter(|token| token.tries_left > 0) else { return CodeAttempt::Dead };
+            let Some(expected) = token.code else { return CodeAttempt::Dead };
             token.tries_left -= 1;
-            let holder = token.holder.clone();
-            if !right.matches(code) {
-                return CodeAttempt::Wrong(holder);
+            let owner = token.holder.clone();
+            if !expected.matches(code) {
+                return CodeAttempt::Wrong(owner);
             }
             CodeAttempt::Right(token.clone())
         })
@@ -138,7 +138,7 @@ impl OneTimeTokenStore for FakeOneTimeTokenStore {
         self.faults.call("purge_expired", || {
             let mut tokens = self.tokens.lock();
             let before = tokens.len();
-            tokens.retain(|_, token| is_live(token, now));
+            tokens.retain(|_, token| is_unexpired(token, now));
             (before - tokens.len()) as u64
         })
     }
