@@ -11,20 +11,15 @@ use http::header::CONNECTION;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::connections::{Connection, Receiving};
+use crate::connections::{Connection, NoMemory, Receiving, RequestMemory};
 
 /// Bytes that are read and dropped after an answer that did not wait for them.
 const DRAIN_LIMIT: usize = 1 << 20;
 /// How long that may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A body up to this length is small: a connection always has room for it. The bytes beyond count against the room of large
-/// bodies.
-const SMALL: usize = 4096;
-
-/// A body that its handler and the server share. The room that it takes is given back at the end of its request.
+/// A body that its handler and the server share.
 #[derive(Debug, Clone)]
 pub struct RequestBody(Arc<Mutex<Arriving>>);
 
@@ -34,9 +29,9 @@ pub enum BodyError {
     /// The HTTP library's cause.
     #[error(transparent)]
     Http(#[from] hyper::Error),
-    /// Other large bodies take all of their room.
-    #[error("there is no room for another large body")]
-    NoRoom,
+    /// Other large requests take all memory.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 #[derive(Debug)]
@@ -44,36 +39,16 @@ struct Arriving {
     body: Incoming,
     /// Until its end is there.
     receiving: Option<Receiving>,
-    /// The bytes that the handler has.
-    kept: usize,
-    /// Whether the handler still reads.
-    is_kept: bool,
-    bodies: Arc<Semaphore>,
-    room: Option<OwnedSemaphorePermit>,
-}
-
-impl Arriving {
-    /// Takes room for more of a large body.
-    fn keep(&mut self, length: usize) -> Result<(), BodyError> {
-        let before = self.kept.max(SMALL);
-        self.kept += length;
-        let more = u32::try_from(self.kept.saturating_sub(before)).map_err(|_| BodyError::NoRoom)?;
-        let taken = self.bodies.clone().try_acquire_many_owned(more).map_err(|_| BodyError::NoRoom)?;
-        match &mut self.room {
-            Some(room) => room.merge(taken),
-            None => self.room = Some(taken),
-        }
-        Ok(())
-    }
+    /// That of the head, and of what the handler has read, until it has answered.
+    memory: Option<RequestMemory>,
 }
 
 impl RequestBody {
     /// Shares a body that arrives on a connection.
     #[must_use]
-    pub fn new(body: Incoming, connection: &Arc<Connection>) -> Self {
+    pub fn new(body: Incoming, connection: &Arc<Connection>, memory: Option<RequestMemory>) -> Self {
         let receiving = (!body.is_end_stream()).then(|| Receiving::begin(connection));
-        let bodies = connection.bodies.clone();
-        Self(Arc::new(Mutex::new(Arriving { body, receiving, kept: 0, is_kept: true, bodies, room: None })))
+        Self(Arc::new(Mutex::new(Arriving { body, receiving, memory })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Arriving> {
@@ -83,10 +58,10 @@ impl RequestBody {
     /// Reads what the handler has left. A client that is still sending would otherwise meet a reset connection instead of
     /// its answer (RFC 9112, section 9.6). `Connection: close` where there is too much left.
     pub async fn finish<B>(mut self, response: &mut http::Response<B>) {
+        self.lock().memory = None;
         if self.is_end_stream() {
             return;
         }
-        self.lock().is_kept = false;
         let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
             let mut length = 0;
             while let Some(Ok(frame)) = self.frame().await {
@@ -114,11 +89,11 @@ impl Body for RequestBody {
             arriving.receiving = None;
         }
         if let Poll::Ready(Some(Ok(frame))) = &frame
-            && arriving.is_kept
             && let Some(data) = frame.data_ref()
-            && let Err(error) = arriving.keep(data.len())
+            && let Some(memory) = &mut arriving.memory
+            && let Err(error) = memory.add(data.len())
         {
-            return Poll::Ready(Some(Err(error)));
+            return Poll::Ready(Some(Err(error.into())));
         }
         frame.map(|frame| frame.map(|frame| frame.map_err(BodyError::Http)))
     }
@@ -159,7 +134,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn large_bodies_share_a_room_that_is_given_back_and_small_ones_need_none() {
+    async fn large_bodies_share_memory_that_is_given_back_and_small_ones_need_none() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let read = async |body| match extract::read(body).await {
@@ -171,21 +146,21 @@ mod tests {
             total: 100,
             per_address: 100,
             trusted_proxies: Vec::new(),
-            large_bodies: 10_000,
+            // an eighth of it is 20,000
+            shared_memory: 160_000,
         };
         let router = Router::new().fallback(move |request: axum::extract::Request| read(request.into_body()));
         let server = tokio::spawn(serve::run(listener, router, limits, std::future::pending()));
-        // takes 8,000 of the room, and then all of it
-        let mut first = send(port, 14_096, 12_096).await;
-        let small = answer(send(port, 4096, 4096).await).await;
-        assert!(small.starts_with("HTTP/1.1 200") && small.ends_with("4096"), "{small}");
-        first.write_all(&[b'x'; 2000]).await.unwrap();
+        // takes most of the network's share
+        let mut first = send(port, 34_000, 33_000).await;
+        let small = answer(send(port, 10_000, 10_000).await).await;
+        assert!(small.starts_with("HTTP/1.1 200") && small.ends_with("10000"), "{small}");
+        first.write_all(&[b'x'; 1000]).await.unwrap();
         let first = answer(first).await;
-        assert!(first.starts_with("HTTP/1.1 200") && first.ends_with("14096"), "{first}");
-        let refused = answer(send(port, 14_097, 14_097).await).await;
-        assert!(refused.starts_with("HTTP/1.1 503"), "{refused}");
-        assert!(refused.contains("retry-after: 1"), "{refused}");
-        let again = answer(send(port, 14_096, 14_096).await).await;
+        assert!(first.starts_with("HTTP/1.1 200") && first.ends_with("34000"), "{first}");
+        let refused = answer(send(port, 40_000, 40_000).await).await;
+        assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 1"), "{refused}");
+        let again = answer(send(port, 34_000, 34_000).await).await;
         assert!(again.starts_with("HTTP/1.1 200"), "{again}");
         server.abort();
     }

@@ -29,16 +29,14 @@ use tokio_util::either::Either;
 use tower::ServiceExt as _;
 
 use crate::config::Listen;
-use crate::connections::{Connection, ConnectionLimits, Connections, Execution, Place, WatchedStream};
-use crate::http::no_place;
+use crate::connections::{Connection, ConnectionLimits, Connections, Execution, Place, RequestMemory, WatchedStream};
+use crate::http::NoPlace;
 use crate::request_body::RequestBody;
 
 /// The longest head that the HTTP library reads, in bytes. A shorter one that is too long is answered by our middleware.
 const HEAD_LIMIT: usize = 40_960;
 /// The most requests of a connection of HTTP/2 at once.
 const STREAMS: u32 = 100;
-/// Of them, those whose body is arriving.
-const BODIES: usize = 8;
 /// How much of a request's body, and of all bodies of a connection, HTTP/2 reads ahead, in bytes. Our bodies are at most as
 /// long.
 const WINDOW: u32 = 65_536;
@@ -209,13 +207,17 @@ fn answer(
     request: http::Request<Incoming>,
 ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
     let execution = Execution::begin(connection);
-    let mut request = request.map(|body| RequestBody::new(body, connection));
-    let refused = for_probes && !PROBES.contains(&request.uri().path()) || connection.receiving() > BODIES;
+    let memory = RequestMemory::of_head(connection, request.headers()).ok();
+    let refused = memory.is_none() || for_probes && !PROBES.contains(&request.uri().path());
+    let mut request = request.map(|body| RequestBody::new(body, connection, memory));
+    if refused {
+        request.extensions_mut().insert(NoPlace);
+    }
     name_host(&mut request);
     let body = request.body().clone();
     request.extensions_mut().insert(ConnectInfo(peer));
     async move {
-        let mut response = if refused { Ok(no_place()) } else { router.oneshot(request).await };
+        let mut response = router.oneshot(request).await;
         if let Ok(response) = &mut response {
             body.finish(response).await;
         }

@@ -60,7 +60,7 @@ fn cases() -> Vec<Case> {
             None,
             own_tls: a_person_logs_in_without_a_proxy,
             a_host_of_http2_is_read_like_that_of_http1,
-            a_connection_of_http2_has_at_most_eight_bodies_that_arrive,
+            requests_of_a_connection_of_http2_share_a_bounded_memory,
             the_key_exchange_is_hybrid_if_the_client_can,
             a_new_certificate_is_read_at_sighup_and_a_broken_one_is_not_used,
             handshakes_that_never_end_keep_nobody_out

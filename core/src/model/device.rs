@@ -78,10 +78,11 @@ impl Devices {
         Some(self)
     }
 
-    /// Those whose newest session is among these.
+    /// Those whose newest session is among these, or that were used after them.
     #[must_use]
-    pub fn of_sessions(mut self, is_kept: impl Fn(&SessionId) -> bool) -> Self {
-        self.0.retain(|device| is_kept(&device.session));
+    pub fn of_sessions(mut self, sessions: &[SessionId], listed_at: Timestamp) -> Self {
+        let used_at = |device: &Device| device.last_used_at.unwrap_or(device.created_at);
+        self.0.retain(|device| sessions.contains(&device.session) || used_at(device) > listed_at);
         self
     }
 
@@ -112,8 +113,16 @@ impl Device {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let words: [&str; 8] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
-        let [id, created_at, used, expires_at, token, user_agent, address, session] = words;
+        let words: Vec<&str> = text.split(' ').collect();
+        let [id, created_at, used, expires_at, token, user_agent, address, session @ ..] = words.as_slice() else {
+            return None;
+        };
+        let session = match session {
+            [session] => SessionId::parse(session)?,
+            // of a version that did not know it: no session has this id
+            [] => SessionId::from_bytes([0; 16]),
+            _ => return None,
+        };
         let millis = |text: &str| text.parse().ok().map(Timestamp::from_millis);
         let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).ok();
         Some(Self {
@@ -121,9 +130,9 @@ impl Device {
             token: Digest::from_bytes(bytes(token)?.try_into().ok()?),
             user_agent: String::from_utf8(bytes(user_agent)?).ok()?,
             address: String::from_utf8(bytes(address)?).ok()?,
-            session: SessionId::parse(session)?,
+            session,
             created_at: millis(created_at)?,
-            last_used_at: if used == "-" { None } else { Some(millis(used)?) },
+            last_used_at: if *used == "-" { None } else { Some(millis(used)?) },
             expires_at: millis(expires_at)?,
         })
     }
@@ -174,7 +183,7 @@ mod tests {
             .unwrap();
         assert_eq!(used.0[1].last_used_at, Some(Timestamp::from_millis(9)));
         assert_eq!((&used.0[0], used.0[1].session), (&devices.0[0], SessionId::from_bytes([9; 16])));
-        let left = devices.clone().of_sessions(|session| *session == device(1).session);
+        let left = devices.clone().of_sessions(&[device(1).session], Timestamp::from_millis(5));
         assert_eq!(left, Devices(vec![device(1)]));
         assert_eq!(
             devices.clone().used(&device(5).token.into(), SessionId::from_bytes([9; 16]), Timestamp::from_millis(9)),

@@ -187,7 +187,7 @@ impl Partial {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(format!("{} exists. Fix: name a new file", to.display()));
             }
-            // a file system without links
+            Err(error) if !is_without_links(&error) => return Err(shown(to, &error)),
             Err(_) => fs::rename(&self.path, to).map_err(|error| shown(to, &error))?,
         }
         sync_folder(to)
@@ -198,6 +198,11 @@ impl Drop for Partial {
     fn drop(&mut self) {
         let _ = backup::remove(&self.path);
     }
+}
+
+/// Whether a file system has no links.
+fn is_without_links(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::Unsupported | std::io::ErrorKind::PermissionDenied)
 }
 
 /// Makes a new name in a folder durable.

@@ -31,7 +31,7 @@ use portcullis_adapters::webhooks::sender::WebhookSettings;
 use portcullis_core::model::realm::Realm;
 use portcullis_core::policy::SmsQuotas;
 
-use crate::connections::{ConnectionLimits, LARGE_BODIES};
+use crate::connections::{ConnectionLimits, SHARED_MEMORY};
 
 pub use listen::{Listen, LocalListener};
 pub use portcullis_core::model::secret::SecretString as SecretText;
@@ -385,7 +385,7 @@ impl Settings {
             total: self.connections.total,
             per_address: self.connections.per_address,
             trusted_proxies: self.trusted_proxies.clone(),
-            large_bodies: LARGE_BODIES,
+            shared_memory: SHARED_MEMORY,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
+
+use super::request_memory::SharedMemory;
 
 /// How long a request's head may take to arrive, and a client may not read an answer.
 const STALLED: Duration = Duration::from_secs(10);
@@ -44,13 +46,14 @@ pub struct Connection {
     pub(super) network: Network,
     activity: Mutex<Activity>,
     pub(super) evicted: Notify,
-    /// The room of large bodies, which all connections share.
-    pub bodies: Arc<Semaphore>,
+    /// The bytes that its requests take.
+    pub(super) memory: Mutex<usize>,
+    pub(super) shared: Arc<SharedMemory>,
 }
 
 impl Connection {
     /// A connection whose first head is awaited.
-    pub(super) fn new(ip: IpAddr, is_proxy: bool, bodies: Arc<Semaphore>) -> Self {
+    pub(super) fn new(ip: IpAddr, is_proxy: bool, shared: Arc<SharedMemory>) -> Self {
         let network = Network { is_direct: !is_proxy, addresses: prefix(ip, 24, 48) };
         let activity = Activity {
             phase: Phase::Head,
@@ -60,7 +63,14 @@ impl Connection {
             receiving: 0,
             multiplexed: false,
         };
-        Self { address: prefix(ip, 32, 64), network, activity: Mutex::new(activity), evicted: Notify::new(), bodies }
+        Self {
+            address: prefix(ip, 32, 64),
+            network,
+            activity: Mutex::new(activity),
+            evicted: Notify::new(),
+            memory: Mutex::default(),
+            shared,
+        }
     }
 
     /// Whether the connection receives a body, and since when it is in its phase, if it may give way to another: it executes
@@ -72,12 +82,6 @@ impl Connection {
 
     fn activity(&self) -> MutexGuard<'_, Activity> {
         self.activity.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The requests whose body is arriving.
-    #[must_use]
-    pub fn receiving(&self) -> usize {
-        self.activity().receiving
     }
 
     /// The TLS handshake is over: the time for the first head begins. In HTTP/2 several requests may be executed at once.

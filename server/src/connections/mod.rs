@@ -3,6 +3,7 @@
 
 mod connection;
 mod open_connections;
+mod request_memory;
 mod watched_stream;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,14 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::sync::Semaphore;
 
 pub use self::connection::{Connection, Execution, Receiving};
 use self::open_connections::OpenConnections;
+use self::request_memory::SharedMemory;
+pub use self::request_memory::{NoMemory, RequestMemory};
 pub use self::watched_stream::WatchedStream;
 
-/// The room of all large bodies together, in bytes.
-pub const LARGE_BODIES: usize = 16 << 20;
+/// The memory that large requests of all connections share, in bytes.
+pub const SHARED_MEMORY: usize = 16 << 20;
 
 /// The operator's limits.
 #[derive(Debug, Clone)]
@@ -30,8 +32,8 @@ pub struct ConnectionLimits {
     pub per_address: usize,
     /// Proxies: without a limit of their own.
     pub trusted_proxies: Vec<IpNet>,
-    /// The room of all large bodies together, in bytes.
-    pub large_bodies: usize,
+    /// The memory that large requests of all connections share, in bytes.
+    pub shared_memory: usize,
 }
 
 impl ConnectionLimits {
@@ -48,7 +50,7 @@ pub struct Connections {
     /// The operator's limits.
     pub limits: ConnectionLimits,
     open: Mutex<OpenConnections>,
-    bodies: Arc<Semaphore>,
+    memory: Arc<SharedMemory>,
 }
 
 /// A place, given back when it is dropped.
@@ -85,8 +87,8 @@ impl Connections {
     /// No connections yet.
     #[must_use]
     pub fn new(limits: ConnectionLimits) -> Arc<Self> {
-        let bodies = Arc::new(Semaphore::new(limits.large_bodies));
-        Arc::new(Self { limits, open: Mutex::default(), bodies })
+        let memory = SharedMemory::new(limits.shared_memory);
+        Arc::new(Self { limits, open: Mutex::default(), memory })
     }
 
     fn lock(&self) -> MutexGuard<'_, OpenConnections> {
@@ -99,7 +101,7 @@ impl Connections {
     #[must_use]
     pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Option<Place> {
         let ip = peer.ip().to_canonical();
-        let connection = Arc::new(Connection::new(ip, self.limits.is_proxy(ip), self.bodies.clone()));
+        let connection = Arc::new(Connection::new(ip, self.limits.is_proxy(ip), self.memory.clone()));
         let mut open = self.lock();
         let is_over = connection.network.is_direct && open.of_address(connection.address) >= self.limits.per_address;
         let is_full = open.count() >= self.limits.total;
@@ -135,7 +137,7 @@ mod tests {
             total,
             per_address,
             trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
-            large_bodies: LARGE_BODIES,
+            shared_memory: SHARED_MEMORY,
         })
     }
 

@@ -89,11 +89,17 @@ pub fn seconds_up(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
 }
 
-/// The answer on a connection that has a place for probes only.
-#[must_use]
-pub fn no_place() -> Response {
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded).retry_after(1);
-    let mut response = problem.detail("every connection is in use").into_response();
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
+/// Marks a request on a connection that has a place for probes only, and one for whose head there is no memory.
+#[derive(Clone, Copy)]
+pub struct NoPlace;
+
+impl NoPlace {
+    /// The answer to it.
+    #[must_use]
+    pub fn answer() -> Response {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded).retry_after(1);
+        let mut response = problem.detail("every connection is in use").into_response();
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
 }

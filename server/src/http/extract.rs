@@ -236,9 +236,9 @@ pub async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
         let frame = match tokio::time::timeout_at(begun + allowed, body.frame()).await {
             Ok(None) => return Ok(bytes),
             Ok(Some(Ok(frame))) => frame,
-            Ok(Some(Err(error))) if is_no_room(&error) => {
+            Ok(Some(Err(error))) if is_no_memory(&error) => {
                 let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, Code::Overloaded).retry_after(1);
-                return Err(problem.detail("too many large bodies arrive at once"));
+                return Err(problem.detail("too many large requests arrive at once"));
             }
             Ok(Some(Err(_))) => return Err(Problem::malformed("the body ended too early")),
             Err(_) => {
@@ -253,11 +253,11 @@ pub async fn read(mut body: Body) -> Result<Zeroizing<Vec<u8>>, Problem> {
     }
 }
 
-/// Whether a body stopped because large bodies have no room.
-fn is_no_room(error: &axum::Error) -> bool {
+/// Whether a body stopped because large requests take all memory.
+fn is_no_memory(error: &axum::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
-        if matches!(error.downcast_ref(), Some(BodyError::NoRoom)) {
+        if matches!(error.downcast_ref(), Some(BodyError::NoMemory(_))) {
             return true;
         }
         cause = error.source();

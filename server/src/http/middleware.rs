@@ -21,6 +21,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument as _;
 
+use crate::http::NoPlace;
 use crate::http::app::App;
 use crate::http::error_page::write_error_page;
 use crate::http::negotiation::prefers_error_page;
@@ -70,10 +71,13 @@ fn mark_credentials(headers: &mut HeaderMap) {
     }
 }
 
-/// Refuses a request whose URI or headers are longer than any of ours, or whose Host is missing, doubled or no authority
+/// Refuses a request that has no place, one whose URI or headers are longer than any of ours, or whose Host is missing, doubled or no authority
 /// (RFC 9112, section 3.2).
 pub async fn check_head(mut request: Request, next: Next) -> Response {
     mark_credentials(request.headers_mut());
+    if request.extensions().get::<NoPlace>().is_some() {
+        return NoPlace::answer();
+    }
     let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let uri = request.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
     if uri > URI_LIMIT {

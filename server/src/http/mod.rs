@@ -33,7 +33,7 @@ pub mod unlisted_proxies;
 
 pub use account::export_json;
 pub use admin::{account_json, dead_letter_json, delivery_json, event_json, issued_json, webhook_json};
-pub use error::no_place;
+pub use error::NoPlace;
 pub use pages::rfc3339;
 pub use profile::ProfileResponse;
 pub use sessions::session_json;

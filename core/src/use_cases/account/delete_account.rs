@@ -77,7 +77,9 @@ impl Accounts<'_> {
         changes.extend(addresses.map(|index| forget_jobs(JobSubject::Address(index))));
         // an address that was never verified may be another person's: only registrations of the proven one are removed
         changes.push(Change::RemoveRegistrations { realm: realm.clone(), email });
-        for email in [self.service.throttle_key_of(user)?, self.service.factor_digest(user)] {
+        for email in
+            [self.service.throttle_key_of(user)?, self.service.factor_digest(user), self.service.enrolment_digest(user)]
+        {
             changes.push(Change::ForgetLogins { realm: realm.clone(), email });
         }
         changes.push(Change::RemoveUndos { realm: realm.clone(), user: id });

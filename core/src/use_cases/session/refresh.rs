@@ -65,7 +65,7 @@ impl Sessions<'_> {
                         events: vec![self.service.event(realm, EventKind::RefreshTokenStolen, Some(user.id), Some(id))],
                         ..UnitOfWork::of(Change::EndSession { realm: realm.clone(), id, user: user.id })
                     };
-                    match self.service.commit_and_forget_devices(&user, |of| *of != id, work).await {
+                    match self.service.end_session_and_devices(&user, &id, work).await {
                         // refused: another request has ended it for the same reason
                         Ok(()) | Err(AuthError::NotFound | AuthError::NotAuthenticated) => {}
                         Err(error) => return Err(error),

@@ -88,8 +88,6 @@ impl Sessions<'_> {
         if id == caller.session.id {
             return self.service.commit(work).await.map(|_| ());
         }
-        let left = self.sessions_of(&caller.user, None).await?;
-        let is_kept = |of: &SessionId| *of != id && left.iter().any(|session| session.id == *of);
-        self.service.commit_and_forget_devices(&caller.user, is_kept, work).await
+        self.service.end_session_and_devices(&caller.user, &id, work).await
     }
 }

@@ -75,19 +75,32 @@ impl AuthService {
         (token, device)
     }
 
-    /// Commits the end of sessions, and forgets the devices whose newest session is not kept.
-    pub(crate) async fn commit_and_forget_devices(
+    /// Commits the end of a session, and forgets each device whose newest session is not valid any more. Devices that can't
+    /// be read are forgotten too: a session must end whatever became of them.
+    pub(crate) async fn end_session_and_devices(
         &self,
         user: &User,
-        is_kept: impl Fn(&SessionId) -> bool + Send + Sync,
+        session: &SessionId,
         work: UnitOfWork,
     ) -> Result<(), AuthError> {
-        let kept = |user: &User| Ok::<_, PortError>(self.devices(user)?.of_sessions(&is_kept));
-        if kept(user)? == self.devices(user)? {
+        let Ports { sessions, clock, .. } = &self.ports;
+        let listed_at = clock.now();
+        // without the list every device is forgotten
+        let stored = sessions.list(&user.realm, &user.id).await.unwrap_or_default();
+        let valid = stored.iter().filter(|one| {
+            !one.expired(listed_at) && one.credentials_version == user.credentials_version && one.id != *session
+        });
+        let valid: Vec<SessionId> = valid.map(|one| one.id).collect();
+        let kept = |user: &User| {
+            let devices = self.devices(user).unwrap_or_default();
+            self.seal_devices(user, &devices.of_sessions(&valid, listed_at))
+        };
+        let all = self.devices(user).ok();
+        if all.is_some_and(|all| all.clone().of_sessions(&valid, listed_at) == all) {
             return self.commit(work).await.map(|_| ());
         }
         let forget = |user: &mut User| {
-            user.factors.devices = self.seal_devices(user, &kept(user)?)?;
+            user.factors.devices = kept(user)?;
             Ok(())
         };
         let effects = |user: &User| {

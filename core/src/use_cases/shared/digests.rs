@@ -126,7 +126,13 @@ impl AuthService {
 
     /// The key of the count of an account's wrong second factors.
     pub(crate) fn factor_digest(&self, user: &User) -> Digest {
-        let parts = [b"second factor", &user.id.as_bytes()[..], &user.credentials_version.to_be_bytes()];
+        self.ports.digests.digest(Domain::LoginThrottle, &user.realm, &[b"second factor", user.id.as_bytes()])
+    }
+
+    /// The subject of wrong enrolment codes, of the password that is on record: somebody with an older one has spent nothing
+    /// of the owner's.
+    pub(crate) fn enrolment_digest(&self, user: &User) -> Digest {
+        let parts = [b"enrolment code", &user.id.as_bytes()[..], &user.credentials_version.to_be_bytes()];
         self.ports.digests.digest(Domain::LoginThrottle, &user.realm, &parts)
     }
 

@@ -127,14 +127,15 @@ impl AuthService {
             // not counted: a signature can't be guessed, and wrong codes must not keep its owner out
             return self.check_passkey(user, proof, challenge);
         }
-        let counted = self.admit_factor(user).await?;
+        let subject = self.factor_digest(user);
+        let counted = self.admit_factor(realm, &subject).await?;
         let spent = self.spend(user, &proof);
         let outcome = match &spent {
             Ok(Some(_)) => FactorOutcome::Right,
             Ok(None) => FactorOutcome::Wrong,
             Err(_) => FactorOutcome::NotCompared,
         };
-        self.settle_factor(user, counted, outcome).await?;
+        self.settle_factor(user, &subject, counted, outcome).await?;
         let Some(Spent { auth_methods, .. }) = spent? else {
             self.record(realm, EventKind::OtpFailed, Some(user.id), None);
             return Err(AuthError::InvalidToken);
@@ -192,7 +193,7 @@ impl AuthService {
                     unit.jobs.push(self.job(&user.realm, task));
                     unit.events.push(self.event(&user.realm, EventKind::BackupCodeUsed, Some(user.id), None));
                 }
-                if shown.remembered.is_some() {
+                if shown.remembered.is_some() && !current.roles.has_admin() {
                     let task = Task::DeviceRemembered { user: user.id, at: clock.now() };
                     unit.jobs.push(self.job(&user.realm, task));
                     unit.events.push(self.event(&user.realm, EventKind::DeviceRemembered, Some(user.id), None));

@@ -49,18 +49,20 @@ impl AuthService {
         let digests = self.code_digest(realm, purpose, &subject, &code);
         let digest = waiting.code.as_ref().map_or(digests.newest(), |stored| digests.like(stored));
         let of = CodeLookup::Token(realm.clone(), purpose, waiting.token);
-        let counted = match counted_for {
-            Some(user) => self.admit_factor(user).await?,
+        let counted_for = counted_for
+            .map(|user| (user, if is_mailed { self.enrolment_digest(user) } else { self.factor_digest(user) }));
+        let counted = match &counted_for {
+            Some((_, subject)) => self.admit_factor(realm, subject).await?,
             None => 0,
         };
         let attempt = one_time_tokens.try_code(&of, digest, now).await;
-        if let Some(user) = counted_for {
+        if let Some((user, subject)) = &counted_for {
             let outcome = match &attempt {
                 Ok(CodeAttempt::Right(_)) => FactorOutcome::Right,
                 Ok(CodeAttempt::Wrong(_)) => FactorOutcome::Wrong,
                 Ok(CodeAttempt::Dead) | Err(_) => FactorOutcome::NotCompared,
             };
-            self.settle_factor(user, counted, outcome).await?;
+            self.settle_factor(user, subject, counted, outcome).await?;
         }
         match attempt? {
             CodeAttempt::Right(token) => Ok(token),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::model::event::EventKind;
 use crate::model::job::Task;
 use crate::model::login_throttle::{Admission, FREE_FAILURES};
+use crate::model::realm::Realm;
+use crate::model::sealed::Digest;
 use crate::model::user::User;
 use crate::ports::database::UnitOfWork;
 use crate::service::AuthService;
@@ -21,14 +23,12 @@ pub(crate) enum FactorOutcome {
 
 impl AuthService {
     /// Counts a second factor as wrong before it is compared: over all challenges and addresses of the account.
-    /// The count belongs to the credentials version: somebody with the old password can't keep the owner out after a reset.
     /// Returns how many in a row are counted.
-    pub(crate) async fn admit_factor(&self, user: &User) -> Result<u32, AuthError> {
+    pub(crate) async fn admit_factor(&self, realm: &Realm, subject: &Digest) -> Result<u32, AuthError> {
         if !self.policy.limits_on {
             return Ok(0);
         }
-        let subject = self.factor_digest(user);
-        match self.ports.guard.admit_factor(&user.realm, &subject, self.ports.clock.now()).await? {
+        match self.ports.guard.admit_factor(realm, subject, self.ports.clock.now()).await? {
             (Admission::Admitted, counted) => Ok(counted),
             (Admission::Throttled(wait), _) => Err(AuthError::TooMany(wait.max(Duration::from_secs(1)))),
         }
@@ -39,15 +39,16 @@ impl AuthService {
     pub(crate) async fn settle_factor(
         &self,
         user: &User,
+        subject: &Digest,
         counted: u32,
         outcome: FactorOutcome,
     ) -> Result<(), AuthError> {
         if !self.policy.limits_on {
             return Ok(());
         }
-        let (realm, subject, now) = (&user.realm, self.factor_digest(user), self.ports.clock.now());
+        let (realm, now) = (&user.realm, self.ports.clock.now());
         match outcome {
-            FactorOutcome::Right => self.ports.guard.factor_succeeded(realm, &subject, now).await?,
+            FactorOutcome::Right => self.ports.guard.factor_succeeded(realm, subject, now).await?,
             FactorOutcome::Wrong if counted == FREE_FAILURES => {
                 let work = UnitOfWork {
                     jobs: vec![self.job(realm, Task::FactorsThrottled { user: user.id, at: now })],
@@ -57,7 +58,7 @@ impl AuthService {
                 self.commit(work).await?;
             }
             FactorOutcome::Wrong => {}
-            FactorOutcome::NotCompared => self.ports.guard.withdraw_factor(realm, &subject, now).await?,
+            FactorOutcome::NotCompared => self.ports.guard.withdraw_factor(realm, subject, now).await?,
         }
         Ok(())
     }
