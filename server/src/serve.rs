@@ -207,7 +207,7 @@ fn answer(
     request: http::Request<Incoming>,
 ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
     let execution = Execution::begin(connection);
-    let memory = RequestMemory::of_head(connection, request.headers()).ok();
+    let memory = RequestMemory::of_head(&connection.memory, request.headers()).ok();
     let refused = memory.is_none() || for_probes && !PROBES.contains(&request.uri().path());
     let mut request = request.map(|body| RequestBody::new(body, connection, memory));
     if refused {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
-use super::request_memory::SharedMemory;
+use super::network::{Network, prefix};
+use super::request_memory::{ConnectionMemory, SharedMemory};
 
 /// How long a request's head may take to arrive, and a client may not read an answer.
 const STALLED: Duration = Duration::from_secs(10);
@@ -46,15 +47,15 @@ pub struct Connection {
     pub(super) network: Network,
     activity: Mutex<Activity>,
     pub(super) evicted: Notify,
-    /// The bytes that its requests take.
-    pub(super) memory: Mutex<usize>,
-    pub(super) shared: Arc<SharedMemory>,
+    /// The memory of its requests.
+    pub memory: Arc<ConnectionMemory>,
 }
 
 impl Connection {
     /// A connection whose first head is awaited.
     pub(super) fn new(ip: IpAddr, is_proxy: bool, shared: Arc<SharedMemory>) -> Self {
-        let network = Network { is_direct: !is_proxy, addresses: prefix(ip, 24, 48) };
+        let network = Network::of(ip, is_proxy);
+        let memory = ConnectionMemory::new(network, shared);
         let activity = Activity {
             phase: Phase::Head,
             since: Instant::now(),
@@ -63,14 +64,7 @@ impl Connection {
             receiving: 0,
             multiplexed: false,
         };
-        Self {
-            address: prefix(ip, 32, 64),
-            network,
-            activity: Mutex::new(activity),
-            evicted: Notify::new(),
-            memory: Mutex::default(),
-            shared,
-        }
+        Self { address: prefix(ip, 32, 64), network, activity: Mutex::new(activity), evicted: Notify::new(), memory }
     }
 
     /// Whether the connection receives a body, and since when it is in its phase, if it may give way to another: it executes
@@ -187,18 +181,4 @@ impl Drop for Receiving {
         let mut activity = self.0.activity();
         activity.receiving = activity.receiving.saturating_sub(1);
     }
-}
-
-/// Addresses that are counted together when places run out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Network {
-    /// Whether they are clients' own, and not those of listed proxies.
-    pub(super) is_direct: bool,
-    addresses: IpNet,
-}
-
-/// The network of an address.
-fn prefix(ip: IpAddr, v4: u8, v6: u8) -> IpNet {
-    let bits = if ip.is_ipv4() { v4 } else { v6 };
-    IpNet::new(ip, bits).map_or_else(|_| ip.into(), |network| network.trunc())
 }

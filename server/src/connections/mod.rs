@@ -2,6 +2,7 @@
 //! socket notes what happens on it, and a registry decides which connection gives way when places run out.
 
 mod connection;
+mod network;
 mod open_connections;
 mod request_memory;
 mod watched_stream;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::connection::{Connection, Network};
+use super::connection::Connection;
+use super::network::Network;
 
 /// Connections that answer probes when every other place executes a request.
 pub(super) const PROBE_PLACES: usize = 64;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use http::HeaderMap;
 
-use super::connection::{Connection, Network};
+use super::network::Network;
 
 /// The memory that a connection has for its requests, in bytes.
 const OWN: usize = 16 * 1024;
@@ -67,10 +67,24 @@ impl SharedMemory {
     }
 }
 
+/// The memory of a connection's requests.
+#[derive(Debug)]
+pub struct ConnectionMemory {
+    network: Network,
+    used: Mutex<usize>,
+    shared: Arc<SharedMemory>,
+}
+
+impl ConnectionMemory {
+    pub(super) fn new(network: Network, shared: Arc<SharedMemory>) -> Arc<Self> {
+        Arc::new(Self { network, used: Mutex::default(), shared })
+    }
+}
+
 /// The memory of one request, given back when this is dropped.
 #[derive(Debug)]
 pub struct RequestMemory {
-    connection: Arc<Connection>,
+    of: Arc<ConnectionMemory>,
     bytes: usize,
 }
 
@@ -79,9 +93,9 @@ impl RequestMemory {
     ///
     /// # Errors
     /// If there is none.
-    pub fn of_head(connection: &Arc<Connection>, headers: &HeaderMap) -> Result<Self, NoMemory> {
+    pub fn of_head(of: &Arc<ConnectionMemory>, headers: &HeaderMap) -> Result<Self, NoMemory> {
         let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER).sum();
-        let mut memory = Self { connection: connection.clone(), bytes: 0 };
+        let mut memory = Self { of: of.clone(), bytes: 0 };
         memory.add(bytes).map(|()| memory)
     }
 
@@ -90,8 +104,8 @@ impl RequestMemory {
     /// # Errors
     /// If there is none. What is taken so far stays so.
     pub fn add(&mut self, bytes: usize) -> Result<(), NoMemory> {
-        let Connection { network, memory, shared, .. } = &*self.connection;
-        let mut used = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let ConnectionMemory { network, used, shared } = &*self.of;
+        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
         let more = (*used + bytes).saturating_sub(OWN) - used.saturating_sub(OWN);
         shared.take(*network, more)?;
         *used += bytes;
@@ -102,8 +116,8 @@ impl RequestMemory {
 
 impl Drop for RequestMemory {
     fn drop(&mut self) {
-        let Connection { network, memory, shared, .. } = &*self.connection;
-        let mut used = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let ConnectionMemory { network, used, shared } = &*self.of;
+        let mut used = used.lock().unwrap_or_else(PoisonError::into_inner);
         let before = used.saturating_sub(OWN);
         *used = used.saturating_sub(self.bytes);
         shared.give_back(*network, before - used.saturating_sub(OWN));
@@ -114,8 +128,8 @@ impl Drop for RequestMemory {
 mod tests {
     use super::*;
 
-    fn connection(ip: &str, is_proxy: bool, shared: &Arc<SharedMemory>) -> Arc<Connection> {
-        Arc::new(Connection::new(ip.parse().unwrap(), is_proxy, shared.clone()))
+    fn connection(ip: &str, is_proxy: bool, shared: &Arc<SharedMemory>) -> Arc<ConnectionMemory> {
+        ConnectionMemory::new(Network::of(ip.parse().unwrap(), is_proxy), shared.clone())
     }
 
     fn taken(shared: &SharedMemory) -> (usize, usize) {
