@@ -10,7 +10,7 @@ use crate::use_cases::shared::errors::AuthError;
 
 impl Operators<'_> {
     /// The events of a query, as [`crate::ports::audit_log::AuditLog::list`] has them. Those of one account are about a
-    /// person: the reading is recorded, without waiting.
+    /// person: the reading is recorded first.
     ///
     /// # Errors
     /// When a port fails.
@@ -21,7 +21,8 @@ impl Operators<'_> {
         limit: u32,
     ) -> Result<Vec<LoggedEvent>, AuthError> {
         if query.user.is_some() {
-            self.service.record_sampled(self.event(&query.realm, EventKind::AuditRead, query.user));
+            let event = self.event(&query.realm, EventKind::AuditRead, query.user);
+            self.service.commit(UnitOfWork { events: vec![event], ..UnitOfWork::default() }).await?;
         }
         Ok(self.service.ports.audit.list(query, before, limit).await?)
     }

@@ -52,13 +52,6 @@ impl AuthService {
         }
     }
 
-    /// Records an event, unless there were too many of its kind within the minute: further ones are counted.
-    pub(crate) fn record_sampled(&self, event: Event) {
-        if self.refusals.admit(&event, true) {
-            self.ports.audit.record(event);
-        }
-    }
-
     /// Records how many refusals of each kind were counted since the last call.
     pub fn record_counted_refusals(&self) {
         for (realm, kind, count) in self.refusals.drain() {
